@@ -1,0 +1,12 @@
+DROP TABLE event_counts;
+DROP FUNCTION ensure_event_partition;
+DROP TABLE event_keys;
+DROP TABLE events;
+DROP FUNCTION event_id_floor;
+DROP TABLE write_keys;
+DROP TABLE api_keys;
+DROP TABLE project_members;
+DROP TABLE projects;
+DROP TABLE refresh_tokens;
+DROP TABLE sessions;
+DROP TABLE accounts;

@@ -1,0 +1,53 @@
+-- Two registrations of one address at once: the unique key lets one of them through.
+-- name: AccountCreate :one
+INSERT INTO accounts (id, email, password_hash) VALUES (@id, @email, @password_hash) RETURNING *;
+
+-- name: AccountByEmail :one
+SELECT * FROM accounts WHERE email = @email;
+
+-- name: AccountByID :one
+SELECT * FROM accounts WHERE id = @id;
+
+-- Locked, so that two changes of one password do not both succeed.
+-- name: AccountByIDForUpdate :one
+SELECT * FROM accounts WHERE id = @id FOR UPDATE;
+
+-- name: AccountSetPassword :exec
+UPDATE accounts SET password_hash = @password_hash, updated_at = now() WHERE id = @id;
+
+-- name: SessionCreate :exec
+INSERT INTO sessions (id, account_id, expires_at) VALUES (@id, @account_id, @expires_at);
+
+-- An access token is good only while its session is: one primary-key lookup for each management request.
+-- name: SessionAccount :one
+SELECT a.* FROM sessions s JOIN accounts a ON a.id = s.account_id
+WHERE s.id = @session_id AND s.revoked_at IS NULL AND s.expires_at > @now;
+
+-- name: SessionExtend :exec
+UPDATE sessions SET expires_at = @expires_at WHERE id = @id;
+
+-- name: SessionRevoke :execrows
+UPDATE sessions SET revoked_at = @now::timestamptz WHERE id = @id AND revoked_at IS NULL;
+
+-- name: SessionRevokeAll :exec
+UPDATE sessions SET revoked_at = @now::timestamptz WHERE account_id = @account_id AND revoked_at IS NULL;
+
+-- name: RefreshTokenCreate :exec
+INSERT INTO refresh_tokens (token_hash, session_id, expires_at) VALUES (@token_hash, @session_id, @expires_at)
+ON CONFLICT DO NOTHING;
+
+-- Locks the token and its session: of two refreshes with one token at once, the second sees the first's mark.
+-- name: RefreshTokenForUpdate :one
+SELECT t.session_id, t.expires_at, t.used_at, s.account_id, s.revoked_at
+FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
+WHERE t.token_hash = @token_hash
+FOR UPDATE;
+
+-- name: RefreshTokenMarkUsed :exec
+UPDATE refresh_tokens SET used_at = @now::timestamptz WHERE token_hash = @token_hash;
+
+-- Sessions that ended a while ago; their refresh tokens go with them. Bounded, so that the job never holds long locks.
+-- name: SessionPrune :execrows
+DELETE FROM sessions s WHERE s.id IN (
+    SELECT e.id FROM sessions e WHERE e.expires_at < @before::timestamptz LIMIT 1000
+);

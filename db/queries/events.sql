@@ -1,0 +1,50 @@
+-- Stores what is not there yet and says which those are. The arrays are parallel; the ids are unique in one call.
+-- An empty user_id or anonymous_id is none.
+-- name: EventsInsert :many
+INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
+SELECT t.project_id, t.id, t.ts, @received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props::jsonb
+FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@event_ids::uuid[]) AS id,
+             unnest(@ts::timestamptz[]) AS ts, unnest(@seq::bigint[]) AS seq, unnest(@names::text[]) AS name,
+             unnest(@user_ids::text[]) AS user_id, unnest(@anonymous_ids::text[]) AS anonymous_id,
+             unnest(@props::text[]) AS props) AS t
+ON CONFLICT DO NOTHING
+RETURNING id;
+
+-- Claims the keys of events without a ts and says which were new.
+-- name: EventKeysClaim :many
+INSERT INTO event_keys (project_id, key_hash)
+SELECT t.project_id, t.key_hash
+FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@key_hashes::uuid[]) AS key_hash) AS t
+ON CONFLICT DO NOTHING
+RETURNING key_hash;
+
+-- name: EventPartitionEnsure :one
+SELECT ensure_event_partition(@month)::boolean AS created;
+
+-- The months that have a partition, as events_YYYYMM.
+-- name: EventPartitions :many
+SELECT c.relname::text AS name FROM pg_catalog.pg_class c
+WHERE c.relispartition AND c.relkind = 'r' AND c.relname ~ '^events_[0-9]{6}$' ORDER BY 1;
+
+-- name: EventsNewestFirst :many
+SELECT e.* FROM events e
+WHERE e.project_id = @project_id
+  AND e.id >= @id_from AND e.id < @id_to AND e.ts >= @since AND e.ts < @until
+  AND (sqlc.narg('names')::text[] IS NULL OR e.name = ANY(sqlc.narg('names')::text[]))
+  AND (sqlc.narg('user_id')::text IS NULL OR e.user_id = sqlc.narg('user_id'))
+  AND (sqlc.narg('props')::jsonb IS NULL OR e.props @> sqlc.narg('props')::jsonb)
+ORDER BY e.id DESC
+LIMIT @page_size;
+
+-- name: EventsOldestFirst :many
+SELECT e.* FROM events e
+WHERE e.project_id = @project_id
+  AND e.id >= @id_from AND e.id < @id_to AND e.ts >= @since AND e.ts < @until
+  AND (sqlc.narg('names')::text[] IS NULL OR e.name = ANY(sqlc.narg('names')::text[]))
+  AND (sqlc.narg('user_id')::text IS NULL OR e.user_id = sqlc.narg('user_id'))
+  AND (sqlc.narg('props')::jsonb IS NULL OR e.props @> sqlc.narg('props')::jsonb)
+ORDER BY e.id
+LIMIT @page_size;
+
+-- name: EventByID :one
+SELECT e.* FROM events e WHERE e.id = @id AND e.project_id = ANY(@project_ids::uuid[]);

@@ -1,0 +1,32 @@
+-- The rows of some names in some runs of buckets, summed over the names. A run is a granularity and a half-open range.
+-- name: CountsSeries :many
+SELECT c.bucket, sum(c.count)::bigint AS count
+FROM (SELECT unnest(@granularities::int[]) AS granularity, unnest(@froms::timestamptz[]) AS from_ts,
+             unnest(@tos::timestamptz[]) AS to_ts) AS r
+CROSS JOIN unnest(@names::text[]) AS n(name)
+JOIN event_counts c ON c.project_id = @project_id AND c.granularity = r.granularity AND c.name = n.name
+    AND c.bucket >= r.from_ts AND c.bucket < r.to_ts
+GROUP BY c.bucket;
+
+-- The same, by name.
+-- name: CountsSeriesByName :many
+SELECT c.name, c.bucket, sum(c.count)::bigint AS count
+FROM (SELECT unnest(@granularities::int[]) AS granularity, unnest(@froms::timestamptz[]) AS from_ts,
+             unnest(@tos::timestamptz[]) AS to_ts) AS r
+CROSS JOIN unnest(@names::text[]) AS n(name)
+JOIN event_counts c ON c.project_id = @project_id AND c.granularity = r.granularity AND c.name = n.name
+    AND c.bucket >= r.from_ts AND c.bucket < r.to_ts
+GROUP BY c.name, c.bucket;
+
+-- Every name a project has sent, by hopping from one to the next in the index: as many steps as there are names,
+-- however many buckets each has.
+-- name: CountsNames :many
+WITH RECURSIVE names AS (
+    (SELECT c.name FROM event_counts c
+     WHERE c.project_id = @project_id AND c.granularity = 86400 AND c.name > '' ORDER BY c.name LIMIT 1)
+    UNION ALL
+    SELECT (SELECT c.name FROM event_counts c
+            WHERE c.project_id = @project_id AND c.granularity = 86400 AND c.name > n.name ORDER BY c.name LIMIT 1)
+    FROM names n WHERE n.name IS NOT NULL
+)
+SELECT n.name::text AS name FROM names n WHERE n.name IS NOT NULL;

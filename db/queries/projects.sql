@@ -1,0 +1,118 @@
+-- name: ProjectCreate :exec
+INSERT INTO projects (id, name, description) VALUES (@id, @name, @description);
+
+-- name: MemberCreate :exec
+INSERT INTO project_members (project_id, account_id, role) VALUES (@project_id, @account_id, @role);
+
+-- What an account may see of a project; no row when it is not a member, deleted or not there: the same 404.
+-- name: ProjectForAccount :one
+SELECT p.*, m.role, coalesce((
+    SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
+), '')::text AS api_key_id
+FROM projects p JOIN project_members m ON m.project_id = p.id
+WHERE p.id = @project_id AND m.account_id = @account_id AND p.deleted_at IS NULL;
+
+-- Newest first; ids are version 7, so the order of ids is the order of creation.
+-- name: ProjectsForAccount :many
+SELECT p.*, m.role, coalesce((
+    SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
+), '')::text AS api_key_id
+FROM projects p JOIN project_members m ON m.project_id = p.id
+WHERE m.account_id = @account_id AND p.deleted_at IS NULL
+  AND (sqlc.narg('before')::uuid IS NULL OR m.project_id < sqlc.narg('before')::uuid)
+ORDER BY m.project_id DESC
+LIMIT @page_size;
+
+-- name: ProjectUpdate :exec
+UPDATE projects SET
+    name = coalesce(sqlc.narg('name'), name),
+    description = coalesce(sqlc.narg('description'), description),
+    updated_at = now()
+WHERE id = @id;
+
+-- Locks the project, so that rotations and deletions of one project happen one after the other.
+-- name: ProjectLock :one
+SELECT p.id FROM projects p WHERE p.id = @id AND p.deleted_at IS NULL FOR UPDATE;
+
+-- name: ProjectMarkDeleted :exec
+UPDATE projects SET deleted_at = @now::timestamptz WHERE id = @id;
+
+-- name: ProjectsToPurge :many
+SELECT p.id FROM projects p WHERE p.deleted_at IS NOT NULL ORDER BY p.deleted_at LIMIT 10;
+
+-- One bounded step of the removal of a deleted project's events.
+-- name: ProjectPurgeEvents :execrows
+DELETE FROM events e WHERE e.project_id = @project_id AND e.id IN (
+    SELECT i.id FROM events i WHERE i.project_id = @project_id ORDER BY i.id LIMIT 10000
+);
+
+-- name: ProjectPurgeCounts :exec
+DELETE FROM event_counts WHERE project_id = @project_id;
+
+-- name: ProjectPurgeEventKeys :exec
+DELETE FROM event_keys WHERE project_id = @project_id;
+
+-- name: ProjectPurge :exec
+DELETE FROM projects WHERE id = @id AND deleted_at IS NOT NULL;
+
+-- name: APIKeyCreate :exec
+INSERT INTO api_keys (id, project_id, secret_box, secret_key_id, secret_hash)
+VALUES (@id, @project_id, @secret_box, @secret_key_id, @secret_hash);
+
+-- Rotation: every pair that is still alive gets an end. One that ends sooner keeps its own.
+-- name: APIKeysExpire :exec
+UPDATE api_keys SET expires_at = @expires_at::timestamptz
+WHERE project_id = @project_id AND (expires_at IS NULL OR expires_at > @expires_at::timestamptz);
+
+-- name: APIKeyByID :one
+SELECT k.* FROM api_keys k JOIN projects p ON p.id = k.project_id
+WHERE k.id = @id AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > @now::timestamptz);
+
+-- name: APIKeyBySecretHash :one
+SELECT k.* FROM api_keys k JOIN projects p ON p.id = k.project_id
+WHERE k.secret_hash = @secret_hash AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > @now::timestamptz);
+
+-- Secrets still under another key than the current one, in pages, for `nimbus keys rewrap`.
+-- name: APIKeysToRewrap :many
+SELECT k.id, k.secret_box, k.secret_key_id FROM api_keys k
+WHERE k.secret_key_id <> @secret_key_id AND k.id > @after ORDER BY k.id LIMIT 500;
+
+-- Guarded by the old box, so that a rotation or another rewrap at the same time is not undone.
+-- name: APIKeyRewrap :execrows
+UPDATE api_keys SET secret_box = @new_box, secret_key_id = @secret_key_id
+WHERE id = @id AND secret_box = @old_box;
+
+-- name: APIKeyPrune :execrows
+DELETE FROM api_keys WHERE expires_at < @before::timestamptz;
+
+-- name: WriteKeyCreate :one
+INSERT INTO write_keys (id, project_id, key, allowed_origins) VALUES (@id, @project_id, @key, @allowed_origins)
+RETURNING *;
+
+-- name: WriteKeyCount :one
+SELECT count(*) FROM write_keys WHERE project_id = @project_id;
+
+-- name: WriteKeysForProject :many
+SELECT * FROM write_keys WHERE project_id = @project_id ORDER BY id DESC LIMIT 100;
+
+-- name: WriteKeyUpdate :one
+UPDATE write_keys SET allowed_origins = @allowed_origins WHERE id = @id AND project_id = @project_id RETURNING *;
+
+-- name: WriteKeyDelete :execrows
+DELETE FROM write_keys WHERE id = @id AND project_id = @project_id;
+
+-- name: WriteKeyByKey :one
+SELECT w.* FROM write_keys w JOIN projects p ON p.id = w.project_id
+WHERE w.key = @key AND p.deleted_at IS NULL;
+
+-- A project the account is a member of; no row otherwise. Reading events and metrics asks no more than this.
+-- name: MemberRole :one
+SELECT m.role FROM project_members m JOIN projects p ON p.id = m.project_id
+WHERE m.project_id = @project_id AND m.account_id = @account_id AND p.deleted_at IS NULL;
+
+-- name: MemberProjectIDs :many
+SELECT m.project_id FROM project_members m JOIN projects p ON p.id = m.project_id
+WHERE m.account_id = @account_id AND p.deleted_at IS NULL;
+
+-- name: ProjectsActive :one
+SELECT count(*) FROM projects WHERE deleted_at IS NULL;
