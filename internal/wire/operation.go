@@ -1,0 +1,82 @@
+package wire
+
+import (
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"slices"
+)
+
+// Requirement is one AND-set of security schemes with the scopes each must have.
+type Requirement map[string][]string
+
+// Operation is one row of the operation table generated from the contract.
+type Operation struct {
+	ID           string
+	Method       string
+	Path         string // as in the contract: /v1/projects/{project_id}
+	Route        string // as the router wants it: /v1/projects/:project_id
+	Scope        string // x-scope
+	Sensitive    bool   // x-sensitive
+	Public       bool   // security: []
+	Security     []Requirement
+	Params       []Param
+	Statuses     []int // documented statuses, sorted
+	Body         bool
+	BodyRequired bool
+}
+
+// CheckParams checks the path, query and declared header parameters of r against the contract and returns every
+// violation. pathParam answers with the value of a path parameter. Headers the contract does not name are ignored.
+func (o *Operation) CheckParams(r *http.Request, pathParam func(string) string) Errors {
+	var errs Errors
+	query := url.Values{}
+	if r.URL.RawQuery != "" {
+		var err error
+		if query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+			errs = append(errs, FieldError{In: InQuery, Code: CodeFormat, Item: -1,
+				Detail: "the query string is not valid percent-encoding"})
+		}
+	}
+	known := 0
+	for i := range o.Params {
+		p := &o.Params[i]
+		switch p.In {
+		case InPath:
+			errs = p.check(errs, []string{pathParam(p.Name)})
+		case InHeader:
+			errs = p.check(errs, r.Header[textproto.CanonicalMIMEHeaderKey(p.Name)])
+		default:
+			values, ok := query[p.Name]
+			if ok {
+				known++
+			}
+			errs = p.check(errs, values)
+		}
+	}
+	if len(query) > known {
+		errs = o.unknown(errs, query)
+	}
+	return errs
+}
+
+// unknown names the query parameters that the contract does not have, in alphabetical order.
+func (o *Operation) unknown(errs Errors, query url.Values) Errors {
+	var names []string
+	for name := range query {
+		if !slices.ContainsFunc(o.Params, func(p Param) bool { return p.In == InQuery && p.Name == name }) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	if len(names) > maxLooseErrors {
+		names = names[:maxLooseErrors]
+	}
+	for _, name := range names {
+		errs = append(errs, FieldError{In: InQuery, Pointer: paramPointer(name), Code: CodeUnknownParam, Item: -1,
+			Detail: "unknown query parameter " + quote(name) + "; remove it"})
+	}
+	return errs
+}
+
+func paramPointer(name string) string { return clip(string(appendSegment(nil, name)), maxPointer) }
