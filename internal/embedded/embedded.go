@@ -1,0 +1,410 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Database is the database that Start makes sure of.
+const Database = "nimbus"
+
+const (
+	superuser = "nimbus" // the owner of everything in the cluster
+	// patience is how long a server gets to shut down cleanly (it writes out what it holds in memory) before it is told to
+	// drop everything and recover at the next start.
+	patience = 30 * time.Second
+)
+
+// ErrInUse is wrapped by the error of Start when another process holds the data directory.
+var ErrInUse = errors.New("in use")
+
+// Config says where the server lives and what it may assume.
+type Config struct {
+	Dir      string // NIMBUS_DATA_DIR: gets pg/ (the cluster), run/ (the socket) and nimbus.lock
+	BinDir   string // NIMBUS_POSTGRES_BIN: where postgres and initdb are; empty to search
+	CacheDir string // where scripts/fetch-postgres.sh puts them; see DefaultCacheDir
+	Durable  bool   // false, for tests only: a power cut may destroy the cluster
+	Logger   *slog.Logger
+	Settings map[string]string // postgresql.conf settings, over those of defaults
+}
+
+// Server is a running PostgreSQL. Its methods may be called from any goroutine.
+type Server struct {
+	cfg     Config
+	logger  *slog.Logger
+	bin     binaries
+	who     account
+	dataDir string
+	sockDir string
+	lock    *os.File
+
+	process *os.Process
+	log     *tail
+	exited  chan struct{} // closed when the process has ended, for whatever reason
+	status  error         // how it ended; read after exited
+
+	mu       sync.Mutex
+	stopping bool
+	done     chan struct{} // closed when it ended without Stop
+	err      error
+}
+
+// defaults suit steady ingestion on a small machine that PostgreSQL shares with Nimbus. Memory is touched only when used:
+// an idle server stays small.
+func defaults(durable bool) map[string]string {
+	set := map[string]string{
+		"shared_buffers":  "128MB",
+		"max_connections": "100",
+		"timezone":        "UTC",
+		"jit":             "off", // costs more than it gains on queries of milliseconds
+		// Few, spread-out checkpoints: after each one every page is written to the log in full once.
+		"max_wal_size":                 "2GB",
+		"checkpoint_timeout":           "15min",
+		"checkpoint_completion_target": "0.9",
+		"wal_compression":              "on",
+		// Nobody subscribes to a private server: saves a process.
+		"max_logical_replication_workers": "0",
+		"log_min_messages":                "warning",
+		"log_line_prefix":                 "", // our logger knows the time
+		"log_checkpoints":                 "off",
+		"listen_addresses":                "",
+		"unix_socket_permissions":         "0700",
+	}
+	if smallSharedMemory() {
+		set["dynamic_shared_memory_type"] = "mmap" // files in the data directory
+	}
+	if !durable {
+		maps.Copy(set, map[string]string{"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"})
+	}
+	return set
+}
+
+// Start brings up the server in cfg.Dir, making the cluster first where there is none, and returns when it takes queries.
+// ctx bounds the start only; the server then runs until Stop or the end of this process. A cancelled Start leaves nothing
+// running.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil || cfg.Dir == "" {
+		return nil, fmt.Errorf("data directory %q: %w", cfg.Dir, errors.Join(err, os.ErrInvalid))
+	}
+	cfg.Dir = dir
+	s := &Server{
+		cfg: cfg, logger: cfg.Logger,
+		dataDir: filepath.Join(dir, "pg"),
+		done:    make(chan struct{}),
+	}
+	if err := prepareDir(dir); err != nil {
+		return nil, err
+	}
+	if s.lock, err = lockDir(dir); err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx); err != nil {
+		s.lock.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context) error {
+	begun := time.Now()
+	if err := s.choose(); err != nil {
+		return err
+	}
+	s.sweep()
+	if err := s.stopOrphan(ctx); err != nil {
+		return err
+	}
+	major, err := clusterMajor(s.dataDir)
+	if err != nil {
+		return err
+	}
+	if major == 0 {
+		s.logger.Info("making a PostgreSQL cluster", "dir", s.dataDir, "version", s.bin.version, "account", s.who.name)
+		if err := s.initCluster(ctx); err != nil {
+			return fmt.Errorf("make a PostgreSQL cluster in %s: %w", s.dataDir, err)
+		}
+	}
+	if s.sockDir, err = s.socketDir(); err != nil {
+		return err
+	}
+	if err := s.launch(ctx); err != nil {
+		return err
+	}
+	if err := s.ensureDatabase(ctx); err != nil {
+		_ = s.Stop(context.WithoutCancel(ctx))
+		return fmt.Errorf("embedded PostgreSQL in %s: %w", s.dataDir, err)
+	}
+	s.logger.Info("PostgreSQL is ready", "version", s.bin.version, "pid", s.Pid(), "dir", s.dataDir,
+		"took", time.Since(begun).Round(time.Millisecond))
+	return nil
+}
+
+// choose settles who runs which programs, and that they can get at them and at the data.
+func (s *Server) choose() error {
+	var err error
+	if s.who, err = accountFor(s.dataDir); err != nil {
+		return err
+	}
+	if err := s.who.canReach(s.cfg.Dir); err != nil {
+		return fmt.Errorf("%w: choose another NIMBUS_DATA_DIR, such as /var/lib/nimbus", err)
+	}
+	if s.who.cred != nil {
+		_ = s.lock.Chown(s.who.uid, s.who.gid) // so that the account itself can take it another time
+	}
+	have, err := clusterMajor(s.dataDir)
+	if err != nil {
+		return err
+	}
+	if s.bin, err = find(s.cfg.BinDir, s.cfg.CacheDir, have); err != nil {
+		if have != 0 {
+			return fmt.Errorf("the data in %s is of PostgreSQL %d: %w", s.dataDir, have, err)
+		}
+		return err
+	}
+	if have != 0 && s.bin.major != have {
+		return fmt.Errorf("the data in %s is of PostgreSQL %d, but only PostgreSQL %d is installed (%s): "+
+			"install PostgreSQL %d, or move it with pg_upgrade, or choose another NIMBUS_DATA_DIR to begin with no data",
+			s.dataDir, have, s.bin.major, s.bin.dir, have)
+	}
+	if err := s.who.canReach(s.bin.dir); err != nil {
+		return fmt.Errorf("%w: install PostgreSQL where everyone can read it, and see NIMBUS_POSTGRES_BIN", err)
+	}
+	return nil
+}
+
+// launch starts the server and waits until it is ready. When the last one was killed, its children may take a moment to
+// notice; until they are gone PostgreSQL rightly refuses to touch the data, so it is asked again.
+func (s *Server) launch(ctx context.Context) error {
+	for try := 0; ; try++ {
+		err := s.launchOnce(ctx)
+		if err == nil || ctx.Err() != nil || !strings.Contains(s.log.String(), "pre-existing shared memory block") {
+			return err
+		}
+		sig := syscall.SIGQUIT
+		if try > 50 {
+			sig = syscall.SIGKILL
+		}
+		for _, pid := range leftBehind(s.dataDir) {
+			_ = syscall.Kill(pid, sig)
+		}
+		if pause(ctx, 20*time.Millisecond) != nil {
+			return err
+		}
+	}
+}
+
+func (s *Server) launchOnce(ctx context.Context) error {
+	// What a killed server left would be in the way if its number has since been given to another program.
+	for _, name := range []string{".s.PGSQL.5432", ".s.PGSQL.5432.lock"} {
+		_ = os.Remove(filepath.Join(s.sockDir, name))
+	}
+	set := defaults(s.cfg.Durable)
+	maps.Copy(set, s.cfg.Settings)
+	args := []string{"-D", s.dataDir, "-k", s.sockDir, "-p", "5432"}
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		args = append(args, "-c", name+"="+set[name])
+	}
+	cmd := exec.Command(filepath.Join(s.bin.dir, "postgres"), args...)
+	s.isolate(cmd, s.dataDir)
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stdout, cmd.Stderr = w, w
+
+	s.exited = make(chan struct{})
+	started := make(chan error, 1)
+	go func() {
+		// endWithParent is about the thread that starts the process, so this goroutine keeps its thread to itself until
+		// the process is gone.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		w.Close()
+		started <- err
+		if err == nil {
+			s.wait(cmd.Process)
+		}
+	}()
+	if err := <-started; err != nil {
+		r.Close()
+		return fmt.Errorf("start %s: %w", cmd.Path, err)
+	}
+	s.log = newTail(s.logger, r)
+	s.process = cmd.Process
+	return s.awaitReady(ctx)
+}
+
+// wait reaps the process and says that it is gone, and with it the need for the lock on the directory.
+func (s *Server) wait(p *os.Process) {
+	state, err := p.Wait()
+	if err == nil && !state.Success() {
+		err = errors.New(state.String())
+	}
+	s.status = err
+	close(s.exited)
+}
+
+// watch turns an end that nobody asked for into Done and Err.
+func (s *Server) watch() {
+	<-s.exited
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lock.Close()
+	if s.stopping {
+		return
+	}
+	how := "exit status 0"
+	if s.status != nil {
+		how = s.status.Error()
+	}
+	s.err = fmt.Errorf("embedded PostgreSQL (pid %d) ended unexpectedly: %s%s", s.process.Pid, how, s.lastWords())
+	close(s.done)
+}
+
+func (s *Server) awaitReady(ctx context.Context) error {
+	begun := time.Now()
+	said := false
+	for {
+		if p, ok := readPostmaster(s.dataDir); ok && p.pid == s.process.Pid && p.status == "ready" {
+			s.log.steady.Store(true)
+			go s.watch()
+			return nil
+		}
+		select {
+		case <-s.exited:
+			return fmt.Errorf("embedded PostgreSQL in %s did not start: %v%s", s.dataDir, s.status, s.lastWords())
+		case <-ctx.Done():
+			s.shutDown(nil)
+			return fmt.Errorf("embedded PostgreSQL in %s was not ready after %s: %w%s",
+				s.dataDir, time.Since(begun).Round(time.Millisecond), ctx.Err(), s.lastWords())
+		case <-time.After(2 * time.Millisecond):
+		}
+		if !said && time.Since(begun) > 2*time.Second {
+			said = true
+			s.logger.Warn("PostgreSQL is recovering from a crash; this can take a while", "dir", s.dataDir)
+		}
+	}
+}
+
+// ensureDatabase makes the database of Nimbus, here rather than after initdb so that a crash in between is made good.
+func (s *Server) ensureDatabase(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, s.DSN("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var exists bool
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", Database).Scan(&exists); err != nil || exists {
+		return err
+	}
+	_, err = conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{Database}.Sanitize())
+	return err
+}
+
+// DSN is the connection string for a database of this server. [Database] exists; others are the caller's to make.
+func (s *Server) DSN(db string) string {
+	quote := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace
+	return fmt.Sprintf("host='%s' port=5432 user=%s dbname='%s' sslmode=disable", quote(s.sockDir), superuser, quote(db))
+}
+
+// Pid is the process of the server; it changes with every start.
+func (s *Server) Pid() int { return s.process.Pid }
+
+// Version is that of the programs, such as "15.14".
+func (s *Server) Version() string { return s.bin.version }
+
+// Done is closed when the server ends without Stop. Err then says how. To go on, Start anew: the directory is free again.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Err is nil until Done is closed.
+func (s *Server) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Stop shuts the server down: open transactions are rolled back, what is in memory is written out. When ctx ends first, or
+// after half a minute, it is stopped hard, and recovers at its next start: nothing acknowledged is lost either way. Stop
+// returns when the process is gone; calling it again is harmless.
+func (s *Server) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopping = true
+	s.mu.Unlock()
+	s.log.steady.Store(false)
+	defer s.lock.Close() // watch does so too; whoever waits for Stop may rely on it
+	if clean := s.shutDown(ctx); !clean {
+		return fmt.Errorf("embedded PostgreSQL (pid %d) did not stop in time and was stopped hard", s.process.Pid)
+	}
+	return nil
+}
+
+// shutDown sends the signals and waits. A nil ctx means there is no time for a clean shutdown.
+func (s *Server) shutDown(ctx context.Context) (clean bool) {
+	if ctx != nil {
+		_ = s.process.Signal(syscall.SIGINT)
+		select {
+		case <-s.exited:
+			return true
+		case <-ctx.Done():
+		case <-time.After(patience):
+		}
+	}
+	_ = s.process.Signal(syscall.SIGQUIT)
+	select {
+	case <-s.exited:
+	case <-time.After(5 * time.Second):
+		_ = s.process.Kill()
+		<-s.exited
+	}
+	return false
+}
+
+// isolate has a program run as the right account, in a directory that account can enter, with nothing of our environment,
+// and in a process group of its own: Ctrl-C in a terminal goes to the whole group, and PostgreSQL must outlive the requests
+// that Nimbus is still answering.
+func (s *Server) isolate(cmd *exec.Cmd, dir string) {
+	cmd.Dir = dir
+	cmd.Env = environment()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.who.cred, Setpgid: true}
+	endWithParent(cmd.SysProcAttr)
+}
+
+// runOnOneThread is CombinedOutput for a program under endWithParent.
+func runOnOneThread(cmd *exec.Cmd) ([]byte, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return cmd.CombinedOutput()
+}
+
+// lastWords is what a server that has ended wrote last, indented below the message it is appended to. The log is whole once
+// every process of the server has ended; a child can linger, so it is not waited for long.
+func (s *Server) lastWords() string {
+	select {
+	case <-s.log.done:
+	case <-time.After(100 * time.Millisecond):
+	}
+	log := strings.TrimSpace(s.log.String())
+	if log == "" {
+		return ""
+	}
+	return "\n  " + strings.ReplaceAll(log, "\n", "\n  ")
+}

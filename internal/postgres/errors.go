@@ -1,0 +1,88 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
+)
+
+// IsUnavailable says that the database could not do its work just now, through no fault of the statement: it is away,
+// starting, stopping, full, out of connections, a read-only standby, or slower than the caller's deadline. Answer 503.
+func IsUnavailable(err error) bool {
+	if code := sqlState(err); code != "" {
+		switch code {
+		case "57P01", "57P02", "57P03", "57P05": // shut down by an administrator, crashed, cannot connect now, idle too long
+			return true
+		case "25006": // read-only: a standby before its promotion, or the old primary after a fail-over
+			return true
+		}
+		switch code[:2] {
+		case "08", "53", "58": // connection; out of memory, disk or connections; the operating system's own errors
+			return true
+		}
+		// A refusal while connecting, for instance of the password, is a state of the database, not of the statement.
+		return isConnect(err)
+	}
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return false // the caller went away: nothing is known about the database
+	case errors.Is(err, context.DeadlineExceeded), // waiting for a connection, or for the answer
+		errors.Is(err, puddle.ErrClosedPool), // we are shutting down ourselves
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNREFUSED):
+		return true
+	}
+	var netErr net.Error
+	return isConnect(err) || errors.As(err, &netErr) || isClosedConn(err)
+}
+
+// IsRetryable says that the transaction lost against another one and would probably succeed if run again at once: a
+// serialization failure, a deadlock, or a lock not to be had.
+func IsRetryable(err error) bool {
+	switch sqlState(err) {
+	case "40001", "40P01", "55P03":
+		return !isConnect(err)
+	}
+	return false
+}
+
+// IsUnique says that a row exists already, by the unique constraint or index of that name; an empty name means any.
+func IsUnique(err error, constraint string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23505" && (constraint == "" || pg.ConstraintName == constraint)
+}
+
+// IsData says that the rows are at fault: a value out of range or malformed (class 22), a constraint broken (class 23), or
+// a key too long for its index (54000). The same rows fail again; their neighbours in a batch need not.
+func IsData(err error) bool {
+	code := sqlState(err)
+	return code == "54000" || (len(code) == 5 && (code[:2] == "22" || code[:2] == "23"))
+}
+
+func sqlState(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && len(pg.Code) == 5 {
+		return pg.Code
+	}
+	return ""
+}
+
+func isConnect(err error) bool {
+	var c *pgconn.ConnectError
+	return errors.As(err, &c)
+}
+
+// isClosedConn recognizes the use of a connection that had broken before, for which pgx has no exported error.
+func isClosedConn(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if err.Error() == "conn closed" {
+			return true
+		}
+	}
+	return false
+}

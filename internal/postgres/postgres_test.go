@@ -1,0 +1,139 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/internal/postgres"
+)
+
+func TestMain(m *testing.M) { nimbustest.Main(m) }
+
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// empty is a pool on a database without a schema; the tests here make their own tables.
+func empty(t *testing.T, size int, opts ...postgres.Option) *pgxpool.Pool {
+	t.Helper()
+	return open(t, nimbustest.EmptyDSN(t), size, opts...)
+}
+
+func open(t *testing.T, dsn string, size int, opts ...postgres.Option) *pgxpool.Pool {
+	t.Helper()
+	pool, err := postgres.Open(testContext(t), dsn, size, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func mustExec(t *testing.T, pool *pgxpool.Pool, sql string) {
+	t.Helper()
+	if _, err := pool.Exec(testContext(t), sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func count(t *testing.T, pool *pgxpool.Pool) int {
+	t.Helper()
+	var n int
+	if err := pool.QueryRow(testContext(t), "SELECT count(*) FROM t").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestOpenSetsWhatTheURLLeavesOpen(t *testing.T) {
+	t.Parallel()
+	dsn := nimbustest.EmptyDSN(t)
+	for want, pool := range map[string]*pgxpool.Pool{
+		"nimbus UTC off":    open(t, dsn, 1),
+		"mine UTC off":      open(t, dsn+" application_name=mine", 1),
+		"nimbus/job UTC on": open(t, dsn, 1, postgres.WithApplicationName("nimbus/job"), postgres.WithReadOnly()),
+	} {
+		var got string
+		err := pool.QueryRow(testContext(t), `SELECT concat_ws(' ', current_setting('application_name'),
+			current_setting('timezone'), current_setting('default_transaction_read_only'))`).Scan(&got)
+		if err != nil || got != want {
+			t.Errorf("settings %q, %v, want %q", got, err, want)
+		}
+	}
+}
+
+func TestOpenDoesNotWaitForTheDatabase(t *testing.T) {
+	t.Parallel()
+	pool := open(t, "postgres://nobody@127.0.0.1:1/none", 0)
+	err := pool.Ping(testContext(t))
+	if !postgres.IsUnavailable(err) {
+		t.Errorf("nobody listening: %v, want unavailable", err)
+	}
+	if _, err := postgres.Open(testContext(t), "postgres://u:secret@h:not-a-port/x", 1); err == nil {
+		t.Error("a nonsensical URL was accepted")
+	} else if postgres.IsUnavailable(err) {
+		t.Errorf("a nonsensical URL counts as a database that is away: %v", err)
+	}
+}
+
+func TestInTx(t *testing.T) {
+	t.Parallel()
+	pool := empty(t, 1) // a connection not given back would block the next step
+	mustExec(t, pool, "CREATE TABLE t (n int PRIMARY KEY)")
+	insert := func(ctx context.Context, tx pgx.Tx) {
+		if _, err := tx.Exec(ctx, "INSERT INTO t VALUES (1)"); err != nil {
+			t.Error(err)
+		}
+	}
+
+	own := errors.New("no")
+	ctx := testContext(t)
+	if err := postgres.InTx(ctx, pool, func(tx pgx.Tx) error { insert(ctx, tx); return own }); err != own {
+		t.Errorf("error %v, want the function's own", err)
+	}
+	if n := count(t, pool); n != 0 {
+		t.Fatalf("%d rows after an error, want 0", n)
+	}
+
+	func() {
+		defer func() {
+			if r := recover(); r != "oh" {
+				t.Errorf("recovered %v, want the function's own panic", r)
+			}
+		}()
+		_ = postgres.InTx(ctx, pool, func(tx pgx.Tx) error { insert(ctx, tx); panic("oh") })
+	}()
+	if n := count(t, pool); n != 0 {
+		t.Fatalf("%d rows after a panic, want 0", n)
+	}
+
+	cancelled, cancel := context.WithCancel(ctx)
+	err := postgres.InTx(cancelled, pool, func(tx pgx.Tx) error { insert(cancelled, tx); cancel(); return nil })
+	if !errors.Is(err, context.Canceled) || postgres.IsUnavailable(err) {
+		t.Errorf("commit after the caller left: %v", err)
+	}
+	if n := count(t, pool); n != 0 {
+		t.Fatalf("%d rows after the caller left, want 0", n)
+	}
+
+	// A statement failed and the function did not say so: there is nothing to commit, and that must not look like success.
+	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) error { _, _ = tx.Exec(ctx, "SELECT 1/0"); return nil })
+	if !errors.Is(err, pgx.ErrTxCommitRollback) {
+		t.Errorf("commit of a failed transaction: %v", err)
+	}
+
+	if err := postgres.InTx(ctx, pool, func(tx pgx.Tx) error { insert(ctx, tx); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, pool); n != 1 {
+		t.Errorf("%d rows, want 1", n)
+	}
+}
