@@ -1,0 +1,64 @@
+package auth
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// Principal is who sent a request, as the credentials prove it.
+type Principal struct {
+	Kind      Kind
+	AccountID uuid.UUID // of a session
+	SessionID uuid.UUID // of a session
+	ProjectID uuid.UUID // of a key: the only project it is good for
+	KeyID     string    // of a key
+	Scopes    []string  // what it may do: the x-scope of operations
+
+	// Signature and SignedAt are set on a signed request: they make its events the same events when it is replayed.
+	Signature string
+	SignedAt  int64 // Unix seconds
+
+	// RefreshToken is set on a request that carries one.
+	RefreshToken string
+}
+
+// Kind is the kind of credentials.
+type Kind int
+
+// The kinds of credentials.
+const (
+	KindAccount  Kind = iota + 1 // an access token
+	KindRefresh                  // a refresh token
+	KindAPIKey                   // a project's secret, sent or signed with
+	KindWriteKey                 // a public write key
+)
+
+// The scopes of each kind of credentials.
+var (
+	AccountScopes  = []string{"account", "session", "projects:read", "projects:write", "events:read", "metrics:read"}
+	RefreshScopes  = []string{"session"}
+	APIKeyScopes   = []string{"events:write", "events:read", "metrics:read"}
+	WriteKeyScopes = []string{"events:write"}
+)
+
+// Allows reports whether the principal has the scope.
+func (p *Principal) Allows(scope string) bool { return slices.Contains(p.Scopes, scope) }
+
+type principalKey struct{}
+
+// WithPrincipal returns a context that carries the principal.
+func WithPrincipal(ctx context.Context, p *Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}
+
+// From returns the principal of a request. It panics when there is none: the operation would be public, and its
+// handler must not ask.
+func From(ctx context.Context) *Principal {
+	p, ok := ctx.Value(principalKey{}).(*Principal)
+	if !ok {
+		panic("auth: no principal in a public operation")
+	}
+	return p
+}

@@ -1,0 +1,73 @@
+// Package config reads Nimbus's settings from flags, the environment (NIMBUS_*) and a .env file, in this order, and
+// reports every problem at once. One table names each setting, so that a flag, a variable and a line of the help
+// cannot drift apart.
+package config
+
+import (
+	"log/slog"
+	"net/url"
+	"time"
+)
+
+// Config is every setting of `nimbus serve`.
+type Config struct {
+	AppName     string
+	Environment string // development or production
+	LogLevel    slog.Level
+
+	Addr      string
+	AdminAddr string // metrics and profiles; empty means none
+
+	DatabaseURL          string // empty: the embedded PostgreSQL in DataDir
+	AnalyticsDatabaseURL string // a read replica for questions; empty: DatabaseURL
+	DBPoolSize           int
+	AutoMigrate          bool
+	DataDir              string
+	PostgresBin          string
+
+	JWTSecret         string
+	AccessTTL         time.Duration
+	RefreshTTL        time.Duration
+	BcryptCost        int
+	SecretKey         []byte
+	SecretKeyPrevious [][]byte
+
+	AllowedOrigins  []string
+	ShutdownTimeout time.Duration
+
+	// jwtSecretSet and secretKeySet tell "generated for this data directory" from "given by the operator".
+	jwtSecretSet, secretKeySet bool
+}
+
+// Production reports whether weak settings stop the server.
+func (c *Config) Production() bool { return c.Environment == "production" }
+
+// Embedded reports whether Nimbus runs its own PostgreSQL.
+func (c *Config) Embedded() bool { return c.DatabaseURL == "" }
+
+// Redacted returns the settings as shown to people: secrets and passwords are hidden.
+func (c *Config) Redacted() map[string]string {
+	out := make(map[string]string)
+	for _, s := range c.settings() {
+		v := s.value.String()
+		switch {
+		case s.secret && v != "":
+			v = "(set)"
+		case s.name == "DATABASE_URL" || s.name == "ANALYTICS_DATABASE_URL":
+			v = redactURL(v)
+		}
+		out["NIMBUS_"+s.name] = v
+	}
+	return out
+}
+
+func redactURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme == "" {
+		if s == "" {
+			return ""
+		}
+		return "(set)"
+	}
+	return u.Redacted()
+}

@@ -1,0 +1,179 @@
+package config
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// setting is one line of the table: the flag -database-url is the variable NIMBUS_DATABASE_URL.
+type setting struct {
+	name   string
+	value  flag.Value
+	usage  string
+	secret bool
+}
+
+func (s *setting) flagName() string { return strings.ReplaceAll(strings.ToLower(s.name), "_", "-") }
+
+// settings is the table. The current value of each field is its default.
+func (c *Config) settings() []setting {
+	return []setting{
+		{"APP_NAME", str(&c.AppName), "name shown in pages and logs", false},
+		{"ENVIRONMENT", str(&c.Environment), "development or production; production refuses weak secrets and logs JSON", false},
+		{"LOG_LEVEL", (*levelValue)(&c.LogLevel), "debug, info, warn or error", false},
+		{"ADDR", str(&c.Addr), "address of the API", false},
+		{"ADMIN_ADDR", str(&c.AdminAddr), "address of /metrics and /debug/pprof; keep it private; off: none", false},
+		{"DATABASE_URL", str(&c.DatabaseURL), "PostgreSQL to use; empty: an embedded one in DATA_DIR", false},
+		{"ANALYTICS_DATABASE_URL", str(&c.AnalyticsDatabaseURL), "read replica that answers questions; empty: DATABASE_URL", false},
+		{"DB_POOL_SIZE", (*intValue)(&c.DBPoolSize), "database connections at most", false},
+		{"AUTO_MIGRATE", (*boolValue)(&c.AutoMigrate), "bring the schema up to date at the start; false: refuse to start instead", false},
+		{"DATA_DIR", str(&c.DataDir), "directory of the embedded PostgreSQL and of generated secrets", false},
+		{"POSTGRES_BIN", str(&c.PostgresBin), "directory of the PostgreSQL server programs; empty: the usual places", false},
+		{"JWT_SECRET", str(&c.JWTSecret), "signs access tokens; at least 32 bytes; generated in DATA_DIR outside production", true},
+		{"JWT_ACCESS_TTL_SECONDS", (*secondsValue)(&c.AccessTTL), "life of an access token", false},
+		{"JWT_REFRESH_TTL_SECONDS", (*secondsValue)(&c.RefreshTTL), "life of a refresh token", false},
+		{"BCRYPT_COST", (*intValue)(&c.BcryptCost), "cost of a password's hash, 10 to 16", false},
+		{"SECRET_KEY", (*keyValue)(&c.SecretKey), "encrypts project secrets: 32 bytes as hex or base64; generated in DATA_DIR outside production", true},
+		{"SECRET_KEY_PREVIOUS", (*keysValue)(&c.SecretKeyPrevious), "earlier SECRET_KEYs, with commas, until `nimbus keys rewrap` has run", true},
+		{"ALLOWED_ORIGINS", (*listValue)(&c.AllowedOrigins), "origins of browsers that may call the API: a JSON array, or with commas", false},
+		{"SHUTDOWN_TIMEOUT_SECONDS", (*secondsValue)(&c.ShutdownTimeout), "how long a stop may take to answer what waits", false},
+	}
+}
+
+func defaults() Config {
+	return Config{
+		AppName: "Nimbus", Environment: "development", LogLevel: slog.LevelInfo,
+		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:9464",
+		DBPoolSize: 16, AutoMigrate: true, DataDir: "data",
+		AccessTTL: time.Hour, RefreshTTL: 7 * 24 * time.Hour, BcryptCost: 12,
+		ShutdownTimeout: 30 * time.Second,
+	}
+}
+
+type stringValue string
+
+func str(p *string) *stringValue          { return (*stringValue)(p) }
+func (v *stringValue) Set(s string) error { *v = stringValue(strings.TrimSpace(s)); return nil }
+func (v *stringValue) String() string     { return string(*v) }
+func (v *levelValue) String() string      { return strings.ToLower((*slog.Level)(v).String()) }
+func (v *intValue) String() string        { return strconv.Itoa(int(*v)) }
+func (v *boolValue) String() string       { return strconv.FormatBool(bool(*v)) }
+func (v *boolValue) IsBoolFlag() bool     { return true }
+func (v *secondsValue) String() string    { return strconv.Itoa(int(time.Duration(*v) / time.Second)) }
+func (v *keyValue) String() string        { return hex.EncodeToString(*v) }
+func (v *listValue) String() string       { return strings.Join(*v, ",") }
+
+type (
+	levelValue   slog.Level
+	intValue     int
+	boolValue    bool
+	secondsValue time.Duration
+	keyValue     []byte
+	keysValue    [][]byte
+	listValue    []string
+)
+
+func (v *levelValue) Set(s string) error {
+	if err := (*slog.Level)(v).UnmarshalText([]byte(s)); err != nil {
+		return errors.New("must be debug, info, warn or error")
+	}
+	return nil
+}
+
+func (v *intValue) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return errors.New("must be a whole number")
+	}
+	*v = intValue(n)
+	return nil
+}
+
+func (v *boolValue) Set(s string) error {
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return errors.New("must be true or false")
+	}
+	*v = boolValue(b)
+	return nil
+}
+
+func (v *secondsValue) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n <= 0 {
+		return errors.New("must be a positive number of seconds")
+	}
+	*v = secondsValue(time.Duration(n) * time.Second)
+	return nil
+}
+
+func (v *keyValue) Set(s string) error {
+	key, err := parseKey(s)
+	if err != nil {
+		return err
+	}
+	*v = key
+	return nil
+}
+
+func (v *keysValue) Set(s string) error {
+	*v = nil
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		key, err := parseKey(part)
+		if err != nil {
+			return err
+		}
+		*v = append(*v, key)
+	}
+	return nil
+}
+
+func (v *keysValue) String() string {
+	out := make([]string, len(*v))
+	for k, key := range *v {
+		out[k] = hex.EncodeToString(key)
+	}
+	return strings.Join(out, ",")
+}
+
+// parseKey never repeats the key in its error: the error is printed.
+func parseKey(s string) ([]byte, error) {
+	s = strings.TrimSpace(s)
+	for _, decode := range []func(string) ([]byte, error){
+		hex.DecodeString, base64.StdEncoding.DecodeString, base64.RawStdEncoding.DecodeString,
+		base64.URLEncoding.DecodeString, base64.RawURLEncoding.DecodeString,
+	} {
+		if key, err := decode(s); err == nil && len(key) == 32 {
+			return key, nil
+		}
+	}
+	return nil, errors.New("must be 32 bytes as hex or base64; make one with: openssl rand -hex 32")
+}
+
+func (v *listValue) Set(s string) error {
+	s = strings.TrimSpace(s)
+	*v = nil
+	if strings.HasPrefix(s, "[") {
+		if err := json.Unmarshal([]byte(s), (*[]string)(v)); err != nil {
+			return fmt.Errorf("must be a JSON array of strings, or a list with commas: %w", err)
+		}
+		return nil
+	}
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			*v = append(*v, part)
+		}
+	}
+	return nil
+}

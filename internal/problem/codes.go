@@ -1,0 +1,97 @@
+package problem
+
+import "net/http"
+
+// Code names a kind of problem. Codes are part of the API: never rename one.
+type Code string
+
+// The codes.
+const (
+	CodeMalformedJSON        Code = "malformed_json"
+	CodeMalformedEncoding    Code = "malformed_encoding"
+	CodeUnauthenticated      Code = "unauthenticated"
+	CodeInvalidCredentials   Code = "invalid_credentials"
+	CodeInvalidKey           Code = "invalid_key"
+	CodeInvalidSignature     Code = "invalid_signature"
+	CodeStaleTimestamp       Code = "stale_timestamp"
+	CodeInvalidToken         Code = "invalid_token"
+	CodeTokenExpired         Code = "token_expired"
+	CodeTokenReused          Code = "token_reused"
+	CodeWrongTokenType       Code = "wrong_token_type"
+	CodeSessionEnded         Code = "session_ended"
+	CodeOriginNotAllowed     Code = "origin_not_allowed"
+	CodeInsufficientScope    Code = "insufficient_scope"
+	CodeNotFound             Code = "not_found"
+	CodeMethodNotAllowed     Code = "method_not_allowed"
+	CodeEmailTaken           Code = "email_taken"
+	CodeBodyTooLarge         Code = "body_too_large"
+	CodeUnsupportedMediaType Code = "unsupported_media_type"
+	CodeUnsupportedEncoding  Code = "unsupported_encoding"
+	CodeValidation           Code = "validation_failed"
+	CodeAllRejected          Code = "all_events_rejected"
+	CodeLimitReached         Code = "limit_reached"
+	CodeInternal             Code = "internal"
+	CodeDatabaseUnavailable  Code = "database_unavailable"
+	CodeQueueFull            Code = "queue_full"
+	CodeShuttingDown         Code = "shutting_down"
+	CodeTimeout              Code = "timeout"
+)
+
+// Kind is what is true of every problem of a code.
+type Kind struct {
+	Code   Code
+	Status int
+	Title  string
+	Advice string // what the caller does about it; shown on the page that Problem.type links to
+}
+
+// kinds is the one table from code to status.
+var kinds = []Kind{
+	{CodeMalformedJSON, http.StatusBadRequest, "The body is not JSON", "Send one JSON document in UTF-8. The detail says at which byte reading stopped."},
+	{CodeMalformedEncoding, http.StatusBadRequest, "The body is not compressed as it says", "Compress the whole body with what Content-Encoding names, or leave the header out."},
+	{CodeUnauthenticated, http.StatusUnauthorized, "Credentials are missing", "Send one of the kinds of credentials the operation lists; the detail names them."},
+	{CodeInvalidCredentials, http.StatusUnauthorized, "The address or the password is wrong", "Check both. For safety the answer does not say which one it is."},
+	{CodeInvalidKey, http.StatusUnauthorized, "The key is not known", "Check the key. It may have been rotated, or its project deleted."},
+	{CodeInvalidSignature, http.StatusUnauthorized, "The signature does not match", "Sign `{timestamp}:{METHOD}:{path}:{body}` with the key's secret: the path without the query, the body exactly as sent, the result in lower-case hex."},
+	{CodeStaleTimestamp, http.StatusUnauthorized, "The timestamp is too far from now", "Set the sender's clock, and sign each attempt anew."},
+	{CodeInvalidToken, http.StatusUnauthorized, "The token is not valid", "Log in again."},
+	{CodeTokenExpired, http.StatusUnauthorized, "The token has expired", "Get a new pair with POST /v1/auth/refresh, or log in again."},
+	{CodeTokenReused, http.StatusUnauthorized, "The refresh token was used before", "Someone used this token twice, so the session was ended. Log in again."},
+	{CodeWrongTokenType, http.StatusUnauthorized, "The token is of another kind", "Send an access token, or for refreshing a refresh token."},
+	{CodeSessionEnded, http.StatusUnauthorized, "The session is over", "Log in again."},
+	{CodeOriginNotAllowed, http.StatusForbidden, "The write key is not for this origin", "Add the origin to the write key's allowed_origins."},
+	{CodeInsufficientScope, http.StatusForbidden, "The key is not for this use", "Use a key that has the scope the detail names."},
+	{CodeNotFound, http.StatusNotFound, "Not found", "Check the id and the account. What belongs to someone else is not found either."},
+	{CodeMethodNotAllowed, http.StatusMethodNotAllowed, "The path does not take this method", "The Allow header lists those it takes."},
+	{CodeEmailTaken, http.StatusConflict, "The address is taken", "Log in, or register another address."},
+	{CodeBodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "Send it in parts. The limit is meant before and after decompression."},
+	{CodeUnsupportedMediaType, http.StatusUnsupportedMediaType, "The body must be application/json", "Set Content-Type to application/json."},
+	{CodeUnsupportedEncoding, http.StatusUnsupportedMediaType, "The compression is not known", "Use gzip or zstd, or none."},
+	{CodeValidation, http.StatusUnprocessableEntity, "Fields are not valid", "errors names every bad field and says what is wrong with it."},
+	{CodeAllRejected, http.StatusUnprocessableEntity, "Every event was refused", "errors names every bad field of every event. Nothing was stored."},
+	{CodeLimitReached, http.StatusUnprocessableEntity, "There are too many already", "Delete one first; the detail names the limit."},
+	{CodeInternal, http.StatusInternalServerError, "Something went wrong in the server", "Try again; if it stays, give the operator the request_id."},
+	{CodeDatabaseUnavailable, http.StatusServiceUnavailable, "The database cannot be reached", "Nothing was stored. Try again after Retry-After seconds."},
+	{CodeQueueFull, http.StatusServiceUnavailable, "Too much is waiting to be stored", "Nothing was stored. Try again after Retry-After seconds."},
+	{CodeShuttingDown, http.StatusServiceUnavailable, "The server is shutting down", "Nothing was stored. Try again after Retry-After seconds."},
+	{CodeTimeout, http.StatusServiceUnavailable, "It took too long", "Nothing was changed. Try again, or ask for less."},
+}
+
+var byCode = func() map[Code]Kind {
+	m := make(map[Code]Kind, len(kinds))
+	for _, k := range kinds {
+		m[k.Code] = k
+	}
+	return m
+}()
+
+// KindOf returns what the table says of a code; an unknown code is an internal error.
+func KindOf(c Code) Kind {
+	if k, ok := byCode[c]; ok {
+		return k
+	}
+	return byCode[CodeInternal]
+}
+
+// Kinds returns the whole table, for the documentation.
+func Kinds() []Kind { return append([]Kind(nil), kinds...) }

@@ -1,0 +1,97 @@
+package secretbox
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// KeyBytes is the length of every key, in bytes.
+const KeyBytes = 32
+
+// keyIDBytes is how much of the hash of a key makes its id: enough that two keys never share one by accident.
+const keyIDBytes = 8
+
+// keyIDLabel keeps the id of a key from being equal to any other hash of the same key, wherever that may be shown.
+const keyIDLabel = "nimbus secretbox key id\x00"
+
+// errOpen says no more than that: whether the box, its key or its place is wrong cannot be told apart.
+var errOpen = errors.New("secretbox: the box was changed, or belongs somewhere else")
+
+// UnknownKeyError says that a box was sealed under a key that this ring does not hold.
+type UnknownKeyError struct{ KeyID string }
+
+// Error names the settings to look at.
+func (e *UnknownKeyError) Error() string {
+	return fmt.Sprintf("sealed under key %s, which is not among NIMBUS_SECRET_KEY and NIMBUS_SECRET_KEY_PREVIOUS", e.KeyID)
+}
+
+// Ring seals under one key and opens what was sealed under any of several. It never changes, and any number of
+// goroutines may use it at once.
+type Ring struct {
+	currentID string
+	ciphers   map[string]cipher.AEAD
+}
+
+// New makes a ring that seals under current and opens what was sealed under current or one of previous. It fails when
+// a key is not 32 bytes long. Naming a key twice does no harm.
+func New(current []byte, previous ...[]byte) (*Ring, error) {
+	r := &Ring{ciphers: make(map[string]cipher.AEAD, 1+len(previous))}
+	id, err := r.add(current)
+	if err != nil {
+		return nil, fmt.Errorf("secretbox: current key: %w", err)
+	}
+	r.currentID = id
+	for i, key := range previous {
+		if _, err := r.add(key); err != nil {
+			return nil, fmt.Errorf("secretbox: previous key %d: %w", i+1, err)
+		}
+	}
+	return r, nil
+}
+
+func (r *Ring) add(key []byte) (string, error) {
+	if len(key) != KeyBytes {
+		return "", fmt.Errorf("must be %d bytes long and is %d", KeyBytes, len(key))
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return "", err
+	}
+	// A random nonce for each box, put in front of it. Even a million secrets leave the odds of using one twice, which
+	// would be fatal, below one in 10¹⁶.
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(append([]byte(keyIDLabel), key...))
+	id := hex.EncodeToString(sum[:keyIDBytes])
+	r.ciphers[id] = aead
+	return id, nil
+}
+
+// CurrentID returns the id of the key that Seal uses: 16 lower-case hex digits.
+func (r *Ring) CurrentID() string { return r.currentID }
+
+// Seal encrypts plaintext under the current key and returns the box with the id of that key; both must be kept. aad is
+// not part of the box: Open must be given the same.
+func (r *Ring) Seal(plaintext, aad []byte) (box []byte, keyID string, err error) {
+	return r.ciphers[r.currentID].Seal(nil, nil, plaintext, aad), r.currentID, nil
+}
+
+// Open returns the plaintext of a box that Seal made with the same aad. It fails with [*UnknownKeyError] when keyID is
+// not in the ring, and with an error that tells no more when the box or aad is not what it was.
+func (r *Ring) Open(box []byte, keyID string, aad []byte) ([]byte, error) {
+	aead, ok := r.ciphers[keyID]
+	if !ok {
+		return nil, &UnknownKeyError{KeyID: keyID}
+	}
+	plaintext, err := aead.Open(nil, nil, box, aad)
+	if err != nil {
+		return nil, errOpen
+	}
+	return plaintext, nil
+}
