@@ -1,0 +1,21 @@
+// Package accounts knows who a person is: registering, logging in, and the sessions that follow from it.
+//
+// What it guarantees:
+//
+//   - Nothing that opens an account is kept in the clear: passwords are bcrypt hashes, and of a refresh token only its
+//     SHA-256 is stored. Access tokens are not stored at all.
+//   - An unknown address and a wrong password cannot be told apart, neither by the answer nor by the work behind it.
+//   - bcrypt takes at most half of the processors, however many people log in at once; the others wait their turn, for
+//     as long as their request may take.
+//   - A refresh token works once. Its successor is derived from it, so whoever asks again within the grace period gets
+//     the same successor, also from another node or after a restart, and a lost reply logs nobody out. A token used
+//     after that, or after its successor was used, ends the session for everyone who descends from the same login.
+//   - An access token is good only while its session is. Logging out, a change of password and a reused refresh token
+//     therefore take effect at once, on every node.
+//   - After a change of password no session opened with the old one is left, not even one that was just being opened.
+//
+// What happens when that fails: without the database nobody logs in and no access token is accepted (503); nothing is
+// guessed from the token alone. When the secret changes, every access token becomes invalid; refresh tokens go on
+// working, except that a lost reply from the moment of the change ends its session. When pruning stops, sessions that are
+// over stay in the tables and take up room, but let nobody in.
+package accounts

@@ -1,0 +1,84 @@
+package accounts
+
+import (
+	"context"
+	"time"
+
+	openapi_types "github.com/oapi-codegen/runtime/types"
+
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/auth"
+)
+
+// API is this slice's part of api.StrictServerInterface.
+type API struct{ service *Service }
+
+// NewAPI returns the operations of the service.
+func NewAPI(service *Service) *API { return &API{service: service} }
+
+// Register creates an account and logs it in.
+func (a *API) Register(ctx context.Context, request api.RegisterRequestObject) (api.RegisterResponseObject, error) {
+	session, err := a.service.Register(ctx, string(request.Body.Email), request.Body.Password)
+	if err != nil {
+		return nil, err
+	}
+	return api.Register201JSONResponse(sessionBody(session)), nil
+}
+
+// Login opens a session.
+func (a *API) Login(ctx context.Context, request api.LoginRequestObject) (api.LoginResponseObject, error) {
+	session, err := a.service.Login(ctx, request.Body.Email, request.Body.Password)
+	if err != nil {
+		return nil, err
+	}
+	return api.Login200JSONResponse(sessionBody(session)), nil
+}
+
+// Refresh exchanges the refresh token that the request was authenticated with.
+func (a *API) Refresh(ctx context.Context, _ api.RefreshRequestObject) (api.RefreshResponseObject, error) {
+	session, err := a.service.Refresh(ctx, auth.From(ctx).RefreshToken)
+	if err != nil {
+		return nil, err
+	}
+	return api.Refresh200JSONResponse(sessionBody(session)), nil
+}
+
+// Logout ends the session of the caller.
+func (a *API) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.LogoutResponseObject, error) {
+	if err := a.service.Logout(ctx, auth.From(ctx).SessionID); err != nil {
+		return nil, err
+	}
+	return api.Logout204Response{}, nil
+}
+
+// GetMe returns the account of the caller.
+func (a *API) GetMe(ctx context.Context, _ api.GetMeRequestObject) (api.GetMeResponseObject, error) {
+	account, err := a.service.Me(ctx, auth.From(ctx).AccountID)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetMe200JSONResponse(accountBody(account)), nil
+}
+
+// ChangePassword replaces the password of the caller and all his sessions.
+func (a *API) ChangePassword(ctx context.Context, request api.ChangePasswordRequestObject) (api.ChangePasswordResponseObject, error) {
+	session, err := a.service.ChangePassword(ctx, auth.From(ctx).AccountID, request.Body.CurrentPassword, request.Body.NewPassword)
+	if err != nil {
+		return nil, err
+	}
+	return api.ChangePassword200JSONResponse(sessionBody(session)), nil
+}
+
+func sessionBody(s *Session) api.Session {
+	return api.Session{
+		AccessToken:  s.AccessToken,
+		RefreshToken: s.RefreshToken,
+		TokenType:    api.Bearer,
+		ExpiresIn:    int32(s.ExpiresIn / time.Second),
+		Account:      accountBody(s.Account),
+	}
+}
+
+func accountBody(a Account) api.Account {
+	return api.Account{ID: a.ID, Email: openapi_types.Email(a.Email), CreatedAt: a.CreatedAt.UTC()}
+}

@@ -1,0 +1,308 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/problem"
+)
+
+// writer stores writes in one transaction and marks each with what became of it; on an error nothing is stored.
+type writer interface {
+	Write(ctx context.Context, writes []*write) error
+}
+
+// BatcherConfig bounds the batcher.
+type BatcherConfig struct {
+	Flushers    int           // transactions at a time; more than the database has cores to spare does not help
+	FlushRows   int           // events in one transaction at most, unless one request has more
+	QueueRows   int           // events waiting at most; more are answered with 503
+	QueueBytes  int           // bytes of events waiting at most
+	FlushTime   time.Duration // how long one transaction may take
+	WaitTime    time.Duration // how long a request may wait for its turn
+	StalledTime time.Duration // when the oldest request has waited this long, readiness turns red
+}
+
+// DefaultBatcherConfig suits a machine of two to eight cores.
+func DefaultBatcherConfig() BatcherConfig {
+	return BatcherConfig{
+		Flushers: 2, FlushRows: 5_000, QueueRows: 50_000, QueueBytes: 64 << 20,
+		FlushTime: 15 * time.Second, WaitTime: 20 * time.Second, StalledTime: 10 * time.Second,
+	}
+}
+
+// Batcher lets requests that wait at the same time share a transaction (group commit): the cost of a commit is a
+// write to disk, whether it holds one event or thousands.
+//
+// Nobody waits for company. A flusher that is free takes what is there; while it writes, others queue up and are
+// taken together. So one lonely event is stored at once, and under load the transactions grow by themselves.
+type Batcher struct {
+	cfg     BatcherConfig
+	writer  writer
+	log     *slog.Logger
+	now     func() time.Time
+	metrics *ingestMetrics
+
+	mu       sync.Mutex
+	arrived  *sync.Cond
+	queue    []*batch
+	rows     int
+	bytes    int
+	inFlight map[*batch]struct{}
+	alive    int // flushers that run
+	closed   bool
+	stopped  chan struct{} // closed when the last flusher has ended
+}
+
+// NewBatcher returns a batcher whose flushers run until Close.
+func NewBatcher(w *Store, cfg BatcherConfig, m *ingestMetrics, now func() time.Time, log *slog.Logger) *Batcher {
+	return startBatcher(w, cfg, m, now, log)
+}
+
+func startBatcher(w writer, cfg BatcherConfig, m *ingestMetrics, now func() time.Time, log *slog.Logger) *Batcher {
+	b := &Batcher{cfg: cfg, writer: w, log: log, now: now, metrics: m,
+		inFlight: make(map[*batch]struct{}), stopped: make(chan struct{}), alive: cfg.Flushers}
+	b.arrived = sync.NewCond(&b.mu)
+	m.watch(b)
+	for range cfg.Flushers {
+		go b.run()
+	}
+	return b
+}
+
+// Submit waits until the batch is committed. It does not return early when the caller goes away: the batch aliases
+// the request's body, which must stay until the flush is over, and the flush has a time limit of its own.
+//
+// Errors: a problem of status 503 (queue full, shutting down, database away); then nothing of the batch is stored.
+func (b *Batcher) Submit(_ context.Context, x *batch) error {
+	b.mu.Lock()
+	switch {
+	case b.closed:
+		b.mu.Unlock()
+		return shuttingDown()
+	case b.rows > 0 && (b.rows+len(x.writes) > b.cfg.QueueRows || b.bytes+x.bytes > b.cfg.QueueBytes):
+		rows := b.rows
+		b.mu.Unlock()
+		b.metrics.queueFull.Inc()
+		return &problem.Error{Code: problem.CodeQueueFull, RetryAfter: time.Second,
+			Detail: fmt.Sprintf("%d events are waiting to be stored. Nothing of this request was stored; try again.", rows)}
+	}
+	x.enqueued = b.now()
+	b.queue = append(b.queue, x)
+	b.rows += len(x.writes)
+	b.bytes += x.bytes
+	b.mu.Unlock()
+	b.arrived.Signal()
+	return <-x.done
+}
+
+// Close stops taking batches, stores what waits, and returns when that is done or the context ends; then what still
+// waits is answered with 503.
+func (b *Batcher) Close(ctx context.Context) error {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.arrived.Broadcast()
+	select {
+	case <-b.stopped:
+		return nil
+	case <-ctx.Done():
+		b.mu.Lock()
+		left := b.queue
+		b.queue, b.rows, b.bytes = nil, 0, 0
+		b.mu.Unlock()
+		for _, x := range left {
+			x.done <- shuttingDown()
+		}
+		return fmt.Errorf("drain of the ingestion queue: %d requests were answered with 503: %w", len(left), ctx.Err())
+	}
+}
+
+// Health says why ingestion is not healthy, or nil.
+func (b *Batcher) Health() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.alive < b.cfg.Flushers && !b.closed {
+		return fmt.Errorf("%d of %d flushers are dead", b.cfg.Flushers-b.alive, b.cfg.Flushers)
+	}
+	if age := b.oldestLocked(); age > b.cfg.StalledTime {
+		return fmt.Errorf("the oldest request has been waiting for %s", age.Round(time.Second))
+	}
+	return nil
+}
+
+// oldestLocked returns how long the oldest batch has waited, queued or being written.
+func (b *Batcher) oldestLocked() time.Duration {
+	var oldest time.Time
+	if len(b.queue) > 0 {
+		oldest = b.queue[0].enqueued
+	}
+	for x := range b.inFlight {
+		if oldest.IsZero() || x.enqueued.Before(oldest) {
+			oldest = x.enqueued
+		}
+	}
+	if oldest.IsZero() {
+		return 0
+	}
+	return b.now().Sub(oldest)
+}
+
+// run is a flusher. It outlives a panic: the requests of that flush are answered and the next one is served.
+func (b *Batcher) run() {
+	defer func() {
+		b.mu.Lock()
+		b.alive--
+		last := b.alive == 0
+		b.mu.Unlock()
+		if last {
+			close(b.stopped)
+		}
+	}()
+	for {
+		batches := b.take()
+		if batches == nil {
+			return
+		}
+		b.flush(batches)
+		b.mu.Lock()
+		for _, x := range batches {
+			delete(b.inFlight, x)
+		}
+		b.mu.Unlock()
+	}
+}
+
+// take waits for work and returns as many batches as one transaction holds; nil when the batcher is closed and empty.
+func (b *Batcher) take() []*batch {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.queue) == 0 {
+		if b.closed {
+			return nil
+		}
+		b.arrived.Wait()
+	}
+	n, rows := 0, 0
+	for n < len(b.queue) && (n == 0 || rows+len(b.queue[n].writes) <= b.cfg.FlushRows) {
+		x := b.queue[n]
+		rows += len(x.writes)
+		b.bytes -= x.bytes
+		b.inFlight[x] = struct{}{}
+		n++
+	}
+	b.rows -= rows
+	out := append([]*batch(nil), b.queue[:n]...)
+	b.queue = append(b.queue[:0], b.queue[n:]...)
+	clear(b.queue[len(b.queue):cap(b.queue)]) // let go of what was taken
+	if len(b.queue) > 0 {
+		b.arrived.Signal() // more than one transaction holds: wake the other flusher
+	}
+	return out
+}
+
+// flush stores the batches and answers each.
+func (b *Batcher) flush(batches []*batch) {
+	start := b.now()
+	live := batches[:0:0]
+	for _, x := range batches {
+		if start.Sub(x.enqueued) > b.cfg.WaitTime {
+			x.done <- &problem.Error{Code: problem.CodeQueueFull, RetryAfter: time.Second,
+				Detail: "The request waited too long for its turn. Nothing of it was stored; try again."}
+			continue
+		}
+		live = append(live, x)
+	}
+	b.store(live)
+	b.metrics.flushes.Observe(b.now().Sub(start).Seconds())
+}
+
+// store writes the batches in one transaction. When the database refuses the rows themselves, the halves are tried
+// each on its own, so that a poisoned request does not fail the others that share its transaction.
+func (b *Batcher) store(batches []*batch) {
+	if len(batches) == 0 {
+		return
+	}
+	var writes []*write
+	for _, x := range batches {
+		for k := range x.writes {
+			writes = append(writes, &x.writes[k])
+		}
+	}
+	err := b.write(writes)
+	switch {
+	case err == nil:
+	case postgres.IsData(err) && len(batches) > 1:
+		half := len(batches) / 2
+		b.store(batches[:half])
+		b.store(batches[half:])
+		return
+	case postgres.IsData(err):
+		err = b.isolate(writes, err)
+	}
+	for _, x := range batches {
+		x.done <- err
+	}
+}
+
+// isolate stores the rows of one request that the database takes and marks those it refuses. Validation should have
+// caught them; that it did not is logged, and the request is answered like any other with rejected events.
+func (b *Batcher) isolate(writes []*write, cause error) error {
+	if len(writes) == 1 {
+		writes[0].state = refused
+		b.log.Error("the database refuses an event that passed validation", "project_id", writes[0].ProjectID,
+			"event_id", writes[0].ID, "error", cause)
+		return nil
+	}
+	half := len(writes) / 2
+	for _, part := range [][]*write{writes[:half], writes[half:]} {
+		err := b.write(part)
+		if postgres.IsData(err) {
+			err = b.isolate(part, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write runs one transaction, again when another one got in its way.
+func (b *Batcher) write(writes []*write) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), b.cfg.FlushTime)
+	defer cancel()
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic in a flush: %v", r)
+			b.log.Error("panic in a flush", "panic", r)
+		}
+	}()
+	const attempts = 3
+	for range attempts {
+		err = b.writer.Write(ctx, writes)
+		if err == nil || !postgres.IsRetryable(err) {
+			break
+		}
+	}
+	b.metrics.flushRows.Observe(float64(len(writes)))
+	switch {
+	case err == nil, postgres.IsData(err):
+		return err
+	case postgres.IsUnavailable(err), postgres.IsRetryable(err), errors.Is(err, context.DeadlineExceeded):
+		b.log.Warn("flush failed, its requests are answered with 503", "rows", len(writes), "error", err)
+		return problem.Unavailable(err)
+	default:
+		b.log.Error("flush failed", "rows", len(writes), "error", err)
+		return err
+	}
+}
+
+func shuttingDown() error {
+	return &problem.Error{Code: problem.CodeShuttingDown, RetryAfter: time.Second,
+		Detail: "The server is shutting down. Nothing of this request was stored; try again."}
+}

@@ -1,0 +1,69 @@
+package events
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Filter says which events to read. Its fields are combined with AND.
+type Filter struct {
+	ProjectID uuid.UUID
+	Names     []string  // any of these; nil means all
+	UserID    *string   // nil means everyone
+	Since     time.Time // inclusive
+	Until     time.Time // exclusive
+	Props     []byte    // a JSON object that the props contain; nil means any
+	Ascending bool
+	Limit     int
+	After     *uuid.UUID // the last event of the page before
+}
+
+// The widest range an event's ts can be in; the end is where 48 bits of milliseconds and time.Time still agree.
+var (
+	beginning = time.Unix(0, 0).UTC()
+	end       = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// Page is one page of events.
+type Page struct {
+	Events []Event
+	Next   *uuid.UUID // nil on the last page
+}
+
+// Reader reads events.
+type Reader struct {
+	store *Store
+}
+
+// NewReader returns a Reader on a store, which may be that of a replica.
+func NewReader(s *Store) *Reader { return &Reader{store: s} }
+
+// List returns one page, in the order of the ids: by ts to the millisecond, then by hash.
+func (r *Reader) List(ctx context.Context, f *Filter) (Page, error) {
+	if f.Since.Before(beginning) {
+		f.Since = beginning
+	}
+	if f.Until.IsZero() || f.Until.After(end) {
+		f.Until = end
+	}
+	events, err := r.store.list(ctx, f)
+	if err != nil {
+		return Page{}, err
+	}
+	p := Page{Events: events}
+	if len(events) > f.Limit {
+		p.Events = events[:f.Limit]
+		p.Next = &p.Events[f.Limit-1].ID
+	}
+	return p, nil
+}
+
+// ceilMilli rounds up to the millisecond: ids know no finer time.
+func ceilMilli(t time.Time) time.Time {
+	if r := t.Truncate(time.Millisecond); r.Before(t) {
+		return r.Add(time.Millisecond)
+	}
+	return t
+}

@@ -1,0 +1,222 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/gen/db"
+	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/rollups"
+)
+
+// Store is the events in PostgreSQL.
+type Store struct {
+	pool *pgxpool.Pool
+	q    *db.Queries
+
+	mu     sync.RWMutex
+	months map[month]struct{} // that have a partition, as far as this process knows
+}
+
+// NewStore returns a Store on the pool.
+func NewStore(pool *pgxpool.Pool) *Store {
+	return &Store{pool: pool, q: db.New(), months: make(map[month]struct{})}
+}
+
+// Write stores the writes and their rollups in one transaction and marks each as stored or duplicate. On an error
+// nothing is stored, or, when the connection was lost during the commit, it is not known.
+func (s *Store) Write(ctx context.Context, writes []*write) error {
+	if err := s.ensureMonths(ctx, writes); err != nil {
+		return err
+	}
+	err := s.write(ctx, writes)
+	if noPartition(err) {
+		// Another process dropped a partition that this one remembers.
+		s.forgetMonths()
+		if err := s.ensureMonths(ctx, writes); err != nil {
+			return err
+		}
+		err = s.write(ctx, writes)
+	}
+	return err
+}
+
+func (s *Store) write(ctx context.Context, writes []*write) error {
+	unique, keyed := distinct(writes)
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		if len(keyed) > 0 {
+			var err error
+			if unique, err = s.claimKeys(ctx, tx, unique, keyed); err != nil {
+				return err
+			}
+		}
+		if len(unique) == 0 {
+			return nil
+		}
+		inserted, err := s.q.EventsInsert(ctx, tx, insertParams(unique))
+		if err != nil {
+			return fmt.Errorf("insert events: %w", err)
+		}
+		var counts rollups.Counts
+		if len(inserted) == len(unique) {
+			for _, w := range unique {
+				w.state = stored
+				counts.Add(w.ProjectID, w.Name, w.TS)
+			}
+		} else {
+			byID := make(map[uuid.UUID]*write, len(unique))
+			for _, w := range unique {
+				byID[w.ID] = w
+			}
+			for _, id := range inserted {
+				w := byID[id]
+				w.state = stored
+				counts.Add(w.ProjectID, w.Name, w.TS)
+			}
+		}
+		// Last, because the rows of the rollups are the ones that transactions share: from here to the commit others
+		// that count the same names wait.
+		return rollups.Apply(ctx, tx, &counts)
+	})
+	if err != nil {
+		for _, w := range writes {
+			w.state = waiting
+		}
+		return err
+	}
+	for _, w := range writes {
+		if w.state == waiting {
+			w.state = duplicate
+		}
+	}
+	return nil
+}
+
+// distinct returns the first write of each id, and of those the ones that are found by their key. The others stay
+// unmarked and are duplicates once the first is committed.
+func distinct(writes []*write) (unique, keyed []*write) {
+	seen := make(map[uuid.UUID]struct{}, len(writes))
+	first := func(id uuid.UUID) bool {
+		if _, ok := seen[id]; ok {
+			return false
+		}
+		seen[id] = struct{}{}
+		return true
+	}
+	unique = make([]*write, 0, len(writes))
+	for _, w := range writes {
+		isKeyed := w.keyHash != uuid.UUID{}
+		if !first(w.ID) || isKeyed && !first(w.keyHash) {
+			continue
+		}
+		unique = append(unique, w)
+		if isKeyed {
+			keyed = append(keyed, w)
+		}
+	}
+	return unique, keyed
+}
+
+// claimKeys takes the keys of the events that came without a ts, and returns the writes without those whose key was
+// taken before.
+func (s *Store) claimKeys(ctx context.Context, tx pgx.Tx, unique, keyed []*write) ([]*write, error) {
+	projectIDs, hashes := make([]uuid.UUID, len(keyed)), make([]uuid.UUID, len(keyed))
+	for k, w := range keyed {
+		projectIDs[k], hashes[k] = w.ProjectID, w.keyHash
+	}
+	claimed, err := s.q.EventKeysClaim(ctx, tx, projectIDs, hashes)
+	if err != nil {
+		return nil, fmt.Errorf("claim idempotency keys: %w", err)
+	}
+	fresh := make(map[uuid.UUID]struct{}, len(claimed))
+	for _, h := range claimed {
+		fresh[h] = struct{}{}
+	}
+	out := unique[:0:0]
+	for _, w := range unique {
+		if _, ok := fresh[w.keyHash]; ok || w.keyHash == (uuid.UUID{}) {
+			out = append(out, w)
+		}
+	}
+	return out, nil
+}
+
+func insertParams(writes []*write) db.EventsInsertParams {
+	n := len(writes)
+	p := db.EventsInsertParams{
+		ReceivedAt: writes[0].ReceivedAt,
+		ProjectIDs: make([]uuid.UUID, n), EventIDs: make([]uuid.UUID, n), TS: make([]time.Time, n), Seq: make([]int64, n),
+		Names: make([]string, n), UserIDs: make([]string, n), AnonymousIDs: make([]string, n), Props: make([]string, n),
+	}
+	for k, w := range writes {
+		p.ProjectIDs[k], p.EventIDs[k], p.TS[k], p.Seq[k] = w.ProjectID, w.ID, w.TS, w.Seq
+		p.Names[k], p.UserIDs[k], p.AnonymousIDs[k], p.Props[k] = w.Name, w.UserID, w.AnonymousID, string(w.Props)
+	}
+	return p
+}
+
+func noPartition(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23514" && pg.ConstraintName == ""
+}
+
+// list returns one page, one event more than the page has when there are more.
+func (s *Store) list(ctx context.Context, f *Filter) ([]Event, error) {
+	p := db.EventsNewestFirstParams{
+		ProjectID: f.ProjectID, IDFrom: idFloor(f.Since), IDTo: idFloor(ceilMilli(f.Until)), Since: f.Since, Until: f.Until,
+		Names: f.Names, UserID: f.UserID, Props: f.Props, PageSize: int32(f.Limit) + 1,
+	}
+	var rows []db.Event
+	var err error
+	if f.Ascending {
+		if f.After != nil {
+			p.IDFrom = idAfter(*f.After)
+		}
+		rows, err = s.q.EventsOldestFirst(ctx, s.pool, db.EventsOldestFirstParams(p))
+	} else {
+		if f.After != nil {
+			p.IDTo = *f.After
+		}
+		rows, err = s.q.EventsNewestFirst(ctx, s.pool, p)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	out := make([]Event, len(rows))
+	for k := range rows {
+		out[k] = fromRow(&rows[k])
+	}
+	return out, nil
+}
+
+// get returns one event of one of the projects; a 404 when there is none.
+func (s *Store) get(ctx context.Context, id uuid.UUID, projects []uuid.UUID) (Event, error) {
+	row, err := s.q.EventByID(ctx, s.pool, id, projects)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Event{}, problem.NotFound()
+	}
+	if err != nil {
+		return Event{}, fmt.Errorf("get event: %w", err)
+	}
+	return fromRow(&row), nil
+}
+
+func fromRow(r *db.Event) Event {
+	e := Event{ProjectID: r.ProjectID, ID: r.ID, TS: r.TS, ReceivedAt: r.ReceivedAt, Seq: r.Seq, Name: r.Name, Props: r.Props}
+	if r.UserID != nil {
+		e.UserID = *r.UserID
+	}
+	if r.AnonymousID != nil {
+		e.AnonymousID = *r.AnonymousID
+	}
+	return e
+}

@@ -1,0 +1,19 @@
+// Package projects holds projects, who may see them, and the keys that send events to them.
+//
+// What it guarantees:
+//
+//   - A project is seen by its members and by nobody else. One that belongs to someone else, was deleted, or never was
+//     is the same answer, word for word.
+//   - A secret leaves the server once, in the reply that made it. The database holds it sealed (package secretbox) and
+//     hashed: a copy of the database alone signs nothing.
+//   - A rotated, expired or deleted key stops before the reply that says so, on every node: each verification asks the
+//     database. The rotations of one project happen one after the other, and exactly one pair without an end is left.
+//   - A signature is compared in constant time and over the exact bytes sent. Whatever a header holds, verifying it ends
+//     in a principal or in an answer for the caller, never in an error of the database.
+//   - A deleted project disappears at once; its events are removed later, in bounded steps, and that goes on where it
+//     stopped after a crash.
+//
+// What happens when that fails: every change is one transaction, so a failure leaves things as they were. Without the
+// database no key can be verified, and the error says that it is unavailable; nobody is let in on trust. A secret sealed
+// under a key that this node was not given is an internal error, which names the key in the log.
+package projects

@@ -1,0 +1,148 @@
+package projects
+
+import (
+	"context"
+	"time"
+
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/auth"
+)
+
+// defaultPageSize is the default of `limit` in the contract.
+const defaultPageSize = 50
+
+// API is this slice's part of api.StrictServerInterface.
+type API struct{ projects *Projects }
+
+// NewAPI makes the operations on projects.
+func NewAPI(projects *Projects) *API { return &API{projects: projects} }
+
+// CreateProject creates a project.
+func (a *API) CreateProject(ctx context.Context, req api.CreateProjectRequestObject) (api.CreateProjectResponseObject, error) {
+	description := ""
+	if req.Body.Description != nil {
+		description = *req.Body.Description
+	}
+	project, pair, err := a.projects.Create(ctx, auth.From(ctx).AccountID, req.Body.Name, description)
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateProject201JSONResponse(withSecret(project, pair)), nil
+}
+
+// ListProjects lists the caller's projects.
+func (a *API) ListProjects(ctx context.Context, req api.ListProjectsRequestObject) (api.ListProjectsResponseObject, error) {
+	limit, cursor := int32(defaultPageSize), ""
+	if req.Params.Limit != nil {
+		limit = *req.Params.Limit
+	}
+	if req.Params.Cursor != nil {
+		cursor = *req.Params.Cursor
+	}
+	page, next, err := a.projects.List(ctx, auth.From(ctx).AccountID, limit, cursor)
+	if err != nil {
+		return nil, err
+	}
+	reply := api.ListProjects200JSONResponse{Items: make([]api.Project, len(page))}
+	for i, p := range page {
+		reply.Items[i] = apiProject(p)
+	}
+	if next != "" {
+		reply.NextCursor = &next
+	}
+	return reply, nil
+}
+
+// GetProject returns one project.
+func (a *API) GetProject(ctx context.Context, req api.GetProjectRequestObject) (api.GetProjectResponseObject, error) {
+	project, err := a.projects.Get(ctx, auth.From(ctx).AccountID, req.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetProject200JSONResponse(apiProject(project)), nil
+}
+
+// UpdateProject changes a project.
+func (a *API) UpdateProject(ctx context.Context, req api.UpdateProjectRequestObject) (api.UpdateProjectResponseObject, error) {
+	change := Change{Name: req.Body.Name, Description: req.Body.Description}
+	project, err := a.projects.Update(ctx, auth.From(ctx).AccountID, req.ProjectID, change)
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateProject200JSONResponse(apiProject(project)), nil
+}
+
+// DeleteProject deletes a project.
+func (a *API) DeleteProject(ctx context.Context, req api.DeleteProjectRequestObject) (api.DeleteProjectResponseObject, error) {
+	if err := a.projects.Delete(ctx, auth.From(ctx).AccountID, req.ProjectID); err != nil {
+		return nil, err
+	}
+	return api.DeleteProject204Response{}, nil
+}
+
+// RotateKeys replaces a project's key pair.
+func (a *API) RotateKeys(ctx context.Context, req api.RotateKeysRequestObject) (api.RotateKeysResponseObject, error) {
+	grace := time.Duration(0)
+	if req.Body != nil && req.Body.GraceSeconds != nil {
+		grace = time.Duration(*req.Body.GraceSeconds) * time.Second
+	}
+	project, pair, err := a.projects.RotateKeys(ctx, auth.From(ctx).AccountID, req.ProjectID, grace)
+	if err != nil {
+		return nil, err
+	}
+	return api.RotateKeys200JSONResponse(withSecret(project, pair)), nil
+}
+
+// CreateWriteKey creates a write key.
+func (a *API) CreateWriteKey(ctx context.Context, req api.CreateWriteKeyRequestObject) (api.CreateWriteKeyResponseObject, error) {
+	key, err := a.projects.CreateWriteKey(ctx, auth.From(ctx).AccountID, req.ProjectID, req.Body.AllowedOrigins)
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateWriteKey201JSONResponse(apiWriteKey(key)), nil
+}
+
+// ListWriteKeys lists a project's write keys.
+func (a *API) ListWriteKeys(ctx context.Context, req api.ListWriteKeysRequestObject) (api.ListWriteKeysResponseObject, error) {
+	keys, err := a.projects.WriteKeys(ctx, auth.From(ctx).AccountID, req.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	reply := api.ListWriteKeys200JSONResponse{Items: make([]api.WriteKey, len(keys))}
+	for i, k := range keys {
+		reply.Items[i] = apiWriteKey(k)
+	}
+	return reply, nil
+}
+
+// UpdateWriteKey replaces the origins of a write key.
+func (a *API) UpdateWriteKey(ctx context.Context, req api.UpdateWriteKeyRequestObject) (api.UpdateWriteKeyResponseObject, error) {
+	key, err := a.projects.UpdateWriteKey(ctx, auth.From(ctx).AccountID, req.ProjectID, req.KeyID, req.Body.AllowedOrigins)
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateWriteKey200JSONResponse(apiWriteKey(key)), nil
+}
+
+// DeleteWriteKey ends a write key.
+func (a *API) DeleteWriteKey(ctx context.Context, req api.DeleteWriteKeyRequestObject) (api.DeleteWriteKeyResponseObject, error) {
+	if err := a.projects.DeleteWriteKey(ctx, auth.From(ctx).AccountID, req.ProjectID, req.KeyID); err != nil {
+		return nil, err
+	}
+	return api.DeleteWriteKey204Response{}, nil
+}
+
+func apiProject(p Project) api.Project {
+	return api.Project{
+		ID: p.ID, Name: p.Name, Description: p.Description, Role: api.Role(p.Role), APIKeyID: p.APIKeyID,
+		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+	}
+}
+
+func withSecret(p Project, pair Pair) api.ProjectWithSecret {
+	return api.ProjectWithSecret{Project: apiProject(p), APIKeyID: pair.ID, APIKeySecret: pair.Secret}
+}
+
+func apiWriteKey(k WriteKey) api.WriteKey {
+	return api.WriteKey{ID: k.ID, Key: k.Key, AllowedOrigins: k.AllowedOrigins, CreatedAt: k.CreatedAt}
+}

@@ -1,0 +1,171 @@
+package projects
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/secretbox"
+)
+
+// roleOwner is the role of whoever creates a project.
+const roleOwner = "owner"
+
+// clockSkew is how far the clocks of two nodes may be apart without a rotated key living on: a pair that is to stop at
+// once ends this long ago, so that a node whose clock is behind ours refuses it too.
+const clockSkew = clockToleranceSeconds * time.Second
+
+// Projects creates, changes and deletes projects and their keys on behalf of accounts. Each method answers
+// problem.NotFound for a project that the account is not a member of, that was deleted, or that never was.
+type Projects struct {
+	pool  *pgxpool.Pool
+	store store
+	ring  *secretbox.Ring
+	now   func() time.Time
+}
+
+// New makes a Projects that keeps everything in pool and seals secrets with ring.
+func New(pool *pgxpool.Pool, ring *secretbox.Ring, now func() time.Time) *Projects {
+	return &Projects{pool: pool, store: newStore(pool), ring: ring, now: now}
+}
+
+// Project is a project as one of its members sees it.
+type Project struct {
+	ID          uuid.UUID
+	Name        string
+	Description string
+	Role        string // of the member
+	APIKeyID    string // of the newest pair
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// Create makes a project with a key pair, and makes the account its owner.
+func (p *Projects) Create(ctx context.Context, accountID uuid.UUID, name, description string) (Project, Pair, error) {
+	var project Project
+	var pair Pair
+	err := postgres.InTx(ctx, p.pool, func(tx pgx.Tx) error {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return err
+		}
+		if err := p.store.createProject(ctx, tx, id, accountID, name, description); err != nil {
+			return err
+		}
+		project, pair, err = p.issuePair(ctx, tx, accountID, id)
+		return err
+	})
+	return project, pair, err
+}
+
+// Get returns one project.
+func (p *Projects) Get(ctx context.Context, accountID, projectID uuid.UUID) (Project, error) {
+	return p.store.project(ctx, p.pool, accountID, projectID)
+}
+
+// List returns at most limit projects of the account, newest first, that come after cursor; an empty cursor starts at
+// the newest. next is empty on the last page. A cursor that no List returned is a validation error.
+func (p *Projects) List(ctx context.Context, accountID uuid.UUID, limit int32, cursor string) (page []Project, next string, err error) {
+	var before *uuid.UUID
+	if cursor != "" {
+		id, err := decodeCursor(cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		before = &id
+	}
+	page, err = p.store.projects(ctx, accountID, before, limit+1) // one more than asked for tells whether there is a next page
+	if err != nil {
+		return nil, "", err
+	}
+	if len(page) > int(limit) {
+		page = page[:limit]
+		next = encodeCursor(page[limit-1].ID)
+	}
+	return page, next, nil
+}
+
+// Change is what Update does to a project; nil leaves a member as it is.
+type Change struct {
+	Name        *string
+	Description *string
+}
+
+// Update changes a project and returns it as it is then.
+func (p *Projects) Update(ctx context.Context, accountID, projectID uuid.UUID, change Change) (Project, error) {
+	var project Project
+	err := p.inLockedProject(ctx, accountID, projectID, func(tx pgx.Tx) error {
+		if err := p.store.updateProject(ctx, tx, projectID, change); err != nil {
+			return err
+		}
+		var err error
+		project, err = p.store.project(ctx, tx, accountID, projectID)
+		return err
+	})
+	return project, err
+}
+
+// Delete makes a project and all its keys disappear, for everyone and at once. Purge removes what is left of it.
+func (p *Projects) Delete(ctx context.Context, accountID, projectID uuid.UUID) error {
+	return p.inLockedProject(ctx, accountID, projectID, func(tx pgx.Tx) error {
+		return p.store.markDeleted(ctx, tx, projectID, p.now())
+	})
+}
+
+// RotateKeys gives a project a new pair. Every earlier pair stops at once, or after grace; one that was to stop sooner
+// still does.
+func (p *Projects) RotateKeys(ctx context.Context, accountID, projectID uuid.UUID, grace time.Duration) (Project, Pair, error) {
+	var project Project
+	var pair Pair
+	err := p.inLockedProject(ctx, accountID, projectID, func(tx pgx.Tx) error {
+		end := p.now().Add(grace)
+		if grace <= 0 {
+			end = p.now().Add(-clockSkew)
+		}
+		if err := p.store.expireAPIKeys(ctx, tx, projectID, end); err != nil {
+			return err
+		}
+		var err error
+		project, pair, err = p.issuePair(ctx, tx, accountID, projectID)
+		return err
+	})
+	return project, pair, err
+}
+
+// issuePair gives a project one more pair, and returns the project as it is with it.
+func (p *Projects) issuePair(ctx context.Context, tx pgx.Tx, accountID, projectID uuid.UUID) (Project, Pair, error) {
+	pair, sealed, err := newPair(p.ring, projectID)
+	if err != nil {
+		return Project{}, Pair{}, err
+	}
+	if err := p.store.createAPIKey(ctx, tx, sealed); err != nil {
+		return Project{}, Pair{}, err
+	}
+	project, err := p.store.project(ctx, tx, accountID, projectID)
+	if err != nil {
+		return Project{}, Pair{}, err
+	}
+	return project, pair, nil
+}
+
+// inLockedProject runs fn in a transaction, once the account is known to be a member and the project is locked. Without
+// the lock two rotations at once would each leave a pair without an end, and the limit on write keys could be passed.
+func (p *Projects) inLockedProject(ctx context.Context, accountID, projectID uuid.UUID, fn func(pgx.Tx) error) error {
+	return postgres.InTx(ctx, p.pool, func(tx pgx.Tx) error {
+		// First the membership: who is no member must not be able to make the members wait.
+		if err := p.store.checkMember(ctx, tx, accountID, projectID); err != nil {
+			return err
+		}
+		if err := p.store.lockProject(ctx, tx, projectID); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
+// CountActive returns how many projects are not deleted.
+func (p *Projects) CountActive(ctx context.Context) (int64, error) { return p.store.countActive(ctx) }

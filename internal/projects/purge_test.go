@@ -1,0 +1,146 @@
+package projects_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/internal/projects"
+)
+
+// fill gives a project n events over two months, and rows in every other table that names projects.
+func (b *testBundle) fill(t testing.TB, project uuid.UUID, n int) {
+	t.Helper()
+	b.exec(t, `SELECT ensure_event_partition('2026-01-01Z'), ensure_event_partition('2026-02-01Z')`)
+	b.exec(t, `INSERT INTO events (project_id, id, ts, received_at, seq, name, props)
+		SELECT $1, overlay(event_id_floor(e.ts)::text placing lpad(to_hex(e.i), 12, '0') from 25)::uuid, e.ts, now(), 0, 'page_view', '{}'
+		FROM (SELECT i, timestamptz '2026-01-01Z' + i % 59 * interval '1 day' AS ts FROM generate_series(1, $2::int) i) e`, project, n)
+	b.exec(t, `INSERT INTO event_keys (project_id, key_hash) VALUES ($1, gen_random_uuid())`, project)
+	b.exec(t, `INSERT INTO event_counts (project_id, granularity, name, bucket, count) VALUES ($1, 60, '', '2026-01-01Z', $2)`, project, n)
+	if _, err := b.projects.CreateWriteKey(context.Background(), b.account, project, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rows counts what the database holds of a project, in all tables.
+func (b *testBundle) rows(t testing.TB, project uuid.UUID) int {
+	t.Helper()
+	n := b.count(t, `SELECT count(*) FROM projects WHERE id = $1`, project)
+	for _, table := range []string{"events", "event_keys", "event_counts", "project_members", "api_keys", "write_keys"} {
+		n += b.count(t, `SELECT count(*) FROM `+table+` WHERE project_id = $1`, project)
+	}
+	return n
+}
+
+// cancelAfter ends a context after a number of statements that delete events.
+type cancelAfter struct {
+	left   atomic.Int32
+	cancel context.CancelFunc
+}
+
+func (c *cancelAfter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+func (c *cancelAfter) TraceQueryEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+	if data.CommandTag.Delete() && data.CommandTag.RowsAffected() == 10_000 && c.left.Add(-1) == 0 {
+		c.cancel()
+	}
+}
+
+func TestPurgeRemovesEverythingOfDeletedProjectsAndNothingElse(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	kept, pair := b.create(t, "Kept")
+	b.fill(t, kept.ID, 500)
+	before := b.rows(t, kept.ID)
+	// More than one page of projects to purge.
+	var gone []uuid.UUID
+	for range 12 {
+		project, _ := b.create(t, "Deleted")
+		b.fill(t, project.ID, 20)
+		gone = append(gone, project.ID)
+		if err := b.projects.Delete(t.Context(), b.account, project.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.projects.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range gone {
+		if n := b.rows(t, id); n != 0 {
+			t.Errorf("%d rows of a deleted project remain", n)
+		}
+	}
+	if after := b.rows(t, kept.ID); after != before {
+		t.Errorf("%d rows of a project that was not deleted, of %d", after, before)
+	}
+	b.works(t, pair, true, "of a project that was not deleted")
+}
+
+func TestPurgeGoesOnWhereItWasStopped(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	project, _ := b.create(t, "Large")
+	b.fill(t, project.ID, 35_000)
+	if err := b.projects.Delete(t.Context(), b.account, project.ID); err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	tracer := &cancelAfter{cancel: cancel}
+	tracer.left.Store(2)
+	config := b.pool.Config()
+	config.ConnConfig.Tracer = tracer
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	err = projects.New(pool, newRing(t, 1), b.clock.Now).Purge(ctx)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("a Purge that was stopped: error %v", err)
+	}
+	if n := b.count(t, `SELECT count(*) FROM events WHERE project_id = $1`, project.ID); n != 15_000 {
+		t.Errorf("%d events are left after two steps of 35,000, want 15,000", n)
+	}
+	if n := b.count(t, `SELECT count(*) FROM projects WHERE id = $1`, project.ID); n != 1 {
+		t.Error("the project is gone before its events, so nobody would look for them again")
+	}
+
+	if err := b.projects.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.rows(t, project.ID); n != 0 {
+		t.Errorf("%d rows remain after the next Purge", n)
+	}
+}
+
+func TestAProjectThatCannotBePurgedDoesNotKeepTheOthersWaiting(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	stuck, _ := b.create(t, "Stuck")
+	other, _ := b.create(t, "Other")
+	b.fill(t, other.ID, 10)
+	b.exec(t, `CREATE TABLE hold (project_id uuid REFERENCES projects)`)
+	b.exec(t, `INSERT INTO hold VALUES ($1)`, stuck.ID)
+	for _, p := range []projects.Project{stuck, other} {
+		if err := b.projects.Delete(t.Context(), b.account, p.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := b.projects.Purge(t.Context())
+	if err == nil || !strings.Contains(err.Error(), stuck.ID.String()) || strings.Contains(err.Error(), other.ID.String()) {
+		t.Errorf("error %v, want one that names the project which could not be purged", err)
+	}
+	if n := b.rows(t, other.ID); n != 0 {
+		t.Errorf("%d rows of the other project remain", n)
+	}
+}

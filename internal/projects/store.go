@@ -1,0 +1,275 @@
+package projects
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/gen/db"
+	"github.com/bahagh/nimbus/internal/problem"
+)
+
+// store maps between the generated queries and the types of this package. Methods that take a db.DBTX are part of their
+// caller's transaction; the others are statements by themselves.
+type store struct {
+	pool *pgxpool.Pool
+	q    *db.Queries
+}
+
+func newStore(pool *pgxpool.Pool) store { return store{pool: pool, q: db.New()} }
+
+// Projects --------------------------------------------------------------------------------------------------------
+
+func (s store) createProject(ctx context.Context, tx db.DBTX, id, accountID uuid.UUID, name, description string) error {
+	if err := s.q.ProjectCreate(ctx, tx, id, name, description); err != nil {
+		return fmt.Errorf("create project: %w", err)
+	}
+	if err := s.q.MemberCreate(ctx, tx, id, accountID, roleOwner); err != nil {
+		return fmt.Errorf("create the owner of project %s: %w", id, err)
+	}
+	return nil
+}
+
+func (s store) project(ctx context.Context, tx db.DBTX, accountID, projectID uuid.UUID) (Project, error) {
+	row, err := s.q.ProjectForAccount(ctx, tx, projectID, accountID)
+	if err != nil {
+		return Project{}, absentOr(err, "load project")
+	}
+	return projectOf(db.ProjectsForAccountRow(row)), nil
+}
+
+func (s store) projects(ctx context.Context, accountID uuid.UUID, before *uuid.UUID, limit int32) ([]Project, error) {
+	rows, err := s.q.ProjectsForAccount(ctx, s.pool, accountID, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list projects: %w", err)
+	}
+	page := make([]Project, len(rows))
+	for i, row := range rows {
+		page[i] = projectOf(row)
+	}
+	return page, nil
+}
+
+func projectOf(row db.ProjectsForAccountRow) Project {
+	return Project{
+		ID: row.ID, Name: row.Name, Description: row.Description, Role: row.Role, APIKeyID: row.APIKeyID,
+		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
+	}
+}
+
+func (s store) updateProject(ctx context.Context, tx db.DBTX, id uuid.UUID, change Change) error {
+	if err := s.q.ProjectUpdate(ctx, tx, change.Name, change.Description, id); err != nil {
+		return fmt.Errorf("update project: %w", err)
+	}
+	return nil
+}
+
+func (s store) markDeleted(ctx context.Context, tx db.DBTX, id uuid.UUID, now time.Time) error {
+	if err := s.q.ProjectMarkDeleted(ctx, tx, now, id); err != nil {
+		return fmt.Errorf("delete project: %w", err)
+	}
+	return nil
+}
+
+func (s store) checkMember(ctx context.Context, tx db.DBTX, accountID, projectID uuid.UUID) error {
+	if _, err := s.q.MemberRole(ctx, tx, projectID, accountID); err != nil {
+		return absentOr(err, "load membership")
+	}
+	return nil
+}
+
+func (s store) lockProject(ctx context.Context, tx db.DBTX, id uuid.UUID) error {
+	if _, err := s.q.ProjectLock(ctx, tx, id); err != nil {
+		return absentOr(err, "lock project")
+	}
+	return nil
+}
+
+func (s store) projectsToPurge(ctx context.Context) ([]uuid.UUID, error) {
+	ids, err := s.q.ProjectsToPurge(ctx, s.pool)
+	if err != nil {
+		return nil, fmt.Errorf("find deleted projects: %w", err)
+	}
+	return ids, nil
+}
+
+func (s store) purgeEvents(ctx context.Context, id uuid.UUID) (deleted int64, err error) {
+	deleted, err = s.q.ProjectPurgeEvents(ctx, s.pool, id)
+	if err != nil {
+		return 0, fmt.Errorf("delete events: %w", err)
+	}
+	return deleted, nil
+}
+
+// purgeRest removes what remains of a project whose events are gone. The project goes last, for it is what makes the
+// next purge look here again.
+func (s store) purgeRest(ctx context.Context, id uuid.UUID) error {
+	if err := s.q.ProjectPurgeCounts(ctx, s.pool, id); err != nil {
+		return fmt.Errorf("delete counts: %w", err)
+	}
+	if err := s.q.ProjectPurgeEventKeys(ctx, s.pool, id); err != nil {
+		return fmt.Errorf("delete event keys: %w", err)
+	}
+	if err := s.q.ProjectPurge(ctx, s.pool, id); err != nil {
+		return fmt.Errorf("delete the project itself: %w", err)
+	}
+	return nil
+}
+
+// API keys --------------------------------------------------------------------------------------------------------
+
+func (s store) createAPIKey(ctx context.Context, tx db.DBTX, key sealedKey) error {
+	err := s.q.APIKeyCreate(ctx, tx, db.APIKeyCreateParams{
+		ID: key.id, ProjectID: key.projectID, SecretBox: key.box, SecretKeyID: key.sealedBy, SecretHash: key.hash,
+	})
+	if err != nil {
+		return fmt.Errorf("create API key: %w", err)
+	}
+	return nil
+}
+
+func (s store) expireAPIKeys(ctx context.Context, tx db.DBTX, projectID uuid.UUID, end time.Time) error {
+	if err := s.q.APIKeysExpire(ctx, tx, end, projectID); err != nil {
+		return fmt.Errorf("expire API keys: %w", err)
+	}
+	return nil
+}
+
+func (s store) pruneAPIKeys(ctx context.Context, before time.Time) error {
+	if _, err := s.q.APIKeyPrune(ctx, s.pool, before); err != nil {
+		return fmt.Errorf("prune API keys: %w", err)
+	}
+	return nil
+}
+
+// apiKeyByID finds a key that is alive at now, by its id.
+func (s store) apiKeyByID(ctx context.Context, id string, now time.Time) (apiKey, bool, error) {
+	row, err := s.q.APIKeyByID(ctx, s.pool, id, now)
+	return foundKey(row, err)
+}
+
+// apiKeyBySecretHash finds a key that is alive at now, by the SHA-256 of its secret.
+func (s store) apiKeyBySecretHash(ctx context.Context, hash []byte, now time.Time) (apiKey, bool, error) {
+	row, err := s.q.APIKeyBySecretHash(ctx, s.pool, hash, now)
+	return foundKey(row, err)
+}
+
+func foundKey(row db.APIKey, err error) (apiKey, bool, error) {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return apiKey{}, false, nil
+	}
+	if err != nil {
+		return apiKey{}, false, fmt.Errorf("find API key: %w", err)
+	}
+	return apiKey{id: row.ID, projectID: row.ProjectID, box: row.SecretBox, sealedBy: row.SecretKeyID}, true, nil
+}
+
+func (s store) secretsToRewrap(ctx context.Context, currentID, after string) ([]boxedSecret, error) {
+	rows, err := s.q.APIKeysToRewrap(ctx, s.pool, currentID, after)
+	if err != nil {
+		return nil, fmt.Errorf("find secrets under other keys: %w", err)
+	}
+	page := make([]boxedSecret, len(rows))
+	for i, row := range rows {
+		page[i] = boxedSecret{id: row.ID, box: row.SecretBox, sealedBy: row.SecretKeyID}
+	}
+	return page, nil
+}
+
+// rewrap replaces the box of a secret, unless it is no longer the one that was read.
+func (s store) rewrap(ctx context.Context, old boxedSecret, box []byte, sealedBy string) (bool, error) {
+	n, err := s.q.APIKeyRewrap(ctx, s.pool, db.APIKeyRewrapParams{
+		NewBox: box, SecretKeyID: sealedBy, ID: old.id, OldBox: old.box,
+	})
+	if err != nil {
+		return false, fmt.Errorf("store the secret of key %s: %w", old.id, err)
+	}
+	return n == 1, nil
+}
+
+// Write keys ------------------------------------------------------------------------------------------------------
+
+func (s store) countWriteKeys(ctx context.Context, tx db.DBTX, projectID uuid.UUID) (int64, error) {
+	n, err := s.q.WriteKeyCount(ctx, tx, projectID)
+	if err != nil {
+		return 0, fmt.Errorf("count write keys: %w", err)
+	}
+	return n, nil
+}
+
+func (s store) createWriteKey(ctx context.Context, tx db.DBTX, id, projectID uuid.UUID, key string, origins []string) (WriteKey, error) {
+	row, err := s.q.WriteKeyCreate(ctx, tx, db.WriteKeyCreateParams{ID: id, ProjectID: projectID, Key: key, AllowedOrigins: origins})
+	if err != nil {
+		return WriteKey{}, fmt.Errorf("create write key: %w", err)
+	}
+	return writeKeyOf(row), nil
+}
+
+func (s store) writeKeys(ctx context.Context, projectID uuid.UUID) ([]WriteKey, error) {
+	rows, err := s.q.WriteKeysForProject(ctx, s.pool, projectID)
+	if err != nil {
+		return nil, fmt.Errorf("list write keys: %w", err)
+	}
+	keys := make([]WriteKey, len(rows))
+	for i, row := range rows {
+		keys[i] = writeKeyOf(row)
+	}
+	return keys, nil
+}
+
+func (s store) updateWriteKey(ctx context.Context, tx db.DBTX, projectID, id uuid.UUID, origins []string) (WriteKey, error) {
+	row, err := s.q.WriteKeyUpdate(ctx, tx, origins, id, projectID)
+	if err != nil {
+		return WriteKey{}, absentOr(err, "update write key")
+	}
+	return writeKeyOf(row), nil
+}
+
+func (s store) deleteWriteKey(ctx context.Context, tx db.DBTX, projectID, id uuid.UUID) error {
+	n, err := s.q.WriteKeyDelete(ctx, tx, id, projectID)
+	if err != nil {
+		return fmt.Errorf("delete write key: %w", err)
+	}
+	if n == 0 {
+		return problem.NotFound()
+	}
+	return nil
+}
+
+// writeKeyByKey finds a write key by its text.
+func (s store) writeKeyByKey(ctx context.Context, key string) (storedWriteKey, bool, error) {
+	row, err := s.q.WriteKeyByKey(ctx, s.pool, key)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return storedWriteKey{}, false, nil
+	}
+	if err != nil {
+		return storedWriteKey{}, false, fmt.Errorf("find write key: %w", err)
+	}
+	return storedWriteKey{WriteKey: writeKeyOf(row), projectID: row.ProjectID}, true, nil
+}
+
+func writeKeyOf(row db.WriteKey) WriteKey {
+	return WriteKey{ID: row.ID, Key: row.Key, AllowedOrigins: row.AllowedOrigins, CreatedAt: row.CreatedAt.UTC()}
+}
+
+// absentOr is the error of a query whose empty result means that something is not there, or not the caller's.
+func absentOr(err error, doing string) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return problem.NotFound()
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// countActive counts the projects that are not deleted.
+func (s store) countActive(ctx context.Context) (int64, error) {
+	n, err := s.q.ProjectsActive(ctx, s.pool)
+	if err != nil {
+		return 0, fmt.Errorf("count projects: %w", err)
+	}
+	return n, nil
+}
