@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/bahagh/nimbus/db"
+	"github.com/bahagh/nimbus/internal/app"
+	"github.com/bahagh/nimbus/internal/projects"
+	"github.com/bahagh/nimbus/internal/secretbox"
+)
+
+// buildVersion is set by the Makefile; a build without it takes the module's version.
+var buildVersion string
+
+func serve(ctx context.Context, e *env) error {
+	a, err := app.New(ctx, e.cfg, time.Now, e.log)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx, func(addr string) {
+		e.log.Info("ready", "url", "http://"+addr, "docs", "http://"+addr+"/docs", "version", versionString())
+	})
+}
+
+func version(_ context.Context, e *env) error {
+	_, err := fmt.Fprintf(e.stdout, "nimbus %s %s %s/%s\n", versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+func versionString() string {
+	if buildVersion != "" {
+		return buildVersion
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+func checkConfig(_ context.Context, e *env) error {
+	settings := e.cfg.Redacted()
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if _, err := fmt.Fprintf(e.stdout, "%s=%s\n", name, settings[name]); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(e.stdout, "The settings are valid.")
+	return err
+}
+
+func migrate(ctx context.Context, e *env) error {
+	verb := "up"
+	if len(e.args) > 0 {
+		verb = e.args[0]
+	}
+	number := func(def int) (int, error) {
+		if len(e.args) < 2 {
+			return def, nil
+		}
+		n, err := strconv.Atoi(e.args[1])
+		if err != nil || n < 0 {
+			return 0, fmt.Errorf("migrate %s: %q is not a number", verb, e.args[1])
+		}
+		return n, nil
+	}
+	d, err := app.OpenDatabase(ctx, e.cfg, e.log)
+	if err != nil {
+		return err
+	}
+	defer d.Close(context.WithoutCancel(ctx))
+	switch verb {
+	case "up":
+		err = db.Migrate(ctx, d.Pool, e.log)
+	case "down":
+		n, nerr := number(1)
+		if nerr != nil {
+			return nerr
+		}
+		err = db.Down(ctx, d.Pool, n)
+	case "force":
+		n, nerr := number(-1)
+		if nerr != nil || n < 0 {
+			return fmt.Errorf("migrate force needs the version to set: %w", nerr)
+		}
+		err = db.Force(ctx, d.Pool, uint(n)) //nolint:gosec // not negative: checked above
+	case "status":
+	default:
+		return fmt.Errorf("migrate takes up, down, status or force, not %q", verb)
+	}
+	if err != nil {
+		return err
+	}
+	s, err := db.ReadStatus(ctx, d.Pool)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "schema version %d, this binary has %d%s\n", s.Current, s.Latest, map[bool]string{true: ", DIRTY"}[s.Dirty])
+	return err
+}
+
+func keys(ctx context.Context, e *env) error {
+	if len(e.args) != 1 || e.args[0] != "rewrap" {
+		return fmt.Errorf("keys takes one word: rewrap")
+	}
+	d, err := app.OpenDatabase(ctx, e.cfg, e.log)
+	if err != nil {
+		return err
+	}
+	defer d.Close(context.WithoutCancel(ctx))
+	if err := e.cfg.EnsureSecrets(); err != nil {
+		return err
+	}
+	ring, err := secretbox.New(e.cfg.SecretKey, e.cfg.SecretKeyPrevious...)
+	if err != nil {
+		return err
+	}
+	n, err := projects.NewKeys(d.Pool, ring, time.Now).Rewrap(ctx, func(done int) { e.log.Info("rewrapping", "done", done) })
+	fmt.Fprintf(e.stdout, "%d secrets are now under the current key.\n", n)
+	return err
+}

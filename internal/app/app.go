@@ -1,0 +1,215 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/accounts"
+	"github.com/bahagh/nimbus/internal/auth"
+	"github.com/bahagh/nimbus/internal/config"
+	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/httpapi"
+	"github.com/bahagh/nimbus/internal/jobs"
+	"github.com/bahagh/nimbus/internal/metrics"
+	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/projects"
+	"github.com/bahagh/nimbus/internal/secretbox"
+	"github.com/bahagh/nimbus/openapi"
+)
+
+// App is a Nimbus that is ready to serve.
+type App struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	db      *Database
+	replica *Database // of a read replica; nil without one
+	batcher *events.Batcher
+	jobs    *jobs.Runner
+	handler http.Handler
+	admin   http.Handler
+}
+
+// New opens the database and connects the slices. now is the clock of everything but timeouts. Close must be called
+// when Run is not.
+func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger) (_ *App, err error) {
+	a := &App{cfg: cfg, log: log}
+	defer func() {
+		if err != nil {
+			a.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	if a.db, err = OpenDatabase(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	// After the embedded database has taken the lock of the data directory: two processes must not both make secrets.
+	if err := cfg.EnsureSecrets(); err != nil {
+		return nil, err
+	}
+	if err := Prepare(ctx, a.db.Pool, cfg.AutoMigrate, log); err != nil {
+		return nil, err
+	}
+	if err := a.connect(ctx, now); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// connect makes every slice and hands each the narrow things it needs.
+func (a *App) connect(ctx context.Context, now func() time.Time) error {
+	cfg, pool := a.cfg, a.db.Pool
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&poolCollector{pool: pool})
+
+	reads := pool
+	if cfg.AnalyticsDatabaseURL != "" {
+		p, err := postgres.Open(ctx, cfg.AnalyticsDatabaseURL, cfg.DBPoolSize, postgres.WithReadOnly())
+		if err != nil {
+			return fmt.Errorf("NIMBUS_ANALYTICS_DATABASE_URL: %w", err)
+		}
+		a.replica = &Database{Pool: p}
+		reads = p
+	}
+	ring, err := secretbox.New(cfg.SecretKey, cfg.SecretKeyPrevious...)
+	if err != nil {
+		return fmt.Errorf("NIMBUS_SECRET_KEY: %w", err)
+	}
+	account, err := accounts.New(pool, accounts.Config{Secret: []byte(cfg.JWTSecret), AccessTTL: cfg.AccessTTL,
+		RefreshTTL: cfg.RefreshTTL, BcryptCost: cfg.BcryptCost, Now: now})
+	if err != nil {
+		return fmt.Errorf("accounts: %w", err)
+	}
+	project := projects.New(pool, ring, now)
+	keys := projects.NewKeys(pool, ring, now)
+	access := auth.NewAccess(pool)
+
+	store := events.NewStore(pool)
+	if err := store.EnsurePartitions(ctx, now()); err != nil {
+		return err
+	}
+	a.batcher = events.NewBatcher(store, events.DefaultBatcherConfig(), events.NewMetrics(reg), now, a.log)
+	event := events.NewAPI(events.NewIngester(a.batcher, now), events.NewReader(events.NewStore(reads)), access)
+
+	a.jobs = jobs.New(pool, []jobs.Job{
+		{Name: "make event partitions ahead", Every: time.Hour, Limit: time.Minute,
+			Run: func(ctx context.Context) error { return store.EnsurePartitions(ctx, now()) }},
+		{Name: "purge deleted projects", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: project.Purge},
+		{Name: "prune ended sessions", Every: time.Hour, Limit: 5 * time.Minute, Run: account.Prune},
+		{Name: "prune expired keys", Every: time.Hour, Limit: 5 * time.Minute, Run: project.PruneKeys},
+	}, reg, now, a.log)
+	a.jobs.Start()
+
+	h := &health{pool: pool, checks: []func() error{a.batcher.Health, a.jobs.Health}}
+	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, access.Project, now), h}
+	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event}, httpapi.Options{
+		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
+		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve,
+		Credentials: httpapi.Credentials{Access: account.VerifyAccess, Refresh: account.VerifyRefresh,
+			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature},
+	})
+	if err != nil {
+		return err
+	}
+	reg.MustRegister(&projectCollector{count: project.CountActive})
+	a.handler = e
+	a.admin = adminHandler(reg)
+	return nil
+}
+
+// Handler serves the API.
+func (a *App) Handler() http.Handler { return a.handler }
+
+// Admin serves the metrics and profiles.
+func (a *App) Admin() http.Handler { return a.admin }
+
+// Run listens and serves until the context ends, then stops in order. ready is called with the address once the
+// server accepts connections.
+func (a *App) Run(ctx context.Context, ready func(addr string)) error {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", a.cfg.Addr)
+	if err != nil {
+		a.Close(context.WithoutCancel(ctx))
+		return fmt.Errorf("listen on NIMBUS_ADDR: %w", err)
+	}
+	servers := []*http.Server{httpapi.NewServer(a.handler, a.log)}
+	failed := make(chan error, 2)
+	serve := func(s *http.Server, ln net.Listener) {
+		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+		}
+	}
+	if a.cfg.AdminAddr != "" {
+		aln, err := lc.Listen(ctx, "tcp", a.cfg.AdminAddr)
+		if err != nil {
+			_ = ln.Close()
+			a.Close(context.WithoutCancel(ctx))
+			return fmt.Errorf("listen on NIMBUS_ADMIN_ADDR: %w", err)
+		}
+		servers = append(servers, httpapi.NewServer(a.admin, a.log))
+		go serve(servers[1], aln)
+	}
+	go serve(servers[0], ln)
+	ready(ln.Addr().String())
+
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		a.log.Error("the server failed", "error", err)
+	}
+	return errors.Join(err, a.shutDown(servers))
+}
+
+// shutDown answers what has been accepted before anything is closed.
+func (a *App) shutDown(servers []*http.Server) error {
+	a.log.Info("stopping: answering what waits", "for_at_most", a.cfg.ShutdownTimeout.String())
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
+	defer cancel()
+	var problems []error
+	for _, s := range servers {
+		if err := s.Shutdown(ctx); err != nil {
+			problems = append(problems, fmt.Errorf("requests were cut off: %w", err), s.Close())
+		}
+	}
+	problems = append(problems, a.Close(ctx))
+	return errors.Join(problems...)
+}
+
+// Close drains the ingestion queue, stops the jobs and closes the database.
+func (a *App) Close(ctx context.Context) error {
+	var err error
+	if a.batcher != nil {
+		err = a.batcher.Close(ctx)
+	}
+	if a.jobs != nil {
+		a.jobs.Stop()
+	}
+	if a.replica != nil {
+		a.replica.Close(ctx)
+	}
+	if a.db != nil {
+		a.db.Close(ctx)
+	}
+	return err
+}
+
+func adminHandler(reg *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}

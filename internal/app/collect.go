@@ -1,0 +1,53 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// poolCollector reads the pool's numbers when they are asked for.
+type poolCollector struct{ pool *pgxpool.Pool }
+
+var (
+	activeDesc = prometheus.NewDesc("postgresql_connections_active", "Database connections in use.", nil, nil)
+	idleDesc   = prometheus.NewDesc("postgresql_connections_idle", "Database connections waiting for work.", nil, nil)
+	maxDesc    = prometheus.NewDesc("postgresql_connections_max", "Database connections at most.", nil, nil)
+	waitDesc   = prometheus.NewDesc("postgresql_connection_waits_total", "Times a connection had to be waited for.", nil, nil)
+)
+
+func (c *poolCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{activeDesc, idleDesc, maxDesc, waitDesc} {
+		ch <- d
+	}
+}
+
+func (c *poolCollector) Collect(ch chan<- prometheus.Metric) {
+	s := c.pool.Stat()
+	gauge := func(d *prometheus.Desc, v int32) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v))
+	}
+	gauge(activeDesc, s.AcquiredConns())
+	gauge(idleDesc, s.IdleConns())
+	gauge(maxDesc, s.MaxConns())
+	ch <- prometheus.MustNewConstMetric(waitDesc, prometheus.CounterValue, float64(s.EmptyAcquireCount()))
+}
+
+// projectCollector counts the projects. When the database is away the number is left out: a zero would be a lie.
+type projectCollector struct {
+	count func(ctx context.Context) (int64, error)
+}
+
+var projectsDesc = prometheus.NewDesc("nimbus_active_projects", "Projects that are not deleted.", nil, nil)
+
+func (c *projectCollector) Describe(ch chan<- *prometheus.Desc) { ch <- projectsDesc }
+
+func (c *projectCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if n, err := c.count(ctx); err == nil {
+		ch <- prometheus.MustNewConstMetric(projectsDesc, prometheus.GaugeValue, float64(n))
+	}
+}

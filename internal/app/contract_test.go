@@ -1,0 +1,193 @@
+package app_test
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/apptest"
+	"github.com/bahagh/nimbus/internal/embedded"
+	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/internal/wire"
+)
+
+// target is an operation with a path that leads somewhere, called by someone who may.
+type target struct {
+	op     *wire.Operation
+	path   string
+	caller *apptest.Client
+}
+
+// targets returns every operation, ready to be called by the tenant.
+func targets(t *testing.T, a *apptest.App, x *apptest.Tenant) []target {
+	t.Helper()
+	var wk struct{ ID uuid.UUID }
+	x.Do("POST", "/v1/projects/"+x.ProjectID.String()+"/write-keys", map[string]any{"allowed_origins": []string{}}).Want(201).JSON(&wk)
+	var out []target
+	for _, op := range api.Operations {
+		path := strings.NewReplacer("{project_id}", x.ProjectID.String(), "{key_id}", wk.ID.String(),
+			"{event_id}", uuid.NewString()).Replace(op.Path)
+		if i := slices.IndexFunc(op.Params, func(p wire.Param) bool { return p.Name == "project_id" && p.In == "query" }); i >= 0 {
+			path += "?project_id=" + x.ProjectID.String()
+		}
+		caller := x.Client
+		switch {
+		case op.Public:
+			caller = a.Client(t)
+		case op.ID == "refresh" || op.ID == "logout":
+			caller = a.Client(t).Bearer(x.RefreshToken)
+		case op.ID == "ingestEvents":
+			caller = a.Client(t).With("X-API-Key", x.Secret)
+		}
+		out = append(out, target{op, path, caller})
+	}
+	return out
+}
+
+func TestEveryOperationRefusesWhatIsNotForIt(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	for _, tg := range targets(t, a, x) {
+		t.Run(tg.op.ID, func(t *testing.T) {
+			if !tg.op.Public {
+				// The body is one that would be refused too: without credentials nobody learns that.
+				r := a.Client(t).Do(tg.op.Method, tg.path, []byte("{"))
+				r.WantCode(401, "unauthenticated")
+				if r.Header.Get("WWW-Authenticate") == "" {
+					t.Error("a 401 without WWW-Authenticate")
+				}
+				a.Client(t).Bearer("not-a-token").Do(tg.op.Method, tg.path, []byte("{")).Want(401)
+			}
+			if tg.op.Body {
+				tg.caller.Do(tg.op.Method, tg.path, []byte(`{"a":`)).WantCode(400, "malformed_json")
+				tg.caller.With("Content-Type", "text/plain").Do(tg.op.Method, tg.path, []byte("{}")).WantCode(415, "unsupported_media_type")
+				tg.caller.With("Content-Encoding", "br").Do(tg.op.Method, tg.path, []byte("{}")).WantCode(415, "unsupported_encoding")
+				tg.caller.With("Content-Encoding", "gzip").Do(tg.op.Method, tg.path, []byte("{}")).WantCode(400, "malformed_encoding")
+				tg.caller.With("Content-Encoding", "zstd").Do(tg.op.Method, tg.path, []byte("{}")).WantCode(400, "malformed_encoding")
+				tg.caller.Do(tg.op.Method, tg.path, bytes.Repeat([]byte(" "), 11<<20)).WantCode(413, "body_too_large")
+				tg.caller.Do(tg.op.Method, tg.path, []byte(`{"no such member":1}`)).WantCode(422, "validation_failed")
+				if tg.op.BodyRequired {
+					tg.caller.With("Content-Type", "application/json").Do(tg.op.Method, tg.path, nil).WantCode(400, "malformed_json")
+				}
+			}
+			if slices.Contains(tg.op.Statuses, 404) && strings.Contains(tg.op.Path, "{") {
+				gone := strings.ReplaceAll(tg.path, x.ProjectID.String(), uuid.NewString())
+				body := map[string]any{}
+				switch tg.op.ID {
+				case "updateProject":
+					body = map[string]any{"name": "x"}
+				case "createWriteKey", "updateWriteKey":
+					body = map[string]any{"allowed_origins": []string{}}
+				}
+				missing := tg.caller.Do(tg.op.Method, gone, body).WantCode(404, "not_found")
+				malformed := tg.caller.Do(tg.op.Method, strings.ReplaceAll(strings.ReplaceAll(tg.op.Path, "{", "x"), "}", "x"), body).WantCode(404, "not_found")
+				if detail(missing) != detail(malformed) {
+					t.Errorf("a missing and a malformed id are told apart: %s / %s", missing.Body, malformed.Body)
+				}
+			}
+			if slices.Contains(tg.op.Statuses, 422) && !tg.op.Body {
+				sep := "?"
+				if strings.Contains(tg.path, "?") {
+					sep = "&"
+				}
+				r := tg.caller.Do(tg.op.Method, tg.path+sep+"no_such_parameter=1&another=2", nil).WantCode(422, "validation_failed")
+				for _, name := range []string{"/no_such_parameter", "/another"} {
+					if !bytes.Contains(r.Body, []byte(name)) {
+						t.Errorf("%s is not named: %s", name, r.Body)
+					}
+				}
+			}
+		})
+	}
+}
+
+func detail(r *apptest.Reply) string {
+	var p struct{ Detail string }
+	r.JSON(&p)
+	return p.Detail
+}
+
+// A database that is away is a 503 with Retry-After for every operation, and not a hang, a 500 or a false answer.
+func TestEveryOperationAnswers503WithoutDatabase(t *testing.T) {
+	t.Parallel()
+	srv := nimbustest.PrivateServer(t, false)
+	a := apptest.BootOn(t, srv.DSN(embedded.Database))
+	x := a.Tenant(t)
+	all := targets(t, a, x)
+	if err := srv.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	valid := map[string]any{
+		"register":       map[string]string{"email": "a@example.com", "password": apptest.Password},
+		"login":          map[string]string{"email": "a@example.com", "password": apptest.Password},
+		"changePassword": map[string]string{"current_password": apptest.Password, "new_password": "Another-Horse-8"},
+		"createProject":  map[string]string{"name": "x"},
+		"updateProject":  map[string]string{"name": "x"},
+		"rotateKeys":     map[string]any{},
+		"createWriteKey": map[string]any{"allowed_origins": []string{}},
+		"updateWriteKey": map[string]any{"allowed_origins": []string{}},
+		"ingestEvents":   x.Batch(apptest.Event{"name": "e"}),
+	}
+	for _, tg := range all {
+		t.Run(tg.op.ID, func(t *testing.T) {
+			r := tg.caller.Do(tg.op.Method, tg.path, valid[tg.op.ID]).Want(503)
+			if tg.op.ID != "getHealth" && r.Header.Get("Retry-After") == "" {
+				t.Error("a 503 without Retry-After")
+			}
+		})
+	}
+	for _, path := range []string{"/healthz", "/readiness"} {
+		if got := get(t, a, path).StatusCode; got != 503 {
+			t.Errorf("%s: %d, want 503", path, got)
+		}
+	}
+	if got := get(t, a, "/health").StatusCode; got != 200 {
+		t.Errorf("/health: %d, want 200: liveness touches nothing", got)
+	}
+}
+
+// The routes that are served under /v1 are those of the contract, and no other.
+func TestServedRoutesAreTheContract(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	for _, op := range api.Operations {
+		path := strings.NewReplacer("{project_id}", uuid.NewString(), "{key_id}", uuid.NewString(), "{event_id}", uuid.NewString()).Replace(op.Path)
+		req, err := http.NewRequestWithContext(t.Context(), op.Method, a.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode == http.StatusMethodNotAllowed || res.StatusCode == http.StatusNotFound && op.Public {
+			t.Errorf("%s %s is in the contract and is not served: %d", op.Method, op.Path, res.StatusCode)
+		}
+	}
+	for _, reserved := range []string{"batch", "track", "identify", "page", "screen", "group", "alias", "import", "merge", "t", "nothing"} {
+		if got := get(t, a, "/v1/"+reserved).StatusCode; got != 404 {
+			t.Errorf("/v1/%s: %d, want 404", reserved, got)
+		}
+	}
+}
+
+func get(t *testing.T, a *apptest.App, path string) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = res.Body.Close() })
+	return res
+}

@@ -1,0 +1,155 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/db"
+	"github.com/bahagh/nimbus/internal/config"
+	"github.com/bahagh/nimbus/internal/embedded"
+	"github.com/bahagh/nimbus/internal/postgres"
+)
+
+// Database is a connection to the configured PostgreSQL, which it runs itself when none is configured.
+type Database struct {
+	Pool *pgxpool.Pool
+
+	own *supervisor
+}
+
+// OpenDatabase connects, starting the embedded server first when there is no DATABASE_URL. It waits a while for a
+// database that is starting up. Close must be called.
+func OpenDatabase(ctx context.Context, c *config.Config, log *slog.Logger) (*Database, error) {
+	d := &Database{}
+	dsn := c.DatabaseURL
+	if c.Embedded() {
+		own, err := supervise(ctx, c, log)
+		if err != nil {
+			return nil, err
+		}
+		d.own = own
+		dsn = own.dsn
+	}
+	pool, err := postgres.Open(ctx, dsn, c.DBPoolSize)
+	if err != nil {
+		d.Close(ctx)
+		return nil, err
+	}
+	d.Pool = pool
+	if err := awaitDatabase(ctx, pool, log); err != nil {
+		d.Close(ctx)
+		return nil, err
+	}
+	return d, nil
+}
+
+// patience is how long a start waits for a database that does not answer yet, as when both are started together.
+const patience = 30 * time.Second
+
+func awaitDatabase(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for told := false; ; {
+		err := pool.Ping(ctx)
+		if err == nil {
+			return nil
+		}
+		if !postgres.IsUnavailable(err) || ctx.Err() != nil {
+			return fmt.Errorf("the database cannot be used: %w", err)
+		}
+		if !told {
+			log.Warn("waiting for the database", "for_at_most", patience.String(), "error", err)
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the database did not answer within %s: %w", patience, err)
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+// Close closes the connections and stops the embedded server.
+func (d *Database) Close(ctx context.Context) {
+	if d.Pool != nil {
+		d.Pool.Close()
+	}
+	if d.own != nil {
+		d.own.close(ctx)
+	}
+}
+
+// Prepare brings the schema up to date, or checks that it is.
+func Prepare(ctx context.Context, pool *pgxpool.Pool, auto bool, log *slog.Logger) error {
+	if !auto {
+		return db.Check(ctx, pool)
+	}
+	return db.Migrate(ctx, pool, log)
+}
+
+// supervisor keeps the embedded PostgreSQL running: when it dies, it is started again, recovers by itself, and the
+// pool finds it at the same socket. Until then requests are answered with 503.
+type supervisor struct {
+	cfg  embedded.Config
+	dsn  string
+	log  *slog.Logger
+	stop context.CancelFunc
+	done chan struct{}
+	now  *embedded.Server
+}
+
+func supervise(ctx context.Context, c *config.Config, log *slog.Logger) (*supervisor, error) {
+	dir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	cfg := embedded.Config{Dir: dir, BinDir: c.PostgresBin, CacheDir: embedded.DefaultCacheDir(), Durable: true, Logger: log}
+	srv, err := embedded.Start(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	watch, stop := context.WithCancel(context.Background())
+	s := &supervisor{cfg: cfg, dsn: srv.DSN(embedded.Database), log: log, stop: stop, done: make(chan struct{}), now: srv}
+	go s.run(watch)
+	return s, nil
+}
+
+func (s *supervisor) run(ctx context.Context) {
+	defer close(s.done)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.now.Done():
+		}
+		s.log.Error("the embedded PostgreSQL died; starting it again", "error", s.now.Err())
+		_ = s.now.Stop(ctx) // it is dead; this lets go of its lock
+		for {
+			srv, err := embedded.Start(ctx, s.cfg)
+			if err == nil {
+				s.now = srv
+				s.log.Info("the embedded PostgreSQL is back")
+				break
+			}
+			s.log.Error("the embedded PostgreSQL does not start; trying again", "error", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(time.Second):
+			}
+		}
+	}
+}
+
+func (s *supervisor) close(ctx context.Context) {
+	s.stop()
+	<-s.done
+	if err := s.now.Stop(ctx); err != nil {
+		s.log.Warn("the embedded PostgreSQL did not stop in order; it recovers at the next start", "error", err)
+	}
+}

@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/gen/api"
+)
+
+// health answers whether this node can serve. It asks the database each time: a cached "yes" is the one that hurts.
+type health struct {
+	pool   *pgxpool.Pool
+	checks []func() error // of ingestion: the batcher and the jobs
+}
+
+// pingTime is how long the database may take to say that it is there.
+const pingTime = 2 * time.Second
+
+// GetHealth serves GET /v1/health.
+func (h *health) GetHealth(ctx context.Context, _ api.GetHealthRequestObject) (api.GetHealthResponseObject, error) {
+	body, ready := h.check(ctx)
+	if !ready {
+		return api.GetHealth503JSONResponse(body), nil
+	}
+	return api.GetHealth200JSONResponse(body), nil
+}
+
+// serve is the same answer for the names outside /v1.
+func (h *health) serve(w http.ResponseWriter, r *http.Request) {
+	body, ready := h.check(r.Context())
+	w.Header().Set("Content-Type", "application/json")
+	if !ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(body) // the prober is gone; there is nobody to tell
+}
+
+func (h *health) check(ctx context.Context) (api.Health, bool) {
+	var out api.Health
+	out.Checks.Database = result(h.ping(ctx))
+	out.Checks.Redis = api.Check{Status: api.CheckNotConfigured}
+	out.Checks.Ingest = api.Check{Status: api.CheckOK}
+	for _, check := range h.checks {
+		if err := check(); err != nil {
+			out.Checks.Ingest = result(err)
+			break
+		}
+	}
+	out.Status = api.HealthReady
+	if out.Checks.Database.Status != api.CheckOK || out.Checks.Ingest.Status != api.CheckOK {
+		out.Status = api.HealthUnavailable
+	}
+	return out, out.Status == api.HealthReady
+}
+
+func (h *health) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	if err := h.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("the database does not answer within %s", pingTime)
+	}
+	return nil
+}
+
+func result(err error) api.Check {
+	if err == nil {
+		return api.Check{Status: api.CheckOK}
+	}
+	detail := err.Error()
+	return api.Check{Status: api.CheckFailing, Detail: &detail}
+}

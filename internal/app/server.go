@@ -1,0 +1,56 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/accounts"
+	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/httpapi"
+	"github.com/bahagh/nimbus/internal/metrics"
+	"github.com/bahagh/nimbus/internal/projects"
+)
+
+// Aliases give each embedded slice a name of its own: two fields called API do not compile.
+type (
+	accountsAPI = accounts.API
+	projectsAPI = projects.API
+	eventsAPI   = events.API
+	metricsAPI  = metrics.API
+	healthAPI   = health
+)
+
+// server is every operation of the contract. When the contract changes, the compiler lists here what is missing.
+type server struct {
+	*accountsAPI
+	*projectsAPI
+	*eventsAPI
+	*metricsAPI
+	*healthAPI
+}
+
+var _ api.StrictServerInterface = (*server)(nil)
+
+// IngestEvents is never called: routes serves the operation with the bytes as they came. The method is here because
+// the strict interface has every operation.
+func (*server) IngestEvents(context.Context, api.IngestEventsRequestObject) (api.IngestEventsResponseObject, error) {
+	return nil, errors.New("ingestion is served beside the strict handler")
+}
+
+// routes is the strict server, but for the operations that need the connection or the exact bytes.
+type routes struct {
+	api.ServerInterface
+	events *events.API
+}
+
+// IngestEvents answers a request in which some events may be bad; the strict handler knows only good and bad requests.
+func (r routes) IngestEvents(c echo.Context, _ api.IngestEventsParams) error {
+	body, err := httpapi.JSONBody(c)
+	if err != nil {
+		return err
+	}
+	return r.events.Ingest(c, body)
+}

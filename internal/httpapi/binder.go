@@ -1,0 +1,61 @@
+package httpapi
+
+import (
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/wire"
+)
+
+// binder decodes a body with the generated decoder, which names every bad field at once. The strict handler calls it
+// for each operation with a body.
+type binder struct{}
+
+// Bind fills in a generated request type.
+func (binder) Bind(v any, c echo.Context) error {
+	d, ok := v.(wire.Decoder)
+	if !ok {
+		return fmt.Errorf("%T has no generated decoder", v)
+	}
+	if r := c.Request(); r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+		return io.EOF // the strict handler takes it for "no body" where the contract allows that
+	}
+	b, err := JSONBody(c)
+	if err != nil {
+		return err
+	}
+	return d.DecodeJSON(b)
+}
+
+// JSONBody reads the whole body of a request that says it is JSON. The bytes are valid until the request is answered.
+//
+// Errors: 415 for another type, and those of reading and decompressing.
+func JSONBody(c echo.Context) ([]byte, error) {
+	r := c.Request()
+	if err := checkJSONType(r); err != nil {
+		return nil, err
+	}
+	return bodyOf(c).Plain(r)
+}
+
+func checkJSONType(r *http.Request) error {
+	const want = "application/json"
+	got := r.Header.Get(echo.HeaderContentType)
+	mediaType, params, err := mime.ParseMediaType(got)
+	switch {
+	case got == "":
+		return problem.New(problem.CodeUnsupportedMediaType, "Content-Type is missing; it must be %s.", want)
+	case err != nil || mediaType != want:
+		return problem.New(problem.CodeUnsupportedMediaType, "Content-Type must be %s, not %.60q.", want, got)
+	}
+	if cs, ok := params["charset"]; ok && !strings.EqualFold(cs, "utf-8") {
+		return problem.New(problem.CodeUnsupportedMediaType, "JSON is UTF-8; charset %.20q is not.", cs)
+	}
+	return nil
+}

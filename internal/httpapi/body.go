@@ -1,0 +1,233 @@
+package httpapi
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/labstack/echo/v4"
+
+	"github.com/bahagh/nimbus/internal/problem"
+)
+
+// The limits of a body, before and after decompression.
+const (
+	maxIngestBytes = 10 << 20
+	maxBodyBytes   = 1 << 20
+)
+
+// bodies reads request bodies into shared memory of bounded size. Without the bound, a hundred large requests at once
+// would be a gigabyte; with it, the ones that do not fit are answered with 503 and tried again.
+type bodies struct {
+	left atomic.Int64 // bytes that may still be held
+	pool sync.Pool    // *[]byte, of firstChunk to maxPooled bytes
+	gzip sync.Pool    // *gzip.Reader
+	zstd sync.Pool    // *zstd.Decoder
+}
+
+const (
+	heldBytes  = 96 << 20 // of all bodies being read or waiting for their commit
+	firstChunk = 64 << 10
+	maxPooled  = 2 << 20
+)
+
+func newBodies() *bodies {
+	b := &bodies{}
+	b.left.Store(heldBytes)
+	b.pool.New = func() any { s := make([]byte, 0, firstChunk); return &s }
+	return b
+}
+
+// body is the body of one request: the exact bytes that came, for the signature, and what they hold.
+type body struct {
+	owner    *bodies
+	limit    int
+	raw      []byte
+	plain    []byte
+	read     bool
+	held     []*[]byte
+	reserved int64
+}
+
+const bodyKey = "nimbus.body"
+
+// middleware gives each request its body and takes the memory back when the answer is written.
+func (b *bodies) middleware(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		x := &body{owner: b}
+		c.Set(bodyKey, x)
+		defer x.release()
+		return next(c)
+	}
+}
+
+func bodyOf(c echo.Context) *body {
+	x, _ := c.Get(bodyKey).(*body)
+	return x
+}
+
+// Raw returns the exact bytes sent.
+//
+// Errors: 413 over the limit, 400 when the connection breaks off, 503 when the memory for bodies is used up.
+func (x *body) Raw(r *http.Request) ([]byte, error) {
+	if x.read {
+		return x.raw, nil
+	}
+	if r.ContentLength > int64(x.limit) {
+		return nil, x.tooLarge()
+	}
+	raw, err := x.readAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	x.raw, x.read = raw, true
+	return raw, nil
+}
+
+// Plain returns the bytes after decompression. They are valid until the request is answered.
+//
+// Errors: those of Raw; 400 when the compression is broken, 413 when it hides more than the limit, 415 when it is not
+// known.
+func (x *body) Plain(r *http.Request) ([]byte, error) {
+	if x.plain != nil {
+		return x.plain, nil
+	}
+	raw, err := x.Raw(r)
+	if err != nil {
+		return nil, err
+	}
+	switch enc := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); enc {
+	case "", "identity":
+		x.plain = raw
+	case "gzip":
+		x.plain, err = x.gunzip(raw)
+	case "zstd":
+		x.plain, err = x.unzstd(raw)
+	default:
+		return nil, problem.New(problem.CodeUnsupportedEncoding, "Content-Encoding %.40q is not known here; use gzip or zstd.", enc)
+	}
+	return x.plain, err
+}
+
+func (x *body) gunzip(raw []byte) ([]byte, error) {
+	z, ok := x.owner.gzip.Get().(*gzip.Reader)
+	if !ok {
+		z = new(gzip.Reader)
+	}
+	defer x.owner.gzip.Put(z)
+	if err := z.Reset(bytes.NewReader(raw)); err != nil {
+		return nil, malformed("gzip", err)
+	}
+	plain, err := x.readAll(z)
+	return plain, asMalformed("gzip", err)
+}
+
+func (x *body) unzstd(raw []byte) ([]byte, error) {
+	z, ok := x.owner.zstd.Get().(*zstd.Decoder)
+	if !ok {
+		var err error
+		// One goroutine, and no window larger than the largest body: a header cannot make it reserve gigabytes.
+		if z, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(maxIngestBytes)); err != nil {
+			return nil, fmt.Errorf("make a zstd decoder: %w", err)
+		}
+	}
+	defer x.owner.zstd.Put(z)
+	if err := z.Reset(bytes.NewReader(raw)); err != nil {
+		return nil, malformed("zstd", err)
+	}
+	plain, err := x.readAll(z)
+	return plain, asMalformed("zstd", err)
+}
+
+// readAll reads up to the limit. The memory grows with what has arrived and not with what is announced, so that a
+// slow sender holds little.
+func (x *body) readAll(r io.Reader) ([]byte, error) {
+	p, _ := x.owner.pool.Get().(*[]byte)
+	buf := (*p)[:0]
+	if !x.reserve(cap(buf)) {
+		x.owner.pool.Put(p)
+		return nil, x.full()
+	}
+	x.held = append(x.held, p)
+	for {
+		if len(buf) == cap(buf) {
+			size := min(2*cap(buf), x.limit+1)
+			if len(buf) > x.limit {
+				return nil, x.tooLarge()
+			}
+			if !x.reserve(size - cap(buf)) {
+				return nil, x.full()
+			}
+			buf = append(make([]byte, 0, size), buf...)
+			*p = buf
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if len(buf) > x.limit {
+			return nil, x.tooLarge()
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF):
+			*p = buf
+			return buf, nil
+		default:
+			return nil, &readError{err}
+		}
+	}
+}
+
+func (x *body) reserve(n int) bool {
+	if x.owner.left.Add(-int64(n)) < 0 {
+		x.owner.left.Add(int64(n))
+		return false
+	}
+	x.reserved += int64(n)
+	return true
+}
+
+func (x *body) release() {
+	for _, p := range x.held {
+		if cap(*p) <= maxPooled {
+			x.owner.pool.Put(p)
+		}
+	}
+	x.owner.left.Add(x.reserved)
+	x.held, x.reserved, x.raw, x.plain = nil, 0, nil, nil
+}
+
+func (x *body) tooLarge() error {
+	return problem.New(problem.CodeBodyTooLarge, "The body may have %d bytes at most, before and after decompression.", x.limit)
+}
+
+func (x *body) full() error {
+	return &problem.Error{Code: problem.CodeQueueFull, RetryAfter: time.Second,
+		Detail: "Too many large requests at once. Nothing of this request was stored; try again."}
+}
+
+// readError is a body that could not be read to its end.
+type readError struct{ cause error }
+
+func (e *readError) Error() string { return "read the body: " + e.cause.Error() }
+func (e *readError) Unwrap() error { return e.cause }
+
+func asMalformed(encoding string, err error) error {
+	var read *readError
+	if errors.As(err, &read) {
+		return malformed(encoding, read.cause)
+	}
+	return err
+}
+
+func malformed(encoding string, err error) error {
+	return problem.Wrap(err, problem.CodeMalformedEncoding, "The body is not %s from its beginning to its end.", encoding)
+}

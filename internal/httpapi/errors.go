@@ -1,0 +1,139 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/wire"
+)
+
+// errorHandler answers with problem+json, whatever went wrong.
+func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
+	return func(err error, c echo.Context) {
+		if c.Response().Committed {
+			log.Error("error after the answer had begun", "request_id", requestID(c), "error", err)
+			return
+		}
+		p := toProblem(err)
+		kind := problem.KindOf(p.Code)
+		if kind.Status >= http.StatusInternalServerError {
+			level := slog.LevelWarn
+			if p.Code == problem.CodeInternal {
+				level = slog.LevelError
+			}
+			log.Log(c.Request().Context(), level, "request failed", "request_id", requestID(c), "route", c.Path(), "code", p.Code, "error", err)
+		}
+		writeProblem(c, p, kind, log)
+	}
+}
+
+func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, log *slog.Logger) {
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, "application/problem+json")
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((p.RetryAfter+time.Second-1)/time.Second)))
+	}
+	if kind.Status == http.StatusUnauthorized && h.Get(echo.HeaderWWWAuthenticate) == "" {
+		h.Set(echo.HeaderWWWAuthenticate, "Bearer")
+	}
+	out := api.Problem{Type: "/docs/errors#" + string(p.Code), Title: kind.Title, Status: int32(kind.Status), Detail: p.Detail,
+		Code: string(p.Code), RequestID: requestID(c), Errors: toAPIFields(p.Fields)}
+	if p.Code == problem.CodeAllRejected {
+		zero, rejected := int32(0), int32(distinctItems(p.Fields))
+		out.Accepted, out.Duplicates, out.Rejected = &zero, &zero, &rejected
+	}
+	c.Response().WriteHeader(kind.Status)
+	if c.Request().Method == http.MethodHead {
+		return
+	}
+	if err := json.NewEncoder(c.Response()).Encode(out); err != nil {
+		log.Debug("answer not delivered", "request_id", requestID(c), "error", err)
+	}
+}
+
+// toProblem finds what the caller is told. What is not recognised is an internal error without details.
+func toProblem(err error) *problem.Error {
+	var (
+		p      *problem.Error
+		fields wire.Errors
+		syntax *wire.SyntaxError
+		read   *readError
+		he     *echo.HTTPError
+	)
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &fields):
+		return problem.Invalid(fields...)
+	case errors.As(err, &syntax):
+		return problem.Wrap(err, problem.CodeMalformedJSON, "%s (byte %d).", syntax.Detail, syntax.Offset)
+	case errors.As(err, &read):
+		return problem.Wrap(err, problem.CodeMalformedJSON, "The body broke off before its end.")
+	case errors.As(err, &he):
+		return fromEcho(he)
+	case errors.Is(err, context.DeadlineExceeded):
+		return &problem.Error{Code: problem.CodeTimeout, Detail: "The answer was not ready in time. Nothing was changed; try again, or ask for less.",
+			RetryAfter: time.Second, Cause: err}
+	case postgres.IsUnavailable(err), postgres.IsRetryable(err):
+		return problem.Unavailable(err)
+	default:
+		return internalError(err)
+	}
+}
+
+func internalError(cause error) *problem.Error {
+	return problem.Wrap(cause, problem.CodeInternal, "Something went wrong in the server. The request_id finds it in the log.")
+}
+
+// fromEcho translates the errors that Echo and its router make themselves.
+func fromEcho(he *echo.HTTPError) *problem.Error {
+	switch he.Code {
+	case http.StatusNotFound:
+		return problem.Wrap(he, problem.CodeNotFound, "There is no such path. The contract is at /openapi.yaml, its pages are at /docs.")
+	case http.StatusMethodNotAllowed:
+		return problem.Wrap(he, problem.CodeMethodNotAllowed, "This path does not take this method; the Allow header lists those it takes.")
+	case http.StatusRequestEntityTooLarge:
+		return problem.Wrap(he, problem.CodeBodyTooLarge, "The body is too large.")
+	case http.StatusUnsupportedMediaType:
+		return problem.Wrap(he, problem.CodeUnsupportedMediaType, "The body must be application/json.")
+	case http.StatusBadRequest:
+		// The parameters were checked before the generated wrapper parses them: it found what the check did not.
+		return problem.Wrap(he, problem.CodeValidation, "A parameter is not valid: %.200v.", he.Message)
+	default:
+		return internalError(he)
+	}
+}
+
+func toAPIFields(fields []wire.FieldError) []api.FieldError {
+	if len(fields) == 0 {
+		return nil
+	}
+	out := make([]api.FieldError, len(fields))
+	for k, f := range fields {
+		in := api.FieldErrorIn(f.In)
+		out[k] = api.FieldError{In: &in, Pointer: f.Pointer, Code: f.Code, Detail: f.Detail}
+		if f.Item >= 0 {
+			index := int32(f.Item)
+			out[k].Index = &index
+		}
+	}
+	return out
+}
+
+func distinctItems(fields []wire.FieldError) int {
+	seen := make(map[int]struct{}, len(fields))
+	for _, f := range fields {
+		seen[f.Item] = struct{}{}
+	}
+	return len(seen)
+}

@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/wire"
+)
+
+// Options is what the HTTP layer needs to know.
+type Options struct {
+	AppName        string
+	Log            *slog.Logger
+	Registry       prometheus.Registerer
+	AllowedOrigins []string // of browsers; ingestion is open to all and guarded by its keys
+	Credentials    Credentials
+	Operations     map[string]*wire.Operation // the contract's table
+	Spec           []byte                     // the contract itself, as YAML
+	Ready          http.HandlerFunc           // the readiness answer, for its names outside /v1
+}
+
+// New returns the server's routes: the contract's operations, the documentation, and the health checks. It fails when
+// an operation requires credentials that nothing checks.
+func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.Logger.SetOutput(io.Discard) // everything is logged with slog
+	e.HTTPErrorHandler = errorHandler(o.Log)
+	e.Binder = binder{}
+
+	bodies := newBodies()
+	// From the outside in: an id for everything that follows; the log, the metrics and the answer to errors; headers;
+	// the memory of the body, which goes back when the answer is written.
+	e.Use(identify, observe(o.Log, newHTTPMetrics(o.Registry)), secure)
+	e.Use(cors(o.AllowedOrigins)...)
+	e.Use(deadline, bodies.middleware)
+
+	perOperation, err := operationMiddleware(o)
+	if err != nil {
+		return nil, err
+	}
+	api.RegisterHandlersWithOptions(e, h, api.RegisterHandlersOptions{OperationMiddlewares: perOperation})
+
+	if err := registerDocs(e, o.AppName, o.Spec); err != nil {
+		return nil, err
+	}
+	e.GET("/health", func(c echo.Context) error { return c.JSON(http.StatusOK, map[string]string{"status": "alive"}) })
+	e.GET("/healthz", echo.WrapHandler(o.Ready))
+	e.GET("/readiness", echo.WrapHandler(o.Ready))
+	return e, nil
+}
+
+// operationMiddleware builds, from the contract, what runs before each operation: the limit of the body, who may call
+// it, and the check of its parameters. Credentials come first: nobody learns about parameters without them.
+func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
+	known := o.Credentials.schemes()
+	out := make(map[string][]echo.MiddlewareFunc, len(o.Operations))
+	var problems []error
+	for id, op := range o.Operations {
+		g, err := guard(op, known)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		limit := maxBodyBytes
+		if id == "ingestEvents" {
+			limit = maxIngestBytes
+		}
+		limitBody := func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				bodyOf(c).limit = limit
+				return next(c)
+			}
+		}
+		out[id] = []echo.MiddlewareFunc{limitBody, g, checkParams(op)}
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("the contract cannot be served: %w", errors.Join(problems...))
+	}
+	return out, nil
+}
+
+// NewServer returns an HTTP server with limits on everything a slow or hostile peer could stretch.
+func NewServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		WriteTimeout:      90 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}

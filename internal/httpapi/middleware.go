@@ -1,0 +1,198 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const requestIDKey = "nimbus.request_id"
+
+// requestID returns the id of the request: the caller's own, or one made for it.
+func requestID(c echo.Context) string {
+	id, _ := c.Get(requestIDKey).(string)
+	return id
+}
+
+// identify gives the request an id, the caller's if it is one that can be logged safely.
+func identify(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id := c.Request().Header.Get(echo.HeaderXRequestID)
+		if !loggable(id) {
+			id = newRequestID()
+		}
+		c.Set(requestIDKey, id)
+		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		return next(c)
+	}
+}
+
+func loggable(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
+	}
+	return strings.IndexFunc(id, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '_' && r != '.'
+	}) < 0
+}
+
+var crockford = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding)
+
+func newRequestID() string {
+	var b [10]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return crockford.EncodeToString(b[:])
+}
+
+// httpMetrics are the numbers of every request. The route is the contract's path, never the caller's: a scanner must
+// not be able to make a time series for each path it tries.
+type httpMetrics struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+func newHTTPMetrics(reg prometheus.Registerer) *httpMetrics {
+	m := &httpMetrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "http_requests_total", Help: "Requests answered."},
+			[]string{"method", "route", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "http_request_duration_seconds",
+			Help: "Time from the request's header to the answer's last byte.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)},
+			[]string{"method", "route"}),
+	}
+	reg.MustRegister(m.requests, m.duration)
+	return m
+}
+
+// observe writes the answer to an error itself, so that the status it logs and counts is the one that was sent; and
+// it turns a panic into a 500 that names the request.
+func observe(log *slog.Logger, m *httpMetrics) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) (err error) {
+			start := time.Now()
+			defer func() {
+				if r := recover(); r != nil {
+					if r == http.ErrAbortHandler {
+						panic(r)
+					}
+					log.Error("panic", "request_id", requestID(c), "panic", r, "stack", string(debug.Stack()))
+					c.Error(internalError(fmt.Errorf("panic: %v", r)))
+				}
+				took := time.Since(start)
+				method, route := c.Request().Method, c.Path()
+				if route == "" || c.Response().Status == http.StatusNotFound && !strings.Contains(route, "/v1/") {
+					route = "other"
+				}
+				if !knownMethod(method) {
+					method = "other"
+				}
+				m.requests.WithLabelValues(method, route, strconv.Itoa(c.Response().Status)).Inc()
+				m.duration.WithLabelValues(method, route).Observe(took.Seconds())
+				logRequest(log, c, took)
+			}()
+			if err := next(c); err != nil {
+				if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
+					// The caller went away; nobody reads an answer. 499 is what proxies write in their logs for this.
+					c.Response().Status = 499
+					return nil
+				}
+				c.Error(err)
+			}
+			return nil
+		}
+	}
+}
+
+func knownMethod(m string) bool {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return true
+	}
+	return false
+}
+
+// logRequest writes a line for each request; the ones that come all the time and went well only for debugging.
+func logRequest(log *slog.Logger, c echo.Context, took time.Duration) {
+	level := slog.LevelInfo
+	r, status := c.Request(), c.Response().Status
+	if status < 400 && (c.Path() == "/v1/events" && r.Method == http.MethodPost || strings.Contains(c.Path(), "health") || c.Path() == "/readiness") {
+		level = slog.LevelDebug
+	}
+	if !log.Enabled(r.Context(), level) {
+		return
+	}
+	log.LogAttrs(r.Context(), level, "request", slog.String("request_id", requestID(c)), slog.String("method", r.Method),
+		slog.String("route", c.Path()), slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000),
+		slog.Int64("bytes_out", c.Response().Size), slog.String("remote", r.RemoteAddr))
+}
+
+// secure sets the headers that keep a browser from doing more with an answer than it should. Pages set a
+// Content-Security-Policy of their own.
+func secure(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if strings.HasPrefix(c.Request().URL.Path, "/v1/") {
+			h.Set("Cache-Control", "no-store")
+		}
+		return next(c)
+	}
+}
+
+// cors lets browsers call the API from the configured origins. Sending events is open to every origin, because the
+// write key decides which ones it takes and a preflight carries no key. No answer depends on cookies.
+func cors(origins []string) []echo.MiddlewareFunc {
+	isIngest := func(c echo.Context) bool {
+		r := c.Request()
+		method := r.Method
+		if method == http.MethodOptions {
+			method = r.Header.Get("Access-Control-Request-Method")
+		}
+		return r.URL.Path == "/v1/events" && method == http.MethodPost
+	}
+	expose := []string{echo.HeaderXRequestID, "Retry-After"}
+	const maxAgeSeconds = 7200
+	ingest := middleware.CORSWithConfig(middleware.CORSConfig{
+		Skipper:      func(c echo.Context) bool { return !isIngest(c) },
+		AllowOrigins: []string{"*"}, AllowMethods: []string{http.MethodPost}, ExposeHeaders: expose, MaxAge: maxAgeSeconds,
+		AllowHeaders: []string{echo.HeaderContentType, echo.HeaderContentEncoding, echo.HeaderXRequestID, headerWriteKey},
+	})
+	if len(origins) == 0 {
+		return []echo.MiddlewareFunc{ingest}
+	}
+	rest := middleware.CORSWithConfig(middleware.CORSConfig{
+		Skipper:      isIngest,
+		AllowOrigins: origins, ExposeHeaders: expose, MaxAge: maxAgeSeconds,
+		AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
+		AllowHeaders: []string{echo.HeaderAuthorization, echo.HeaderContentType, echo.HeaderContentEncoding, echo.HeaderXRequestID,
+			headerKeyID, headerTimestamp, headerSignature, headerSecret, headerWriteKey},
+	})
+	return []echo.MiddlewareFunc{ingest, rest}
+}
+
+// requestTime bounds the work on one request; the server's own timeouts bound its reading and writing.
+const requestTime = 30 * time.Second
+
+func deadline(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), requestTime)
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
+		return next(c)
+	}
+}
