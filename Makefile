@@ -1,0 +1,67 @@
+# Nimbus. `make help` lists the targets.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+GO ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BIN := bin/nimbus
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/nimbus
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.buildVersion=$(VERSION)' -o $(BIN) ./cmd/nimbus
+
+.PHONY: postgres
+postgres: ## install PostgreSQL's server programs if there are none
+	@sh scripts/fetch-postgres.sh
+
+.PHONY: demo
+demo: postgres build ## run Nimbus with a demo account, a project and events; stays up
+	@NIMBUS_LOG_LEVEL=$${NIMBUS_LOG_LEVEL:-warn} NIMBUS_DATA_DIR=$${NIMBUS_DATA_DIR:-data/demo} ./$(BIN) demo
+
+.PHONY: run
+run: postgres build ## run an empty Nimbus
+	./$(BIN) serve
+
+.PHONY: generate
+generate: ## generate gen/, sdk/go and sdk/typescript from the contract and the SQL
+	@sh scripts/generate.sh
+
+.PHONY: test
+test: test-go test-sdk-go test-ts ## run every test
+
+.PHONY: test-go
+test-go: postgres
+	$(GO) vet ./...
+	$(GO) test -race -timeout 8m ./...
+
+.PHONY: test-sdk-go
+test-sdk-go:
+	cd sdk/go && $(GO) vet ./... && $(GO) test -race ./...
+	cd tools && CGO_ENABLED=0 $(GO) test ./...
+
+.PHONY: test-ts
+test-ts: node_modules
+	npm test --workspaces --if-present
+
+node_modules: package-lock.json
+	npm ci
+	@touch node_modules
+
+.PHONY: verify
+verify: postgres node_modules ## regenerate and compare, lint everything, check for breaking changes
+	@sh scripts/verify.sh
+
+.PHONY: bench
+bench: postgres ## measure, and print the tables of docs/benchmarks.md
+	$(GO) run ./internal/bench
+
+.PHONY: fuzz
+fuzz: postgres ## run each fuzz target for FUZZTIME (30s)
+	@sh scripts/fuzz.sh
+
+.PHONY: clean
+clean: ## remove what was built (data/ stays)
+	rm -rf bin node_modules sdk/typescript/dist

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Writes everything that is generated from openapi/nimbus.yaml, db/migrations and db/queries. What it writes is committed,
+# and depends on nothing but those files and the versions in tools/go.mod and package-lock.json.
+set -eu
+cd "$(dirname "$0")/.."
+
+# The generators are pure Go: without cgo they build where there is no C compiler, and faster.
+export CGO_ENABLED=0
+export NO_COLOR=1
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+echo 'gen/api'
+mkdir -p gen/api
+go tool -modfile=tools/go.mod oapi-codegen -config oapi-codegen.yaml openapi/nimbus.yaml
+(cd tools && go run ./contractgen -spec ../openapi/nimbus.yaml -types ../gen/api/api.gen.go -out ../gen/api)
+
+echo 'gen/db'
+touch "$work/begun"
+go tool -modfile=tools/go.mod sqlc generate
+# sqlc writes a file for each file of queries, always, and leaves the one whose queries have gone.
+find gen/db -type f -name '*.go' ! -newer "$work/begun" -exec rm -f {} +
+
+echo 'sdk/go'
+(cd sdk/go && go tool -modfile=../../tools/go.mod oapi-codegen -config oapi-codegen.yaml ../../openapi/nimbus.yaml)
+
+echo 'sdk/typescript'
+# npm writes this file last, so that an install that was cut off is done again.
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+	npm ci --no-progress
+fi
+npm run --silent generate >"$work/log" 2>&1 || {
+	cat "$work/log" >&2
+	exit 1
+}

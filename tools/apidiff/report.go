@@ -1,0 +1,137 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// report is what `redocly diff --format json` writes; only what is read here.
+type report struct {
+	ReportVersion string `json:"reportVersion"`
+	InfoVersions  struct {
+		Base     string `json:"base"`
+		Revision string `json:"revision"`
+	} `json:"infoVersions"`
+	Changes []change `json:"changes"`
+}
+
+// change is one difference. Path points at the place in the resolved document; what a $ref shares is reported once, at its
+// first use.
+type change struct {
+	Path     string    `json:"path"`
+	Kind     string    `json:"kind"`
+	Impact   string    `json:"impact"`
+	Property string    `json:"property"`
+	Verdicts []verdict `json:"verdicts"`
+	Base     *place    `json:"base"`
+	Revision *place    `json:"revision"`
+}
+
+// verdict is what one of Redocly's rules says about a change.
+type verdict struct {
+	Impact   string `json:"impact"`
+	Message  string `json:"message"`
+	Location place  `json:"location"`
+}
+
+// place is a line of one of the documents, and the value there.
+type place struct {
+	File  string          `json:"file"`
+	Line  int             `json:"line"`
+	Value json.RawMessage `json:"value"`
+}
+
+const major = "major"
+
+// breaks lists the changes that can break a client, one line each, in the order of the document.
+func (r report) breaks() []string {
+	var lines []string
+	add := func(c change, at *place, message string) {
+		where := c.where()
+		if at != nil {
+			where = fmt.Sprintf("%s:%d: %s", at.File, at.Line, where)
+		}
+		lines = append(lines, where+": "+message)
+	}
+	for _, c := range r.Changes {
+		judged := false
+		for _, v := range c.Verdicts {
+			if v.Impact == major {
+				add(c, &v.Location, v.Message)
+				judged = true
+			}
+		}
+		if message := c.ours(); message != "" {
+			at := c.Revision
+			if at == nil {
+				at = c.Base
+			}
+			add(c, at, message)
+		} else if c.Impact == major && !judged {
+			add(c, c.Revision, strings.TrimSpace(c.Kind+" "+c.Property))
+		}
+	}
+	return slices.Compact(lines)
+}
+
+// where names the operation of a change: "GET /v1/events".
+func (c change) where() string {
+	parts := strings.Split(strings.TrimPrefix(c.Path, "#/"), "/")
+	if len(parts) < 3 || parts[0] != "paths" {
+		return c.Path
+	}
+	path := strings.NewReplacer("~1", "/", "~0", "~").Replace(parts[1])
+	if slices.Contains([]string{"get", "put", "post", "delete", "patch", "head", "options", "trace"}, parts[2]) {
+		return strings.ToUpper(parts[2]) + " " + path
+	}
+	return path
+}
+
+// ours judges what Redocly takes for harmless: our extensions, which the server enforces, and defaults, which change what a
+// request that leaves the member out means. It returns "" when nothing breaks.
+func (c change) ours() string {
+	if c.Property == "" {
+		return ""
+	}
+	before, after := c.Base.text(), c.Revision.text()
+	changed := fmt.Sprintf("`%s` changed from %s to %s.", c.Property, or(before, "nothing"), or(after, "nothing"))
+	switch c.Property {
+	case "x-max-bytes", "x-max-depth":
+		if after != "" && (before == "" || c.Revision.number() < c.Base.number()) {
+			return changed
+		}
+	case "x-no-control", "x-json-object":
+		if after == "true" {
+			return changed
+		}
+	case "x-scope", "default":
+		if before != after {
+			return changed
+		}
+	}
+	return ""
+}
+
+func (p *place) text() string {
+	if p == nil {
+		return ""
+	}
+	return string(p.Value)
+}
+
+func (p *place) number() float64 {
+	var n float64
+	if p != nil {
+		_ = json.Unmarshal(p.Value, &n) // the lint of the contract holds it to a number
+	}
+	return n
+}
+
+func or(s, instead string) string {
+	if s == "" {
+		return instead
+	}
+	return s
+}
