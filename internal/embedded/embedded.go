@@ -84,6 +84,11 @@ func defaults(durable bool) map[string]string {
 		"listen_addresses":                "",
 		"unix_socket_permissions":         "0700",
 	}
+	if runtime.GOOS == "linux" {
+		// Before a recovery every file is brought to disk: with one call, not a thousand. That is most of the time which
+		// a start after a crash takes.
+		set["recovery_init_sync_method"] = "syncfs"
+	}
 	if smallSharedMemory() {
 		set["dynamic_shared_memory_type"] = "mmap" // files in the data directory
 	}
@@ -316,7 +321,11 @@ func (s *Server) ensureDatabase(ctx context.Context) error {
 	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", Database).Scan(&exists); err != nil || exists {
 		return err
 	}
-	_, err = conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{Database}.Sanitize())
+	create := "CREATE DATABASE " + pgx.Identifier{Database}.Sanitize()
+	if !s.cfg.Durable && s.bin.major >= 15 {
+		create += " STRATEGY file_copy" // a fifth of the time where nothing waits for the disk
+	}
+	_, err = conn.Exec(ctx, create)
 	return err
 }
 

@@ -42,13 +42,14 @@ func NewReader(s *Store) *Reader { return &Reader{store: s} }
 
 // List returns one page, in the order of the ids: by ts to the millisecond, then by hash.
 func (r *Reader) List(ctx context.Context, f *Filter) (Page, error) {
+	bounded := *f
 	if f.Since.Before(beginning) {
-		f.Since = beginning
+		bounded.Since = beginning
 	}
 	if f.Until.IsZero() || f.Until.After(end) {
-		f.Until = end
+		bounded.Until = end
 	}
-	events, err := r.store.list(ctx, f)
+	events, err := r.store.list(ctx, &bounded)
 	if err != nil {
 		return Page{}, err
 	}

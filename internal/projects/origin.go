@@ -69,8 +69,8 @@ func OriginAllowed(allowed []string, origin string) bool {
 			continue
 		}
 		// before ends with "://" and after begins with a dot. A normal origin has no empty label, so what stands
-		// between them is whole labels as soon as it is not nothing.
-		if len(normal) > len(before)+len(after) && strings.HasPrefix(normal, before) && strings.HasSuffix(normal, after) {
+		// between them is one whole label or more.
+		if strings.HasPrefix(normal, before) && strings.HasSuffix(normal, after) {
 			return true
 		}
 	}

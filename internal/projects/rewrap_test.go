@@ -79,6 +79,30 @@ func TestRewrapGoesOnPastSecretsItCannotOpenAndCountsThem(t *testing.T) {
 	b.works(t, pair, true, "after a Rewrap that met others it could not open")
 }
 
+func TestRewrapFindsSecretsThatAreAddedBehindIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	project, _ := b.create(t, "Web shop")
+	// The key with the greatest id: whatever is added after it was read has been passed already.
+	const last = "nk_zzzzzzzzzzzzzzzz"
+	box, keyID, err := newRing(t, 1).Seal([]byte("ns_"), []byte(last))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.exec(t, `INSERT INTO api_keys (id, project_id, secret_box, secret_key_id, secret_hash) VALUES ($1, $2, $3, $4, '')`,
+		last, project.ID, box, keyID)
+	added := false
+	n, err := projects.NewKeys(b.pool, newRing(t, 2, 1), b.clock.Now).Rewrap(t.Context(), func(int) {
+		if !added {
+			added = true
+			b.insertPair(t, project, 1)
+		}
+	})
+	if n != 3 || err != nil {
+		t.Errorf("Rewrap = %d, %v; want 3", n, err)
+	}
+}
+
 func TestRewrapWhileKeysAreRotatedLosesNone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
