@@ -234,9 +234,12 @@ func FuzzVerifyAccess(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, token string) {
 		p, err := b.VerifyAccess(t.Context(), token)
-		if err == nil {
-			if token[:strings.LastIndexByte(token, '.')] != s.AccessToken[:strings.LastIndexByte(s.AccessToken, '.')] {
-				t.Fatalf("%q let %+v in", token, p)
+		// A worker has a database of its own, in which the session of another process's seed is not live.
+		if err == nil || problem.Is(err, problem.CodeSessionEnded) {
+			dot := max(0, strings.LastIndexByte(token, '.'))
+			signature, _ := base64.RawURLEncoding.DecodeString(token[min(dot+1, len(token)):])
+			if !hmac.Equal(signature, hs256(testSecret)(token[:dot])) {
+				t.Fatalf("%q let %+v in, %v", token, p, err)
 			}
 			return
 		}

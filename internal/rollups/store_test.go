@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { nimbustest.Main(m) }
 func TestConcurrentTransactionsNeverDeadlockAndLoseNothing(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	const workers, transactions, adds = 8, 40, 120
+	const workers, transactions, adds = 8, 20, 80
 	seed := rand.New(rand.NewPCG(5, 6))
 	projects := []uuid.UUID{randomID(seed), randomID(seed), randomID(seed)}
 	names := []string{"a", "B", "b", "ä", "page_view", "page view", "_"} // a collation would order these otherwise

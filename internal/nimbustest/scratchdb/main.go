@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	//nolint:gosec // G302: as root the server runs under another account, which must be able to enter; the cluster itself is 0700.
+	// As root the server runs under another account, which must be able to enter; the cluster itself is 0700.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}

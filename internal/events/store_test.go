@@ -1,0 +1,144 @@
+package events
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/internal/nimbustest"
+)
+
+func TestMain(m *testing.M) { nimbustest.Main(m) }
+
+func writeAt(project uuid.UUID, key string, ts time.Time) *write {
+	i := identity{projectID: project, ts: ts, name: "e", key: key}
+	return &write{Event: Event{ProjectID: project, ID: i.id(), TS: ts, ReceivedAt: ts, Name: "e", Props: []byte("{}")}}
+}
+
+func TestPartitionsAreMadeOnDemandAndAgainAfterADrop(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	s := NewStore(pool)
+	project := uuid.New()
+	at := time.Date(2011, 2, 28, 23, 59, 59, 999_999_000, time.UTC)
+	if err := s.Write(t.Context(), []*write{writeAt(project, "a", at), writeAt(project, "b", at.Add(time.Microsecond))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(t.Context(), "DROP TABLE events_201102"); err != nil {
+		t.Fatal(err)
+	}
+	// This process still believes in the partition.
+	w := writeAt(project, "a", at)
+	if err := s.Write(t.Context(), []*write{w}); err != nil || w.state != stored {
+		t.Fatalf("state %d, %v", w.state, err)
+	}
+}
+
+func TestManyProcessesMakeTheSamePartition(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	project := uuid.New()
+	errs := make(chan error, 6)
+	for k := range cap(errs) {
+		go func() {
+			errs <- NewStore(pool).Write(t.Context(), []*write{writeAt(project, fmt.Sprint(k), time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC))})
+		}()
+	}
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestMonthBounds(t *testing.T) {
+	t.Parallel()
+	for at, want := range map[string]string{
+		"1971-01-01T00:00:00Z": "1971-01-01", "2024-02-29T23:59:59Z": "2024-02-01", "2025-12-31T23:59:59.999999999Z": "2025-12-01",
+		"2026-01-01T00:30:00+01:00": "2025-12-01",
+	} {
+		ts, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := monthOf(ts).start().Format("2006-01-02"); got != want {
+			t.Errorf("%s: %s, want %s", at, got, want)
+		}
+	}
+}
+
+// The floor in SQL decides the partition and the one in Go the range of a query: they must be the same.
+func TestTheFloorOfIDsIsTheSameInSQL(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	for _, ts := range []time.Time{minTS, time.Date(2026, 1, 15, 10, 30, 0, 1_000_000, time.UTC), time.Date(2261, 6, 1, 0, 0, 0, 0, time.UTC)} {
+		var got uuid.UUID
+		if err := pool.QueryRow(t.Context(), "SELECT event_id_floor($1)", ts).Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		if want := idFloor(ts); !bytes.Equal(got[:], want[:]) {
+			t.Errorf("%s: %s in SQL, %s in Go", ts, got, want)
+		}
+	}
+}
+
+// A transaction that fails leaves nothing behind that would make the retry a duplicate.
+func TestAFailedWriteLeavesNoMark(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	s := NewStore(pool)
+	at := time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC)
+	w := writeAt(uuid.New(), "k", at)
+	w.keyHash = uuid.New()
+	if _, err := pool.Exec(t.Context(), "ALTER TABLE event_counts RENAME TO away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(t.Context(), []*write{w}); err == nil || w.state != waiting {
+		t.Fatalf("state %d, %v", w.state, err)
+	}
+	if _, err := pool.Exec(t.Context(), "ALTER TABLE away RENAME TO event_counts"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(t.Context(), []*write{w}); err != nil || w.state != stored {
+		t.Fatalf("the retry: state %d, %v", w.state, err)
+	}
+}
+
+func TestReadingAcrossPartitionsKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	s, project := NewStore(pool), uuid.New()
+	var writes []*write
+	for k := range 30 {
+		writes = append(writes, writeAt(project, fmt.Sprint(k), time.Date(2025, time.Month(1+k%12), 1+k, 0, 0, 0, 0, time.UTC)))
+	}
+	if err := s.Write(t.Context(), writes); err != nil {
+		t.Fatal(err)
+	}
+	f := &Filter{ProjectID: project, Limit: 7, Ascending: true}
+	var last time.Time
+	total := 0
+	for {
+		page, err := NewReader(s).List(t.Context(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.Events {
+			if e.TS.Before(last) {
+				t.Errorf("%s after %s", e.TS, last)
+			}
+			last = e.TS
+			total++
+		}
+		if page.Next == nil {
+			break
+		}
+		f.After = page.Next
+	}
+	if total != 30 {
+		t.Errorf("%d events, want 30", total)
+	}
+}
