@@ -55,8 +55,8 @@ verify: postgres node_modules ## regenerate and compare, lint everything, check 
 	@sh scripts/verify.sh
 
 .PHONY: bench
-bench: postgres ## measure, and print the tables of docs/benchmarks.md
-	$(GO) run ./internal/bench
+bench: postgres build ## measure, and print the tables of docs/benchmarks.md
+	./$(BIN) bench $(EVENTS)
 
 .PHONY: fuzz
 fuzz: postgres ## run each fuzz target for FUZZTIME (30s)

@@ -40,7 +40,7 @@ check_generated() { # generating again changes nothing
 snapshot() {
 	git ls-files -co --exclude-standard -- gen sdk go.mod go.sum tools package-lock.json | sort -u | while read -r file; do
 		if [ -f "$file" ]; then
-			sha256sum "$file"
+			printf '%s %s\n' "$(git hash-object "$file")" "$file"
 		fi
 	done
 }

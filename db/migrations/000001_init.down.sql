@@ -10,3 +10,4 @@ DROP TABLE projects;
 DROP TABLE refresh_tokens;
 DROP TABLE sessions;
 DROP TABLE accounts;
+DROP FUNCTION notify_keys_changed;

@@ -28,6 +28,7 @@ CREATE TABLE refresh_tokens (
     used_at    timestamptz
 );
 CREATE INDEX refresh_tokens_session_id_idx ON refresh_tokens (session_id);
+CREATE INDEX refresh_tokens_expires_at_idx ON refresh_tokens (expires_at);
 
 -- Projects and keys -----------------------------------------------------------------------------------------------
 
@@ -139,3 +140,21 @@ CREATE TABLE event_counts (
     count       bigint NOT NULL,
     PRIMARY KEY (project_id, granularity, name, bucket)
 ) WITH (fillfactor = 70);
+
+-- Keys are cached by every node --------------------------------------------------------------------------------------
+
+-- Whoever changes a key, by whatever means, tells every node to forget what it knows. The message is sent with the
+-- commit and carries nothing: changes are rare, and forgetting all is simpler than naming one.
+CREATE FUNCTION notify_keys_changed() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('nimbus_keys', '');
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER api_keys_changed AFTER UPDATE OR DELETE OR TRUNCATE ON api_keys
+    FOR EACH STATEMENT EXECUTE FUNCTION notify_keys_changed();
+CREATE TRIGGER write_keys_changed AFTER UPDATE OR DELETE OR TRUNCATE ON write_keys
+    FOR EACH STATEMENT EXECUTE FUNCTION notify_keys_changed();
+CREATE TRIGGER projects_deleted AFTER UPDATE OF deleted_at OR DELETE OR TRUNCATE ON projects
+    FOR EACH STATEMENT EXECUTE FUNCTION notify_keys_changed();

@@ -43,6 +43,12 @@ FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
 WHERE t.token_hash = @token_hash
 FOR UPDATE;
 
+-- The same without the lock.
+-- name: RefreshTokenRead :one
+SELECT t.session_id, t.expires_at, t.used_at, s.account_id, s.revoked_at
+FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
+WHERE t.token_hash = @token_hash;
+
 -- name: RefreshTokenMarkUsed :exec
 UPDATE refresh_tokens SET used_at = @now::timestamptz WHERE token_hash = @token_hash;
 
@@ -50,4 +56,10 @@ UPDATE refresh_tokens SET used_at = @now::timestamptz WHERE token_hash = @token_
 -- name: SessionPrune :execrows
 DELETE FROM sessions s WHERE s.id IN (
     SELECT e.id FROM sessions e WHERE e.expires_at < @before::timestamptz LIMIT 1000
+);
+
+-- Spent and expired tokens of sessions that live on.
+-- name: RefreshTokenPrune :execrows
+DELETE FROM refresh_tokens t WHERE t.token_hash IN (
+    SELECT e.token_hash FROM refresh_tokens e WHERE e.expires_at < @before::timestamptz LIMIT 1000
 );

@@ -2,11 +2,11 @@
 -- An empty user_id or anonymous_id is none.
 -- name: EventsInsert :many
 INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
-SELECT t.project_id, t.id, t.ts, @received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props::jsonb
+SELECT t.project_id, t.id, t.ts, @received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props
 FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@event_ids::uuid[]) AS id,
              unnest(@ts::timestamptz[]) AS ts, unnest(@seq::bigint[]) AS seq, unnest(@names::text[]) AS name,
              unnest(@user_ids::text[]) AS user_id, unnest(@anonymous_ids::text[]) AS anonymous_id,
-             unnest(@props::text[]) AS props) AS t
+             unnest(@props::jsonb[]) AS props) AS t
 ON CONFLICT DO NOTHING
 RETURNING id;
 

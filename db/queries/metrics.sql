@@ -1,22 +1,32 @@
 -- The rows of some names in some runs of buckets, summed over the names. A run is a granularity and a half-open range.
+-- OFFSET 0 keeps the planner from pulling the inner query up: joined by a hash on the name it reads all rows of the
+-- project for each run, and minutes go by instead of milliseconds.
 -- name: CountsSeries :many
 SELECT c.bucket, sum(c.count)::bigint AS count
 FROM (SELECT unnest(@granularities::int[]) AS granularity, unnest(@froms::timestamptz[]) AS from_ts,
              unnest(@tos::timestamptz[]) AS to_ts) AS r
 CROSS JOIN unnest(@names::text[]) AS n(name)
-JOIN event_counts c ON c.project_id = @project_id AND c.granularity = r.granularity AND c.name = n.name
-    AND c.bucket >= r.from_ts AND c.bucket < r.to_ts
+CROSS JOIN LATERAL (
+    SELECT c.bucket, c.count FROM event_counts c
+    WHERE c.project_id = @project_id AND c.granularity = r.granularity AND c.name = n.name
+      AND c.bucket >= r.from_ts AND c.bucket < r.to_ts
+    OFFSET 0
+) AS c
 GROUP BY c.bucket;
 
 -- The same, by name.
 -- name: CountsSeriesByName :many
-SELECT c.name, c.bucket, sum(c.count)::bigint AS count
+SELECT n.name::text AS name, c.bucket, sum(c.count)::bigint AS count
 FROM (SELECT unnest(@granularities::int[]) AS granularity, unnest(@froms::timestamptz[]) AS from_ts,
              unnest(@tos::timestamptz[]) AS to_ts) AS r
 CROSS JOIN unnest(@names::text[]) AS n(name)
-JOIN event_counts c ON c.project_id = @project_id AND c.granularity = r.granularity AND c.name = n.name
-    AND c.bucket >= r.from_ts AND c.bucket < r.to_ts
-GROUP BY c.name, c.bucket;
+CROSS JOIN LATERAL (
+    SELECT c.bucket, c.count FROM event_counts c
+    WHERE c.project_id = @project_id AND c.granularity = r.granularity AND c.name = n.name
+      AND c.bucket >= r.from_ts AND c.bucket < r.to_ts
+    OFFSET 0
+) AS c
+GROUP BY n.name, c.bucket;
 
 -- Every name a project has sent, by hopping from one to the next in the index: as many steps as there are names,
 -- however many buckets each has.

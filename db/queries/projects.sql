@@ -37,8 +37,9 @@ SELECT p.id FROM projects p WHERE p.id = @id AND p.deleted_at IS NULL FOR UPDATE
 -- name: ProjectMarkDeleted :exec
 UPDATE projects SET deleted_at = @now::timestamptz WHERE id = @id;
 
+-- Only those deleted a while ago: a request that was let in just before may still be storing events.
 -- name: ProjectsToPurge :many
-SELECT p.id FROM projects p WHERE p.deleted_at IS NOT NULL ORDER BY p.deleted_at LIMIT 10;
+SELECT p.id FROM projects p WHERE p.deleted_at < @before::timestamptz ORDER BY p.deleted_at LIMIT 10;
 
 -- One bounded step of the removal of a deleted project's events.
 -- name: ProjectPurgeEvents :execrows
@@ -46,11 +47,15 @@ DELETE FROM events e WHERE e.project_id = @project_id AND e.id IN (
     SELECT i.id FROM events i WHERE i.project_id = @project_id ORDER BY i.id LIMIT 10000
 );
 
--- name: ProjectPurgeCounts :exec
-DELETE FROM event_counts WHERE project_id = @project_id;
+-- name: ProjectPurgeCounts :execrows
+DELETE FROM event_counts c WHERE c.project_id = @project_id AND (c.granularity, c.name, c.bucket) IN (
+    SELECT i.granularity, i.name, i.bucket FROM event_counts i WHERE i.project_id = @project_id LIMIT 10000
+);
 
--- name: ProjectPurgeEventKeys :exec
-DELETE FROM event_keys WHERE project_id = @project_id;
+-- name: ProjectPurgeEventKeys :execrows
+DELETE FROM event_keys k WHERE k.project_id = @project_id AND k.key_hash IN (
+    SELECT i.key_hash FROM event_keys i WHERE i.project_id = @project_id LIMIT 10000
+);
 
 -- name: ProjectPurge :exec
 DELETE FROM projects WHERE id = @id AND deleted_at IS NOT NULL;

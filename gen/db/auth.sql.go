@@ -139,6 +139,49 @@ func (q *Queries) RefreshTokenMarkUsed(ctx context.Context, db DBTX, now time.Ti
 	return err
 }
 
+const refreshTokenPrune = `-- name: RefreshTokenPrune :execrows
+DELETE FROM refresh_tokens t WHERE t.token_hash IN (
+    SELECT e.token_hash FROM refresh_tokens e WHERE e.expires_at < $1::timestamptz LIMIT 1000
+)
+`
+
+// Spent and expired tokens of sessions that live on.
+func (q *Queries) RefreshTokenPrune(ctx context.Context, db DBTX, before time.Time) (int64, error) {
+	result, err := db.Exec(ctx, refreshTokenPrune, before)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const refreshTokenRead = `-- name: RefreshTokenRead :one
+SELECT t.session_id, t.expires_at, t.used_at, s.account_id, s.revoked_at
+FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
+WHERE t.token_hash = $1
+`
+
+type RefreshTokenReadRow struct {
+	SessionID uuid.UUID
+	ExpiresAt time.Time
+	UsedAt    *time.Time
+	AccountID uuid.UUID
+	RevokedAt *time.Time
+}
+
+// The same without the lock.
+func (q *Queries) RefreshTokenRead(ctx context.Context, db DBTX, tokenHash []byte) (RefreshTokenReadRow, error) {
+	row := db.QueryRow(ctx, refreshTokenRead, tokenHash)
+	var i RefreshTokenReadRow
+	err := row.Scan(
+		&i.SessionID,
+		&i.ExpiresAt,
+		&i.UsedAt,
+		&i.AccountID,
+		&i.RevokedAt,
+	)
+	return i, err
+}
+
 const sessionAccount = `-- name: SessionAccount :one
 SELECT a.id, a.email, a.password_hash, a.created_at, a.updated_at FROM sessions s JOIN accounts a ON a.id = s.account_id
 WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2

@@ -102,11 +102,11 @@ func (q *Queries) EventPartitions(ctx context.Context, db DBTX) ([]string, error
 
 const eventsInsert = `-- name: EventsInsert :many
 INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
-SELECT t.project_id, t.id, t.ts, $1, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props::jsonb
+SELECT t.project_id, t.id, t.ts, $1, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props
 FROM (SELECT unnest($2::uuid[]) AS project_id, unnest($3::uuid[]) AS id,
              unnest($4::timestamptz[]) AS ts, unnest($5::bigint[]) AS seq, unnest($6::text[]) AS name,
              unnest($7::text[]) AS user_id, unnest($8::text[]) AS anonymous_id,
-             unnest($9::text[]) AS props) AS t
+             unnest($9::jsonb[]) AS props) AS t
 ON CONFLICT DO NOTHING
 RETURNING id
 `
@@ -120,7 +120,7 @@ type EventsInsertParams struct {
 	Names        []string
 	UserIDs      []string
 	AnonymousIDs []string
-	Props        []string
+	Props        []json.RawMessage
 }
 
 // Stores what is not there yet and says which those are. The arrays are parallel; the ids are unique in one call.

@@ -279,22 +279,32 @@ func (q *Queries) ProjectPurge(ctx context.Context, db DBTX, id uuid.UUID) error
 	return err
 }
 
-const projectPurgeCounts = `-- name: ProjectPurgeCounts :exec
-DELETE FROM event_counts WHERE project_id = $1
+const projectPurgeCounts = `-- name: ProjectPurgeCounts :execrows
+DELETE FROM event_counts c WHERE c.project_id = $1 AND (c.granularity, c.name, c.bucket) IN (
+    SELECT i.granularity, i.name, i.bucket FROM event_counts i WHERE i.project_id = $1 LIMIT 10000
+)
 `
 
-func (q *Queries) ProjectPurgeCounts(ctx context.Context, db DBTX, projectID uuid.UUID) error {
-	_, err := db.Exec(ctx, projectPurgeCounts, projectID)
-	return err
+func (q *Queries) ProjectPurgeCounts(ctx context.Context, db DBTX, projectID uuid.UUID) (int64, error) {
+	result, err := db.Exec(ctx, projectPurgeCounts, projectID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
-const projectPurgeEventKeys = `-- name: ProjectPurgeEventKeys :exec
-DELETE FROM event_keys WHERE project_id = $1
+const projectPurgeEventKeys = `-- name: ProjectPurgeEventKeys :execrows
+DELETE FROM event_keys k WHERE k.project_id = $1 AND k.key_hash IN (
+    SELECT i.key_hash FROM event_keys i WHERE i.project_id = $1 LIMIT 10000
+)
 `
 
-func (q *Queries) ProjectPurgeEventKeys(ctx context.Context, db DBTX, projectID uuid.UUID) error {
-	_, err := db.Exec(ctx, projectPurgeEventKeys, projectID)
-	return err
+func (q *Queries) ProjectPurgeEventKeys(ctx context.Context, db DBTX, projectID uuid.UUID) (int64, error) {
+	result, err := db.Exec(ctx, projectPurgeEventKeys, projectID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const projectPurgeEvents = `-- name: ProjectPurgeEvents :execrows
@@ -389,11 +399,12 @@ func (q *Queries) ProjectsForAccount(ctx context.Context, db DBTX, accountID uui
 }
 
 const projectsToPurge = `-- name: ProjectsToPurge :many
-SELECT p.id FROM projects p WHERE p.deleted_at IS NOT NULL ORDER BY p.deleted_at LIMIT 10
+SELECT p.id FROM projects p WHERE p.deleted_at < $1::timestamptz ORDER BY p.deleted_at LIMIT 10
 `
 
-func (q *Queries) ProjectsToPurge(ctx context.Context, db DBTX) ([]uuid.UUID, error) {
-	rows, err := db.Query(ctx, projectsToPurge)
+// Only those deleted a while ago: a request that was let in just before may still be storing events.
+func (q *Queries) ProjectsToPurge(ctx context.Context, db DBTX, before time.Time) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, projectsToPurge, before)
 	if err != nil {
 		return nil, err
 	}

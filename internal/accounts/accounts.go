@@ -303,17 +303,19 @@ func (s *Service) Me(ctx context.Context, id uuid.UUID) (Account, error) {
 	return account, nil
 }
 
-// Prune removes sessions that have been over for a day, in short steps, up to a bounded number; what is left over is for
+// Prune removes sessions, and refresh tokens of those that live on, that have been over for a day, in short steps, up to a bounded number; what is left over is for
 // the next run. Running it on two nodes at once does no harm.
 func (s *Service) Prune(ctx context.Context) error {
 	before := s.now().Add(-keepEnded)
-	for range maxPruneSteps {
-		removed, err := s.store.pruneSessions(ctx, before)
-		if err != nil {
-			return err
-		}
-		if removed < pruneStepRows {
-			return nil
+	for _, step := range []func(context.Context, time.Time) (int64, error){s.store.pruneSessions, s.store.pruneRefreshTokens} {
+		for range maxPruneSteps {
+			removed, err := step(ctx, before)
+			if err != nil {
+				return err
+			}
+			if removed < pruneStepRows {
+				break
+			}
 		}
 	}
 	return nil

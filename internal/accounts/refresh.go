@@ -96,7 +96,7 @@ func (s *Service) VerifyRefresh(ctx context.Context, token string) (*auth.Princi
 	if len(token) != refreshLength {
 		return nil, errInvalidToken()
 	}
-	t, known, err := s.store.refreshToken(ctx, s.store.pool, refreshHash(token))
+	t, known, err := s.store.refreshToken(ctx, refreshHash(token))
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (s *Service) Refresh(ctx context.Context, token string) (*Session, error) {
 	var t refreshToken
 	var v verdict
 	err := s.store.inTx(ctx, func(tx pgx.Tx) (err error) {
-		if t, known, err = s.store.refreshToken(ctx, tx, refreshHash(token)); err != nil || !known {
+		if t, known, err = s.store.lockRefreshToken(ctx, tx, refreshHash(token)); err != nil || !known {
 			return err
 		}
 		now := s.now()
@@ -176,7 +176,7 @@ func (s *Service) Refresh(ctx context.Context, token string) (*Session, error) {
 // This runs after the transaction that looked at the token itself. Were both rows locked in one, two refreshes of
 // neighbouring tokens could each hold what the other waits for.
 func (s *Service) again(ctx context.Context, session uuid.UUID, next string) (verdict, error) {
-	t, known, err := s.store.refreshToken(ctx, s.store.pool, refreshHash(next))
+	t, known, err := s.store.refreshToken(ctx, refreshHash(next))
 	switch {
 	case err != nil:
 		return 0, err

@@ -122,9 +122,18 @@ func (s store) createSession(ctx context.Context, tx pgx.Tx, id, account uuid.UU
 	return nil
 }
 
-// refreshToken finds a token and its session and locks both; on the pool the locks are gone when it returns.
-func (s store) refreshToken(ctx context.Context, on db.DBTX, hash []byte) (refreshToken, bool, error) {
-	t, err := s.q.RefreshTokenForUpdate(ctx, on, hash)
+// refreshToken finds a token and its session.
+func (s store) refreshToken(ctx context.Context, hash []byte) (refreshToken, bool, error) {
+	t, err := s.q.RefreshTokenRead(ctx, s.pool, hash)
+	return toRefreshToken(db.RefreshTokenForUpdateRow(t), err)
+}
+
+// lockRefreshToken is refreshToken with both locked until the transaction ends.
+func (s store) lockRefreshToken(ctx context.Context, tx pgx.Tx, hash []byte) (refreshToken, bool, error) {
+	return toRefreshToken(s.q.RefreshTokenForUpdate(ctx, tx, hash))
+}
+
+func toRefreshToken(t db.RefreshTokenForUpdateRow, err error) (refreshToken, bool, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return refreshToken{}, false, nil
 	}
@@ -171,6 +180,14 @@ func (s store) revokeSessions(ctx context.Context, tx pgx.Tx, account uuid.UUID,
 		return fmt.Errorf("revoke sessions: %w", err)
 	}
 	return nil
+}
+
+func (s store) pruneRefreshTokens(ctx context.Context, before time.Time) (int64, error) {
+	n, err := s.q.RefreshTokenPrune(ctx, s.pool, before)
+	if err != nil {
+		return 0, fmt.Errorf("prune refresh tokens: %w", err)
+	}
+	return n, nil
 }
 
 func (s store) pruneSessions(ctx context.Context, before time.Time) (int64, error) {

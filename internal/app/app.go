@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,9 @@ type App struct {
 	jobs    *jobs.Runner
 	handler http.Handler
 	admin   http.Handler
+
+	watching     sync.WaitGroup // of changed keys
+	stopWatching context.CancelFunc
 }
 
 // New opens the database and connects the slices. now is the clock of everything but timeouts. Close must be called
@@ -92,6 +96,10 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	}
 	project := projects.New(pool, ring, now)
 	keys := projects.NewKeys(pool, ring, now)
+	project.OnChange(keys.Forget)
+	watch, stopWatching := context.WithCancel(context.Background())
+	a.watching.Go(func() { keys.Watch(watch, pool, a.log) })
+	a.stopWatching = stopWatching
 	access := auth.NewAccess(pool)
 
 	store := events.NewStore(pool)
@@ -193,6 +201,10 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	if a.jobs != nil {
 		a.jobs.Stop()
+	}
+	if a.stopWatching != nil {
+		a.stopWatching()
+		a.watching.Wait()
 	}
 	if a.replica != nil {
 		a.replica.Close(ctx)

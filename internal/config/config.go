@@ -69,5 +69,9 @@ func redactURL(s string) string {
 		}
 		return "(set)"
 	}
+	// PostgreSQL takes the password as a parameter too.
+	if q := u.Query(); q.Has("password") || q.Has("sslpassword") {
+		return "(set)"
+	}
 	return u.Redacted()
 }

@@ -7,11 +7,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +24,8 @@ import (
 const prefix = "NIMBUS_"
 
 // Load reads the settings: flags (args) over the environment over the .env file in the working directory. It returns
-// the arguments that are not flags. The error joins every problem, one a line.
+// the arguments that are not flags. The error joins every problem, one a line, and repeats no secret; it is
+// flag.ErrHelp when the help was asked for, which then has been written to the output of fset.
 func Load(fset *flag.FlagSet, args []string, environ []string) (*Config, []string, error) {
 	c := defaults()
 	env, err := environment(environ)
@@ -31,17 +35,20 @@ func Load(fset *flag.FlagSet, args []string, environ []string) (*Config, []strin
 	for k := range table {
 		s := &table[k]
 		known[prefix+s.name] = true
+		// Before the environment is applied: the help shows defaults, and must not show a secret that is set.
+		fset.Var(&flagValue{setting: s, problems: &problems}, s.flagName(), fmt.Sprintf("%s (%s%s)", s.usage, prefix, s.name))
 		if v, ok := env[prefix+s.name]; ok && v != "" {
 			if err := s.value.Set(v); err != nil {
 				problems = append(problems, fmt.Errorf("%s%s %w", prefix, s.name, err))
 			}
 		}
-		fset.Var(s.value, s.flagName(), fmt.Sprintf("%s (%s%s)", s.usage, prefix, s.name))
 	}
-	if err := fset.Parse(args); err != nil {
+	if err := parse(fset, args); errors.Is(err, flag.ErrHelp) {
 		return nil, nil, err
+	} else if err != nil {
+		problems = append(problems, err)
 	}
-	for name := range env {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if strings.HasPrefix(name, prefix) && !known[name] && !strings.HasPrefix(name, prefix+"TEST_") {
 			problems = append(problems, fmt.Errorf("%s is not a setting of Nimbus; is it misspelt?", name))
 		}
@@ -57,11 +64,32 @@ func Load(fset *flag.FlagSet, args []string, environ []string) (*Config, []strin
 	return &c, fset.Args(), nil
 }
 
-// environment merges the .env file, if there is one, under the process's own variables.
+// parse keeps the flag package from printing: its error is one of many, and it would print the whole help with it.
+func parse(fset *flag.FlagSet, args []string) error {
+	out := fset.Output()
+	fset.SetOutput(io.Discard)
+	err := fset.Parse(args)
+	fset.SetOutput(out)
+	if errors.Is(err, flag.ErrHelp) {
+		_, _ = fmt.Fprintf(out, "Usage of %s:\n", fset.Name()) // like the flag package; there is nobody to tell
+		fset.PrintDefaults()
+	}
+	return err
+}
+
+// environment merges the .env file, if there is one, under the process's own variables, which are there even when the
+// file is not to be read.
 func environment(environ []string) (map[string]string, error) {
 	env, err := godotenv.Read(".env")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read .env: %w", err)
+	var file *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+	case errors.As(err, &file):
+		err = fmt.Errorf("read .env: %w", err)
+	case err != nil:
+		// The parser's own words quote the rest of the file, secrets and all.
+		err = errors.New("read .env: it must have lines such as NIMBUS_ADDR=:8080, with quotation marks in pairs")
 	}
 	if env == nil {
 		env = make(map[string]string)
@@ -71,7 +99,7 @@ func environment(environ []string) (map[string]string, error) {
 			env[k] = v
 		}
 	}
-	return env, nil
+	return env, err
 }
 
 // problems checks what a setting's own type cannot.
@@ -83,12 +111,12 @@ func (c *Config) problems() []error {
 	if c.Environment != "development" && c.Environment != "production" {
 		bad("ENVIRONMENT", "must be development or production, not %q", c.Environment)
 	}
-	for name, addr := range map[string]string{"ADDR": c.Addr, "ADMIN_ADDR": c.AdminAddr} {
-		if addr == "" && name == "ADMIN_ADDR" {
+	for _, a := range []struct{ name, addr string }{{"ADDR", c.Addr}, {"ADMIN_ADDR", c.AdminAddr}} {
+		if a.addr == "" && a.name == "ADMIN_ADDR" {
 			continue
 		}
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			bad(name, "must be host:port, such as 127.0.0.1:8080 or :8080, not %q", addr)
+		if _, _, err := net.SplitHostPort(a.addr); err != nil {
+			bad(a.name, "must be host:port, such as 127.0.0.1:8080 or :8080, not %q", a.addr)
 		}
 	}
 	if c.DBPoolSize < 4 || c.DBPoolSize > 1000 {
@@ -105,7 +133,7 @@ func (c *Config) problems() []error {
 	}
 	for _, o := range c.AllowedOrigins {
 		u, err := url.Parse(o)
-		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "") {
+		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || o != u.Scheme+"://"+u.Host) {
 			bad("ALLOWED_ORIGINS", "must be origins such as https://app.example.com, or *; not %q", o)
 		}
 	}
@@ -161,53 +189,66 @@ type secrets struct {
 }
 
 // EnsureSecrets fills in the secrets that are not set from a file in the data directory, which it makes the first
-// time. In production they must be set, so there it does nothing.
+// time. In production they must be set, so there it does nothing. Processes that share a data directory end with the
+// same secrets, whoever makes the file.
 func (c *Config) EnsureSecrets() error {
 	if c.jwtSecretSet && c.secretKeySet {
 		return nil
 	}
 	path := filepath.Join(c.DataDir, secretsFile)
-	var s secrets
 	b, err := os.ReadFile(path) //nolint:gosec // the operator names the directory
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		s = secrets{JWTSecret: randomHex(), SecretKey: randomHex()}
-		if err := writeSecrets(path, s); err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := writeSecrets(path, secrets{JWTSecret: randomHex(), SecretKey: randomHex()}); err != nil {
 			return err
 		}
-	case err != nil:
+		b, err = os.ReadFile(path) //nolint:gosec // see above; another process may have been faster, and then its secrets count
+	}
+	if err != nil {
 		return fmt.Errorf("read the generated secrets: %w", err)
-	default:
-		if err := json.Unmarshal(b, &s); err != nil {
-			return fmt.Errorf("%s is damaged: %w; restore it, or set %sJWT_SECRET and %sSECRET_KEY", path, err, prefix, prefix)
-		}
+	}
+	s, key, err := readSecrets(b)
+	if err != nil {
+		return fmt.Errorf("%s is damaged: %w; restore it, or set %sJWT_SECRET and %sSECRET_KEY", path, err, prefix, prefix)
 	}
 	if !c.jwtSecretSet {
 		c.JWTSecret = s.JWTSecret
 	}
 	if !c.secretKeySet {
-		if c.SecretKey, err = parseKey(s.SecretKey); err != nil {
-			return fmt.Errorf("secret_key in %s %w", path, err)
-		}
+		c.SecretKey = key
 	}
 	return nil
 }
 
-// writeSecrets writes the file whole or not at all: half a file after a crash would lock everyone out.
+func readSecrets(b []byte) (s secrets, key []byte, err error) {
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, nil, err
+	}
+	if len(s.JWTSecret) < minSecretBytes {
+		return s, nil, fmt.Errorf("jwt_secret is %d bytes long and must be at least %d", len(s.JWTSecret), minSecretBytes)
+	}
+	if key, err = parseKey(s.SecretKey); err != nil {
+		return s, nil, errors.New("secret_key is not 32 bytes as hex")
+	}
+	return s, key, nil
+}
+
+// writeSecrets writes the file whole or not at all, since half a file after a crash would lock everyone out; and it
+// leaves alone a file that has come to be there, since another process works with what that says.
 func writeSecrets(path string, s secrets) error {
+	dir := filepath.Dir(path)
 	// 0711: the embedded PostgreSQL may run as another user and must reach its own directory inside.
-	if err := os.MkdirAll(filepath.Dir(path), 0o711); err != nil { //nolint:gosec // see above
+	if err := os.MkdirAll(dir, 0o711); err != nil { //nolint:gosec // see above
 		return fmt.Errorf("make the data directory: %w", err)
 	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the generated secrets: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), secretsFile+".*") // 0600
+	f, err := os.CreateTemp(dir, secretsFile+".*") // 0600
 	if err != nil {
 		return fmt.Errorf("keep the generated secrets: %w", err)
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
+	defer os.Remove(f.Name()) //nolint:errcheck // the file stays under its other name
 	if _, err = f.Write(append(b, '\n')); err == nil {
 		err = f.Sync()
 	}
@@ -215,12 +256,27 @@ func writeSecrets(path string, s secrets) error {
 		err = cerr
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		// Unlike a rename, a link replaces nothing.
+		if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
+			err = nil
+		}
+	}
+	if err == nil {
+		err = syncDir(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the generated secrets: %w", err)
 	}
 	return nil
+}
+
+// syncDir makes the new name outlive a power cut, as the project secrets encrypted under it do.
+func syncDir(dir string) error {
+	d, err := os.Open(dir) //nolint:gosec // the operator names the directory
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func randomHex() string {

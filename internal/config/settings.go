@@ -23,6 +23,34 @@ type setting struct {
 
 func (s *setting) flagName() string { return strings.ReplaceAll(strings.ToLower(s.name), "_", "-") }
 
+// flagValue is a setting as a flag. A bad value is noted beside all other problems; the flag package would stop at the
+// first one and repeat the value, which may be a secret.
+type flagValue struct {
+	*setting
+	problems *[]error
+}
+
+func (f *flagValue) Set(s string) error {
+	if err := f.value.Set(s); err != nil {
+		*f.problems = append(*f.problems, fmt.Errorf("-%s %w", f.flagName(), err))
+	}
+	return nil
+}
+
+// String is also called on the zero value, by the flag package.
+func (f *flagValue) String() string {
+	if f.setting == nil {
+		return ""
+	}
+	return f.value.String()
+}
+
+// IsBoolFlag lets -auto-migrate stand without a value.
+func (f *flagValue) IsBoolFlag() bool {
+	_, ok := f.value.(*boolValue)
+	return ok
+}
+
 // settings is the table. The current value of each field is its default.
 func (c *Config) settings() []setting {
 	return []setting{
@@ -66,7 +94,6 @@ func (v *stringValue) String() string     { return string(*v) }
 func (v *levelValue) String() string      { return strings.ToLower((*slog.Level)(v).String()) }
 func (v *intValue) String() string        { return strconv.Itoa(int(*v)) }
 func (v *boolValue) String() string       { return strconv.FormatBool(bool(*v)) }
-func (v *boolValue) IsBoolFlag() bool     { return true }
 func (v *secondsValue) String() string    { return strconv.Itoa(int(time.Duration(*v) / time.Second)) }
 func (v *keyValue) String() string        { return hex.EncodeToString(*v) }
 func (v *listValue) String() string       { return strings.Join(*v, ",") }
@@ -106,10 +133,13 @@ func (v *boolValue) Set(s string) error {
 	return nil
 }
 
+// maxSeconds is ten years. Beyond what a time.Duration holds, a long life would turn into a short one.
+const maxSeconds = 10 * 365 * 24 * 3600
+
 func (v *secondsValue) Set(s string) error {
 	n, err := strconv.Atoi(s)
-	if err != nil || n <= 0 {
-		return errors.New("must be a positive number of seconds")
+	if err != nil || n < 1 || n > maxSeconds {
+		return fmt.Errorf("must be a whole number of seconds from 1 to %d", maxSeconds)
 	}
 	*v = secondsValue(time.Duration(n) * time.Second)
 	return nil
@@ -165,9 +195,11 @@ func (v *listValue) Set(s string) error {
 	s = strings.TrimSpace(s)
 	*v = nil
 	if strings.HasPrefix(s, "[") {
-		if err := json.Unmarshal([]byte(s), (*[]string)(v)); err != nil {
+		var list []string // a list that broke off in the middle must not be left in v
+		if err := json.Unmarshal([]byte(s), &list); err != nil {
 			return fmt.Errorf("must be a JSON array of strings, or a list with commas: %w", err)
 		}
+		*v = list
 		return nil
 	}
 	for part := range strings.SplitSeq(s, ",") {

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -155,11 +156,11 @@ func insertParams(writes []*write) db.EventsInsertParams {
 	p := db.EventsInsertParams{
 		ReceivedAt: writes[0].ReceivedAt,
 		ProjectIDs: make([]uuid.UUID, n), EventIDs: make([]uuid.UUID, n), TS: make([]time.Time, n), Seq: make([]int64, n),
-		Names: make([]string, n), UserIDs: make([]string, n), AnonymousIDs: make([]string, n), Props: make([]string, n),
+		Names: make([]string, n), UserIDs: make([]string, n), AnonymousIDs: make([]string, n), Props: make([]json.RawMessage, n),
 	}
 	for k, w := range writes {
 		p.ProjectIDs[k], p.EventIDs[k], p.TS[k], p.Seq[k] = w.ProjectID, w.ID, w.TS, w.Seq
-		p.Names[k], p.UserIDs[k], p.AnonymousIDs[k], p.Props[k] = w.Name, w.UserID, w.AnonymousID, string(w.Props)
+		p.Names[k], p.UserIDs[k], p.AnonymousIDs[k], p.Props[k] = w.Name, w.UserID, w.AnonymousID, w.Props
 	}
 	return p
 }

@@ -3,10 +3,12 @@ package httpapi
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,6 +33,10 @@ type bodies struct {
 	pool sync.Pool    // *[]byte, of firstChunk to maxPooled bytes
 	gzip sync.Pool    // *gzip.Reader
 	zstd sync.Pool    // *zstd.Decoder
+
+	// zstdTurns has room for the decoders at work. A decoder holds a window of up to maxIngestBytes that left does not
+	// count, and a body of a few bytes can ask for it; more of them than processors would not be faster.
+	zstdTurns chan struct{}
 }
 
 const (
@@ -40,7 +46,7 @@ const (
 )
 
 func newBodies() *bodies {
-	b := &bodies{}
+	b := &bodies{zstdTurns: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	b.left.Store(heldBytes)
 	b.pool.New = func() any { s := make([]byte, 0, firstChunk); return &s }
 	return b
@@ -110,7 +116,7 @@ func (x *body) Plain(r *http.Request) ([]byte, error) {
 	case "gzip":
 		x.plain, err = x.gunzip(raw)
 	case "zstd":
-		x.plain, err = x.unzstd(raw)
+		x.plain, err = x.unzstd(r.Context(), raw)
 	default:
 		return nil, problem.New(problem.CodeUnsupportedEncoding, "Content-Encoding %.40q is not known here; use gzip or zstd.", enc)
 	}
@@ -124,13 +130,22 @@ func (x *body) gunzip(raw []byte) ([]byte, error) {
 	}
 	defer x.owner.gzip.Put(z)
 	if err := z.Reset(bytes.NewReader(raw)); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF // the strict handler takes io.EOF for "no body"
+		}
 		return nil, malformed("gzip", err)
 	}
 	plain, err := x.readAll(z)
 	return plain, asMalformed("gzip", err)
 }
 
-func (x *body) unzstd(raw []byte) ([]byte, error) {
+func (x *body) unzstd(ctx context.Context, raw []byte) ([]byte, error) {
+	select {
+	case x.owner.zstdTurns <- struct{}{}:
+		defer func() { <-x.owner.zstdTurns }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a zstd decoder: %w", ctx.Err())
+	}
 	z, ok := x.owner.zstd.Get().(*zstd.Decoder)
 	if !ok {
 		var err error

@@ -81,6 +81,8 @@ func observe(log *slog.Logger, m *httpMetrics) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
 			start := time.Now()
+			// The caller's own: the context of the deadline, further in, has ended whenever this looks at it.
+			caller := c.Request().Context()
 			defer func() {
 				if r := recover(); r != nil {
 					if r == http.ErrAbortHandler {
@@ -102,7 +104,7 @@ func observe(log *slog.Logger, m *httpMetrics) echo.MiddlewareFunc {
 				logRequest(log, c, took)
 			}()
 			if err := next(c); err != nil {
-				if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
+				if errors.Is(err, context.Canceled) && caller.Err() != nil {
 					// The caller went away; nobody reads an answer. 499 is what proxies write in their logs for this.
 					c.Response().Status = 499
 					return nil

@@ -129,7 +129,9 @@ func guard(op *wire.Operation, known map[string]scheme) (echo.MiddlewareFunc, er
 		return func(c echo.Context) error {
 			p, err := authenticate(c, alternatives, missing)
 			if err != nil {
-				c.Response().Header().Set(echo.HeaderWWWAuthenticate, challenge)
+				if problem.KindOf(toProblem(err).Code).Status == http.StatusUnauthorized {
+					c.Response().Header().Set(echo.HeaderWWWAuthenticate, challenge)
+				}
 				return err
 			}
 			if !p.Allows(op.Scope) {

@@ -169,5 +169,6 @@ func (r *Runner) locked(ctx context.Context, j Job) (ran bool, err error) {
 			_ = conn.Conn().Close(ctx) // the lock dies with its connection
 		}
 	}()
-	return true, j.Run(ctx)
+	ran = true // even when it panics
+	return ran, j.Run(ctx)
 }

@@ -68,6 +68,7 @@ func resultOf(a *Answer) api.MetricsResult {
 		To:     a.At(a.Buckets()),
 		Total:  float64(a.Total),
 		Series: pointsOf(a.Window, a.Series),
+		Groups: make([]api.MetricsGroup, 0, len(a.Groups)),
 		Meta: api.MetricsMeta{Exact: true, Source: api.SourceRollup, Definition: Definition,
 			IncompleteFrom: a.IncompleteFrom},
 	}

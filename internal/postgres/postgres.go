@@ -58,6 +58,7 @@ func Open(ctx context.Context, url string, size int, opts ...Option) (*pgxpool.P
 	if cc.RuntimeParams["timezone"] == "" {
 		cc.RuntimeParams["timezone"] = "UTC" // date_trunc and casts must not depend on the server's configuration
 	}
+	cfg.AfterConnect = registerCodecs
 	for _, opt := range opts {
 		opt(cfg)
 	}

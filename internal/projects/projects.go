@@ -26,12 +26,17 @@ type Projects struct {
 	store store
 	ring  *secretbox.Ring
 	now   func() time.Time
+
+	changed func() // called after each change that keys may feel
 }
 
 // New makes a Projects that keeps everything in pool and seals secrets with ring.
 func New(pool *pgxpool.Pool, ring *secretbox.Ring, now func() time.Time) *Projects {
-	return &Projects{pool: pool, store: newStore(pool), ring: ring, now: now}
+	return &Projects{pool: pool, store: newStore(pool), ring: ring, now: now, changed: func() {}}
 }
+
+// OnChange names what is to be called after each change of a project or its keys, before the change is answered.
+func (p *Projects) OnChange(changed func()) { p.changed = changed }
 
 // Project is a project as one of its members sees it.
 type Project struct {
@@ -155,6 +160,8 @@ func (p *Projects) issuePair(ctx context.Context, tx pgx.Tx, accountID, projectI
 // inLockedProject runs fn in a transaction, once the account is known to be a member and the project is locked. Without
 // the lock two rotations at once would each leave a pair without an end, and the limit on write keys could be passed.
 func (p *Projects) inLockedProject(ctx context.Context, accountID, projectID uuid.UUID, fn func(pgx.Tx) error) error {
+	// Also when the commit failed: then it is not known whether it happened.
+	defer p.changed()
 	return postgres.InTx(ctx, p.pool, func(tx pgx.Tx) error {
 		// First the membership: who is no member must not be able to make the members wait.
 		if err := p.store.checkMember(ctx, tx, accountID, projectID); err != nil {

@@ -5,25 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/google/uuid"
 )
+
+// settleTime is how long after its deletion a project is left alone: longer than any request that was let in before
+// may take to store its events, which would else stay for ever.
+const settleTime = 2 * time.Minute
 
 // expiredKeyDays is how long an expired API key is kept, so that the operator can still see what it was.
 const expiredKeyDays = 30
 
-// Purge removes what is left of every deleted project: its events in steps of 10,000, then its counts and event keys,
-// and last the project itself. Each step is committed by itself, so a Purge that was stopped, by ctx or by a crash, is
+// Purge removes what is left of every deleted project: its events, its counts and its event keys, in steps of
+// 10,000 rows, and last the project itself. Each step is committed by itself, so a Purge that was stopped, by ctx or by a crash, is
 // taken up by the next one. A project that cannot be purged does not keep the others waiting; the error names each.
 func (p *Projects) Purge(ctx context.Context) error {
 	for {
-		ids, err := p.store.projectsToPurge(ctx)
+		ids, err := p.store.projectsToPurge(ctx, p.now().Add(-settleTime))
 		if err != nil || len(ids) == 0 {
 			return err
 		}
 		var failed []error
 		for _, id := range ids {
-			if err := p.purgeProject(ctx, id); err != nil {
+			if err := p.store.purge(ctx, id); err != nil {
 				if ctx.Err() != nil {
 					return err
 				}
@@ -32,18 +34,6 @@ func (p *Projects) Purge(ctx context.Context) error {
 		}
 		if len(failed) > 0 {
 			return errors.Join(failed...)
-		}
-	}
-}
-
-func (p *Projects) purgeProject(ctx context.Context, id uuid.UUID) error {
-	for {
-		deleted, err := p.store.purgeEvents(ctx, id)
-		if err != nil {
-			return err
-		}
-		if deleted == 0 {
-			return p.store.purgeRest(ctx, id)
 		}
 	}
 }

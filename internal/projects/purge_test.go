@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -70,6 +71,7 @@ func TestPurgeRemovesEverythingOfDeletedProjectsAndNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	b.clock.advance(3 * time.Minute)
 	if err := b.projects.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +106,7 @@ func TestPurgeGoesOnWhereItWasStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
+	b.clock.advance(3 * time.Minute)
 	err = projects.New(pool, newRing(t, 1), b.clock.Now).Purge(ctx)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("a Purge that was stopped: error %v", err)
@@ -136,11 +139,28 @@ func TestAProjectThatCannotBePurgedDoesNotKeepTheOthersWaiting(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	b.clock.advance(3 * time.Minute)
 	err := b.projects.Purge(t.Context())
 	if err == nil || !strings.Contains(err.Error(), stuck.ID.String()) || strings.Contains(err.Error(), other.ID.String()) {
 		t.Errorf("error %v, want one that names the project which could not be purged", err)
 	}
 	if n := b.rows(t, other.ID); n != 0 {
 		t.Errorf("%d rows of the other project remain", n)
+	}
+}
+
+// A request that was let in just before the deletion may still be storing events.
+func TestAProjectIsLeftAloneForAWhileAfterItsDeletion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	project, _ := b.create(t, "Deleted")
+	if err := b.projects.Delete(t.Context(), b.account, project.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.projects.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.count(t, `SELECT count(*) FROM projects WHERE id = $1`, project.ID); n != 1 {
+		t.Error("the project was purged at once")
 	}
 }

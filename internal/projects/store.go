@@ -90,30 +90,30 @@ func (s store) lockProject(ctx context.Context, tx db.DBTX, id uuid.UUID) error 
 	return nil
 }
 
-func (s store) projectsToPurge(ctx context.Context) ([]uuid.UUID, error) {
-	ids, err := s.q.ProjectsToPurge(ctx, s.pool)
+func (s store) projectsToPurge(ctx context.Context, deletedBefore time.Time) ([]uuid.UUID, error) {
+	ids, err := s.q.ProjectsToPurge(ctx, s.pool, deletedBefore)
 	if err != nil {
 		return nil, fmt.Errorf("find deleted projects: %w", err)
 	}
 	return ids, nil
 }
 
-func (s store) purgeEvents(ctx context.Context, id uuid.UUID) (deleted int64, err error) {
-	deleted, err = s.q.ProjectPurgeEvents(ctx, s.pool, id)
-	if err != nil {
-		return 0, fmt.Errorf("delete events: %w", err)
-	}
-	return deleted, nil
-}
-
-// purgeRest removes what remains of a project whose events are gone. The project goes last, for it is what makes the
-// next purge look here again.
-func (s store) purgeRest(ctx context.Context, id uuid.UUID) error {
-	if err := s.q.ProjectPurgeCounts(ctx, s.pool, id); err != nil {
-		return fmt.Errorf("delete counts: %w", err)
-	}
-	if err := s.q.ProjectPurgeEventKeys(ctx, s.pool, id); err != nil {
-		return fmt.Errorf("delete event keys: %w", err)
+// purge removes a deleted project in bounded steps. The project goes last, for it is what makes the next purge look here
+// again.
+func (s store) purge(ctx context.Context, id uuid.UUID) error {
+	for _, part := range []struct {
+		what string
+		step func(context.Context, db.DBTX, uuid.UUID) (int64, error)
+	}{{"events", s.q.ProjectPurgeEvents}, {"counts", s.q.ProjectPurgeCounts}, {"event keys", s.q.ProjectPurgeEventKeys}} {
+		for {
+			deleted, err := part.step(ctx, s.pool, id)
+			if err != nil {
+				return fmt.Errorf("delete %s: %w", part.what, err)
+			}
+			if deleted == 0 {
+				break
+			}
+		}
 	}
 	if err := s.q.ProjectPurge(ctx, s.pool, id); err != nil {
 		return fmt.Errorf("delete the project itself: %w", err)
@@ -166,7 +166,7 @@ func foundKey(row db.APIKey, err error) (apiKey, bool, error) {
 	if err != nil {
 		return apiKey{}, false, fmt.Errorf("find API key: %w", err)
 	}
-	return apiKey{id: row.ID, projectID: row.ProjectID, box: row.SecretBox, sealedBy: row.SecretKeyID}, true, nil
+	return apiKey{id: row.ID, projectID: row.ProjectID, box: row.SecretBox, sealedBy: row.SecretKeyID, expiresAt: row.ExpiresAt}, true, nil
 }
 
 func (s store) secretsToRewrap(ctx context.Context, currentID, after string) ([]boxedSecret, error) {

@@ -29,11 +29,12 @@ var absentSecret = []byte(secretPrefix + strings.Repeat("0", secretChars))
 
 // Keys verifies the credentials of machines. Any number of goroutines may use it at once.
 //
-// Each kind of key is found by one method of the store, which is where a cache would go.
+// While Watch runs, keys are remembered until one of them changes; else each is looked up for each request.
 type Keys struct {
 	store store
 	ring  *secretbox.Ring
 	now   func() time.Time
+	cache keyCache
 }
 
 // NewKeys makes a Keys that finds keys in pool and opens their secrets with ring.
@@ -47,7 +48,11 @@ type apiKey struct {
 	projectID uuid.UUID
 	box       []byte
 	sealedBy  string
+	expiresAt *time.Time // nil: lives until it is rotated
+	secret    []byte     // opened, where it was needed
 }
+
+func (k *apiKey) alive(now time.Time) bool { return k.expiresAt == nil || k.expiresAt.After(now) }
 
 // VerifySignature returns the principal of a signed request. keyID, timestamp and signature are the values of its three
 // headers. path is the path as it stands in the request line, without the query; for paths without escapes, and so for
@@ -78,10 +83,7 @@ func (k *Keys) VerifySignature(ctx context.Context, keyID, timestamp, signature,
 	}
 	secret := absentSecret
 	if found {
-		secret, err = k.ring.Open(key.box, key.sealedBy, []byte(key.id))
-		if err != nil {
-			return nil, fmt.Errorf("open the secret of key %s: %w", key.id, err)
-		}
+		secret = key.secret
 	}
 	mac := newMAC(secret, timestamp, method, path)
 	if !found {
@@ -107,11 +109,14 @@ func (k *Keys) VerifySignature(ctx context.Context, keyID, timestamp, signature,
 // VerifySecret returns the principal of a request that carries a project's secret itself, or invalid_key.
 func (k *Keys) VerifySecret(ctx context.Context, secret string) (*auth.Principal, error) {
 	if wellFormed(secret, secretPrefix, secretChars) {
-		key, found, err := k.store.apiKeyBySecretHash(ctx, secretHash(secret), k.now())
+		hash := secretHash(secret)
+		key, found, err := cached(&k.cache, bySecret, string(hash), func() (apiKey, bool, error) {
+			return k.store.apiKeyBySecretHash(ctx, hash, k.now())
+		})
 		if err != nil {
 			return nil, err
 		}
-		if found {
+		if found && key.alive(k.now()) {
 			return &auth.Principal{
 				Kind: auth.KindAPIKey, ProjectID: key.projectID, KeyID: key.id, Scopes: auth.APIKeyScopes,
 			}, nil
@@ -127,7 +132,9 @@ func (k *Keys) VerifyWriteKey(ctx context.Context, key, origin string) (*auth.Pr
 	var stored storedWriteKey
 	if wellFormed(key, writeKeyPrefix, writeKeyChars) {
 		var err error
-		if stored, found, err = k.store.writeKeyByKey(ctx, key); err != nil {
+		if stored, found, err = cached(&k.cache, byWriteKey, key, func() (storedWriteKey, bool, error) {
+			return k.store.writeKeyByKey(ctx, key)
+		}); err != nil {
 			return nil, err
 		}
 	}
@@ -145,12 +152,22 @@ func (k *Keys) VerifyWriteKey(ctx context.Context, key, origin string) (*auth.Pr
 	return nil, problem.New(problem.CodeOriginNotAllowed, "This write key is not for the origin %.100q.", origin)
 }
 
-// find returns the key of this id when it is alive.
+// find returns the key of this id, with its secret, when it is alive.
 func (k *Keys) find(ctx context.Context, keyID string) (apiKey, bool, error) {
 	if !wellFormed(keyID, keyIDPrefix, keyIDChars) {
 		return apiKey{}, false, nil
 	}
-	return k.store.apiKeyByID(ctx, keyID, k.now())
+	key, found, err := cached(&k.cache, byID, keyID, func() (apiKey, bool, error) {
+		key, found, err := k.store.apiKeyByID(ctx, keyID, k.now())
+		if err != nil || !found {
+			return key, found, err
+		}
+		if key.secret, err = k.ring.Open(key.box, key.sealedBy, []byte(key.id)); err != nil {
+			return apiKey{}, false, fmt.Errorf("open the secret of key %s: %w", key.id, err)
+		}
+		return key, true, nil
+	})
+	return key, found && key.alive(k.now()), err
 }
 
 // hint tells whoever put one kind of key where another belongs. It repeats nothing of the key but its prefix.

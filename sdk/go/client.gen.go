@@ -415,8 +415,8 @@ type MetricsResult struct {
 	// From Start of the first bucket.
 	From time.Time `json:"from"`
 
-	// Groups Present with a breakdown.
-	Groups []MetricsGroup `json:"groups,omitempty"`
+	// Groups Of the breakdown; empty without one.
+	Groups []MetricsGroup `json:"groups"`
 	Meta   MetricsMeta    `json:"meta"`
 
 	// Metric Example: events.count
@@ -524,7 +524,7 @@ type ProjectWithSecret struct {
 
 	// APIKeySecret Shown once; keep it.
 	//
-	// Example: ns_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8
+	// Example: ns_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
 	APIKeySecret string  `json:"api_key_secret"`
 	Project      Project `json:"project"`
 }

@@ -13,7 +13,7 @@ export type Problem = {
      */
     type: string;
     /**
-     * The kind of error
+     * The kind of error, the same for every error of this code.
      */
     title: string;
     /**
@@ -21,7 +21,7 @@ export type Problem = {
      */
     status: number;
     /**
-     * What went wrong this time
+     * What went wrong this time, and what to do.
      */
     detail: string;
     /**
@@ -430,9 +430,9 @@ export type MetricsResult = {
     total: number;
     series: Array<Point>;
     /**
-     * Present with a breakdown.
+     * Of the breakdown; empty without one.
      */
-    groups?: Array<MetricsGroup>;
+    groups: Array<MetricsGroup>;
     meta: MetricsMeta;
 };
 
@@ -1253,9 +1253,9 @@ export type IngestEventsData = {
     body: IngestRequest;
     headers?: {
         /**
-         * How the body is compressed, if it is.
+         * How the body is compressed, if it is: `gzip` or `zstd`.
          */
-        'Content-Encoding'?: 'identity' | 'gzip' | 'zstd';
+        'Content-Encoding'?: string;
     };
     path?: never;
     query?: never;

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/bahagh/nimbus/internal/bench"
+)
+
+// runBench takes its own words, so that the settings of a server stay those of a server: how many events to load, and
+// a file for profiles.
+func runBench(ctx context.Context, e *env) error {
+	o := bench.Options{Events: 1_000_000, Seconds: 5 * time.Second, PostgresBin: e.cfg.PostgresBin, Out: e.stdout, Log: e.log}
+	if len(e.args) > 0 {
+		n, err := strconv.Atoi(e.args[0])
+		if err != nil || n <= 0 {
+			return fmt.Errorf("bench takes the number of events to load, not %q", e.args[0])
+		}
+		o.Events = n
+	}
+	if len(e.args) > 1 {
+		o.Profile = e.args[1]
+	}
+	return bench.Run(ctx, o)
+}

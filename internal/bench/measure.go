@@ -1,0 +1,216 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/sample"
+)
+
+// decoding measures what turns the bytes of a request into checked events.
+func (w *world) decoding(context.Context) error {
+	const n = 1000
+	body, err := w.body(newStream(9, time.Now().Add(-24*time.Hour)).next(n))
+	if err != nil {
+		return err
+	}
+	var req api.IngestRequest
+	generated := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := req.DecodeJSON(body); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	standard := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var r api.IngestRequest
+			if err := json.Unmarshal(body, &r); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	w.printf("| one request of %d events, %d bytes each | ns per event | allocations per event |\n|---|---|---|\n", n, len(body)/n)
+	row := func(name string, r testing.BenchmarkResult) {
+		w.printf("| %s | %.0f | %.3f |\n", name, float64(r.NsPerOp())/n, float64(r.AllocsPerOp())/n)
+	}
+	row("generated: decode and validate", generated)
+	row("encoding/json: decode, validate nothing", standard)
+	w.printf("\n")
+	return nil
+}
+
+// copyRows is the baseline: the same rows by COPY into a table without an index.
+func (w *world) copyRows(ctx context.Context, events []sample.Event) (float64, error) {
+	if _, err := w.pool.Exec(ctx, `DROP TABLE IF EXISTS bench_copy; CREATE TABLE bench_copy (LIKE events)`); err != nil {
+		return 0, fmt.Errorf("make the table of the baseline: %w", err)
+	}
+	rows := make([][]any, len(events))
+	now := time.Now()
+	for k, e := range events {
+		props, err := json.Marshal(e.Props)
+		if err != nil {
+			return 0, fmt.Errorf("encode: %w", err)
+		}
+		var user *string
+		if e.UserID != "" {
+			user = &e.UserID
+		}
+		rows[k] = []any{w.projectID, uuid.New(), e.TS, now, int64(0), e.Name, user, &e.AnonymousID, props}
+	}
+	start := time.Now()
+	for part := range slices.Chunk(rows, 5000) { // committed as often as large flushes are
+		if _, err := w.pool.CopyFrom(ctx, pgx.Identifier{"bench_copy"},
+			[]string{"project_id", "id", "ts", "received_at", "seq", "name", "user_id", "anonymous_id", "props"}, pgx.CopyFromRows(part)); err != nil {
+			return 0, fmt.Errorf("copy: %w", err)
+		}
+	}
+	took := time.Since(start)
+	_, err := w.pool.Exec(ctx, "DROP TABLE bench_copy")
+	return float64(len(rows)) / took.Seconds(), err
+}
+
+// ingestion measures durable events per second beside the baseline.
+func (w *world) ingestion(ctx context.Context) error {
+	s := newStream(1, time.Now().Add(-60*24*time.Hour))
+	base, err := w.copyRows(ctx, newStream(2, time.Now().Add(-60*24*time.Hour)).next(200_000))
+	if err != nil {
+		return err
+	}
+	w.printf("| ingestion, signed, durable | connections | events/s | of COPY | requests/s | p50 | p99 |\n|---|---|---|---|---|---|---|\n")
+	w.printf("| bare COPY, no index, no HTTP | 1 | %.0f | 1.00 | | | |\n", base)
+	for _, c := range []struct {
+		batch, connections int
+		assumed            float64 // events per second, to prepare about as many as the time takes
+	}{{1, 100, 12_000}, {100, 16, 60_000}, {1000, 8, 90_000}} {
+		n := max(c.connections*4, int(c.assumed*w.Seconds.Seconds())/c.batch)
+		bodies, err := w.bodies(s, n, c.batch)
+		if err != nil {
+			return err
+		}
+		stop := w.profile(ctx, c.batch)
+		l, err := w.drive(ctx, bodies, c.batch, c.connections)
+		stop()
+		if err != nil {
+			return err
+		}
+		w.printf("| batches of %d | %d | %.0f | %.2f | %.0f | %.1f ms | %.1f ms |\n", c.batch, c.connections, l.perSecond(), l.perSecond()/base,
+			l.perSecond()/float64(c.batch), ms(l.quantile(.5)), ms(l.quantile(.99)))
+	}
+	again, err := w.copyRows(ctx, newStream(3, time.Now().Add(-60*24*time.Hour)).next(200_000))
+	if err != nil {
+		return err
+	}
+	w.printf("| bare COPY again | 1 | %.0f | %.2f | | | |\n\n", again, again/base)
+	mib, err := w.rss()
+	if err != nil {
+		return err
+	}
+	w.printf("Resident memory of the server process after this load: %.1f MiB.\n\n", mib)
+	return nil
+}
+
+// profile records the server's CPU while one measurement runs.
+func (w *world) profile(ctx context.Context, batch int) (stop func()) {
+	if w.Profile == "" {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", w.admin, max(1, int(w.Seconds.Seconds()))), nil)
+		if err != nil {
+			return
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			w.Log.Warn("no profile", "error", err)
+			return
+		}
+		defer res.Body.Close() //nolint:errcheck // read to its end
+		f, err := os.Create(fmt.Sprintf("%s.%d", w.Profile, batch))
+		if err != nil {
+			w.Log.Warn("no profile", "error", err)
+			return
+		}
+		defer f.Close() //nolint:errcheck // a profile, not data
+		_, _ = io.Copy(f, res.Body)
+	}()
+	return func() { <-done }
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// reading loads the rest of the events and measures questions.
+func (w *world) reading(ctx context.Context) error {
+	var have int
+	if err := w.pool.QueryRow(ctx, "SELECT count(*) FROM events").Scan(&have); err != nil {
+		return fmt.Errorf("count: %w", err)
+	}
+	s := newStream(4, time.Now().Add(-60*24*time.Hour))
+	for have < w.Events {
+		n := min(100, (w.Events-have+999)/1000)
+		bodies, err := w.bodies(s, n, 1000)
+		if err != nil {
+			return err
+		}
+		if _, err := w.drive(ctx, bodies, 1000, 8); err != nil {
+			return err
+		}
+		have += n * 1000
+	}
+	if _, err := w.pool.Exec(ctx, "VACUUM ANALYZE"); err != nil {
+		return fmt.Errorf("vacuum: %w", err)
+	}
+	var events, bytes int64
+	if err := w.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM events), (SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c
+		WHERE c.relispartition AND c.relkind = 'r')`).Scan(&events, &bytes); err != nil {
+		return fmt.Errorf("size: %w", err)
+	}
+	w.printf("| questions, %d events stored | p50 | p99 | in the server, p99 |\n|---|---|---|---|\n", events)
+	project := "project_id=" + w.projectID.String()
+	for _, q := range []struct{ name, path string }{
+		{"24 hourly counts", "/v1/metrics?bucket=1h&limit=24&" + project},
+		{"30 days of hourly counts", "/v1/metrics?bucket=1h&limit=720&" + project},
+		{"30 days of hourly counts, by name", "/v1/metrics?bucket=1h&limit=720&breakdown=name&" + project},
+		{"60 days of daily counts in Kathmandu", "/v1/metrics?bucket=1d&limit=60&tz=Asia/Kathmandu&" + project},
+		{"newest 100 events", "/v1/events?limit=100&" + project},
+	} {
+		var total, inside []time.Duration
+		for range 200 {
+			var out struct {
+				Meta struct {
+					TookMS float64 `json:"took_ms"`
+				}
+			}
+			at := time.Now()
+			if err := w.call(ctx, "GET", q.path, nil, &out, 200); err != nil {
+				return err
+			}
+			total = append(total, time.Since(at))
+			inside = append(inside, time.Duration(out.Meta.TookMS*float64(time.Millisecond)))
+		}
+		slices.Sort(total)
+		slices.Sort(inside)
+		in := fmt.Sprintf("%.1f ms", ms(inside[len(inside)*99/100]))
+		if inside[len(inside)-1] == 0 {
+			in = ""
+		}
+		w.printf("| %s | %.1f ms | %.1f ms | %s |\n", q.name, ms(total[len(total)/2]), ms(total[len(total)*99/100]), in)
+	}
+	w.printf("\nOn disk: %d bytes per event, the primary key included.\n", bytes/max(events, 1))
+	return nil
+}

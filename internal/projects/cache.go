@@ -1,0 +1,145 @@
+package projects
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// keyCache remembers keys while the database promises to say when one changes. When nobody listens it is empty and
+// stays empty: a key that was rotated must not live on because a message was lost.
+type keyCache struct {
+	mu         sync.RWMutex
+	live       bool
+	generation uint64 // counts the times everything was forgotten
+	entries    map[cacheKey]any
+}
+
+type cacheKey struct {
+	kind lookup
+	text string
+}
+
+// lookup is by what a key was looked for.
+type lookup byte
+
+const (
+	byID lookup = iota
+	bySecret
+	byWriteKey
+)
+
+// maxCachedKeys bounds the memory; a server with more keys in use at once forgets them all now and then.
+const maxCachedKeys = 50_000
+
+// cached returns what is remembered, else loads it and remembers it if it was found. What was loaded before a change
+// and arrives after it is not remembered: that is what the generation is for.
+func cached[T any](c *keyCache, kind lookup, text string, load func() (T, bool, error)) (T, bool, error) {
+	key := cacheKey{kind, text}
+	c.mu.RLock()
+	entry, ok := c.entries[key]
+	generation := c.generation
+	c.mu.RUnlock()
+	if ok {
+		value, _ := entry.(T)
+		return value, true, nil
+	}
+	value, found, err := load()
+	if err != nil || !found {
+		return value, found, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live && c.generation == generation {
+		if len(c.entries) >= maxCachedKeys {
+			clear(c.entries)
+		}
+		c.entries[key] = value
+	}
+	return value, true, nil
+}
+
+// forget empties the cache; live says whether it may be filled again.
+func (c *keyCache) forget(live bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.live = live
+	c.generation++
+	c.entries = make(map[cacheKey]any)
+}
+
+// Live reports whether keys are remembered: whether this node hears of changes.
+func (k *Keys) Live() bool {
+	k.cache.mu.RLock()
+	defer k.cache.mu.RUnlock()
+	return k.cache.live
+}
+
+// Forget makes the next request of each key look it up again. Whoever changes a key on this node calls it after the
+// commit, so that the change is in force before its answer; the other nodes hear of it from the database.
+func (k *Keys) Forget() {
+	k.cache.forget(k.Live())
+}
+
+const (
+	keysChannel = "nimbus_keys" // as the triggers of the schema have it
+	// quietTime is how long the connection may be silent before it is asked whether it is still there.
+	quietTime  = 10 * time.Second
+	answerTime = 5 * time.Second
+	retryTime  = time.Second
+)
+
+// Watch keeps the cache right until ctx ends: it listens for changes on a connection of its own. When the connection is
+// lost the cache is emptied and stays so until there is a new one.
+func (k *Keys) Watch(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) {
+	for ctx.Err() == nil {
+		err := k.listen(ctx, pool)
+		k.cache.forget(false)
+		if ctx.Err() != nil {
+			return
+		}
+		log.Warn("not listening for changes of keys; looking each one up until that works again", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryTime):
+		}
+	}
+}
+
+func (k *Keys) listen(ctx context.Context, pool *pgxpool.Pool) error {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	own := conn.Hijack()                        // it never goes back: it would hand its messages to someone who does not expect them
+	defer own.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it is given up
+	if _, err := own.Exec(ctx, "LISTEN "+keysChannel); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	k.cache.forget(true)
+	for {
+		wait, cancel := context.WithTimeout(ctx, quietTime)
+		_, err := own.WaitForNotification(wait)
+		cancel()
+		switch {
+		case err == nil:
+			k.cache.forget(true)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, context.DeadlineExceeded):
+			ask, cancel := context.WithTimeout(ctx, answerTime)
+			err := own.Ping(ask)
+			cancel()
+			if err != nil {
+				return fmt.Errorf("the connection is gone: %w", err)
+			}
+		default:
+			return fmt.Errorf("wait for changes: %w", err)
+		}
+	}
+}
