@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,7 +21,7 @@ import (
 // The demo's account. It is made in the demo's own data directory and printed, so it is no secret.
 const (
 	demoEmail    = "demo@example.com"
-	demoPassword = "Demo-Password-1" //nolint:gosec // printed for everyone to use
+	demoPassword = "Demo-Password-1"
 	demoProject  = "Demo shop"
 	demoDays     = 14
 )
@@ -33,20 +34,23 @@ func demo(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	running, cancel := context.WithCancel(ctx)
 	defer cancel()
-	seeded := make(chan error, 1)
-	err = a.Run(ctx, func(addr string) {
-		go func() {
-			err := seed(ctx, "http://"+addr, e.stdout)
-			if err != nil {
+	var seeding sync.WaitGroup
+	var seedErr error
+	err = a.Run(running, func(addr string) { // not called when the address cannot be had
+		seeding.Go(func() {
+			if seedErr = seed(running, "http://"+addr, e.stdout); seedErr != nil {
 				cancel()
 			}
-			seeded <- err
-		}()
+		})
 	})
 	cancel()
-	return errors.Join(<-seeded, err)
+	seeding.Wait()
+	if ctx.Err() != nil {
+		seedErr = nil // stopped in the middle of it; the next run goes on from there
+	}
+	return errors.Join(seedErr, err)
 }
 
 // shop is what the demo works on: the server's API through the Go SDK, as any program would use it.
@@ -202,7 +206,7 @@ func (s *shop) send(ctx context.Context, p *nimbus.ProjectWithSecret, now time.T
 // answer asks for the last seven days and draws them.
 func (s *shop) answer(ctx context.Context, p *nimbus.ProjectWithSecret) (string, error) {
 	bucket, limit := nimbus.Bucket1D, int32(7)
-	res, err := s.client.QueryMetricsWithResponse(ctx, &nimbus.QueryMetricsParams{ProjectID: uuid.UUID(p.Project.ID), Bucket: &bucket, Limit: &limit}, s.bearer)
+	res, err := s.client.QueryMetricsWithResponse(ctx, &nimbus.QueryMetricsParams{ProjectID: p.Project.ID, Bucket: &bucket, Limit: &limit}, s.bearer)
 	if err != nil {
 		return "", err
 	}

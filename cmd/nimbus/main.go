@@ -79,13 +79,23 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		fmt.Fprintln(stderr)
 		return 2
 	}
+	if commands[i].args == "" && len(rest) > 0 {
+		fmt.Fprintf(stderr, "nimbus: %s takes no words after its flags, and there is %q\n", args[0], rest[0])
+		return 2
+	}
 	e := &env{cfg: cfg, args: rest, stdout: stdout, log: newLogger(cfg, stderr)}
 	if err := commands[i].run(ctx, e); err != nil {
 		fmt.Fprintln(stderr, "nimbus:", err)
+		if wrongly := (usageError{}); errors.As(err, &wrongly) {
+			return 2
+		}
 		return 1
 	}
 	return 0
 }
+
+// usageError is that of a command which was called wrongly and has done nothing.
+type usageError struct{ error }
 
 func usage(w io.Writer) {
 	fmt.Fprint(w, "Nimbus: self-hosted product analytics.\n\nUsage: nimbus COMMAND [FLAGS] [ARGUMENTS]\n\n")

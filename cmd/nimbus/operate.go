@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -56,19 +57,9 @@ func checkConfig(_ context.Context, e *env) error {
 }
 
 func migrate(ctx context.Context, e *env) error {
-	verb := "up"
-	if len(e.args) > 0 {
-		verb = e.args[0]
-	}
-	number := func(def int) (int, error) {
-		if len(e.args) < 2 {
-			return def, nil
-		}
-		n, err := strconv.Atoi(e.args[1])
-		if err != nil || n < 0 {
-			return 0, fmt.Errorf("migrate %s: %q is not a number", verb, e.args[1])
-		}
-		return n, nil
+	verb, n, err := migration(e.args)
+	if err != nil {
+		return usageError{err} // before a database is started for it
 	}
 	d, err := app.OpenDatabase(ctx, e.cfg, e.log)
 	if err != nil {
@@ -79,20 +70,9 @@ func migrate(ctx context.Context, e *env) error {
 	case "up":
 		err = db.Migrate(ctx, d.Pool, e.log)
 	case "down":
-		n, nerr := number(1)
-		if nerr != nil {
-			return nerr
-		}
 		err = db.Down(ctx, d.Pool, n)
 	case "force":
-		n, nerr := number(-1)
-		if nerr != nil || n < 0 {
-			return fmt.Errorf("migrate force needs the version to set: %w", nerr)
-		}
-		err = db.Force(ctx, d.Pool, uint(n)) //nolint:gosec // not negative: checked above
-	case "status":
-	default:
-		return fmt.Errorf("migrate takes up, down, status or force, not %q", verb)
+		err = db.Force(ctx, d.Pool, uint(n))
 	}
 	if err != nil {
 		return err
@@ -105,9 +85,31 @@ func migrate(ctx context.Context, e *env) error {
 	return err
 }
 
+// migration reads the words after migrate: what to do, and the number that goes with it.
+func migration(args []string) (verb string, n int, err error) {
+	if len(args) == 0 {
+		return "up", 0, nil
+	}
+	verb, args = args[0], args[1:]
+	switch {
+	case verb != "up" && verb != "down" && verb != "status" && verb != "force":
+		return "", 0, fmt.Errorf("migrate takes up, down, status or force, not %q", verb)
+	case verb == "force" && len(args) == 0:
+		return "", 0, errors.New("migrate force needs the version to set")
+	case len(args) > 1 || len(args) == 1 && (verb == "up" || verb == "status"):
+		return "", 0, fmt.Errorf("migrate %s does not take %q", verb, args[len(args)-1])
+	case len(args) == 0:
+		return verb, 1, nil // one step down
+	}
+	if n, err = strconv.Atoi(args[0]); err != nil || n < 0 {
+		return "", 0, fmt.Errorf("migrate %s: %q is not a number", verb, args[0])
+	}
+	return verb, n, nil
+}
+
 func keys(ctx context.Context, e *env) error {
 	if len(e.args) != 1 || e.args[0] != "rewrap" {
-		return fmt.Errorf("keys takes one word: rewrap")
+		return usageError{errors.New("keys takes one word: rewrap")}
 	}
 	d, err := app.OpenDatabase(ctx, e.cfg, e.log)
 	if err != nil {

@@ -10,6 +10,11 @@ FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@event_ids::uuid
 ON CONFLICT DO NOTHING
 RETURNING id;
 
+-- Stores events of which none is there yet, the fastest way there is; a single duplicate makes it fail.
+-- name: EventsCopy :copyfrom
+INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
+VALUES (@project_id, @id, @ts, @received_at, @seq, @name, @user_id, @anonymous_id, @props);
+
 -- Claims the keys of events without a ts and says which were new.
 -- name: EventKeysClaim :many
 INSERT INTO event_keys (project_id, key_hash)

@@ -18,10 +18,10 @@ fail() {
 	exit 1
 }
 
-# The answers are JSON on one line with members in a fixed order, so these two are enough to read them.
-# text NAME: the first member of this name that is a string. number NAME: the same for a number.
-text() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$answer" | head -n 1; }
-number() { sed -n "s/.*\"$1\":\([0-9][0-9.]*\).*/\1/p" "$answer" | head -n 1; }
+# The answers are JSON on one line, and the names asked for occur once in them, so these two are enough to read them.
+# text NAME: the member of this name, if it is a string. number NAME: the same for a number.
+text() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$answer"; }
+number() { sed -n "s/.*\"$1\":\([0-9][0-9.]*\).*/\1/p" "$answer"; }
 
 # call STATUS CURL-ARGUMENTS…: does a request, keeps the answer in $answer, and insists on the status.
 call() {
@@ -75,17 +75,10 @@ secret=$(text api_key_secret)
 echo "Project $project, key $key_id. The secret is shown this once."
 
 say '3. Make 1,000 events of the last 24 hours'
-# The question in step 5 is about the 24 buckets that end with the running hour: from 23 whole hours before its start
-# until now. Should the hour turn before it is asked, the first bucket would drop out, so wait for the turn if it is
-# close. No event is in the future.
+# The question in step 5 is about the 24 hours, by the clock, that end with the running one. The events fill the last 23 of
+# them up to now, so that they are still inside when the hour turns before the question is asked. None is in the future.
 now=$(date -u +%s)
-left=$((3600 - now % 3600))
-if [ "$left" -le 60 ]; then
-	echo "The hour turns in $left seconds; waiting for it."
-	sleep "$((left + 1))"
-	now=$(date -u +%s)
-fi
-first=$((now - now % 3600 - 23 * 3600))
+first=$((now - now % 3600 - 22 * 3600))
 awk -v n=1000 -v first="$first" -v now="$now" -v project="$project" '
 	# stamp writes Unix seconds as RFC 3339, by the civil calendar counted in days since 1 March of the year 0.
 	function stamp(t,    days, s, era, doe, yoe, doy, mp, d, m, y) {

@@ -23,8 +23,7 @@ func run(t *testing.T, url string) (string, error) {
 			t.Fatalf("the example needs %s: apt-get install %s", program, install)
 		}
 	}
-	// The script waits at most a minute for the hour to turn.
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "nimbus.sh")
 	cmd.Env = append(os.Environ(), "NIMBUS_URL="+url)

@@ -100,6 +100,18 @@ func (q *Queries) EventPartitions(ctx context.Context, db DBTX) ([]string, error
 	return items, nil
 }
 
+type EventsCopyParams struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	TS          time.Time
+	ReceivedAt  time.Time
+	Seq         int64
+	Name        string
+	UserID      *string
+	AnonymousID *string
+	Props       json.RawMessage
+}
+
 const eventsInsert = `-- name: EventsInsert :many
 INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
 SELECT t.project_id, t.id, t.ts, $1, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props

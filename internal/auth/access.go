@@ -37,6 +37,7 @@ func (a *Access) Project(ctx context.Context, projectID uuid.UUID) error {
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return wrapLookup(err)
 		}
+	case KindRefresh, KindWriteKey: // they read nothing
 	}
 	return problem.NotFound()
 }
@@ -49,6 +50,7 @@ func (a *Access) ProjectIDs(ctx context.Context) ([]uuid.UUID, error) {
 	case KindAccount:
 		ids, err := a.q.MemberProjectIDs(ctx, a.pool, p.AccountID)
 		return ids, wrapLookup(err)
+	case KindRefresh, KindWriteKey: // they read nothing
 	}
 	return nil, nil
 }

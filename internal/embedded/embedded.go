@@ -7,13 +7,10 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -130,7 +127,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 
 func (s *Server) start(ctx context.Context) error {
 	begun := time.Now()
-	if err := s.choose(); err != nil {
+	if err := s.choose(ctx); err != nil {
 		return err
 	}
 	s.sweep()
@@ -163,7 +160,7 @@ func (s *Server) start(ctx context.Context) error {
 }
 
 // choose settles who runs which programs, and that they can get at them and at the data.
-func (s *Server) choose() error {
+func (s *Server) choose(ctx context.Context) error {
 	var err error
 	if s.who, err = accountFor(s.dataDir); err != nil {
 		return err
@@ -178,7 +175,7 @@ func (s *Server) choose() error {
 	if err != nil {
 		return err
 	}
-	if s.bin, err = find(s.cfg.BinDir, s.cfg.CacheDir, have); err != nil {
+	if s.bin, err = find(ctx, s.cfg.BinDir, s.cfg.CacheDir, have); err != nil {
 		if have != 0 {
 			return fmt.Errorf("the data in %s is of PostgreSQL %d: %w", s.dataDir, have, err)
 		}
@@ -193,121 +190,6 @@ func (s *Server) choose() error {
 		return fmt.Errorf("%w: install PostgreSQL where everyone can read it, and see NIMBUS_POSTGRES_BIN", err)
 	}
 	return nil
-}
-
-// launch starts the server and waits until it is ready. When the last one was killed, its children may take a moment to
-// notice; until they are gone PostgreSQL rightly refuses to touch the data, so it is asked again.
-func (s *Server) launch(ctx context.Context) error {
-	for try := 0; ; try++ {
-		err := s.launchOnce(ctx)
-		if err == nil || ctx.Err() != nil || !strings.Contains(s.log.String(), "pre-existing shared memory block") {
-			return err
-		}
-		sig := syscall.SIGQUIT
-		if try > 50 {
-			sig = syscall.SIGKILL
-		}
-		for _, pid := range leftBehind(s.dataDir) {
-			_ = syscall.Kill(pid, sig)
-		}
-		if pause(ctx, 20*time.Millisecond) != nil {
-			return err
-		}
-	}
-}
-
-func (s *Server) launchOnce(ctx context.Context) error {
-	// What a killed server left would be in the way if its number has since been given to another program.
-	for _, name := range []string{".s.PGSQL.5432", ".s.PGSQL.5432.lock"} {
-		_ = os.Remove(filepath.Join(s.sockDir, name))
-	}
-	set := defaults(s.cfg.Durable)
-	maps.Copy(set, s.cfg.Settings)
-	args := []string{"-D", s.dataDir, "-k", s.sockDir, "-p", "5432"}
-	for _, name := range slices.Sorted(maps.Keys(set)) {
-		args = append(args, "-c", name+"="+set[name])
-	}
-	cmd := exec.Command(filepath.Join(s.bin.dir, "postgres"), args...)
-	s.isolate(cmd, s.dataDir)
-	r, w, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	cmd.Stdout, cmd.Stderr = w, w
-
-	s.exited = make(chan struct{})
-	started := make(chan error, 1)
-	go func() {
-		// endWithParent is about the thread that starts the process, so this goroutine keeps its thread to itself until
-		// the process is gone.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		w.Close()
-		started <- err
-		if err == nil {
-			s.wait(cmd.Process)
-		}
-	}()
-	if err := <-started; err != nil {
-		r.Close()
-		return fmt.Errorf("start %s: %w", cmd.Path, err)
-	}
-	s.log = newTail(s.logger, r)
-	s.process = cmd.Process
-	return s.awaitReady(ctx)
-}
-
-// wait reaps the process and says that it is gone, and with it the need for the lock on the directory.
-func (s *Server) wait(p *os.Process) {
-	state, err := p.Wait()
-	if err == nil && !state.Success() {
-		err = errors.New(state.String())
-	}
-	s.status = err
-	close(s.exited)
-}
-
-// watch turns an end that nobody asked for into Done and Err.
-func (s *Server) watch() {
-	<-s.exited
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lock.Close()
-	if s.stopping {
-		return
-	}
-	how := "exit status 0"
-	if s.status != nil {
-		how = s.status.Error()
-	}
-	s.err = fmt.Errorf("embedded PostgreSQL (pid %d) ended unexpectedly: %s%s", s.process.Pid, how, s.lastWords())
-	close(s.done)
-}
-
-func (s *Server) awaitReady(ctx context.Context) error {
-	begun := time.Now()
-	said := false
-	for {
-		if p, ok := readPostmaster(s.dataDir); ok && p.pid == s.process.Pid && p.status == "ready" {
-			s.log.steady.Store(true)
-			go s.watch()
-			return nil
-		}
-		select {
-		case <-s.exited:
-			return fmt.Errorf("embedded PostgreSQL in %s did not start: %v%s", s.dataDir, s.status, s.lastWords())
-		case <-ctx.Done():
-			s.shutDown(nil)
-			return fmt.Errorf("embedded PostgreSQL in %s was not ready after %s: %w%s",
-				s.dataDir, time.Since(begun).Round(time.Millisecond), ctx.Err(), s.lastWords())
-		case <-time.After(2 * time.Millisecond):
-		}
-		if !said && time.Since(begun) > 2*time.Second {
-			said = true
-			s.logger.Warn("PostgreSQL is recovering from a crash; this can take a while", "dir", s.dataDir)
-		}
-	}
 }
 
 // ensureDatabase makes the database of Nimbus, here rather than after initdb so that a crash in between is made good.
@@ -364,56 +246,4 @@ func (s *Server) Stop(ctx context.Context) error {
 		return fmt.Errorf("embedded PostgreSQL (pid %d) did not stop in time and was stopped hard", s.process.Pid)
 	}
 	return nil
-}
-
-// shutDown sends the signals and waits. A nil ctx means there is no time for a clean shutdown.
-func (s *Server) shutDown(ctx context.Context) (clean bool) {
-	if ctx != nil {
-		_ = s.process.Signal(syscall.SIGINT)
-		select {
-		case <-s.exited:
-			return true
-		case <-ctx.Done():
-		case <-time.After(patience):
-		}
-	}
-	_ = s.process.Signal(syscall.SIGQUIT)
-	select {
-	case <-s.exited:
-	case <-time.After(5 * time.Second):
-		_ = s.process.Kill()
-		<-s.exited
-	}
-	return false
-}
-
-// isolate has a program run as the right account, in a directory that account can enter, with nothing of our environment,
-// and in a process group of its own: Ctrl-C in a terminal goes to the whole group, and PostgreSQL must outlive the requests
-// that Nimbus is still answering.
-func (s *Server) isolate(cmd *exec.Cmd, dir string) {
-	cmd.Dir = dir
-	cmd.Env = environment()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.who.cred, Setpgid: true}
-	endWithParent(cmd.SysProcAttr)
-}
-
-// runOnOneThread is CombinedOutput for a program under endWithParent.
-func runOnOneThread(cmd *exec.Cmd) ([]byte, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	return cmd.CombinedOutput()
-}
-
-// lastWords is what a server that has ended wrote last, indented below the message it is appended to. The log is whole once
-// every process of the server has ended; a child can linger, so it is not waited for long.
-func (s *Server) lastWords() string {
-	select {
-	case <-s.log.done:
-	case <-time.After(100 * time.Millisecond):
-	}
-	log := strings.TrimSpace(s.log.String())
-	if log == "" {
-		return ""
-	}
-	return "\n  " + strings.ReplaceAll(log, "\n", "\n  ")
 }

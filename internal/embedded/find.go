@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -41,23 +42,23 @@ func DefaultCacheDir() string {
 // FindBinaries returns the directory of the PostgreSQL server programs that would be used for a new data directory, and
 // their major version. It looks in binDir (where one is given it must hold them), PATH, the places where distributions and
 // Homebrew put them (highest major version first), and cacheDir.
-func FindBinaries(binDir, cacheDir string) (dir string, major int, err error) {
-	b, err := find(binDir, cacheDir, 0)
+func FindBinaries(ctx context.Context, binDir, cacheDir string) (dir string, major int, err error) {
+	b, err := find(ctx, binDir, cacheDir, 0)
 	return b.dir, b.major, err
 }
 
 // find is FindBinaries for a cluster of major version want; see pick.
-func find(binDir, cacheDir string, want int) (binaries, error) {
-	return pick(candidates(binDir, cacheDir), binDir, want)
+func find(ctx context.Context, binDir, cacheDir string, want int) (binaries, error) {
+	return pick(ctx, candidates(binDir, cacheDir), binDir, want)
 }
 
 // pick takes the first directory with programs of major version want; 0 takes the first with any. Where only other versions
 // are installed it returns the first of them and no error: the caller knows which data directory to complain about.
-func pick(dirs []string, binDir string, want int) (binaries, error) {
+func pick(ctx context.Context, dirs []string, binDir string, want int) (binaries, error) {
 	var first binaries
 	var old string
 	for _, dir := range dirs {
-		b, err := probe(dir)
+		b, err := probe(ctx, dir)
 		switch {
 		case err != nil && dir == binDir:
 			return binaries{}, fmt.Errorf("NIMBUS_POSTGRES_BIN: %w", err)
@@ -133,11 +134,11 @@ func numberIn(path string) int {
 
 // probe asks the programs themselves what they are: a directory name proves nothing, and a binary for another
 // architecture or C library is found out here rather than at start.
-func probe(dir string) (binaries, error) {
+func probe(ctx context.Context, dir string) (binaries, error) {
 	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
 		return binaries{}, fmt.Errorf("%s holds no PostgreSQL server programs: %w", dir, err)
 	}
-	cmd := exec.Command(filepath.Join(dir, "postgres"), "--version")
+	cmd := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version")
 	cmd.Env = environment()
 	out, err := cmd.Output()
 	if err != nil {

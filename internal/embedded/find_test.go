@@ -27,7 +27,7 @@ func install(t *testing.T, dir, version string) string {
 
 func TestFindBinariesFindsARealServer(t *testing.T) {
 	t.Parallel()
-	dir, major, err := FindBinaries(os.Getenv("NIMBUS_POSTGRES_BIN"), DefaultCacheDir())
+	dir, major, err := FindBinaries(t.Context(), os.Getenv("NIMBUS_POSTGRES_BIN"), DefaultCacheDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestPick(t *testing.T) {
 		"another when there is no such": {[]string{v17, v18}, 15, v17},
 		"too old is passed over":        {[]string{v9, v18}, 0, v18},
 	} {
-		got, err := pick(c.dirs, "", c.want)
+		got, err := pick(t.Context(), c.dirs, "", c.want)
 		if err != nil || got.dir != c.dir {
 			t.Errorf("%s: %q, %v, want %q", name, got.dir, err, c.dir)
 		}
@@ -65,20 +65,20 @@ func TestPick(t *testing.T) {
 
 func TestNothingInstalledSaysWhatToDo(t *testing.T) {
 	t.Parallel()
-	_, err := pick(nil, "", 0)
+	_, err := pick(t.Context(), nil, "", 0)
 	if !errors.Is(err, ErrNoPostgres) {
 		t.Fatalf("error %v", err)
 	}
 	mustContain(t, err, "apt-get install postgresql", "make postgres", "NIMBUS_DATABASE_URL", "NIMBUS_POSTGRES_BIN")
 	old := install(t, tempDir(t), "9.6.24")
-	_, err = pick([]string{old}, "", 0)
+	_, err = pick(t.Context(), []string{old}, "", 0)
 	mustContain(t, err, "9.6.24", old, "14 or newer")
 }
 
 func TestGivenDirectoryMustHoldTheServer(t *testing.T) {
 	t.Parallel()
 	empty := tempDir(t)
-	_, _, err := FindBinaries(empty, "")
+	_, _, err := FindBinaries(t.Context(), empty, "")
 	mustContain(t, err, "NIMBUS_POSTGRES_BIN", empty)
 }
 

@@ -104,9 +104,12 @@ func TestKillOfTheServerIsReportedAndRecovered(t *testing.T) {
 	busy := connect(t, s)
 	mustExec(t, busy, "SET max_parallel_workers_per_gather = 0")
 	pid := int(busy.PgConn().PID())
-	go busy.Exec(context.Background(), "SELECT count(*) FROM generate_series(1, 2000000000) a")
-	watcher := connect(t, s)
+	go func() { _, _ = busy.Exec(context.Background(), "SELECT count(*) FROM generate_series(1, 2000000000) a") }() // it is killed
+	watcher, ctx := connect(t, s), testContext(t)
 	for value[string](t, watcher, "SELECT state FROM pg_stat_activity WHERE pid = "+strconv.Itoa(pid)) != "active" {
+		if pause(ctx, time.Millisecond) != nil {
+			t.Fatal("the computation never began")
+		}
 	}
 
 	if err := syscall.Kill(s.Pid(), syscall.SIGKILL); err != nil {
@@ -146,7 +149,7 @@ func TestStalePidFileOfAnotherProgram(t *testing.T) {
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { other.Process.Kill(); other.Wait() }()
+	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
 	_, rest, _ := strings.Cut(string(content), "\n")
 	if err := os.WriteFile(file, []byte(strconv.Itoa(other.Process.Pid)+"\n"+rest), 0o600); err != nil {
 		t.Fatal(err)

@@ -88,7 +88,7 @@ func TestIDsSortByTime(t *testing.T) {
 func TestWithoutKeyAndSignatureNothingIsTheSame(t *testing.T) {
 	t.Parallel()
 	i := identity{ts: time.Now(), name: "e", userID: "u"}
-	if i.id() == i.id() {
+	if first, second := i.id(), i.id(); first == second {
 		t.Error("two events that nothing says are one have one id")
 	}
 }

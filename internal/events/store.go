@@ -1,11 +1,15 @@
 package events
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +27,8 @@ import (
 type Store struct {
 	pool *pgxpool.Pool
 	q    *db.Queries
+
+	noCopy atomic.Int32 // flushes that are to do without COPY
 
 	mu     sync.RWMutex
 	months map[month]struct{} // that have a partition, as far as this process knows
@@ -53,41 +59,15 @@ func (s *Store) Write(ctx context.Context, writes []*write) error {
 
 func (s *Store) write(ctx context.Context, writes []*write) error {
 	unique, keyed := distinct(writes)
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		if len(keyed) > 0 {
-			var err error
-			if unique, err = s.claimKeys(ctx, tx, unique, keyed); err != nil {
-				return err
-			}
-		}
-		if len(unique) == 0 {
-			return nil
-		}
-		inserted, err := s.q.EventsInsert(ctx, tx, insertParams(unique))
-		if err != nil {
-			return fmt.Errorf("insert events: %w", err)
-		}
-		var counts rollups.Counts
-		if len(inserted) == len(unique) {
-			for _, w := range unique {
-				w.state = stored
-				counts.Add(w.ProjectID, w.Name, w.TS)
-			}
-		} else {
-			byID := make(map[uuid.UUID]*write, len(unique))
-			for _, w := range unique {
-				byID[w.ID] = w
-			}
-			for _, id := range inserted {
-				w := byID[id]
-				w.state = stored
-				counts.Add(w.ProjectID, w.Name, w.TS)
-			}
-		}
-		// Last, because the rows of the rollups are the ones that transactions share: from here to the commit others
-		// that count the same names wait.
-		return rollups.Apply(ctx, tx, &counts)
-	})
+	err := errDuplicates
+	if len(keyed) == 0 && s.mayCopy(len(unique)) {
+		err = s.commit(ctx, unique, s.copyAll)
+	}
+	if errors.Is(err, errDuplicates) {
+		err = s.commit(ctx, unique, func(ctx context.Context, tx pgx.Tx, unique []*write) error {
+			return s.insertNew(ctx, tx, unique, keyed)
+		})
+	}
 	if err != nil {
 		for _, w := range writes {
 			w.state = waiting
@@ -102,28 +82,127 @@ func (s *Store) write(ctx context.Context, writes []*write) error {
 	return nil
 }
 
-// distinct returns the first write of each id, and of those the ones that are found by their key. The others stay
-// unmarked and are duplicates once the first is committed.
+// commit stores writes, marking those that were new, and counts them, in one transaction.
+func (s *Store) commit(ctx context.Context, writes []*write, store func(context.Context, pgx.Tx, []*write) error) error {
+	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := store(ctx, tx, writes); err != nil {
+			return err
+		}
+		var counts rollups.Counts
+		for _, w := range writes {
+			if w.state == stored {
+				counts.Add(w.ProjectID, w.Name, w.TS)
+			}
+		}
+		// Last, because the rows of the rollups are the ones that transactions share: from here to the commit others
+		// that count the same names wait.
+		return rollups.Apply(ctx, tx, &counts)
+	})
+}
+
+// errDuplicates is the answer of copyAll when it stored nothing because something was there.
+var errDuplicates = errors.New("some events are stored already")
+
+const (
+	// copyRows is from how many events on COPY is worth its round trips.
+	copyRows = 64
+	// copyPause is how many flushes do without COPY after it has met a duplicate: senders that send again tend to go
+	// on doing so, and a COPY that fails has written for nothing.
+	copyPause = 16
+)
+
+func (s *Store) mayCopy(rows int) bool {
+	if rows < copyRows {
+		return false
+	}
+	return s.noCopy.Load() <= 0 || s.noCopy.Add(-1) < 0
+}
+
+// copyAll stores events by COPY, which writes whole pages where INSERT … ON CONFLICT writes each row twice: once to
+// claim its place and once to confirm it. It cannot skip a duplicate, so there must be none; nearly always there is none.
+func (s *Store) copyAll(ctx context.Context, tx pgx.Tx, writes []*write) error {
+	rows := make([]db.EventsCopyParams, len(writes))
+	for k, w := range writes {
+		rows[k] = db.EventsCopyParams{ProjectID: w.ProjectID, ID: w.ID, TS: w.TS, ReceivedAt: w.ReceivedAt, Seq: w.Seq,
+			Name: w.Name, UserID: optional(&w.UserID), AnonymousID: optional(&w.AnonymousID), Props: w.Props}
+	}
+	_, err := s.q.EventsCopy(ctx, tx, rows)
+	if postgres.IsUnique(err, "") {
+		s.noCopy.Store(copyPause)
+		return errDuplicates
+	}
+	if err != nil {
+		return fmt.Errorf("copy events: %w", err)
+	}
+	for _, w := range writes {
+		w.state = stored
+	}
+	return nil
+}
+
+// insertNew stores the events that are not there yet.
+func (s *Store) insertNew(ctx context.Context, tx pgx.Tx, writes, keyed []*write) error {
+	fresh := writes
+	if len(keyed) > 0 {
+		var err error
+		if fresh, err = s.claimKeys(ctx, tx, writes, keyed); err != nil {
+			return err
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	inserted, err := s.q.EventsInsert(ctx, tx, insertParams(fresh))
+	if err != nil {
+		return fmt.Errorf("insert events: %w", err)
+	}
+	if len(inserted) == len(fresh) {
+		for _, w := range fresh {
+			w.state = stored
+		}
+		return nil
+	}
+	isNew := make(map[uuid.UUID]struct{}, len(inserted))
+	for _, id := range inserted {
+		isNew[id] = struct{}{}
+	}
+	for _, w := range fresh {
+		if _, ok := isNew[w.ID]; ok {
+			w.state = stored
+		}
+	}
+	return nil
+}
+
+// optional is nil for an empty string.
+func optional(s *string) *string {
+	if *s == "" {
+		return nil
+	}
+	return s
+}
+
+// distinct returns the first write of each id in the order of the primary key, and of those the ones that are found by
+// their idempotency key. The others stay unmarked and are duplicates once the first is committed. The order keeps two
+// transactions with the same events from waiting for each other, and makes neighbours in the index neighbours in time.
 func distinct(writes []*write) (unique, keyed []*write) {
-	seen := make(map[uuid.UUID]struct{}, len(writes))
-	first := func(id uuid.UUID) bool {
-		if _, ok := seen[id]; ok {
+	unique = slices.Clone(writes)
+	slices.SortStableFunc(unique, func(a, b *write) int {
+		return cmp.Or(bytes.Compare(a.ProjectID[:], b.ProjectID[:]), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+	unique = slices.CompactFunc(unique, func(a, b *write) bool { return a.ID == b.ID && a.ProjectID == b.ProjectID })
+	seen := make(map[uuid.UUID]struct{})
+	unique = slices.DeleteFunc(unique, func(w *write) bool {
+		if w.keyHash == (uuid.UUID{}) {
 			return false
 		}
-		seen[id] = struct{}{}
-		return true
-	}
-	unique = make([]*write, 0, len(writes))
-	for _, w := range writes {
-		isKeyed := w.keyHash != uuid.UUID{}
-		if !first(w.ID) || isKeyed && !first(w.keyHash) {
-			continue
+		if _, ok := seen[w.keyHash]; ok {
+			return true
 		}
-		unique = append(unique, w)
-		if isKeyed {
-			keyed = append(keyed, w)
-		}
-	}
+		seen[w.keyHash] = struct{}{}
+		keyed = append(keyed, w)
+		return false
+	})
 	return unique, keyed
 }
 

@@ -85,7 +85,7 @@ func observe(log *slog.Logger, m *httpMetrics) echo.MiddlewareFunc {
 			caller := c.Request().Context()
 			defer func() {
 				if r := recover(); r != nil {
-					if r == http.ErrAbortHandler {
+					if err, ok := r.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 						panic(r)
 					}
 					log.Error("panic", "request_id", requestID(c), "panic", r, "stack", string(debug.Stack()))

@@ -109,8 +109,9 @@ func (b Bucket) days(day int64) (first, after int64) {
 		y, m, _ := time.Unix(day*daySeconds, 0).UTC().Date()
 		return time.Date(y, m, 1, 0, 0, 0, 0, time.UTC).Unix() / daySeconds,
 			time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC).Unix() / daySeconds
+	default:
+		return day, day + 1
 	}
-	return day, day + 1
 }
 
 // dayOf returns the latest local date, in days since 1970, that has begun. That is the date the clock shows, but where

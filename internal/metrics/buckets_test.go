@@ -63,9 +63,10 @@ func reference(b Bucket, loc *time.Location, from, to int64) (starts []int64) {
 		case Bucket1mo:
 			d := time.Unix(day*86400, 0).UTC()
 			return [2]int64{int64(d.Year()), int64(d.Month())}
+		default:
+			width := map[Bucket]int64{Bucket1m: 60, Bucket5m: 300, Bucket15m: 900, Bucket1h: 3600}[b]
+			return [2]int64{offsetAt(sec, loc), floorDiv(local, width)}
 		}
-		width := map[Bucket]int64{Bucket1m: 60, Bucket5m: 300, Bucket15m: 900, Bucket1h: 3600}[b]
-		return [2]int64{offsetAt(sec, loc), floorDiv(local, width)}
 	}
 	var day int64
 	var last [2]int64

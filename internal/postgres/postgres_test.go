@@ -96,7 +96,7 @@ func TestInTx(t *testing.T) {
 
 	own := errors.New("no")
 	ctx := testContext(t)
-	if err := postgres.InTx(ctx, pool, func(tx pgx.Tx) error { insert(ctx, tx); return own }); err != own {
+	if err := postgres.InTx(ctx, pool, func(tx pgx.Tx) error { insert(ctx, tx); return own }); !errors.Is(err, own) {
 		t.Errorf("error %v, want the function's own", err)
 	}
 	if n := count(t, pool); n != 0 {

@@ -23,8 +23,8 @@ func TestForeignCursorsAreAnErrorOfTheParameter(t *testing.T) {
 	otherVersion := cursorEncoding.EncodeToString(append([]byte{2}, make([]byte, 16)...))
 	for _, cursor := range []string{"x", "!", good[:22], good + "A", good + "\n", good + "=", "\n" + good, otherVersion, uuid.NewString()} {
 		_, err := decodeCursor(cursor)
-		e, ok := err.(*problem.Error)
-		if !ok || e.Code != problem.CodeValidation || len(e.Fields) != 1 ||
+		var e *problem.Error
+		if !errors.As(err, &e) || e.Code != problem.CodeValidation || len(e.Fields) != 1 ||
 			e.Fields[0].In != "query" || e.Fields[0].Pointer != "/cursor" || e.Fields[0].Code != "cursor" {
 			t.Errorf("decodeCursor(%q) = %v, want a cursor error of the query", cursor, err)
 		}

@@ -74,8 +74,8 @@ func TestNormaliseOriginsNamesEveryBadEntryAtOnce(t *testing.T) {
 	_, err := normaliseOrigins([]string{
 		"https://a.com", "https://a.*.com", "https://A.com:443", "https://b.com", "http://c.com:99999", "https://*.d.com", "https://*.D.com",
 	})
-	e, ok := err.(*problem.Error)
-	if !ok || e.Code != problem.CodeValidation {
+	var e *problem.Error
+	if !errors.As(err, &e) || e.Code != problem.CodeValidation {
 		t.Fatalf("error %v, want validation_failed", err)
 	}
 	type fault struct{ pointer, code string }

@@ -24,8 +24,9 @@ func (f Format) check(s string) (ok bool, want string) {
 		return isEmail(s), "an e-mail address"
 	case FormatURI:
 		return isURI(s), "an absolute http or https URL"
+	default:
+		return true, ""
 	}
-	return true, ""
 }
 
 // isEmail keeps out what can never be delivered; only a message that arrives proves more. It is never laxer than
