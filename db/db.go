@@ -15,7 +15,6 @@ import (
 	mpgx "github.com/golang-migrate/migrate/v4/database/pgx/v5"
 	"github.com/golang-migrate/migrate/v4/source/iofs"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 )
@@ -82,13 +81,20 @@ func (s schema) status(ctx context.Context, q querier) (Status, error) {
 	if len(versions) > 0 {
 		st.Latest = versions[len(versions)-1]
 	}
+	// Asked first, because a query of a table that is not there would put an ERROR into the server's log at every first start.
+	var there bool
+	if err := q.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", versionTable).Scan(&there); err != nil {
+		return Status{}, fmt.Errorf("look for the schema version: %w", err)
+	}
+	if !there {
+		return st, nil
+	}
 	var current int64
 	err = q.QueryRow(ctx, "SELECT version, dirty FROM "+versionTable+" LIMIT 1").Scan(&current, &st.Dirty)
-	var pg *pgconn.PgError
-	switch {
-	case errors.Is(err, pgx.ErrNoRows), errors.As(err, &pg) && pg.Code == "42P01": // no row, no such table
+	if errors.Is(err, pgx.ErrNoRows) {
 		return st, nil
-	case err != nil:
+	}
+	if err != nil {
 		return Status{}, fmt.Errorf("read schema version: %w", err)
 	}
 	st.Current = uint(max(current, 0))
@@ -128,7 +134,7 @@ func (s schema) refuse(st Status) error {
 }
 
 func (s schema) up(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error {
-	// Nothing to do is the rule when a server starts: one query, no lock.
+	// Nothing to do is the rule when a server starts: two small queries, no lock.
 	if st, err := s.status(ctx, pool); err != nil {
 		return err
 	} else if st.Current == st.Latest && !st.Dirty {

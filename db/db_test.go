@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/golang-migrate/migrate/v4/source"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/db"
@@ -115,6 +116,47 @@ func TestOurMigrationsGoUpAndDownAndUpAgain(t *testing.T) {
 	}
 	if err := db.Migrate(ctx, pool, nil); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// failures keeps every statement that PostgreSQL refused: each is an ERROR line in its log.
+type failures struct {
+	mu  sync.Mutex
+	all []error
+}
+
+func (f *failures) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+func (f *failures) TraceQueryEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+	if data.Err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.all = append(f.all, data.Err)
+	}
+}
+
+// TestFirstMigrationIsQuiet: an operator who starts Nimbus for the first time finds no ERROR in the log of the database.
+func TestFirstMigrationIsQuiet(t *testing.T) {
+	t.Parallel()
+	cfg, err := pgxpool.ParseConfig(nimbustest.EmptyDSN(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed failures
+	cfg.ConnConfig.Tracer = &failed
+	ctx := testContext(t)
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	if err := db.Migrate(ctx, pool, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(failed.all) > 0 {
+		t.Errorf("statements that failed: %v", failed.all)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // runBench takes its own words, so that the settings of a server stay those of a server: how many events to load, and
 // a file for profiles.
 func runBench(ctx context.Context, e *env) error {
-	o := bench.Options{Events: 1_000_000, Seconds: 5 * time.Second, PostgresBin: e.cfg.PostgresBin, Out: e.stdout, Log: e.log}
+	o := bench.Options{Events: 1_000_000, Duration: 5 * time.Second, PostgresBin: e.cfg.PostgresBin, Out: e.stdout, Log: e.log}
 	if len(e.args) > 0 {
 		n, err := strconv.Atoi(e.args[0])
 		if err != nil || n <= 0 {

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/sample"
 	nimbus "github.com/bahagh/nimbus/sdk/go"

@@ -126,9 +126,14 @@ func TestHeadersAndCORS(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t, "NIMBUS_ALLOWED_ORIGINS=https://app.example.com")
 	res, _ := do(t, "GET", a.URL+"/v1/health", nil)
-	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store"} {
-		if got := res.Header.Get(name); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
+	page, _ := do(t, "GET", a.URL+"/docs", nil)
+	for _, tt := range []struct {
+		from       *http.Response
+		name, want string
+	}{{res, "X-Content-Type-Options", "nosniff"}, {res, "Cache-Control", "no-store"}, {res, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+		{page, "X-Content-Type-Options", "nosniff"}, {page, "X-Frame-Options", "DENY"}, {page, "Referrer-Policy", "no-referrer"}} {
+		if got := tt.from.Header.Get(tt.name); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 	preflight := func(path, method, origin string) string {

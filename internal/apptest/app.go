@@ -194,7 +194,7 @@ func (c *Client) Send(req *http.Request) *Reply {
 	if err != nil {
 		c.t.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
 	}
-	defer res.Body.Close() //nolint:errcheck // it was read to its end
+	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		c.t.Fatalf("read the answer: %v", err)

@@ -31,7 +31,7 @@ import (
 // Options says how much is measured.
 type Options struct {
 	Events      int           // loaded for the measurement of reading
-	Seconds     time.Duration // of each measurement of ingestion
+	Duration    time.Duration // of each measurement of ingestion
 	PostgresBin string
 	Keep        string // directory to use and keep; empty: a temporary one
 	Profile     string // file for a CPU profile of the server during batches of 1,000; empty: none
@@ -81,7 +81,7 @@ func (w *world) start(ctx context.Context) error {
 			return fmt.Errorf("make a directory: %w", err)
 		}
 	}
-	if err := os.Chmod(w.dir, 0o711); err != nil { //nolint:gosec // the database may run as another user
+	if err := os.Chmod(w.dir, 0o711); err != nil { // the database may run as another user
 		return fmt.Errorf("open the directory: %w", err)
 	}
 	if w.pg, err = embedded.Start(ctx, embedded.Config{Dir: w.dir, BinDir: w.PostgresBin, CacheDir: embedded.DefaultCacheDir(),
@@ -104,7 +104,7 @@ func (w *world) serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	w.server = exec.CommandContext(context.WithoutCancel(ctx), self, "serve") //nolint:gosec // this program
+	w.server = exec.CommandContext(context.WithoutCancel(ctx), self, "serve")
 	w.server.Env = append(os.Environ(), "NIMBUS_DATABASE_URL="+w.pg.DSN(embedded.Database), "NIMBUS_ADDR=127.0.0.1:0",
 		"NIMBUS_ADMIN_ADDR=127.0.0.1:19464", "NIMBUS_DATA_DIR="+filepath.Join(w.dir, "server"), "NIMBUS_LOG_LEVEL=info", "NIMBUS_BCRYPT_COST=4")
 	w.admin = "http://127.0.0.1:19464"

@@ -9,14 +9,12 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/internal/projects"
 	"github.com/bahagh/nimbus/internal/sample"
 )
 
@@ -43,7 +41,7 @@ func (w *world) call(ctx context.Context, method, path string, body, out any, st
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -125,35 +123,6 @@ func (w *world) body(events []sample.Event) ([]byte, error) {
 	return b, nil
 }
 
-// send signs and sends one body; a 503 is tried again, as an SDK would.
-func (w *world) send(ctx context.Context, body []byte) error {
-	for {
-		ts := strconv.FormatInt(time.Now().Unix(), 10)
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url+"/v1/events", bytes.NewReader(body))
-		if err != nil {
-			return fmt.Errorf("make a request: %w", err)
-		}
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("X-Api-Key-Id", w.keyID)
-		req.Header.Set("X-Api-Timestamp", ts)
-		req.Header.Set("X-Api-Signature", projects.Sign(w.secret, ts, http.MethodPost, "/v1/events", body))
-		res, err := w.client.Do(req)
-		if err != nil {
-			return fmt.Errorf("send: %w", err)
-		}
-		answer, err := io.ReadAll(res.Body)
-		_ = res.Body.Close() // read to its end
-		switch {
-		case err != nil:
-			return fmt.Errorf("read the answer: %w", err)
-		case res.StatusCode == http.StatusOK:
-			return nil
-		case res.StatusCode != http.StatusServiceUnavailable:
-			return fmt.Errorf("send: %d %s", res.StatusCode, answer)
-		}
-	}
-}
-
 // load is what one measurement of ingestion found.
 type load struct {
 	events  int
@@ -176,13 +145,19 @@ func (w *world) drive(ctx context.Context, bodies [][]byte, batch, connections i
 	start := time.Now()
 	for c := range connections {
 		wg.Go(func() {
+			conn, err := w.dial(ctx)
+			if err != nil {
+				errs[c] = err
+				return
+			}
+			defer conn.conn.Close()
 			for {
 				k := int(next.Add(1)) - 1
 				if k >= len(bodies) {
 					return
 				}
 				at := time.Now()
-				if errs[c] = w.send(ctx, bodies[k]); errs[c] != nil {
+				if errs[c] = conn.send(bodies[k]); errs[c] != nil {
 					return
 				}
 				latencies[c] = append(latencies[c], time.Since(at))

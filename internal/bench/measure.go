@@ -90,31 +90,40 @@ func (w *world) ingestion(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.printf("| ingestion, signed, durable | connections | events/s | of COPY | requests/s | p50 | p99 |\n|---|---|---|---|---|---|---|\n")
-	w.printf("| bare COPY, no index, no HTTP | 1 | %.0f | 1.00 | | | |\n", base)
+	w.printf("| ingestion, signed, durable | connections | events/s | of COPY | requests/s | p50 | p99 | CPU µs per event: server | database |\n|---|---|---|---|---|---|---|---|---|\n")
+	w.printf("| bare COPY, no index, no HTTP | 1 | %.0f | 1.00 | | | | | |\n", base)
 	for _, c := range []struct {
 		batch, connections int
 		assumed            float64 // events per second, to prepare about as many as the time takes
 	}{{1, 100, 12_000}, {100, 16, 60_000}, {1000, 8, 90_000}} {
-		n := max(c.connections*4, int(c.assumed*w.Seconds.Seconds())/c.batch)
+		n := max(c.connections*4, int(c.assumed*w.Duration.Seconds())/c.batch)
 		bodies, err := w.bodies(s, n, c.batch)
 		if err != nil {
 			return err
 		}
 		stop := w.profile(ctx, c.batch)
-		l, err := w.drive(ctx, bodies, c.batch, c.connections)
-		stop()
+		before, err := w.cpu()
 		if err != nil {
 			return err
 		}
-		w.printf("| batches of %d | %d | %.0f | %.2f | %.0f | %.1f ms | %.1f ms |\n", c.batch, c.connections, l.perSecond(), l.perSecond()/base,
-			l.perSecond()/float64(c.batch), ms(l.quantile(.5)), ms(l.quantile(.99)))
+		l, err := w.drive(ctx, bodies, c.batch, c.connections)
+		if err != nil {
+			return err
+		}
+		after, err := w.cpu()
+		if err != nil {
+			return err
+		}
+		stop()
+		server, database := after.since(before).perEvent(l.events)
+		w.printf("| batches of %d | %d | %.0f | %.2f | %.0f | %.1f ms | %.1f ms | %.1f | %.1f |\n", c.batch, c.connections, l.perSecond(), l.perSecond()/base,
+			l.perSecond()/float64(c.batch), ms(l.quantile(.5)), ms(l.quantile(.99)), server, database)
 	}
 	again, err := w.copyRows(ctx, newStream(3, time.Now().Add(-60*24*time.Hour)).next(200_000))
 	if err != nil {
 		return err
 	}
-	w.printf("| bare COPY again | 1 | %.0f | %.2f | | | |\n\n", again, again/base)
+	w.printf("| bare COPY again | 1 | %.0f | %.2f | | | | | |\n\n", again, again/base)
 	mib, err := w.rss()
 	if err != nil {
 		return err
@@ -131,7 +140,7 @@ func (w *world) profile(ctx context.Context, batch int) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", w.admin, max(1, int(w.Seconds.Seconds()))), nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", w.admin, max(1, int(w.Duration.Seconds()))), nil)
 		if err != nil {
 			return
 		}
@@ -140,13 +149,13 @@ func (w *world) profile(ctx context.Context, batch int) (stop func()) {
 			w.Log.Warn("no profile", "error", err)
 			return
 		}
-		defer res.Body.Close() //nolint:errcheck // read to its end
+		defer res.Body.Close()
 		f, err := os.Create(fmt.Sprintf("%s.%d", w.Profile, batch))
 		if err != nil {
 			w.Log.Warn("no profile", "error", err)
 			return
 		}
-		defer f.Close() //nolint:errcheck // a profile, not data
+		defer f.Close()
 		_, _ = io.Copy(f, res.Body)
 	}()
 	return func() { <-done }

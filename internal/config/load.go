@@ -196,12 +196,12 @@ func (c *Config) EnsureSecrets() error {
 		return nil
 	}
 	path := filepath.Join(c.DataDir, secretsFile)
-	b, err := os.ReadFile(path) //nolint:gosec // the operator names the directory
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := writeSecrets(path, secrets{JWTSecret: randomHex(), SecretKey: randomHex()}); err != nil {
 			return err
 		}
-		b, err = os.ReadFile(path) //nolint:gosec // see above; another process may have been faster, and then its secrets count
+		b, err = os.ReadFile(path) // another process may have been faster, and then its secrets count
 	}
 	if err != nil {
 		return fmt.Errorf("read the generated secrets: %w", err)
@@ -248,7 +248,7 @@ func writeSecrets(path string, s secrets) error {
 	if err != nil {
 		return fmt.Errorf("keep the generated secrets: %w", err)
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // the file stays under its other name
+	defer os.Remove(f.Name()) // it stays under its other name
 	if _, err = f.Write(append(b, '\n')); err == nil {
 		err = f.Sync()
 	}
@@ -272,7 +272,7 @@ func writeSecrets(path string, s secrets) error {
 
 // syncDir makes the new name outlive a power cut, as the project secrets encrypted under it do.
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the operator names the directory
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -187,6 +187,20 @@ func TestSecondNimbusOnTheSameDirectoryIsRefused(t *testing.T) {
 	start(t, testConfig(dir)) // free again
 }
 
+// TestLockThatCannotNameItsHolderIsNoLock: an unwritable lock file, as on a full disk, is found out before the database is.
+func TestLockThatCannotNameItsHolderIsNoLock(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	if err := syscall.Mkfifo(filepath.Join(dir, lockName), 0o600); err != nil { // opens, but can neither be cut nor written at an offset
+		t.Fatal(err)
+	}
+	f, err := lockDir(dir)
+	if err == nil {
+		f.Close()
+	}
+	mustContain(t, err, "lock data directory "+dir)
+}
+
 func TestDeepDirectoryGetsAShortSocketPath(t *testing.T) {
 	t.Parallel()
 	for name, sub := range map[string]string{

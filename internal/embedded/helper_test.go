@@ -104,7 +104,9 @@ func TestKillOfTheServerIsReportedAndRecovered(t *testing.T) {
 	busy := connect(t, s)
 	mustExec(t, busy, "SET max_parallel_workers_per_gather = 0")
 	pid := int(busy.PgConn().PID())
-	go func() { _, _ = busy.Exec(context.Background(), "SELECT count(*) FROM generate_series(1, 2000000000) a") }() // it is killed
+	go func() {
+		_, _ = busy.Exec(context.Background(), "SELECT count(*) FROM generate_series(1, 2000000000) a")
+	}() // it is killed
 	watcher, ctx := connect(t, s), testContext(t)
 	for value[string](t, watcher, "SELECT state FROM pg_stat_activity WHERE pid = "+strconv.Itoa(pid)) != "active" {
 		if pause(ctx, time.Millisecond) != nil {

@@ -21,6 +21,8 @@ type writer interface {
 type BatcherConfig struct {
 	Flushers    int           // transactions at a time; more than the database has cores to spare does not help
 	FlushRows   int           // events in one transaction at most, unless one request has more
+	SplitRows   int           // events that must be waiting before another transaction starts beside one that runs
+	GatherTime  time.Duration // how long a flush waits at most for as many events as the last one had
 	QueueRows   int           // events waiting at most; more are answered with 503
 	QueueBytes  int           // bytes of events waiting at most
 	FlushTime   time.Duration // how long one transaction may take
@@ -31,7 +33,7 @@ type BatcherConfig struct {
 // DefaultBatcherConfig suits a machine of two to eight cores.
 func DefaultBatcherConfig() BatcherConfig {
 	return BatcherConfig{
-		Flushers: 2, FlushRows: 5_000, QueueRows: 50_000, QueueBytes: 64 << 20,
+		Flushers: 2, FlushRows: 5_000, SplitRows: 256, GatherTime: 2 * time.Millisecond, QueueRows: 50_000, QueueBytes: 64 << 20,
 		FlushTime: 15 * time.Second, WaitTime: 20 * time.Second, StalledTime: 10 * time.Second,
 	}
 }
@@ -39,8 +41,9 @@ func DefaultBatcherConfig() BatcherConfig {
 // Batcher lets requests that wait at the same time share a transaction (group commit): the cost of a commit is a
 // write to disk, whether it holds one event or thousands.
 //
-// Nobody waits for company. A flusher that is free takes what is there; while it writes, others queue up and are
-// taken together. So one lonely event is stored at once, and under load the transactions grow by themselves.
+// Nobody waits for company that is not coming. A flusher that is free takes what is there; while it writes, others
+// queue up and are taken together. When the last flush had many requests, their senders are likely to be back in a
+// moment, so the next one waits a moment for as many; one lonely event is stored at once.
 type Batcher struct {
 	cfg     BatcherConfig
 	writer  writer
@@ -54,7 +57,10 @@ type Batcher struct {
 	rows     int
 	bytes    int
 	inFlight map[*batch]struct{}
-	alive    int // flushers that run
+	flushing int       // transactions that run
+	expected int       // requests in the last flush
+	gathered time.Time // when the next flush stops waiting for company; zero when nobody waits
+	alive    int       // flushers that run
 	closed   bool
 	stopped  chan struct{} // closed when the last flusher has ended
 }
@@ -96,8 +102,12 @@ func (b *Batcher) Submit(_ context.Context, x *batch) error {
 	b.queue = append(b.queue, x)
 	b.rows += len(x.writes)
 	b.bytes += x.bytes
+	// Waking a flusher that would go on waiting costs as much as storing an event.
+	wake := len(b.queue) == 1 || b.readyLocked()
 	b.mu.Unlock()
-	b.arrived.Signal()
+	if wake {
+		b.arrived.Signal()
+	}
 	return <-x.done
 }
 
@@ -174,7 +184,10 @@ func (b *Batcher) run() {
 		for _, x := range batches {
 			delete(b.inFlight, x)
 		}
+		b.flushing--
+		b.expected = len(batches)
 		b.mu.Unlock()
+		b.arrived.Broadcast()
 	}
 }
 
@@ -182,12 +195,17 @@ func (b *Batcher) run() {
 func (b *Batcher) take() []*batch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for len(b.queue) == 0 {
-		if b.closed {
+	for len(b.queue) == 0 || !b.readyLocked() {
+		if b.closed && len(b.queue) == 0 {
 			return nil
+		}
+		if len(b.queue) > 0 && b.flushing == 0 && b.gathered.IsZero() {
+			b.gathered = time.Now().Add(b.cfg.GatherTime)
+			time.AfterFunc(b.cfg.GatherTime, b.arrived.Broadcast)
 		}
 		b.arrived.Wait()
 	}
+	b.gathered = time.Time{}
 	n, rows := 0, 0
 	for n < len(b.queue) && (n == 0 || rows+len(b.queue[n].writes) <= b.cfg.FlushRows) {
 		x := b.queue[n]
@@ -197,6 +215,7 @@ func (b *Batcher) take() []*batch {
 		n++
 	}
 	b.rows -= rows
+	b.flushing++
 	out := append([]*batch(nil), b.queue[:n]...)
 	b.queue = append(b.queue[:0], b.queue[n:]...)
 	clear(b.queue[len(b.queue):cap(b.queue)]) // let go of what was taken
@@ -204,6 +223,20 @@ func (b *Batcher) take() []*batch {
 		b.arrived.Signal() // more than one transaction holds: wake the other flusher
 	}
 	return out
+}
+
+// readyLocked reports whether what waits should be written now.
+func (b *Batcher) readyLocked() bool {
+	switch {
+	case b.closed, b.rows >= b.cfg.SplitRows:
+		return true
+	case b.flushing > 0:
+		return false // it is taken when that flush is over, with whoever else has come by then
+	case len(b.queue) >= b.expected/2:
+		return true
+	default:
+		return !b.gathered.IsZero() && !time.Now().Before(b.gathered)
+	}
 }
 
 // flush stores the batches and answers each.

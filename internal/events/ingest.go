@@ -112,6 +112,7 @@ func (i *Ingester) Ingest(ctx context.Context, p *auth.Principal, events []Incom
 			res.Errors = append(res.Errors, e)
 			res.Rejected++
 			i.metrics.reject([]wire.FieldError{e})
+		case waiting: // none is, once Submit has succeeded
 		}
 	}
 	i.metrics.accepted.Add(float64(res.Accepted))

@@ -41,7 +41,7 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	// the memory of the body, which goes back when the answer is written.
 	e.Use(identify, observe(o.Log, newHTTPMetrics(o.Registry)), secure)
 	e.Use(cors(o.AllowedOrigins)...)
-	e.Use(deadline, bodies.middleware)
+	e.Use(bodies.middleware)
 
 	perOperation, err := operationMiddleware(o)
 	if err != nil {
@@ -70,9 +70,10 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 			problems = append(problems, err)
 			continue
 		}
-		limit := maxBodyBytes
+		limit, bounded := maxBodyBytes, deadline
 		if id == "ingestEvents" {
-			limit = maxIngestBytes
+			// Its body is bounded by the server's timeouts and its transaction by the batcher's.
+			limit, bounded = maxIngestBytes, func(next echo.HandlerFunc) echo.HandlerFunc { return next }
 		}
 		limitBody := func(next echo.HandlerFunc) echo.HandlerFunc {
 			return func(c echo.Context) error {
@@ -80,7 +81,7 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 				return next(c)
 			}
 		}
-		out[id] = []echo.MiddlewareFunc{limitBody, g, checkParams(op)}
+		out[id] = []echo.MiddlewareFunc{limitBody, bounded, g, checkParams(op)}
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("the contract cannot be served: %w", errors.Join(problems...))

@@ -101,7 +101,7 @@ func (r *reader) names(ctx context.Context) ([]string, error) {
 func columns(runs []Run) (granularities []int32, froms, tos []time.Time) {
 	granularities, froms, tos = make([]int32, len(runs)), make([]time.Time, len(runs)), make([]time.Time, len(runs))
 	for i, run := range runs {
-		granularities[i] = int32(run.Granularity) //nolint:gosec // 86400 at most
+		granularities[i] = int32(run.Granularity)
 		froms[i], tos[i] = time.Unix(run.From, 0).UTC(), time.Unix(run.To, 0).UTC()
 	}
 	return granularities, froms, tos

@@ -116,8 +116,8 @@ func (k *Keys) listen(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	own := conn.Hijack()                        // it never goes back: it would hand its messages to someone who does not expect them
-	defer own.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it is given up
+	own := conn.Hijack() // it never goes back: it would hand its messages to someone who does not expect them
+	defer own.Close(context.WithoutCancel(ctx))
 	if _, err := own.Exec(ctx, "LISTEN "+keysChannel); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}

@@ -1,6 +1,7 @@
 package projects
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/uuid"

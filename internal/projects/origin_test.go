@@ -1,6 +1,7 @@
 package projects
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"

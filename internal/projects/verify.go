@@ -24,6 +24,9 @@ const clockToleranceSeconds = 300
 // maxTimestampDigits keeps every accepted timestamp within 63 bits.
 const maxTimestampDigits = 18
 
+// lookupTime bounds the search for a key, because ingestion has no other limit until its events are queued.
+const lookupTime = 5 * time.Second
+
 // absentSecret stands in for the secret of a key that is not there.
 var absentSecret = []byte(secretPrefix + strings.Repeat("0", secretChars))
 
@@ -111,6 +114,8 @@ func (k *Keys) VerifySecret(ctx context.Context, secret string) (*auth.Principal
 	if wellFormed(secret, secretPrefix, secretChars) {
 		hash := secretHash(secret)
 		key, found, err := cached(&k.cache, bySecret, string(hash), func() (apiKey, bool, error) {
+			ctx, cancel := context.WithTimeout(ctx, lookupTime)
+			defer cancel()
 			return k.store.apiKeyBySecretHash(ctx, hash, k.now())
 		})
 		if err != nil {
@@ -133,6 +138,8 @@ func (k *Keys) VerifyWriteKey(ctx context.Context, key, origin string) (*auth.Pr
 	if wellFormed(key, writeKeyPrefix, writeKeyChars) {
 		var err error
 		if stored, found, err = cached(&k.cache, byWriteKey, key, func() (storedWriteKey, bool, error) {
+			ctx, cancel := context.WithTimeout(ctx, lookupTime)
+			defer cancel()
 			return k.store.writeKeyByKey(ctx, key)
 		}); err != nil {
 			return nil, err
@@ -158,6 +165,8 @@ func (k *Keys) find(ctx context.Context, keyID string) (apiKey, bool, error) {
 		return apiKey{}, false, nil
 	}
 	key, found, err := cached(&k.cache, byID, keyID, func() (apiKey, bool, error) {
+		ctx, cancel := context.WithTimeout(ctx, lookupTime)
+		defer cancel()
 		key, found, err := k.store.apiKeyByID(ctx, keyID, k.now())
 		if err != nil || !found {
 			return key, found, err

@@ -1,0 +1,21 @@
+# The server alone: it needs a PostgreSQL beside it (NIMBUS_DATABASE_URL), as docker-compose.yml provides. The embedded
+# PostgreSQL is for running Nimbus without a container.
+FROM golang:1.26-bookworm AS build
+WORKDIR /src
+# First what changes seldom, so that a change of the sources does not download the modules again. The SDK is a module of
+# its own that go.mod points to.
+COPY go.mod go.sum ./
+COPY sdk/go/go.mod sdk/go/go.sum ./sdk/go/
+RUN --mount=type=cache,target=/go/pkg/mod go mod download
+COPY . .
+ARG VERSION=unknown
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.buildVersion=${VERSION}" -o /out/nimbus ./cmd/nimbus
+
+# No shell and no package manager; root certificates and time zones are there. It runs as uid 65532.
+FROM gcr.io/distroless/static-debian12:nonroot
+COPY --from=build /out/nimbus /nimbus
+ENV NIMBUS_ADDR=:8080
+EXPOSE 8080
+ENTRYPOINT ["/nimbus"]
+CMD ["serve"]

@@ -1,0 +1,56 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// cpu is the processor time that the server and the database have used. Unlike events per second it says what an event
+// costs even while others use the machine.
+type cpu struct{ server, database time.Duration }
+
+func (w *world) cpu() (cpu, error) {
+	var c cpu
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return c, fmt.Errorf("list processes: %w", err)
+	}
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		// The name, in parentheses, may contain anything; after it: state, parent, …, user and system ticks 11 and 12 on.
+		s := string(b)
+		pid, _ := strconv.Atoi(s[:strings.IndexByte(s, ' ')])
+		fields := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
+		if len(fields) < 13 {
+			continue
+		}
+		parent, _ := strconv.Atoi(fields[1])
+		user, _ := strconv.Atoi(fields[11])
+		system, _ := strconv.Atoi(fields[12])
+		const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux
+		used := time.Duration(user+system) * tick
+		switch {
+		case pid == w.server.Process.Pid:
+			c.server = used
+		case pid == w.pg.Pid(), parent == w.pg.Pid():
+			c.database += used
+		}
+	}
+	return c, nil
+}
+
+func (c cpu) since(before cpu) cpu {
+	return cpu{c.server - before.server, c.database - before.database}
+}
+
+// perEvent is the cost in microseconds.
+func (c cpu) perEvent(events int) (server, database float64) {
+	return float64(c.server.Microseconds()) / float64(events), float64(c.database.Microseconds()) / float64(events)
+}

@@ -1,0 +1,99 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bahagh/nimbus/internal/projects"
+)
+
+// rawConn sends signed requests over one connection with as little work as a load generator can do: it runs on the
+// same processors as what it measures, so what it spends is missing there.
+type rawConn struct {
+	w    *world
+	conn net.Conn
+	in   *bufio.Reader
+	out  []byte
+}
+
+func (w *world) dial(ctx context.Context) (*rawConn, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", strings.TrimPrefix(w.url, "http://"))
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return &rawConn{w: w, conn: conn, in: bufio.NewReaderSize(conn, 16<<10)}, nil
+}
+
+// send signs and sends one body and returns when its events are committed; a 503 is tried again, as an SDK would.
+func (c *rawConn) send(body []byte) error {
+	for {
+		ts := strconv.FormatInt(time.Now().Unix(), 10)
+		c.out = append(c.out[:0], "POST /v1/events HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nX-Api-Key-Id: "...)
+		c.out = append(c.out, c.w.keyID...)
+		c.out = append(c.out, "\r\nX-Api-Timestamp: "...)
+		c.out = append(c.out, ts...)
+		c.out = append(c.out, "\r\nX-Api-Signature: "...)
+		c.out = append(c.out, projects.Sign(c.w.secret, ts, "POST", "/v1/events", body)...)
+		c.out = append(c.out, "\r\nContent-Length: "...)
+		c.out = strconv.AppendInt(c.out, int64(len(body)), 10)
+		c.out = append(c.out, "\r\n\r\n"...)
+		c.out = append(c.out, body...)
+		if _, err := c.conn.Write(c.out); err != nil {
+			return fmt.Errorf("send: %w", err)
+		}
+		status, err := c.answer()
+		switch {
+		case err != nil:
+			return err
+		case status == 200:
+			return nil
+		case status != 503:
+			return fmt.Errorf("send: the server answered %d", status)
+		}
+	}
+}
+
+// answer reads one answer to its end.
+func (c *rawConn) answer() (status int, err error) {
+	length := -1
+	for first := true; ; first = false {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return 0, fmt.Errorf("read the answer: %w", err)
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		switch {
+		case first:
+			if len(line) < 12 {
+				return 0, fmt.Errorf("read the answer: %q", line)
+			}
+			if status, err = strconv.Atoi(string(line[9:12])); err != nil {
+				return 0, fmt.Errorf("read the answer: %w", err)
+			}
+		case len(line) == 0:
+			if length < 0 {
+				return 0, errors.New("read the answer: it does not say its length")
+			}
+			if _, err := io.CopyN(io.Discard, c.in, int64(length)); err != nil {
+				return 0, fmt.Errorf("read the answer: %w", err)
+			}
+			return status, nil
+		default:
+			name, value, _ := bytes.Cut(line, []byte(": "))
+			if bytes.EqualFold(name, []byte("Content-Length")) {
+				if length, err = strconv.Atoi(string(value)); err != nil {
+					return 0, fmt.Errorf("read the answer: %w", err)
+				}
+			}
+		}
+	}
+}
