@@ -8,12 +8,15 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+	"gopkg.in/yaml.v3"
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/apptest"
 	"github.com/bahagh/nimbus/internal/embedded"
 	"github.com/bahagh/nimbus/internal/nimbustest"
 	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/openapi"
 )
 
 // target is an operation with a path that leads somewhere, called by someone who may.
@@ -171,10 +174,62 @@ func TestServedRoutesAreTheContract(t *testing.T) {
 			t.Errorf("%s %s is in the contract and is not served: %d", op.Method, op.Path, res.StatusCode)
 		}
 	}
+	router, ok := a.API.(*echo.Echo)
+	if !ok {
+		t.Fatalf("the API is served by %T", a.API)
+	}
+	for _, route := range router.Routes() {
+		if strings.HasPrefix(route.Path, "/v1") && !inContract(route.Method, route.Path) {
+			t.Errorf("%s %s is served and is not in the contract", route.Method, route.Path)
+		}
+	}
 	for _, reserved := range []string{"batch", "track", "identify", "page", "screen", "group", "alias", "import", "merge", "t", "nothing"} {
 		if got := get(t, a, "/v1/"+reserved).StatusCode; got != 404 {
 			t.Errorf("/v1/%s: %d, want 404", reserved, got)
 		}
+	}
+}
+
+func inContract(method, route string) bool {
+	for _, op := range api.Operations {
+		if op.Method == method && op.Route == route {
+			return true
+		}
+	}
+	return false
+}
+
+// An operation that forgets to say who may call it must not be served by accident, so the contract may not leave it out.
+func TestEveryOperationStatesItsSecurity(t *testing.T) {
+	t.Parallel()
+	var doc struct {
+		Paths map[string]map[string]yaml.Node
+	}
+	if err := yaml.Unmarshal(openapi.YAML, &doc); err != nil {
+		t.Fatal(err)
+	}
+	operations := 0
+	for path, item := range doc.Paths {
+		for method, node := range item {
+			if method == "parameters" {
+				continue
+			}
+			var op map[string]any
+			if err := node.Decode(&op); err != nil {
+				t.Fatal(err)
+			}
+			operations++
+			security, stated := op["security"].([]any)
+			if !stated {
+				t.Errorf("%s %s does not state its security; say security: [] if it is for everyone", method, path)
+			}
+			if _, scoped := op["x-scope"].(string); scoped != (len(security) > 0) {
+				t.Errorf("%s %s: an operation with security has an x-scope, a public one has none", method, path)
+			}
+		}
+	}
+	if operations != len(api.Operations) {
+		t.Errorf("%d operations in the contract, %d in the generated table", operations, len(api.Operations))
 	}
 }
 

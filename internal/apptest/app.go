@@ -49,6 +49,7 @@ type App struct {
 	DSN   string
 	Log   *LogBuffer
 	Admin http.Handler
+	API   http.Handler // what is served at URL
 
 	stop func()
 }
@@ -74,7 +75,7 @@ func BootOn(t testing.TB, dsn string, settings ...string) *App {
 	if err != nil {
 		t.Fatalf("boot: %v", err)
 	}
-	a.Admin = program.Admin()
+	a.Admin, a.API = program.Admin(), program.Handler()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() { done <- program.Run(ctx, func(addr string) { ready <- addr }) }()
