@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binary = filepath.Join(dir, "nimbus")
-	build := exec.Command("go", "build", "-o", binary, ".") //nolint:noctx // the tests have not begun
+	build := exec.Command("go", "build", "-o", binary, ".")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		_ = os.RemoveAll(dir)
@@ -54,7 +54,7 @@ func dataDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "nimbus-cmd-data-")
 	if err == nil {
-		err = os.Chmod(dir, 0o755) //nolint:gosec // see above
+		err = os.Chmod(dir, 0o755)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func start(t *testing.T, settings []string, args ...string) *process {
 		ready = demoReady
 	}
 	p := &process{t: t, out: &output{news: make(chan struct{})}, done: make(chan struct{})}
-	p.cmd = exec.Command(binary, args...) //nolint:noctx // it is stopped by signals; that is what is tested
+	p.cmd = exec.Command(binary, args...) // no context: it is stopped by signals, which is what is tested
 	p.cmd.Env, p.cmd.Dir = environment(settings...), t.TempDir()
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	begun := time.Now()
@@ -282,7 +282,7 @@ func do(req *http.Request) (int, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	defer res.Body.Close() //nolint:errcheck // it is read to its end
+	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	return res.StatusCode, b, err
 }

@@ -182,12 +182,12 @@ func optional(s *string) *string {
 	return s
 }
 
-// distinct returns the first write of each id in the order of the primary key, and of those the ones that are found by
-// their idempotency key. The others stay unmarked and are duplicates once the first is committed. The order keeps two
+// distinct returns one write of each id in the order of the primary key, and of those the ones that are found by their
+// idempotency key. The others stay unmarked and are duplicates once that one is committed. The order keeps two
 // transactions with the same events from waiting for each other, and makes neighbours in the index neighbours in time.
 func distinct(writes []*write) (unique, keyed []*write) {
 	unique = slices.Clone(writes)
-	slices.SortStableFunc(unique, func(a, b *write) int {
+	slices.SortFunc(unique, func(a, b *write) int {
 		return cmp.Or(bytes.Compare(a.ProjectID[:], b.ProjectID[:]), bytes.Compare(a.ID[:], b.ID[:]))
 	})
 	unique = slices.CompactFunc(unique, func(a, b *write) bool { return a.ID == b.ID && a.ProjectID == b.ProjectID })
