@@ -54,7 +54,7 @@ var values = map[string][3]string{
 	"ADMIN_ADDR":               {":4", "127.0.0.1:5", "[::1]:6"},
 	"DATABASE_URL":             {"postgres://a/x", "postgres://b/x", "host=c dbname=x"},
 	"ANALYTICS_DATABASE_URL":   {"postgres://d/x", "postgres://e/x", "host=f dbname=x"},
-	"DB_POOL_SIZE":             {"4", "5", "1000"},
+	"DB_POOL_SIZE":             {"8", "9", "1000"},
 	"AUTO_MIGRATE":             {"false", "true", "false"},
 	"DATA_DIR":                 {"/x", "y", "/z"},
 	"POSTGRES_BIN":             {"/x", "/y", "/z"},
@@ -125,8 +125,8 @@ func TestAnEmptyVariableIsNotSet(t *testing.T) {
 
 func TestWordsAfterTheFlagsAreReturned(t *testing.T) {
 	t.Chdir(t.TempDir())
-	c, rest, err := Load(flag.NewFlagSet("t", flag.ContinueOnError), []string{"-auto-migrate", "-db-pool-size", "5", "down", "2"}, []string{"NIMBUS_AUTO_MIGRATE=false"})
-	if err != nil || !slices.Equal(rest, []string{"down", "2"}) || !c.AutoMigrate || c.DBPoolSize != 5 {
+	c, rest, err := Load(flag.NewFlagSet("t", flag.ContinueOnError), []string{"-auto-migrate", "-db-pool-size", "9", "down", "2"}, []string{"NIMBUS_AUTO_MIGRATE=false"})
+	if err != nil || !slices.Equal(rest, []string{"down", "2"}) || !c.AutoMigrate || c.DBPoolSize != 9 {
 		t.Errorf("%+v, %q, %v", c, rest, err)
 	}
 }
@@ -173,8 +173,8 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 		{args: []string{"-addr="}, want: []string{`NIMBUS_ADDR must be host:port, such as 127.0.0.1:8080 or :8080, not ""`}},
 		{env: []string{"NIMBUS_ADMIN_ADDR=no"}, want: []string{`NIMBUS_ADMIN_ADDR must be host:port, such as 127.0.0.1:8080 or :8080, not "no"`}},
 		{env: []string{"NIMBUS_DB_POOL_SIZE=many"}, want: []string{"NIMBUS_DB_POOL_SIZE must be a whole number"}},
-		{env: []string{"NIMBUS_DB_POOL_SIZE=3"}, want: []string{"NIMBUS_DB_POOL_SIZE must be 4 to 1000, not 3"}},
-		{env: []string{"NIMBUS_DB_POOL_SIZE=1001"}, want: []string{"NIMBUS_DB_POOL_SIZE must be 4 to 1000, not 1001"}},
+		{env: []string{"NIMBUS_DB_POOL_SIZE=7"}, want: []string{"NIMBUS_DB_POOL_SIZE must be 8 to 1000, not 7"}},
+		{env: []string{"NIMBUS_DB_POOL_SIZE=1001"}, want: []string{"NIMBUS_DB_POOL_SIZE must be 8 to 1000, not 1001"}},
 		{env: []string{"NIMBUS_AUTO_MIGRATE=maybe"}, want: []string{"NIMBUS_AUTO_MIGRATE must be true or false"}},
 		{args: []string{"-data-dir="}, want: []string{"NIMBUS_DATA_DIR must name a directory"}},
 		{env: []string{"NIMBUS_ANALYTICS_DATABASE_URL=postgres://h/d"}, want: []string{"NIMBUS_ANALYTICS_DATABASE_URL needs DATABASE_URL: the embedded database has no replica"}},

@@ -119,8 +119,8 @@ func (c *Config) problems() []error {
 			bad(a.name, "must be host:port, such as 127.0.0.1:8080 or :8080, not %q", a.addr)
 		}
 	}
-	if c.DBPoolSize < 4 || c.DBPoolSize > 1000 {
-		bad("DB_POOL_SIZE", "must be 4 to 1000, not %d", c.DBPoolSize)
+	if c.DBPoolSize < 8 || c.DBPoolSize > 1000 {
+		bad("DB_POOL_SIZE", "must be 8 to 1000, not %d", c.DBPoolSize)
 	}
 	if c.BcryptCost < 4 || c.BcryptCost > 16 || c.Production() && c.BcryptCost < 10 {
 		bad("BCRYPT_COST", "must be 10 to 16 (in development from 4), not %d", c.BcryptCost)

@@ -40,14 +40,18 @@ type bodies struct {
 }
 
 const (
-	heldBytes  = 96 << 20 // of all bodies being read or waiting for their commit
+	// Of all bodies being read or waiting for their commit. Ingestion has memory of its own, so that slow senders to
+	// operations without credentials cannot use it up.
+	heldBytes      = 96 << 20
+	heldOtherBytes = 16 << 20
+
 	firstChunk = 64 << 10
 	maxPooled  = 2 << 20
 )
 
-func newBodies() *bodies {
+func newBodies(held int64) *bodies {
 	b := &bodies{zstdTurns: make(chan struct{}, runtime.GOMAXPROCS(0))}
-	b.left.Store(heldBytes)
+	b.left.Store(held)
 	b.pool.New = func() any { s := make([]byte, 0, firstChunk); return &s }
 	return b
 }
@@ -65,13 +69,15 @@ type body struct {
 
 const bodyKey = "nimbus.body"
 
-// middleware gives each request its body and takes the memory back when the answer is written.
-func (b *bodies) middleware(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		x := &body{owner: b}
-		c.Set(bodyKey, x)
-		defer x.release()
-		return next(c)
+// limited gives each request its body of at most limit bytes and takes the memory back when it has been handled.
+func (b *bodies) limited(limit int) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			x := &body{owner: b, limit: limit}
+			c.Set(bodyKey, x)
+			defer x.release()
+			return next(c)
+		}
 	}
 }
 

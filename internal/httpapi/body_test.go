@@ -83,7 +83,7 @@ func checkReturned(t testing.TB, b *bodies, want int64) {
 
 func TestABodyIsReadExactlyHoweverItArrives(t *testing.T) {
 	t.Parallel()
-	owner := newBodies()
+	owner := newBodies(heldBytes)
 	for _, size := range []int{0, 1, firstChunk - 1, firstChunk, firstChunk + 1, 2 * firstChunk, testLimit - 1, testLimit} {
 		want := noise(size)
 		for name, reader := range map[string]func(io.Reader) io.Reader{
@@ -112,7 +112,7 @@ func TestABodyIsReadExactlyHoweverItArrives(t *testing.T) {
 
 func TestCompressedBodiesAreReadWhole(t *testing.T) {
 	t.Parallel()
-	owner := newBodies()
+	owner := newBodies(heldBytes)
 	a, b := noise(firstChunk+7), bytes.Repeat([]byte("nimbus "), 20_000)
 	both := append(bytes.Clone(a), b...)
 	for name, tt := range map[string]struct {
@@ -146,7 +146,7 @@ func TestCompressedBodiesAreReadWhole(t *testing.T) {
 
 func TestEveryWayToFailHasItsCodeAndGivesTheMemoryBack(t *testing.T) {
 	t.Parallel()
-	owner := newBodies()
+	owner := newBodies(heldBytes)
 	small := bytes.Repeat([]byte(`{"name":"x"}`), 100)
 	bomb := make([]byte, testLimit+1)
 	gz, zs := gzipped(t, small), zstded(t, small)
@@ -236,7 +236,7 @@ func TestRequestsBeyondTheMemoryAreAskedToComeAgain(t *testing.T) {
 		"none for the plain form of gzip": {firstChunk + 10, gzipped(t, []byte("x")), "gzip"},
 		"none for the plain form of zstd": {firstChunk + 10, zstded(t, []byte("x")), "zstd"},
 	} {
-		owner := newBodies()
+		owner := newBodies(heldBytes)
 		owner.left.Store(tt.left)
 		x := &body{owner: owner, limit: testLimit}
 		_, err := x.Plain(request(bytes.NewReader(tt.body), tt.encoding))
@@ -251,7 +251,7 @@ func TestRequestsBeyondTheMemoryAreAskedToComeAgain(t *testing.T) {
 // A window is memory that the accounting does not see, so the number of decoders is what bounds it.
 func TestAFewZstdDecodersWorkAtATime(t *testing.T) {
 	t.Parallel()
-	owner := newBodies()
+	owner := newBodies(heldBytes)
 	for range cap(owner.zstdTurns) {
 		owner.zstdTurns <- struct{}{}
 	}
@@ -275,7 +275,7 @@ func TestAFewZstdDecodersWorkAtATime(t *testing.T) {
 
 func TestManyBodiesAtOnceAreExactOrRefusedAndNeverMixed(t *testing.T) {
 	t.Parallel()
-	owner := newBodies()
+	owner := newBodies(heldBytes)
 	const budget = 6 * testLimit
 	owner.left.Store(budget)
 	var wg sync.WaitGroup
@@ -319,12 +319,11 @@ func size(m *sync.Map) (n int) {
 
 func TestAPanicInAHandlerGivesTheMemoryBack(t *testing.T) {
 	t.Parallel()
-	owner := newBodies()
+	owner := newBodies(heldBytes)
 	e := echo.New()
 	c := e.NewContext(request(strings.NewReader("some bytes"), ""), httptest.NewRecorder())
-	handler := owner.middleware(func(c echo.Context) error {
+	handler := owner.limited(testLimit)(func(c echo.Context) error {
 		x := bodyOf(c)
-		x.limit = testLimit
 		if _, err := x.Raw(c.Request()); err != nil || owner.left.Load() == heldBytes {
 			t.Errorf("nothing is held while the handler runs: %v", err)
 		}
@@ -346,7 +345,7 @@ func FuzzBody(f *testing.F) {
 		f.Add(raw, uint8(k), uint32(testLimit), k%2 == 0)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, encoding uint8, limit uint32, slowly bool) {
-		owner := newBodies()
+		owner := newBodies(heldBytes)
 		x := &body{owner: owner, limit: int(limit % (1 << 20))}
 		var r io.Reader = bytes.NewReader(raw)
 		if slowly {

@@ -36,12 +36,9 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	e.HTTPErrorHandler = errorHandler(o.Log)
 	e.Binder = binder{}
 
-	bodies := newBodies()
-	// From the outside in: an id for everything that follows; the log, the metrics and the answer to errors; headers;
-	// the memory of the body, which goes back when the answer is written.
+	// From the outside in: an id for everything that follows; the log, the metrics and the answer to errors; headers.
 	e.Use(identify, observe(o.Log, newHTTPMetrics(o.Registry)), secure)
 	e.Use(cors(o.AllowedOrigins)...)
-	e.Use(bodies.middleware)
 
 	perOperation, err := operationMiddleware(o)
 	if err != nil {
@@ -62,6 +59,7 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 // it, and the check of its parameters. Credentials come first: nobody learns about parameters without them.
 func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 	known := o.Credentials.schemes()
+	ingest, others := newBodies(heldBytes), newBodies(heldOtherBytes)
 	out := make(map[string][]echo.MiddlewareFunc, len(o.Operations))
 	var problems []error
 	for id, op := range o.Operations {
@@ -70,18 +68,12 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 			problems = append(problems, err)
 			continue
 		}
-		limit, bounded := maxBodyBytes, deadline
 		if id == "ingestEvents" {
-			// Its body is bounded by the server's timeouts and its transaction by the batcher's.
-			limit, bounded = maxIngestBytes, func(next echo.HandlerFunc) echo.HandlerFunc { return next }
+			// No deadline: its body is bounded by the server's timeouts and its transaction by the batcher's.
+			out[id] = []echo.MiddlewareFunc{ingest.limited(maxIngestBytes), g, checkParams(op)}
+			continue
 		}
-		limitBody := func(next echo.HandlerFunc) echo.HandlerFunc {
-			return func(c echo.Context) error {
-				bodyOf(c).limit = limit
-				return next(c)
-			}
-		}
-		out[id] = []echo.MiddlewareFunc{limitBody, bounded, g, checkParams(op)}
+		out[id] = []echo.MiddlewareFunc{others.limited(maxBodyBytes), deadline, g, checkParams(op)}
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("the contract cannot be served: %w", errors.Join(problems...))
