@@ -1,0 +1,47 @@
+// Package examples holds what the documentation shows to what it promises.
+package examples
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/bahagh/nimbus/internal/apptest"
+	"github.com/bahagh/nimbus/internal/nimbustest"
+)
+
+func TestMain(m *testing.M) { nimbustest.Main(m) }
+
+var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+// The first thing a newcomer pastes must work as it stands.
+func TestTheCurlsOfTheREADMEWork(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := apptest.Boot(t).URL
+	ran := 0
+	for _, block := range shellBlock.FindAllStringSubmatch(string(readme), -1) {
+		if !strings.Contains(block[1], "curl") {
+			continue
+		}
+		ran++
+		script := strings.ReplaceAll(block[1], "http://127.0.0.1:8080", url)
+		out, err := exec.CommandContext(t.Context(), "sh", "-eu", "-c", script).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s\n%s", err, script, out)
+		}
+		for _, want := range []string{`"accepted":1`, `"total":1`} {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("%s is not in the answers: %s", want, out)
+			}
+		}
+	}
+	if ran == 0 {
+		t.Error("the README shows no curl")
+	}
+}
