@@ -93,9 +93,13 @@ WHERE h.count IS DISTINCT FROM s.count
 ORDER BY 1, coalesce(h.name, s.name) COLLATE "C", 3
 LIMIT @max_rows;
 
--- Two corrections of one project must not be worked out of the same counts. Ingestion does not take this lock.
+-- Two corrections of one project must not be worked out of the same counts. Ingestion does not take this lock. It
+-- belongs to the session, because the corrections of one comparison are many transactions.
 -- name: RollupRepairLock :exec
-SELECT pg_advisory_xact_lock(hashtext('nimbus.rollups'), hashtext(@project_id::text));
+SELECT pg_advisory_lock(hashtext('nimbus.rollups'), hashtext(@project_id::text));
+
+-- name: RollupRepairUnlock :one
+SELECT pg_advisory_unlock(hashtext('nimbus.rollups'), hashtext(@project_id::text))::boolean AS held;
 
 -- Removes those of the given counts that have come to nothing. Their rows are locked already.
 -- name: CountsDropZero :exec

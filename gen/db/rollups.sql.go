@@ -247,11 +247,23 @@ func (q *Queries) RollupProjects(ctx context.Context, db DBTX) ([]uuid.UUID, err
 }
 
 const rollupRepairLock = `-- name: RollupRepairLock :exec
-SELECT pg_advisory_xact_lock(hashtext('nimbus.rollups'), hashtext($1::text))
+SELECT pg_advisory_lock(hashtext('nimbus.rollups'), hashtext($1::text))
 `
 
-// Two corrections of one project must not be worked out of the same counts. Ingestion does not take this lock.
+// Two corrections of one project must not be worked out of the same counts. Ingestion does not take this lock. It
+// belongs to the session, because the corrections of one comparison are many transactions.
 func (q *Queries) RollupRepairLock(ctx context.Context, db DBTX, projectID string) error {
 	_, err := db.Exec(ctx, rollupRepairLock, projectID)
 	return err
+}
+
+const rollupRepairUnlock = `-- name: RollupRepairUnlock :one
+SELECT pg_advisory_unlock(hashtext('nimbus.rollups'), hashtext($1::text))::boolean AS held
+`
+
+func (q *Queries) RollupRepairUnlock(ctx context.Context, db DBTX, projectID string) (bool, error) {
+	row := db.QueryRow(ctx, rollupRepairUnlock, projectID)
+	var held bool
+	err := row.Scan(&held)
+	return held, err
 }

@@ -25,14 +25,15 @@
 //     makes the row, whichever came first. No ingestion is held up while a day is compared, and none is lost or doubled;
 //   - a count with no events is brought to nothing the same way and removed when nothing is left. It is this transaction
 //     that has the row locked then; ingestion that waits for it makes a new one, as an upsert does;
-//   - only another correction from the same snapshot would add the sum twice, so corrections of one project are made under
-//     an advisory lock that lasts to the end of the transaction, and compare after they have it. The lock outlives a
-//     lost connection for as long as the transaction may still commit;
-//   - rows are corrected in the order of Rows, so Rebuild and ingestion do not deadlock; a transaction corrects some
+//   - only another correction worked out of the same snapshot would add the sum twice, so whoever corrects a project
+//     holds an advisory lock on the session it corrects over, from before it compares until after its last commit. A
+//     session that is lost keeps the lock for as long as its last transaction may still commit, and can begin no other;
+//   - rows are corrected in the order of Rows, so Rebuild and ingestion do not deadlock; a transaction corrects a
 //     thousand rows at most, and gives up for a moment when it cannot have a row at once;
 //   - a transaction leaves every count it touched right. A Rebuild that is stopped has nothing half done, and the next
 //     one only compares what is right already.
 //
-// Whoever removes counts or events but by deleting a project must do both in one transaction that holds the same advisory
-// lock (RollupRepairLock): a correction would otherwise add to a count that is gone what that count lacked.
+// Whoever removes counts, other than those of a deleted project, must remove their events in the same transaction and
+// hold the same advisory lock (RollupRepairLock): a correction would otherwise add to a count that is gone what that
+// count lacked. The lock needs a connection that is a session: no pooler that hands out transactions in between.
 package rollups

@@ -16,9 +16,11 @@ import (
 const (
 	// shownDifferences is how many differences a Report names; the others are only counted.
 	shownDifferences = 20
+	// comparedRows is how many differences are held in memory at most; a day with more is compared again.
+	comparedRows = 100_000
 	// repairRows is how many counts one transaction corrects at most, because ingestion into the same counts waits for
 	// it: some tens of milliseconds.
-	repairRows = 5_000
+	repairRows = 1_000
 	// repairAttempts is how often a correction is tried again when ingestion had the rows locked.
 	repairAttempts = 60
 	// repairPause lets the ones that were waited for get on.
@@ -57,11 +59,13 @@ type Progress func(done, total int)
 
 // Proof compares event_counts with events, one UTC day of one project at a time, while ingestion goes on.
 type Proof struct {
-	store store
+	store        store
+	comparedRows int32
+	repairRows   int
 }
 
 // NewProof returns a Proof on the pool.
-func NewProof(pool *pgxpool.Pool) *Proof { return &Proof{newStore(pool)} }
+func NewProof(pool *pgxpool.Pool) *Proof { return &Proof{newStore(pool), comparedRows, repairRows} }
 
 // Verify compares and changes nothing. A nil project means all of them. When it fails or ctx ends, the Report is of what
 // was compared until then.
@@ -96,20 +100,15 @@ func (p *Proof) Rebuild(ctx context.Context, project *uuid.UUID, progress Progre
 	err := p.each(ctx, project, progress, func(s slice) error {
 		// Most slices are right, and finding that out takes no lock at all.
 		found, _, err := p.store.differences(ctx, p.store.pool, s, 1)
-		if err != nil {
-			return err
-		}
-		wrong := false
-		for left := int64(len(found)); left > 0; {
-			var done []Difference
-			if done, left, err = p.repair(ctx, s); err != nil {
-				return err
-			}
-			if len(done) > 0 && !wrong {
-				wrong = true
+		if len(found) > 0 {
+			before := r.Differences
+			err = p.repair(ctx, s, &r)
+			if r.Differences > before { // and another Rebuild was not faster
 				r.Wrong++
 			}
-			r.add(done, int64(len(done)))
+		}
+		if err != nil {
+			return err
 		}
 		r.Slices++
 		return nil
@@ -117,20 +116,41 @@ func (p *Proof) Rebuild(ctx context.Context, project *uuid.UUID, progress Progre
 	return r, err
 }
 
-// repair corrects some counts of a slice and returns them and how many are left. It gives way to ingestion.
-func (p *Proof) repair(ctx context.Context, s slice) (done []Difference, left int64, err error) {
+// repair corrects a slice and adds to the report what is committed.
+func (p *Proof) repair(ctx context.Context, s slice, r *Report) error {
+	return p.store.repairing(ctx, s.projectID, func(conn *pgxpool.Conn) error {
+		for left := int64(1); left > 0; {
+			// With the lock held: what another repair has corrected before is in this snapshot.
+			found, total, err := p.store.differences(ctx, conn, s, p.comparedRows)
+			if err != nil {
+				return err
+			}
+			for some := range slices.Chunk(found, p.repairRows) {
+				if err := p.correct(ctx, conn, some); err != nil {
+					return err
+				}
+				r.add(some, int64(len(some)))
+			}
+			left = total - int64(len(found))
+		}
+		return nil
+	})
+}
+
+// correct gives way to ingestion.
+func (p *Proof) correct(ctx context.Context, conn *pgxpool.Conn, some []Difference) (err error) {
 	for range repairAttempts {
-		done, left, err = p.store.repair(ctx, s)
-		if err == nil || !postgres.IsRetryable(err) {
-			return done, left, err
+		// Nothing of a correction that may be tried again was committed.
+		if err = p.store.correct(ctx, conn, some); err == nil || !postgres.IsRetryable(err) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, 0, ctx.Err()
+			return ctx.Err()
 		case <-time.After(repairPause):
 		}
 	}
-	return nil, 0, fmt.Errorf("others kept the counts locked: %w", err)
+	return fmt.Errorf("others kept the counts locked: %w", err)
 }
 
 // slice is one UTC day of one project.

@@ -302,16 +302,19 @@ func TestAProjectThatIsBeingDeletedIsLeftAlone(t *testing.T) {
 	}
 }
 
-// A day of which nothing is counted needs more than one transaction.
+// A day of which nothing is counted needs more than one transaction, and more than one comparison when it is large.
 func TestCountsAreMadeFromNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.exec(`SELECT ensure_event_partition('2026-03-01Z')`)
 	w.exec(`INSERT INTO events (project_id, id, ts, received_at, seq, name, props)
 		SELECT $1, (left(event_id_floor(ts)::text, 24) || lpad(to_hex(n), 12, '0'))::uuid, ts, ts, 0, 'n' || n % 9, '{}'
-		FROM (SELECT n, '2026-03-01Z'::timestamptz + n * interval '4.32 seconds' AS ts FROM generate_series(0, 19999) AS n) AS t`, w.projects[0])
-	r := w.rebuild(nil)
-	if r.Wrong != 1 || r.Differences < 10_001 || len(r.First) != 20 {
+		FROM (SELECT n, '2026-03-01Z'::timestamptz + n * interval '43.2 seconds' AS ts FROM generate_series(0, 1999) AS n) AS t`, w.projects[0])
+	r, err := rollups.NewProof(w.pool).InSteps(1000, 300).Rebuild(t.Context(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Wrong != 1 || r.Differences < 2001 || len(r.First) != 20 {
 		t.Errorf("%d counts on %d days, %d of them named", r.Differences, r.Wrong, len(r.First))
 	}
 	w.wantClean()
@@ -449,11 +452,39 @@ func TestIngestionUnderWayIsNeitherLostNorDoubled(t *testing.T) {
 	}
 }
 
+// Without the repair lock two of them would work out the same sum and add it twice.
+func TestRebuildsAtTheSameTimeCorrectOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	random := rand.New(rand.NewPCG(11, 11))
+	w.projects = w.projects[:1]
+	w.ingest(random, 300)
+	for range 5 {
+		damaged := w.exec(`UPDATE event_counts SET count = count + 5`)
+		var corrected atomic.Int64
+		var rebuilding sync.WaitGroup
+		for range 4 {
+			rebuilding.Go(func() {
+				r, err := rollups.NewProof(w.pool).InSteps(500, 50).Rebuild(t.Context(), nil, nil)
+				if err != nil {
+					t.Errorf("rebuild: %v", err)
+				}
+				corrected.Add(r.Differences)
+			})
+		}
+		rebuilding.Wait()
+		if corrected.Load() != damaged {
+			t.Errorf("%d counts corrected of %d", corrected.Load(), damaged)
+		}
+		w.wantClean()
+	}
+}
+
 // Writers, vandals, verifiers and two rebuilds at once. In the end the counts are those of the events.
 func TestRebuildsUnderLoadLoseAndDoubleNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	const writers, requests = 4, 120
+	const writers, requests = 4, 50
 	var sent atomic.Int64
 	var writing, others sync.WaitGroup
 	done := make(chan struct{})
@@ -479,7 +510,7 @@ func TestRebuildsUnderLoadLoseAndDoubleNothing(t *testing.T) {
 	for range 2 {
 		others.Go(func() {
 			for running() {
-				r, err := rollups.NewProof(w.pool).Rebuild(t.Context(), nil, nil)
+				r, err := rollups.NewProof(w.pool).InSteps(200, 20).Rebuild(t.Context(), nil, nil)
 				if err != nil {
 					t.Errorf("rebuild: %v", err)
 					return
@@ -524,7 +555,7 @@ func TestVerifyIsExactWhileEventsAreStored(t *testing.T) {
 	for writer := range 3 {
 		writing.Go(func() {
 			random := rand.New(rand.NewPCG(10, uint64(writer)))
-			for range 60 {
+			for range 40 {
 				w.ingest(random, 1+random.IntN(100))
 			}
 		})

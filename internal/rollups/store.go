@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/db"
-	"github.com/bahagh/nimbus/internal/postgres"
 )
 
 // Apply adds what c counted to event_counts, in one statement. Call it once in a transaction, last of all that locks:
@@ -86,42 +85,52 @@ func (s store) differences(ctx context.Context, tx db.DBTX, of slice, first int3
 	return out, rows[0].Differences, nil
 }
 
-const (
-	// The snapshot of the comparison must be taken after the repair lock is held, so each statement needs its own,
-	// whatever the database's default is.
-	readCommitted = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-	// While a correction waits for a count, ingestion may wait for those it has already; so it waits briefly. It does not
-	// count for the repair lock, of which ingestion knows nothing.
-	waitBriefly = "SET LOCAL lock_timeout = '250ms'"
-)
+// unlockTimeout bounds the only thing done after the caller's context has ended.
+const unlockTimeout = 5 * time.Second
 
-// repair corrects at most repairRows differences of a slice in one transaction, and returns them and how many are left.
-func (s store) repair(ctx context.Context, of slice) (done []Difference, left int64, err error) {
-	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, readCommitted); err != nil {
-			return fmt.Errorf("begin a repair: %w", err)
+// repairing calls fn with a connection that holds the project's repair lock. When the connection is lost, so is the
+// lock, but nothing can be corrected over it any more either.
+func (s store) repairing(ctx context.Context, projectID uuid.UUID, fn func(*pgxpool.Conn) error) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer conn.Release()
+	defer func() {
+		// Also after a failure to lock, because it is not known then. A connection that may have the lock still must not
+		// go back to the pool.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+		defer cancel()
+		if held, err := s.q.RollupRepairUnlock(ctx, conn, projectID.String()); err != nil || !held {
+			_ = conn.Conn().Close(ctx)
 		}
-		if err := s.q.RollupRepairLock(ctx, tx, of.projectID.String()); err != nil {
-			return fmt.Errorf("wait for another repair: %w", err)
-		}
-		found, total, err := s.differences(ctx, tx, of, repairRows)
-		if err != nil || len(found) == 0 {
-			return err
-		}
+	}()
+	if err := s.q.RollupRepairLock(ctx, conn, projectID.String()); err != nil {
+		return fmt.Errorf("wait for another repair: %w", err)
+	}
+	return fn(conn)
+}
+
+// waitBriefly is for corrections: while one waits for a count, ingestion may wait for those it has already.
+const waitBriefly = "SET LOCAL lock_timeout = '250ms'"
+
+// correct adds to each count what it lacks, and removes those that come to nothing, in one transaction. It is READ
+// COMMITTED, whatever the database's default is: an upsert then adds to the newest version of a row, and does not fail
+// because ingestion was there first.
+func (s store) correct(ctx context.Context, conn *pgxpool.Conn, found []Difference) error {
+	err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, waitBriefly); err != nil {
 			return fmt.Errorf("limit the wait for locks: %w", err)
 		}
-		done, left = found, total-int64(len(found))
-		return s.correct(ctx, tx, found)
+		return s.addMissing(ctx, tx, found)
 	})
 	if err != nil {
-		return nil, 0, err
+		return fmt.Errorf("correct %d counts: %w", len(found), err)
 	}
-	return done, left, nil
+	return nil
 }
 
-// correct adds to each count what it lacks, and removes those that come to nothing.
-func (s store) correct(ctx context.Context, tx pgx.Tx, found []Difference) error {
+func (s store) addMissing(ctx context.Context, tx pgx.Tx, found []Difference) error {
 	rows := make([]Row, len(found))
 	drop := db.CountsDropZeroParams{ProjectID: found[0].ProjectID}
 	for i := range found {
