@@ -128,13 +128,14 @@ WITH RECURSIVE runs AS (
 ), minutes AS MATERIALIZED (
     SELECT e.name, date_bin('1 minute', e.ts, '1970-01-01Z') AS minute, count(*) AS count FROM events e
     WHERE e.project_id = $1 AND e.id >= event_id_floor($3::timestamptz)
-      AND e.id < event_id_floor($4::timestamptz) AND e.ts >= $3::timestamptz AND e.ts < $4::timestamptz
+      AND e.id < event_id_floor($4::timestamptz)
     GROUP BY 1, 2
 ), should AS (
     SELECT g.granularity, n.name, date_bin(g.granularity * interval '1 second', m.minute, '1970-01-01Z') AS bucket,
            sum(m.count) AS count
     FROM minutes m CROSS JOIN unnest('{60,3600,86400}'::int[]) AS g(granularity)
     CROSS JOIN LATERAL unnest(ARRAY[m.name, '']) AS n(name)
+    WHERE m.minute >= $3::timestamptz AND m.minute < $4::timestamptz
     GROUP BY 1, 2, 3
 )
 SELECT coalesce(h.granularity, s.granularity)::int AS granularity, coalesce(h.name, s.name)::text AS name,
@@ -169,7 +170,7 @@ type RollupDifferencesRow struct {
 // The counts are found name by name: the key has the name before the bucket, and a range of buckets alone would read
 // all counts of the project for each day. The names are hopped through, of any granularity, so that rows which should
 // not be there at all are found too. OFFSET 0 keeps the planner from making a join of it.
-// The condition on ts leaves out events whose id does not begin with their ts: no reader finds those.
+// The condition on the minute leaves out events whose id does not begin with their ts: no reader finds those.
 // A project that is being deleted has no differences: its events go before its counts.
 func (q *Queries) RollupDifferences(ctx context.Context, db DBTX, arg RollupDifferencesParams) ([]RollupDifferencesRow, error) {
 	rows, err := db.Query(ctx, rollupDifferences,

@@ -16,7 +16,7 @@
 // Proof proves the first point, and restores it where the table was damaged: by hand, by a restore of one table, or by a
 // fault of ours. It works one UTC day of one project at a time, while ingestion goes on, and guarantees:
 //
-//   - Verify compares both sides in one statement, that is in one snapshot. An ingest transaction is in it with its events
+//   - Verify compares both sides in one read-only transaction and one snapshot. An ingest transaction is in it with its events
 //     and their counts, or with neither, so ingestion never makes a difference appear or disappear;
 //   - Rebuild corrects a count by adding what it lacks at that snapshot (should - has), and not by writing what it should
 //     be. Why that is exact: every ingest transaction adds as many to a count as it adds events to its bucket, so should -
