@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/db"
 )
@@ -17,7 +18,11 @@ func Apply(ctx context.Context, tx pgx.Tx, c *Counts) error {
 	if c.Empty() {
 		return nil
 	}
-	rows := c.Rows()
+	return add(ctx, tx, c.Rows())
+}
+
+// add adds rows, which are unique and in the order of Rows, to event_counts.
+func add(ctx context.Context, tx pgx.Tx, rows []Row) error {
 	arg := db.CountsAddParams{
 		ProjectIDs:    make([]uuid.UUID, len(rows)),
 		Granularities: make([]int32, len(rows)),
@@ -32,6 +37,136 @@ func Apply(ctx context.Context, tx pgx.Tx, c *Counts) error {
 	}
 	if err := db.New().CountsAdd(ctx, tx, arg); err != nil {
 		return fmt.Errorf("add %d counts: %w", len(rows), err)
+	}
+	return nil
+}
+
+// store is what a Proof reads and corrects.
+type store struct {
+	pool *pgxpool.Pool
+	q    *db.Queries
+}
+
+func newStore(pool *pgxpool.Pool) store { return store{pool: pool, q: db.New()} }
+
+func (s store) projects(ctx context.Context) ([]uuid.UUID, error) {
+	ids, err := s.q.RollupProjects(ctx, s.pool)
+	if err != nil {
+		return nil, fmt.Errorf("find projects: %w", err)
+	}
+	return ids, nil
+}
+
+func (s store) days(ctx context.Context, projectID uuid.UUID) ([]time.Time, error) {
+	days, err := s.q.RollupDays(ctx, s.pool, projectID)
+	if err != nil {
+		return nil, fmt.Errorf("find the days of project %s: %w", projectID, err)
+	}
+	return days, nil
+}
+
+// beginner is a pool, or the connection that holds a repair lock.
+type beginner interface {
+	BeginTx(context.Context, pgx.TxOptions) (pgx.Tx, error)
+}
+
+// countInMemory is for a comparison. Where the planner knows little of the day, it would sort its events by name, on
+// disk, to count them, and take twice as long; and compiling the query costs more than it saves on most days.
+const countInMemory = "SET LOCAL enable_sort = off; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
+
+// differences returns the first differences of a slice, in the order of Rows, and how many there are.
+func (s store) differences(ctx context.Context, on beginner, of slice, first int32) ([]Difference, int64, error) {
+	var rows []db.RollupDifferencesRow
+	oneSnapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := pgx.BeginTxFunc(ctx, on, oneSnapshot, func(tx pgx.Tx) (err error) {
+		if _, err := tx.Exec(ctx, countInMemory); err != nil {
+			return fmt.Errorf("prepare: %w", err)
+		}
+		rows, err = s.q.RollupDifferences(ctx, tx, db.RollupDifferencesParams{
+			ProjectID: of.projectID, Since: of.day, Until: of.day.Add(24 * time.Hour), MaxRows: first,
+		})
+		return err
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("compare: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, 0, nil
+	}
+	out := make([]Difference, len(rows))
+	for i := range rows {
+		r := &rows[i]
+		out[i] = Difference{ProjectID: of.projectID, Granularity: r.Granularity, Name: r.Name, Bucket: r.Bucket.UTC(),
+			There: r.There, Has: r.Has, Should: r.Should}
+	}
+	return out, rows[0].Differences, nil
+}
+
+// unlockTimeout bounds the only thing done after the caller's context has ended.
+const unlockTimeout = 5 * time.Second
+
+// repairing calls fn with a connection that holds the project's repair lock. When the connection is lost, so is the
+// lock, but nothing can be corrected over it any more either.
+func (s store) repairing(ctx context.Context, projectID uuid.UUID, fn func(*pgxpool.Conn) error) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer conn.Release()
+	defer func() {
+		// Also after a failure to lock, because it is not known then. A connection that may have the lock still must not
+		// go back to the pool.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+		defer cancel()
+		if held, err := s.q.RollupRepairUnlock(ctx, conn, projectID.String()); err != nil || !held {
+			_ = conn.Conn().Close(ctx)
+		}
+	}()
+	if err := s.q.RollupRepairLock(ctx, conn, projectID.String()); err != nil {
+		return fmt.Errorf("wait for another repair: %w", err)
+	}
+	return fn(conn)
+}
+
+// waitBriefly is for corrections: while one waits for a count, ingestion may wait for those it has already.
+const waitBriefly = "SET LOCAL lock_timeout = '250ms'"
+
+// correct adds to each count what it lacks, and removes those that come to nothing, in one transaction. It is READ
+// COMMITTED, whatever the database's default is: an upsert then adds to the newest version of a row, and does not fail
+// because ingestion was there first.
+func (s store) correct(ctx context.Context, conn *pgxpool.Conn, found []Difference) error {
+	err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, waitBriefly); err != nil {
+			return fmt.Errorf("limit the wait for locks: %w", err)
+		}
+		return s.addMissing(ctx, tx, found)
+	})
+	if err != nil {
+		return fmt.Errorf("correct %d counts: %w", len(found), err)
+	}
+	return nil
+}
+
+func (s store) addMissing(ctx context.Context, tx pgx.Tx, found []Difference) error {
+	rows := make([]Row, len(found))
+	drop := db.CountsDropZeroParams{ProjectID: found[0].ProjectID}
+	for i := range found {
+		d := &found[i]
+		rows[i] = Row{ProjectID: d.ProjectID, Granularity: d.Granularity, Name: d.Name, Bucket: d.Bucket, Count: d.Should - d.Has}
+		if d.Should == 0 {
+			drop.Granularities = append(drop.Granularities, d.Granularity)
+			drop.Names = append(drop.Names, d.Name)
+			drop.Buckets = append(drop.Buckets, d.Bucket)
+		}
+	}
+	if err := add(ctx, tx, rows); err != nil {
+		return err
+	}
+	if len(drop.Names) == 0 {
+		return nil
+	}
+	if err := s.q.CountsDropZero(ctx, tx, drop); err != nil {
+		return fmt.Errorf("remove counts that came to nothing: %w", err)
 	}
 	return nil
 }
