@@ -293,4 +293,3 @@ func (t *tail) String() string {
 	}
 	return out.String()
 }
-
