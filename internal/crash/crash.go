@@ -74,6 +74,9 @@ func violation(format string, args ...any) error { return &Violation{fmt.Sprintf
 // a machine that does something else.
 const stuckTime = time.Minute
 
+// slowTime is from when on a recovery is worth a look.
+const slowTime = 5 * time.Second
+
 // Run kills o.Cycles times and returns what was found; a *Violation when a promise was broken, another error when the
 // experiment itself did not work.
 func Run(ctx context.Context, o Options) (_ *Summary, err error) {
@@ -129,6 +132,9 @@ func cycles(ctx context.Context, w *world, l *load, o Options, s *Summary) error
 				recoveries++
 				s.Slowest = max(s.Slowest, took)
 				s.Recovered = recovering / time.Duration(recoveries)
+				if took > slowTime {
+					fmt.Fprintf(o.Out, "cycle %d: recovered after %s; the server said\n%s", s.Cycles, took.Round(time.Millisecond), w.said.String())
+				}
 			}
 		}
 		if err := pause(ctx, time.Duration(random.IntN(400))*time.Millisecond); err != nil {

@@ -224,15 +224,14 @@ func (l *load) send(ctx context.Context, c *client) error {
 	if err != nil {
 		return err
 	}
-	for {
-		acked, err := l.attempt(ctx, c, r, false)
-		if err != nil {
+	for acked := false; ; {
+		if acked, err = l.attempt(ctx, c, r, false); err != nil {
 			return err
 		}
 		if acked {
 			break
 		}
-		if l.stopping.Load() || ctx.Err() != nil || c.random.IntN(10) == 0 || (r.by == bySignature && time.Since(r.signed) > signatureLife) {
+		if l.givesUp(ctx, c, r) {
 			return nil // nobody will ever know whether it was stored
 		}
 		_ = pause(ctx, time.Duration(5+c.random.IntN(45))*time.Millisecond)
@@ -241,6 +240,11 @@ func (l *load) send(ctx context.Context, c *client) error {
 		_, err = l.attempt(ctx, c, r, true)
 	}
 	return err
+}
+
+func (l *load) givesUp(ctx context.Context, c *client, r *request) bool {
+	return l.stopping.Load() || ctx.Err() != nil || c.random.IntN(10) == 0 ||
+		(r.by == bySignature && time.Since(r.signed) > signatureLife)
 }
 
 func (l *load) newRequest(c *client) (*request, error) {
@@ -316,28 +320,22 @@ func (l *load) attempt(ctx context.Context, c *client, r *request, again bool) (
 	req.Header.Set("X-Api-Timestamp", r.timestamp)
 	req.Header.Set("X-Api-Signature", r.signature)
 	begun := time.Now()
-	res, err := l.http.Do(req)
-	var answer []byte
-	if err == nil {
-		answer, err = io.ReadAll(res.Body)
-		_ = res.Body.Close()
-	}
+	status, retryAfter, answer := l.do(req)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil {
-		l.cut++
-		return false, nil //nolint:nilerr // a connection that broke is what this is about: the client sends again
-	}
-	switch res.StatusCode {
+	switch status {
 	case http.StatusOK:
+	case 0:
+		l.cut++
+		return false, nil
 	case http.StatusServiceUnavailable:
 		l.refused++
-		if n, err := strconv.Atoi(res.Header.Get("Retry-After")); err != nil || n < 1 {
+		if n, err := strconv.Atoi(retryAfter); err != nil || n < 1 {
 			return false, violation("a 503 without a Retry-After: %s", answer)
 		}
 		return false, nil
 	default:
-		return false, violation("an answer that is neither 200 nor 503: %s %s", res.Status, answer)
+		return false, violation("an answer that is neither 200 nor 503: %d %s", status, answer)
 	}
 	if err := r.judge(answer, fresh, again); err != nil {
 		return false, err
@@ -353,6 +351,19 @@ func (l *load) attempt(ctx context.Context, c *client, r *request, again bool) (
 		l.acked = begun
 	}
 	return true, nil
+}
+
+// do sends a request; status 0 means that there is no whole answer. Why is no matter: the client sends again.
+func (l *load) do(req *http.Request) (status int, retryAfter string, answer []byte) {
+	res, err := l.http.Do(req)
+	if err != nil {
+		return 0, "", nil
+	}
+	defer res.Body.Close()
+	if answer, err = io.ReadAll(res.Body); err != nil {
+		return 0, "", nil
+	}
+	return res.StatusCode, res.Header.Get("Retry-After"), answer
 }
 
 // judge checks what the answer says about the events.

@@ -33,6 +33,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.CheckEvery, "check-every", 20, "kills between two checks")
 	flag.IntVar(&o.Clients, "clients", 6, "senders at the same time")
 	flag.Uint64Var(&o.Seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "repeat an earlier run's choices")
+	only := flag.String("only", "", "beside or own: with PostgreSQL beside the server, or run by it; empty: half of each")
 	verbose := flag.Bool("v", false, "show what PostgreSQL logs")
 	flag.Parse()
 	o.Log = slog.New(slog.DiscardHandler)
@@ -42,6 +43,12 @@ func run(ctx context.Context) error {
 	total := o.Cycles
 	for k, own := range []bool{false, true} {
 		o.Own, o.Cycles = own, (total+1-k)/2
+		if *only != "" {
+			o.Cycles = total
+			if own != (*only == "own") {
+				continue
+			}
+		}
 		if o.Cycles == 0 {
 			continue
 		}
