@@ -58,6 +58,10 @@ verify: postgres node_modules ## regenerate and compare, lint everything, check 
 bench: postgres build ## measure, and print the tables of docs/benchmarks.md
 	./$(BIN) bench $(EVENTS)
 
+.PHONY: crash
+crash: postgres build ## kill server and database CYCLES times (200) under load, and look for what is lost
+	@$(GO) run ./internal/crash/cmd -nimbus $(BIN) -cycles $(or $(CYCLES),200) $(if $(SEED),-seed $(SEED))
+
 .PHONY: fuzz
 fuzz: postgres ## run each fuzz target for FUZZTIME (30s)
 	@sh scripts/fuzz.sh

@@ -40,14 +40,27 @@ type App struct {
 	handler http.Handler
 	admin   http.Handler
 
+	ingestion events.BatcherConfig
+
 	watching     sync.WaitGroup // of changed keys
 	stopWatching context.CancelFunc
 }
 
-// New opens the database and connects the slices. now is the clock of everything but timeouts. Close must be called
-// when Run is not.
-func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger) (_ *App, err error) {
-	a := &App{cfg: cfg, log: log}
+// Option changes what New makes of the settings.
+type Option func(*App)
+
+// WithIngestion changes the bounds of ingestion: tests of what happens at a bound should not take as long as it does.
+func WithIngestion(change func(*events.BatcherConfig)) Option {
+	return func(a *App) { change(&a.ingestion) }
+}
+
+// New opens the database and connects the slices. now is the clock of everything but waiting: how long something took
+// or has been waiting is measured with one that nobody can set. Close must be called when Run is not.
+func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger, options ...Option) (_ *App, err error) {
+	a := &App{cfg: cfg, log: log, ingestion: events.DefaultBatcherConfig()}
+	for _, option := range options {
+		option(a)
+	}
 	defer func() {
 		if err != nil {
 			a.Close(context.WithoutCancel(ctx))
@@ -96,6 +109,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	}
 	project := projects.New(pool, ring, now)
 	keys := projects.NewKeys(pool, ring, now)
+	reg.MustRegister(watchCollectors(keys)...)
 	project.OnChange(keys.Forget)
 	watch, stopWatching := context.WithCancel(context.Background())
 	a.watching.Go(func() { keys.Watch(watch, pool, a.log) })
@@ -106,7 +120,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	if err := store.EnsurePartitions(ctx, now()); err != nil {
 		return err
 	}
-	a.batcher = events.NewBatcher(store, events.DefaultBatcherConfig(), events.NewMetrics(reg), now, a.log)
+	a.batcher = events.NewBatcher(store, a.ingestion, events.NewMetrics(reg), time.Now, a.log)
 	event := events.NewAPI(events.NewIngester(a.batcher, now), events.NewReader(events.NewStore(reads)), access)
 
 	a.jobs = jobs.New(pool, []jobs.Job{
@@ -115,10 +129,10 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 		{Name: "purge deleted projects", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: project.Purge},
 		{Name: "prune ended sessions", Every: time.Hour, Limit: 5 * time.Minute, Run: account.Prune},
 		{Name: "prune expired keys", Every: time.Hour, Limit: 5 * time.Minute, Run: project.PruneKeys},
-	}, reg, now, a.log)
+	}, reg, time.Now, a.log)
 	a.jobs.Start()
 
-	h := &health{pool: pool, checks: []func() error{a.batcher.Health, a.jobs.Health}}
+	h := &health{pool: pool, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
 	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, access.Project, now), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,

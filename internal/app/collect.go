@@ -6,6 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bahagh/nimbus/internal/projects"
 )
 
 // poolCollector reads the pool's numbers when they are asked for.
@@ -49,5 +51,20 @@ func (c *projectCollector) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	if n, err := c.count(ctx); err == nil {
 		ch <- prometheus.MustNewConstMetric(projectsDesc, prometheus.GaugeValue, float64(n))
+	}
+}
+
+// watchCollectors show the loop that listens for changes of keys.
+func watchCollectors(keys *projects.Keys) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "nimbus_key_watch_age_seconds",
+			Help: "Time since the loop that listens for changes of keys last came round."}, func() float64 { return keys.WatchAge().Seconds() }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "nimbus_key_watch_listening",
+			Help: "1 while changes of keys are heard and keys are remembered; 0 while each is looked up."}, func() float64 {
+			if keys.Live() {
+				return 1
+			}
+			return 0
+		}),
 	}
 }

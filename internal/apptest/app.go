@@ -18,6 +18,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/config"
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/nimbustest"
 	"github.com/bahagh/nimbus/internal/projects"
 )
@@ -63,6 +64,16 @@ func Boot(t testing.TB, settings ...string) *App {
 // BootOn starts the program on a given database, so that a test can start it again.
 func BootOn(t testing.TB, dsn string, settings ...string) *App {
 	t.Helper()
+	return BootWith(t, dsn, nil, settings...)
+}
+
+// BootWith is BootOn with other bounds of ingestion; change may be nil.
+func BootWith(t testing.TB, dsn string, change func(*events.BatcherConfig), settings ...string) *App {
+	t.Helper()
+	var options []app.Option
+	if change != nil {
+		options = append(options, app.WithIngestion(change))
+	}
 	environ := append([]string{"NIMBUS_DATABASE_URL=" + dsn, "NIMBUS_ADDR=127.0.0.1:0", "NIMBUS_ADMIN_ADDR=off",
 		"NIMBUS_BCRYPT_COST=4", "NIMBUS_DATA_DIR=" + t.TempDir(), "NIMBUS_DB_POOL_SIZE=8"}, settings...)
 	cfg, _, err := config.Load(flag.NewFlagSet("test", flag.ContinueOnError), nil, environ)
@@ -71,7 +82,7 @@ func BootOn(t testing.TB, dsn string, settings ...string) *App {
 	}
 	a := &App{Clock: &Clock{}, DSN: dsn, Log: &LogBuffer{}}
 	log := slog.New(slog.NewJSONHandler(a.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	program, err := app.New(t.Context(), cfg, a.Clock.Now, log)
+	program, err := app.New(t.Context(), cfg, a.Clock.Now, log, options...)
 	if err != nil {
 		t.Fatalf("boot: %v", err)
 	}

@@ -21,6 +21,10 @@ const (
 	// maxSocketDir leaves room for "/.s.PGSQL.5432" and the final NUL in the 108 bytes Linux gives a socket path
 	// (104 on macOS).
 	maxSocketDir = 104 - 15
+	// politeTime is how long a server left behind gets to shut down cleanly, and quitTime how long to end at all. A
+	// recovery takes less than a second as a rule.
+	politeTime = 2 * time.Second
+	quitTime   = 8 * time.Second
 )
 
 // prepareDir makes the data directory. As root it must stay passable for the account that runs the server, whatever the
@@ -193,7 +197,8 @@ func readPostmaster(dataDir string) (postmaster, bool) {
 }
 
 // stopOrphan ends a server that outlived the Nimbus which started it. We hold the lock of the directory, so nobody else is
-// in charge of it. It is asked politely first: a clean shutdown saves the recovery.
+// in charge of it. It is asked politely first: a clean shutdown saves the recovery. It is not asked for long: nobody is
+// served meanwhile, and a server that is itself recovering when it is asked can take forever to answer.
 func (s *Server) stopOrphan(ctx context.Context) error {
 	p, ok := readPostmaster(s.dataDir)
 	if !ok {
@@ -210,7 +215,10 @@ func (s *Server) stopOrphan(ctx context.Context) error {
 	sent := syscall.Signal(0)
 	for {
 		want := syscall.SIGINT
-		if time.Since(started) > patience {
+		switch waited := time.Since(started); {
+		case waited > quitTime:
+			want = syscall.SIGKILL // launch ends the children
+		case waited > politeTime:
 			want = syscall.SIGQUIT
 		}
 		if want != sent {

@@ -91,6 +91,23 @@ func TestServerLeftBehindIsStopped(t *testing.T) {
 	}
 }
 
+// A server left behind that reacts to nothing must not keep Nimbus from starting.
+func TestServerLeftBehindThatHangsIsKilled(t *testing.T) {
+	t.Parallel()
+	dir := tempDir(t)
+	old := start(t, testConfig(dir))
+	mustExec(t, connect(t, old), "CREATE TABLE kept AS SELECT 42 AS n")
+	mustExec(t, connect(t, old), "CHECKPOINT")
+	if err := syscall.Kill(old.Pid(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	old.lock.Close() // as if its Nimbus were gone
+	s := start(t, testConfig(dir))
+	if n := value[int](t, connect(t, s), "SELECT n FROM kept"); n != 42 {
+		t.Errorf("n = %d, want 42", n)
+	}
+}
+
 func TestKillOfTheServerIsReportedAndRecovered(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)

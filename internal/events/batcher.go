@@ -326,7 +326,7 @@ func (b *Batcher) write(writes []*write) (err error) {
 	switch {
 	case err == nil, postgres.IsData(err):
 		return err
-	case postgres.IsUnavailable(err), postgres.IsRetryable(err), errors.Is(err, context.DeadlineExceeded):
+	case postgres.IsUnavailable(err), postgres.IsRetryable(err), postgres.IsCanceled(err), errors.Is(err, context.DeadlineExceeded):
 		b.log.Warn("flush failed, its requests are answered with 503", "rows", len(writes), "error", err)
 		return problem.Unavailable(err)
 	default:

@@ -207,8 +207,12 @@ func distinct(writes []*write) (unique, keyed []*write) {
 }
 
 // claimKeys takes the keys of the events that came without a ts, and returns the writes without those whose key was
-// taken before.
+// taken before. They are taken in the order of their hashes: the same keys come back with other times, so in the order
+// of the events two transactions could wait for each other.
 func (s *Store) claimKeys(ctx context.Context, tx pgx.Tx, unique, keyed []*write) ([]*write, error) {
+	slices.SortFunc(keyed, func(a, b *write) int {
+		return cmp.Or(bytes.Compare(a.ProjectID[:], b.ProjectID[:]), bytes.Compare(a.keyHash[:], b.keyHash[:]))
+	})
 	projectIDs, hashes := make([]uuid.UUID, len(keyed)), make([]uuid.UUID, len(keyed))
 	for k, w := range keyed {
 		projectIDs[k], hashes[k] = w.ProjectID, w.keyHash

@@ -3,6 +3,7 @@ package events
 import (
 	"bytes"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,25 +86,96 @@ func TestTheFloorOfIDsIsTheSameInSQL(t *testing.T) {
 	}
 }
 
-// A transaction that fails leaves nothing behind that would make the retry a duplicate.
-func TestAFailedWriteLeavesNoMark(t *testing.T) {
+// A mark that is set before the write turns the retry after a failure into a "duplicate", and the event is lost. Each way
+// of storing has its own way of noticing duplicates, so each is made to fail and tried again.
+func TestDedupeMarkIsNotSetBeforeTheWrite(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC)
+	for name, make := range map[string]func(project uuid.UUID) []*write{
+		"one, by its id": func(project uuid.UUID) []*write { return []*write{writeAt(project, "k", at)} },
+		"one, by its key": func(project uuid.UUID) []*write {
+			w := writeAt(project, "k", at)
+			w.keyHash = uuid.New()
+			return []*write{w}
+		},
+		"many, by COPY": func(project uuid.UUID) (out []*write) {
+			for k := range 3 * copyRows {
+				out = append(out, writeAt(project, fmt.Sprint(k), at))
+			}
+			return out
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool := nimbustest.DB(t)
+			s := NewStore(pool)
+			writes := make(uuid.New())
+			if _, err := pool.Exec(t.Context(), "ALTER TABLE event_counts RENAME TO away"); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				if err := s.Write(t.Context(), writes); err == nil || writes[0].state != waiting {
+					t.Fatalf("state %d, %v", writes[0].state, err)
+				}
+			}
+			if _, err := pool.Exec(t.Context(), "ALTER TABLE away RENAME TO event_counts"); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Write(t.Context(), writes); err != nil {
+				t.Fatal(err)
+			}
+			for k, w := range writes {
+				if w.state != stored {
+					t.Errorf("event %d of the retry: state %d, want %d", k, w.state, stored)
+				}
+			}
+		})
+	}
+}
+
+// The same keys come back with another ts each time, so that the order of the events says nothing about that of the keys.
+func TestTheSameKeysInAnotherOrderDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s := NewStore(pool)
+	s, project := NewStore(pool), uuid.New()
 	at := time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC)
-	w := writeAt(uuid.New(), "k", at)
-	w.keyHash = uuid.New()
-	if _, err := pool.Exec(t.Context(), "ALTER TABLE event_counts RENAME TO away"); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Write(t.Context(), []*write{w}); err == nil || w.state != waiting {
-		t.Fatalf("state %d, %v", w.state, err)
-	}
-	if _, err := pool.Exec(t.Context(), "ALTER TABLE away RENAME TO event_counts"); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Write(t.Context(), []*write{w}); err != nil || w.state != stored {
-		t.Fatalf("the retry: state %d, %v", w.state, err)
+	const keys, senders = 40, 6
+	hashes := make([]uuid.UUID, keys)
+	for round := range 15 {
+		for k := range hashes {
+			hashes[k] = uuid.New()
+		}
+		errs := make(chan error, senders)
+		var accepted atomic.Int32
+		for sender := range senders {
+			writes := make([]*write, keys)
+			for k := range writes {
+				// Every other sender has them the other way round.
+				ts := at.Add(time.Duration(sender)*time.Second + time.Duration(k)*time.Millisecond)
+				if sender%2 == 1 {
+					ts = at.Add(time.Duration(sender)*time.Second - time.Duration(k)*time.Millisecond)
+				}
+				writes[k] = writeAt(project, fmt.Sprintf("%d-%d", round, k), ts)
+				writes[k].keyHash = hashes[k]
+			}
+			go func() {
+				err := s.Write(t.Context(), writes)
+				for _, w := range writes {
+					if w.state == stored {
+						accepted.Add(1)
+					}
+				}
+				errs <- err
+			}()
+		}
+		for range senders {
+			if err := <-errs; err != nil {
+				t.Fatalf("round %d: %v", round, err)
+			}
+		}
+		if n := accepted.Load(); n != keys {
+			t.Fatalf("round %d: %d events accepted, want %d", round, n, keys)
+		}
 	}
 }
 

@@ -238,6 +238,32 @@ func TestATurnIsLeftToTheNodeThatIsAtItAndTakenOverWhenThatDies(t *testing.T) {
 	}
 }
 
+// The connection that holds the lock is killed in the middle of a run, and the node does not stop for that.
+func TestAJobWhoseConnectionIsCutRunsAgain(t *testing.T) {
+	t.Parallel()
+	var n *node
+	runs := 0
+	job := jobs.Job{Name: "purge", Every: time.Hour, Run: func(ctx context.Context) error {
+		runs++
+		_, err := n.pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
+			WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+		return err
+	}}
+	n = newNode(t, nimbustest.DSN(t), job)
+	const turns = 10
+	for deadline := time.Now().Add(longer); runs < turns && time.Now().Before(deadline); {
+		n.Turn(t.Context(), job) // one that comes before the server has noticed finds the lock still held
+	}
+	if runs != turns {
+		t.Fatalf("%d runs, want %d", runs, turns)
+	}
+	n.wantCounts(t, "purge", turns, 0)
+	n.clock.add(time.Second)
+	if age := n.metric(t, "nimbus_job_age_seconds", "purge"); age != 1 {
+		t.Errorf("the age is %v s, want 1", age)
+	}
+}
+
 func TestAPanicIsSurvivedCountedAndLogged(t *testing.T) {
 	t.Parallel()
 	again := make(chan struct{})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,6 +18,8 @@ func IsUnavailable(err error) bool {
 	if code := sqlState(err); code != "" {
 		switch code {
 		case "57P01", "57P02", "57P03", "57P05": // shut down by an administrator, crashed, cannot connect now, idle too long
+			return true
+		case "25P03", "25P04": // the operator's limits of a transaction: they end the connection, too
 			return true
 		case "25006": // read-only: a standby before its promotion, or the old primary after a fail-over
 			return true
@@ -42,14 +45,22 @@ func IsUnavailable(err error) bool {
 }
 
 // IsRetryable says that the transaction lost against another one and would probably succeed if run again at once: a
-// serialization failure, a deadlock, or a lock not to be had.
+// serialization failure, a deadlock, or a lock not to be had; or against a migration that changed what a prepared statement
+// returns, which the driver then prepares anew.
 func IsRetryable(err error) bool {
 	switch sqlState(err) {
 	case "40001", "40P01", "55P03":
 		return !isConnect(err)
+	case "0A000": // else it is something that PostgreSQL cannot do, today or tomorrow
+		return strings.Contains(err.Error(), "cached plan must not change result type")
 	}
 	return false
 }
+
+// IsCanceled says that somebody ended the statement: an administrator, or a statement_timeout that the operator has set. It
+// is no class of its own, because what it means depends on who asked: a question may have been too heavy, while a write
+// stored nothing and can be sent again.
+func IsCanceled(err error) bool { return sqlState(err) == "57014" }
 
 // IsUnique says that a row exists already, by the unique constraint or index of that name; an empty name means any.
 func IsUnique(err error, constraint string) bool {

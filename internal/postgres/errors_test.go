@@ -83,6 +83,9 @@ func TestErrorsOfStatements(t *testing.T) {
 		if got := class(err); err == nil || got != c.want {
 			t.Errorf("%s: class %s, want %s: %v", name, got, c.want, err)
 		}
+		if postgres.IsCanceled(err) != (name == "statement timeout") {
+			t.Errorf("%s: IsCanceled is %v", name, postgres.IsCanceled(err))
+		}
 		if name == "unique" {
 			for constraint, want := range map[string]bool{"": true, "t_s_key": true, "t_pkey": false} {
 				if postgres.IsUnique(err, constraint) != want {
@@ -102,6 +105,38 @@ func TestNoErrorHasNoClass(t *testing.T) {
 			t.Errorf("%v is %s", err, got)
 		}
 	}
+}
+
+// A migration that changes a table under a prepared statement makes it fail once, on each connection that has it.
+func TestAStatementThatAMigrationOvertookIsRetryable(t *testing.T) {
+	t.Parallel()
+	pool := empty(t, 1)
+	mustExec(t, pool, "CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
+	read := func() error {
+		var n int
+		return pool.QueryRow(testContext(t), "SELECT n FROM t").Scan(&n)
+	}
+	if err := read(); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, pool, "ALTER TABLE t ALTER COLUMN n TYPE bigint")
+	wantClass(t, read(), "retryable")
+	if err := read(); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	_, err := pool.Exec(testContext(t), "ALTER TABLE t ADD CONSTRAINT c CHECK ((SELECT true))")
+	wantClass(t, err, "none") // it is not supported either, and never will be
+}
+
+func TestTransactionTimeoutIsUnavailable(t *testing.T) {
+	t.Parallel()
+	pool := empty(t, 1)
+	mustExec(t, pool, "SET idle_in_transaction_session_timeout = 1")
+	err := postgres.InTx(testContext(t), pool, func(tx pgx.Tx) error {
+		_, err := tx.Conn().WaitForNotification(testContext(t)) // none comes: the server ends the connection
+		return err
+	})
+	wantClass(t, err, "unavailable")
 }
 
 func TestDeadlockIsRetryable(t *testing.T) {

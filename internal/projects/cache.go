@@ -18,6 +18,7 @@ type keyCache struct {
 	live       bool
 	generation uint64 // counts the times everything was forgotten
 	entries    map[cacheKey]any
+	turned     time.Time // when Watch last came round, by the monotonic clock; zero before it has begun
 }
 
 type cacheKey struct {
@@ -92,12 +93,42 @@ const (
 	quietTime  = 10 * time.Second
 	answerTime = 5 * time.Second
 	retryTime  = time.Second
+	// stalledTime is many times what Watch takes to come round, whatever the database does.
+	stalledTime = time.Minute
 )
+
+// turn notes that Watch is alive.
+func (c *keyCache) turn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turned = time.Now()
+}
+
+// WatchAge is how long ago Watch last came round: heard of a change, asked whether its connection is there, or failed
+// and began anew. It is 0 before Watch has begun.
+func (k *Keys) WatchAge() time.Duration {
+	k.cache.mu.RLock()
+	defer k.cache.mu.RUnlock()
+	if k.cache.turned.IsZero() {
+		return 0
+	}
+	return time.Since(k.cache.turned)
+}
+
+// Health is an error when Watch hangs. While it merely does not hear of changes keys are looked up, which is slower and
+// no reason to stop serving.
+func (k *Keys) Health() error {
+	if age := k.WatchAge(); age > stalledTime {
+		return fmt.Errorf("the loop that listens for changes of keys has not come round for %s", age.Round(time.Second))
+	}
+	return nil
+}
 
 // Watch keeps the cache right until ctx ends: it listens for changes on a connection of its own. When the connection is
 // lost the cache is emptied and stays so until there is a new one.
 func (k *Keys) Watch(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) {
 	for ctx.Err() == nil {
+		k.cache.turn()
 		err := k.listen(ctx, pool)
 		k.cache.forget(false)
 		if ctx.Err() != nil {
@@ -112,17 +143,25 @@ func (k *Keys) Watch(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) 
 }
 
 func (k *Keys) listen(ctx context.Context, pool *pgxpool.Pool) error {
-	conn, err := pool.Acquire(ctx)
+	// A database that hangs without closing anything must not hang this loop: it would never notice the next one.
+	begin, cancel := context.WithTimeout(ctx, quietTime)
+	defer cancel()
+	conn, err := pool.Acquire(begin)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	own := conn.Hijack() // it never goes back: it would hand its messages to someone who does not expect them
-	defer own.Close(context.WithoutCancel(ctx))
-	if _, err := own.Exec(ctx, "LISTEN "+keysChannel); err != nil {
+	defer func() {
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
+		defer cancel()
+		_ = own.Close(bye) // the server notices the end of the connection in any case
+	}()
+	if _, err := own.Exec(begin, "LISTEN "+keysChannel); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	k.cache.forget(true)
 	for {
+		k.cache.turn()
 		wait, cancel := context.WithTimeout(ctx, quietTime)
 		_, err := own.WaitForNotification(wait)
 		cancel()

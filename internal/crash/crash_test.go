@@ -1,0 +1,43 @@
+package crash_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/bahagh/nimbus/internal/crash"
+	"github.com/bahagh/nimbus/internal/embedded"
+)
+
+// TestNothingAcknowledgedIsLostByKill9UnderLoad is the short form of make crash: an in-memory buffer that dies with its
+// process, and a mark that is set before the write, are the bugs it would find.
+func TestNothingAcknowledgedIsLostByKill9UnderLoad(t *testing.T) {
+	t.Parallel()
+	nimbus := filepath.Join(t.TempDir(), "nimbus")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", nimbus, "./cmd/nimbus")
+	build.Dir = filepath.Join("..", "..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build nimbus: %v\n%s", err, out)
+	}
+	seed := uint64(time.Now().UnixNano()) % 1_000_000 // printed when it fails
+	for _, own := range []bool{false, true} {
+		t.Run(fmt.Sprintf("own=%t", own), func(t *testing.T) {
+			s, err := crash.Run(t.Context(), crash.Options{Nimbus: nimbus, Cycles: 6, Clients: 4, Seed: seed, Own: own,
+				PostgresBin: os.Getenv("NIMBUS_POSTGRES_BIN"), CacheDir: embedded.DefaultCacheDir(), Out: io.Discard,
+				Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			t.Log(s)
+			if s.Cycles != 6 || s.Acked == 0 || s.Stored < s.Acked {
+				t.Errorf("nothing was tried: %+v", s)
+			}
+		})
+	}
+}
