@@ -50,7 +50,8 @@ type App struct {
 	Log   *LogBuffer
 	Admin http.Handler
 
-	stop func()
+	program *app.App
+	stop    func()
 }
 
 // Boot starts the program; it stops when the test ends. Settings are variables such as "NIMBUS_LOG_LEVEL=debug".
@@ -74,7 +75,7 @@ func BootOn(t testing.TB, dsn string, settings ...string) *App {
 	if err != nil {
 		t.Fatalf("boot: %v", err)
 	}
-	a.Admin = program.Admin()
+	a.program, a.Admin = program, program.Admin()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() { done <- program.Run(ctx, func(addr string) { ready <- addr }) }()
@@ -97,6 +98,14 @@ func BootOn(t testing.TB, dsn string, settings ...string) *App {
 
 // Stop stops the program in order and waits for it.
 func (a *App) Stop() { a.stop() }
+
+// RunJob runs a background job of the program to its end, without waiting for its turn.
+func (a *App) RunJob(t testing.TB, name string) {
+	t.Helper()
+	if err := a.program.RunJob(t.Context(), name); err != nil {
+		t.Errorf("the job %q: %v", name, err)
+	}
+}
 
 // LogBuffer keeps what was logged.
 type LogBuffer struct {
