@@ -31,6 +31,40 @@ SELECT ensure_event_partition(@month)::boolean AS created;
 SELECT c.relname::text AS name FROM pg_catalog.pg_class c
 WHERE c.relispartition AND c.relkind = 'r' AND c.relname ~ '^events_[0-9]{6}$' ORDER BY 1;
 
+-- The id before which the oldest events of a range end, so many of them; no row when the range has no more than that.
+-- name: EventsStep :one
+SELECT e.id FROM events e
+WHERE e.project_id = @project_id AND e.id >= @id_from AND e.id < @id_to
+ORDER BY e.id OFFSET @events::int LIMIT 1;
+
+-- Deletes events and takes them out of the counts; how many they were.
+-- name: EventsDelete :one
+SELECT delete_events(@project_id, @id_from, @id_to)::bigint AS deleted;
+
+-- The key before which the first ones of a project end, as above.
+-- name: EventKeysStep :one
+SELECT k.key_hash FROM event_keys k
+WHERE k.project_id = @project_id AND k.key_hash >= @key_from
+ORDER BY k.key_hash OFFSET @keys::int LIMIT 1;
+
+-- name: EventKeysDelete :execrows
+DELETE FROM event_keys k
+WHERE k.project_id = @project_id AND k.key_hash >= @key_from
+  AND (sqlc.narg('key_to')::uuid IS NULL OR k.key_hash < sqlc.narg('key_to')::uuid)
+  AND k.created_at < @before::timestamptz;
+
+-- name: ProjectsToPrune :many
+SELECT p.id FROM projects p WHERE p.data_retention_days > 0 AND p.deleted_at IS NULL ORDER BY p.id;
+
+-- The limit of a project that has one, held until the step is over: once a change of it is answered, nothing is pruned
+-- under the old one any more.
+-- name: ProjectRetentionDays :one
+SELECT p.data_retention_days FROM projects p
+WHERE p.id = @id AND p.data_retention_days > 0 AND p.deleted_at IS NULL FOR SHARE;
+
+-- name: EventPartitionDropEmpty :one
+SELECT drop_empty_event_partition(@month)::boolean AS dropped;
+
 -- name: EventsNewestFirst :many
 SELECT e.* FROM events e
 WHERE e.project_id = @project_id

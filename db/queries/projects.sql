@@ -1,5 +1,5 @@
 -- name: ProjectCreate :exec
-INSERT INTO projects (id, name, description) VALUES (@id, @name, @description);
+INSERT INTO projects (id, name, description, data_retention_days) VALUES (@id, @name, @description, @data_retention_days);
 
 -- name: MemberCreate :exec
 INSERT INTO project_members (project_id, account_id, role) VALUES (@project_id, @account_id, @role);
@@ -27,6 +27,7 @@ LIMIT @page_size;
 UPDATE projects SET
     name = coalesce(sqlc.narg('name'), name),
     description = coalesce(sqlc.narg('description'), description),
+    data_retention_days = coalesce(sqlc.narg('data_retention_days'), data_retention_days),
     updated_at = now()
 WHERE id = @id;
 
@@ -41,11 +42,27 @@ UPDATE projects SET deleted_at = @now::timestamptz WHERE id = @id;
 -- name: ProjectsToPurge :many
 SELECT p.id FROM projects p WHERE p.deleted_at < @before::timestamptz ORDER BY p.deleted_at LIMIT 10;
 
--- One bounded step of the removal of a deleted project's events.
--- name: ProjectPurgeEvents :execrows
-DELETE FROM events e WHERE e.project_id = @project_id AND e.id IN (
-    SELECT i.id FROM events i WHERE i.project_id = @project_id ORDER BY i.id LIMIT 10000
-);
+-- name: ProjectPurgeBegin :exec
+UPDATE projects SET purge_started_at = @now::timestamptz WHERE id = @id AND purge_started_at IS NULL;
+
+-- The id before which the next step of the removal of a deleted project's events ends; no row when it is the last step.
+-- name: ProjectPurgeStep :one
+SELECT e.id FROM events e WHERE e.project_id = @project_id AND e.id >= @id_from ORDER BY e.id OFFSET 10000 LIMIT 1;
+
+-- name: ProjectPurgeEvents :one
+SELECT delete_events(@project_id, @id_from, @id_to)::bigint AS deleted;
+
+-- In the transaction of the step, so that the two never differ.
+-- name: ProjectPurgeProgress :exec
+UPDATE projects SET events_deleted = events_deleted + @deleted WHERE id = @id;
+
+-- What a member of a deleted project may know until it is gone; what is left is exact, because the counts are.
+-- name: ProjectDeletion :one
+SELECT p.id, p.deleted_at::timestamptz AS deleted_at, p.purge_started_at, p.events_deleted, coalesce((
+    SELECT sum(c.count) FROM event_counts c WHERE c.project_id = p.id AND c.granularity = 86400 AND c.name = ''
+), 0)::bigint AS events_left
+FROM projects p JOIN project_members m ON m.project_id = p.id
+WHERE p.id = @project_id AND m.account_id = @account_id AND p.deleted_at IS NOT NULL;
 
 -- name: ProjectPurgeCounts :execrows
 DELETE FROM event_counts c WHERE c.project_id = @project_id AND (c.granularity, c.name, c.bucket) IN (
@@ -121,3 +138,6 @@ WHERE m.account_id = @account_id AND p.deleted_at IS NULL;
 
 -- name: ProjectsActive :one
 SELECT count(*) FROM projects WHERE deleted_at IS NULL;
+
+-- name: ProjectsDeleted :one
+SELECT count(*) FROM projects WHERE deleted_at IS NOT NULL;

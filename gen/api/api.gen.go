@@ -147,6 +147,24 @@ func (e MetricsMetaSource) Valid() bool {
 	}
 }
 
+// Defines values for ProjectDeletionStatus.
+const (
+	DeletionPending ProjectDeletionStatus = "pending"
+	DeletionRunning ProjectDeletionStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the ProjectDeletionStatus enum.
+func (e ProjectDeletionStatus) Valid() bool {
+	switch e {
+	case DeletionPending:
+		return true
+	case DeletionRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Role.
 const (
 	RoleAdmin  Role = "admin"
@@ -236,11 +254,23 @@ type CheckStatus string
 
 // CreateProjectRequest defines model for CreateProjectRequest.
 type CreateProjectRequest struct {
-	Description *ProjectDescription `json:"description,omitempty"`
+	// DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
+	// longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
+	//
+	//
+	// Example: 365
+	DataRetentionDays *DataRetentionDays  `json:"data_retention_days,omitempty"`
+	Description       *ProjectDescription `json:"description,omitempty"`
 
 	// Name Example: Web shop
 	Name ProjectName `json:"name"`
 }
+
+// DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
+// longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
+//
+// Example: 365
+type DataRetentionDays = int32
 
 // Event One thing that happened.
 type Event struct {
@@ -492,16 +522,41 @@ type Project struct {
 	// APIKeyID The id of the newest key pair.
 	//
 	// Example: nk_3kTMd9PrXfGaqsMs
-	APIKeyID    string             `json:"api_key_id"`
-	CreatedAt   time.Time          `json:"created_at"`
-	Description string             `json:"description"`
-	ID          openapi_types.UUID `json:"id"`
-	Name        string             `json:"name"`
+	APIKeyID  string    `json:"api_key_id"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
+	// longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
+	//
+	//
+	// Example: 365
+	DataRetentionDays DataRetentionDays  `json:"data_retention_days"`
+	Description       string             `json:"description"`
+	ID                openapi_types.UUID `json:"id"`
+	Name              string             `json:"name"`
 
 	// Role What the caller may do in the project.
 	Role      Role      `json:"role"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
+
+// ProjectDeletion defines model for ProjectDeletion.
+type ProjectDeletion struct {
+	DeletedAt time.Time `json:"deleted_at"`
+
+	// EventsDeleted Events removed so far.
+	EventsDeleted int64 `json:"events_deleted"`
+
+	// EventsLeft Events still stored.
+	EventsLeft int64              `json:"events_left"`
+	ProjectID  openapi_types.UUID `json:"project_id"`
+
+	// Status `pending`: nothing has been removed yet. `running`: events are being removed.
+	Status ProjectDeletionStatus `json:"status"`
+}
+
+// ProjectDeletionStatus `pending`: nothing has been removed yet. `running`: events are being removed.
+type ProjectDeletionStatus string
 
 // ProjectDescription defines model for ProjectDescription.
 type ProjectDescription = string
@@ -604,7 +659,13 @@ type StoredEvent struct {
 
 // UpdateProjectRequest defines model for UpdateProjectRequest.
 type UpdateProjectRequest struct {
-	Description *ProjectDescription `json:"description,omitempty"`
+	// DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
+	// longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
+	//
+	//
+	// Example: 365
+	DataRetentionDays *DataRetentionDays  `json:"data_retention_days,omitempty"`
+	Description       *ProjectDescription `json:"description,omitempty"`
 
 	// Name Example: Web shop
 	Name *ProjectName `json:"name,omitempty"`
@@ -823,6 +884,9 @@ type ServerInterface interface {
 	// UpdateProject Change a project
 	// (PATCH /v1/projects/{project_id})
 	UpdateProject(ctx echo.Context, projectID ProjectPath) error
+	// GetProjectDeletion See how far the deletion of a project is
+	// (GET /v1/projects/{project_id}/deletion)
+	GetProjectDeletion(ctx echo.Context, projectID ProjectPath) error
 	// RotateKeys Replace the project's key pair
 	// (POST /v1/projects/{project_id}/rotate-keys)
 	RotateKeys(ctx echo.Context, projectID ProjectPath) error
@@ -1183,6 +1247,22 @@ func (w *ServerInterfaceWrapper) UpdateProject(ctx echo.Context) error {
 	return err
 }
 
+// GetProjectDeletion converts echo context to params.
+func (w *ServerInterfaceWrapper) GetProjectDeletion(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetProjectDeletion(ctx, projectID)
+	return err
+}
+
 // RotateKeys converts echo context to params.
 func (w *ServerInterfaceWrapper) RotateKeys(ctx echo.Context) error {
 	var err error
@@ -1337,6 +1417,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/projects/:project_id", wrapper.DeleteProject, options.OperationMiddlewares["deleteProject"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id", wrapper.GetProject, options.OperationMiddlewares["getProject"]...)
 	router.PATCH(options.BaseURL+"/v1/projects/:project_id", wrapper.UpdateProject, options.OperationMiddlewares["updateProject"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/deletion", wrapper.GetProjectDeletion, options.OperationMiddlewares["getProjectDeletion"]...)
 	router.POST(options.BaseURL+"/v1/projects/:project_id/rotate-keys", wrapper.RotateKeys, options.OperationMiddlewares["rotateKeys"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/write-keys", wrapper.ListWriteKeys, options.OperationMiddlewares["listWriteKeys"]...)
 	router.POST(options.BaseURL+"/v1/projects/:project_id/write-keys", wrapper.CreateWriteKey, options.OperationMiddlewares["createWriteKey"]...)
@@ -2861,6 +2942,82 @@ func (response UpdateProject503ApplicationProblemPlusJSONResponse) VisitUpdatePr
 	return err
 }
 
+type GetProjectDeletionRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+}
+
+type GetProjectDeletionResponseObject interface {
+	VisitGetProjectDeletionResponse(w http.ResponseWriter) error
+}
+
+type GetProjectDeletion200JSONResponse ProjectDeletion
+
+func (response GetProjectDeletion200JSONResponse) VisitGetProjectDeletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectDeletion401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectDeletion401ApplicationProblemPlusJSONResponse) VisitGetProjectDeletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectDeletion404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectDeletion404ApplicationProblemPlusJSONResponse) VisitGetProjectDeletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectDeletion503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectDeletion503ApplicationProblemPlusJSONResponse) VisitGetProjectDeletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RotateKeysRequestObject struct {
 	ProjectID ProjectPath `json:"project_id"`
 	Body      *RotateKeysJSONRequestBody
@@ -3482,6 +3639,9 @@ type StrictServerInterface interface {
 	// UpdateProject Change a project
 	// (PATCH /v1/projects/{project_id})
 	UpdateProject(ctx context.Context, request UpdateProjectRequestObject) (UpdateProjectResponseObject, error)
+	// GetProjectDeletion See how far the deletion of a project is
+	// (GET /v1/projects/{project_id}/deletion)
+	GetProjectDeletion(ctx context.Context, request GetProjectDeletionRequestObject) (GetProjectDeletionResponseObject, error)
 	// RotateKeys Replace the project's key pair
 	// (POST /v1/projects/{project_id}/rotate-keys)
 	RotateKeys(ctx context.Context, request RotateKeysRequestObject) (RotateKeysResponseObject, error)
@@ -4027,6 +4187,31 @@ func (sh *strictHandler) UpdateProject(ctx echo.Context, projectID ProjectPath) 
 		return err
 	} else if validResponse, ok := response.(UpdateProjectResponseObject); ok {
 		return validResponse.VisitUpdateProjectResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetProjectDeletion operation middleware
+func (sh *strictHandler) GetProjectDeletion(ctx echo.Context, projectID ProjectPath) error {
+	var request GetProjectDeletionRequestObject
+
+	request.ProjectID = projectID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetProjectDeletion(ctx.Request().Context(), request.(GetProjectDeletionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetProjectDeletion")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetProjectDeletionResponseObject); ok {
+		return validResponse.VisitGetProjectDeletionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

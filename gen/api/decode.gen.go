@@ -10,26 +10,28 @@ import (
 )
 
 var (
-	ruleChangePasswordRequestCurrentPassword = wire.StringRule{Min: 1, Max: 1024}
-	ruleChangePasswordRequestNewPassword     = wire.StringRule{Min: 8, Max: 72}
-	ruleCreateProjectRequestDescription      = wire.StringRule{Max: 1000}
-	ruleCreateProjectRequestName             = wire.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleEventAnonymousID                     = wire.StringRule{Min: 1, Max: 200}
-	ruleEventIdempotencyKey                  = wire.StringRule{Min: 1, Max: 200}
-	ruleEventName                            = wire.StringRule{Min: 1, Max: 200, NoControl: true}
-	ruleEventProps                           = wire.RawRule{MaxBytes: 32768, MaxDepth: 8}
-	ruleEventSeq                             = wire.IntRule{Min: 0, Max: 9223372036854775807}
-	ruleEventUserID                          = wire.StringRule{Min: 1, Max: 200}
-	ruleIngestRequestEvents                  = wire.CountRule{Min: 1, Max: 10000}
-	ruleLoginRequestEmail                    = wire.StringRule{Min: 1, Max: 254}
-	ruleLoginRequestPassword                 = wire.StringRule{Min: 1, Max: 1024}
-	ruleRegisterRequestEmail                 = wire.StringRule{Max: 254, Format: wire.FormatEmail}
-	ruleRegisterRequestPassword              = wire.StringRule{Min: 8, Max: 72}
-	ruleRotateKeysRequestGraceSeconds        = wire.IntRule{Min: 0, Max: 604800}
-	ruleUpdateProjectRequestDescription      = wire.StringRule{Max: 1000}
-	ruleUpdateProjectRequestName             = wire.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleWriteKeyRequestAllowedOrigins        = wire.CountRule{Min: 0, Max: 50}
-	ruleWriteKeyRequestAllowedOriginsItem    = wire.StringRule{Max: 255, Pattern: wire.MustPattern(`^https?://[A-Za-z0-9.*:\[\]-]+$`)}
+	ruleChangePasswordRequestCurrentPassword  = wire.StringRule{Min: 1, Max: 1024}
+	ruleChangePasswordRequestNewPassword      = wire.StringRule{Min: 8, Max: 72}
+	ruleCreateProjectRequestDataRetentionDays = wire.IntRule{Min: 0, Max: 3650}
+	ruleCreateProjectRequestDescription       = wire.StringRule{Max: 1000}
+	ruleCreateProjectRequestName              = wire.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleEventAnonymousID                      = wire.StringRule{Min: 1, Max: 200}
+	ruleEventIdempotencyKey                   = wire.StringRule{Min: 1, Max: 200}
+	ruleEventName                             = wire.StringRule{Min: 1, Max: 200, NoControl: true}
+	ruleEventProps                            = wire.RawRule{MaxBytes: 32768, MaxDepth: 8}
+	ruleEventSeq                              = wire.IntRule{Min: 0, Max: 9223372036854775807}
+	ruleEventUserID                           = wire.StringRule{Min: 1, Max: 200}
+	ruleIngestRequestEvents                   = wire.CountRule{Min: 1, Max: 10000}
+	ruleLoginRequestEmail                     = wire.StringRule{Min: 1, Max: 254}
+	ruleLoginRequestPassword                  = wire.StringRule{Min: 1, Max: 1024}
+	ruleRegisterRequestEmail                  = wire.StringRule{Max: 254, Format: wire.FormatEmail}
+	ruleRegisterRequestPassword               = wire.StringRule{Min: 8, Max: 72}
+	ruleRotateKeysRequestGraceSeconds         = wire.IntRule{Min: 0, Max: 604800}
+	ruleUpdateProjectRequestDataRetentionDays = wire.IntRule{Min: 0, Max: 3650}
+	ruleUpdateProjectRequestDescription       = wire.StringRule{Max: 1000}
+	ruleUpdateProjectRequestName              = wire.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleWriteKeyRequestAllowedOrigins         = wire.CountRule{Min: 0, Max: 50}
+	ruleWriteKeyRequestAllowedOriginsItem     = wire.StringRule{Max: 255, Pattern: wire.MustPattern(`^https?://[A-Za-z0-9.*:\[\]-]+$`)}
 )
 
 // DecodeJSON reads and checks one ChangePasswordRequest. Its strings and raw members alias b; slices it
@@ -90,26 +92,34 @@ func (v *CreateProjectRequest) decode(r *wire.Reader) {
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "description":
+		case "data_retention_days":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.Description = new(ProjectDescription)
-			*v.Description = ProjectDescription(r.String(&ruleCreateProjectRequestDescription))
-		case "name":
+			v.DataRetentionDays = new(DataRetentionDays)
+			*v.DataRetentionDays = DataRetentionDays(r.Int(&ruleCreateProjectRequestDataRetentionDays))
+		case "description":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
+			v.Description = new(ProjectDescription)
+			*v.Description = ProjectDescription(r.String(&ruleCreateProjectRequestDescription))
+		case "name":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
 			v.Name = ProjectName(r.String(&ruleCreateProjectRequestName))
 		default:
 			r.Unknown()
 		}
 	}
-	if seen&(1<<1) == 0 {
+	if seen&(1<<2) == 0 {
 		r.Missing("name")
 	}
 }
@@ -356,20 +366,28 @@ func (v *UpdateProjectRequest) decode(r *wire.Reader) {
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "description":
+		case "data_retention_days":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.Description = new(ProjectDescription)
-			*v.Description = ProjectDescription(r.String(&ruleUpdateProjectRequestDescription))
-		case "name":
+			v.DataRetentionDays = new(DataRetentionDays)
+			*v.DataRetentionDays = DataRetentionDays(r.Int(&ruleUpdateProjectRequestDataRetentionDays))
+		case "description":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
+			v.Description = new(ProjectDescription)
+			*v.Description = ProjectDescription(r.String(&ruleUpdateProjectRequestDescription))
+		case "name":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
 			v.Name = new(ProjectName)
 			*v.Name = ProjectName(r.String(&ruleUpdateProjectRequestName))
 		default:

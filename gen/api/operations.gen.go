@@ -127,6 +127,20 @@ var Operations = map[string]*wire.Operation{
 		},
 		Statuses: []int{200, 401, 404, 503},
 	},
+	"getProjectDeletion": {
+		ID:     "getProjectDeletion",
+		Method: "GET",
+		Path:   "/v1/projects/{project_id}/deletion",
+		Route:  "/v1/projects/:project_id/deletion",
+		Scope:  "projects:read",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Params: []wire.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		},
+		Statuses: []int{200, 401, 404, 503},
+	},
 	"ingestEvents": {
 		ID:     "ingestEvents",
 		Method: "POST",
@@ -328,6 +342,7 @@ var OperationIDs = []string{
 	"getHealth",
 	"getMe",
 	"getProject",
+	"getProjectDeletion",
 	"ingestEvents",
 	"listEvents",
 	"listProjects",

@@ -63,6 +63,58 @@ func (q *Queries) EventKeysClaim(ctx context.Context, db DBTX, projectIDs []uuid
 	return items, nil
 }
 
+const eventKeysDelete = `-- name: EventKeysDelete :execrows
+DELETE FROM event_keys k
+WHERE k.project_id = $1 AND k.key_hash >= $2
+  AND ($3::uuid IS NULL OR k.key_hash < $3::uuid)
+  AND k.created_at < $4::timestamptz
+`
+
+type EventKeysDeleteParams struct {
+	ProjectID uuid.UUID
+	KeyFrom   uuid.UUID
+	KeyTo     *uuid.UUID
+	Before    time.Time
+}
+
+func (q *Queries) EventKeysDelete(ctx context.Context, db DBTX, arg EventKeysDeleteParams) (int64, error) {
+	result, err := db.Exec(ctx, eventKeysDelete,
+		arg.ProjectID,
+		arg.KeyFrom,
+		arg.KeyTo,
+		arg.Before,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const eventKeysStep = `-- name: EventKeysStep :one
+SELECT k.key_hash FROM event_keys k
+WHERE k.project_id = $1 AND k.key_hash >= $2
+ORDER BY k.key_hash OFFSET $3::int LIMIT 1
+`
+
+// The key before which the first ones of a project end, as above.
+func (q *Queries) EventKeysStep(ctx context.Context, db DBTX, projectID uuid.UUID, keyFrom uuid.UUID, keys int32) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, eventKeysStep, projectID, keyFrom, keys)
+	var key_hash uuid.UUID
+	err := row.Scan(&key_hash)
+	return key_hash, err
+}
+
+const eventPartitionDropEmpty = `-- name: EventPartitionDropEmpty :one
+SELECT drop_empty_event_partition($1)::boolean AS dropped
+`
+
+func (q *Queries) EventPartitionDropEmpty(ctx context.Context, db DBTX, month time.Time) (bool, error) {
+	row := db.QueryRow(ctx, eventPartitionDropEmpty, month)
+	var dropped bool
+	err := row.Scan(&dropped)
+	return dropped, err
+}
+
 const eventPartitionEnsure = `-- name: EventPartitionEnsure :one
 SELECT ensure_event_partition($1)::boolean AS created
 `
@@ -110,6 +162,18 @@ type EventsCopyParams struct {
 	UserID      *string
 	AnonymousID *string
 	Props       json.RawMessage
+}
+
+const eventsDelete = `-- name: EventsDelete :one
+SELECT delete_events($1, $2, $3)::bigint AS deleted
+`
+
+// Deletes events and takes them out of the counts; how many they were.
+func (q *Queries) EventsDelete(ctx context.Context, db DBTX, projectID uuid.UUID, iDFrom uuid.UUID, iDTo uuid.UUID) (int64, error) {
+	row := db.QueryRow(ctx, eventsDelete, projectID, iDFrom, iDTo)
+	var deleted int64
+	err := row.Scan(&deleted)
+	return deleted, err
 }
 
 const eventsInsert = `-- name: EventsInsert :many
@@ -286,6 +350,70 @@ func (q *Queries) EventsOldestFirst(ctx context.Context, db DBTX, arg EventsOlde
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const eventsStep = `-- name: EventsStep :one
+SELECT e.id FROM events e
+WHERE e.project_id = $1 AND e.id >= $2 AND e.id < $3
+ORDER BY e.id OFFSET $4::int LIMIT 1
+`
+
+type EventsStepParams struct {
+	ProjectID uuid.UUID
+	IDFrom    uuid.UUID
+	IDTo      uuid.UUID
+	Events    int32
+}
+
+// The id before which the oldest events of a range end, so many of them; no row when the range has no more than that.
+func (q *Queries) EventsStep(ctx context.Context, db DBTX, arg EventsStepParams) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, eventsStep,
+		arg.ProjectID,
+		arg.IDFrom,
+		arg.IDTo,
+		arg.Events,
+	)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
+const projectRetentionDays = `-- name: ProjectRetentionDays :one
+SELECT p.data_retention_days FROM projects p
+WHERE p.id = $1 AND p.data_retention_days > 0 AND p.deleted_at IS NULL FOR SHARE
+`
+
+// The limit of a project that has one, held until the step is over: once a change of it is answered, nothing is pruned
+// under the old one any more.
+func (q *Queries) ProjectRetentionDays(ctx context.Context, db DBTX, id uuid.UUID) (int32, error) {
+	row := db.QueryRow(ctx, projectRetentionDays, id)
+	var data_retention_days int32
+	err := row.Scan(&data_retention_days)
+	return data_retention_days, err
+}
+
+const projectsToPrune = `-- name: ProjectsToPrune :many
+SELECT p.id FROM projects p WHERE p.data_retention_days > 0 AND p.deleted_at IS NULL ORDER BY p.id
+`
+
+func (q *Queries) ProjectsToPrune(ctx context.Context, db DBTX) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, projectsToPrune)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -56,12 +56,15 @@ type EventKey struct {
 }
 
 type Project struct {
-	ID          uuid.UUID
-	Name        string
-	Description string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	DeletedAt   *time.Time
+	ID                uuid.UUID
+	Name              string
+	Description       string
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	DeletedAt         *time.Time
+	DataRetentionDays int32
+	PurgeStartedAt    *time.Time
+	EventsDeleted     int64
 }
 
 type ProjectMember struct {

@@ -205,16 +205,58 @@ func (q *Queries) MemberRole(ctx context.Context, db DBTX, projectID uuid.UUID, 
 }
 
 const projectCreate = `-- name: ProjectCreate :exec
-INSERT INTO projects (id, name, description) VALUES ($1, $2, $3)
+INSERT INTO projects (id, name, description, data_retention_days) VALUES ($1, $2, $3, $4)
 `
 
-func (q *Queries) ProjectCreate(ctx context.Context, db DBTX, iD uuid.UUID, name string, description string) error {
-	_, err := db.Exec(ctx, projectCreate, iD, name, description)
+type ProjectCreateParams struct {
+	ID                uuid.UUID
+	Name              string
+	Description       string
+	DataRetentionDays int32
+}
+
+func (q *Queries) ProjectCreate(ctx context.Context, db DBTX, arg ProjectCreateParams) error {
+	_, err := db.Exec(ctx, projectCreate,
+		arg.ID,
+		arg.Name,
+		arg.Description,
+		arg.DataRetentionDays,
+	)
 	return err
 }
 
+const projectDeletion = `-- name: ProjectDeletion :one
+SELECT p.id, p.deleted_at::timestamptz AS deleted_at, p.purge_started_at, p.events_deleted, coalesce((
+    SELECT sum(c.count) FROM event_counts c WHERE c.project_id = p.id AND c.granularity = 86400 AND c.name = ''
+), 0)::bigint AS events_left
+FROM projects p JOIN project_members m ON m.project_id = p.id
+WHERE p.id = $1 AND m.account_id = $2 AND p.deleted_at IS NOT NULL
+`
+
+type ProjectDeletionRow struct {
+	ID             uuid.UUID
+	DeletedAt      time.Time
+	PurgeStartedAt *time.Time
+	EventsDeleted  int64
+	EventsLeft     int64
+}
+
+// What a member of a deleted project may know until it is gone; what is left is exact, because the counts are.
+func (q *Queries) ProjectDeletion(ctx context.Context, db DBTX, projectID uuid.UUID, accountID uuid.UUID) (ProjectDeletionRow, error) {
+	row := db.QueryRow(ctx, projectDeletion, projectID, accountID)
+	var i ProjectDeletionRow
+	err := row.Scan(
+		&i.ID,
+		&i.DeletedAt,
+		&i.PurgeStartedAt,
+		&i.EventsDeleted,
+		&i.EventsLeft,
+	)
+	return i, err
+}
+
 const projectForAccount = `-- name: ProjectForAccount :one
-SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, m.role, coalesce((
+SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, m.role, coalesce((
     SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
@@ -222,14 +264,17 @@ WHERE p.id = $1 AND m.account_id = $2 AND p.deleted_at IS NULL
 `
 
 type ProjectForAccountRow struct {
-	ID          uuid.UUID
-	Name        string
-	Description string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	DeletedAt   *time.Time
-	Role        string
-	APIKeyID    string
+	ID                uuid.UUID
+	Name              string
+	Description       string
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	DeletedAt         *time.Time
+	DataRetentionDays int32
+	PurgeStartedAt    *time.Time
+	EventsDeleted     int64
+	Role              string
+	APIKeyID          string
 }
 
 // What an account may see of a project; no row when it is not a member, deleted or not there: the same 404.
@@ -243,6 +288,9 @@ func (q *Queries) ProjectForAccount(ctx context.Context, db DBTX, projectID uuid
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.DeletedAt,
+		&i.DataRetentionDays,
+		&i.PurgeStartedAt,
+		&i.EventsDeleted,
 		&i.Role,
 		&i.APIKeyID,
 	)
@@ -279,6 +327,15 @@ func (q *Queries) ProjectPurge(ctx context.Context, db DBTX, id uuid.UUID) error
 	return err
 }
 
+const projectPurgeBegin = `-- name: ProjectPurgeBegin :exec
+UPDATE projects SET purge_started_at = $1::timestamptz WHERE id = $2 AND purge_started_at IS NULL
+`
+
+func (q *Queries) ProjectPurgeBegin(ctx context.Context, db DBTX, now time.Time, iD uuid.UUID) error {
+	_, err := db.Exec(ctx, projectPurgeBegin, now, iD)
+	return err
+}
+
 const projectPurgeCounts = `-- name: ProjectPurgeCounts :execrows
 DELETE FROM event_counts c WHERE c.project_id = $1 AND (c.granularity, c.name, c.bucket) IN (
     SELECT i.granularity, i.name, i.bucket FROM event_counts i WHERE i.project_id = $1 LIMIT 10000
@@ -307,31 +364,62 @@ func (q *Queries) ProjectPurgeEventKeys(ctx context.Context, db DBTX, projectID 
 	return result.RowsAffected(), nil
 }
 
-const projectPurgeEvents = `-- name: ProjectPurgeEvents :execrows
-DELETE FROM events e WHERE e.project_id = $1 AND e.id IN (
-    SELECT i.id FROM events i WHERE i.project_id = $1 ORDER BY i.id LIMIT 10000
-)
+const projectPurgeEvents = `-- name: ProjectPurgeEvents :one
+SELECT delete_events($1, $2, $3)::bigint AS deleted
 `
 
-// One bounded step of the removal of a deleted project's events.
-func (q *Queries) ProjectPurgeEvents(ctx context.Context, db DBTX, projectID uuid.UUID) (int64, error) {
-	result, err := db.Exec(ctx, projectPurgeEvents, projectID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) ProjectPurgeEvents(ctx context.Context, db DBTX, projectID uuid.UUID, iDFrom uuid.UUID, iDTo uuid.UUID) (int64, error) {
+	row := db.QueryRow(ctx, projectPurgeEvents, projectID, iDFrom, iDTo)
+	var deleted int64
+	err := row.Scan(&deleted)
+	return deleted, err
+}
+
+const projectPurgeProgress = `-- name: ProjectPurgeProgress :exec
+UPDATE projects SET events_deleted = events_deleted + $1 WHERE id = $2
+`
+
+// In the transaction of the step, so that the two never differ.
+func (q *Queries) ProjectPurgeProgress(ctx context.Context, db DBTX, deleted int64, iD uuid.UUID) error {
+	_, err := db.Exec(ctx, projectPurgeProgress, deleted, iD)
+	return err
+}
+
+const projectPurgeStep = `-- name: ProjectPurgeStep :one
+SELECT e.id FROM events e WHERE e.project_id = $1 AND e.id >= $2 ORDER BY e.id OFFSET 10000 LIMIT 1
+`
+
+// The id before which the next step of the removal of a deleted project's events ends; no row when it is the last step.
+func (q *Queries) ProjectPurgeStep(ctx context.Context, db DBTX, projectID uuid.UUID, iDFrom uuid.UUID) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, projectPurgeStep, projectID, iDFrom)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
 }
 
 const projectUpdate = `-- name: ProjectUpdate :exec
 UPDATE projects SET
     name = coalesce($1, name),
     description = coalesce($2, description),
+    data_retention_days = coalesce($3, data_retention_days),
     updated_at = now()
-WHERE id = $3
+WHERE id = $4
 `
 
-func (q *Queries) ProjectUpdate(ctx context.Context, db DBTX, name *string, description *string, iD uuid.UUID) error {
-	_, err := db.Exec(ctx, projectUpdate, name, description, iD)
+type ProjectUpdateParams struct {
+	Name              *string
+	Description       *string
+	DataRetentionDays *int32
+	ID                uuid.UUID
+}
+
+func (q *Queries) ProjectUpdate(ctx context.Context, db DBTX, arg ProjectUpdateParams) error {
+	_, err := db.Exec(ctx, projectUpdate,
+		arg.Name,
+		arg.Description,
+		arg.DataRetentionDays,
+		arg.ID,
+	)
 	return err
 }
 
@@ -346,8 +434,19 @@ func (q *Queries) ProjectsActive(ctx context.Context, db DBTX) (int64, error) {
 	return count, err
 }
 
+const projectsDeleted = `-- name: ProjectsDeleted :one
+SELECT count(*) FROM projects WHERE deleted_at IS NOT NULL
+`
+
+func (q *Queries) ProjectsDeleted(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, projectsDeleted)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const projectsForAccount = `-- name: ProjectsForAccount :many
-SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, m.role, coalesce((
+SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, m.role, coalesce((
     SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
@@ -358,14 +457,17 @@ LIMIT $3
 `
 
 type ProjectsForAccountRow struct {
-	ID          uuid.UUID
-	Name        string
-	Description string
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	DeletedAt   *time.Time
-	Role        string
-	APIKeyID    string
+	ID                uuid.UUID
+	Name              string
+	Description       string
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	DeletedAt         *time.Time
+	DataRetentionDays int32
+	PurgeStartedAt    *time.Time
+	EventsDeleted     int64
+	Role              string
+	APIKeyID          string
 }
 
 // Newest first; ids are version 7, so the order of ids is the order of creation.
@@ -385,6 +487,9 @@ func (q *Queries) ProjectsForAccount(ctx context.Context, db DBTX, accountID uui
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.DeletedAt,
+			&i.DataRetentionDays,
+			&i.PurgeStartedAt,
+			&i.EventsDeleted,
 			&i.Role,
 			&i.APIKeyID,
 		); err != nil {

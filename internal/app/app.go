@@ -126,6 +126,8 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	a.jobs = jobs.New(pool, []jobs.Job{
 		{Name: "make event partitions ahead", Every: time.Hour, Limit: time.Minute,
 			Run: func(ctx context.Context) error { return store.EnsurePartitions(ctx, now()) }},
+		{Name: "prune expired events", Every: time.Hour, Limit: 50 * time.Minute,
+			Run: func(ctx context.Context) error { return store.Prune(ctx, now()) }},
 		{Name: "purge deleted projects", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: project.Purge},
 		{Name: "prune ended sessions", Every: time.Hour, Limit: 5 * time.Minute, Run: account.Prune},
 		{Name: "prune expired keys", Every: time.Hour, Limit: 5 * time.Minute, Run: project.PruneKeys},
@@ -143,7 +145,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	if err != nil {
 		return err
 	}
-	reg.MustRegister(&projectCollector{count: project.CountActive})
+	reg.MustRegister(&projectCollector{active: project.CountActive, deleted: project.CountDeleted})
 	a.handler = e
 	a.admin = adminHandler(reg)
 	return nil
@@ -154,6 +156,9 @@ func (a *App) Handler() http.Handler { return a.handler }
 
 // Admin serves the metrics and profiles.
 func (a *App) Admin() http.Handler { return a.admin }
+
+// RunJob runs a background job now instead of at its next turn, and returns its error.
+func (a *App) RunJob(ctx context.Context, name string) error { return a.jobs.Run(ctx, name) }
 
 // Run listens and serves until the context ends, then stops in order. ready is called with the address once the
 // server accepts connections.

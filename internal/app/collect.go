@@ -37,21 +37,31 @@ func (c *poolCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(waitDesc, prometheus.CounterValue, float64(s.EmptyAcquireCount()))
 }
 
-// projectCollector counts the projects. When the database is away the number is left out: a zero would be a lie.
+// projectCollector counts the projects. When the database is away the numbers are left out: a zero would be a lie.
 type projectCollector struct {
-	count func(ctx context.Context) (int64, error)
+	active, deleted func(ctx context.Context) (int64, error)
 }
 
-var projectsDesc = prometheus.NewDesc("nimbus_active_projects", "Projects that are not deleted.", nil, nil)
+var (
+	projectsDesc = prometheus.NewDesc("nimbus_active_projects", "Projects that are not deleted.", nil, nil)
+	purgeDesc    = prometheus.NewDesc("nimbus_purge_projects_pending", "Deleted projects of which something is still stored.", nil, nil)
+)
 
-func (c *projectCollector) Describe(ch chan<- *prometheus.Desc) { ch <- projectsDesc }
+func (c *projectCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- projectsDesc
+	ch <- purgeDesc
+}
 
 func (c *projectCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if n, err := c.count(ctx); err == nil {
-		ch <- prometheus.MustNewConstMetric(projectsDesc, prometheus.GaugeValue, float64(n))
+	gauge := func(d *prometheus.Desc, count func(context.Context) (int64, error)) {
+		if n, err := count(ctx); err == nil {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n))
+		}
 	}
+	gauge(projectsDesc, c.active)
+	gauge(purgeDesc, c.deleted)
 }
 
 // watchCollectors show the loop that listens for changes of keys.

@@ -52,7 +52,8 @@ type App struct {
 	Admin http.Handler
 	API   http.Handler // what is served at URL
 
-	stop func()
+	program *app.App
+	stop    func()
 }
 
 // Boot starts the program; it stops when the test ends. Settings are variables such as "NIMBUS_LOG_LEVEL=debug".
@@ -86,7 +87,7 @@ func BootWith(t testing.TB, dsn string, change func(*events.BatcherConfig), sett
 	if err != nil {
 		t.Fatalf("boot: %v", err)
 	}
-	a.Admin, a.API = program.Admin(), program.Handler()
+	a.program, a.Admin, a.API = program, program.Admin(), program.Handler()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() { done <- program.Run(ctx, func(addr string) { ready <- addr }) }()
@@ -109,6 +110,14 @@ func BootWith(t testing.TB, dsn string, change func(*events.BatcherConfig), sett
 
 // Stop stops the program in order and waits for it.
 func (a *App) Stop() { a.stop() }
+
+// RunJob runs a background job of the program to its end, without waiting for its turn.
+func (a *App) RunJob(t testing.TB, name string) {
+	t.Helper()
+	if err := a.program.RunJob(t.Context(), name); err != nil {
+		t.Errorf("the job %q: %v", name, err)
+	}
+}
 
 // LogBuffer keeps what was logged.
 type LogBuffer struct {

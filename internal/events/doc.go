@@ -8,6 +8,8 @@
 //   - Sending an event again stores nothing. Its id is derived from what identifies it, the id is the primary key, and
 //     the insert skips what is there: the check and the write are one statement, so a failed write leaves no mark
 //     that would turn the retry into a "duplicate".
+//   - An event older than the limit of its project is pruned, and its counts with it in one transaction: the counts are
+//     those of the events at every commit, also when pruning stops half-way. Then it is forgotten: sent again, it is new.
 //   - A bad event does not harm its neighbours, neither in its own request nor in others that share its transaction.
 //
 // When the database is away, or more is waiting than the queue holds, the answer is a 503 with Retry-After and nothing

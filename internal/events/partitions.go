@@ -4,6 +4,10 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bahagh/nimbus/internal/postgres"
 )
 
 // month is a calendar month of UTC, counted from the year 0.
@@ -76,4 +80,63 @@ func (s *Store) forgetMonths() {
 	s.mu.Lock()
 	clear(s.months)
 	s.mu.Unlock()
+}
+
+const (
+	// emptyMonthsKept is how many months before this one keep their partition when it is empty: events come late, and a
+	// partition that is dropped and made again each time is only in the way.
+	emptyMonthsKept = 2
+	// dropTries is how often a partition is tried to be dropped in one turn. Each try may keep ingestion waiting
+	// for a moment, so they are few and apart; the next turn tries again.
+	dropTries = 5
+	dropPause = 200 * time.Millisecond
+)
+
+// dropEmptyPartitions drops the partitions of past months that hold nothing. One that others use all the time is left to
+// the next turn.
+func (s *Store) dropEmptyPartitions(ctx context.Context, now time.Time) error {
+	names, err := s.q.EventPartitions(ctx, s.pool)
+	if err != nil {
+		return fmt.Errorf("list partitions: %w", err)
+	}
+	for _, name := range names {
+		start, err := time.Parse("events_200601", name)
+		if err != nil {
+			return fmt.Errorf("the partition %s is of no month: %w", name, err)
+		}
+		if monthOf(start) >= monthOf(now)-emptyMonthsKept {
+			continue
+		}
+		if err := s.dropIfEmpty(ctx, name, start); err != nil {
+			return fmt.Errorf("drop the partition %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// dropIfEmpty drops a partition if it holds nothing. Whether it does is first asked without keeping anybody waiting; then
+// VACUUM gives back the space of what was deleted, so that the function that drops it need only look at its size.
+func (s *Store) dropIfEmpty(ctx context.Context, name string, start time.Time) error {
+	table := pgx.Identifier{name}.Sanitize()
+	var used bool
+	if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+table+")").Scan(&used); err != nil || used {
+		return err
+	}
+	if _, err := s.pool.Exec(ctx, "VACUUM (SKIP_LOCKED) "+table); err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		_, err := s.q.EventPartitionDropEmpty(ctx, s.pool, start)
+		if !postgres.IsRetryable(err) {
+			return err
+		}
+		if try == dropTries {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(dropPause):
+		}
+	}
 }

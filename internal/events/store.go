@@ -39,22 +39,24 @@ func NewStore(pool *pgxpool.Pool) *Store {
 	return &Store{pool: pool, q: db.New(), months: make(map[month]struct{})}
 }
 
+// writeTries bounds how often a write makes its partitions anew. They are dropped only when they are old and empty, once
+// an hour: a second try is rare, and a third would take a clock that jumps.
+const writeTries = 5
+
 // Write stores the writes and their rollups in one transaction and marks each as stored or duplicate. On an error
 // nothing is stored, or, when the connection was lost during the commit, it is not known.
 func (s *Store) Write(ctx context.Context, writes []*write) error {
-	if err := s.ensureMonths(ctx, writes); err != nil {
-		return err
-	}
-	err := s.write(ctx, writes)
-	if noPartition(err) {
-		// Another process dropped a partition that this one remembers.
-		s.forgetMonths()
+	for try := 1; ; try++ {
 		if err := s.ensureMonths(ctx, writes); err != nil {
 			return err
 		}
-		err = s.write(ctx, writes)
+		err := s.write(ctx, writes)
+		if !noPartition(err) || try == writeTries {
+			return err
+		}
+		// A partition that this process remembers was dropped, by the pruning of any node: it was empty.
+		s.forgetMonths()
 	}
-	return err
 }
 
 func (s *Store) write(ctx context.Context, writes []*write) error {
@@ -303,4 +305,38 @@ func fromRow(r *db.Event) Event {
 		e.AnonymousID = *r.AnonymousID
 	}
 	return e
+}
+
+// eventsStep returns where a step of pruneRows events ends that starts at from, and whether there are more before the
+// end; when there are not, the step ends there.
+func (s *Store) eventsStep(ctx context.Context, tx pgx.Tx, project, from, before uuid.UUID) (end uuid.UUID, more bool, err error) {
+	end, err = s.q.EventsStep(ctx, tx, db.EventsStepParams{ProjectID: project, IDFrom: from, IDTo: before, Events: pruneRows})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return before, false, nil
+	}
+	if err != nil {
+		return end, false, fmt.Errorf("find the oldest events: %w", err)
+	}
+	return end, true, nil
+}
+
+// keysStep returns where a step of pruneRows keys ends that starts at from, nil when it is the last.
+func (s *Store) keysStep(ctx context.Context, tx pgx.Tx, project, from uuid.UUID) (*uuid.UUID, error) {
+	end, err := s.q.EventKeysStep(ctx, tx, project, from, pruneRows)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find idempotency keys: %w", err)
+	}
+	return &end, nil
+}
+
+// deleteKeys deletes the keys of a step that were claimed before a time; a nil end is the end of all keys.
+func (s *Store) deleteKeys(ctx context.Context, tx pgx.Tx, project, from uuid.UUID, end *uuid.UUID, before time.Time) error {
+	_, err := s.q.EventKeysDelete(ctx, tx, db.EventKeysDeleteParams{ProjectID: project, KeyFrom: from, KeyTo: end, Before: before})
+	if err != nil {
+		return fmt.Errorf("delete idempotency keys: %w", err)
+	}
+	return nil
 }

@@ -129,20 +129,37 @@ func (r *Runner) loop(ctx context.Context, j Job) {
 
 // Turn runs the job once, unless another node is at it.
 func (r *Runner) Turn(ctx context.Context, j Job) {
+	err := r.turn(ctx, j, "SELECT pg_try_advisory_lock(hashtext($1))")
+	if err != nil && ctx.Err() != context.Canceled {
+		r.log.Warn("job failed; it runs again at its next turn", "job", j.Name, "error", err)
+	}
+}
+
+// Run runs the job of this name now, after whoever is at it, and returns its error.
+func (r *Runner) Run(ctx context.Context, name string) error {
+	for _, j := range r.jobs {
+		if j.Name == name {
+			return r.turn(ctx, j, "SELECT true FROM pg_advisory_lock(hashtext($1))")
+		}
+	}
+	return fmt.Errorf("there is no job %q", name)
+}
+
+func (r *Runner) turn(ctx context.Context, j Job, lock string) error {
 	defer r.mark(j.Name)
-	ctx, cancel := context.WithTimeout(ctx, j.limit())
+	within, cancel := context.WithTimeout(ctx, j.limit())
 	defer cancel()
-	ran, err := r.locked(ctx, j)
+	ran, err := r.locked(within, j, lock)
 	if ran {
 		r.runs.WithLabelValues(j.Name).Inc()
 	}
 	if err != nil && ctx.Err() != context.Canceled {
 		r.failed.WithLabelValues(j.Name).Inc()
-		r.log.Warn("job failed; it runs again at its next turn", "job", j.Name, "error", err)
 	}
+	return err
 }
 
-func (r *Runner) locked(ctx context.Context, j Job) (ran bool, err error) {
+func (r *Runner) locked(ctx context.Context, j Job, lock string) (ran bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -155,7 +172,7 @@ func (r *Runner) locked(ctx context.Context, j Job) (ran bool, err error) {
 	defer conn.Release()
 	key := "nimbus.job." + j.Name
 	var got bool
-	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtext($1))", key).Scan(&got); err != nil {
+	if err := conn.QueryRow(ctx, lock, key).Scan(&got); err != nil {
 		return false, fmt.Errorf("ask for the lock: %w", err)
 	}
 	if !got {

@@ -311,6 +311,43 @@ func TestAnErrorIsCountedAndLoggedAndTheLockGivenBack(t *testing.T) {
 	}
 }
 
+func TestAJobCanBeRunAtOnceAndWaitsForWhoeverIsAtIt(t *testing.T) {
+	t.Parallel()
+	dsn := nimbustest.DSN(t)
+	begun, release := make(chan struct{}), make(chan struct{})
+	first := newNode(t, dsn, jobs.Job{Name: "prune", Every: time.Hour, Run: func(context.Context) error {
+		close(begun)
+		<-release
+		return nil
+	}})
+	second := newNode(t, dsn, jobs.Job{Name: "prune", Every: time.Hour, Run: func(context.Context) error {
+		select {
+		case <-release:
+			return errors.New("no such table")
+		default:
+			return errors.New("two nodes do the same work")
+		}
+	}})
+	ended := make(chan error, 2)
+	go func() { ended <- first.Run(t.Context(), "prune") }()
+	await(t, "the first run", begun)
+	go func() { ended <- second.Run(t.Context(), "prune") }()
+	close(release)
+	var got []string
+	for range 2 {
+		if err := <-ended; err != nil {
+			got = append(got, err.Error())
+		}
+	}
+	if len(got) != 1 || got[0] != "no such table" {
+		t.Errorf("errors %q, want what the second run returned", got)
+	}
+	second.wantCounts(t, "prune", 1, 1)
+	if err := second.Run(t.Context(), "purge"); err == nil || !strings.Contains(err.Error(), `"purge"`) {
+		t.Errorf("a job that is not there: %v", err)
+	}
+}
+
 func TestARunThatTakesTooLongIsInterruptedAndFails(t *testing.T) {
 	t.Parallel()
 	job := jobs.Job{Name: "slow", Every: time.Hour, Limit: time.Millisecond, Run: func(ctx context.Context) error {

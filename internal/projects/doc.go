@@ -11,7 +11,7 @@
 //   - A signature is compared in constant time and over the exact bytes sent. Whatever a header holds, verifying it ends
 //     in a principal or in an answer for the caller, never in an error of the database.
 //   - A deleted project disappears at once; its events are removed later, in bounded steps, and that goes on where it
-//     stopped after a crash.
+//     stopped after a crash. What its former members are told of that is exact after each step.
 //
 // What happens when that fails: every change is one transaction, so a failure leaves things as they were. Without the
 // database no key can be verified, and the error says that it is unavailable; nobody is let in on trust. A secret sealed

@@ -19,11 +19,14 @@ func NewAPI(projects *Projects) *API { return &API{projects: projects} }
 
 // CreateProject creates a project.
 func (a *API) CreateProject(ctx context.Context, req api.CreateProjectRequestObject) (api.CreateProjectResponseObject, error) {
-	description := ""
+	settings := Settings{Name: req.Body.Name}
 	if req.Body.Description != nil {
-		description = *req.Body.Description
+		settings.Description = *req.Body.Description
 	}
-	project, pair, err := a.projects.Create(ctx, auth.From(ctx).AccountID, req.Body.Name, description)
+	if req.Body.DataRetentionDays != nil {
+		settings.DataRetentionDays = *req.Body.DataRetentionDays
+	}
+	project, pair, err := a.projects.Create(ctx, auth.From(ctx).AccountID, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +67,7 @@ func (a *API) GetProject(ctx context.Context, req api.GetProjectRequestObject) (
 
 // UpdateProject changes a project.
 func (a *API) UpdateProject(ctx context.Context, req api.UpdateProjectRequestObject) (api.UpdateProjectResponseObject, error) {
-	change := Change{Name: req.Body.Name, Description: req.Body.Description}
+	change := Change{Name: req.Body.Name, Description: req.Body.Description, DataRetentionDays: req.Body.DataRetentionDays}
 	project, err := a.projects.Update(ctx, auth.From(ctx).AccountID, req.ProjectID, change)
 	if err != nil {
 		return nil, err
@@ -78,6 +81,20 @@ func (a *API) DeleteProject(ctx context.Context, req api.DeleteProjectRequestObj
 		return nil, err
 	}
 	return api.DeleteProject204Response{}, nil
+}
+
+// GetProjectDeletion tells how far the removal of a deleted project is.
+func (a *API) GetProjectDeletion(ctx context.Context, req api.GetProjectDeletionRequestObject) (api.GetProjectDeletionResponseObject, error) {
+	d, err := a.projects.Deletion(ctx, auth.From(ctx).AccountID, req.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	status := api.DeletionPending
+	if d.Running {
+		status = api.DeletionRunning
+	}
+	return api.GetProjectDeletion200JSONResponse{ProjectID: d.ProjectID, Status: status, DeletedAt: d.DeletedAt,
+		EventsDeleted: d.EventsDeleted, EventsLeft: d.EventsLeft}, nil
 }
 
 // RotateKeys replaces a project's key pair.
@@ -134,7 +151,7 @@ func (a *API) DeleteWriteKey(ctx context.Context, req api.DeleteWriteKeyRequestO
 
 func apiProject(p Project) api.Project {
 	return api.Project{
-		ID: p.ID, Name: p.Name, Description: p.Description, Role: api.Role(p.Role), APIKeyID: p.APIKeyID,
+		ID: p.ID, Name: p.Name, Description: p.Description, DataRetentionDays: p.DataRetentionDays, Role: api.Role(p.Role), APIKeyID: p.APIKeyID,
 		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
 }

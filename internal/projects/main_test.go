@@ -99,7 +99,7 @@ func (b *testBundle) count(t testing.TB, sql string, args ...any) int {
 
 func (b *testBundle) create(t testing.TB, name string) (projects.Project, projects.Pair) {
 	t.Helper()
-	project, pair, err := b.projects.Create(t.Context(), b.account, name, "")
+	project, pair, err := b.projects.Create(t.Context(), b.account, projects.Settings{Name: name})
 	if err != nil {
 		t.Fatalf("create project: %v", err)
 	}

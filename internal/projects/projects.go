@@ -38,19 +38,25 @@ func New(pool *pgxpool.Pool, ring *secretbox.Ring, now func() time.Time) *Projec
 // OnChange names what is to be called after each change of a project or its keys, before the change is answered.
 func (p *Projects) OnChange(changed func()) { p.changed = changed }
 
+// Settings are what the members of a project decide about it.
+type Settings struct {
+	Name              string
+	Description       string
+	DataRetentionDays int32 // after which events are pruned; 0: never
+}
+
 // Project is a project as one of its members sees it.
 type Project struct {
-	ID          uuid.UUID
-	Name        string
-	Description string
-	Role        string // of the member
-	APIKeyID    string // of the newest pair
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	Settings
+	ID        uuid.UUID
+	Role      string // of the member
+	APIKeyID  string // of the newest pair
+	CreatedAt time.Time
+	UpdatedAt time.Time
 }
 
 // Create makes a project with a key pair, and makes the account its owner.
-func (p *Projects) Create(ctx context.Context, accountID uuid.UUID, name, description string) (Project, Pair, error) {
+func (p *Projects) Create(ctx context.Context, accountID uuid.UUID, settings Settings) (Project, Pair, error) {
 	var project Project
 	var pair Pair
 	err := postgres.InTx(ctx, p.pool, func(tx pgx.Tx) error {
@@ -58,7 +64,7 @@ func (p *Projects) Create(ctx context.Context, accountID uuid.UUID, name, descri
 		if err != nil {
 			return err
 		}
-		if err := p.store.createProject(ctx, tx, id, accountID, name, description); err != nil {
+		if err := p.store.createProject(ctx, tx, id, accountID, settings); err != nil {
 			return err
 		}
 		project, pair, err = p.issuePair(ctx, tx, accountID, id)
@@ -96,8 +102,9 @@ func (p *Projects) List(ctx context.Context, accountID uuid.UUID, limit int32, c
 
 // Change is what Update does to a project; nil leaves a member as it is.
 type Change struct {
-	Name        *string
-	Description *string
+	Name              *string
+	Description       *string
+	DataRetentionDays *int32
 }
 
 // Update changes a project and returns it as it is then.
@@ -176,3 +183,6 @@ func (p *Projects) inLockedProject(ctx context.Context, accountID, projectID uui
 
 // CountActive returns how many projects are not deleted.
 func (p *Projects) CountActive(ctx context.Context) (int64, error) { return p.store.countActive(ctx) }
+
+// CountDeleted returns how many projects are deleted and not yet removed.
+func (p *Projects) CountDeleted(ctx context.Context) (int64, error) { return p.store.countDeleted(ctx) }

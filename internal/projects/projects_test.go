@@ -68,7 +68,7 @@ func TestAProjectExistsWithItsOwnerAndKeyOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.exec(t, `ALTER TABLE api_keys ADD CONSTRAINT refuse CHECK (false)`)
-	if _, _, err := b.projects.Create(t.Context(), b.account, "Web shop", ""); err == nil {
+	if _, _, err := b.projects.Create(t.Context(), b.account, projects.Settings{Name: "Web shop"}); err == nil {
 		t.Fatal("created without a key")
 	}
 	if n := b.count(t, `SELECT count(*) FROM projects`) + b.count(t, `SELECT count(*) FROM project_members`); n != 0 {
@@ -154,7 +154,7 @@ func TestListRefusesACursorItDidNotMake(t *testing.T) {
 func TestUpdateLeavesWhatIsAbsent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	project, _, err := b.projects.Create(t.Context(), b.account, "Web shop", "All of it")
+	project, _, err := b.projects.Create(t.Context(), b.account, projects.Settings{Name: "Web shop", Description: "All of it"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,11 +259,11 @@ func TestWhatIsNotMineIsTheSameAnswerAsWhatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	eve := b.newAccount(t, "eve@example.com")
-	mine, _, err := b.projects.Create(t.Context(), eve, "Mine", "")
+	mine, _, err := b.projects.Create(t.Context(), eve, projects.Settings{Name: "Mine"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	deleted, _, err := b.projects.Create(t.Context(), eve, "Deleted", "")
+	deleted, _, err := b.projects.Create(t.Context(), eve, projects.Settings{Name: "Deleted"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,6 +320,30 @@ func TestWithoutTheDatabaseEverythingIsUnavailableAndNobodyIsLetIn(t *testing.T)
 	for name, call := range calls {
 		if err := call(asAccount(t, b.account)); !postgres.IsUnavailable(err) {
 			t.Errorf("%s: error %v, want one that is unavailable", name, err)
+		}
+	}
+}
+
+func TestTheDataRetentionOfAProjectIsKeptChangedAndLifted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	project, _, err := b.projects.Create(t.Context(), b.account, projects.Settings{Name: "Limited", DataRetentionDays: 3650})
+	if err != nil || project.DataRetentionDays != 3650 {
+		t.Fatalf("%+v, %v", project, err)
+	}
+	name, days, never := "Renamed", int32(30), int32(0)
+	for _, step := range []struct {
+		change projects.Change
+		want   int32
+	}{{projects.Change{Name: &name}, 3650}, {projects.Change{DataRetentionDays: &days}, 30}, {projects.Change{DataRetentionDays: &never}, 0}} {
+		project, err = b.projects.Update(t.Context(), b.account, project.ID, step.change)
+		if err != nil || project.DataRetentionDays != step.want || project.Name != "Renamed" {
+			t.Errorf("%+v, %v, want %d days", project, err, step.want)
+		}
+	}
+	for _, days := range []int32{-1, 3651} {
+		if _, _, err := b.projects.Create(t.Context(), b.account, projects.Settings{Name: "x", DataRetentionDays: days}); err == nil {
+			t.Errorf("the database takes %d days", days)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/bahagh/nimbus/internal/problem"
 	"github.com/bahagh/nimbus/internal/projects"
 )
 
@@ -23,7 +24,11 @@ func (b *testBundle) fill(t testing.TB, project uuid.UUID, n int) {
 		SELECT $1, overlay(event_id_floor(e.ts)::text placing lpad(to_hex(e.i), 12, '0') from 25)::uuid, e.ts, now(), 0, 'page_view', '{}'
 		FROM (SELECT i, timestamptz '2026-01-01Z' + i % 59 * interval '1 day' AS ts FROM generate_series(1, $2::int) i) e`, project, n)
 	b.exec(t, `INSERT INTO event_keys (project_id, key_hash) VALUES ($1, gen_random_uuid())`, project)
-	b.exec(t, `INSERT INTO event_counts (project_id, granularity, name, bucket, count) VALUES ($1, 60, '', '2026-01-01Z', $2)`, project, n)
+	b.exec(t, `INSERT INTO event_counts (project_id, granularity, name, bucket, count)
+		SELECT e.project_id, g.seconds, n.name, date_trunc(g.field, e.ts, 'UTC'), count(*) FROM events e
+		CROSS JOIN (VALUES (60, 'minute'), (3600, 'hour'), (86400, 'day')) AS g(seconds, field)
+		CROSS JOIN LATERAL (VALUES (e.name), ('')) AS n(name)
+		WHERE e.project_id = $1 GROUP BY 1, 2, 3, 4`, project)
 	if _, err := b.projects.CreateWriteKey(context.Background(), b.account, project, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -39,18 +44,23 @@ func (b *testBundle) rows(t testing.TB, project uuid.UUID) int {
 	return n
 }
 
-// cancelAfter ends a context after a number of statements that delete events.
+// cancelAfter ends a context after a number of steps that deleted events, each with its commit.
 type cancelAfter struct {
 	left   atomic.Int32
 	cancel context.CancelFunc
 }
 
-func (c *cancelAfter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	return ctx
+type sqlKey struct{}
+
+func (c *cancelAfter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(data.SQL, "delete_events") {
+		c.left.Add(-1)
+	}
+	return context.WithValue(ctx, sqlKey{}, data.SQL)
 }
 
-func (c *cancelAfter) TraceQueryEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
-	if data.CommandTag.Delete() && data.CommandTag.RowsAffected() == 10_000 && c.left.Add(-1) == 0 {
+func (c *cancelAfter) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryEndData) {
+	if ctx.Value(sqlKey{}) == "commit" && c.left.Load() == 0 {
 		c.cancel()
 	}
 }
@@ -117,12 +127,74 @@ func TestPurgeGoesOnWhereItWasStopped(t *testing.T) {
 	if n := b.count(t, `SELECT count(*) FROM projects WHERE id = $1`, project.ID); n != 1 {
 		t.Error("the project is gone before its events, so nobody would look for them again")
 	}
+	if d := b.deletion(t, project.ID); !d.Running || d.EventsDeleted != 20_000 || d.EventsLeft != 15_000 {
+		t.Errorf("after two steps: %+v", d)
+	}
+	if n := b.count(t, `SELECT coalesce(sum(count), 0)::bigint FROM event_counts WHERE project_id = $1`, project.ID); n != 6*15_000 {
+		t.Errorf("the counts say %d, want six for each of the 15,000 events that are left", n)
+	}
 
 	if err := b.projects.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n := b.rows(t, project.ID); n != 0 {
 		t.Errorf("%d rows remain after the next Purge", n)
+	}
+	_, err = b.projects.Deletion(t.Context(), b.account, project.ID)
+	wantProblem(t, err, problem.NotFound(), "the deletion of a project of which nothing is left")
+}
+
+func (b *testBundle) deletion(t testing.TB, project uuid.UUID) projects.Deletion {
+	t.Helper()
+	d, err := b.projects.Deletion(t.Context(), b.account, project)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestOnlyMembersSeeADeletionAndOnlyOfADeletedProject(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	project, _ := b.create(t, "Deleted")
+	b.fill(t, project.ID, 7)
+	_, err := b.projects.Deletion(t.Context(), b.account, project.ID)
+	wantProblem(t, err, problem.NotFound(), "a project that is not deleted")
+	if err := b.projects.Delete(t.Context(), b.account, project.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.projects.Deletion(t.Context(), b.newAccount(t, "eve@example.com"), project.ID)
+	wantProblem(t, err, problem.NotFound(), "somebody else")
+	want := projects.Deletion{ProjectID: project.ID, DeletedAt: b.clock.Now(), EventsLeft: 7}
+	if d := b.deletion(t, project.ID); d != want {
+		t.Errorf("%+v, want %+v", d, want)
+	}
+	if n, err := b.projects.CountDeleted(t.Context()); err != nil || n != 1 {
+		t.Errorf("%d deleted projects, %v", n, err)
+	}
+}
+
+// What a request stores that was let in before the deletion is in the numbers, and removed with the rest.
+func TestEventsThatArriveDuringTheDeletionAreInItsNumbers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	project, _ := b.create(t, "Deleted")
+	b.fill(t, project.ID, 20)
+	if err := b.projects.Delete(t.Context(), b.account, project.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(t, `INSERT INTO events SELECT project_id, overlay(id::text placing 'f' from 36)::uuid, ts, received_at, seq, name, user_id, anonymous_id, props
+		FROM events WHERE project_id = $1 AND right(id::text, 1) = '1'`, project.ID)
+	b.exec(t, `UPDATE event_counts SET count = count + 2 WHERE project_id = $1 AND name = '' AND granularity = 86400 AND bucket = '2026-01-02Z'`, project.ID)
+	if d := b.deletion(t, project.ID); d.EventsLeft != 22 {
+		t.Errorf("%+v", d)
+	}
+	b.clock.advance(3 * time.Minute)
+	if err := b.projects.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := b.rows(t, project.ID); n != 0 {
+		t.Errorf("%d rows remain", n)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/db"
+	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/problem"
 )
 
@@ -25,8 +26,11 @@ func newStore(pool *pgxpool.Pool) store { return store{pool: pool, q: db.New()} 
 
 // Projects --------------------------------------------------------------------------------------------------------
 
-func (s store) createProject(ctx context.Context, tx db.DBTX, id, accountID uuid.UUID, name, description string) error {
-	if err := s.q.ProjectCreate(ctx, tx, id, name, description); err != nil {
+func (s store) createProject(ctx context.Context, tx db.DBTX, id, accountID uuid.UUID, settings Settings) error {
+	err := s.q.ProjectCreate(ctx, tx, db.ProjectCreateParams{
+		ID: id, Name: settings.Name, Description: settings.Description, DataRetentionDays: settings.DataRetentionDays,
+	})
+	if err != nil {
 		return fmt.Errorf("create project: %w", err)
 	}
 	if err := s.q.MemberCreate(ctx, tx, id, accountID, roleOwner); err != nil {
@@ -57,13 +61,18 @@ func (s store) projects(ctx context.Context, accountID uuid.UUID, before *uuid.U
 
 func projectOf(row db.ProjectsForAccountRow) Project {
 	return Project{
-		ID: row.ID, Name: row.Name, Description: row.Description, Role: row.Role, APIKeyID: row.APIKeyID,
+		ID:       row.ID,
+		Settings: Settings{Name: row.Name, Description: row.Description, DataRetentionDays: row.DataRetentionDays},
+		Role:     row.Role, APIKeyID: row.APIKeyID,
 		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
 	}
 }
 
 func (s store) updateProject(ctx context.Context, tx db.DBTX, id uuid.UUID, change Change) error {
-	if err := s.q.ProjectUpdate(ctx, tx, change.Name, change.Description, id); err != nil {
+	err := s.q.ProjectUpdate(ctx, tx, db.ProjectUpdateParams{
+		ID: id, Name: change.Name, Description: change.Description, DataRetentionDays: change.DataRetentionDays,
+	})
+	if err != nil {
 		return fmt.Errorf("update project: %w", err)
 	}
 	return nil
@@ -98,13 +107,32 @@ func (s store) projectsToPurge(ctx context.Context, deletedBefore time.Time) ([]
 	return ids, nil
 }
 
+// deletion says how far the removal of a project is of which the account was a member when it was deleted.
+func (s store) deletion(ctx context.Context, accountID, projectID uuid.UUID) (Deletion, error) {
+	row, err := s.q.ProjectDeletion(ctx, s.pool, projectID, accountID)
+	if err != nil {
+		return Deletion{}, absentOr(err, "load the deletion of a project")
+	}
+	return Deletion{ProjectID: row.ID, Running: row.PurgeStartedAt != nil, DeletedAt: row.DeletedAt.UTC(),
+		EventsDeleted: row.EventsDeleted, EventsLeft: row.EventsLeft}, nil
+}
+
 // purge removes a deleted project in bounded steps. The project goes last, for it is what makes the next purge look here
 // again.
-func (s store) purge(ctx context.Context, id uuid.UUID) error {
+func (s store) purge(ctx context.Context, id uuid.UUID, now time.Time) error {
+	if err := s.q.ProjectPurgeBegin(ctx, s.pool, now, id); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	for from := uuid.Nil; from != uuid.Max; {
+		var err error
+		if from, err = s.purgeEvents(ctx, id, from); err != nil {
+			return err
+		}
+	}
 	for _, part := range []struct {
 		what string
 		step func(context.Context, db.DBTX, uuid.UUID) (int64, error)
-	}{{"events", s.q.ProjectPurgeEvents}, {"counts", s.q.ProjectPurgeCounts}, {"event keys", s.q.ProjectPurgeEventKeys}} {
+	}{{"counts", s.q.ProjectPurgeCounts}, {"event keys", s.q.ProjectPurgeEventKeys}} {
 		for {
 			deleted, err := part.step(ctx, s.pool, id)
 			if err != nil {
@@ -119,6 +147,31 @@ func (s store) purge(ctx context.Context, id uuid.UUID) error {
 		return fmt.Errorf("delete the project itself: %w", err)
 	}
 	return nil
+}
+
+// purgeEvents removes one step of a project's events, and adds it to what the project says has been removed, in one
+// transaction. It returns where the next step starts, uuid.Max after the last: from the beginning, each would first
+// pass everything that is deleted and not yet vacuumed.
+func (s store) purgeEvents(ctx context.Context, project, from uuid.UUID) (uuid.UUID, error) {
+	end := uuid.Max
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		next, err := s.q.ProjectPurgeStep(ctx, tx, project, from)
+		switch {
+		case err == nil:
+			end = next
+		case !errors.Is(err, pgx.ErrNoRows):
+			return fmt.Errorf("find events: %w", err)
+		}
+		deleted, err := s.q.ProjectPurgeEvents(ctx, tx, project, from, end)
+		if err != nil {
+			return fmt.Errorf("delete events: %w", err)
+		}
+		if err := s.q.ProjectPurgeProgress(ctx, tx, deleted, project); err != nil {
+			return fmt.Errorf("store the progress: %w", err)
+		}
+		return nil
+	})
+	return end, err
 }
 
 // API keys --------------------------------------------------------------------------------------------------------
@@ -270,6 +323,15 @@ func (s store) countActive(ctx context.Context) (int64, error) {
 	n, err := s.q.ProjectsActive(ctx, s.pool)
 	if err != nil {
 		return 0, fmt.Errorf("count projects: %w", err)
+	}
+	return n, nil
+}
+
+// countDeleted counts the projects that are deleted and still there.
+func (s store) countDeleted(ctx context.Context) (int64, error) {
+	n, err := s.q.ProjectsDeleted(ctx, s.pool)
+	if err != nil {
+		return 0, fmt.Errorf("count deleted projects: %w", err)
 	}
 	return n, nil
 }

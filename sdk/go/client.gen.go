@@ -147,6 +147,24 @@ func (e MetricsMetaSource) Valid() bool {
 	}
 }
 
+// Defines values for ProjectDeletionStatus.
+const (
+	DeletionPending ProjectDeletionStatus = "pending"
+	DeletionRunning ProjectDeletionStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the ProjectDeletionStatus enum.
+func (e ProjectDeletionStatus) Valid() bool {
+	switch e {
+	case DeletionPending:
+		return true
+	case DeletionRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Role.
 const (
 	RoleAdmin  Role = "admin"
@@ -236,11 +254,23 @@ type CheckStatus string
 
 // CreateProjectRequest defines model for CreateProjectRequest.
 type CreateProjectRequest struct {
-	Description *ProjectDescription `json:"description,omitempty"`
+	// DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
+	// longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
+	//
+	//
+	// Example: 365
+	DataRetentionDays *DataRetentionDays  `json:"data_retention_days,omitempty"`
+	Description       *ProjectDescription `json:"description,omitempty"`
 
 	// Name Example: Web shop
 	Name ProjectName `json:"name"`
 }
+
+// DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
+// longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
+//
+// Example: 365
+type DataRetentionDays = int32
 
 // Event One thing that happened.
 type Event struct {
@@ -492,16 +522,41 @@ type Project struct {
 	// APIKeyID The id of the newest key pair.
 	//
 	// Example: nk_3kTMd9PrXfGaqsMs
-	APIKeyID    string             `json:"api_key_id"`
-	CreatedAt   time.Time          `json:"created_at"`
-	Description string             `json:"description"`
-	ID          openapi_types.UUID `json:"id"`
-	Name        string             `json:"name"`
+	APIKeyID  string    `json:"api_key_id"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
+	// longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
+	//
+	//
+	// Example: 365
+	DataRetentionDays DataRetentionDays  `json:"data_retention_days"`
+	Description       string             `json:"description"`
+	ID                openapi_types.UUID `json:"id"`
+	Name              string             `json:"name"`
 
 	// Role What the caller may do in the project.
 	Role      Role      `json:"role"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
+
+// ProjectDeletion defines model for ProjectDeletion.
+type ProjectDeletion struct {
+	DeletedAt time.Time `json:"deleted_at"`
+
+	// EventsDeleted Events removed so far.
+	EventsDeleted int64 `json:"events_deleted"`
+
+	// EventsLeft Events still stored.
+	EventsLeft int64              `json:"events_left"`
+	ProjectID  openapi_types.UUID `json:"project_id"`
+
+	// Status `pending`: nothing has been removed yet. `running`: events are being removed.
+	Status ProjectDeletionStatus `json:"status"`
+}
+
+// ProjectDeletionStatus `pending`: nothing has been removed yet. `running`: events are being removed.
+type ProjectDeletionStatus string
 
 // ProjectDescription defines model for ProjectDescription.
 type ProjectDescription = string
@@ -604,7 +659,13 @@ type StoredEvent struct {
 
 // UpdateProjectRequest defines model for UpdateProjectRequest.
 type UpdateProjectRequest struct {
-	Description *ProjectDescription `json:"description,omitempty"`
+	// DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
+	// longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
+	//
+	//
+	// Example: 365
+	DataRetentionDays *DataRetentionDays  `json:"data_retention_days,omitempty"`
+	Description       *ProjectDescription `json:"description,omitempty"`
 
 	// Name Example: Web shop
 	Name *ProjectName `json:"name,omitempty"`
@@ -941,6 +1002,9 @@ type ClientInterface interface {
 	// `name`, `user_id` (or `anonymous_id`) and `idempotency_key`. Events without an `idempotency_key` in a signed
 	// request are identified by the signature and their position, so that a replayed request changes nothing.
 	//
+	// An event older than the project's `data_retention_days` is accepted like any other, and pruned within the hour.
+	// What has been pruned is not remembered: sent again it is stored again, until it is pruned again.
+	//
 	// The body may be compressed (`Content-Encoding: gzip` or `zstd`) and is limited to 10 MiB before and after
 	// decompression. `project_id` must be the key's own project.
 	//
@@ -959,6 +1023,9 @@ type ClientInterface interface {
 	// Sending an event again stores nothing and counts it in `duplicates`: its id is derived from the project, `ts`,
 	// `name`, `user_id` (or `anonymous_id`) and `idempotency_key`. Events without an `idempotency_key` in a signed
 	// request are identified by the signature and their position, so that a replayed request changes nothing.
+	//
+	// An event older than the project's `data_retention_days` is accepted like any other, and pruned within the hour.
+	// What has been pruned is not remembered: sent again it is stored again, until it is pruned again.
 	//
 	// The body may be compressed (`Content-Encoding: gzip` or `zstd`) and is limited to 10 MiB before and after
 	// decompression. `project_id` must be the key's own project.
@@ -1019,7 +1086,8 @@ type ClientInterface interface {
 	// DeleteProject Delete a project and its events
 	//
 	// The project and its keys stop working before the reply; its events are removed in the background, in steps, so
-	// that a large project does not disturb the others.
+	// that a large project does not disturb the others. That begins a few minutes later, when no request that was let
+	// in before can still be storing events; `GET /v1/projects/{project_id}/deletion` tells how far it is.
 	//
 	// Corresponds with DELETE /v1/projects/{project_id} (the `DeleteProject` operationId).
 	DeleteProject(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1046,6 +1114,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /v1/projects/{project_id} (the `UpdateProject` operationId).
 	UpdateProject(ctx context.Context, projectID ProjectPath, body UpdateProjectJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetProjectDeletion See how far the deletion of a project is
+	//
+	// For those who were its members. A project that is not deleted is a 404, and so is one of which nothing is
+	// left: that is how the end shows.
+	//
+	// Corresponds with GET /v1/projects/{project_id}/deletion (the `GetProjectDeletion` operationId).
+	GetProjectDeletion(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateKeysWithBody Replace the project's key pair
 	//
@@ -1310,6 +1386,9 @@ func (c *HTTPClient) ListEvents(ctx context.Context, params *ListEventsParams, r
 // `name`, `user_id` (or `anonymous_id`) and `idempotency_key`. Events without an `idempotency_key` in a signed
 // request are identified by the signature and their position, so that a replayed request changes nothing.
 //
+// An event older than the project's `data_retention_days` is accepted like any other, and pruned within the hour.
+// What has been pruned is not remembered: sent again it is stored again, until it is pruned again.
+//
 // The body may be compressed (`Content-Encoding: gzip` or `zstd`) and is limited to 10 MiB before and after
 // decompression. `project_id` must be the key's own project.
 //
@@ -1338,6 +1417,9 @@ func (c *HTTPClient) IngestEventsWithBody(ctx context.Context, params *IngestEve
 // Sending an event again stores nothing and counts it in `duplicates`: its id is derived from the project, `ts`,
 // `name`, `user_id` (or `anonymous_id`) and `idempotency_key`. Events without an `idempotency_key` in a signed
 // request are identified by the signature and their position, so that a replayed request changes nothing.
+//
+// An event older than the project's `data_retention_days` is accepted like any other, and pruned within the hour.
+// What has been pruned is not remembered: sent again it is stored again, until it is pruned again.
 //
 // The body may be compressed (`Content-Encoding: gzip` or `zstd`) and is limited to 10 MiB before and after
 // decompression. `project_id` must be the key's own project.
@@ -1468,7 +1550,8 @@ func (c *HTTPClient) CreateProject(ctx context.Context, body CreateProjectJSONRe
 // DeleteProject Delete a project and its events
 //
 // The project and its keys stop working before the reply; its events are removed in the background, in steps, so
-// that a large project does not disturb the others.
+// that a large project does not disturb the others. That begins a few minutes later, when no request that was let
+// in before can still be storing events; `GET /v1/projects/{project_id}/deletion` tells how far it is.
 //
 // Corresponds with DELETE /v1/projects/{project_id} (the `DeleteProject` operationId).
 func (c *HTTPClient) DeleteProject(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1526,6 +1609,24 @@ func (c *HTTPClient) UpdateProjectWithBody(ctx context.Context, projectID Projec
 // Corresponds with PATCH /v1/projects/{project_id} (the `UpdateProject` operationId).
 func (c *HTTPClient) UpdateProject(ctx context.Context, projectID ProjectPath, body UpdateProjectJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateProjectRequest(c.Server, projectID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetProjectDeletion See how far the deletion of a project is
+//
+// For those who were its members. A project that is not deleted is a 404, and so is one of which nothing is
+// left: that is how the end shows.
+//
+// Corresponds with GET /v1/projects/{project_id}/deletion (the `GetProjectDeletion` operationId).
+func (c *HTTPClient) GetProjectDeletion(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetProjectDeletionRequest(c.Server, projectID)
 	if err != nil {
 		return nil, err
 	}
@@ -2514,6 +2615,40 @@ func NewUpdateProjectRequestWithBody(server string, projectID ProjectPath, conte
 	return req, nil
 }
 
+// NewGetProjectDeletionRequest constructs an http.Request for the GetProjectDeletion method
+func NewGetProjectDeletionRequest(server string, projectID ProjectPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/deletion", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRotateKeysRequest calls the generic RotateKeys builder with application/json body
 func NewRotateKeysRequest(server string, projectID ProjectPath, body RotateKeysJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -2883,6 +3018,9 @@ type ClientWithResponsesInterface interface {
 	// `name`, `user_id` (or `anonymous_id`) and `idempotency_key`. Events without an `idempotency_key` in a signed
 	// request are identified by the signature and their position, so that a replayed request changes nothing.
 	//
+	// An event older than the project's `data_retention_days` is accepted like any other, and pruned within the hour.
+	// What has been pruned is not remembered: sent again it is stored again, until it is pruned again.
+	//
 	// The body may be compressed (`Content-Encoding: gzip` or `zstd`) and is limited to 10 MiB before and after
 	// decompression. `project_id` must be the key's own project.
 	//
@@ -2901,6 +3039,9 @@ type ClientWithResponsesInterface interface {
 	// Sending an event again stores nothing and counts it in `duplicates`: its id is derived from the project, `ts`,
 	// `name`, `user_id` (or `anonymous_id`) and `idempotency_key`. Events without an `idempotency_key` in a signed
 	// request are identified by the signature and their position, so that a replayed request changes nothing.
+	//
+	// An event older than the project's `data_retention_days` is accepted like any other, and pruned within the hour.
+	// What has been pruned is not remembered: sent again it is stored again, until it is pruned again.
 	//
 	// The body may be compressed (`Content-Encoding: gzip` or `zstd`) and is limited to 10 MiB before and after
 	// decompression. `project_id` must be the key's own project.
@@ -2969,7 +3110,8 @@ type ClientWithResponsesInterface interface {
 	// DeleteProjectWithResponse Delete a project and its events
 	//
 	// The project and its keys stop working before the reply; its events are removed in the background, in steps, so
-	// that a large project does not disturb the others.
+	// that a large project does not disturb the others. That begins a few minutes later, when no request that was let
+	// in before can still be storing events; `GET /v1/projects/{project_id}/deletion` tells how far it is.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3000,6 +3142,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /v1/projects/{project_id} (the `UpdateProject` operationId).
 	UpdateProjectWithResponse(ctx context.Context, projectID ProjectPath, body UpdateProjectJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateProjectResponse, error)
+
+	// GetProjectDeletionWithResponse See how far the deletion of a project is
+	//
+	// For those who were its members. A project that is not deleted is a 404, and so is one of which nothing is
+	// left: that is how the end shows.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/projects/{project_id}/deletion (the `GetProjectDeletion` operationId).
+	GetProjectDeletionWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*GetProjectDeletionResponse, error)
 
 	// RotateKeysWithBodyWithResponse Replace the project's key pair
 	//
@@ -4381,6 +4533,82 @@ func (r UpdateProjectResponse) ContentType() string {
 	return ""
 }
 
+// GetProjectDeletionResponse401Headers the declared response headers of an HTTP 401 response for GetProjectDeletion
+type GetProjectDeletionResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetProjectDeletionResponse503Headers the declared response headers of an HTTP 503 response for GetProjectDeletion
+type GetProjectDeletionResponse503Headers struct {
+	RetryAfter *int
+}
+
+type GetProjectDeletionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProjectDeletion
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetProjectDeletionResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetProjectDeletionResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetProjectDeletionResponse) GetJSON200() *ProjectDeletion {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetProjectDeletionResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetProjectDeletionResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetProjectDeletionResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetProjectDeletionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetProjectDeletionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetProjectDeletionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetProjectDeletionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RotateKeysResponse401Headers the declared response headers of an HTTP 401 response for RotateKeys
 type RotateKeysResponse401Headers struct {
 	WWWAuthenticate *string
@@ -5000,6 +5228,9 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params
 // `name`, `user_id` (or `anonymous_id`) and `idempotency_key`. Events without an `idempotency_key` in a signed
 // request are identified by the signature and their position, so that a replayed request changes nothing.
 //
+// An event older than the project's `data_retention_days` is accepted like any other, and pruned within the hour.
+// What has been pruned is not remembered: sent again it is stored again, until it is pruned again.
+//
 // The body may be compressed (`Content-Encoding: gzip` or `zstd`) and is limited to 10 MiB before and after
 // decompression. `project_id` must be the key's own project.
 //
@@ -5024,6 +5255,9 @@ func (c *ClientWithResponses) IngestEventsWithBodyWithResponse(ctx context.Conte
 // Sending an event again stores nothing and counts it in `duplicates`: its id is derived from the project, `ts`,
 // `name`, `user_id` (or `anonymous_id`) and `idempotency_key`. Events without an `idempotency_key` in a signed
 // request are identified by the signature and their position, so that a replayed request changes nothing.
+//
+// An event older than the project's `data_retention_days` is accepted like any other, and pruned within the hour.
+// What has been pruned is not remembered: sent again it is stored again, until it is pruned again.
 //
 // The body may be compressed (`Content-Encoding: gzip` or `zstd`) and is limited to 10 MiB before and after
 // decompression. `project_id` must be the key's own project.
@@ -5134,7 +5368,8 @@ func (c *ClientWithResponses) CreateProjectWithResponse(ctx context.Context, bod
 // DeleteProjectWithResponse Delete a project and its events
 //
 // The project and its keys stop working before the reply; its events are removed in the background, in steps, so
-// that a large project does not disturb the others.
+// that a large project does not disturb the others. That begins a few minutes later, when no request that was let
+// in before can still be storing events; `GET /v1/projects/{project_id}/deletion` tells how far it is.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5188,6 +5423,22 @@ func (c *ClientWithResponses) UpdateProjectWithResponse(ctx context.Context, pro
 		return nil, err
 	}
 	return ParseUpdateProjectResponse(rsp)
+}
+
+// GetProjectDeletionWithResponse See how far the deletion of a project is
+//
+// For those who were its members. A project that is not deleted is a 404, and so is one of which nothing is
+// left: that is how the end shows.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/projects/{project_id}/deletion (the `GetProjectDeletion` operationId).
+func (c *ClientWithResponses) GetProjectDeletionWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*GetProjectDeletionResponse, error) {
+	rsp, err := c.GetProjectDeletion(ctx, projectID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetProjectDeletionResponse(rsp)
 }
 
 // RotateKeysWithBodyWithResponse Replace the project's key pair
@@ -6502,6 +6753,76 @@ func ParseUpdateProjectResponse(rsp *http.Response) (*UpdateProjectResponse, err
 		response.Headers401 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdateProjectResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetProjectDeletionResponse parses an HTTP response from a GetProjectDeletionWithResponse call
+func ParseGetProjectDeletionResponse(rsp *http.Response) (*GetProjectDeletionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetProjectDeletionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProjectDeletion
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetProjectDeletionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetProjectDeletionResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

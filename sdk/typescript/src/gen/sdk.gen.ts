@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectErrors, GetProjectResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -126,7 +126,8 @@ export const createProject = <ThrowOnError extends boolean = false>(options: Opt
  * Delete a project and its events
  *
  * The project and its keys stop working before the reply; its events are removed in the background, in steps, so
- * that a large project does not disturb the others.
+ * that a large project does not disturb the others. That begins a few minutes later, when no request that was let
+ * in before can still be storing events; `GET /v1/projects/{project_id}/deletion` tells how far it is.
  *
  */
 export const deleteProject = <ThrowOnError extends boolean = false>(options: Options<DeleteProjectData, ThrowOnError>) => (options.client ?? client).delete<DeleteProjectResponses, DeleteProjectErrors, ThrowOnError>({
@@ -157,6 +158,19 @@ export const updateProject = <ThrowOnError extends boolean = false>(options: Opt
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * See how far the deletion of a project is
+ *
+ * For those who were its members. A project that is not deleted is a 404, and so is one of which nothing is
+ * left: that is how the end shows.
+ *
+ */
+export const getProjectDeletion = <ThrowOnError extends boolean = false>(options: Options<GetProjectDeletionData, ThrowOnError>) => (options.client ?? client).get<GetProjectDeletionResponses, GetProjectDeletionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/deletion',
+    ...options
 });
 
 /**
@@ -250,6 +264,9 @@ export const listEvents = <ThrowOnError extends boolean = false>(options: Option
  * Sending an event again stores nothing and counts it in `duplicates`: its id is derived from the project, `ts`,
  * `name`, `user_id` (or `anonymous_id`) and `idempotency_key`. Events without an `idempotency_key` in a signed
  * request are identified by the signature and their position, so that a replayed request changes nothing.
+ *
+ * An event older than the project's `data_retention_days` is accepted like any other, and pruned within the hour.
+ * What has been pruned is not remembered: sent again it is stored again, until it is pruned again.
  *
  * The body may be compressed (`Content-Encoding: gzip` or `zstd`) and is limited to 10 MiB before and after
  * decompression. `project_id` must be the key's own project.

@@ -120,20 +120,30 @@ export type ProjectName = string;
 
 export type ProjectDescription = string;
 
+/**
+ * Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
+ * longer in any metric; 0 keeps them for ever, and is what a new project has unless it says otherwise.
+ *
+ */
+export type DataRetentionDays = number;
+
 export type CreateProjectRequest = {
     name: ProjectName;
     description?: ProjectDescription;
+    data_retention_days?: DataRetentionDays;
 };
 
 export type UpdateProjectRequest = {
     name?: ProjectName;
     description?: ProjectDescription;
+    data_retention_days?: DataRetentionDays;
 };
 
 export type Project = {
     id: string;
     name: string;
     description: string;
+    data_retention_days: DataRetentionDays;
     role: Role;
     /**
      * The id of the newest key pair.
@@ -141,6 +151,23 @@ export type Project = {
     api_key_id: string;
     created_at: string;
     updated_at: string;
+};
+
+export type ProjectDeletion = {
+    project_id: string;
+    /**
+     * `pending`: nothing has been removed yet. `running`: events are being removed.
+     */
+    status: 'pending' | 'running';
+    deleted_at: string;
+    /**
+     * Events removed so far.
+     */
+    events_deleted: number;
+    /**
+     * Events still stored.
+     */
+    events_left: number;
 };
 
 /**
@@ -928,6 +955,44 @@ export type UpdateProjectResponses = {
 };
 
 export type UpdateProjectResponse = UpdateProjectResponses[keyof UpdateProjectResponses];
+
+export type GetProjectDeletionData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/deletion';
+};
+
+export type GetProjectDeletionErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type GetProjectDeletionError = GetProjectDeletionErrors[keyof GetProjectDeletionErrors];
+
+export type GetProjectDeletionResponses = {
+    /**
+     * The project is deleted, and something of it is still stored.
+     */
+    200: ProjectDeletion;
+};
+
+export type GetProjectDeletionResponse = GetProjectDeletionResponses[keyof GetProjectDeletionResponses];
 
 export type RotateKeysData = {
     body?: RotateKeysRequest;
