@@ -54,6 +54,10 @@ func WithIngestion(change func(*events.BatcherConfig)) Option {
 	return func(a *App) { change(&a.ingestion) }
 }
 
+// giveUpTime is how long a start that failed may take to end, because the next one waits for that. A PostgreSQL that was
+// asked to stop while it recovers can take 30 s; stopped hard it recovers again, and nothing is lost.
+const giveUpTime = 2 * time.Second
+
 // New opens the database and connects the slices. now is the clock of everything but waiting: how long something took
 // or has been waiting is measured with one that nobody can set. Close must be called when Run is not.
 func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger, options ...Option) (_ *App, err error) {
@@ -63,7 +67,9 @@ func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slo
 	}
 	defer func() {
 		if err != nil {
-			a.Close(context.WithoutCancel(ctx))
+			hurry, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpTime)
+			defer cancel()
+			a.Close(hurry)
 		}
 	}()
 	if a.db, err = OpenDatabase(ctx, cfg, log); err != nil {
