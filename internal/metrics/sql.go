@@ -53,11 +53,7 @@ func (q *question) begin() *statement {
 // those of equal measure by value. A value whose events measure nothing does not appear.
 func (q *question) topGroups(limit int) (string, []any) {
 	s := q.begin()
-	columns := s.key() + " AS k"
-	if v := s.value(); v != "" {
-		columns += ", " + v + " AS v"
-	}
-	inner := s.from(columns, "")
+	inner := s.from(s.key() + " AS k")
 	sql := fmt.Sprintf("SELECT x.k FROM (%s) AS x GROUP BY x.k ORDER BY %s DESC NULLS LAST, x.k COLLATE \"C\" LIMIT %s",
 		inner, s.aggregate(), s.arg(limit, "bigint"))
 	return sql, s.args
@@ -75,26 +71,42 @@ const (
 // number comes from the events themselves, since neither distinct people nor averages add up.
 func (q *question) series(shown []*string) (string, []any) {
 	s := q.begin()
-	columns := "width_bucket(e.ts, " + s.arg(q.bounds, "timestamptz[]") + ") AS b"
-	join, group, sets := "", strconv.Itoa(allGroups), "(x.b), ()"
-	if q.breakdown != NoBreakdown {
+	bucket := "width_bucket(e.ts, " + s.arg(q.bounds, "timestamptz[]") + ") AS b"
+	inner, group, sets := "", strconv.Itoa(allGroups), "(x.b), ()"
+	if q.breakdown == NoBreakdown {
+		inner = s.from(bucket)
+	} else {
 		absent := restGroup
 		for i, k := range shown {
 			if k == nil {
 				absent = i + 1
 			}
 		}
-		key := s.key()
-		columns += fmt.Sprintf(", CASE WHEN %s IS NULL THEN %s ELSE coalesce(t.slot, %d) END AS g", key, s.arg(absent, "bigint"), restGroup)
-		join = fmt.Sprintf(" LEFT JOIN unnest(%s) WITH ORDINALITY AS t (k, slot) ON t.k = %s", s.arg(shown, "text[]"), key)
+		// OFFSET 0 keeps the planner from pulling the inner query up and computing the key once for each use of it.
+		inner = fmt.Sprintf("SELECT %[1]sy.b, CASE WHEN y.k IS NULL THEN %[2]s ELSE coalesce(t.slot, %[3]d) END AS g%[4]s FROM (%[5]s OFFSET 0) AS y "+
+			"LEFT JOIN unnest(%[6]s) WITH ORDINALITY AS t (k, slot) ON t.k = y.k",
+			s.distinct(), s.arg(absent, "bigint"), restGroup, s.measuredColumn("y.v"), s.from(bucket+", "+s.key()+" AS k"), s.arg(shown, "text[]"))
 		group, sets = "coalesce(x.g, "+strconv.Itoa(allGroups)+")", "(x.b, x.g), (x.g), (x.b), ()"
 	}
-	if v := s.value(); v != "" {
-		columns += ", " + v + " AS v"
-	}
 	sql := fmt.Sprintf("SELECT coalesce(x.b, %d)::int, %s::int, (%s)::text FROM (%s) AS x GROUP BY GROUPING SETS (%s)",
-		wholeRange, group, s.aggregate(), s.from(columns, join), sets)
+		wholeRange, group, s.aggregate(), inner, sets)
 	return sql, s.args
+}
+
+// distinct is for people: a hash of them is far less work than sorting all of their events.
+func (s *statement) distinct() string {
+	if s.measure == Users {
+		return "DISTINCT "
+	}
+	return ""
+}
+
+// measuredColumn is what is measured as a further column v, nothing for the event itself.
+func (s *statement) measuredColumn(expression string) string {
+	if s.measure == Count {
+		return ""
+	}
+	return ", " + expression + " AS v"
 }
 
 // key is the value of the breakdown as text; NULL when the prop is absent or null. Numbers are written in one way each,
@@ -138,16 +150,10 @@ func (s *statement) aggregate() string {
 	}
 }
 
-// from selects columns of the events in question.
-func (s *statement) from(columns, join string) string {
+// from selects columns of the events in question, and what is measured of each as v.
+func (s *statement) from(columns string) string {
 	var b strings.Builder
-	b.WriteString("SELECT ")
-	if s.measure == Users {
-		b.WriteString("DISTINCT ") // a hash of people is far less work than sorting all of their events
-	}
-	b.WriteString(columns)
-	b.WriteString(" FROM events e")
-	b.WriteString(join)
+	b.WriteString("SELECT " + s.distinct() + columns + s.measuredColumn(s.value()) + " FROM events e")
 	from, to := s.arg(s.bounds[0], "timestamptz"), s.arg(s.bounds[len(s.bounds)-1], "timestamptz")
 	// The ids choose the partitions and the part of the index. Bounds are whole milliseconds, as the time in an id is,
 	// so they choose the same events that the times do.
