@@ -54,14 +54,10 @@ func allow(_ context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// checkProblem fails unless the error is the caller's to mend.
-func checkProblem(t testing.TB, err error) *problem.Error {
-	t.Helper()
+// refused reports whether the error is the caller's to mend.
+func refused(err error) bool {
 	var p *problem.Error
-	if !errors.As(err, &p) || problem.KindOf(p.Code).Status >= 500 {
-		t.Fatalf("%v, want a problem of the caller", err)
-	}
-	return p
+	return errors.As(err, &p) && problem.KindOf(p.Code).Status < 500
 }
 
 // store counts n events of a name at each of the times.

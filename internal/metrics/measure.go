@@ -63,10 +63,10 @@ func (m Measure) Definition(prop string) string {
 const calendar = "Buckets are half-open and follow the calendar of the time zone. An event that arrives late counts in the bucket of its ts."
 
 func (m Measure) what(prop string) string {
-	switch m {
-	case Count:
+	switch {
+	case m == Count:
 		return "The number of stored events whose ts lies in the bucket, each event once however often it was sent."
-	case Users:
+	case m == Users:
 		return "The number of distinct people with an event whose ts lies in the bucket, counted exactly; the total is the " +
 			"distinct people of the whole range and not the sum of the buckets. A person is the user_id of an event or, where " +
 			"that is absent, its anonymous_id; the two never mix, and events with neither are left out."
