@@ -24,24 +24,23 @@ func TestTheCurlsOfTheREADMEWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	url := apptest.Boot(t).URL
-	ran := 0
+	// One script, because the later blocks go on with what the first has found out.
+	var script strings.Builder
 	for _, block := range shellBlock.FindAllStringSubmatch(string(readme), -1) {
-		if !strings.Contains(block[1], "curl") {
-			continue
-		}
-		ran++
-		script := strings.ReplaceAll(block[1], "http://127.0.0.1:8080", url)
-		out, err := exec.CommandContext(t.Context(), "sh", "-eu", "-c", script).CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v\n%s\n%s", err, script, out)
-		}
-		for _, want := range []string{`"accepted":1`, `"total":1`} {
-			if !strings.Contains(string(out), want) {
-				t.Errorf("%s is not in the answers: %s", want, out)
-			}
+		if strings.Contains(block[1], "curl") {
+			script.WriteString(strings.ReplaceAll(block[1], "http://127.0.0.1:8080", url))
 		}
 	}
-	if ran == 0 {
-		t.Error("the README shows no curl")
+	out, err := exec.CommandContext(t.Context(), "sh", "-eu", "-c", script.String()).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, script.String(), out)
+	}
+	for _, want := range []string{`"accepted":1`, `"metric":"events.count"`, `"metric":"events.users"`} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%s is not in the answers: %s", want, out)
+		}
+	}
+	if n := strings.Count(string(out), `"total":1`); n != 2 {
+		t.Errorf("%d answers have a total of 1, want 2: %s", n, out)
 	}
 }

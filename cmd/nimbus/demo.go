@@ -211,15 +211,22 @@ func (s *shop) answer(ctx context.Context, p *nimbus.ProjectWithSecret) (string,
 	if res.JSON200 == nil {
 		return "", fmt.Errorf("query metrics: %s %s", res.Status(), res.Body)
 	}
+	// Of a count every number is there: null stands for the mean of nothing.
+	number := func(v *float64) float64 {
+		if v == nil {
+			return 0
+		}
+		return *v
+	}
 	top := 1.0
 	for _, pt := range res.JSON200.Series {
-		top = max(top, pt.Value)
+		top = max(top, number(pt.Value))
 	}
 	var b strings.Builder
 	for _, pt := range res.JSON200.Series {
 		const width = 40
-		fmt.Fprintf(&b, "\n  %s %7.0f  %s", pt.TS.Format("Mon 2006-01-02"), pt.Value, strings.Repeat("#", int(pt.Value/top*width)))
+		fmt.Fprintf(&b, "\n  %s %7.0f  %s", pt.TS.Format("Mon 2006-01-02"), number(pt.Value), strings.Repeat("#", int(number(pt.Value)/top*width)))
 	}
-	fmt.Fprintf(&b, "\n  total %.0f, exact, from %s, in %.1f ms\n", res.JSON200.Total, res.JSON200.Meta.Source, res.JSON200.Meta.TookMs)
+	fmt.Fprintf(&b, "\n  total %.0f, exact, from %s, in %.1f ms\n", number(res.JSON200.Total), res.JSON200.Meta.Source, res.JSON200.Meta.TookMs)
 	return b.String(), nil
 }

@@ -21,12 +21,15 @@ import (
 // Defines values for Breakdown.
 const (
 	BreakdownName Breakdown = "name"
+	BreakdownProp Breakdown = "prop"
 )
 
 // Valid indicates whether the value is a known member of the Breakdown enum.
 func (e Breakdown) Valid() bool {
 	switch e {
 	case BreakdownName:
+		return true
+	case BreakdownProp:
 		return true
 	default:
 		return false
@@ -111,6 +114,126 @@ func (e FieldErrorIn) Valid() bool {
 	}
 }
 
+// Defines values for FilterCompareOp.
+const (
+	FilterGt  FilterCompareOp = "gt"
+	FilterGte FilterCompareOp = "gte"
+	FilterLt  FilterCompareOp = "lt"
+	FilterLte FilterCompareOp = "lte"
+)
+
+// Valid indicates whether the value is a known member of the FilterCompareOp enum.
+func (e FilterCompareOp) Valid() bool {
+	switch e {
+	case FilterGt:
+		return true
+	case FilterGte:
+		return true
+	case FilterLt:
+		return true
+	case FilterLte:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilterContainsOp.
+const (
+	FilterContainsOpFilterContainsOp FilterContainsOp = "contains"
+)
+
+// Valid indicates whether the value is a known member of the FilterContainsOp enum.
+func (e FilterContainsOp) Valid() bool {
+	switch e {
+	case FilterContainsOpFilterContainsOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilterEqualOp.
+const (
+	FilterEq  FilterEqualOp = "eq"
+	FilterNeq FilterEqualOp = "neq"
+)
+
+// Valid indicates whether the value is a known member of the FilterEqualOp enum.
+func (e FilterEqualOp) Valid() bool {
+	switch e {
+	case FilterEq:
+		return true
+	case FilterNeq:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilterExistsOp.
+const (
+	FilterExistsOpFilterExistsOp FilterExistsOp = "exists"
+)
+
+// Valid indicates whether the value is a known member of the FilterExistsOp enum.
+func (e FilterExistsOp) Valid() bool {
+	switch e {
+	case FilterExistsOpFilterExistsOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilterGroupOp.
+const (
+	FilterAnd FilterGroupOp = "and"
+	FilterOr  FilterGroupOp = "or"
+)
+
+// Valid indicates whether the value is a known member of the FilterGroupOp enum.
+func (e FilterGroupOp) Valid() bool {
+	switch e {
+	case FilterAnd:
+		return true
+	case FilterOr:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilterInOp.
+const (
+	FilterInOpFilterInOp FilterInOp = "in"
+)
+
+// Valid indicates whether the value is a known member of the FilterInOp enum.
+func (e FilterInOp) Valid() bool {
+	switch e {
+	case FilterInOpFilterInOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilterNotOp.
+const (
+	FilterNotOpFilterNotOp FilterNotOp = "not"
+)
+
+// Valid indicates whether the value is a known member of the FilterNotOp enum.
+func (e FilterNotOp) Valid() bool {
+	switch e {
+	case FilterNotOpFilterNotOp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthReady       HealthStatus = "ready"
@@ -123,6 +246,48 @@ func (e HealthStatus) Valid() bool {
 	case HealthReady:
 		return true
 	case HealthUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Measure.
+const (
+	MeasureAvg   Measure = "avg"
+	MeasureCount Measure = "count"
+	MeasureMax   Measure = "max"
+	MeasureMin   Measure = "min"
+	MeasureP50   Measure = "p50"
+	MeasureP90   Measure = "p90"
+	MeasureP95   Measure = "p95"
+	MeasureP99   Measure = "p99"
+	MeasureSum   Measure = "sum"
+	MeasureUsers Measure = "users"
+)
+
+// Valid indicates whether the value is a known member of the Measure enum.
+func (e Measure) Valid() bool {
+	switch e {
+	case MeasureAvg:
+		return true
+	case MeasureCount:
+		return true
+	case MeasureMax:
+		return true
+	case MeasureMin:
+		return true
+	case MeasureP50:
+		return true
+	case MeasureP90:
+		return true
+	case MeasureP95:
+		return true
+	case MeasureP99:
+		return true
+	case MeasureSum:
+		return true
+	case MeasureUsers:
 		return true
 	default:
 		return false
@@ -226,7 +391,7 @@ type Account struct {
 	ID        openapi_types.UUID  `json:"id"`
 }
 
-// Breakdown defines model for Breakdown.
+// Breakdown By the name of the event, or by a member of its props.
 type Breakdown string
 
 // Bucket defines model for Bucket.
@@ -360,6 +525,102 @@ type FieldError struct {
 // FieldErrorIn Where the field is.
 type FieldErrorIn string
 
+// FilterCompare The property is a number greater than this one, at least as great, less, or at most as great.
+type FilterCompare struct {
+	Op FilterCompareOp `json:"op"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Value Example: 50
+	Value float64 `json:"value"`
+}
+
+// FilterCompareOp defines model for FilterCompare.Op.
+type FilterCompareOp string
+
+// FilterContains The property is a string that contains this one, with regard to case.
+type FilterContains struct {
+	Op FilterContainsOp `json:"op"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Value Example: @example.com
+	Value string `json:"value"`
+}
+
+// FilterContainsOp defines model for FilterContains.Op.
+type FilterContainsOp string
+
+// FilterEqual The property has this value, or has not.
+type FilterEqual struct {
+	Op FilterEqualOp `json:"op"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Value A string, a number, true or false; as JSON at most 4 KiB.
+	//
+	// Example: pro
+	Value Scalar `json:"value"`
+}
+
+// FilterEqualOp defines model for FilterEqual.Op.
+type FilterEqualOp string
+
+// FilterExists The property is there and not null.
+type FilterExists struct {
+	Op FilterExistsOp `json:"op"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+}
+
+// FilterExistsOp defines model for FilterExists.Op.
+type FilterExistsOp string
+
+// FilterGroup All of the conditions, or at least one of them.
+type FilterGroup struct {
+	Filters []MetricsFilter `json:"filters"`
+	Op      FilterGroupOp   `json:"op"`
+}
+
+// FilterGroupOp defines model for FilterGroup.Op.
+type FilterGroupOp string
+
+// FilterIn The property has one of these values.
+type FilterIn struct {
+	Op FilterInOp `json:"op"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop   PropName `json:"prop"`
+	Values []Scalar `json:"values"`
+}
+
+// FilterInOp defines model for FilterIn.Op.
+type FilterInOp string
+
+// FilterNot The opposite of a condition.
+type FilterNot struct {
+	// Filter A condition on an event; `op` says which.
+	Filter MetricsFilter `json:"filter"`
+	Op     FilterNotOp   `json:"op"`
+}
+
+// FilterNotOp defines model for FilterNot.Op.
+type FilterNotOp string
+
 // Health defines model for Health.
 type Health struct {
 	Checks struct {
@@ -406,14 +667,30 @@ type LoginRequest struct {
 	Password string `json:"password"`
 }
 
+// Measure - `count`: stored events;
+//   - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
+//     `anonymous_id`, and the two never mix;
+//   - `sum`, `avg`, `min`, `max` of a numeric property;
+//   - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
+type Measure string
+
+// MetricsFilter A condition on an event; `op` says which.
+type MetricsFilter struct {
+	union json.RawMessage
+}
+
 // MetricsGroup defines model for MetricsGroup.
 type MetricsGroup struct {
-	// Other True for the one group that sums up the rest.
+	// Other True for the one group of everything that is not shown.
 	Other  bool    `json:"other"`
 	Series []Point `json:"series"`
-	Total  float64 `json:"total"`
 
-	// Value The value of the breakdown; null for the rest.
+	// Total The measure over the whole range.
+	Total *float64 `json:"total"`
+
+	// Value The value of the breakdown: a string as it is, anything else as its JSON text, so that the string "1" and
+	// the number 1 are one group. Null for the events in which the property is absent or null (`other` is false),
+	// and for the rest (`other` is true).
 	Value *string `json:"value"`
 }
 
@@ -438,6 +715,56 @@ type MetricsMeta struct {
 // MetricsMetaSource What was read.
 type MetricsMetaSource string
 
+// MetricsQuery defines model for MetricsQuery.
+type MetricsQuery struct {
+	// Breakdown By the name of the event, or by a member of its props.
+	Breakdown *Breakdown `json:"breakdown,omitempty"`
+
+	// BreakdownProp The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
+	//
+	// Example: country
+	BreakdownProp *string `json:"breakdown_prop,omitempty"`
+	Bucket        *Bucket `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From *time.Time `json:"from,omitempty"`
+
+	// Limit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
+	Limit *int32 `json:"limit,omitempty"`
+
+	// Measure - `count`: stored events;
+	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
+	//   `anonymous_id`, and the two never mix;
+	// - `sum`, `avg`, `min`, `max` of a numeric property;
+	// - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
+	Measure *Measure `json:"measure,omitempty"`
+
+	// Names Only events of these names; all when absent or empty.
+	Names []string `json:"names,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Prop The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+	//
+	// Example: amount
+	Prop *string `json:"prop,omitempty"`
+
+	// To End of the range, exclusive; now when absent.
+	To *time.Time `json:"to,omitempty"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *int32 `json:"top,omitempty"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *string `json:"tz,omitempty"`
+}
+
 // MetricsResult defines model for MetricsResult.
 type MetricsResult struct {
 	Bucket Bucket `json:"bucket"`
@@ -449,13 +776,17 @@ type MetricsResult struct {
 	Groups []MetricsGroup `json:"groups"`
 	Meta   MetricsMeta    `json:"meta"`
 
-	// Metric Example: events.count
+	// Metric `events.count`, `events.users`, or `props.<prop>.<measure>`.
+	//
+	// Example: events.count
 	Metric string  `json:"metric"`
 	Series []Point `json:"series"`
 
 	// To End of the last bucket.
-	To    time.Time `json:"to"`
-	Total float64   `json:"total"`
+	To time.Time `json:"to"`
+
+	// Total The measure over the whole range; null where a point would be.
+	Total *float64 `json:"total"`
 
 	// Tz Example: UTC
 	Tz string `json:"tz"`
@@ -474,8 +805,11 @@ type Origin = string
 // Point defines model for Point.
 type Point struct {
 	// TS Start of the bucket, with the offset of the zone asked for.
-	TS    time.Time `json:"ts"`
-	Value float64   `json:"value"`
+	TS time.Time `json:"ts"`
+
+	// Value Where nothing was measured, counts and sums are 0 and every other measure is null, as is a number beyond the
+	// range of a double.
+	Value *float64 `json:"value"`
 }
 
 // Problem An error, as RFC 9457 describes it.
@@ -584,6 +918,11 @@ type ProjectWithSecret struct {
 	Project      Project `json:"project"`
 }
 
+// PropName A member of props.
+//
+// Example: plan
+type PropName = string
+
 // Props Anything else about the event: a JSON object of at most 32 KiB, at most 8 levels deep, without U+0000, without
 // a member named twice, and with numbers that a double can hold.
 //
@@ -611,6 +950,11 @@ type RotateKeysRequest struct {
 	// GraceSeconds How long the earlier pairs go on working, in seconds; at most 7 days.
 	GraceSeconds *int32 `json:"grace_seconds,omitempty"`
 }
+
+// Scalar A string, a number, true or false; as JSON at most 4 KiB.
+//
+// Example: pro
+type Scalar = json.RawMessage
 
 // Session defines model for Session.
 type Session struct {
@@ -729,6 +1073,9 @@ type Unavailable = Problem
 // Unprocessable An error, as RFC 9457 describes it.
 type Unprocessable = Problem
 
+// UnprocessableQuery An error, as RFC 9457 describes it.
+type UnprocessableQuery = Problem
+
 // UnsupportedMediaType An error, as RFC 9457 describes it.
 type UnsupportedMediaType = Problem
 
@@ -776,7 +1123,7 @@ type QueryMetricsParams struct {
 	// Bucket The width of a bucket.
 	Bucket *Bucket `form:"bucket,omitempty" json:"bucket,omitempty"`
 
-	// Limit How many buckets, ending with the running one; not together with `from` or `to`.
+	// Limit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// From Start of the range, inclusive.
@@ -791,10 +1138,22 @@ type QueryMetricsParams struct {
 	// Name Only events of this name; may be repeated.
 	Name Names `form:"name,omitempty" json:"name,omitempty"`
 
-	// Breakdown One series for each value, the largest first, and the rest together in `other`.
+	// Props Only events whose props contain this JSON object, for example `{"plan":"pro"}`.
+	Props *string `form:"props,omitempty" json:"props,omitempty"`
+
+	// Measure What is measured; all but `count` and `users` measure `prop`.
+	Measure *Measure `form:"measure,omitempty" json:"measure,omitempty"`
+
+	// Prop The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+	Prop *string `form:"prop,omitempty" json:"prop,omitempty"`
+
+	// Breakdown One series for each value, the largest total first, and the rest together in `other`.
 	Breakdown *Breakdown `form:"breakdown,omitempty" json:"breakdown,omitempty"`
 
-	// Top How many groups of a breakdown are shown before the rest is summed up.
+	// BreakdownProp The member of props to break down by; required with `breakdown=prop`, and only allowed there.
+	BreakdownProp *string `form:"breakdown_prop,omitempty" json:"breakdown_prop,omitempty"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
 	Top *int32 `form:"top,omitempty" json:"top,omitempty"`
 }
 
@@ -819,6 +1178,9 @@ type RegisterJSONRequestBody = RegisterRequest
 // IngestEventsJSONRequestBody defines body for IngestEvents for application/json ContentType.
 type IngestEventsJSONRequestBody = IngestRequest
 
+// RunMetricsQueryJSONRequestBody defines body for RunMetricsQuery for application/json ContentType.
+type RunMetricsQueryJSONRequestBody = MetricsQuery
+
 // CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
 type CreateProjectJSONRequestBody = CreateProjectRequest
 
@@ -833,6 +1195,241 @@ type CreateWriteKeyJSONRequestBody = WriteKeyRequest
 
 // UpdateWriteKeyJSONRequestBody defines body for UpdateWriteKey for application/json ContentType.
 type UpdateWriteKeyJSONRequestBody = WriteKeyRequest
+
+// AsFilterGroup returns the union data inside the MetricsFilter as a FilterGroup
+func (t MetricsFilter) AsFilterGroup() (FilterGroup, error) {
+	var body FilterGroup
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterGroup overwrites any union data inside the MetricsFilter as the provided FilterGroup
+func (t *MetricsFilter) FromFilterGroup(v FilterGroup) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterGroup performs a merge with any union data inside the MetricsFilter, using the provided FilterGroup
+func (t *MetricsFilter) MergeFilterGroup(v FilterGroup) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFilterNot returns the union data inside the MetricsFilter as a FilterNot
+func (t MetricsFilter) AsFilterNot() (FilterNot, error) {
+	var body FilterNot
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterNot overwrites any union data inside the MetricsFilter as the provided FilterNot
+func (t *MetricsFilter) FromFilterNot(v FilterNot) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterNot performs a merge with any union data inside the MetricsFilter, using the provided FilterNot
+func (t *MetricsFilter) MergeFilterNot(v FilterNot) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFilterEqual returns the union data inside the MetricsFilter as a FilterEqual
+func (t MetricsFilter) AsFilterEqual() (FilterEqual, error) {
+	var body FilterEqual
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterEqual overwrites any union data inside the MetricsFilter as the provided FilterEqual
+func (t *MetricsFilter) FromFilterEqual(v FilterEqual) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterEqual performs a merge with any union data inside the MetricsFilter, using the provided FilterEqual
+func (t *MetricsFilter) MergeFilterEqual(v FilterEqual) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFilterIn returns the union data inside the MetricsFilter as a FilterIn
+func (t MetricsFilter) AsFilterIn() (FilterIn, error) {
+	var body FilterIn
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterIn overwrites any union data inside the MetricsFilter as the provided FilterIn
+func (t *MetricsFilter) FromFilterIn(v FilterIn) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterIn performs a merge with any union data inside the MetricsFilter, using the provided FilterIn
+func (t *MetricsFilter) MergeFilterIn(v FilterIn) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFilterContains returns the union data inside the MetricsFilter as a FilterContains
+func (t MetricsFilter) AsFilterContains() (FilterContains, error) {
+	var body FilterContains
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterContains overwrites any union data inside the MetricsFilter as the provided FilterContains
+func (t *MetricsFilter) FromFilterContains(v FilterContains) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterContains performs a merge with any union data inside the MetricsFilter, using the provided FilterContains
+func (t *MetricsFilter) MergeFilterContains(v FilterContains) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFilterCompare returns the union data inside the MetricsFilter as a FilterCompare
+func (t MetricsFilter) AsFilterCompare() (FilterCompare, error) {
+	var body FilterCompare
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterCompare overwrites any union data inside the MetricsFilter as the provided FilterCompare
+func (t *MetricsFilter) FromFilterCompare(v FilterCompare) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterCompare performs a merge with any union data inside the MetricsFilter, using the provided FilterCompare
+func (t *MetricsFilter) MergeFilterCompare(v FilterCompare) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFilterExists returns the union data inside the MetricsFilter as a FilterExists
+func (t MetricsFilter) AsFilterExists() (FilterExists, error) {
+	var body FilterExists
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterExists overwrites any union data inside the MetricsFilter as the provided FilterExists
+func (t *MetricsFilter) FromFilterExists(v FilterExists) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterExists performs a merge with any union data inside the MetricsFilter, using the provided FilterExists
+func (t *MetricsFilter) MergeFilterExists(v FilterExists) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t MetricsFilter) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"op"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t MetricsFilter) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "and":
+		return t.AsFilterGroup()
+	case "contains":
+		return t.AsFilterContains()
+	case "eq":
+		return t.AsFilterEqual()
+	case "exists":
+		return t.AsFilterExists()
+	case "gt":
+		return t.AsFilterCompare()
+	case "gte":
+		return t.AsFilterCompare()
+	case "in":
+		return t.AsFilterIn()
+	case "lt":
+		return t.AsFilterCompare()
+	case "lte":
+		return t.AsFilterCompare()
+	case "neq":
+		return t.AsFilterEqual()
+	case "not":
+		return t.AsFilterNot()
+	case "or":
+		return t.AsFilterGroup()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t MetricsFilter) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *MetricsFilter) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -866,9 +1463,12 @@ type ServerInterface interface {
 	// GetHealth Is this server ready?
 	// (GET /v1/health)
 	GetHealth(ctx echo.Context) error
-	// QueryMetrics Count events over time
+	// QueryMetrics Measure events over time
 	// (GET /v1/metrics)
 	QueryMetrics(ctx echo.Context, params QueryMetricsParams) error
+	// RunMetricsQuery Measure filtered events over time
+	// (POST /v1/metrics/query)
+	RunMetricsQuery(ctx echo.Context) error
 	// ListProjects List my projects
 	// (GET /v1/projects)
 	ListProjects(ctx echo.Context, params ListProjectsParams) error
@@ -1146,11 +1746,39 @@ func (w *ServerInterfaceWrapper) QueryMetrics(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// ------------- Optional query parameter "props" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "props", ctx.QueryParams(), &params.Props, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter props: %s", err))
+	}
+
+	// ------------- Optional query parameter "measure" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "measure", ctx.QueryParams(), &params.Measure, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter measure: %s", err))
+	}
+
+	// ------------- Optional query parameter "prop" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "prop", ctx.QueryParams(), &params.Prop, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prop: %s", err))
+	}
+
 	// ------------- Optional query parameter "breakdown" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "breakdown", ctx.QueryParams(), &params.Breakdown, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter breakdown: %s", err))
+	}
+
+	// ------------- Optional query parameter "breakdown_prop" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "breakdown_prop", ctx.QueryParams(), &params.BreakdownProp, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter breakdown_prop: %s", err))
 	}
 
 	// ------------- Optional query parameter "top" -------------
@@ -1162,6 +1790,15 @@ func (w *ServerInterfaceWrapper) QueryMetrics(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.QueryMetrics(ctx, params)
+	return err
+}
+
+// RunMetricsQuery converts echo context to params.
+func (w *ServerInterfaceWrapper) RunMetricsQuery(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RunMetricsQuery(ctx)
 	return err
 }
 
@@ -1427,6 +2064,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/events", wrapper.IngestEvents, options.OperationMiddlewares["ingestEvents"]...)
 	router.GET(options.BaseURL+"/v1/events/:event_id", wrapper.GetEvent, options.OperationMiddlewares["getEvent"]...)
 	router.GET(options.BaseURL+"/v1/metrics", wrapper.QueryMetrics, options.OperationMiddlewares["queryMetrics"]...)
+	router.POST(options.BaseURL+"/v1/metrics/query", wrapper.RunMetricsQuery, options.OperationMiddlewares["runMetricsQuery"]...)
 	router.GET(options.BaseURL+"/v1/health", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
 
 }
@@ -1460,6 +2098,8 @@ type UnavailableApplicationProblemPlusJSONResponse struct {
 }
 
 type UnprocessableApplicationProblemPlusJSONResponse Problem
+
+type UnprocessableQueryApplicationProblemPlusJSONResponse Problem
 
 type UnsupportedMediaTypeApplicationProblemPlusJSONResponse Problem
 
@@ -2061,7 +2701,7 @@ func (response ListEvents404ApplicationProblemPlusJSONResponse) VisitListEventsR
 }
 
 type ListEvents422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableApplicationProblemPlusJSONResponse
+	UnprocessableQueryApplicationProblemPlusJSONResponse
 }
 
 func (response ListEvents422ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
@@ -2421,7 +3061,7 @@ func (response QueryMetrics404ApplicationProblemPlusJSONResponse) VisitQueryMetr
 }
 
 type QueryMetrics422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableApplicationProblemPlusJSONResponse
+	UnprocessableQueryApplicationProblemPlusJSONResponse
 }
 
 func (response QueryMetrics422ApplicationProblemPlusJSONResponse) VisitQueryMetricsResponse(w http.ResponseWriter) error {
@@ -2441,6 +3081,146 @@ type QueryMetrics503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response QueryMetrics503ApplicationProblemPlusJSONResponse) VisitQueryMetricsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunMetricsQueryRequestObject struct {
+	Body *RunMetricsQueryJSONRequestBody
+}
+
+type RunMetricsQueryResponseObject interface {
+	VisitRunMetricsQueryResponse(w http.ResponseWriter) error
+}
+
+type RunMetricsQuery200JSONResponse MetricsResult
+
+func (response RunMetricsQuery200JSONResponse) VisitRunMetricsQueryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunMetricsQuery400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RunMetricsQuery400ApplicationProblemPlusJSONResponse) VisitRunMetricsQueryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunMetricsQuery401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RunMetricsQuery401ApplicationProblemPlusJSONResponse) VisitRunMetricsQueryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunMetricsQuery404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RunMetricsQuery404ApplicationProblemPlusJSONResponse) VisitRunMetricsQueryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunMetricsQuery413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RunMetricsQuery413ApplicationProblemPlusJSONResponse) VisitRunMetricsQueryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunMetricsQuery415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RunMetricsQuery415ApplicationProblemPlusJSONResponse) VisitRunMetricsQueryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunMetricsQuery422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response RunMetricsQuery422ApplicationProblemPlusJSONResponse) VisitRunMetricsQueryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunMetricsQuery503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RunMetricsQuery503ApplicationProblemPlusJSONResponse) VisitRunMetricsQueryResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3621,9 +4401,12 @@ type StrictServerInterface interface {
 	// GetHealth Is this server ready?
 	// (GET /v1/health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
-	// QueryMetrics Count events over time
+	// QueryMetrics Measure events over time
 	// (GET /v1/metrics)
 	QueryMetrics(ctx context.Context, request QueryMetricsRequestObject) (QueryMetricsResponseObject, error)
+	// RunMetricsQuery Measure filtered events over time
+	// (POST /v1/metrics/query)
+	RunMetricsQuery(ctx context.Context, request RunMetricsQueryRequestObject) (RunMetricsQueryResponseObject, error)
 	// ListProjects List my projects
 	// (GET /v1/projects)
 	ListProjects(ctx context.Context, request ListProjectsRequestObject) (ListProjectsResponseObject, error)
@@ -4018,6 +4801,52 @@ func (sh *strictHandler) QueryMetrics(ctx echo.Context, params QueryMetricsParam
 		return err
 	} else if validResponse, ok := response.(QueryMetricsResponseObject); ok {
 		return validResponse.VisitQueryMetricsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RunMetricsQuery operation middleware
+func (sh *strictHandler) RunMetricsQuery(ctx echo.Context) error {
+	var request RunMetricsQueryRequestObject
+
+	var body RunMetricsQueryJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RunMetricsQuery(ctx.Request().Context(), request.(RunMetricsQueryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunMetricsQuery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RunMetricsQueryResponseObject); ok {
+		return validResponse.VisitRunMetricsQueryResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -3,7 +3,9 @@
 package api
 
 import (
+	"math"
 	"math/bits"
+	"time"
 
 	"github.com/bahagh/nimbus/internal/wire"
 	openapi_types "github.com/oapi-codegen/runtime/types"
@@ -21,9 +23,37 @@ var (
 	ruleEventProps                            = wire.RawRule{MaxBytes: 32768, MaxDepth: 8}
 	ruleEventSeq                              = wire.IntRule{Min: 0, Max: 9223372036854775807}
 	ruleEventUserID                           = wire.StringRule{Min: 1, Max: 200}
+	ruleFilterCompareOp                       = wire.StringRule{Enum: []string{"gt", "gte", "lt", "lte"}}
+	ruleFilterCompareProp                     = wire.StringRule{Min: 1, Max: 200}
+	ruleFilterCompareValue                    = wire.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
+	ruleFilterContainsOp                      = wire.StringRule{Enum: []string{"contains"}}
+	ruleFilterContainsProp                    = wire.StringRule{Min: 1, Max: 200}
+	ruleFilterContainsValue                   = wire.StringRule{Min: 1, Max: 1000}
+	ruleFilterEqualOp                         = wire.StringRule{Enum: []string{"eq", "neq"}}
+	ruleFilterEqualProp                       = wire.StringRule{Min: 1, Max: 200}
+	ruleFilterEqualValue                      = wire.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleFilterExistsOp                        = wire.StringRule{Enum: []string{"exists"}}
+	ruleFilterExistsProp                      = wire.StringRule{Min: 1, Max: 200}
+	ruleFilterGroupFilters                    = wire.CountRule{Min: 1, Max: 20}
+	ruleFilterGroupOp                         = wire.StringRule{Enum: []string{"and", "or"}}
+	ruleFilterInOp                            = wire.StringRule{Enum: []string{"in"}}
+	ruleFilterInProp                          = wire.StringRule{Min: 1, Max: 200}
+	ruleFilterInValues                        = wire.CountRule{Min: 1, Max: 100}
+	ruleFilterInValuesItem                    = wire.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleFilterNotOp                           = wire.StringRule{Enum: []string{"not"}}
 	ruleIngestRequestEvents                   = wire.CountRule{Min: 1, Max: 10000}
 	ruleLoginRequestEmail                     = wire.StringRule{Min: 1, Max: 254}
 	ruleLoginRequestPassword                  = wire.StringRule{Min: 1, Max: 1024}
+	ruleMetricsQueryBreakdown                 = wire.StringRule{Enum: []string{"name", "prop"}}
+	ruleMetricsQueryBreakdownProp             = wire.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryBucket                    = wire.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleMetricsQueryLimit                     = wire.IntRule{Min: 1, Max: 10000}
+	ruleMetricsQueryMeasure                   = wire.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
+	ruleMetricsQueryNames                     = wire.CountRule{Min: 0, Max: 50}
+	ruleMetricsQueryNamesItem                 = wire.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryProp                      = wire.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryTop                       = wire.IntRule{Min: 1, Max: 100}
+	ruleMetricsQueryTz                        = wire.StringRule{Min: 1, Max: 64}
 	ruleRegisterRequestEmail                  = wire.StringRule{Max: 254, Format: wire.FormatEmail}
 	ruleRegisterRequestPassword               = wire.StringRule{Min: 8, Max: 72}
 	ruleRotateKeysRequestGraceSeconds         = wire.IntRule{Min: 0, Max: 604800}
@@ -190,6 +220,286 @@ func (v *Event) decode(r *wire.Reader) {
 	}
 }
 
+func (v *FilterCompare) decode(r *wire.Reader) {
+	*v = FilterCompare{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "op":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Op = FilterCompareOp(r.String(&ruleFilterCompareOp))
+		case "prop":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Prop = PropName(r.String(&ruleFilterCompareProp))
+		case "value":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Value = r.Float(&ruleFilterCompareValue)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("op")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("prop")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("value")
+	}
+}
+
+func (v *FilterContains) decode(r *wire.Reader) {
+	*v = FilterContains{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "op":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Op = FilterContainsOp(r.String(&ruleFilterContainsOp))
+		case "prop":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Prop = PropName(r.String(&ruleFilterContainsProp))
+		case "value":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Value = r.String(&ruleFilterContainsValue)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("op")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("prop")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("value")
+	}
+}
+
+func (v *FilterEqual) decode(r *wire.Reader) {
+	*v = FilterEqual{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "op":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Op = FilterEqualOp(r.String(&ruleFilterEqualOp))
+		case "prop":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Prop = PropName(r.String(&ruleFilterEqualProp))
+		case "value":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Value = r.Raw(&ruleFilterEqualValue)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("op")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("prop")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("value")
+	}
+}
+
+func (v *FilterExists) decode(r *wire.Reader) {
+	*v = FilterExists{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "op":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Op = FilterExistsOp(r.String(&ruleFilterExistsOp))
+		case "prop":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Prop = PropName(r.String(&ruleFilterExistsProp))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("op")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("prop")
+	}
+}
+
+func (v *FilterGroup) decode(r *wire.Reader) {
+	*v = FilterGroup{Filters: v.Filters[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "filters":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Filters = wire.ReadSlice(r, v.Filters, &ruleFilterGroupFilters, (*MetricsFilter).decode)
+		case "op":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Op = FilterGroupOp(r.String(&ruleFilterGroupOp))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("filters")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("op")
+	}
+}
+
+func (v *FilterIn) decode(r *wire.Reader) {
+	*v = FilterIn{Values: v.Values[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "op":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Op = FilterInOp(r.String(&ruleFilterInOp))
+		case "prop":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Prop = PropName(r.String(&ruleFilterInProp))
+		case "values":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Values = wire.ReadSlice(r, v.Values, &ruleFilterInValues, func(x *Scalar, r *wire.Reader) {
+				*x = r.Raw(&ruleFilterInValuesItem)
+			})
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("op")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("prop")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("values")
+	}
+}
+
+func (v *FilterNot) decode(r *wire.Reader) {
+	*v = FilterNot{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "filter":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Filter.decode(r)
+		case "op":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Op = FilterNotOp(r.String(&ruleFilterNotOp))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("filter")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("op")
+	}
+}
+
 // DecodeJSON reads and checks one IngestRequest. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *wire.SyntaxError or wire.Errors.
 func (v *IngestRequest) DecodeJSON(b []byte) error {
@@ -271,6 +581,194 @@ func (v *LoginRequest) decode(r *wire.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("password")
+	}
+}
+
+func (v *MetricsFilter) decode(r *wire.Reader) {
+	*v = MetricsFilter{}
+	start := r.Pos()
+	switch kind, _ := r.Discriminator("op"); kind {
+	case "and":
+		var x FilterGroup
+		x.decode(r)
+	case "contains":
+		var x FilterContains
+		x.decode(r)
+	case "eq":
+		var x FilterEqual
+		x.decode(r)
+	case "exists":
+		var x FilterExists
+		x.decode(r)
+	case "gt":
+		var x FilterCompare
+		x.decode(r)
+	case "gte":
+		var x FilterCompare
+		x.decode(r)
+	case "in":
+		var x FilterIn
+		x.decode(r)
+	case "lt":
+		var x FilterCompare
+		x.decode(r)
+	case "lte":
+		var x FilterCompare
+		x.decode(r)
+	case "neq":
+		var x FilterEqual
+		x.decode(r)
+	case "not":
+		var x FilterNot
+		x.decode(r)
+	case "or":
+		var x FilterGroup
+		x.decode(r)
+	default:
+		r.Variant("op", "and", "contains", "eq", "exists", "gt", "gte", "in", "lt", "lte", "neq", "not", "or")
+		return
+	}
+	v.union = r.Since(start)
+}
+
+// DecodeJSON reads and checks one MetricsQuery. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *MetricsQuery) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *MetricsQuery) decode(r *wire.Reader) {
+	*v = MetricsQuery{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "breakdown":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Breakdown = new(Breakdown)
+			*v.Breakdown = Breakdown(r.String(&ruleMetricsQueryBreakdown))
+		case "breakdown_prop":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.BreakdownProp = new(string)
+			*v.BreakdownProp = r.String(&ruleMetricsQueryBreakdownProp)
+		case "bucket":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Bucket = new(Bucket)
+			*v.Bucket = Bucket(r.String(&ruleMetricsQueryBucket))
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.From = new(time.Time)
+			*v.From = r.Time()
+		case "limit":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Limit = new(int32)
+			*v.Limit = int32(r.Int(&ruleMetricsQueryLimit))
+		case "measure":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Measure = new(Measure)
+			*v.Measure = Measure(r.String(&ruleMetricsQueryMeasure))
+		case "names":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.Names = wire.ReadSlice(r, v.Names, &ruleMetricsQueryNames, func(x *string, r *wire.Reader) {
+				*x = r.String(&ruleMetricsQueryNamesItem)
+			})
+		case "project_id":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.ProjectID = r.UUID()
+		case "prop":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Prop = new(string)
+			*v.Prop = r.String(&ruleMetricsQueryProp)
+		case "to":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.To = new(time.Time)
+			*v.To = r.Time()
+		case "top":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Top = new(int32)
+			*v.Top = int32(r.Int(&ruleMetricsQueryTop))
+		case "tz":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.Tz = new(string)
+			*v.Tz = r.String(&ruleMetricsQueryTz)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		v.Bucket = new(Bucket)
+		*v.Bucket = "1h"
+	}
+	if seen&(1<<6) == 0 {
+		v.Measure = new(Measure)
+		*v.Measure = "count"
+	}
+	if seen&(1<<8) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<11) == 0 {
+		v.Top = new(int32)
+		*v.Top = 10
 	}
 }
 

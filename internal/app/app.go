@@ -127,7 +127,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 		return err
 	}
 	a.batcher = events.NewBatcher(store, a.ingestion, events.NewMetrics(reg), time.Now, a.log)
-	event := events.NewAPI(events.NewIngester(a.batcher, now), events.NewReader(events.NewStore(reads)), access)
+	event := events.NewAPI(events.NewIngester(a.batcher, now), events.NewReader(events.NewStore(reads), cfg.QueryTimeout), access)
 
 	a.jobs = jobs.New(pool, []jobs.Job{
 		{Name: "make event partitions ahead", Every: time.Hour, Limit: time.Minute,
@@ -140,8 +140,9 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	}, reg, time.Now, a.log)
 	a.jobs.Start()
 
+	limits := metrics.Limits{Timeout: cfg.QueryTimeout, MaxEvents: cfg.QueryMaxEvents}
 	h := &health{pool: pool, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
-	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, access.Project, now), h}
+	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, access.Project, limits, now), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve,

@@ -127,15 +127,16 @@ func TestEveryOperationAnswers503WithoutDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	valid := map[string]any{
-		"register":       map[string]string{"email": "a@example.com", "password": apptest.Password},
-		"login":          map[string]string{"email": "a@example.com", "password": apptest.Password},
-		"changePassword": map[string]string{"current_password": apptest.Password, "new_password": "Another-Horse-8"},
-		"createProject":  map[string]string{"name": "x"},
-		"updateProject":  map[string]string{"name": "x"},
-		"rotateKeys":     map[string]any{},
-		"createWriteKey": map[string]any{"allowed_origins": []string{}},
-		"updateWriteKey": map[string]any{"allowed_origins": []string{}},
-		"ingestEvents":   x.Batch(apptest.Event{"name": "e"}),
+		"register":        map[string]string{"email": "a@example.com", "password": apptest.Password},
+		"login":           map[string]string{"email": "a@example.com", "password": apptest.Password},
+		"changePassword":  map[string]string{"current_password": apptest.Password, "new_password": "Another-Horse-8"},
+		"createProject":   map[string]string{"name": "x"},
+		"updateProject":   map[string]string{"name": "x"},
+		"rotateKeys":      map[string]any{},
+		"createWriteKey":  map[string]any{"allowed_origins": []string{}},
+		"updateWriteKey":  map[string]any{"allowed_origins": []string{}},
+		"ingestEvents":    x.Batch(apptest.Event{"name": "e"}),
+		"runMetricsQuery": map[string]any{"project_id": x.ProjectID, "measure": "users"},
 	}
 	for _, tg := range all {
 		t.Run(tg.op.ID, func(t *testing.T) {

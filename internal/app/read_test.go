@@ -3,11 +3,14 @@ package app_test
 import (
 	"fmt"
 	"net/url"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/internal/apptest"
 )
@@ -150,4 +153,163 @@ func TestMetricsAgreeWithTheEvents(t *testing.T) {
 	if len(m.Groups) != 3 || *m.Groups[0].Value != "a" || m.Groups[0].Total != 334 || m.Groups[2].Value != nil || m.Groups[2].Total != 333 {
 		t.Errorf("groups: %+v", m.Groups)
 	}
+}
+
+type metricsReply struct {
+	Metric string
+	Total  *float64
+	Series []struct {
+		TS    time.Time
+		Value *float64
+	}
+	Groups []struct {
+		Value *string
+		Other bool
+		Total *float64
+	}
+	Meta struct {
+		Exact  bool
+		Source string
+	}
+}
+
+func TestAQuestionIsTheSameByParametersAndByBody(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	now := a.Clock.Now().UTC()
+	purchase := func(user string, amount any, plan string) apptest.Event {
+		return apptest.Event{"name": "purchase", "ts": now.Format(time.RFC3339), "user_id": user, "idempotency_key": uuid.NewString(),
+			"props": map[string]any{"amount": amount, "plan": plan}}
+	}
+	x.Ingest(purchase("a", 10, "pro"), purchase("a", 20.5, "pro"), purchase("b", 1, "pro"), purchase("c", 100, "free"), purchase("d", "many", "pro"))
+	for _, c := range []struct {
+		query string
+		body  map[string]any
+		name  string
+		total float64
+	}{
+		{"&measure=users", map[string]any{"measure": "users"}, "events.users", 4},
+		{`&props={"plan":"pro"}`, map[string]any{"filter": map[string]any{"op": "eq", "prop": "plan", "value": "pro"}}, "events.count", 4},
+		{`&measure=sum&prop=amount&props={"plan":"pro"}`, map[string]any{"measure": "sum", "prop": "amount",
+			"filter": map[string]any{"op": "not", "filter": map[string]any{"op": "in", "prop": "plan", "values": []any{"free", 1, true}}}}, "props.amount.sum", 31.5},
+		{"&measure=p50&prop=amount", map[string]any{"measure": "p50", "prop": "amount"}, "props.amount.p50", 15.25},
+	} {
+		var get, post metricsReply
+		x.Do("GET", "/v1/metrics?bucket=1d&limit=2&project_id="+x.ProjectID.String()+strings.ReplaceAll(c.query, `"`, "%22"), nil).Want(200).JSON(&get)
+		c.body["project_id"], c.body["bucket"], c.body["limit"] = x.ProjectID, "1d", 2
+		a.Client(t).With("X-API-Key", x.Secret).Do("POST", "/v1/metrics/query", c.body).Want(200).JSON(&post)
+		if get.Total == nil || *get.Total != c.total || get.Metric != c.name || get.Meta.Source != "events" || !get.Meta.Exact {
+			t.Errorf("%s: %+v, want %v", c.query, get, c.total)
+		}
+		if !reflect.DeepEqual(get, post) {
+			t.Errorf("%s: by parameters %+v, by body %+v", c.query, get, post)
+		}
+	}
+
+	var m metricsReply
+	x.Do("POST", "/v1/metrics/query", map[string]any{"project_id": x.ProjectID, "bucket": "1d", "limit": 2, "measure": "avg", "prop": "amount",
+		"breakdown": "prop", "breakdown_prop": "plan", "top": 1}).Want(200).JSON(&m)
+	if m.Series[0].Value != nil || len(m.Groups) != 2 || *m.Groups[0].Value != "free" || m.Groups[1].Value != nil || !m.Groups[1].Other || *m.Groups[1].Total != 10.5 {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestAQuestionThatCannotBeAskedIsRefused(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x, other := a.Tenant(t), a.Tenant(t)
+	for _, query := range []string{"&measure=sum", "&prop=x", "&measure=users&prop=x", "&measure=median", "&breakdown=prop", "&breakdown_prop=x",
+		"&breakdown=name&breakdown_prop=x", "&props=1", "&measure=sum&prop="} {
+		x.Do("GET", "/v1/metrics?project_id="+x.ProjectID.String()+query, nil).WantCode(422, "validation_failed")
+	}
+	deep := map[string]any{"op": "exists", "prop": "x"}
+	for range 8 {
+		deep = map[string]any{"op": "not", "filter": deep}
+	}
+	var leaves, many []any
+	for range 20 {
+		leaves = append(leaves, map[string]any{"op": "exists", "prop": "x"})
+	}
+	for range 3 {
+		many = append(many, map[string]any{"op": "or", "filters": leaves})
+	}
+	for _, c := range []struct {
+		member  string
+		value   any
+		pointer string
+	}{
+		{"measure", "sum", "/prop"},
+		{"tz", "Mars/Olympus", "/tz"},
+		{"filter", map[string]any{"op": "like", "prop": "x"}, "/filter/op"},
+		{"filter", map[string]any{"op": "eq", "prop": "x"}, "/filter/value"},
+		{"filter", map[string]any{"op": "eq", "prop": "x", "value": nil}, "/filter/value"},
+		{"filter", map[string]any{"op": "eq", "prop": "x", "value": map[string]any{}}, "/filter/value"},
+		{"filter", map[string]any{"op": "in", "prop": "x", "values": []any{1, []any{}}}, "/filter/values/1"},
+		{"filter", map[string]any{"op": "gt", "prop": "x", "value": "1"}, "/filter/value"},
+		{"filter", map[string]any{"op": "and", "filters": []any{}}, "/filter/filters"},
+		{"filter", deep, "/filter" + strings.Repeat("/filter", 8)},
+		{"filter", map[string]any{"op": "and", "filters": many}, "/filter"},
+	} {
+		r := x.Do("POST", "/v1/metrics/query", map[string]any{"project_id": x.ProjectID, c.member: c.value}).WantCode(422, "validation_failed")
+		var p struct {
+			Errors []struct{ In, Pointer string }
+		}
+		r.JSON(&p)
+		if len(p.Errors) != 1 || p.Errors[0].In != "body" || p.Errors[0].Pointer != c.pointer {
+			t.Errorf("%s %v: %s, want %s", c.member, c.value, r.Body, c.pointer)
+		}
+	}
+	question := map[string]any{"project_id": x.ProjectID, "measure": "users"}
+	other.Do("POST", "/v1/metrics/query", question).WantCode(404, "not_found")
+	a.Client(t).With("X-API-Key", other.Secret).Do("POST", "/v1/metrics/query", question).WantCode(404, "not_found")
+	a.Client(t).With("X-Write-Key", "nw_x").Do("POST", "/v1/metrics/query", question).Want(401)
+}
+
+func TestAQuestionThatIsTooHeavyIsRefusedAndSaysWhatToNarrow(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t, "NIMBUS_QUERY_MAX_EVENTS=10", "NIMBUS_QUERY_TIMEOUT_SECONDS=1")
+	x := a.Tenant(t)
+	now := a.Clock.Now().UTC()
+	var batch []apptest.Event
+	for k := range 11 {
+		batch = append(batch, apptest.Event{"name": []string{"a", "b"}[k%2], "ts": now.Format(time.RFC3339), "user_id": fmt.Sprint(k)})
+	}
+	x.Ingest(batch...)
+	path := "/v1/metrics?limit=2&project_id=" + x.ProjectID.String()
+	question := map[string]any{"project_id": x.ProjectID, "measure": "users", "limit": 2}
+	for _, r := range []*apptest.Reply{x.Do("GET", path+"&measure=users", nil), x.Do("POST", "/v1/metrics/query", question)} {
+		r.WantCode(422, "query_too_heavy")
+		if !strings.Contains(detail(r), "11 events") || !strings.Contains(detail(r), "at most 10") {
+			t.Errorf("detail: %s", detail(r))
+		}
+	}
+	x.Do("GET", path, nil).Want(200)                         // the rollups need no budget
+	x.Do("GET", path+"&measure=users&name=a", nil).Want(200) // fewer names are fewer events
+
+	// Whatever keeps the database from answering in time.
+	conn, err := pgx.Connect(t.Context(), a.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE events"); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*apptest.Reply{x.Do("GET", path+"&measure=users&name=a", nil),
+		x.Do("GET", "/v1/events?user_id=1&project_id="+x.ProjectID.String(), nil)} {
+		r.WantCode(422, "query_too_heavy")
+		if !strings.Contains(detail(r), "longer than the 1s") {
+			t.Errorf("detail: %s", detail(r))
+		}
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x.Do("GET", path+"&measure=users&name=a", nil).Want(200)
+	x.Do("GET", "/v1/events?user_id=1&project_id="+x.ProjectID.String(), nil).Want(200)
 }

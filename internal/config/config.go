@@ -32,6 +32,9 @@ type Config struct {
 	SecretKey         []byte
 	SecretKeyPrevious [][]byte
 
+	QueryTimeout   time.Duration // of a question that reads events
+	QueryMaxEvents int           // that a question may read
+
 	AllowedOrigins  []string
 	ShutdownTimeout time.Duration
 

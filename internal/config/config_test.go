@@ -64,6 +64,8 @@ var values = map[string][3]string{
 	"BCRYPT_COST":              {"10", "11", "16"},
 	"SECRET_KEY":               {keyA, keyB, keyB[:32] + keyA[:32]},
 	"SECRET_KEY_PREVIOUS":      {keyA, keyA + "," + keyB, keyB},
+	"QUERY_TIMEOUT_SECONDS":    {"1", "2", "25"},
+	"QUERY_MAX_EVENTS":         {"1", "2", "3"},
 	"ALLOWED_ORIGINS":          {"https://a.example", "https://a.example,http://b.example:8080", "*"},
 	"SHUTDOWN_TIMEOUT_SECONDS": {"1", "2", "3"},
 }
@@ -188,6 +190,8 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 		{env: []string{"NIMBUS_JWT_REFRESH_TTL_SECONDS=3600"}, want: []string{"NIMBUS_JWT_REFRESH_TTL_SECONDS must be longer than JWT_ACCESS_TTL_SECONDS"}},
 		{env: []string{"NIMBUS_JWT_REFRESH_TTL_SECONDS=99999999999"}, want: []string{"NIMBUS_JWT_REFRESH_TTL_SECONDS must be a whole number of seconds from 1 to 315360000"}},
 		{env: []string{"NIMBUS_SHUTDOWN_TIMEOUT_SECONDS=-1"}, want: []string{"NIMBUS_SHUTDOWN_TIMEOUT_SECONDS must be a whole number of seconds from 1 to 315360000"}},
+		{env: []string{"NIMBUS_QUERY_TIMEOUT_SECONDS=26"}, want: []string{"NIMBUS_QUERY_TIMEOUT_SECONDS must be at most 25: the request itself ends after 30 s"}},
+		{env: []string{"NIMBUS_QUERY_MAX_EVENTS=0"}, want: []string{"NIMBUS_QUERY_MAX_EVENTS must be at least 1, not 0"}},
 		{env: []string{"NIMBUS_BCRYPT_COST=3"}, want: []string{"NIMBUS_BCRYPT_COST must be 10 to 16 (in development from 4), not 3"}},
 		{env: []string{"NIMBUS_BCRYPT_COST=17"}, want: []string{"NIMBUS_BCRYPT_COST must be 10 to 16 (in development from 4), not 17"}},
 		{env: append([]string{"NIMBUS_BCRYPT_COST=9"}, production...), want: []string{"NIMBUS_BCRYPT_COST must be 10 to 16 (in development from 4), not 9"}},

@@ -131,6 +131,12 @@ func (c *Config) problems() []error {
 	if c.AccessTTL > 24*time.Hour {
 		bad("JWT_ACCESS_TTL_SECONDS", "must be at most 86400: an access token cannot be taken back everywhere at once")
 	}
+	if c.QueryTimeout > maxQueryTimeout {
+		bad("QUERY_TIMEOUT_SECONDS", "must be at most %d: the request itself ends after 30 s", maxQueryTimeout/time.Second)
+	}
+	if c.QueryMaxEvents < 1 {
+		bad("QUERY_MAX_EVENTS", "must be at least 1, not %d", c.QueryMaxEvents)
+	}
 	for _, o := range c.AllowedOrigins {
 		u, err := url.Parse(o)
 		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || o != u.Scheme+"://"+u.Host) {
@@ -146,7 +152,11 @@ func (c *Config) problems() []error {
 	return append(out, c.secretProblems()...)
 }
 
-const minSecretBytes = 32
+const (
+	minSecretBytes = 32
+	// maxQueryTimeout leaves the request time to say why it was refused.
+	maxQueryTimeout = 25 * time.Second
+)
 
 func (c *Config) secretProblems() []error {
 	var out []error

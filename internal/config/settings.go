@@ -71,6 +71,8 @@ func (c *Config) settings() []setting {
 		{"BCRYPT_COST", (*intValue)(&c.BcryptCost), "cost of a password's hash, 10 to 16", false},
 		{"SECRET_KEY", (*keyValue)(&c.SecretKey), "encrypts project secrets: 32 bytes as hex or base64; generated in DATA_DIR outside production", true},
 		{"SECRET_KEY_PREVIOUS", (*keysValue)(&c.SecretKeyPrevious), "earlier SECRET_KEYs, with commas, until `nimbus keys rewrap` has run", true},
+		{"QUERY_TIMEOUT_SECONDS", (*secondsValue)(&c.QueryTimeout), "how long a question may read events before it is refused, at most 25", false},
+		{"QUERY_MAX_EVENTS", (*intValue)(&c.QueryMaxEvents), "how many events a question may read; more are refused before it begins", false},
 		{"ALLOWED_ORIGINS", (*listValue)(&c.AllowedOrigins), "origins of browsers that may call the API: a JSON array, or with commas", false},
 		{"SHUTDOWN_TIMEOUT_SECONDS", (*secondsValue)(&c.ShutdownTimeout), "how long a stop may take to answer what waits", false},
 	}
@@ -82,6 +84,7 @@ func defaults() Config {
 		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:9464",
 		DBPoolSize: 16, AutoMigrate: true, DataDir: "data",
 		AccessTTL: time.Hour, RefreshTTL: 7 * 24 * time.Hour, BcryptCost: 12,
+		QueryTimeout: 5 * time.Second, QueryMaxEvents: 20_000_000,
 		ShutdownTimeout: 30 * time.Second,
 	}
 }

@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/problem"
 )
 
 // Filter says which events to read. Its fields are combined with AND.
@@ -35,10 +38,11 @@ type Page struct {
 // Reader reads events.
 type Reader struct {
 	store *Store
+	limit time.Duration
 }
 
-// NewReader returns a Reader on a store, which may be that of a replica.
-func NewReader(s *Store) *Reader { return &Reader{store: s} }
+// NewReader returns a Reader on a store, which may be that of a replica. limit bounds the time of one page.
+func NewReader(s *Store, limit time.Duration) *Reader { return &Reader{store: s, limit: limit} }
 
 // List returns one page, in the order of the ids: by ts to the millisecond, then by hash.
 func (r *Reader) List(ctx context.Context, f *Filter) (Page, error) {
@@ -49,8 +53,12 @@ func (r *Reader) List(ctx context.Context, f *Filter) (Page, error) {
 	if f.Until.IsZero() || f.Until.After(end) {
 		bounded.Until = end
 	}
-	events, err := r.store.list(ctx, &bounded)
+	events, err := r.store.list(ctx, &bounded, r.limit)
 	if err != nil {
+		if ctx.Err() == nil && postgres.IsStatementTimeout(err) {
+			return Page{}, problem.Wrap(err, problem.CodeQueryTooHeavy, "Finding the events took longer than the %s a page may take: "+
+				"give since, or a later one, so that fewer events are searched.", r.limit)
+		}
 		return Page{}, err
 	}
 	p := Page{Events: events}

@@ -255,8 +255,21 @@ func noPartition(err error) bool {
 	return errors.As(err, &pg) && pg.Code == "23514" && pg.ConstraintName == ""
 }
 
-// list returns one page, one event more than the page has when there are more.
-func (s *Store) list(ctx context.Context, f *Filter) ([]Event, error) {
+// list returns one page, one event more than the page has when there are more. A filter that only reading tells may
+// search everything there is for one event, so it may take no longer than limit.
+func (s *Store) list(ctx context.Context, f *Filter, limit time.Duration) ([]Event, error) {
+	if f.Names == nil && f.UserID == nil && f.Props == nil {
+		return s.page(ctx, s.pool, f)
+	}
+	var out []Event
+	err := postgres.InSnapshot(ctx, s.pool, limit, func(tx pgx.Tx) (err error) {
+		out, err = s.page(ctx, tx, f)
+		return err
+	})
+	return out, err
+}
+
+func (s *Store) page(ctx context.Context, tx db.DBTX, f *Filter) ([]Event, error) {
 	p := db.EventsNewestFirstParams{
 		ProjectID: f.ProjectID, IDFrom: idFloor(f.Since), IDTo: idFloor(ceilMilli(f.Until)), Since: f.Since, Until: f.Until,
 		Names: f.Names, UserID: f.UserID, Props: f.Props, PageSize: int32(f.Limit) + 1,
@@ -267,12 +280,12 @@ func (s *Store) list(ctx context.Context, f *Filter) ([]Event, error) {
 		if f.After != nil {
 			p.IDFrom = idAfter(*f.After)
 		}
-		rows, err = s.q.EventsOldestFirst(ctx, s.pool, db.EventsOldestFirstParams(p))
+		rows, err = s.q.EventsOldestFirst(ctx, tx, db.EventsOldestFirstParams(p))
 	} else {
 		if f.After != nil {
 			p.IDTo = *f.After
 		}
-		rows, err = s.q.EventsNewestFirst(ctx, s.pool, p)
+		rows, err = s.q.EventsNewestFirst(ctx, tx, p)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list events: %w", err)

@@ -194,7 +194,7 @@ func TestReadingAcrossPartitionsKeepsTheOrder(t *testing.T) {
 	var last time.Time
 	total := 0
 	for {
-		page, err := NewReader(s).List(t.Context(), f)
+		page, err := NewReader(s, time.Minute).List(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}

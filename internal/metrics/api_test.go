@@ -31,6 +31,9 @@ var (
 	other   = uuid.MustParse("018f0000-0000-7000-8000-000000000002")
 )
 
+// limits are far from what a test asks for.
+var limits = metrics.Limits{Timeout: time.Minute, MaxEvents: 1_000_000}
+
 type bench struct {
 	pool *pgxpool.Pool
 	api  *metrics.API
@@ -39,13 +42,22 @@ type bench struct {
 func setup(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{pool: nimbustest.DB(t)}
-	b.api = metrics.NewAPI(b.pool, func(_ context.Context, id uuid.UUID) error {
-		if id != project {
-			return problem.NotFound()
-		}
-		return nil
-	}, func() time.Time { return now })
+	b.api = metrics.NewAPI(b.pool, allow, limits, func() time.Time { return now })
 	return b
+}
+
+// allow knows one project.
+func allow(_ context.Context, id uuid.UUID) error {
+	if id != project {
+		return problem.NotFound()
+	}
+	return nil
+}
+
+// refused reports whether the error is the caller's to mend.
+func refused(err error) bool {
+	var p *problem.Error
+	return errors.As(err, &p) && problem.KindOf(p.Code).Status < 500
 }
 
 // store counts n events of a name at each of the times.
@@ -85,10 +97,10 @@ func (b *bench) query(t testing.TB, p api.QueryMetricsParams) api.MetricsResult 
 // checkReply holds every reply to what is true of all of them.
 func checkReply(t testing.TB, r api.MetricsResult) {
 	t.Helper()
-	if r.Metric != "events.count" || !r.Meta.Exact || r.Meta.Source != api.SourceRollup || r.Meta.Definition != metrics.Definition {
+	if r.Metric != "events.count" || !r.Meta.Exact || r.Meta.Source != api.SourceRollup || r.Meta.Definition != metrics.Count.Definition("") {
 		t.Errorf("metric %q, meta %+v", r.Metric, r.Meta)
 	}
-	if total(r.Series) != r.Total || !r.Series[0].TS.Equal(r.From) || !r.Series[len(r.Series)-1].TS.Before(r.To) {
+	if total(r.Series) != *r.Total || !r.Series[0].TS.Equal(r.From) || !r.Series[len(r.Series)-1].TS.Before(r.To) {
 		t.Errorf("total %v, from %v, to %v do not fit the series %v", r.Total, r.From, r.To, r.Series)
 	}
 	if len(r.Groups) == 0 {
@@ -96,33 +108,34 @@ func checkReply(t testing.TB, r api.MetricsResult) {
 	}
 	rest := slices.Clone(r.Series)
 	for i, g := range r.Groups {
-		if total(g.Series) != g.Total || g.Total == 0 || g.Other != (g.Value == nil) || g.Other && i != len(r.Groups)-1 {
+		if total(g.Series) != *g.Total || *g.Total == 0 || g.Other != (g.Value == nil) || g.Other && i != len(r.Groups)-1 {
 			t.Errorf("group %d: %+v", i, g)
 		}
 		for j, p := range g.Series {
 			if !p.TS.Equal(rest[j].TS) {
 				t.Fatalf("group %d: point %d is at %v, not %v", i, j, p.TS, rest[j].TS)
 			}
-			rest[j].Value -= p.Value
+			left := *rest[j].Value - *p.Value
+			rest[j].Value = &left
 		}
 	}
 	for _, p := range rest {
-		if p.Value != 0 {
-			t.Errorf("the groups lack %v of the total at %v", p.Value, p.TS)
+		if *p.Value != 0 {
+			t.Errorf("the groups lack %v of the total at %v", *p.Value, p.TS)
 		}
 	}
 }
 
 func total(series []api.Point) (sum float64) {
 	for _, p := range series {
-		sum += p.Value
+		sum += *p.Value
 	}
 	return sum
 }
 
 func values(series []api.Point) (v []float64) {
 	for _, p := range series {
-		v = append(v, p.Value)
+		v = append(v, *p.Value)
 	}
 	return v
 }
@@ -169,8 +182,8 @@ func TestADayOfTheClockChangeHas23Or25Hours(t *testing.T) {
 		}
 		var repeated []string
 		for _, p := range hours.Series {
-			if p.Value != 3 {
-				t.Errorf("%v counts %v, want 3", p.TS, p.Value)
+			if *p.Value != 3 {
+				t.Errorf("%v counts %v, want 3", p.TS, *p.Value)
 			}
 			if s := p.TS.Format(time.RFC3339); c.repeated != "" && strings.HasPrefix(s, c.repeated) {
 				repeated = append(repeated, s[len(c.repeated):])
@@ -310,7 +323,7 @@ func TestABreakdownShowsTheLargestAndTheRestTogether(t *testing.T) {
 			if g.Value != nil {
 				name = *g.Value
 			}
-			got = append(got, fmt.Sprint(name, " ", g.Total, " ", values(g.Series)))
+			got = append(got, fmt.Sprint(name, " ", *g.Total, " ", values(g.Series)))
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -334,8 +347,8 @@ func TestABreakdownOfManyNamesIsReadInParts(t *testing.T) {
 	for _, g := range r.Groups[:3] {
 		names = append(names, *g.Value)
 	}
-	if !slices.Equal(names, []string{"name_0002", "name_0005", "name_0008"}) || len(r.Groups) != 4 || r.Total != 4999 {
-		t.Errorf("%v, %d groups, total %v", names, len(r.Groups), r.Total)
+	if !slices.Equal(names, []string{"name_0002", "name_0005", "name_0008"}) || len(r.Groups) != 4 || *r.Total != 4999 {
+		t.Errorf("%v, %d groups, total %v", names, len(r.Groups), *r.Total)
 	}
 }
 
@@ -353,9 +366,9 @@ func TestABucketThatIsNotOverIsMarked(t *testing.T) {
 	if err := reply.VisitQueryMetricsResponse(recorder); err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"bucket":"1h","from":"2026-01-15T10:00:00+01:00",` +
+	want := `{"bucket":"1h","from":"2026-01-15T10:00:00+01:00",` +
 		`"groups":[{"other":false,"series":[{"ts":"2026-01-15T10:00:00+01:00","value":2},{"ts":"2026-01-15T11:00:00+01:00","value":1}],"total":3,"value":"signup"}],` +
-		`"meta":{"definition":"` + metrics.Definition + `","exact":true,"incomplete_from":"2026-01-15T11:00:00+01:00","source":"rollup","took_ms":0},` +
+		`"meta":{"definition":"` + metrics.Count.Definition("") + `","exact":true,"incomplete_from":"2026-01-15T11:00:00+01:00","source":"rollup","took_ms":0},` +
 		`"metric":"events.count","series":[{"ts":"2026-01-15T10:00:00+01:00","value":2},{"ts":"2026-01-15T11:00:00+01:00","value":1}],` +
 		`"to":"2026-01-15T12:00:00+01:00","total":3,"tz":"Europe/Berlin"}`
 	if got := strings.TrimSpace(recorder.Body.String()); got != want {
@@ -367,7 +380,7 @@ func TestABucketThatIsNotOverIsMarked(t *testing.T) {
 		t.Errorf("everything is over, but incomplete from %v", over.Meta.IncompleteFrom)
 	}
 	future := b.query(t, api.QueryMetricsParams{From: ptr(now.Add(3 * time.Hour)), To: ptr(now.Add(5 * time.Hour))})
-	if future.Meta.IncompleteFrom == nil || !future.Meta.IncompleteFrom.Equal(future.From) || future.Total != 0 {
+	if future.Meta.IncompleteFrom == nil || !future.Meta.IncompleteFrom.Equal(future.From) || *future.Total != 0 {
 		t.Errorf("the future is incomplete from its start: %+v", future.Meta)
 	}
 }

@@ -5,65 +5,32 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 )
 
-// Definition says in every reply what its numbers mean.
-const Definition = "The number of stored events whose ts lies in the bucket, each event once however often it was sent. " +
-	"Buckets are half-open and follow the calendar of the time zone. An event that arrives late counts in the bucket of its ts."
-
-// Answer is the counts of a window.
-type Answer struct {
-	*Window
-	Total  int64
-	Series []int64 // one for each bucket
-	Groups []Group // of a breakdown: the largest first, those of equal size by name, the rest last
-	// IncompleteFrom is the start of the first bucket that is not over, nil when all are.
-	IncompleteFrom *time.Time
-}
-
-// Group is the counts of one name, or of all the names that a breakdown does not show.
-type Group struct {
-	Name   string // empty for the rest
-	Other  bool   // the rest
-	Total  int64
-	Series []int64
-}
-
-// Count answers what was asked of a project. Whether the caller may see the project is for the caller to check.
-func (s *store) Count(ctx context.Context, projectID uuid.UUID, ask *Ask, now time.Time) (*Answer, error) {
-	w, err := Resolve(ask, now)
-	if err != nil {
-		return nil, err
+// count answers from the rollups, which is exact for whole buckets of all events or of names.
+func (s *store) count(ctx context.Context, projectID uuid.UUID, ask *Ask, a *Answer) error {
+	runs, names := Plan(a.Bounds), distinct(ask.Names)
+	if ask.Breakdown == NoBreakdown {
+		series, err := s.pooled(projectID).series(ctx, runs, names, a.Bounds)
+		a.Series, a.Total = floats(series), float64(sum(series))
+		return err
 	}
-	a := &Answer{Window: w}
-	if i := w.incomplete(now); i >= 0 {
-		t := w.At(i)
-		a.IncompleteFrom = &t
-	}
-	runs, names := Plan(w.Bounds), distinct(ask.Names)
-	if !ask.ByName {
-		a.Series, err = s.pooled(projectID).series(ctx, runs, names, w.Bounds)
-		a.Total = sum(a.Series)
-		return a, err
-	}
-	err = s.snapshot(ctx, projectID, func(r *reader) error {
-		var err error
-		if a.Series, err = r.series(ctx, runs, names, w.Bounds); err != nil {
+	return s.snapshot(ctx, projectID, func(r *reader) error {
+		series, err := r.series(ctx, runs, names, a.Bounds)
+		if err != nil {
 			return err
 		}
-		a.Total = sum(a.Series)
-		a.Groups, err = r.groups(ctx, a, runs, names, ask.top())
+		a.Series, a.Total = floats(series), float64(sum(series))
+		a.Groups, err = r.groups(ctx, a, series, runs, names, ask.top())
 		return err
 	})
-	return a, err
 }
 
 // groups reads the breakdown in two steps: totals of every name over the whole window, which needs few rows for each,
 // and then the series of only those that are shown. The rest is what the total has and they have not.
-func (r *reader) groups(ctx context.Context, a *Answer, runs []Run, names []string, top int) ([]Group, error) {
+func (r *reader) groups(ctx context.Context, a *Answer, all []int64, runs []Run, names []string, top int) ([]Group, error) {
 	if len(names) == 0 {
 		var err error
 		if names, err = r.names(ctx); err != nil {
@@ -81,17 +48,16 @@ func (r *reader) groups(ctx context.Context, a *Answer, runs []Run, names []stri
 		return nil, err
 	}
 	groups := make([]Group, 0, len(shown)+1)
-	rest := Group{Other: true, Total: a.Total, Series: slices.Clone(a.Series)}
-	for _, name := range shown {
-		g := Group{Name: name, Total: sum(series[name]), Series: series[name]}
-		groups = append(groups, g)
-		rest.Total -= g.Total
-		for i, n := range g.Series {
-			rest.Series[i] -= n
+	rest := slices.Clone(all)
+	for i := range shown {
+		s := series[shown[i]]
+		groups = append(groups, Group{Value: &shown[i], Total: float64(sum(s)), Series: floats(s)})
+		for j, n := range s {
+			rest[j] -= n
 		}
 	}
-	if rest.Total > 0 {
-		groups = append(groups, rest)
+	if n := sum(rest); n > 0 {
+		groups = append(groups, Group{Other: true, Total: float64(n), Series: floats(rest)})
 	}
 	return groups, nil
 }
@@ -114,4 +80,13 @@ func sum(series []int64) (n int64) {
 		n += v
 	}
 	return n
+}
+
+// floats is exact: 2^53 events are more than there will be.
+func floats(series []int64) []float64 {
+	out := make([]float64, len(series))
+	for i, v := range series {
+		out[i] = float64(v)
+	}
+	return out
 }

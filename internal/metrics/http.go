@@ -2,12 +2,18 @@ package metrics
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/wire"
 )
 
 // API is the metrics part of the contract's server.
@@ -17,75 +23,189 @@ type API struct {
 	now    func() time.Time
 }
 
-// NewAPI returns the operation. It only reads from the pool, which may be a replica's. access returns an error, the
+// NewAPI returns the operations. They only read from the pool, which may be a replica's. access returns an error, the
 // 404, when the caller may not see the project; it is asked before anything else is done.
-func NewAPI(pool *pgxpool.Pool, access func(context.Context, uuid.UUID) error, now func() time.Time) *API {
-	return &API{store: newStore(pool), access: access, now: now}
+func NewAPI(pool *pgxpool.Pool, access func(context.Context, uuid.UUID) error, limits Limits, now func() time.Time) *API {
+	return &API{store: newStore(pool, limits), access: access, now: now}
 }
 
-// QueryMetrics counts events by time.
+// QueryMetrics measures events by time.
 func (a *API) QueryMetrics(ctx context.Context, request api.QueryMetricsRequestObject) (api.QueryMetricsResponseObject, error) {
-	p, start := request.Params, a.now()
-	if err := a.access(ctx, p.ProjectID); err != nil {
+	p := &request.Params
+	result, err := a.answer(ctx, p.ProjectID, func() (*Ask, error) {
+		ask := &Ask{From: p.From, To: p.To, Names: p.Name, Bucket: Bucket(value(p.Bucket)), TZ: value(p.Tz), Limit: limitOf(p.Limit),
+			Measure: Measure(value(p.Measure)), Prop: value(p.Prop), Breakdown: Breakdown(value(p.Breakdown)),
+			BreakdownProp: value(p.BreakdownProp), Top: int(value(p.Top))}
+		if p.Props != nil {
+			ask.Props = []byte(*p.Props)
+		}
+		return ask, nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	answer, err := a.store.Count(ctx, p.ProjectID, askOf(&p), start)
+	return api.QueryMetrics200JSONResponse(*result), nil
+}
+
+// RunMetricsQuery measures filtered events by time.
+func (a *API) RunMetricsQuery(ctx context.Context, request api.RunMetricsQueryRequestObject) (api.RunMetricsQueryResponseObject, error) {
+	q := request.Body
+	result, err := a.answer(ctx, q.ProjectID, func() (*Ask, error) {
+		filter, err := filterOf(q.Filter)
+		if err != nil {
+			return nil, err
+		}
+		return &Ask{From: q.From, To: q.To, Names: q.Names, Bucket: Bucket(value(q.Bucket)), TZ: value(q.Tz), Limit: limitOf(q.Limit),
+			Measure: Measure(value(q.Measure)), Prop: value(q.Prop), Breakdown: Breakdown(value(q.Breakdown)),
+			BreakdownProp: value(q.BreakdownProp), Top: int(value(q.Top)), Filter: filter}, nil
+	})
+	if err != nil {
+		return nil, inBody(err)
+	}
+	return api.RunMetricsQuery200JSONResponse(*result), nil
+}
+
+// inBody says of bad fields that they are in the body, where the names of the query's parameters are members.
+func inBody(err error) error {
+	var p *problem.Error
+	if errors.As(err, &p) {
+		for i := range p.Fields {
+			p.Fields[i].In = wire.InBody
+		}
+	}
+	return err
+}
+
+func (a *API) answer(ctx context.Context, projectID uuid.UUID, read func() (*Ask, error)) (*api.MetricsResult, error) {
+	start := a.now()
+	if err := a.access(ctx, projectID); err != nil {
+		return nil, err
+	}
+	ask, err := read()
+	if err != nil {
+		return nil, err
+	}
+	answer, err := a.store.Answer(ctx, projectID, ask, start)
 	if err != nil {
 		return nil, err
 	}
 	result := resultOf(answer)
 	result.Meta.TookMs = float64(a.now().Sub(start).Microseconds()) / 1000
-	return api.QueryMetrics200JSONResponse(result), nil
+	return result, nil
 }
 
-func askOf(p *api.QueryMetricsParams) *Ask {
-	ask := &Ask{From: p.From, To: p.To, Names: p.Name}
-	if p.Bucket != nil {
-		ask.Bucket = Bucket(*p.Bucket)
+// value is the zero value for what is absent.
+func value[T any](v *T) (zero T) {
+	if v == nil {
+		return zero
 	}
-	if p.Tz != nil {
-		ask.TZ = *p.Tz
-	}
-	if p.Limit != nil {
-		limit := int(*p.Limit)
-		ask.Limit = &limit
-	}
-	if p.Breakdown != nil {
-		ask.ByName = *p.Breakdown == api.BreakdownName
-	}
-	if p.Top != nil {
-		ask.Top = int(*p.Top)
-	}
-	return ask
+	return *v
 }
 
-func resultOf(a *Answer) api.MetricsResult {
-	result := api.MetricsResult{
-		Metric: "events.count",
+func limitOf(v *int32) *int {
+	if v == nil {
+		return nil
+	}
+	limit := int(*v)
+	return &limit
+}
+
+// filterOf reads a filter; the error names every bad node.
+func filterOf(f *api.MetricsFilter) (*Filter, error) {
+	if f == nil {
+		return nil, nil
+	}
+	check := &filterCheck{}
+	out, err := filterAt(f, "/filter", 1, check)
+	if err != nil {
+		return nil, err
+	}
+	if len(check.bad) > 0 {
+		return nil, problem.Invalid(check.bad...)
+	}
+	return &out, nil
+}
+
+// filterAt reads one node and those under it. They have been checked against the contract already, so an error is ours.
+func filterAt(f *api.MetricsFilter, pointer string, depth int, check *filterCheck) (out Filter, err error) {
+	if !check.enter(pointer, depth) {
+		return out, nil
+	}
+	variant, err := f.ValueByDiscriminator()
+	if err != nil {
+		return out, fmt.Errorf("filter at %s: %w", pointer, err)
+	}
+	switch v := variant.(type) {
+	case api.FilterGroup:
+		out.Op = Op(v.Op)
+		out.Filters = make([]Filter, len(v.Filters))
+		for i := range v.Filters {
+			if out.Filters[i], err = filterAt(&v.Filters[i], pointer+"/filters/"+strconv.Itoa(i), depth+1, check); err != nil {
+				return out, err
+			}
+		}
+	case api.FilterNot:
+		out.Op = Not
+		under, err := filterAt(&v.Filter, pointer+"/filter", depth+1, check)
+		out.Filters = []Filter{under}
+		return out, err
+	case api.FilterEqual:
+		out = Filter{Op: Op(v.Op), Prop: v.Prop, Values: []api.Scalar{v.Value}}
+		check.scalar(pointer+"/value", v.Value)
+	case api.FilterIn:
+		out = Filter{Op: In, Prop: v.Prop, Values: v.Values}
+		for i := range v.Values {
+			check.scalar(pointer+"/values/"+strconv.Itoa(i), v.Values[i])
+		}
+	case api.FilterContains:
+		out = Filter{Op: Contains, Prop: v.Prop, Text: v.Value}
+	case api.FilterCompare:
+		out = Filter{Op: Op(v.Op), Prop: v.Prop, Number: v.Value}
+	case api.FilterExists:
+		out = Filter{Op: Exists, Prop: v.Prop}
+	default:
+		return out, fmt.Errorf("filter at %s is a %T", pointer, v)
+	}
+	return out, nil
+}
+
+func resultOf(a *Answer) *api.MetricsResult {
+	source := api.SourceRollup
+	if a.FromEvents {
+		source = api.SourceEvents
+	}
+	result := &api.MetricsResult{
+		Metric: a.Measure.metric(a.Prop),
 		Bucket: api.Bucket(a.Bucket),
 		Tz:     a.TZ,
 		From:   a.At(0),
 		To:     a.At(a.Buckets()),
-		Total:  float64(a.Total),
+		Total:  finite(&a.Total),
 		Series: pointsOf(a.Window, a.Series),
 		Groups: make([]api.MetricsGroup, 0, len(a.Groups)),
-		Meta: api.MetricsMeta{Exact: true, Source: api.SourceRollup, Definition: Definition,
+		Meta: api.MetricsMeta{Exact: true, Source: source, Definition: a.Measure.Definition(a.Prop),
 			IncompleteFrom: a.IncompleteFrom},
 	}
-	for _, g := range a.Groups {
-		group := api.MetricsGroup{Other: g.Other, Total: float64(g.Total), Series: pointsOf(a.Window, g.Series)}
-		if !g.Other {
-			group.Value = &g.Name
-		}
-		result.Groups = append(result.Groups, group)
+	for i := range a.Groups {
+		g := &a.Groups[i]
+		result.Groups = append(result.Groups, api.MetricsGroup{Value: g.Value, Other: g.Other, Total: finite(&g.Total),
+			Series: pointsOf(a.Window, g.Series)})
 	}
 	return result
 }
 
-func pointsOf(w *Window, series []int64) []api.Point {
+func pointsOf(w *Window, series []float64) []api.Point {
 	points := make([]api.Point, len(series))
-	for i, n := range series {
-		points[i] = api.Point{TS: w.At(i), Value: float64(n)}
+	for i := range series {
+		points[i] = api.Point{TS: w.At(i), Value: finite(&series[i])}
 	}
 	return points
+}
+
+// finite is nil for what JSON cannot say.
+func finite(v *float64) *float64 {
+	if math.IsNaN(*v) || math.IsInf(*v, 0) {
+		return nil
+	}
+	return v
 }

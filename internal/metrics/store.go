@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/db"
+	"github.com/bahagh/nimbus/internal/postgres"
 )
 
 // total is the name of the rows that count all names together.
@@ -25,25 +26,67 @@ const maxNamesRead = 1000
 type store struct {
 	pool    *pgxpool.Pool
 	queries *db.Queries
+	limits  Limits
 }
 
-func newStore(pool *pgxpool.Pool) store { return store{pool: pool, queries: db.New()} }
+func newStore(pool *pgxpool.Pool, limits Limits) store {
+	return store{pool: pool, queries: db.New(), limits: limits}
+}
 
-// reader reads the counts of one project.
+// reader reads the counts and the events of one project.
 type reader struct {
 	store     *store
 	tx        db.DBTX
 	projectID uuid.UUID
 }
 
-// pooled returns a reader for a single query.
+// pooled returns a reader for a single query of the counts.
 func (s *store) pooled(projectID uuid.UUID) *reader { return &reader{s, s.pool, projectID} }
 
-// snapshot lets fn read several times and see the same. Nothing is kept of a transaction that only read, so how it
-// ends does not matter.
+// snapshot lets fn read several times and see the same. A statement that takes longer than the whole question may is
+// cancelled, and the error says what the caller can do about it.
 func (s *store) snapshot(ctx context.Context, projectID uuid.UUID, fn func(*reader) error) error {
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error { return fn(&reader{s, tx, projectID}) })
+	err := postgres.InSnapshot(ctx, s.pool, s.limits.Timeout, func(tx pgx.Tx) error { return fn(&reader{s, tx, projectID}) })
+	if ctx.Err() == nil && postgres.IsStatementTimeout(err) {
+		return tooSlow(err, s.limits.Timeout)
+	}
+	return err
+}
+
+// topGroups returns the values of the breakdown with the largest measure, nil being that of the events without one.
+func (r *reader) topGroups(ctx context.Context, q *question, limit int) ([]*string, error) {
+	sql, args := q.topGroups(limit)
+	rows, err := r.ask(ctx, sql, args)
+	if err == nil {
+		var keys []*string
+		if keys, err = pgx.CollectRows(rows, pgx.RowTo[*string]); err == nil {
+			return keys, nil
+		}
+	}
+	return nil, fmt.Errorf("read groups: %w", err)
+}
+
+// measures calls each with every row of a question's series. A value is decimal text, nil where there is none.
+func (r *reader) measures(ctx context.Context, q *question, shown []*string, each func(bucket, group int, value *string)) error {
+	sql, args := q.series(shown)
+	rows, err := r.ask(ctx, sql, args)
+	if err == nil {
+		var bucket, group int
+		var value *string
+		_, err = pgx.ForEachRow(rows, []any{&bucket, &group, &value}, func() error {
+			each(bucket, group, value)
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("read measures: %w", err)
+	}
+	return nil
+}
+
+// ask runs a statement that was made for one question: it is planned for its values, and not remembered.
+func (r *reader) ask(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	return r.tx.Query(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, args...)...)
 }
 
 // series returns the counts of the names, all when there are none, one for each bucket between the bounds. The runs
@@ -105,4 +148,13 @@ func columns(runs []Run) (granularities []int32, froms, tos []time.Time) {
 		froms[i], tos[i] = time.Unix(run.From, 0).UTC(), time.Unix(run.To, 0).UTC()
 	}
 	return granularities, froms, tos
+}
+
+// limit changes how long the rest of the question may take.
+func (r *reader) limit(ctx context.Context, left time.Duration) error {
+	tx, ok := r.tx.(pgx.Tx)
+	if !ok {
+		return nil // a single query of the counts has no transaction, and needs none
+	}
+	return postgres.LimitStatements(ctx, tx, left)
 }

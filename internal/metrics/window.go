@@ -33,14 +33,32 @@ var (
 
 // Ask is a question as the caller put it.
 type Ask struct {
-	Bucket Bucket // 1h when empty
-	TZ     string // UTC when empty
-	From   *time.Time
-	To     *time.Time
-	Limit  *int
-	Names  []string // all when empty; repeating one changes nothing
-	ByName bool     // break down by name
-	Top    int      // groups of a breakdown; 10 when 0
+	Bucket        Bucket // 1h when empty
+	TZ            string // UTC when empty
+	From          *time.Time
+	To            *time.Time
+	Limit         *int
+	Names         []string // all when empty; repeating one changes nothing
+	Props         []byte   // a JSON object that the props contain; nil means any
+	Filter        *Filter  // nil means any
+	Measure       Measure  // Count when empty
+	Prop          string   // what a numeric measure measures
+	Breakdown     Breakdown
+	BreakdownProp string
+	Top           int // groups of a breakdown; 10 when 0
+}
+
+// measure is what is asked for.
+func (a *Ask) measure() Measure {
+	if a.Measure == "" {
+		return Count
+	}
+	return a.Measure
+}
+
+// inRollups reports whether the counts by name and time answer it.
+func (a *Ask) inRollups() bool {
+	return a.measure() == Count && a.Props == nil && a.Filter == nil && a.Breakdown != ByProp
 }
 
 // Window is the buckets that an answer has.
@@ -90,6 +108,7 @@ func Resolve(ask *Ask, now time.Time) (*Window, error) {
 	if w.Loc, ok = zone(w.TZ); !ok {
 		bad = append(bad, field("tz", codeTimeZone, "is not a time zone: give the name of one in the IANA database, such as Europe/Berlin"))
 	}
+	bad = append(bad, checkProps(ask)...)
 	bad = append(bad, checkRange(ask, now)...)
 	if len(bad) > 0 {
 		return nil, problem.Invalid(bad...)
@@ -119,6 +138,23 @@ func Resolve(ask *Ask, now time.Time) (*Window, error) {
 		return nil, problem.Invalid(*tooWide)
 	}
 	return w, nil
+}
+
+// checkProps holds the names of props to what they are for.
+func checkProps(ask *Ask) (bad []wire.FieldError) {
+	switch numeric := ask.measure().numeric(); {
+	case numeric && ask.Prop == "":
+		bad = append(bad, field("prop", wire.CodeRequired, "is required when measure is "+string(ask.Measure)+": name the number in props to measure"))
+	case !numeric && ask.Prop != "":
+		bad = append(bad, field("prop", codeConflict, "is only allowed with a measure of numbers, such as sum; "+string(ask.measure())+" measures no prop"))
+	}
+	switch by := ask.Breakdown == ByProp; {
+	case by && ask.BreakdownProp == "":
+		bad = append(bad, field("breakdown_prop", wire.CodeRequired, "is required when breakdown is prop"))
+	case !by && ask.BreakdownProp != "":
+		bad = append(bad, field("breakdown_prop", codeConflict, "is only allowed when breakdown is prop"))
+	}
+	return bad
 }
 
 // checkRange holds from, to and limit to the rules that need no calendar.
@@ -193,11 +229,11 @@ func (w *Window) between(from, to time.Time) *wire.FieldError {
 // checkPoints bounds the reply of a breakdown by what was asked, not by what there is: the same question must not fail
 // one day because of the data of the next.
 func (w *Window) checkPoints(ask *Ask) *wire.FieldError {
-	if !ask.ByName {
+	if ask.Breakdown == NoBreakdown {
 		return nil
 	}
 	series := ask.top() + 2 // and the rest, and the total
-	if n := len(distinct(ask.Names)); n > 0 && n <= ask.top() {
+	if n := len(distinct(ask.Names)); ask.Breakdown == ByName && n > 0 && n <= ask.top() {
 		series = n + 1
 	}
 	points := series * w.Buckets()

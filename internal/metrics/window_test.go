@@ -94,11 +94,19 @@ func TestUnreasonableQuestionsNameEveryBadParameter(t *testing.T) {
 		{"a year of minutes", Ask{Bucket: Bucket1m, From: at(t, "2025-01-01T00:00:00Z"), To: at(t, "2026-01-01T00:00:00Z")},
 			[]string{"/from too_large about 525601 buckets of 1m up to the end of the range, and a reply has at most 10000: shorten the range or use buckets of 1h"}},
 		{"one too many", Ask{From: at(t, "2024-01-01T00:00:00Z"), To: at(t, "2025-02-20T16:00:01Z")}, []string{"/from too_large buckets of 1h"}},
-		{"a breakdown of too many points", Ask{ByName: true, From: at(t, "2025-01-01T00:00:00Z"), To: at(t, "2026-01-01T00:00:00Z")},
+		{"a breakdown of too many points", Ask{Breakdown: ByName, From: at(t, "2025-01-01T00:00:00Z"), To: at(t, "2026-01-01T00:00:00Z")},
 			[]string{"/from too_large 8760 buckets in each of 12 series, 105120 points, and a breakdown has at most 50000: ask for at most 4166 buckets or a smaller top, or shorten the range or use buckets of 1d"}},
-		{"a breakdown of too many points by limit", Ask{ByName: true, Top: 100, Limit: &most}, []string{"/limit too_large 102 series"}},
+		{"a breakdown of too many points by limit", Ask{Breakdown: ByName, Top: 100, Limit: &most}, []string{"/limit too_large 102 series"}},
 		{"Liberia before 1972", Ask{TZ: "Africa/Monrovia", From: at(t, "1971-05-01T00:00:00Z"), To: at(t, "1971-05-02T00:00:00Z")},
 			[]string{"/tz time_zone whole minutes"}},
+		{"a number of no prop", Ask{Measure: Sum}, []string{"/prop required when measure is sum"}},
+		{"a prop to count", Ask{Prop: "x"}, []string{"/prop conflict count measures no prop"}},
+		{"a prop of people", Ask{Measure: Users, Prop: "x"}, []string{"/prop conflict users measures no prop"}},
+		{"a breakdown of no prop", Ask{Breakdown: ByProp}, []string{"/breakdown_prop required when breakdown is prop"}},
+		{"a prop without a breakdown", Ask{BreakdownProp: "x"}, []string{"/breakdown_prop conflict only allowed"}},
+		{"a prop of a breakdown by name", Ask{Breakdown: ByName, BreakdownProp: "x"}, []string{"/breakdown_prop conflict only allowed"}},
+		{"a breakdown by prop of too many points", Ask{Breakdown: ByProp, BreakdownProp: "x", Names: []string{"a"}, Top: 100, Limit: &most},
+			[]string{"/limit too_large 102 series"}},
 		{"everything", Ask{Bucket: "1y", TZ: "x", Limit: &many, From: at(t, "1950-01-01T00:00:00Z"), To: at(t, "9999-01-01T00:00:00Z")},
 			[]string{"/bucket enum bucket", "/tz time_zone IANA", "/limit conflict combined", "/limit maximum 10000", "/to maximum 2262", "/from minimum 1971"}},
 	} {
@@ -146,7 +154,7 @@ func TestTheMostBucketsAreAnswered(t *testing.T) {
 		t.Fatalf("range: %v", err)
 	}
 	// Names that are asked for bound the series of a breakdown: two and the total, 16,666 buckets and more.
-	w, err = Resolve(&Ask{Limit: &most, ByName: true, Names: []string{"a", "b", "a"}}, testNow)
+	w, err = Resolve(&Ask{Limit: &most, Breakdown: ByName, Names: []string{"a", "b", "a"}}, testNow)
 	if err != nil || w.Buckets() != maxBuckets {
 		t.Fatalf("breakdown: %v", err)
 	}
@@ -172,7 +180,10 @@ func FuzzResolve(f *testing.F) {
 		if now < earliest.Unix() || now > latest.Unix() {
 			return // a clock that is centuries off
 		}
-		ask := Ask{Bucket: Bucket(bucket), TZ: tz, ByName: given&8 != 0, Top: int(top)}
+		ask := Ask{Bucket: Bucket(bucket), TZ: tz, Top: int(top)}
+		if given&8 != 0 {
+			ask.Breakdown = ByName
+		}
 		if fromTime := time.Unix(from, from&0xffff); given&1 != 0 {
 			ask.From = &fromTime
 		}

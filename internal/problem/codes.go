@@ -30,6 +30,7 @@ const (
 	CodeValidation           Code = "validation_failed"
 	CodeAllRejected          Code = "all_events_rejected"
 	CodeLimitReached         Code = "limit_reached"
+	CodeQueryTooHeavy        Code = "query_too_heavy"
 	CodeInternal             Code = "internal"
 	CodeDatabaseUnavailable  Code = "database_unavailable"
 	CodeQueueFull            Code = "queue_full"
@@ -70,6 +71,7 @@ var kinds = []Kind{
 	{CodeValidation, http.StatusUnprocessableEntity, "Fields are not valid", "errors names every bad field and says what is wrong with it."},
 	{CodeAllRejected, http.StatusUnprocessableEntity, "Every event was refused", "errors names every bad field of every event. Nothing was stored."},
 	{CodeLimitReached, http.StatusUnprocessableEntity, "There are too many already", "Delete one first; the detail names the limit."},
+	{CodeQueryTooHeavy, http.StatusUnprocessableEntity, "Answering would take too much", "Ask for less: the detail says what to narrow. The same question would be refused again."},
 	{CodeInternal, http.StatusInternalServerError, "Something went wrong in the server", "Try again; if it stays, give the operator the request_id."},
 	{CodeDatabaseUnavailable, http.StatusServiceUnavailable, "The database cannot be reached", "Nothing was stored. Try again after Retry-After seconds."},
 	{CodeQueueFull, http.StatusServiceUnavailable, "Too much is waiting to be stored", "Nothing was stored. Try again after Retry-After seconds."},

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,12 +22,15 @@ import (
 // Defines values for Breakdown.
 const (
 	BreakdownName Breakdown = "name"
+	BreakdownProp Breakdown = "prop"
 )
 
 // Valid indicates whether the value is a known member of the Breakdown enum.
 func (e Breakdown) Valid() bool {
 	switch e {
 	case BreakdownName:
+		return true
+	case BreakdownProp:
 		return true
 	default:
 		return false
@@ -111,6 +115,126 @@ func (e FieldErrorIn) Valid() bool {
 	}
 }
 
+// Defines values for FilterCompareOp.
+const (
+	FilterGt  FilterCompareOp = "gt"
+	FilterGte FilterCompareOp = "gte"
+	FilterLt  FilterCompareOp = "lt"
+	FilterLte FilterCompareOp = "lte"
+)
+
+// Valid indicates whether the value is a known member of the FilterCompareOp enum.
+func (e FilterCompareOp) Valid() bool {
+	switch e {
+	case FilterGt:
+		return true
+	case FilterGte:
+		return true
+	case FilterLt:
+		return true
+	case FilterLte:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilterContainsOp.
+const (
+	FilterContainsOpFilterContainsOp FilterContainsOp = "contains"
+)
+
+// Valid indicates whether the value is a known member of the FilterContainsOp enum.
+func (e FilterContainsOp) Valid() bool {
+	switch e {
+	case FilterContainsOpFilterContainsOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilterEqualOp.
+const (
+	FilterEq  FilterEqualOp = "eq"
+	FilterNeq FilterEqualOp = "neq"
+)
+
+// Valid indicates whether the value is a known member of the FilterEqualOp enum.
+func (e FilterEqualOp) Valid() bool {
+	switch e {
+	case FilterEq:
+		return true
+	case FilterNeq:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilterExistsOp.
+const (
+	FilterExistsOpFilterExistsOp FilterExistsOp = "exists"
+)
+
+// Valid indicates whether the value is a known member of the FilterExistsOp enum.
+func (e FilterExistsOp) Valid() bool {
+	switch e {
+	case FilterExistsOpFilterExistsOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilterGroupOp.
+const (
+	FilterAnd FilterGroupOp = "and"
+	FilterOr  FilterGroupOp = "or"
+)
+
+// Valid indicates whether the value is a known member of the FilterGroupOp enum.
+func (e FilterGroupOp) Valid() bool {
+	switch e {
+	case FilterAnd:
+		return true
+	case FilterOr:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilterInOp.
+const (
+	FilterInOpFilterInOp FilterInOp = "in"
+)
+
+// Valid indicates whether the value is a known member of the FilterInOp enum.
+func (e FilterInOp) Valid() bool {
+	switch e {
+	case FilterInOpFilterInOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FilterNotOp.
+const (
+	FilterNotOpFilterNotOp FilterNotOp = "not"
+)
+
+// Valid indicates whether the value is a known member of the FilterNotOp enum.
+func (e FilterNotOp) Valid() bool {
+	switch e {
+	case FilterNotOpFilterNotOp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthReady       HealthStatus = "ready"
@@ -123,6 +247,48 @@ func (e HealthStatus) Valid() bool {
 	case HealthReady:
 		return true
 	case HealthUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Measure.
+const (
+	MeasureAvg   Measure = "avg"
+	MeasureCount Measure = "count"
+	MeasureMax   Measure = "max"
+	MeasureMin   Measure = "min"
+	MeasureP50   Measure = "p50"
+	MeasureP90   Measure = "p90"
+	MeasureP95   Measure = "p95"
+	MeasureP99   Measure = "p99"
+	MeasureSum   Measure = "sum"
+	MeasureUsers Measure = "users"
+)
+
+// Valid indicates whether the value is a known member of the Measure enum.
+func (e Measure) Valid() bool {
+	switch e {
+	case MeasureAvg:
+		return true
+	case MeasureCount:
+		return true
+	case MeasureMax:
+		return true
+	case MeasureMin:
+		return true
+	case MeasureP50:
+		return true
+	case MeasureP90:
+		return true
+	case MeasureP95:
+		return true
+	case MeasureP99:
+		return true
+	case MeasureSum:
+		return true
+	case MeasureUsers:
 		return true
 	default:
 		return false
@@ -226,7 +392,7 @@ type Account struct {
 	ID        openapi_types.UUID  `json:"id"`
 }
 
-// Breakdown defines model for Breakdown.
+// Breakdown By the name of the event, or by a member of its props.
 type Breakdown string
 
 // Bucket defines model for Bucket.
@@ -360,6 +526,102 @@ type FieldError struct {
 // FieldErrorIn Where the field is.
 type FieldErrorIn string
 
+// FilterCompare The property is a number greater than this one, at least as great, less, or at most as great.
+type FilterCompare struct {
+	Op FilterCompareOp `json:"op"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Value Example: 50
+	Value float64 `json:"value"`
+}
+
+// FilterCompareOp defines model for FilterCompare.Op.
+type FilterCompareOp string
+
+// FilterContains The property is a string that contains this one, with regard to case.
+type FilterContains struct {
+	Op FilterContainsOp `json:"op"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Value Example: @example.com
+	Value string `json:"value"`
+}
+
+// FilterContainsOp defines model for FilterContains.Op.
+type FilterContainsOp string
+
+// FilterEqual The property has this value, or has not.
+type FilterEqual struct {
+	Op FilterEqualOp `json:"op"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Value A string, a number, true or false; as JSON at most 4 KiB.
+	//
+	// Example: pro
+	Value Scalar `json:"value"`
+}
+
+// FilterEqualOp defines model for FilterEqual.Op.
+type FilterEqualOp string
+
+// FilterExists The property is there and not null.
+type FilterExists struct {
+	Op FilterExistsOp `json:"op"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+}
+
+// FilterExistsOp defines model for FilterExists.Op.
+type FilterExistsOp string
+
+// FilterGroup All of the conditions, or at least one of them.
+type FilterGroup struct {
+	Filters []MetricsFilter `json:"filters"`
+	Op      FilterGroupOp   `json:"op"`
+}
+
+// FilterGroupOp defines model for FilterGroup.Op.
+type FilterGroupOp string
+
+// FilterIn The property has one of these values.
+type FilterIn struct {
+	Op FilterInOp `json:"op"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop   PropName `json:"prop"`
+	Values []Scalar `json:"values"`
+}
+
+// FilterInOp defines model for FilterIn.Op.
+type FilterInOp string
+
+// FilterNot The opposite of a condition.
+type FilterNot struct {
+	// Filter A condition on an event; `op` says which.
+	Filter MetricsFilter `json:"filter"`
+	Op     FilterNotOp   `json:"op"`
+}
+
+// FilterNotOp defines model for FilterNot.Op.
+type FilterNotOp string
+
 // Health defines model for Health.
 type Health struct {
 	Checks struct {
@@ -406,14 +668,30 @@ type LoginRequest struct {
 	Password string `json:"password"`
 }
 
+// Measure - `count`: stored events;
+//   - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
+//     `anonymous_id`, and the two never mix;
+//   - `sum`, `avg`, `min`, `max` of a numeric property;
+//   - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
+type Measure string
+
+// MetricsFilter A condition on an event; `op` says which.
+type MetricsFilter struct {
+	union json.RawMessage
+}
+
 // MetricsGroup defines model for MetricsGroup.
 type MetricsGroup struct {
-	// Other True for the one group that sums up the rest.
+	// Other True for the one group of everything that is not shown.
 	Other  bool    `json:"other"`
 	Series []Point `json:"series"`
-	Total  float64 `json:"total"`
 
-	// Value The value of the breakdown; null for the rest.
+	// Total The measure over the whole range.
+	Total *float64 `json:"total"`
+
+	// Value The value of the breakdown: a string as it is, anything else as its JSON text, so that the string "1" and
+	// the number 1 are one group. Null for the events in which the property is absent or null (`other` is false),
+	// and for the rest (`other` is true).
 	Value *string `json:"value"`
 }
 
@@ -438,6 +716,56 @@ type MetricsMeta struct {
 // MetricsMetaSource What was read.
 type MetricsMetaSource string
 
+// MetricsQuery defines model for MetricsQuery.
+type MetricsQuery struct {
+	// Breakdown By the name of the event, or by a member of its props.
+	Breakdown *Breakdown `json:"breakdown,omitempty"`
+
+	// BreakdownProp The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
+	//
+	// Example: country
+	BreakdownProp *string `json:"breakdown_prop,omitempty"`
+	Bucket        *Bucket `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From *time.Time `json:"from,omitempty"`
+
+	// Limit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
+	Limit *int32 `json:"limit,omitempty"`
+
+	// Measure - `count`: stored events;
+	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
+	//   `anonymous_id`, and the two never mix;
+	// - `sum`, `avg`, `min`, `max` of a numeric property;
+	// - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
+	Measure *Measure `json:"measure,omitempty"`
+
+	// Names Only events of these names; all when absent or empty.
+	Names []string `json:"names,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Prop The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+	//
+	// Example: amount
+	Prop *string `json:"prop,omitempty"`
+
+	// To End of the range, exclusive; now when absent.
+	To *time.Time `json:"to,omitempty"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *int32 `json:"top,omitempty"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *string `json:"tz,omitempty"`
+}
+
 // MetricsResult defines model for MetricsResult.
 type MetricsResult struct {
 	Bucket Bucket `json:"bucket"`
@@ -449,13 +777,17 @@ type MetricsResult struct {
 	Groups []MetricsGroup `json:"groups"`
 	Meta   MetricsMeta    `json:"meta"`
 
-	// Metric Example: events.count
+	// Metric `events.count`, `events.users`, or `props.<prop>.<measure>`.
+	//
+	// Example: events.count
 	Metric string  `json:"metric"`
 	Series []Point `json:"series"`
 
 	// To End of the last bucket.
-	To    time.Time `json:"to"`
-	Total float64   `json:"total"`
+	To time.Time `json:"to"`
+
+	// Total The measure over the whole range; null where a point would be.
+	Total *float64 `json:"total"`
 
 	// Tz Example: UTC
 	Tz string `json:"tz"`
@@ -474,8 +806,11 @@ type Origin = string
 // Point defines model for Point.
 type Point struct {
 	// TS Start of the bucket, with the offset of the zone asked for.
-	TS    time.Time `json:"ts"`
-	Value float64   `json:"value"`
+	TS time.Time `json:"ts"`
+
+	// Value Where nothing was measured, counts and sums are 0 and every other measure is null, as is a number beyond the
+	// range of a double.
+	Value *float64 `json:"value"`
 }
 
 // Problem An error, as RFC 9457 describes it.
@@ -584,6 +919,11 @@ type ProjectWithSecret struct {
 	Project      Project `json:"project"`
 }
 
+// PropName A member of props.
+//
+// Example: plan
+type PropName = string
+
 // Props Anything else about the event: a JSON object of at most 32 KiB, at most 8 levels deep, without U+0000, without
 // a member named twice, and with numbers that a double can hold.
 //
@@ -611,6 +951,11 @@ type RotateKeysRequest struct {
 	// GraceSeconds How long the earlier pairs go on working, in seconds; at most 7 days.
 	GraceSeconds *int32 `json:"grace_seconds,omitempty"`
 }
+
+// Scalar A string, a number, true or false; as JSON at most 4 KiB.
+//
+// Example: pro
+type Scalar = json.RawMessage
 
 // Session defines model for Session.
 type Session struct {
@@ -729,6 +1074,9 @@ type Unavailable = Problem
 // Unprocessable An error, as RFC 9457 describes it.
 type Unprocessable = Problem
 
+// UnprocessableQuery An error, as RFC 9457 describes it.
+type UnprocessableQuery = Problem
+
 // UnsupportedMediaType An error, as RFC 9457 describes it.
 type UnsupportedMediaType = Problem
 
@@ -776,7 +1124,7 @@ type QueryMetricsParams struct {
 	// Bucket The width of a bucket.
 	Bucket *Bucket `form:"bucket,omitempty" json:"bucket,omitempty"`
 
-	// Limit How many buckets, ending with the running one; not together with `from` or `to`.
+	// Limit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// From Start of the range, inclusive.
@@ -791,10 +1139,22 @@ type QueryMetricsParams struct {
 	// Name Only events of this name; may be repeated.
 	Name Names `form:"name,omitempty" json:"name,omitempty"`
 
-	// Breakdown One series for each value, the largest first, and the rest together in `other`.
+	// Props Only events whose props contain this JSON object, for example `{"plan":"pro"}`.
+	Props *string `form:"props,omitempty" json:"props,omitempty"`
+
+	// Measure What is measured; all but `count` and `users` measure `prop`.
+	Measure *Measure `form:"measure,omitempty" json:"measure,omitempty"`
+
+	// Prop The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+	Prop *string `form:"prop,omitempty" json:"prop,omitempty"`
+
+	// Breakdown One series for each value, the largest total first, and the rest together in `other`.
 	Breakdown *Breakdown `form:"breakdown,omitempty" json:"breakdown,omitempty"`
 
-	// Top How many groups of a breakdown are shown before the rest is summed up.
+	// BreakdownProp The member of props to break down by; required with `breakdown=prop`, and only allowed there.
+	BreakdownProp *string `form:"breakdown_prop,omitempty" json:"breakdown_prop,omitempty"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
 	Top *int32 `form:"top,omitempty" json:"top,omitempty"`
 }
 
@@ -819,6 +1179,9 @@ type RegisterJSONRequestBody = RegisterRequest
 // IngestEventsJSONRequestBody defines body for IngestEvents for application/json ContentType.
 type IngestEventsJSONRequestBody = IngestRequest
 
+// RunMetricsQueryJSONRequestBody defines body for RunMetricsQuery for application/json ContentType.
+type RunMetricsQueryJSONRequestBody = MetricsQuery
+
 // CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
 type CreateProjectJSONRequestBody = CreateProjectRequest
 
@@ -833,6 +1196,241 @@ type CreateWriteKeyJSONRequestBody = WriteKeyRequest
 
 // UpdateWriteKeyJSONRequestBody defines body for UpdateWriteKey for application/json ContentType.
 type UpdateWriteKeyJSONRequestBody = WriteKeyRequest
+
+// AsFilterGroup returns the union data inside the MetricsFilter as a FilterGroup
+func (t MetricsFilter) AsFilterGroup() (FilterGroup, error) {
+	var body FilterGroup
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterGroup overwrites any union data inside the MetricsFilter as the provided FilterGroup
+func (t *MetricsFilter) FromFilterGroup(v FilterGroup) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterGroup performs a merge with any union data inside the MetricsFilter, using the provided FilterGroup
+func (t *MetricsFilter) MergeFilterGroup(v FilterGroup) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFilterNot returns the union data inside the MetricsFilter as a FilterNot
+func (t MetricsFilter) AsFilterNot() (FilterNot, error) {
+	var body FilterNot
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterNot overwrites any union data inside the MetricsFilter as the provided FilterNot
+func (t *MetricsFilter) FromFilterNot(v FilterNot) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterNot performs a merge with any union data inside the MetricsFilter, using the provided FilterNot
+func (t *MetricsFilter) MergeFilterNot(v FilterNot) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFilterEqual returns the union data inside the MetricsFilter as a FilterEqual
+func (t MetricsFilter) AsFilterEqual() (FilterEqual, error) {
+	var body FilterEqual
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterEqual overwrites any union data inside the MetricsFilter as the provided FilterEqual
+func (t *MetricsFilter) FromFilterEqual(v FilterEqual) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterEqual performs a merge with any union data inside the MetricsFilter, using the provided FilterEqual
+func (t *MetricsFilter) MergeFilterEqual(v FilterEqual) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFilterIn returns the union data inside the MetricsFilter as a FilterIn
+func (t MetricsFilter) AsFilterIn() (FilterIn, error) {
+	var body FilterIn
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterIn overwrites any union data inside the MetricsFilter as the provided FilterIn
+func (t *MetricsFilter) FromFilterIn(v FilterIn) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterIn performs a merge with any union data inside the MetricsFilter, using the provided FilterIn
+func (t *MetricsFilter) MergeFilterIn(v FilterIn) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFilterContains returns the union data inside the MetricsFilter as a FilterContains
+func (t MetricsFilter) AsFilterContains() (FilterContains, error) {
+	var body FilterContains
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterContains overwrites any union data inside the MetricsFilter as the provided FilterContains
+func (t *MetricsFilter) FromFilterContains(v FilterContains) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterContains performs a merge with any union data inside the MetricsFilter, using the provided FilterContains
+func (t *MetricsFilter) MergeFilterContains(v FilterContains) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFilterCompare returns the union data inside the MetricsFilter as a FilterCompare
+func (t MetricsFilter) AsFilterCompare() (FilterCompare, error) {
+	var body FilterCompare
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterCompare overwrites any union data inside the MetricsFilter as the provided FilterCompare
+func (t *MetricsFilter) FromFilterCompare(v FilterCompare) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterCompare performs a merge with any union data inside the MetricsFilter, using the provided FilterCompare
+func (t *MetricsFilter) MergeFilterCompare(v FilterCompare) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsFilterExists returns the union data inside the MetricsFilter as a FilterExists
+func (t MetricsFilter) AsFilterExists() (FilterExists, error) {
+	var body FilterExists
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFilterExists overwrites any union data inside the MetricsFilter as the provided FilterExists
+func (t *MetricsFilter) FromFilterExists(v FilterExists) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeFilterExists performs a merge with any union data inside the MetricsFilter, using the provided FilterExists
+func (t *MetricsFilter) MergeFilterExists(v FilterExists) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t MetricsFilter) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"op"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t MetricsFilter) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "and":
+		return t.AsFilterGroup()
+	case "contains":
+		return t.AsFilterContains()
+	case "eq":
+		return t.AsFilterEqual()
+	case "exists":
+		return t.AsFilterExists()
+	case "gt":
+		return t.AsFilterCompare()
+	case "gte":
+		return t.AsFilterCompare()
+	case "in":
+		return t.AsFilterIn()
+	case "lt":
+		return t.AsFilterCompare()
+	case "lte":
+		return t.AsFilterCompare()
+	case "neq":
+		return t.AsFilterEqual()
+	case "not":
+		return t.AsFilterNot()
+	case "or":
+		return t.AsFilterGroup()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t MetricsFilter) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *MetricsFilter) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -986,7 +1584,9 @@ type ClientInterface interface {
 
 	// ListEvents Read events back
 	//
-	// Newest first by default. Filters are combined with AND; `name` may be repeated and matches any.
+	// Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
+	// time is found by an index: a filter that matches little of much, without `since`, may be refused with
+	// `query_too_heavy`.
 	//
 	// Corresponds with GET /v1/events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1048,15 +1648,57 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/health (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// QueryMetrics Count events over time
+	// QueryMetrics Measure events over time
 	//
-	// Exact counts by calendar bucket, zero where nothing happened. The range is either `from` and `to` or the last
-	// `limit` buckets, the running one included. `from` is moved back to the start of its bucket and `to` forward to
-	// the end of its own; the reply says which range was counted. Buckets are those of the zone `tz`: a day on which
-	// the clocks change has 23 or 25 hours. Weeks start on Monday.
+	// Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
+	// one included. `from` is moved back to the start of its bucket and `to` forward to the end of its own; the reply
+	// says which range was measured. Buckets are those of the zone `tz`: a day on which the clocks change has 23 or
+	// 25 hours. Weeks start on Monday.
+	//
+	// `measure` says what is measured: the number of events (the default), of distinct people, or a statistic of the
+	// numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
+	// Where nothing happened, counts and sums are 0 and every other measure is null.
+	//
+	// Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+	// A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
+	// beyond `name` and `props` there is `POST /v1/metrics/query`.
 	//
 	// Corresponds with GET /v1/metrics (the `QueryMetrics` operationId).
 	QueryMetrics(ctx context.Context, params *QueryMetricsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RunMetricsQueryWithBody Measure filtered events over time
+	//
+	// Does what `GET /v1/metrics` does, with a tree of conditions on the properties: `and`, `or`, `not`, and the
+	// comparisons `eq`, `neq`, `in`, `contains`, `gt`, `gte`, `lt`, `lte` and `exists`. A tree has at most 50 nodes and
+	// is at most 8 levels deep.
+	//
+	// A condition is either true or false of an event. A property that is absent, or null, equals nothing, so `eq` and
+	// every comparison of it are false and `neq` is true. Strings are compared exactly and with regard to case,
+	// numbers by their value (1 and 1.0 are equal), and values of different types are never equal.
+	//
+	// It only reads, so sending it again is safe.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/metrics/query (the `RunMetricsQuery` operationId).
+	RunMetricsQueryWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RunMetricsQuery Measure filtered events over time
+	//
+	// Does what `GET /v1/metrics` does, with a tree of conditions on the properties: `and`, `or`, `not`, and the
+	// comparisons `eq`, `neq`, `in`, `contains`, `gt`, `gte`, `lt`, `lte` and `exists`. A tree has at most 50 nodes and
+	// is at most 8 levels deep.
+	//
+	// A condition is either true or false of an event. A property that is absent, or null, equals nothing, so `eq` and
+	// every comparison of it are false and `neq` is true. Strings are compared exactly and with regard to case,
+	// numbers by their value (1 and 1.0 are equal), and values of different types are never equal.
+	//
+	// It only reads, so sending it again is safe.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/metrics/query (the `RunMetricsQuery` operationId).
+	RunMetricsQuery(ctx context.Context, body RunMetricsQueryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListProjects List my projects
 	//
@@ -1360,7 +2002,9 @@ func (c *HTTPClient) Register(ctx context.Context, body RegisterJSONRequestBody,
 
 // ListEvents Read events back
 //
-// Newest first by default. Filters are combined with AND; `name` may be repeated and matches any.
+// Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
+// time is found by an index: a filter that matches little of much, without `since`, may be refused with
+// `query_too_heavy`.
 //
 // Corresponds with GET /v1/events (the `ListEvents` operationId).
 func (c *HTTPClient) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1472,16 +2116,78 @@ func (c *HTTPClient) GetHealth(ctx context.Context, reqEditors ...RequestEditorF
 	return c.Client.Do(req)
 }
 
-// QueryMetrics Count events over time
+// QueryMetrics Measure events over time
 //
-// Exact counts by calendar bucket, zero where nothing happened. The range is either `from` and `to` or the last
-// `limit` buckets, the running one included. `from` is moved back to the start of its bucket and `to` forward to
-// the end of its own; the reply says which range was counted. Buckets are those of the zone `tz`: a day on which
-// the clocks change has 23 or 25 hours. Weeks start on Monday.
+// Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
+// one included. `from` is moved back to the start of its bucket and `to` forward to the end of its own; the reply
+// says which range was measured. Buckets are those of the zone `tz`: a day on which the clocks change has 23 or
+// 25 hours. Weeks start on Monday.
+//
+// `measure` says what is measured: the number of events (the default), of distinct people, or a statistic of the
+// numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
+// Where nothing happened, counts and sums are 0 and every other measure is null.
+//
+// Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+// A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
+// beyond `name` and `props` there is `POST /v1/metrics/query`.
 //
 // Corresponds with GET /v1/metrics (the `QueryMetrics` operationId).
 func (c *HTTPClient) QueryMetrics(ctx context.Context, params *QueryMetricsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewQueryMetricsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RunMetricsQueryWithBody Measure filtered events over time
+//
+// Does what `GET /v1/metrics` does, with a tree of conditions on the properties: `and`, `or`, `not`, and the
+// comparisons `eq`, `neq`, `in`, `contains`, `gt`, `gte`, `lt`, `lte` and `exists`. A tree has at most 50 nodes and
+// is at most 8 levels deep.
+//
+// A condition is either true or false of an event. A property that is absent, or null, equals nothing, so `eq` and
+// every comparison of it are false and `neq` is true. Strings are compared exactly and with regard to case,
+// numbers by their value (1 and 1.0 are equal), and values of different types are never equal.
+//
+// It only reads, so sending it again is safe.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/metrics/query (the `RunMetricsQuery` operationId).
+func (c *HTTPClient) RunMetricsQueryWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRunMetricsQueryRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RunMetricsQuery Measure filtered events over time
+//
+// Does what `GET /v1/metrics` does, with a tree of conditions on the properties: `and`, `or`, `not`, and the
+// comparisons `eq`, `neq`, `in`, `contains`, `gt`, `gte`, `lt`, `lte` and `exists`. A tree has at most 50 nodes and
+// is at most 8 levels deep.
+//
+// A condition is either true or false of an event. A property that is absent, or null, equals nothing, so `eq` and
+// every comparison of it are false and `neq` is true. Strings are compared exactly and with regard to case,
+// numbers by their value (1 and 1.0 are equal), and values of different types are never equal.
+//
+// It only reads, so sending it again is safe.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/metrics/query (the `RunMetricsQuery` operationId).
+func (c *HTTPClient) RunMetricsQuery(ctx context.Context, body RunMetricsQueryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRunMetricsQueryRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2356,9 +3062,57 @@ func NewQueryMetricsRequest(server string, params *QueryMetricsParams) (*http.Re
 
 		}
 
+		if params.Props != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "props", *params.Props, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Measure != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "measure", *params.Measure, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Prop != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "prop", *params.Prop, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Breakdown != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "breakdown", *params.Breakdown, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.BreakdownProp != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "breakdown_prop", *params.BreakdownProp, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -2390,6 +3144,46 @@ func NewQueryMetricsRequest(server string, params *QueryMetricsParams) (*http.Re
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewRunMetricsQueryRequest calls the generic RunMetricsQuery builder with application/json body
+func NewRunMetricsQueryRequest(server string, body RunMetricsQueryJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRunMetricsQueryRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRunMetricsQueryRequestWithBody constructs an http.Request for the RunMetricsQuery method, with any body, and a specified content type
+func NewRunMetricsQueryRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/metrics/query")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -3000,7 +3794,9 @@ type ClientWithResponsesInterface interface {
 
 	// ListEventsWithResponse Read events back
 	//
-	// Newest first by default. Filters are combined with AND; `name` may be repeated and matches any.
+	// Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
+	// time is found by an index: a filter that matches little of much, without `since`, may be refused with
+	// `query_too_heavy`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3068,17 +3864,59 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/health (the `GetHealth` operationId).
 	GetHealthWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthResponse, error)
 
-	// QueryMetricsWithResponse Count events over time
+	// QueryMetricsWithResponse Measure events over time
 	//
-	// Exact counts by calendar bucket, zero where nothing happened. The range is either `from` and `to` or the last
-	// `limit` buckets, the running one included. `from` is moved back to the start of its bucket and `to` forward to
-	// the end of its own; the reply says which range was counted. Buckets are those of the zone `tz`: a day on which
-	// the clocks change has 23 or 25 hours. Weeks start on Monday.
+	// Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
+	// one included. `from` is moved back to the start of its bucket and `to` forward to the end of its own; the reply
+	// says which range was measured. Buckets are those of the zone `tz`: a day on which the clocks change has 23 or
+	// 25 hours. Weeks start on Monday.
+	//
+	// `measure` says what is measured: the number of events (the default), of distinct people, or a statistic of the
+	// numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
+	// Where nothing happened, counts and sums are 0 and every other measure is null.
+	//
+	// Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+	// A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
+	// beyond `name` and `props` there is `POST /v1/metrics/query`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/metrics (the `QueryMetrics` operationId).
 	QueryMetricsWithResponse(ctx context.Context, params *QueryMetricsParams, reqEditors ...RequestEditorFn) (*QueryMetricsResponse, error)
+
+	// RunMetricsQueryWithBodyWithResponse Measure filtered events over time
+	//
+	// Does what `GET /v1/metrics` does, with a tree of conditions on the properties: `and`, `or`, `not`, and the
+	// comparisons `eq`, `neq`, `in`, `contains`, `gt`, `gte`, `lt`, `lte` and `exists`. A tree has at most 50 nodes and
+	// is at most 8 levels deep.
+	//
+	// A condition is either true or false of an event. A property that is absent, or null, equals nothing, so `eq` and
+	// every comparison of it are false and `neq` is true. Strings are compared exactly and with regard to case,
+	// numbers by their value (1 and 1.0 are equal), and values of different types are never equal.
+	//
+	// It only reads, so sending it again is safe.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/metrics/query (the `RunMetricsQuery` operationId).
+	RunMetricsQueryWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunMetricsQueryResponse, error)
+
+	// RunMetricsQueryWithResponse Measure filtered events over time
+	//
+	// Does what `GET /v1/metrics` does, with a tree of conditions on the properties: `and`, `or`, `not`, and the
+	// comparisons `eq`, `neq`, `in`, `contains`, `gt`, `gte`, `lt`, `lte` and `exists`. A tree has at most 50 nodes and
+	// is at most 8 levels deep.
+	//
+	// A condition is either true or false of an event. A property that is absent, or null, equals nothing, so `eq` and
+	// every comparison of it are false and `neq` is true. Strings are compared exactly and with regard to case,
+	// numbers by their value (1 and 1.0 are equal), and values of different types are never equal.
+	//
+	// It only reads, so sending it again is safe.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/metrics/query (the `RunMetricsQuery` operationId).
+	RunMetricsQueryWithResponse(ctx context.Context, body RunMetricsQueryJSONRequestBody, reqEditors ...RequestEditorFn) (*RunMetricsQueryResponse, error)
 
 	// ListProjectsWithResponse List my projects
 	//
@@ -3730,7 +4568,7 @@ type ListEventsResponse struct {
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
-	ApplicationProblemJSON422 *Unprocessable
+	ApplicationProblemJSON422 *UnprocessableQuery
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *Unavailable
 	// Headers401 the parsed response headers for an HTTP 401 response
@@ -3755,7 +4593,7 @@ func (r ListEventsResponse) GetApplicationProblemJSON404() *NotFound {
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
-func (r ListEventsResponse) GetApplicationProblemJSON422() *Unprocessable {
+func (r ListEventsResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
 	return r.ApplicationProblemJSON422
 }
 
@@ -4048,7 +4886,7 @@ type QueryMetricsResponse struct {
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
-	ApplicationProblemJSON422 *Unprocessable
+	ApplicationProblemJSON422 *UnprocessableQuery
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *Unavailable
 	// Headers401 the parsed response headers for an HTTP 401 response
@@ -4073,7 +4911,7 @@ func (r QueryMetricsResponse) GetApplicationProblemJSON404() *NotFound {
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
-func (r QueryMetricsResponse) GetApplicationProblemJSON422() *Unprocessable {
+func (r QueryMetricsResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
 	return r.ApplicationProblemJSON422
 }
 
@@ -4105,6 +4943,110 @@ func (r QueryMetricsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r QueryMetricsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RunMetricsQueryResponse401Headers the declared response headers of an HTTP 401 response for RunMetricsQuery
+type RunMetricsQueryResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RunMetricsQueryResponse503Headers the declared response headers of an HTTP 503 response for RunMetricsQuery
+type RunMetricsQueryResponse503Headers struct {
+	RetryAfter *int
+}
+
+type RunMetricsQueryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MetricsResult
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RunMetricsQueryResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RunMetricsQueryResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RunMetricsQueryResponse) GetJSON200() *MetricsResult {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RunMetricsQueryResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RunMetricsQueryResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RunMetricsQueryResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r RunMetricsQueryResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r RunMetricsQueryResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r RunMetricsQueryResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RunMetricsQueryResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RunMetricsQueryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RunMetricsQueryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RunMetricsQueryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RunMetricsQueryResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5204,7 +6146,9 @@ func (c *ClientWithResponses) RegisterWithResponse(ctx context.Context, body Reg
 
 // ListEventsWithResponse Read events back
 //
-// Newest first by default. Filters are combined with AND; `name` may be repeated and matches any.
+// Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
+// time is found by an index: a filter that matches little of much, without `since`, may be refused with
+// `query_too_heavy`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5302,12 +6246,20 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 	return ParseGetHealthResponse(rsp)
 }
 
-// QueryMetricsWithResponse Count events over time
+// QueryMetricsWithResponse Measure events over time
 //
-// Exact counts by calendar bucket, zero where nothing happened. The range is either `from` and `to` or the last
-// `limit` buckets, the running one included. `from` is moved back to the start of its bucket and `to` forward to
-// the end of its own; the reply says which range was counted. Buckets are those of the zone `tz`: a day on which
-// the clocks change has 23 or 25 hours. Weeks start on Monday.
+// Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
+// one included. `from` is moved back to the start of its bucket and `to` forward to the end of its own; the reply
+// says which range was measured. Buckets are those of the zone `tz`: a day on which the clocks change has 23 or
+// 25 hours. Weeks start on Monday.
+//
+// `measure` says what is measured: the number of events (the default), of distinct people, or a statistic of the
+// numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
+// Where nothing happened, counts and sums are 0 and every other measure is null.
+//
+// Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+// A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
+// beyond `name` and `props` there is `POST /v1/metrics/query`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5318,6 +6270,52 @@ func (c *ClientWithResponses) QueryMetricsWithResponse(ctx context.Context, para
 		return nil, err
 	}
 	return ParseQueryMetricsResponse(rsp)
+}
+
+// RunMetricsQueryWithBodyWithResponse Measure filtered events over time
+//
+// Does what `GET /v1/metrics` does, with a tree of conditions on the properties: `and`, `or`, `not`, and the
+// comparisons `eq`, `neq`, `in`, `contains`, `gt`, `gte`, `lt`, `lte` and `exists`. A tree has at most 50 nodes and
+// is at most 8 levels deep.
+//
+// A condition is either true or false of an event. A property that is absent, or null, equals nothing, so `eq` and
+// every comparison of it are false and `neq` is true. Strings are compared exactly and with regard to case,
+// numbers by their value (1 and 1.0 are equal), and values of different types are never equal.
+//
+// It only reads, so sending it again is safe.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/metrics/query (the `RunMetricsQuery` operationId).
+func (c *ClientWithResponses) RunMetricsQueryWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunMetricsQueryResponse, error) {
+	rsp, err := c.RunMetricsQueryWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRunMetricsQueryResponse(rsp)
+}
+
+// RunMetricsQueryWithResponse Measure filtered events over time
+//
+// Does what `GET /v1/metrics` does, with a tree of conditions on the properties: `and`, `or`, `not`, and the
+// comparisons `eq`, `neq`, `in`, `contains`, `gt`, `gte`, `lt`, `lte` and `exists`. A tree has at most 50 nodes and
+// is at most 8 levels deep.
+//
+// A condition is either true or false of an event. A property that is absent, or null, equals nothing, so `eq` and
+// every comparison of it are false and `neq` is true. Strings are compared exactly and with regard to case,
+// numbers by their value (1 and 1.0 are equal), and values of different types are never equal.
+//
+// It only reads, so sending it again is safe.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/metrics/query (the `RunMetricsQuery` operationId).
+func (c *ClientWithResponses) RunMetricsQueryWithResponse(ctx context.Context, body RunMetricsQueryJSONRequestBody, reqEditors ...RequestEditorFn) (*RunMetricsQueryResponse, error) {
+	rsp, err := c.RunMetricsQuery(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRunMetricsQueryResponse(rsp)
 }
 
 // ListProjectsWithResponse List my projects
@@ -6045,7 +7043,7 @@ func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
-		var dest Unprocessable
+		var dest UnprocessableQuery
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -6330,7 +7328,7 @@ func ParseQueryMetricsResponse(rsp *http.Response) (*QueryMetricsResponse, error
 		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
-		var dest Unprocessable
+		var dest UnprocessableQuery
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -6358,6 +7356,104 @@ func ParseQueryMetricsResponse(rsp *http.Response) (*QueryMetricsResponse, error
 		response.Headers401 = &headers
 	case rsp.StatusCode == 503:
 		var headers QueryMetricsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRunMetricsQueryResponse parses an HTTP response from a RunMetricsQueryWithResponse call
+func ParseRunMetricsQueryResponse(rsp *http.Response) (*RunMetricsQueryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RunMetricsQueryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MetricsResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RunMetricsQueryResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers RunMetricsQueryResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -245,7 +245,10 @@ export const updateWriteKey = <ThrowOnError extends boolean = false>(options: Op
 /**
  * Read events back
  *
- * Newest first by default. Filters are combined with AND; `name` may be repeated and matches any.
+ * Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
+ * time is found by an index: a filter that matches little of much, without `since`, may be refused with
+ * `query_too_heavy`.
+ *
  */
 export const listEvents = <ThrowOnError extends boolean = false>(options: Options<ListEventsData, ThrowOnError>) => (options.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
@@ -298,18 +301,50 @@ export const getEvent = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
- * Count events over time
+ * Measure events over time
  *
- * Exact counts by calendar bucket, zero where nothing happened. The range is either `from` and `to` or the last
- * `limit` buckets, the running one included. `from` is moved back to the start of its bucket and `to` forward to
- * the end of its own; the reply says which range was counted. Buckets are those of the zone `tz`: a day on which
- * the clocks change has 23 or 25 hours. Weeks start on Monday.
+ * Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
+ * one included. `from` is moved back to the start of its bucket and `to` forward to the end of its own; the reply
+ * says which range was measured. Buckets are those of the zone `tz`: a day on which the clocks change has 23 or
+ * 25 hours. Weeks start on Monday.
+ *
+ * `measure` says what is measured: the number of events (the default), of distinct people, or a statistic of the
+ * numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
+ * Where nothing happened, counts and sums are 0 and every other measure is null.
+ *
+ * Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+ * A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
+ * beyond `name` and `props` there is `POST /v1/metrics/query`.
  *
  */
 export const queryMetrics = <ThrowOnError extends boolean = false>(options: Options<QueryMetricsData, ThrowOnError>) => (options.client ?? client).get<QueryMetricsResponses, QueryMetricsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/metrics',
     ...options
+});
+
+/**
+ * Measure filtered events over time
+ *
+ * Does what `GET /v1/metrics` does, with a tree of conditions on the properties: `and`, `or`, `not`, and the
+ * comparisons `eq`, `neq`, `in`, `contains`, `gt`, `gte`, `lt`, `lte` and `exists`. A tree has at most 50 nodes and
+ * is at most 8 levels deep.
+ *
+ * A condition is either true or false of an event. A property that is absent, or null, equals nothing, so `eq` and
+ * every comparison of it are false and `neq` is true. Strings are compared exactly and with regard to case,
+ * numbers by their value (1 and 1.0 are equal), and values of different types are never equal.
+ *
+ * It only reads, so sending it again is safe.
+ *
+ */
+export const runMetricsQuery = <ThrowOnError extends boolean = false>(options: Options<RunMetricsQueryData, ThrowOnError>) => (options.client ?? client).post<RunMetricsQueryResponses, RunMetricsQueryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/metrics/query',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**

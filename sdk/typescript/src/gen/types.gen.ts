@@ -391,31 +391,244 @@ export const Bucket = {
 
 export type Bucket = typeof Bucket[keyof typeof Bucket];
 
+/**
+ * By the name of the event, or by a member of its props.
+ */
 export const Breakdown = { /**
      * BreakdownName
      */
-    BREAKDOWN_NAME: 'name' } as const;
+    BREAKDOWN_NAME: 'name', /**
+     * BreakdownProp
+     */
+    BREAKDOWN_PROP: 'prop' } as const;
 
+/**
+ * By the name of the event, or by a member of its props.
+ */
 export type Breakdown = typeof Breakdown[keyof typeof Breakdown];
+
+/**
+ * - `count`: stored events;
+ * - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
+ * `anonymous_id`, and the two never mix;
+ * - `sum`, `avg`, `min`, `max` of a numeric property;
+ * - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
+ *
+ */
+export const Measure = {
+    /**
+     * MeasureCount
+     */
+    MEASURE_COUNT: 'count',
+    /**
+     * MeasureUsers
+     */
+    MEASURE_USERS: 'users',
+    /**
+     * MeasureSum
+     */
+    MEASURE_SUM: 'sum',
+    /**
+     * MeasureAvg
+     */
+    MEASURE_AVG: 'avg',
+    /**
+     * MeasureMin
+     */
+    MEASURE_MIN: 'min',
+    /**
+     * MeasureMax
+     */
+    MEASURE_MAX: 'max',
+    /**
+     * MeasureP50
+     */
+    MEASURE_P50: 'p50',
+    /**
+     * MeasureP90
+     */
+    MEASURE_P90: 'p90',
+    /**
+     * MeasureP95
+     */
+    MEASURE_P95: 'p95',
+    /**
+     * MeasureP99
+     */
+    MEASURE_P99: 'p99'
+} as const;
+
+/**
+ * - `count`: stored events;
+ * - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
+ * `anonymous_id`, and the two never mix;
+ * - `sum`, `avg`, `min`, `max` of a numeric property;
+ * - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
+ *
+ */
+export type Measure = typeof Measure[keyof typeof Measure];
+
+/**
+ * A member of props.
+ */
+export type PropName = string;
+
+export type MetricsQuery = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    bucket?: Bucket;
+    /**
+     * How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
+     */
+    limit?: number;
+    /**
+     * Start of the range, inclusive.
+     */
+    from?: string;
+    /**
+     * End of the range, exclusive; now when absent.
+     */
+    to?: string;
+    /**
+     * An IANA time zone; UTC when absent.
+     */
+    tz?: string;
+    /**
+     * Only events of these names; all when absent or empty.
+     */
+    names?: Array<string>;
+    measure?: Measure;
+    /**
+     * The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+     */
+    prop?: string;
+    breakdown?: Breakdown;
+    /**
+     * The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
+     */
+    breakdown_prop?: string;
+    /**
+     * How many groups of a breakdown are shown before the rest is measured together.
+     */
+    top?: number;
+    filter?: MetricsFilter;
+};
+
+/**
+ * A condition on an event; `op` says which.
+ */
+export type MetricsFilter = ({
+    op: 'and' | 'or';
+} & FilterGroup) | ({
+    op: 'not';
+} & FilterNot) | ({
+    op: 'eq' | 'neq';
+} & FilterEqual) | ({
+    op: 'in';
+} & FilterIn) | ({
+    op: 'contains';
+} & FilterContains) | ({
+    op: 'gt' | 'gte' | 'lt' | 'lte';
+} & FilterCompare) | ({
+    op: 'exists';
+} & FilterExists);
+
+/**
+ * All of the conditions, or at least one of them.
+ */
+export type FilterGroup = {
+    op: 'and' | 'or';
+    filters: Array<MetricsFilter>;
+};
+
+/**
+ * The opposite of a condition.
+ */
+export type FilterNot = {
+    op: 'not';
+    filter: MetricsFilter;
+};
+
+/**
+ * The property has this value, or has not.
+ */
+export type FilterEqual = {
+    op: 'eq' | 'neq';
+    prop: PropName;
+    value: Scalar;
+};
+
+/**
+ * The property has one of these values.
+ */
+export type FilterIn = {
+    op: 'in';
+    prop: PropName;
+    values: Array<Scalar>;
+};
+
+/**
+ * The property is a string that contains this one, with regard to case.
+ */
+export type FilterContains = {
+    op: 'contains';
+    prop: PropName;
+    value: string;
+};
+
+/**
+ * The property is a number greater than this one, at least as great, less, or at most as great.
+ */
+export type FilterCompare = {
+    op: 'gt' | 'gte' | 'lt' | 'lte';
+    prop: PropName;
+    value: number;
+};
+
+/**
+ * The property is there and not null.
+ */
+export type FilterExists = {
+    op: 'exists';
+    prop: PropName;
+};
+
+/**
+ * A string, a number, true or false; as JSON at most 4 KiB.
+ */
+export type Scalar = unknown;
 
 export type Point = {
     /**
      * Start of the bucket, with the offset of the zone asked for.
      */
     ts: string;
-    value: number;
+    /**
+     * Where nothing was measured, counts and sums are 0 and every other measure is null, as is a number beyond the
+     * range of a double.
+     *
+     */
+    value: number | null;
 };
 
 export type MetricsGroup = {
     /**
-     * The value of the breakdown; null for the rest.
+     * The value of the breakdown: a string as it is, anything else as its JSON text, so that the string "1" and
+     * the number 1 are one group. Null for the events in which the property is absent or null (`other` is false),
+     * and for the rest (`other` is true).
+     *
      */
     value: string | null;
     /**
-     * True for the one group that sums up the rest.
+     * True for the one group of everything that is not shown.
      */
     other: boolean;
-    total: number;
+    /**
+     * The measure over the whole range.
+     */
+    total: number | null;
     series: Array<Point>;
 };
 
@@ -443,6 +656,9 @@ export type MetricsMeta = {
 };
 
 export type MetricsResult = {
+    /**
+     * `events.count`, `events.users`, or `props.<prop>.<measure>`.
+     */
     metric: string;
     bucket: Bucket;
     tz: string;
@@ -454,7 +670,10 @@ export type MetricsResult = {
      * End of the last bucket.
      */
     to: string;
-    total: number;
+    /**
+     * The measure over the whole range; null where a point would be.
+     */
+    total: number | null;
     series: Array<Point>;
     /**
      * Of the breakdown; empty without one.
@@ -1294,7 +1513,7 @@ export type ListEventsErrors = {
      */
     404: Problem;
     /**
-     * The request breaks the contract; `errors` names every bad field.
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
      */
     422: Problem;
     /**
@@ -1424,7 +1643,7 @@ export type QueryMetricsData = {
          */
         bucket?: Bucket;
         /**
-         * How many buckets, ending with the running one; not together with `from` or `to`.
+         * How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
          */
         limit?: number;
         /**
@@ -1444,11 +1663,27 @@ export type QueryMetricsData = {
          */
         name?: Array<string>;
         /**
-         * One series for each value, the largest first, and the rest together in `other`.
+         * Only events whose props contain this JSON object, for example `{"plan":"pro"}`.
+         */
+        props?: string;
+        /**
+         * What is measured; all but `count` and `users` measure `prop`.
+         */
+        measure?: Measure;
+        /**
+         * The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+         */
+        prop?: string;
+        /**
+         * One series for each value, the largest total first, and the rest together in `other`.
          */
         breakdown?: Breakdown;
         /**
-         * How many groups of a breakdown are shown before the rest is summed up.
+         * The member of props to break down by; required with `breakdown=prop`, and only allowed there.
+         */
+        breakdown_prop?: string;
+        /**
+         * How many groups of a breakdown are shown before the rest is measured together.
          */
         top?: number;
     };
@@ -1465,7 +1700,7 @@ export type QueryMetricsErrors = {
      */
     404: Problem;
     /**
-     * The request breaks the contract; `errors` names every bad field.
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
      */
     422: Problem;
     /**
@@ -1484,6 +1719,55 @@ export type QueryMetricsResponses = {
 };
 
 export type QueryMetricsResponse = QueryMetricsResponses[keyof QueryMetricsResponses];
+
+export type RunMetricsQueryData = {
+    body: MetricsQuery;
+    path?: never;
+    query?: never;
+    url: '/v1/metrics/query';
+};
+
+export type RunMetricsQueryErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RunMetricsQueryError = RunMetricsQueryErrors[keyof RunMetricsQueryErrors];
+
+export type RunMetricsQueryResponses = {
+    /**
+     * The series.
+     */
+    200: MetricsResult;
+};
+
+export type RunMetricsQueryResponse = RunMetricsQueryResponses[keyof RunMetricsQueryResponses];
 
 export type GetHealthData = {
     body?: never;

@@ -1,0 +1,24 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Statement is SQL and what is bound in it.
+type Statement struct {
+	SQL  string
+	Args []any
+}
+
+// Statements returns some that read the events of a range.
+func Statements(projectID uuid.UUID, from, to time.Time) map[string]Statement {
+	q := question{projectID: projectID, bounds: []time.Time{from, to}, measure: Users, breakdown: ByProp, breakdownProp: "x"}
+	out := map[string]Statement{}
+	sql, args := q.topGroups(10)
+	out["groups"] = Statement{sql, args}
+	sql, args = q.series([]*string{nil})
+	out["series"] = Statement{sql, args}
+	return out
+}

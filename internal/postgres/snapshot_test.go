@@ -1,0 +1,101 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/internal/postgres"
+)
+
+func TestASnapshotSeesOneStateAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	if _, err := pool.Exec(t.Context(), "CREATE TABLE t (n int)"); err != nil {
+		t.Fatal(err)
+	}
+	count := func(tx pgx.Tx) (n int) {
+		if err := tx.QueryRow(t.Context(), "SELECT count(*) FROM t").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	err := postgres.InSnapshot(t.Context(), pool, time.Minute, func(tx pgx.Tx) error {
+		before := count(tx)
+		if _, err := pool.Exec(t.Context(), "INSERT INTO t VALUES (1)"); err != nil {
+			return err
+		}
+		if after := count(tx); after != before {
+			t.Errorf("%d rows, then %d", before, after)
+		}
+		_, err := tx.Exec(t.Context(), "INSERT INTO t VALUES (2)")
+		return err
+	})
+	if !postgres.IsUnavailable(err) { // 25006
+		t.Errorf("a write in a snapshot: %v", err)
+	}
+}
+
+func TestAStatementThatTakesTooLongIsCancelledAndItsConnectionUsable(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	for _, run := range []func() error{
+		func() error {
+			return postgres.InSnapshot(t.Context(), pool, time.Millisecond, func(tx pgx.Tx) error {
+				_, err := tx.Exec(t.Context(), "SELECT pg_sleep(60)")
+				return err
+			})
+		},
+		func() error {
+			return postgres.InSnapshot(t.Context(), pool, time.Minute, func(tx pgx.Tx) error {
+				if err := postgres.LimitStatements(t.Context(), tx, -time.Second); err != nil { // the time is up already
+					return err
+				}
+				_, err := tx.Exec(t.Context(), "SELECT pg_sleep(60)")
+				return err
+			})
+		},
+	} {
+		if err := run(); !postgres.IsStatementTimeout(err) || postgres.IsUnavailable(err) {
+			t.Errorf("%v, want a statement timeout", err)
+		}
+	}
+	var limit string
+	if err := pool.QueryRow(t.Context(), "SHOW statement_timeout").Scan(&limit); err != nil || limit != "0" {
+		t.Errorf("the limit outlived its transaction: %q, %v", limit, err)
+	}
+}
+
+func TestTheServerStopsWorkingWhenNobodyWaits(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	running := func() (n int) {
+		const q = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE 'SELECT pg_sleep(300)%'"
+		if err := pool.QueryRow(t.Context(), q).Scan(&n); err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	go func() {
+		for t.Context().Err() == nil && running() == 0 { //nolint:revive // asking is what takes the time
+		}
+		cancel()
+	}()
+	err := postgres.InSnapshot(ctx, pool, 10*time.Minute, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "SELECT pg_sleep(300)")
+		return err
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want that the caller went away", err)
+	}
+	for start := time.Now(); running() > 0; {
+		if time.Since(start) > 30*time.Second {
+			t.Fatal("the server is still working for nobody")
+		}
+	}
+}
