@@ -122,7 +122,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	a.stopWatching = stopWatching
 	access := auth.NewAccess(pool)
 
-	store := events.NewStore(pool)
+	store := events.NewStore(a.db.Writes)
 	if err := store.EnsurePartitions(ctx, now()); err != nil {
 		return err
 	}

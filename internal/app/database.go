@@ -18,9 +18,14 @@ import (
 // Database is a connection to the configured PostgreSQL, which it runs itself when none is configured.
 type Database struct {
 	Pool *pgxpool.Pool
+	// Writes are the connections of ingestion alone: however many questions are asked, a flush finds one.
+	Writes *pgxpool.Pool
 
 	own *supervisor
 }
+
+// writeConnections are one for each flusher and one for the partitions.
+const writeConnections = 3
 
 // OpenDatabase connects, starting the embedded server first when there is no DATABASE_URL. It waits a while for a
 // database that is starting up. Close must be called.
@@ -41,6 +46,10 @@ func OpenDatabase(ctx context.Context, c *config.Config, log *slog.Logger) (*Dat
 		return nil, err
 	}
 	d.Pool = pool
+	if d.Writes, err = postgres.Open(ctx, dsn, writeConnections); err != nil {
+		d.Close(ctx)
+		return nil, err
+	}
 	if err := awaitDatabase(ctx, pool, log); err != nil {
 		d.Close(ctx)
 		return nil, err
@@ -76,8 +85,10 @@ func awaitDatabase(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) er
 
 // Close closes the connections and stops the embedded server.
 func (d *Database) Close(ctx context.Context) {
-	if d.Pool != nil {
-		d.Pool.Close()
+	for _, pool := range []*pgxpool.Pool{d.Writes, d.Pool} {
+		if pool != nil {
+			pool.Close()
+		}
 	}
 	if d.own != nil {
 		d.own.close(ctx)
