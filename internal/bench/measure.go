@@ -26,7 +26,7 @@ func (w *world) decoding(context.Context) error {
 		return err
 	}
 	var req api.IngestRequest
-	generated := testing.Benchmark(func(b *testing.B) {
+	generated := quietest(func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			if err := req.DecodeJSON(body); err != nil {
@@ -34,7 +34,7 @@ func (w *world) decoding(context.Context) error {
 			}
 		}
 	})
-	standard := testing.Benchmark(func(b *testing.B) {
+	standard := quietest(func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			var r api.IngestRequest
@@ -51,6 +51,18 @@ func (w *world) decoding(context.Context) error {
 	row("encoding/json: decode, validate nothing", standard)
 	w.printf("\n")
 	return nil
+}
+
+// quietest is the fastest of several runs: whoever else uses the machine only ever adds time.
+func quietest(f func(b *testing.B)) testing.BenchmarkResult {
+	const runs = 5
+	best := testing.Benchmark(f)
+	for range runs - 1 {
+		if r := testing.Benchmark(f); r.NsPerOp() < best.NsPerOp() {
+			best = r
+		}
+	}
+	return best
 }
 
 // copyRows is the baseline: the same rows by COPY into a table without an index.
