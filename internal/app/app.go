@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -93,7 +94,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	cfg, pool := a.cfg, a.db.Pool
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&poolCollector{pool: pool})
+		&poolCollector{pools: []*pgxpool.Pool{pool, a.db.Writes}})
 
 	reads := pool
 	if cfg.AnalyticsDatabaseURL != "" {
@@ -129,11 +130,12 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	a.batcher = events.NewBatcher(store, a.ingestion, events.NewMetrics(reg), time.Now, a.log)
 	event := events.NewAPI(events.NewIngester(a.batcher, now), events.NewReader(events.NewStore(reads), cfg.QueryTimeout), access)
 
+	pruned := events.NewStore(pool) // the connections of ingestion are for ingestion
 	a.jobs = jobs.New(pool, []jobs.Job{
 		{Name: "make event partitions ahead", Every: time.Hour, Limit: time.Minute,
 			Run: func(ctx context.Context) error { return store.EnsurePartitions(ctx, now()) }},
 		{Name: "prune expired events", Every: time.Hour, Limit: 50 * time.Minute,
-			Run: func(ctx context.Context) error { return store.Prune(ctx, now()) }},
+			Run: func(ctx context.Context) error { return pruned.Prune(ctx, now()) }},
 		{Name: "purge deleted projects", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: project.Purge},
 		{Name: "prune ended sessions", Every: time.Hour, Limit: 5 * time.Minute, Run: account.Prune},
 		{Name: "prune expired keys", Every: time.Hour, Limit: 5 * time.Minute, Run: project.PruneKeys},

@@ -10,8 +10,8 @@ import (
 	"github.com/bahagh/nimbus/internal/projects"
 )
 
-// poolCollector reads the pool's numbers when they are asked for.
-type poolCollector struct{ pool *pgxpool.Pool }
+// poolCollector adds up the numbers of the pools when they are asked for.
+type poolCollector struct{ pools []*pgxpool.Pool }
 
 var (
 	activeDesc = prometheus.NewDesc("postgresql_connections_active", "Database connections in use.", nil, nil)
@@ -27,14 +27,19 @@ func (c *poolCollector) Describe(ch chan<- *prometheus.Desc) {
 }
 
 func (c *poolCollector) Collect(ch chan<- prometheus.Metric) {
-	s := c.pool.Stat()
+	var active, idle, limit int32
+	var waits int64
+	for _, pool := range c.pools {
+		s := pool.Stat()
+		active, idle, limit, waits = active+s.AcquiredConns(), idle+s.IdleConns(), limit+s.MaxConns(), waits+s.EmptyAcquireCount()
+	}
 	gauge := func(d *prometheus.Desc, v int32) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v))
 	}
-	gauge(activeDesc, s.AcquiredConns())
-	gauge(idleDesc, s.IdleConns())
-	gauge(maxDesc, s.MaxConns())
-	ch <- prometheus.MustNewConstMetric(waitDesc, prometheus.CounterValue, float64(s.EmptyAcquireCount()))
+	gauge(activeDesc, active)
+	gauge(idleDesc, idle)
+	gauge(maxDesc, limit)
+	ch <- prometheus.MustNewConstMetric(waitDesc, prometheus.CounterValue, float64(waits))
 }
 
 // projectCollector counts the projects. When the database is away the numbers are left out: a zero would be a lie.

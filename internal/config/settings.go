@@ -61,7 +61,7 @@ func (c *Config) settings() []setting {
 		{"ADMIN_ADDR", str(&c.AdminAddr), "address of /metrics and /debug/pprof; keep it private; off: none", false},
 		{"DATABASE_URL", str(&c.DatabaseURL), "PostgreSQL to use; empty: an embedded one in DATA_DIR", false},
 		{"ANALYTICS_DATABASE_URL", str(&c.AnalyticsDatabaseURL), "read replica that answers questions; empty: DATABASE_URL", false},
-		{"DB_POOL_SIZE", (*intValue)(&c.DBPoolSize), "database connections at most", false},
+		{"DB_POOL_SIZE", (*intValue)(&c.DBPoolSize), "database connections for everything but ingestion, which has four of its own", false},
 		{"AUTO_MIGRATE", (*boolValue)(&c.AutoMigrate), "bring the schema up to date at the start; false: refuse to start instead", false},
 		{"DATA_DIR", str(&c.DataDir), "directory of the embedded PostgreSQL and of generated secrets", false},
 		{"POSTGRES_BIN", str(&c.PostgresBin), "directory of the PostgreSQL server programs; empty: the usual places", false},
