@@ -92,7 +92,7 @@ func (i *Ingester) Ingest(ctx context.Context, p *auth.Principal, events []Incom
 			w.keyHash = id.keyHash()
 		}
 	}
-	res := Result{Errors: errs, Rejected: countIndexes(errs)}
+	res := Result{Errors: errs, Rejected: wire.Errors(errs).Items()}
 	i.metrics.reject(errs)
 	if len(b.writes) == 0 {
 		return res, allRejected(res)
@@ -148,15 +148,6 @@ func checkTS(ts, now time.Time, index int) (wire.FieldError, bool) {
 		return e, false
 	}
 	return e, true
-}
-
-// countIndexes counts the events that have an error; the errors of one event stand together or not.
-func countIndexes(errs []wire.FieldError) int {
-	seen := make(map[int]struct{}, len(errs))
-	for _, e := range errs {
-		seen[e.Item] = struct{}{}
-	}
-	return len(seen)
 }
 
 func allRejected(res Result) error {

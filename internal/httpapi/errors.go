@@ -49,7 +49,7 @@ func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, log *slog
 	out := api.Problem{Type: "/docs/errors#" + string(p.Code), Title: kind.Title, Status: int32(kind.Status), Detail: p.Detail,
 		Code: string(p.Code), RequestID: requestID(c), Errors: toAPIFields(p.Fields)}
 	if p.Code == problem.CodeAllRejected {
-		zero, rejected := int32(0), int32(distinctItems(p.Fields))
+		zero, rejected := int32(0), int32(wire.Errors(p.Fields).Items())
 		out.Accepted, out.Duplicates, out.Rejected = &zero, &zero, &rejected
 	}
 	c.Response().WriteHeader(kind.Status)
@@ -128,12 +128,4 @@ func toAPIFields(fields []wire.FieldError) []api.FieldError {
 		}
 	}
 	return out
-}
-
-func distinctItems(fields []wire.FieldError) int {
-	seen := make(map[int]struct{}, len(fields))
-	for _, f := range fields {
-		seen[f.Item] = struct{}{}
-	}
-	return len(seen)
 }

@@ -145,3 +145,12 @@ func quote(s string) string {
 	b.WriteByte('"')
 	return b.String()
 }
+
+// Items counts the items of the outermost array that have an error; errors outside of it count as one more.
+func (e Errors) Items() int {
+	seen := make(map[int]struct{}, len(e))
+	for _, f := range e {
+		seen[f.Item] = struct{}{}
+	}
+	return len(seen)
+}
