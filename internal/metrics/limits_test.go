@@ -75,7 +75,7 @@ func TestNumbersAtTheEndsOfADoubleAreMeasuredOrNull(t *testing.T) {
 	}
 	if _, err := b.pool.Exec(t.Context(), `INSERT INTO events SELECT project_id, id_of.id, ts, received_at, seq, name, user_id, anonymous_id, other.props
 		FROM events, (VALUES (1, '{"huge": 1.5e308, "tiny": -1e-368}'::jsonb), (2, '{"huge": -1.7e308}')) AS other (n, props),
-		LATERAL (SELECT overlay(id::text placing n::text from 36)::uuid AS id) AS id_of`); err != nil {
+		LATERAL (SELECT overlay(id::text placing lpad(n::text, 12, '0') from 25)::uuid AS id) AS id_of`); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ measure, prop, want string }{
