@@ -43,6 +43,12 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error
 	return schema{Migrations}.up(ctx, pool, logger)
 }
 
+// MigrateTo applies the migrations up to version, for what was made with that schema. A database that is there is left as
+// it is; one that is past it is refused.
+func MigrateTo(ctx context.Context, pool *pgxpool.Pool, version uint, logger *slog.Logger) error {
+	return schema{Migrations}.to(ctx, pool, version, logger)
+}
+
 // Down takes back the last steps migrations, newest first; the data of what they made goes with them.
 func Down(ctx context.Context, pool *pgxpool.Pool, steps int) error {
 	return schema{Migrations}.down(ctx, pool, steps)
@@ -146,6 +152,18 @@ func (s schema) up(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger)
 			return nil // another replica was faster
 		}
 		return s.explain(ctx, conn, err, "up")
+	})
+}
+
+func (s schema) to(ctx context.Context, pool *pgxpool.Pool, version uint, logger *slog.Logger) error {
+	return s.exclusively(ctx, pool, logger, func(m *migrate.Migrate, conn *pgx.Conn, st Status) error {
+		switch {
+		case st.Current == version:
+			return nil
+		case st.Current > version:
+			return fmt.Errorf("migrate to %d: the database is at %d already", version, st.Current)
+		}
+		return s.explain(ctx, conn, m.Migrate(version), "up")
 	})
 }
 

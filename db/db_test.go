@@ -373,3 +373,24 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+func TestMigrateToStopsAtTheVersionAskedFor(t *testing.T) {
+	t.Parallel()
+	pool, ctx := empty(t), testContext(t)
+	for range 2 { // the second time it is there already
+		if err := db.MigrateTo(ctx, pool, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st, err := db.ReadStatus(ctx, pool)
+	if err != nil || st.Current != 1 || st.Dirty {
+		t.Fatalf("status %+v, %v, want version 1", st, err)
+	}
+	if err := db.MigrateTo(ctx, pool, st.Latest+1, nil); err == nil {
+		t.Error("a version that is not there was migrated to")
+	}
+	if err := db.Migrate(ctx, pool, nil); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, db.MigrateTo(ctx, pool, 1, nil), "the database is at", "already")
+}

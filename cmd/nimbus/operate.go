@@ -66,7 +66,7 @@ func migrate(ctx context.Context, e *env) error {
 	if err != nil {
 		return usageError{err} // before a database is started for it
 	}
-	d, err := app.OpenDatabase(ctx, e.cfg, e.log)
+	d, err := app.AttachDatabase(ctx, e.cfg, e.log)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func keys(ctx context.Context, e *env) error {
 	if len(e.args) != 1 || e.args[0] != "rewrap" {
 		return usageError{errors.New("keys takes one word: rewrap")}
 	}
-	d, err := app.OpenDatabase(ctx, e.cfg, e.log)
+	d, err := app.AttachDatabase(ctx, e.cfg, e.log)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func runRollups(ctx context.Context, e *env) error {
 	if err != nil {
 		return usageError{err} // before a database is started for it
 	}
-	d, err := app.OpenDatabase(ctx, e.cfg, e.log)
+	d, err := app.AttachDatabase(ctx, e.cfg, e.log)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -40,21 +41,37 @@ func OpenDatabase(ctx context.Context, c *config.Config, log *slog.Logger) (*Dat
 		d.own = own
 		dsn = own.dsn
 	}
-	pool, err := postgres.Open(ctx, dsn, c.DBPoolSize)
-	if err != nil {
+	return connect(ctx, d, dsn, c.DBPoolSize, log)
+}
+
+func connect(ctx context.Context, d *Database, dsn string, size int, log *slog.Logger) (_ *Database, err error) {
+	if d.Pool, err = postgres.Open(ctx, dsn, size); err != nil {
 		d.Close(ctx)
 		return nil, err
 	}
-	d.Pool = pool
 	if d.Writes, err = postgres.Open(ctx, dsn, writeConnections); err != nil {
 		d.Close(ctx)
 		return nil, err
 	}
-	if err := awaitDatabase(ctx, pool, log); err != nil {
+	if err := awaitDatabase(ctx, d.Pool, log); err != nil {
 		d.Close(ctx)
 		return nil, err
 	}
 	return d, nil
+}
+
+// AttachDatabase is OpenDatabase for the commands of an operator: where a running Nimbus has the embedded server, they use
+// that one, through its socket.
+func AttachDatabase(ctx context.Context, c *config.Config, log *slog.Logger) (*Database, error) {
+	d, err := OpenDatabase(ctx, c, log)
+	if !errors.Is(err, embedded.ErrInUse) {
+		return d, err
+	}
+	dsn, ok := embedded.Running(c.DataDir)
+	if !ok {
+		return nil, err
+	}
+	return connect(ctx, &Database{}, dsn, c.DBPoolSize, log)
 }
 
 // patience is how long a start waits for a database that does not answer yet, as when both are started together.

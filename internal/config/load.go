@@ -229,6 +229,14 @@ func (c *Config) EnsureSecrets() error {
 	return nil
 }
 
+// SecretKeyIn says where the secret key is kept: in the setting, or in the file that was made for the data directory.
+func (c *Config) SecretKeyIn() string {
+	if c.secretKeySet {
+		return prefix + "SECRET_KEY"
+	}
+	return filepath.Join(c.DataDir, secretsFile)
+}
+
 func readSecrets(b []byte) (s secrets, key []byte, err error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, nil, err

@@ -175,8 +175,9 @@ func socketPath(dir string) bool {
 // postmaster is what the file postmaster.pid says. PostgreSQL writes it for pg_ctl, which waits for "ready" as we do;
 // trying to connect instead would fill the log with refused connections.
 type postmaster struct {
-	pid    int
-	status string
+	pid       int
+	socketDir string
+	status    string
 }
 
 func readPostmaster(dataDir string) (postmaster, bool) {
@@ -191,6 +192,7 @@ func readPostmaster(dataDir string) (postmaster, bool) {
 	}
 	p := postmaster{pid: pid}
 	if len(lines) > 7 {
+		p.socketDir = lines[4]
 		p.status = strings.TrimSpace(lines[7])
 	}
 	return p, true

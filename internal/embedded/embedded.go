@@ -125,6 +125,20 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// Running returns the connection string of the server that another process runs in dir, and whether there is one: for the
+// commands of an operator, which must not need the server to stop. Whoever may open the socket is let in.
+func Running(dir string) (dsn string, ok bool) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", false
+	}
+	p, ok := readPostmaster(filepath.Join(dir, "pg"))
+	if !ok || p.status != "ready" || p.socketDir == "" {
+		return "", false
+	}
+	return (&Server{sockDir: p.socketDir}).DSN(Database), true
+}
+
 func (s *Server) start(ctx context.Context) error {
 	begun := time.Now()
 	if err := s.choose(ctx); err != nil {

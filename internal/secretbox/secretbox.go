@@ -76,6 +76,12 @@ func (r *Ring) add(key []byte) (string, error) {
 // CurrentID returns the id of the key that Seal uses: 16 lower-case hex digits.
 func (r *Ring) CurrentID() string { return r.currentID }
 
+// Has reports whether boxes under the key of this id can be opened.
+func (r *Ring) Has(keyID string) bool {
+	_, ok := r.ciphers[keyID]
+	return ok
+}
+
 // Seal encrypts plaintext under the current key and returns the box with the id of that key; both must be kept. aad is
 // not part of the box: Open must be given the same.
 func (r *Ring) Seal(plaintext, aad []byte) (box []byte, keyID string, err error) {
