@@ -1,0 +1,327 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/db"
+	"github.com/bahagh/nimbus/internal/app"
+	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/secretbox"
+)
+
+// finding is what one look at something found. With advice it is a warning, and wrong means that Nimbus does not keep its
+// promises until the advice is followed.
+type finding struct {
+	about, says, advice string
+	wrong               bool
+}
+
+// examination collects findings.
+type examination struct{ findings []finding }
+
+func (x *examination) fine(about, format string, args ...any) {
+	x.findings = append(x.findings, finding{about: about, says: fmt.Sprintf(format, args...)})
+}
+
+func (x *examination) warn(about, says, advice string) {
+	x.findings = append(x.findings, finding{about: about, says: says, advice: advice})
+}
+
+func (x *examination) fail(about, says, advice string) {
+	x.findings = append(x.findings, finding{about: about, says: says, advice: advice, wrong: true})
+}
+
+// doctor looks at everything a server needs and says what to do. It changes nothing but what a start changes too: it
+// starts the embedded database when none runs.
+func doctor(ctx context.Context, e *env) error {
+	x := &examination{}
+	x.settings(e)
+	x.process()
+	d, err := attach(ctx, e)
+	if err != nil {
+		x.fail("database", err.Error(), "start it, or correct NIMBUS_DATABASE_URL; nothing works without it")
+		return x.report(e)
+	}
+	defer d.Close(context.WithoutCancel(ctx))
+	x.database(ctx, d.Pool, e.cfg.DBPoolSize)
+	x.clock(ctx, d.Pool)
+	if x.schema(ctx, d.Pool) {
+		x.partitions(ctx, d.Pool)
+		x.secrets(ctx, d.Pool, e)
+	}
+	if e.cfg.Embedded() {
+		x.disk(e.cfg.DataDir)
+	}
+	if e.cfg.AnalyticsDatabaseURL != "" {
+		x.replica(ctx, e.cfg.AnalyticsDatabaseURL)
+	}
+	return x.report(e)
+}
+
+// impatience is how long a database of one's own choosing may take to answer; a server would wait for it longer.
+const impatience = 3 * time.Second
+
+func attach(ctx context.Context, e *env) (*app.Database, error) {
+	if !e.cfg.Embedded() {
+		hurried, cancel := context.WithTimeout(ctx, impatience)
+		defer cancel()
+		ctx = hurried
+	}
+	return app.AttachDatabase(ctx, e.cfg, e.log)
+}
+
+func (x *examination) report(e *env) error {
+	wrong := 0
+	for _, f := range x.findings {
+		mark := "ok  "
+		switch {
+		case f.wrong:
+			mark = "FAIL"
+			wrong++
+		case f.advice != "":
+			mark = "warn"
+		}
+		fmt.Fprintf(e.stdout, "%s  %-10s  %s\n", mark, f.about, f.says)
+		if f.advice != "" {
+			fmt.Fprintf(e.stdout, "      %-10s  → %s\n", "", f.advice)
+		}
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d of %d checks failed", wrong, len(x.findings))
+	}
+	return nil
+}
+
+// settings that are valid and yet unlikely to be meant.
+func (x *examination) settings(e *env) {
+	host, _, err := net.SplitHostPort(e.cfg.Addr)
+	ip := net.ParseIP(host)
+	private := err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+	if !e.cfg.Production() && !private {
+		x.warn("settings", fmt.Sprintf("NIMBUS_ENVIRONMENT is %s and NIMBUS_ADDR %s takes connections from other machines", e.cfg.Environment, e.cfg.Addr),
+			"set NIMBUS_ENVIRONMENT=production, which insists on secrets of your own")
+		return
+	}
+	x.fine("settings", "valid, %s", e.cfg.Environment)
+}
+
+// enoughFiles is what a node with some thousand connections opens.
+const enoughFiles = 4096
+
+func (x *examination) process() {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return // nothing to say about it here
+	}
+	if limit.Max < enoughFiles {
+		x.warn("process", fmt.Sprintf("it may open %d files, and every connection is one", limit.Max), "raise the limit: ulimit -n, or LimitNOFILE of the unit")
+		return
+	}
+	x.fine("process", "%d processors, %d open files allowed", runtime.NumCPU(), limit.Max)
+}
+
+// durable is what PostgreSQL must do for a 200 to mean what it says. local stands for a standby that is not waited for.
+var durable = map[string][]string{
+	"fsync": {"on"}, "full_page_writes": {"on"}, "synchronous_commit": {"on", "local", "remote_write", "remote_apply"},
+}
+
+func (x *examination) database(ctx context.Context, pool *pgxpool.Pool, poolSize int) {
+	begun := time.Now()
+	var version, encoding string
+	var connections int
+	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_encoding'), current_setting('max_connections')::int`).
+		Scan(&version, &encoding, &connections); err != nil {
+		x.fail("database", err.Error(), "look into PostgreSQL's log")
+		return
+	}
+	took := time.Since(begun)
+	healthy := true
+	if encoding != "UTF8" {
+		healthy = false
+		x.fail("database", "its encoding is "+encoding, "create the database anew with ENCODING 'UTF8'")
+	}
+	for name, good := range durable {
+		var value string
+		if err := pool.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value); err != nil {
+			x.fail("database", err.Error(), "look into PostgreSQL's log")
+			return
+		}
+		if !strings.Contains(" "+strings.Join(good, " ")+" ", " "+value+" ") {
+			healthy = false
+			x.fail("database", fmt.Sprintf("%s is %s: a 200 is not durable", name, value), fmt.Sprintf("set %s = on in postgresql.conf and reload", name))
+		}
+	}
+	if connections < 2*poolSize {
+		x.warn("database", fmt.Sprintf("max_connections is %d and this node alone may use %d", connections, poolSize),
+			"with several nodes, raise max_connections, lower NIMBUS_DB_POOL_SIZE, or put PgBouncer between (session mode)")
+	}
+	if healthy {
+		x.fine("database", "PostgreSQL %s, %.1f ms away, durable", version, float64(took.Microseconds())/1000)
+	}
+}
+
+// Signatures are good for 300 s of difference between the clocks of sender and server.
+const (
+	skewWorthSaying = 2 * time.Second
+	skewTooMuch     = 60 * time.Second
+)
+
+func (x *examination) clock(ctx context.Context, pool *pgxpool.Pool) {
+	before := time.Now()
+	var there time.Time
+	if err := pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&there); err != nil {
+		x.fail("clock", err.Error(), "look into PostgreSQL's log")
+		return
+	}
+	skew := there.Sub(before.Add(time.Since(before) / 2)).Round(time.Millisecond)
+	says := fmt.Sprintf("the database's clock is %s off this machine's", skew)
+	switch off := skew.Abs(); {
+	case off > skewTooMuch:
+		x.fail("clock", says, "run NTP (chrony or systemd-timesyncd) on both: signed requests are refused when clocks differ by 300 s")
+	case off > skewWorthSaying:
+		x.warn("clock", says, "run NTP (chrony or systemd-timesyncd) on both")
+	default:
+		x.fine("clock", "%s", says)
+	}
+}
+
+func (x *examination) schema(ctx context.Context, pool *pgxpool.Pool) (current bool) {
+	err := db.Check(ctx, pool)
+	switch {
+	case err == nil:
+		st, err := db.ReadStatus(ctx, pool)
+		if err != nil {
+			x.fail("schema", err.Error(), "look into PostgreSQL's log")
+			return false
+		}
+		x.fine("schema", "version %d, the one this binary needs", st.Current)
+		return true
+	case errors.Is(err, db.ErrBehind):
+		x.warn("schema", err.Error(), "nimbus serve does so at its start, unless NIMBUS_AUTO_MIGRATE is false")
+	default:
+		x.fail("schema", err.Error(), "")
+	}
+	return false
+}
+
+func (x *examination) partitions(ctx context.Context, pool *pgxpool.Pool) {
+	var missing []string
+	if err := pool.QueryRow(ctx, `SELECT coalesce(array_agg(name), '{}') FROM (SELECT 'events_' || to_char(now() AT TIME ZONE 'UTC' + n * interval '1 month', 'YYYYMM') AS name
+		FROM generate_series(0, 1) AS n) AS m WHERE to_regclass(name) IS NULL`).Scan(&missing); err != nil {
+		x.fail("events", err.Error(), "look into PostgreSQL's log")
+		return
+	}
+	if len(missing) > 0 {
+		x.warn("events", "no partition yet: "+strings.Join(missing, ", "), "a running server makes them, at its start and every hour: is one running?")
+		return
+	}
+	x.fine("events", "the partitions of this month and the next are there")
+}
+
+func (x *examination) secrets(ctx context.Context, pool *pgxpool.Pool, e *env) {
+	if err := e.cfg.EnsureSecrets(); err != nil {
+		x.fail("secrets", err.Error(), "")
+		return
+	}
+	ring, err := secretbox.New(e.cfg.SecretKey, e.cfg.SecretKeyPrevious...)
+	if err != nil {
+		x.fail("secrets", err.Error(), "correct NIMBUS_SECRET_KEY")
+		return
+	}
+	rows, err := pool.Query(ctx, "SELECT secret_key_id, count(*) FROM api_keys GROUP BY 1")
+	if err != nil {
+		x.fail("secrets", err.Error(), "look into PostgreSQL's log")
+		return
+	}
+	defer rows.Close()
+	total, old, lost := 0, 0, 0
+	for rows.Next() {
+		var id string
+		var n int
+		if err := rows.Scan(&id, &n); err != nil {
+			x.fail("secrets", err.Error(), "look into PostgreSQL's log")
+			return
+		}
+		total += n
+		switch {
+		case !ring.Has(id):
+			lost += n
+		case id != ring.CurrentID():
+			old += n
+		}
+	}
+	switch {
+	case rows.Err() != nil:
+		x.fail("secrets", rows.Err().Error(), "look into PostgreSQL's log")
+	case lost > 0:
+		x.fail("secrets", fmt.Sprintf("%d of %d API keys are encrypted under a key that is not here, and cannot sign", lost, total),
+			"set NIMBUS_SECRET_KEY_PREVIOUS to the key they were made under, or rotate them")
+	case old > 0:
+		x.warn("secrets", fmt.Sprintf("%d of %d API keys are encrypted under a previous key", old, total), "run nimbus keys rewrap, then drop NIMBUS_SECRET_KEY_PREVIOUS")
+	default:
+		x.fine("secrets", "%d API keys can be decrypted", total)
+	}
+}
+
+// A checkpoint and a month of a busy project fit into the first; below the second PostgreSQL is about to stop.
+const (
+	diskWorthSaying = 5 << 30
+	diskTooLittle   = 1 << 30
+)
+
+func (x *examination) disk(dir string) {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		x.fail("disk", err.Error(), "correct NIMBUS_DATA_DIR")
+		return
+	}
+	free, all := uint64(s.Bavail)*uint64(s.Bsize), uint64(s.Blocks)*uint64(s.Bsize) //nolint:unconvert // the types differ between systems
+	says := fmt.Sprintf("%.1f of %.1f GiB are free for %s", float64(free)/(1<<30), float64(all)/(1<<30), dir)
+	const advice = "free some, or set data_retention_days on projects; when it is full, events are refused with 503 and none is lost"
+	switch {
+	case free < diskTooLittle:
+		x.fail("disk", says, advice)
+	case free < diskWorthSaying:
+		x.warn("disk", says, advice)
+	default:
+		x.fine("disk", "%s", says)
+	}
+}
+
+// lagWorthSaying is how far behind answers may be before someone wonders.
+const lagWorthSaying = 10 * time.Second
+
+func (x *examination) replica(ctx context.Context, dsn string) {
+	pool, err := postgres.Open(ctx, dsn, 2, postgres.WithReadOnly())
+	if err != nil {
+		x.fail("replica", err.Error(), "correct NIMBUS_ANALYTICS_DATABASE_URL")
+		return
+	}
+	defer pool.Close()
+	var standby bool
+	var seconds float64
+	// What was received and not replayed counts; a primary without traffic sends nothing, and that is no lag.
+	if err := pool.QueryRow(ctx, `SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn()
+		THEN coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) ELSE 0 END::float8`).Scan(&standby, &seconds); err != nil {
+		x.fail("replica", err.Error(), "start it, or unset NIMBUS_ANALYTICS_DATABASE_URL: questions are answered from it")
+		return
+	}
+	lag := time.Duration(seconds * float64(time.Second)).Round(time.Millisecond)
+	switch {
+	case !standby:
+		x.warn("replica", "NIMBUS_ANALYTICS_DATABASE_URL is not a standby", "fine if it is the primary; otherwise its answers are those of another database")
+	case lag > lagWorthSaying:
+		x.warn("replica", fmt.Sprintf("it is %s behind", lag), "look at its disk and network: answers are that old")
+	default:
+		x.fine("replica", "a standby, %s behind", lag)
+	}
+}

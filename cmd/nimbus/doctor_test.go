@@ -1,0 +1,73 @@
+package main_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/bahagh/nimbus/internal/embedded"
+	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/internal/postgres"
+)
+
+func TestDoctorFindsNothingWrongWithARunningServer(t *testing.T) {
+	t.Parallel()
+	settings := []string{"NIMBUS_DATA_DIR=" + dataDir(t)}
+	p := start(t, settings, "serve")
+	register(t, p)
+	got := nimbus(t, settings, "doctor")
+	if got.code != 0 || strings.Contains(got.stdout, "FAIL") {
+		t.Fatalf("%d\n%s%s", got.code, got.stdout, got.stderr)
+	}
+	for _, about := range []string{"settings", "process", "database", "clock", "schema", "events", "secrets", "disk"} {
+		if !regexp.MustCompile(`(?m)^(ok  |warn)  ` + about + ` `).MatchString(got.stdout) {
+			t.Errorf("nothing is said about %s:\n%s", about, got.stdout)
+		}
+	}
+	if !strings.Contains(got.stdout, "1 API keys can be decrypted") || !strings.Contains(got.stdout, "durable") {
+		t.Errorf("%s", got.stdout)
+	}
+}
+
+// Each thing that can be wrong is found, named, and comes with what to do.
+func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
+	t.Parallel()
+	srv := nimbustest.PrivateServer(t, false) // which is fast because it is not durable
+	dsn := srv.DSN(embedded.Database)
+	settings := []string{"NIMBUS_DATABASE_URL=" + dsn, "NIMBUS_ADDR=:0", "NIMBUS_ANALYTICS_DATABASE_URL=" + dsn, "NIMBUS_SECRET_KEY=" + keyA, "NIMBUS_DATA_DIR=" + dataDir(t)}
+	want := func(settings []string, code int, parts ...string) {
+		t.Helper()
+		got := nimbus(t, settings, "doctor")
+		if got.code != code {
+			t.Errorf("exit code %d, want %d", got.code, code)
+		}
+		for _, part := range parts {
+			if !strings.Contains(got.stdout+got.stderr, part) {
+				t.Errorf("%q is not said:\n%s%s", part, got.stdout, got.stderr)
+			}
+		}
+	}
+	want(settings, 1, "fsync is off: a 200 is not durable", "set fsync = on", "synchronous_commit is off", "full_page_writes is off",
+		"warn  schema", "run nimbus migrate up", "is not a standby", "takes connections from other machines", "3 of 8 checks failed")
+	if got := nimbus(t, settings, "migrate", "up"); got.code != 0 {
+		t.Fatal(got.stderr)
+	}
+	pool, err := postgres.Open(t.Context(), dsn, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if _, err := pool.Exec(t.Context(), `INSERT INTO projects (id, name) VALUES ('018f0000-0000-7000-8000-000000000001', 'x');
+		INSERT INTO api_keys (id, project_id, secret_box, secret_key_id, secret_hash) VALUES ('nk_x', '018f0000-0000-7000-8000-000000000001', '', 'elsewhere', '')`); err != nil {
+		t.Fatal(err)
+	}
+	want(settings, 1, "1 of 1 API keys are encrypted under a key that is not here", "NIMBUS_SECRET_KEY_PREVIOUS", "no partition yet: events_")
+	if _, err := pool.Exec(t.Context(), `UPDATE schema_migrations SET dirty = true`); err != nil {
+		t.Fatal(err)
+	}
+	want(settings, 1, "FAIL  schema", "dirty")
+	if err := srv.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want([]string{"NIMBUS_DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "NIMBUS_DATA_DIR=" + dataDir(t)}, 1, "FAIL  database", "nothing works without it")
+}
