@@ -135,6 +135,25 @@ check_typescript() {
 	npm run --silent lint
 }
 
+check_vulnerabilities() { # nothing that runs has a known one; what cannot be looked up here is said to be skipped
+	missing=
+	if ! npm audit --omit=dev --audit-level=high >"$work/audit" 2>&1; then
+		cat "$work/audit"
+		# The exit code is the same when the registry cannot say.
+		if ! grep -q 'audit endpoint returned an error\|ENOTFOUND\|ECONN\|ETIMEDOUT' "$work/audit"; then return 1; fi
+		missing='npm audit cannot be asked'
+	fi
+	if node -e 'fetch("https://vuln.go.dev/index/db.json", {signal: AbortSignal.timeout(5000)}).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))'; then
+		in_each_module go tool -modfile="$top/tools/vuln/go.mod" govulncheck ./...
+	else
+		missing="${missing:+$missing; }the database of Go vulnerabilities cannot be reached"
+	fi
+	if [ -n "$missing" ]; then
+		echo "$missing"
+		return "$skipped"
+	fi
+}
+
 check_scripts() { # each can at least be read
 	git ls-files -co --exclude-standard -- '*.sh' | while read -r script; do
 		sh -n "$script"
@@ -198,6 +217,7 @@ baseline() { # path
 
 failed=
 ran=0
+skipped=77 # the status of a check that could not be made here
 now() { date +%s; }
 begun=$(now)
 step() { # name
@@ -210,15 +230,17 @@ step() { # name
 	status=$?
 	seconds=$(($(now) - start))
 	if [ "$status" -eq 0 ]; then
-		printf 'ok    %-14s %4d s\n' "$1" "$seconds"
+		printf 'ok    %-15s %4d s\n' "$1" "$seconds"
+	elif [ "$status" -eq "$skipped" ]; then
+		printf 'skip  %-15s %4d s  %s\n' "$1" "$seconds" "$(tail -n 1 "$work/log")"
 	else
-		printf 'FAIL  %-14s %4d s\n' "$1" "$seconds"
+		printf 'FAIL  %-15s %4d s\n' "$1" "$seconds"
 		sed 's/^/      /' "$work/log"
 		failed="$failed $1"
 	fi
 }
 
-for name in ${*:-generated imports format vet tidy queries migrations contract compatibility lint typescript scripts leaks}; do
+for name in ${*:-generated imports format vet tidy queries migrations contract compatibility lint typescript vulnerabilities scripts leaks}; do
 	step "$name"
 done
 
