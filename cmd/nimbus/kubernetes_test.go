@@ -1,0 +1,142 @@
+package main_test
+
+import (
+	"errors"
+	"io"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/bahagh/nimbus/internal/config"
+)
+
+// manifest is what these tests look at in an object of Kubernetes.
+type manifest struct {
+	Kind     string
+	Metadata struct {
+		Name   string
+		Labels map[string]string
+	}
+	Data map[string]string
+	Spec struct {
+		Replicas     int
+		Selector     map[string]any
+		MinAvailable int `yaml:"minAvailable"`
+		PodSelector  struct {
+			MatchLabels map[string]string `yaml:"matchLabels"`
+		} `yaml:"podSelector"`
+		Template struct {
+			Metadata struct {
+				Labels      map[string]string
+				Annotations map[string]string
+			}
+			Spec struct {
+				Grace      int `yaml:"terminationGracePeriodSeconds"`
+				Containers []struct {
+					Ports []struct {
+						Name string
+						Port int `yaml:"containerPort"`
+					}
+					Startup   probe `yaml:"startupProbe"`
+					Liveness  probe `yaml:"livenessProbe"`
+					Readiness probe `yaml:"readinessProbe"`
+					Lifecycle struct {
+						PreStop struct{ Sleep struct{ Seconds int } } `yaml:"preStop"`
+					}
+				}
+			}
+		}
+	}
+}
+
+type probe struct {
+	HTTPGet struct{ Path, Port string } `yaml:"httpGet"`
+}
+
+func TestKubernetesRunsWhatTheProgramServes(t *testing.T) {
+	t.Parallel()
+	objects := map[string]manifest{}
+	for d := yaml.NewDecoder(strings.NewReader(file(t, "deploy", "kubernetes", "nimbus.yaml"))); ; {
+		var m manifest
+		err := d.Decode(&m)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Metadata.Name != "nimbus" {
+			t.Errorf("%s is called %q", m.Kind, m.Metadata.Name)
+		}
+		objects[m.Kind] = m
+	}
+	deployment, settings := objects["Deployment"].Spec, objects["ConfigMap"].Data
+	c := deployment.Template.Spec.Containers[0]
+	if got := nimbus(t, []string{"NIMBUS_ADDR=" + settings["NIMBUS_ADDR"], "NIMBUS_ADMIN_ADDR=" + settings["NIMBUS_ADMIN_ADDR"], "NIMBUS_BCRYPT_COST=",
+		"NIMBUS_ENVIRONMENT=" + settings["NIMBUS_ENVIRONMENT"], "NIMBUS_JWT_SECRET=" + keyA, "NIMBUS_SECRET_KEY=" + keyB}, "check-config"); got.code != 0 || len(settings) != 3 {
+		t.Errorf("%v: %d %s", settings, got.code, got.stderr)
+	}
+	for _, port := range c.Ports {
+		setting := map[string]string{"http": "NIMBUS_ADDR", "admin": "NIMBUS_ADMIN_ADDR"}[port.Name]
+		if settings[setting] != ":"+strconv.Itoa(port.Port) {
+			t.Errorf("port %s is %d, and %s is %q", port.Name, port.Port, setting, settings[setting])
+		}
+	}
+	if c.Startup.HTTPGet.Path != "/health" || c.Liveness.HTTPGet.Path != "/health" || c.Readiness.HTTPGet.Path != "/readiness" {
+		t.Errorf("probes %+v, %+v, %+v", c.Startup, c.Liveness, c.Readiness)
+	}
+	if deployment.Template.Metadata.Annotations["prometheus.io/port"] != strings.TrimPrefix(settings["NIMBUS_ADMIN_ADDR"], ":") {
+		t.Error("Prometheus is sent to another port than that of the metrics")
+	}
+	if grace, needed := deployment.Template.Spec.Grace, c.Lifecycle.PreStop.Sleep.Seconds+shutdownSeconds(t); grace <= needed {
+		t.Errorf("a pod is killed after %d s and may need %d", grace, needed)
+	}
+	labels := deployment.Template.Metadata.Labels
+	for kind, selector := range map[string]any{"Deployment": deployment.Selector["matchLabels"], "Service": objects["Service"].Spec.Selector,
+		"PodDisruptionBudget": objects["PodDisruptionBudget"].Spec.Selector["matchLabels"], "NetworkPolicy": objects["NetworkPolicy"].Spec.PodSelector.MatchLabels} {
+		got := map[string]string{}
+		for iter := reflect.ValueOf(selector).MapRange(); iter.Next(); {
+			got[iter.Key().String()], _ = iter.Value().Interface().(string)
+		}
+		if !reflect.DeepEqual(got, labels) {
+			t.Errorf("%s selects %v, the pods have %v", kind, got, labels)
+		}
+	}
+	if b := objects["PodDisruptionBudget"].Spec.MinAvailable; b < 1 || b >= deployment.Replicas {
+		t.Errorf("of %d pods %d must stay: a node of the cluster could not be emptied, or all pods could go", deployment.Replicas, b)
+	}
+}
+
+func TestTheUnitGivesValidSettingsAndTimeToStop(t *testing.T) {
+	t.Parallel()
+	unit := file(t, "deploy", "systemd", "nimbus.service")
+	known := (&config.Config{}).Redacted()
+	for _, m := range regexp.MustCompile(`(?m)^Environment=(\w+)=`).FindAllStringSubmatch(unit, -1) {
+		if _, ok := known[m[1]]; !ok {
+			t.Errorf("%s is no setting", m[1])
+		}
+	}
+	stop, err := strconv.Atoi(regexp.MustCompile(`TimeoutStopSec=(\d+)`).FindStringSubmatch(unit)[1])
+	const postgres = 30 // the embedded PostgreSQL, after the server
+	if needed := shutdownSeconds(t) + postgres; err != nil || stop <= needed {
+		t.Errorf("it is killed after %d s and may need %d", stop, needed)
+	}
+}
+
+// shutdownSeconds is the default of NIMBUS_SHUTDOWN_TIMEOUT_SECONDS.
+func shutdownSeconds(t *testing.T) int {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^NIMBUS_SHUTDOWN_TIMEOUT_SECONDS=(\d+)$`).FindStringSubmatch(nimbus(t, nil, "check-config").stdout)
+	if m == nil {
+		t.Fatal("check-config does not say how long a stop may take")
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
