@@ -297,6 +297,11 @@ func (x *tenant) send(p *process, users ...string) (status int, answer []byte, e
 	if err != nil {
 		return 0, nil, err
 	}
+	return x.sendBody(p, body)
+}
+
+// sendBody sends exactly these bytes in a signed request.
+func (x *tenant) sendBody(p *process, body []byte) (status int, answer []byte, err error) {
 	req, err := http.NewRequestWithContext(context.WithoutCancel(x.t.Context()), http.MethodPost, p.url+"/v1/events", bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err
