@@ -66,6 +66,10 @@ crash: postgres build ## kill server and database CYCLES times (200) under load,
 fuzz: postgres ## run each fuzz target for FUZZTIME (30s)
 	@sh scripts/fuzz.sh
 
+.PHONY: schemathesis
+schemathesis: postgres build ## hammer every operation with Schemathesis (needs Python 3; EXAMPLES=50 each)
+	@sh scripts/schemathesis.sh
+
 .PHONY: clean
 clean: ## remove what was built (data/ stays)
 	rm -rf bin node_modules sdk/typescript/dist

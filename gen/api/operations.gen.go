@@ -62,7 +62,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 404, 503},
+		Statuses: []int{204, 401, 404, 422, 503},
 	},
 	"deleteWriteKey": {
 		ID:     "deleteWriteKey",
@@ -77,7 +77,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "key_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 404, 503},
+		Statuses: []int{204, 401, 404, 422, 503},
 	},
 	"getEvent": {
 		ID:     "getEvent",
@@ -92,7 +92,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "event_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 404, 422, 503},
 	},
 	"getHealth": {
 		ID:       "getHealth",
@@ -100,7 +100,7 @@ var Operations = map[string]*wire.Operation{
 		Path:     "/v1/health",
 		Route:    "/v1/health",
 		Public:   true,
-		Statuses: []int{200, 503},
+		Statuses: []int{200, 422, 503},
 	},
 	"getMe": {
 		ID:     "getMe",
@@ -111,7 +111,7 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
-		Statuses: []int{200, 401, 503},
+		Statuses: []int{200, 401, 422, 503},
 	},
 	"getProject": {
 		ID:     "getProject",
@@ -125,7 +125,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 404, 422, 503},
 	},
 	"getProjectDeletion": {
 		ID:     "getProjectDeletion",
@@ -139,7 +139,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 404, 422, 503},
 	},
 	"ingestEvents": {
 		ID:     "ingestEvents",
@@ -209,7 +209,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 404, 422, 503},
 	},
 	"login": {
 		ID:           "login",
@@ -232,7 +232,7 @@ var Operations = map[string]*wire.Operation{
 			{"refreshToken": {}},
 			{"bearerAuth": {}},
 		},
-		Statuses: []int{204, 401, 503},
+		Statuses: []int{204, 401, 422, 503},
 	},
 	"queryMetrics": {
 		ID:     "queryMetrics",
@@ -271,7 +271,7 @@ var Operations = map[string]*wire.Operation{
 			{"refreshToken": {}},
 		},
 		Sensitive: true,
-		Statuses:  []int{200, 401, 503},
+		Statuses:  []int{200, 401, 422, 503},
 	},
 	"register": {
 		ID:           "register",
