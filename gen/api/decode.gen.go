@@ -8,12 +8,18 @@ import (
 	"time"
 
 	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 var (
+	ruleAddMemberRequestEmail                 = wire.StringRule{Max: 254, Format: wire.FormatEmail}
+	ruleAddMemberRequestRole                  = wire.StringRule{Enum: []string{"owner", "admin", "viewer"}}
 	ruleChangePasswordRequestCurrentPassword  = wire.StringRule{Min: 1, Max: 1024}
 	ruleChangePasswordRequestNewPassword      = wire.StringRule{Min: 8, Max: 72}
+	ruleCreateAPIKeyRequestName               = wire.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateAPIKeyRequestScopes             = wire.CountRule{Min: 1, Max: 20}
+	ruleCreateAPIKeyRequestScopesItem         = wire.StringRule{Enum: []string{"events:write", "events:read", "metrics:read"}}
 	ruleCreateProjectRequestDataRetentionDays = wire.IntRule{Min: 0, Max: 3650}
 	ruleCreateProjectRequestDescription       = wire.StringRule{Max: 1000}
 	ruleCreateProjectRequestName              = wire.StringRule{Min: 1, Max: 100, NoControl: true}
@@ -57,12 +63,56 @@ var (
 	ruleRegisterRequestEmail                  = wire.StringRule{Max: 254, Format: wire.FormatEmail}
 	ruleRegisterRequestPassword               = wire.StringRule{Min: 8, Max: 72}
 	ruleRotateKeysRequestGraceSeconds         = wire.IntRule{Min: 0, Max: 604800}
+	ruleUpdateAPIKeyRequestName               = wire.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateMemberRequestRole               = wire.StringRule{Enum: []string{"owner", "admin", "viewer"}}
 	ruleUpdateProjectRequestDataRetentionDays = wire.IntRule{Min: 0, Max: 3650}
 	ruleUpdateProjectRequestDescription       = wire.StringRule{Max: 1000}
 	ruleUpdateProjectRequestName              = wire.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleWriteKeyRequestAllowedOrigins         = wire.CountRule{Min: 0, Max: 50}
 	ruleWriteKeyRequestAllowedOriginsItem     = wire.StringRule{Max: 255, Pattern: wire.MustPattern(`^https?://[A-Za-z0-9.*:\[\]-]+$`)}
 )
+
+// DecodeJSON reads and checks one AddMemberRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *AddMemberRequest) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *AddMemberRequest) decode(r *wire.Reader) {
+	*v = AddMemberRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "email":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Email = openapi_types.Email(r.String(&ruleAddMemberRequestEmail))
+		case "role":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Role = Role(r.String(&ruleAddMemberRequestRole))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("email")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("role")
+	}
+}
 
 // DecodeJSON reads and checks one ChangePasswordRequest. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *wire.SyntaxError or wire.Errors.
@@ -103,6 +153,58 @@ func (v *ChangePasswordRequest) decode(r *wire.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("new_password")
+	}
+}
+
+// DecodeJSON reads and checks one CreateAPIKeyRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *CreateAPIKeyRequest) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CreateAPIKeyRequest) decode(r *wire.Reader) {
+	*v = CreateAPIKeyRequest{Scopes: v.Scopes[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "expires_at":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.ExpiresAt = new(time.Time)
+			*v.ExpiresAt = r.Time()
+		case "name":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Name = KeyName(r.String(&ruleCreateAPIKeyRequestName))
+		case "scopes":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Scopes = wire.ReadSet(r, v.Scopes, &ruleCreateAPIKeyRequestScopes, func(x *KeyScope, r *wire.Reader) {
+				*x = KeyScope(r.String(&ruleCreateAPIKeyRequestScopesItem))
+			})
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("name")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("scopes")
 	}
 }
 
@@ -508,6 +610,9 @@ func (v *IngestRequest) DecodeJSON(b []byte) error {
 	return r.Finish()
 }
 
+// NamedProject returns the project that the request is about.
+func (v *IngestRequest) NamedProject() uuid.UUID { return v.ProjectID }
+
 func (v *IngestRequest) decode(r *wire.Reader) {
 	*v = IngestRequest{Events: v.Events[:0]}
 	if !r.Object() {
@@ -638,6 +743,9 @@ func (v *MetricsQuery) DecodeJSON(b []byte) error {
 	v.decode(r)
 	return r.Finish()
 }
+
+// NamedProject returns the project that the request is about.
+func (v *MetricsQuery) NamedProject() uuid.UUID { return v.ProjectID }
 
 func (v *MetricsQuery) decode(r *wire.Reader) {
 	*v = MetricsQuery{}
@@ -845,6 +953,77 @@ func (v *RotateKeysRequest) decode(r *wire.Reader) {
 	if seen&(1<<0) == 0 {
 		v.GraceSeconds = new(int32)
 		*v.GraceSeconds = 0
+	}
+}
+
+// DecodeJSON reads and checks one UpdateAPIKeyRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *UpdateAPIKeyRequest) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateAPIKeyRequest) decode(r *wire.Reader) {
+	*v = UpdateAPIKeyRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "expires_at":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.ExpiresAt = new(time.Time)
+			*v.ExpiresAt = r.Time()
+		case "name":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Name = new(KeyName)
+			*v.Name = KeyName(r.String(&ruleUpdateAPIKeyRequestName))
+		default:
+			r.Unknown()
+		}
+	}
+	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
+// DecodeJSON reads and checks one UpdateMemberRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *UpdateMemberRequest) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateMemberRequest) decode(r *wire.Reader) {
+	*v = UpdateMemberRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "role":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Role = Role(r.String(&ruleUpdateMemberRequestRole))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("role")
 	}
 }
 

@@ -6,6 +6,24 @@ import "github.com/bahagh/nimbus/internal/wire"
 
 // Operations is the contract's operation table, by operationId.
 var Operations = map[string]*wire.Operation{
+	"addMember": {
+		ID:     "addMember",
+		Method: "POST",
+		Path:   "/v1/projects/{project_id}/members",
+		Route:  "/v1/projects/:project_id/members",
+		Scope:  "projects:write",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:    "admin",
+		Project: "path",
+		Params: []wire.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		},
+		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 503},
+		Body:         true,
+		BodyRequired: true,
+	},
 	"changePassword": {
 		ID:     "changePassword",
 		Method: "POST",
@@ -15,8 +33,28 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role:         "account",
 		Sensitive:    true,
 		Statuses:     []int{200, 400, 401, 413, 415, 422, 503},
+		Body:         true,
+		BodyRequired: true,
+	},
+	"createApiKey": {
+		ID:     "createApiKey",
+		Method: "POST",
+		Path:   "/v1/projects/{project_id}/api-keys",
+		Route:  "/v1/projects/:project_id/api-keys",
+		Scope:  "projects:write",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:      "admin",
+		Project:   "path",
+		Sensitive: true,
+		Params: []wire.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		},
+		Statuses:     []int{201, 400, 401, 403, 404, 413, 415, 422, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -29,6 +67,7 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role:         "account",
 		Sensitive:    true,
 		Statuses:     []int{201, 400, 401, 413, 415, 422, 503},
 		Body:         true,
@@ -43,10 +82,12 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role:    "admin",
+		Project: "path",
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{201, 400, 401, 404, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 401, 403, 404, 413, 415, 422, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -59,10 +100,12 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role:    "owner",
+		Project: "path",
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 404, 503},
+		Statuses: []int{204, 401, 403, 404, 503},
 	},
 	"deleteWriteKey": {
 		ID:     "deleteWriteKey",
@@ -73,11 +116,33 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role:    "admin",
+		Project: "path",
 		Params: []wire.Param{
 			{Name: "key_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 404, 503},
+		Statuses: []int{204, 401, 403, 404, 503},
+	},
+	"exportAudit": {
+		ID:     "exportAudit",
+		Method: "GET",
+		Path:   "/v1/projects/{project_id}/audit/export",
+		Route:  "/v1/projects/:project_id/audit/export",
+		Scope:  "projects:read",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:    "admin",
+		Project: "path",
+		Params: []wire.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+			{Name: "action", In: "query", Repeat: true, MaxItems: 20, Kind: wire.KindString, MinLen: 1, MaxLen: 64},
+			{Name: "actor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 64, Pattern: `^[0-9A-Za-z_-]+$`},
+			{Name: "since", In: "query", Kind: wire.KindDateTime},
+			{Name: "until", In: "query", Kind: wire.KindDateTime},
+		},
+		Statuses: []int{200, 401, 403, 404, 422, 503},
 	},
 	"getEvent": {
 		ID:     "getEvent",
@@ -89,10 +154,12 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 			{"apiKey": {}},
 		},
+		Role:    "viewer",
+		Project: "caller",
 		Params: []wire.Param{
 			{Name: "event_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 403, 404, 503},
 	},
 	"getHealth": {
 		ID:       "getHealth",
@@ -111,6 +178,7 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role:     "account",
 		Statuses: []int{200, 401, 503},
 	},
 	"getProject": {
@@ -122,6 +190,8 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role:    "viewer",
+		Project: "path",
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
@@ -136,6 +206,9 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role:    "viewer",
+		Project: "path",
+		Deleted: true,
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
@@ -152,12 +225,52 @@ var Operations = map[string]*wire.Operation{
 			{"apiKey": {}},
 			{"writeKey": {}},
 		},
+		Role:    "admin",
+		Project: "body",
 		Params: []wire.Param{
 			{Name: "Content-Encoding", In: "header", Kind: wire.KindString, MaxLen: 40},
 		},
 		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
 		Body:         true,
 		BodyRequired: true,
+	},
+	"listApiKeys": {
+		ID:     "listApiKeys",
+		Method: "GET",
+		Path:   "/v1/projects/{project_id}/api-keys",
+		Route:  "/v1/projects/:project_id/api-keys",
+		Scope:  "projects:read",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:    "viewer",
+		Project: "path",
+		Params: []wire.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		},
+		Statuses: []int{200, 401, 404, 503},
+	},
+	"listAudit": {
+		ID:     "listAudit",
+		Method: "GET",
+		Path:   "/v1/projects/{project_id}/audit",
+		Route:  "/v1/projects/:project_id/audit",
+		Scope:  "projects:read",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:    "admin",
+		Project: "path",
+		Params: []wire.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+			{Name: "action", In: "query", Repeat: true, MaxItems: 20, Kind: wire.KindString, MinLen: 1, MaxLen: 64},
+			{Name: "actor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 64, Pattern: `^[0-9A-Za-z_-]+$`},
+			{Name: "cursor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 512},
+			{Name: "limit", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(500)},
+			{Name: "since", In: "query", Kind: wire.KindDateTime},
+			{Name: "until", In: "query", Kind: wire.KindDateTime},
+		},
+		Statuses: []int{200, 401, 403, 404, 422, 503},
 	},
 	"listEvents": {
 		ID:     "listEvents",
@@ -169,6 +282,8 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 			{"apiKey": {}},
 		},
+		Role:    "viewer",
+		Project: "query",
 		Params: []wire.Param{
 			{Name: "cursor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 512},
 			{Name: "limit", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(1000)},
@@ -180,7 +295,23 @@ var Operations = map[string]*wire.Operation{
 			{Name: "until", In: "query", Kind: wire.KindDateTime},
 			{Name: "user_id", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 200},
 		},
-		Statuses: []int{200, 401, 404, 422, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 503},
+	},
+	"listMembers": {
+		ID:     "listMembers",
+		Method: "GET",
+		Path:   "/v1/projects/{project_id}/members",
+		Route:  "/v1/projects/:project_id/members",
+		Scope:  "projects:read",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:    "viewer",
+		Project: "path",
+		Params: []wire.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		},
+		Statuses: []int{200, 401, 404, 503},
 	},
 	"listProjects": {
 		ID:     "listProjects",
@@ -191,11 +322,24 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role: "account",
 		Params: []wire.Param{
 			{Name: "cursor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 512},
 			{Name: "limit", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(200)},
 		},
 		Statuses: []int{200, 401, 422, 503},
+	},
+	"listSessions": {
+		ID:     "listSessions",
+		Method: "GET",
+		Path:   "/v1/auth/sessions",
+		Route:  "/v1/auth/sessions",
+		Scope:  "account",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:     "account",
+		Statuses: []int{200, 401, 503},
 	},
 	"listWriteKeys": {
 		ID:     "listWriteKeys",
@@ -206,10 +350,12 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role:    "admin",
+		Project: "path",
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 403, 404, 503},
 	},
 	"login": {
 		ID:           "login",
@@ -232,6 +378,7 @@ var Operations = map[string]*wire.Operation{
 			{"refreshToken": {}},
 			{"bearerAuth": {}},
 		},
+		Role:     "account",
 		Statuses: []int{204, 401, 503},
 	},
 	"queryMetrics": {
@@ -244,6 +391,8 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 			{"apiKey": {}},
 		},
+		Role:    "viewer",
+		Project: "query",
 		Params: []wire.Param{
 			{Name: "breakdown", In: "query", Kind: wire.KindEnum, Enum: []string{"name", "prop"}},
 			{Name: "breakdown_prop", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 200},
@@ -259,7 +408,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "top", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(100)},
 			{Name: "tz", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 64},
 		},
-		Statuses: []int{200, 401, 404, 422, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 503},
 	},
 	"refresh": {
 		ID:     "refresh",
@@ -270,6 +419,7 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"refreshToken": {}},
 		},
+		Role:      "account",
 		Sensitive: true,
 		Statuses:  []int{200, 401, 503},
 	},
@@ -284,6 +434,56 @@ var Operations = map[string]*wire.Operation{
 		Body:         true,
 		BodyRequired: true,
 	},
+	"removeMember": {
+		ID:     "removeMember",
+		Method: "DELETE",
+		Path:   "/v1/projects/{project_id}/members/{account_id}",
+		Route:  "/v1/projects/:project_id/members/:account_id",
+		Scope:  "projects:write",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:    "admin",
+		Project: "path",
+		Self:    "account_id",
+		Params: []wire.Param{
+			{Name: "account_id", In: "path", Required: true, Kind: wire.KindUUID},
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		},
+		Statuses: []int{204, 401, 403, 404, 409, 503},
+	},
+	"revokeApiKey": {
+		ID:     "revokeApiKey",
+		Method: "DELETE",
+		Path:   "/v1/projects/{project_id}/api-keys/{api_key_id}",
+		Route:  "/v1/projects/:project_id/api-keys/:api_key_id",
+		Scope:  "projects:write",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:    "admin",
+		Project: "path",
+		Params: []wire.Param{
+			{Name: "api_key_id", In: "path", Required: true, Kind: wire.KindString, MinLen: 1, MaxLen: 64, Pattern: `^nk_[0-9A-Za-z]+$`},
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		},
+		Statuses: []int{204, 401, 403, 404, 503},
+	},
+	"revokeSession": {
+		ID:     "revokeSession",
+		Method: "DELETE",
+		Path:   "/v1/auth/sessions/{session_id}",
+		Route:  "/v1/auth/sessions/:session_id",
+		Scope:  "account",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role: "account",
+		Params: []wire.Param{
+			{Name: "session_id", In: "path", Required: true, Kind: wire.KindUUID},
+		},
+		Statuses: []int{204, 401, 404, 503},
+	},
 	"rotateKeys": {
 		ID:     "rotateKeys",
 		Method: "POST",
@@ -293,11 +493,13 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role:      "admin",
+		Project:   "path",
 		Sensitive: true,
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 400, 401, 404, 413, 415, 422, 503},
+		Statuses: []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
 		Body:     true,
 	},
 	"runMetricsQuery": {
@@ -310,7 +512,47 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 			{"apiKey": {}},
 		},
-		Statuses:     []int{200, 400, 401, 404, 413, 415, 422, 503},
+		Role:         "viewer",
+		Project:      "body",
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
+		Body:         true,
+		BodyRequired: true,
+	},
+	"updateApiKey": {
+		ID:     "updateApiKey",
+		Method: "PATCH",
+		Path:   "/v1/projects/{project_id}/api-keys/{api_key_id}",
+		Route:  "/v1/projects/:project_id/api-keys/:api_key_id",
+		Scope:  "projects:write",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:    "admin",
+		Project: "path",
+		Params: []wire.Param{
+			{Name: "api_key_id", In: "path", Required: true, Kind: wire.KindString, MinLen: 1, MaxLen: 64, Pattern: `^nk_[0-9A-Za-z]+$`},
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		},
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
+		Body:         true,
+		BodyRequired: true,
+	},
+	"updateMember": {
+		ID:     "updateMember",
+		Method: "PATCH",
+		Path:   "/v1/projects/{project_id}/members/{account_id}",
+		Route:  "/v1/projects/:project_id/members/:account_id",
+		Scope:  "projects:write",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:    "admin",
+		Project: "path",
+		Params: []wire.Param{
+			{Name: "account_id", In: "path", Required: true, Kind: wire.KindUUID},
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		},
+		Statuses:     []int{200, 400, 401, 403, 404, 409, 413, 415, 422, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -323,10 +565,12 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role:    "admin",
+		Project: "path",
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{200, 400, 401, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -339,11 +583,13 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
+		Role:    "admin",
+		Project: "path",
 		Params: []wire.Param{
 			{Name: "key_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{200, 400, 401, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -351,27 +597,39 @@ var Operations = map[string]*wire.Operation{
 
 // OperationIDs lists every operationId in alphabetical order.
 var OperationIDs = []string{
+	"addMember",
 	"changePassword",
+	"createApiKey",
 	"createProject",
 	"createWriteKey",
 	"deleteProject",
 	"deleteWriteKey",
+	"exportAudit",
 	"getEvent",
 	"getHealth",
 	"getMe",
 	"getProject",
 	"getProjectDeletion",
 	"ingestEvents",
+	"listApiKeys",
+	"listAudit",
 	"listEvents",
+	"listMembers",
 	"listProjects",
+	"listSessions",
 	"listWriteKeys",
 	"login",
 	"logout",
 	"queryMetrics",
 	"refresh",
 	"register",
+	"removeMember",
+	"revokeApiKey",
+	"revokeSession",
 	"rotateKeys",
 	"runMetricsQuery",
+	"updateApiKey",
+	"updateMember",
 	"updateProject",
 	"updateWriteKey",
 }

@@ -19,6 +19,11 @@ type APIKey struct {
 	SecretHash  []byte
 	CreatedAt   time.Time
 	ExpiresAt   *time.Time
+	Name        string
+	Main        bool
+	Scopes      []string
+	CreatedBy   *uuid.UUID
+	LastUsedAt  *time.Time
 }
 
 type Account struct {
@@ -27,6 +32,20 @@ type Account struct {
 	PasswordHash string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+}
+
+type AuditLog struct {
+	ProjectID uuid.UUID
+	ID        uuid.UUID
+	At        time.Time
+	ActorKind string
+	ActorID   string
+	Action    string
+	Target    string
+	Changes   json.RawMessage
+	IP        string
+	UserAgent string
+	RequestID string
 }
 
 type Event struct {
@@ -82,11 +101,14 @@ type RefreshToken struct {
 }
 
 type Session struct {
-	ID        uuid.UUID
-	AccountID uuid.UUID
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	RevokedAt *time.Time
+	ID         uuid.UUID
+	AccountID  uuid.UUID
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	RevokedAt  *time.Time
+	LastSeenAt time.Time
+	IP         string
+	UserAgent  string
 }
 
 type WriteKey struct {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/accounts"
+	"github.com/bahagh/nimbus/internal/audit"
 	"github.com/bahagh/nimbus/internal/auth"
 	"github.com/bahagh/nimbus/internal/config"
 	"github.com/bahagh/nimbus/internal/events"
@@ -43,7 +44,7 @@ type App struct {
 
 	ingestion events.BatcherConfig
 
-	watching     sync.WaitGroup // of changed keys
+	watching     sync.WaitGroup // of changed keys, and of uses
 	stopWatching context.CancelFunc
 }
 
@@ -114,12 +115,14 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	project := projects.New(pool, ring, now)
+	project := projects.New(pool, ring, auth.KeyScopes(api.Operations), now)
 	keys := projects.NewKeys(pool, ring, now)
 	reg.MustRegister(watchCollectors(keys)...)
 	project.OnChange(keys.Forget)
 	watch, stopWatching := context.WithCancel(context.Background())
 	a.watching.Go(func() { keys.Watch(watch, pool, a.log) })
+	a.watching.Go(func() { keys.LastUsed().Run(watch, a.log) })
+	a.watching.Go(func() { account.LastSeen().Run(watch, a.log) })
 	a.stopWatching = stopWatching
 	access := auth.NewAccess(pool)
 
@@ -144,10 +147,11 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 
 	limits := metrics.Limits{Timeout: cfg.QueryTimeout, MaxEvents: cfg.QueryMaxEvents}
 	h := &health{pool: pool, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
-	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, access.Project, limits, now), h}
+	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, limits, now),
+		audit.NewAPI(audit.NewLog(pool)), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
-		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve,
+		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Access: access,
 		Credentials: httpapi.Credentials{Access: account.VerifyAccess, Refresh: account.VerifyRefresh,
 			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature},
 	})

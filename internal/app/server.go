@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/accounts"
+	"github.com/bahagh/nimbus/internal/audit"
 	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/metrics"
@@ -20,6 +22,7 @@ type (
 	projectsAPI = projects.API
 	eventsAPI   = events.API
 	metricsAPI  = metrics.API
+	auditAPI    = audit.API
 	healthAPI   = health
 )
 
@@ -29,6 +32,7 @@ type server struct {
 	*projectsAPI
 	*eventsAPI
 	*metricsAPI
+	*auditAPI
 	*healthAPI
 }
 
@@ -52,5 +56,5 @@ func (r routes) IngestEvents(c echo.Context, _ api.IngestEventsParams) error {
 	if err != nil {
 		return err
 	}
-	return r.events.Ingest(c, body)
+	return r.events.Ingest(c, body, func(project uuid.UUID) error { return httpapi.Authorize(c, project) })
 }

@@ -42,7 +42,7 @@ type bench struct {
 func setup(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{pool: nimbustest.DB(t)}
-	b.api = metrics.NewAPI(b.pool, allow, limits, func() time.Time { return now })
+	b.api = metrics.NewAPI(b.pool, limits, func() time.Time { return now })
 	return b
 }
 

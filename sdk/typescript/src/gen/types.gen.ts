@@ -116,6 +116,38 @@ export type Account = {
     created_at: string;
 };
 
+export type SessionInfo = {
+    id: string;
+    /**
+     * When it was opened.
+     */
+    created_at: string;
+    /**
+     * When one of its tokens was last used, to the minute.
+     */
+    last_seen_at: string;
+    /**
+     * Unless it is refreshed.
+     */
+    expires_at: string;
+    /**
+     * From where it was opened, when that is known.
+     */
+    ip?: string;
+    /**
+     * With what it was opened, when that is known.
+     */
+    user_agent?: string;
+    /**
+     * True for the session of this request.
+     */
+    current: boolean;
+};
+
+export type SessionList = {
+    items: Array<SessionInfo>;
+};
+
 export type ProjectName = string;
 
 export type ProjectDescription = string;
@@ -146,7 +178,7 @@ export type Project = {
     data_retention_days: DataRetentionDays;
     role: Role;
     /**
-     * The id of the newest key pair.
+     * The id of the main key pair; empty when it was revoked or is running out.
      */
     api_key_id: string;
     created_at: string;
@@ -171,7 +203,9 @@ export type ProjectDeletion = {
 };
 
 /**
- * What the caller may do in the project.
+ * What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
+ * owner; an `owner` also makes and unmakes owners, and deletes the project.
+ *
  */
 export const Role = {
     /**
@@ -189,7 +223,9 @@ export const Role = {
 } as const;
 
 /**
- * What the caller may do in the project.
+ * What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
+ * owner; an `owner` also makes and unmakes owners, and deletes the project.
+ *
  */
 export type Role = typeof Role[keyof typeof Role];
 
@@ -238,6 +274,177 @@ export type WriteKey = {
 
 export type WriteKeyList = {
     items: Array<WriteKey>;
+};
+
+/**
+ * What a key may do; the `x-scope` of the operations that take keys.
+ */
+export const KeyScope = {
+    /**
+     * ScopeEventsWrite
+     */
+    SCOPE_EVENTS_WRITE: 'events:write',
+    /**
+     * ScopeEventsRead
+     */
+    SCOPE_EVENTS_READ: 'events:read',
+    /**
+     * ScopeMetricsRead
+     */
+    SCOPE_METRICS_READ: 'metrics:read'
+} as const;
+
+/**
+ * What a key may do; the `x-scope` of the operations that take keys.
+ */
+export type KeyScope = typeof KeyScope[keyof typeof KeyScope];
+
+/**
+ * For people.
+ */
+export type KeyName = string;
+
+export type CreateApiKeyRequest = {
+    name: KeyName;
+    scopes: Array<KeyScope>;
+    /**
+     * When it stops by itself; never when absent.
+     */
+    expires_at?: string;
+};
+
+export type UpdateApiKeyRequest = {
+    name?: KeyName;
+    /**
+     * Still to come, and sooner than what is set.
+     */
+    expires_at?: string;
+};
+
+export type ApiKey = {
+    /**
+     * Send it as `X-Api-Key-Id`.
+     */
+    id: string;
+    name: string;
+    /**
+     * Of the pairs that `rotate-keys` replaces.
+     */
+    main: boolean;
+    scopes: Array<KeyScope>;
+    created_at: string;
+    /**
+     * The account that made it, when that is known.
+     */
+    created_by?: string;
+    /**
+     * When it stops; absent when it does not.
+     */
+    expires_at?: string;
+    /**
+     * To the minute; absent before the first use.
+     */
+    last_used_at?: string;
+};
+
+export type ApiKeyWithSecret = {
+    api_key: ApiKey;
+    /**
+     * Shown once; keep it.
+     */
+    api_key_secret: string;
+};
+
+export type ApiKeyList = {
+    items: Array<ApiKey>;
+};
+
+export type Member = {
+    account_id: string;
+    email: string;
+    role: Role;
+    added_at: string;
+};
+
+export type MemberList = {
+    items: Array<Member>;
+};
+
+export type AddMemberRequest = {
+    /**
+     * Of an existing account; compared without regard to case.
+     */
+    email: string;
+    role: Role;
+};
+
+export type UpdateMemberRequest = {
+    role: Role;
+};
+
+export const AuditActorKind = {
+    /**
+     * ActorAccount
+     */
+    ACTOR_ACCOUNT: 'account',
+    /**
+     * ActorKey
+     */
+    ACTOR_KEY: 'key',
+    /**
+     * ActorSystem
+     */
+    ACTOR_SYSTEM: 'system'
+} as const;
+
+export type AuditActorKind = typeof AuditActorKind[keyof typeof AuditActorKind];
+
+export type AuditEntry = {
+    id: string;
+    at: string;
+    /**
+     * What was done; docs/access.md lists the names.
+     */
+    action: string;
+    actor_kind: AuditActorKind;
+    /**
+     * The account or the key; empty for the system.
+     */
+    actor_id: string;
+    /**
+     * The address of the account, when it still exists.
+     */
+    actor_email?: string;
+    /**
+     * What it was done to: the id of the project, account or key.
+     */
+    target: string;
+    /**
+     * Each changed field with its value before (`old`) and after (`new`); never a secret.
+     */
+    changes: {
+        [key: string]: unknown;
+    };
+    /**
+     * From where, when that is known.
+     */
+    ip?: string;
+    /**
+     * With what, when that is known.
+     */
+    user_agent?: string;
+    /**
+     * Of the request that did it.
+     */
+    request_id?: string;
+};
+
+export type AuditPage = {
+    items: Array<AuditEntry>;
+    /**
+     * Null on the last page.
+     */
+    next_cursor: string | null;
 };
 
 export type IngestRequest = {
@@ -736,6 +943,26 @@ export type Cursor = string;
  */
 export type Names = Array<string>;
 
+/**
+ * Only entries of this action, such as `key.rotate`; may be repeated.
+ */
+export type AuditAction = Array<string>;
+
+/**
+ * Only entries of this actor, by the id of the account or of the key.
+ */
+export type AuditActor = string;
+
+/**
+ * Only entries at or after this time.
+ */
+export type AuditSince = string;
+
+/**
+ * Only entries before this time.
+ */
+export type AuditUntil = string;
+
 export type RegisterData = {
     body: RegisterRequest;
     path?: never;
@@ -749,7 +976,7 @@ export type RegisterErrors = {
      */
     400: Problem;
     /**
-     * It exists already.
+     * It exists already, or the last owner would be lost; `code` says which.
      */
     409: Problem;
     /**
@@ -958,6 +1185,73 @@ export type ChangePasswordResponses = {
 
 export type ChangePasswordResponse = ChangePasswordResponses[keyof ChangePasswordResponses];
 
+export type ListSessionsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/auth/sessions';
+};
+
+export type ListSessionsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListSessionsError = ListSessionsErrors[keyof ListSessionsErrors];
+
+export type ListSessionsResponses = {
+    /**
+     * The sessions.
+     */
+    200: SessionList;
+};
+
+export type ListSessionsResponse = ListSessionsResponses[keyof ListSessionsResponses];
+
+export type RevokeSessionData = {
+    body?: never;
+    path: {
+        /**
+         * The session's id.
+         */
+        session_id: string;
+    };
+    query?: never;
+    url: '/v1/auth/sessions/{session_id}';
+};
+
+export type RevokeSessionErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RevokeSessionError = RevokeSessionErrors[keyof RevokeSessionErrors];
+
+export type RevokeSessionResponses = {
+    /**
+     * The session is over.
+     */
+    204: void;
+};
+
+export type RevokeSessionResponse = RevokeSessionResponses[keyof RevokeSessionResponses];
+
 export type ListProjectsData = {
     body?: never;
     path?: never;
@@ -1063,6 +1357,10 @@ export type DeleteProjectErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1142,6 +1440,10 @@ export type UpdateProjectErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
     /**
      * No such thing, or not yours.
      */
@@ -1235,6 +1537,10 @@ export type RotateKeysErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1285,6 +1591,10 @@ export type ListWriteKeysErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1326,6 +1636,10 @@ export type CreateWriteKeyErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
     /**
      * No such thing, or not yours.
      */
@@ -1381,6 +1695,10 @@ export type DeleteWriteKeyErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1427,6 +1745,10 @@ export type UpdateWriteKeyErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1458,6 +1780,560 @@ export type UpdateWriteKeyResponses = {
 };
 
 export type UpdateWriteKeyResponse = UpdateWriteKeyResponses[keyof UpdateWriteKeyResponses];
+
+export type ListApiKeysData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/api-keys';
+};
+
+export type ListApiKeysErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListApiKeysError = ListApiKeysErrors[keyof ListApiKeysErrors];
+
+export type ListApiKeysResponses = {
+    /**
+     * The keys.
+     */
+    200: ApiKeyList;
+};
+
+export type ListApiKeysResponse = ListApiKeysResponses[keyof ListApiKeysResponses];
+
+export type CreateApiKeyData = {
+    body: CreateApiKeyRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/api-keys';
+};
+
+export type CreateApiKeyErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateApiKeyError = CreateApiKeyErrors[keyof CreateApiKeyErrors];
+
+export type CreateApiKeyResponses = {
+    /**
+     * The key; its secret is shown once.
+     */
+    201: ApiKeyWithSecret;
+};
+
+export type CreateApiKeyResponse = CreateApiKeyResponses[keyof CreateApiKeyResponses];
+
+export type RevokeApiKeyData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The key's id.
+         */
+        api_key_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/api-keys/{api_key_id}';
+};
+
+export type RevokeApiKeyErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RevokeApiKeyError = RevokeApiKeyErrors[keyof RevokeApiKeyErrors];
+
+export type RevokeApiKeyResponses = {
+    /**
+     * The key no longer works.
+     */
+    204: void;
+};
+
+export type RevokeApiKeyResponse = RevokeApiKeyResponses[keyof RevokeApiKeyResponses];
+
+export type UpdateApiKeyData = {
+    body: UpdateApiKeyRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The key's id.
+         */
+        api_key_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/api-keys/{api_key_id}';
+};
+
+export type UpdateApiKeyErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type UpdateApiKeyError = UpdateApiKeyErrors[keyof UpdateApiKeyErrors];
+
+export type UpdateApiKeyResponses = {
+    /**
+     * The key after the change.
+     */
+    200: ApiKey;
+};
+
+export type UpdateApiKeyResponse = UpdateApiKeyResponses[keyof UpdateApiKeyResponses];
+
+export type ListMembersData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/members';
+};
+
+export type ListMembersErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListMembersError = ListMembersErrors[keyof ListMembersErrors];
+
+export type ListMembersResponses = {
+    /**
+     * The members.
+     */
+    200: MemberList;
+};
+
+export type ListMembersResponse = ListMembersResponses[keyof ListMembersResponses];
+
+export type AddMemberData = {
+    body: AddMemberRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/members';
+};
+
+export type AddMemberErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * It exists already, or the last owner would be lost; `code` says which.
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type AddMemberError = AddMemberErrors[keyof AddMemberErrors];
+
+export type AddMemberResponses = {
+    /**
+     * The member.
+     */
+    201: Member;
+};
+
+export type AddMemberResponse = AddMemberResponses[keyof AddMemberResponses];
+
+export type RemoveMemberData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The member's account.
+         */
+        account_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/members/{account_id}';
+};
+
+export type RemoveMemberErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * It exists already, or the last owner would be lost; `code` says which.
+     */
+    409: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RemoveMemberError = RemoveMemberErrors[keyof RemoveMemberErrors];
+
+export type RemoveMemberResponses = {
+    /**
+     * No member any more.
+     */
+    204: void;
+};
+
+export type RemoveMemberResponse = RemoveMemberResponses[keyof RemoveMemberResponses];
+
+export type UpdateMemberData = {
+    body: UpdateMemberRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The member's account.
+         */
+        account_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/members/{account_id}';
+};
+
+export type UpdateMemberErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * It exists already, or the last owner would be lost; `code` says which.
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type UpdateMemberError = UpdateMemberErrors[keyof UpdateMemberErrors];
+
+export type UpdateMemberResponses = {
+    /**
+     * The member after the change.
+     */
+    200: Member;
+};
+
+export type UpdateMemberResponse = UpdateMemberResponses[keyof UpdateMemberResponses];
+
+export type ListAuditData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: {
+        /**
+         * Only entries of this action, such as `key.rotate`; may be repeated.
+         */
+        action?: Array<string>;
+        /**
+         * Only entries of this actor, by the id of the account or of the key.
+         */
+        actor?: string;
+        /**
+         * Only entries at or after this time.
+         */
+        since?: string;
+        /**
+         * Only entries before this time.
+         */
+        until?: string;
+        /**
+         * Entries per page.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+    };
+    url: '/v1/projects/{project_id}/audit';
+};
+
+export type ListAuditErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListAuditError = ListAuditErrors[keyof ListAuditErrors];
+
+export type ListAuditResponses = {
+    /**
+     * A page of entries.
+     */
+    200: AuditPage;
+};
+
+export type ListAuditResponse = ListAuditResponses[keyof ListAuditResponses];
+
+export type ExportAuditData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: {
+        /**
+         * Only entries of this action, such as `key.rotate`; may be repeated.
+         */
+        action?: Array<string>;
+        /**
+         * Only entries of this actor, by the id of the account or of the key.
+         */
+        actor?: string;
+        /**
+         * Only entries at or after this time.
+         */
+        since?: string;
+        /**
+         * Only entries before this time.
+         */
+        until?: string;
+    };
+    url: '/v1/projects/{project_id}/audit/export';
+};
+
+export type ExportAuditErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ExportAuditError = ExportAuditErrors[keyof ExportAuditErrors];
+
+export type ExportAuditResponses = {
+    /**
+     * The entries, one per line.
+     */
+    200: string;
+};
+
+export type ExportAuditResponse = ExportAuditResponses[keyof ExportAuditResponses];
 
 export type ListEventsData = {
     body?: never;
@@ -1509,6 +2385,10 @@ export type ListEventsErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1556,7 +2436,7 @@ export type IngestEventsErrors = {
      */
     401: Problem;
     /**
-     * The key is valid but not for this use.
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
      */
     403: Problem;
     /**
@@ -1609,6 +2489,10 @@ export type GetEventErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
     /**
      * No such thing, or not yours.
      */
@@ -1696,6 +2580,10 @@ export type QueryMetricsErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1736,6 +2624,10 @@ export type RunMetricsQueryErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
     /**
      * No such thing, or not yours.
      */
