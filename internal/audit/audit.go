@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -51,19 +52,29 @@ type Entry struct {
 // Changes are the fields that changed, by their name in the API.
 type Changes map[string]Change
 
-// Change is a field before and after; nil is what it had not.
+// Change is a field before and after, as JSON has it; nil is what it had not.
 type Change struct {
 	Old any `json:"old,omitempty"`
 	New any `json:"new,omitempty"`
 }
 
 // Diff adds a field to the changes if it is another one after than before.
-func Diff[T any](c Changes, field string, before, after T) {
-	old, _ := json.Marshal(before) //nolint:errchkjson // fields of the API, which are all JSON
-	now, _ := json.Marshal(after)
-	if string(old) != string(now) {
+func (c Changes) Diff(field string, before, after any) {
+	before, after = given(before), given(after)
+	if !reflect.DeepEqual(before, after) {
 		c[field] = Change{Old: before, New: after}
 	}
+}
+
+// given is nil for a pointer to nothing, and else what is pointed to.
+func given(v any) any {
+	if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer {
+		if r.IsNil() {
+			return nil
+		}
+		return r.Elem().Interface()
+	}
+	return v
 }
 
 // The kinds of actors.

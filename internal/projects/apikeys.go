@@ -76,7 +76,7 @@ func (p *Projects) CreateAPIKey(ctx context.Context, accountID, projectID uuid.U
 			return err
 		}
 		changes := audit.Changes{"name": {New: key.Name}, "scopes": {New: key.Scopes}}
-		audit.Diff(changes, "expires_at", nil, key.ExpiresAt)
+		changes.Diff("expires_at", nil, key.ExpiresAt)
 		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.KeyCreate, Target: key.ID, Changes: changes})
 	})
 	if err != nil {
@@ -128,8 +128,8 @@ func (p *Projects) UpdateAPIKey(ctx context.Context, projectID uuid.UUID, keyID 
 			return err
 		}
 		changes := make(audit.Changes)
-		audit.Diff(changes, "name", before.Name, key.Name)
-		audit.Diff(changes, "expires_at", before.ExpiresAt, key.ExpiresAt)
+		changes.Diff("name", before.Name, key.Name)
+		changes.Diff("expires_at", before.ExpiresAt, key.ExpiresAt)
 		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.KeyUpdate, Target: keyID, Changes: changes})
 	})
 	return key, err

@@ -159,6 +159,6 @@ func (p *Projects) checkOtherOwner(ctx context.Context, tx pgx.Tx, projectID uui
 
 func recordMember(ctx context.Context, tx pgx.Tx, projectID uuid.UUID, action audit.Action, account uuid.UUID, before, after any) error {
 	changes := make(audit.Changes)
-	audit.Diff(changes, "role", before, after)
+	changes.Diff("role", before, after)
 	return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: action, Target: account.String(), Changes: changes})
 }

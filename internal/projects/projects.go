@@ -82,9 +82,9 @@ func (p *Projects) Create(ctx context.Context, accountID uuid.UUID, settings Set
 
 // diffSettings adds what differs to the changes.
 func diffSettings(c audit.Changes, before, after Settings) {
-	audit.Diff(c, "name", before.Name, after.Name)
-	audit.Diff(c, "description", before.Description, after.Description)
-	audit.Diff(c, "data_retention_days", before.DataRetentionDays, after.DataRetentionDays)
+	c.Diff("name", before.Name, after.Name)
+	c.Diff("description", before.Description, after.Description)
+	c.Diff("data_retention_days", before.DataRetentionDays, after.DataRetentionDays)
 }
 
 // Get returns one project.
@@ -173,7 +173,7 @@ func (p *Projects) RotateKeys(ctx context.Context, accountID, projectID uuid.UUI
 			return err
 		}
 		changes := audit.Changes{"grace_seconds": {New: int64(grace / time.Second)}}
-		audit.Diff(changes, "api_key_id", before.APIKeyID, pair.ID)
+		changes.Diff("api_key_id", before.APIKeyID, pair.ID)
 		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.KeyRotate, Target: pair.ID, Changes: changes})
 	})
 	return project, pair, err

@@ -79,7 +79,7 @@ func (p *Projects) UpdateWriteKey(ctx context.Context, projectID, keyID uuid.UUI
 			return err
 		}
 		changes := make(audit.Changes)
-		audit.Diff(changes, "allowed_origins", before.AllowedOrigins, key.AllowedOrigins)
+		changes.Diff("allowed_origins", before.AllowedOrigins, key.AllowedOrigins)
 		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.WriteKeyUpdate, Target: keyID.String(), Changes: changes})
 	})
 	return key, err
