@@ -48,6 +48,24 @@ type AuditLog struct {
 	RequestID string
 }
 
+type Board struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	Name        string
+	Description string
+	CreatedBy   *uuid.UUID
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+type BoardTile struct {
+	ProjectID uuid.UUID
+	BoardID   uuid.UUID
+	Position  int32
+	ReportID  uuid.UUID
+	Width     string
+}
+
 type Event struct {
 	ProjectID   uuid.UUID
 	ID          uuid.UUID
@@ -98,6 +116,18 @@ type RefreshToken struct {
 	SessionID uuid.UUID
 	ExpiresAt time.Time
 	UsedAt    *time.Time
+}
+
+type Report struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	Name        string
+	Description string
+	Question    json.RawMessage
+	View        json.RawMessage
+	CreatedBy   *uuid.UUID
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
 }
 
 type Session struct {

@@ -27,6 +27,7 @@ import (
 	"github.com/bahagh/nimbus/internal/metrics"
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/projects"
+	"github.com/bahagh/nimbus/internal/reports"
 	"github.com/bahagh/nimbus/internal/secretbox"
 	"github.com/bahagh/nimbus/openapi"
 )
@@ -148,7 +149,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	limits := metrics.Limits{Timeout: cfg.QueryTimeout, MaxEvents: cfg.QueryMaxEvents}
 	h := &health{pool: pool, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
 	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, limits, now),
-		audit.NewAPI(audit.NewLog(pool)), h}
+		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool)), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Access: access,

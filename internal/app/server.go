@@ -14,6 +14,7 @@ import (
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/metrics"
 	"github.com/bahagh/nimbus/internal/projects"
+	"github.com/bahagh/nimbus/internal/reports"
 )
 
 // Aliases give each embedded slice a name of its own: two fields called API do not compile.
@@ -23,6 +24,7 @@ type (
 	eventsAPI   = events.API
 	metricsAPI  = metrics.API
 	auditAPI    = audit.API
+	reportsAPI  = reports.API
 	healthAPI   = health
 )
 
@@ -33,6 +35,7 @@ type server struct {
 	*eventsAPI
 	*metricsAPI
 	*auditAPI
+	*reportsAPI
 	*healthAPI
 }
 

@@ -37,6 +37,12 @@ const (
 	WriteKeyCreate Action = "write_key.create"
 	WriteKeyUpdate Action = "write_key.update"
 	WriteKeyDelete Action = "write_key.delete"
+	ReportCreate   Action = "report.create"
+	ReportUpdate   Action = "report.update"
+	ReportDelete   Action = "report.delete"
+	BoardCreate    Action = "board.create"
+	BoardUpdate    Action = "board.update"
+	BoardDelete    Action = "board.delete"
 )
 
 // Entry is one thing that was done.
