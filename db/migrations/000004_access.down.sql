@@ -1,3 +1,5 @@
+DROP TABLE idempotency_keys;
+
 DROP TABLE audit_log;
 DROP FUNCTION refuse_audit_change();
 

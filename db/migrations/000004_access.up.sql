@@ -56,3 +56,19 @@ CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log
     FOR EACH ROW EXECUTE FUNCTION refuse_audit_change();
 CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON audit_log
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change();
+
+-- Answers that can be asked for again ---------------------------------------------------------------------------------
+
+-- Written in the transaction of what was done. The answer may show a secret for the only time, so it is encrypted.
+CREATE TABLE idempotency_keys (
+    account_id    uuid NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    operation     text NOT NULL,
+    key           text NOT NULL,
+    request_hash  bytea NOT NULL,
+    status        int NOT NULL,
+    reply_box     bytea NOT NULL,
+    secret_key_id text NOT NULL,
+    created_at    timestamptz NOT NULL,
+    PRIMARY KEY (account_id, operation, key)
+);
+CREATE INDEX idempotency_keys_created_at_idx ON idempotency_keys (created_at);

@@ -1495,6 +1495,9 @@ type AuditUntil = time.Time
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// IdempotencyKey defines model for IdempotencyKey.
+type IdempotencyKey = string
+
 // Names defines model for Names.
 type Names = []string
 
@@ -1512,6 +1515,9 @@ type Conflict = Problem
 
 // Forbidden An error, as RFC 9457 describes it.
 type Forbidden = Problem
+
+// InProgress An error, as RFC 9457 describes it.
+type InProgress = Problem
 
 // NotFound An error, as RFC 9457 describes it.
 type NotFound = Problem
@@ -1621,6 +1627,22 @@ type ListProjectsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// CreateProjectParams defines parameters for CreateProject.
+type CreateProjectParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateAPIKeyParams defines parameters for CreateAPIKey.
+type CreateAPIKeyParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
 	// Action Only entries of this action, such as `key.rotate`; may be repeated.
@@ -1655,6 +1677,22 @@ type ExportAuditParams struct {
 
 	// Until Only entries before this time.
 	Until *AuditUntil `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// AddMemberParams defines parameters for AddMember.
+type AddMemberParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateWriteKeyParams defines parameters for CreateWriteKey.
+type CreateWriteKeyParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
@@ -1995,7 +2033,7 @@ type ServerInterface interface {
 	ListProjects(ctx echo.Context, params ListProjectsParams) error
 	// CreateProject Create a project
 	// (POST /v1/projects)
-	CreateProject(ctx echo.Context) error
+	CreateProject(ctx echo.Context, params CreateProjectParams) error
 	// DeleteProject Delete a project and its events
 	// (DELETE /v1/projects/{project_id})
 	DeleteProject(ctx echo.Context, projectID ProjectPath) error
@@ -2010,7 +2048,7 @@ type ServerInterface interface {
 	ListAPIKeys(ctx echo.Context, projectID ProjectPath) error
 	// CreateAPIKey Create an API key
 	// (POST /v1/projects/{project_id}/api-keys)
-	CreateAPIKey(ctx echo.Context, projectID ProjectPath) error
+	CreateAPIKey(ctx echo.Context, projectID ProjectPath, params CreateAPIKeyParams) error
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /v1/projects/{project_id}/api-keys/{api_key_id})
 	RevokeAPIKey(ctx echo.Context, projectID ProjectPath, apiKeyID string) error
@@ -2046,7 +2084,7 @@ type ServerInterface interface {
 	ListMembers(ctx echo.Context, projectID ProjectPath) error
 	// AddMember Add a member
 	// (POST /v1/projects/{project_id}/members)
-	AddMember(ctx echo.Context, projectID ProjectPath) error
+	AddMember(ctx echo.Context, projectID ProjectPath, params AddMemberParams) error
 	// RemoveMember Remove a member, or leave
 	// (DELETE /v1/projects/{project_id}/members/{account_id})
 	RemoveMember(ctx echo.Context, projectID ProjectPath, accountID openapi_types.UUID) error
@@ -2076,7 +2114,7 @@ type ServerInterface interface {
 	ListWriteKeys(ctx echo.Context, projectID ProjectPath) error
 	// CreateWriteKey Create a write key
 	// (POST /v1/projects/{project_id}/write-keys)
-	CreateWriteKey(ctx echo.Context, projectID ProjectPath) error
+	CreateWriteKey(ctx echo.Context, projectID ProjectPath, params CreateWriteKeyParams) error
 	// DeleteWriteKey Revoke a write key
 	// (DELETE /v1/projects/{project_id}/write-keys/{key_id})
 	DeleteWriteKey(ctx echo.Context, projectID ProjectPath, keyID openapi_types.UUID) error
@@ -2437,8 +2475,28 @@ func (w *ServerInterfaceWrapper) ListProjects(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateProject(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateProjectParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateProject(ctx)
+	err = w.Handler.CreateProject(ctx, params)
 	return err
 }
 
@@ -2517,8 +2575,28 @@ func (w *ServerInterfaceWrapper) CreateAPIKey(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAPIKeyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateAPIKey(ctx, projectID)
+	err = w.Handler.CreateAPIKey(ctx, projectID, params)
 	return err
 }
 
@@ -2823,8 +2901,28 @@ func (w *ServerInterfaceWrapper) AddMember(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddMemberParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.AddMember(ctx, projectID)
+	err = w.Handler.AddMember(ctx, projectID, params)
 	return err
 }
 
@@ -3023,8 +3121,28 @@ func (w *ServerInterfaceWrapper) CreateWriteKey(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWriteKeyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateWriteKey(ctx, projectID)
+	err = w.Handler.CreateWriteKey(ctx, projectID, params)
 	return err
 }
 
@@ -3176,6 +3294,15 @@ type BadRequestApplicationProblemPlusJSONResponse Problem
 type ConflictApplicationProblemPlusJSONResponse Problem
 
 type ForbiddenApplicationProblemPlusJSONResponse Problem
+
+type InProgressResponseHeaders struct {
+	RetryAfter *int
+}
+type InProgressApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers InProgressResponseHeaders
+}
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
@@ -4607,7 +4734,8 @@ func (response ListProjects503ApplicationProblemPlusJSONResponse) VisitListProje
 }
 
 type CreateProjectRequestObject struct {
-	Body *CreateProjectJSONRequestBody
+	Params CreateProjectParams
+	Body   *CreateProjectJSONRequestBody
 }
 
 type CreateProjectResponseObject interface {
@@ -4659,6 +4787,25 @@ func (response CreateProject401ApplicationProblemPlusJSONResponse) VisitCreatePr
 		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
 	}
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateProject409ApplicationProblemPlusJSONResponse struct {
+	InProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateProject409ApplicationProblemPlusJSONResponse) VisitCreateProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5127,6 +5274,7 @@ func (response ListAPIKeys503ApplicationProblemPlusJSONResponse) VisitListAPIKey
 
 type CreateAPIKeyRequestObject struct {
 	ProjectID ProjectPath `json:"project_id"`
+	Params    CreateAPIKeyParams
 	Body      *CreateAPIKeyJSONRequestBody
 }
 
@@ -5211,6 +5359,25 @@ func (response CreateAPIKey404ApplicationProblemPlusJSONResponse) VisitCreateAPI
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKey409ApplicationProblemPlusJSONResponse struct {
+	InProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAPIKey409ApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6531,6 +6698,7 @@ func (response ListMembers503ApplicationProblemPlusJSONResponse) VisitListMember
 
 type AddMemberRequestObject struct {
 	ProjectID ProjectPath `json:"project_id"`
+	Params    AddMemberParams
 	Body      *AddMemberJSONRequestBody
 }
 
@@ -7833,6 +8001,7 @@ func (response ListWriteKeys503ApplicationProblemPlusJSONResponse) VisitListWrit
 
 type CreateWriteKeyRequestObject struct {
 	ProjectID ProjectPath `json:"project_id"`
+	Params    CreateWriteKeyParams
 	Body      *CreateWriteKeyJSONRequestBody
 }
 
@@ -7917,6 +8086,25 @@ func (response CreateWriteKey404ApplicationProblemPlusJSONResponse) VisitCreateW
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWriteKey409ApplicationProblemPlusJSONResponse struct {
+	InProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWriteKey409ApplicationProblemPlusJSONResponse) VisitCreateWriteKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -8857,8 +9045,10 @@ func (sh *strictHandler) ListProjects(ctx echo.Context, params ListProjectsParam
 }
 
 // CreateProject operation middleware
-func (sh *strictHandler) CreateProject(ctx echo.Context) error {
+func (sh *strictHandler) CreateProject(ctx echo.Context, params CreateProjectParams) error {
 	var request CreateProjectRequestObject
+
+	request.Params = params
 
 	var body CreateProjectJSONRequestBody
 	var err error
@@ -9026,10 +9216,11 @@ func (sh *strictHandler) ListAPIKeys(ctx echo.Context, projectID ProjectPath) er
 }
 
 // CreateAPIKey operation middleware
-func (sh *strictHandler) CreateAPIKey(ctx echo.Context, projectID ProjectPath) error {
+func (sh *strictHandler) CreateAPIKey(ctx echo.Context, projectID ProjectPath, params CreateAPIKeyParams) error {
 	var request CreateAPIKeyRequestObject
 
 	request.ProjectID = projectID
+	request.Params = params
 
 	var body CreateAPIKeyJSONRequestBody
 	var err error
@@ -9425,10 +9616,11 @@ func (sh *strictHandler) ListMembers(ctx echo.Context, projectID ProjectPath) er
 }
 
 // AddMember operation middleware
-func (sh *strictHandler) AddMember(ctx echo.Context, projectID ProjectPath) error {
+func (sh *strictHandler) AddMember(ctx echo.Context, projectID ProjectPath, params AddMemberParams) error {
 	var request AddMemberRequestObject
 
 	request.ProjectID = projectID
+	request.Params = params
 
 	var body AddMemberJSONRequestBody
 	var err error
@@ -9798,10 +9990,11 @@ func (sh *strictHandler) ListWriteKeys(ctx echo.Context, projectID ProjectPath) 
 }
 
 // CreateWriteKey operation middleware
-func (sh *strictHandler) CreateWriteKey(ctx echo.Context, projectID ProjectPath) error {
+func (sh *strictHandler) CreateWriteKey(ctx echo.Context, projectID ProjectPath, params CreateWriteKeyParams) error {
 	var request CreateWriteKeyRequestObject
 
 	request.ProjectID = projectID
+	request.Params = params
 
 	var body CreateWriteKeyJSONRequestBody
 	var err error

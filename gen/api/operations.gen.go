@@ -19,6 +19,7 @@ var Operations = map[string]*wire.Operation{
 		Project: "path",
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
 		},
 		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 503},
 		Body:         true,
@@ -53,8 +54,9 @@ var Operations = map[string]*wire.Operation{
 		Sensitive: true,
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
 		},
-		Statuses:     []int{201, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -85,9 +87,12 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
-		Role:         "account",
-		Sensitive:    true,
-		Statuses:     []int{201, 400, 401, 413, 415, 422, 503},
+		Role:      "account",
+		Sensitive: true,
+		Params: []wire.Param{
+			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+		},
+		Statuses:     []int{201, 400, 401, 409, 413, 415, 422, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -122,8 +127,9 @@ var Operations = map[string]*wire.Operation{
 		Project: "path",
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
 		},
-		Statuses:     []int{201, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 503},
 		Body:         true,
 		BodyRequired: true,
 	},

@@ -92,6 +92,17 @@ type EventKey struct {
 	CreatedAt time.Time
 }
 
+type IdempotencyKey struct {
+	AccountID   uuid.UUID
+	Operation   string
+	Key         string
+	RequestHash []byte
+	Status      int32
+	ReplyBox    []byte
+	SecretKeyID string
+	CreatedAt   time.Time
+}
+
 type Project struct {
 	ID                uuid.UUID
 	Name              string

@@ -23,6 +23,7 @@ import (
 	"github.com/bahagh/nimbus/internal/config"
 	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/httpapi"
+	"github.com/bahagh/nimbus/internal/idempotency"
 	"github.com/bahagh/nimbus/internal/jobs"
 	"github.com/bahagh/nimbus/internal/metrics"
 	"github.com/bahagh/nimbus/internal/postgres"
@@ -126,6 +127,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	a.watching.Go(func() { account.LastSeen().Run(watch, a.log) })
 	a.stopWatching = stopWatching
 	access := auth.NewAccess(pool)
+	replies := idempotency.New(pool, ring, now)
 
 	store := events.NewStore(a.db.Writes)
 	if err := store.EnsurePartitions(ctx, now()); err != nil {
@@ -143,6 +145,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 		{Name: "purge deleted projects", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: project.Purge},
 		{Name: "prune ended sessions", Every: time.Hour, Limit: 5 * time.Minute, Run: account.Prune},
 		{Name: "prune expired keys", Every: time.Hour, Limit: 5 * time.Minute, Run: project.PruneKeys},
+		{Name: "prune idempotency keys", Every: time.Hour, Limit: 5 * time.Minute, Run: replies.Prune},
 	}, reg, time.Now, a.log)
 	a.jobs.Start()
 
@@ -152,7 +155,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool)), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
-		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Access: access,
+		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Access: access, Replies: replies,
 		Credentials: httpapi.Credentials{Access: account.VerifyAccess, Refresh: account.VerifyRefresh,
 			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature},
 	})

@@ -23,6 +23,7 @@ type Options struct {
 	AllowedOrigins []string // of browsers; ingestion is open to all and guarded by its keys
 	Credentials    Credentials
 	Access         Access
+	Replies        Replies
 	Operations     map[string]*wire.Operation // the contract's table
 	Spec           []byte                     // the contract itself, as YAML
 	Ready          http.HandlerFunc           // the readiness answer, for its names outside /v1
@@ -75,7 +76,7 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 			out[id] = []echo.MiddlewareFunc{ingest.limited(maxIngestBytes), g, checkParams(op), authorize(op, o.Access)}
 			continue
 		}
-		out[id] = []echo.MiddlewareFunc{others.limited(maxBodyBytes), deadline, describe, g, checkParams(op), authorize(op, o.Access)}
+		out[id] = []echo.MiddlewareFunc{others.limited(maxBodyBytes), deadline, describe, g, checkParams(op), authorize(op, o.Access), once(op, o.Replies)}
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("the contract cannot be served: %w", errors.Join(problems...))

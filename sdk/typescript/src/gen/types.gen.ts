@@ -939,6 +939,14 @@ export type ProjectQuery = string;
 export type Cursor = string;
 
 /**
+ * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+ * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+ * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+ *
+ */
+export type IdempotencyKey = string;
+
+/**
  * Only events of this name; may be repeated.
  */
 export type Names = Array<string>;
@@ -976,7 +984,9 @@ export type RegisterErrors = {
      */
     400: Problem;
     /**
-     * It exists already, or the last owner would be lost; `code` says which.
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
      */
     409: Problem;
     /**
@@ -1296,6 +1306,15 @@ export type ListProjectsResponse = ListProjectsResponses[keyof ListProjectsRespo
 
 export type CreateProjectData = {
     body: CreateProjectRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path?: never;
     query?: never;
     url: '/v1/projects';
@@ -1310,6 +1329,10 @@ export type CreateProjectErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is still being answered. Try again after `Retry-After` seconds.
+     */
+    409: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */
@@ -1617,6 +1640,15 @@ export type ListWriteKeysResponse = ListWriteKeysResponses[keyof ListWriteKeysRe
 
 export type CreateWriteKeyData = {
     body: WriteKeyRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path: {
         /**
          * The project's id.
@@ -1644,6 +1676,10 @@ export type CreateWriteKeyErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is still being answered. Try again after `Retry-After` seconds.
+     */
+    409: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */
@@ -1821,6 +1857,15 @@ export type ListApiKeysResponse = ListApiKeysResponses[keyof ListApiKeysResponse
 
 export type CreateApiKeyData = {
     body: CreateApiKeyRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path: {
         /**
          * The project's id.
@@ -1848,6 +1893,10 @@ export type CreateApiKeyErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is still being answered. Try again after `Retry-After` seconds.
+     */
+    409: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */
@@ -2025,6 +2074,15 @@ export type ListMembersResponse = ListMembersResponses[keyof ListMembersResponse
 
 export type AddMemberData = {
     body: AddMemberRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path: {
         /**
          * The project's id.
@@ -2053,7 +2111,9 @@ export type AddMemberErrors = {
      */
     404: Problem;
     /**
-     * It exists already, or the last owner would be lost; `code` says which.
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
      */
     409: Problem;
     /**
@@ -2115,7 +2175,9 @@ export type RemoveMemberErrors = {
      */
     404: Problem;
     /**
-     * It exists already, or the last owner would be lost; `code` says which.
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
      */
     409: Problem;
     /**
@@ -2169,7 +2231,9 @@ export type UpdateMemberErrors = {
      */
     404: Problem;
     /**
-     * It exists already, or the last owner would be lost; `code` says which.
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
      */
     409: Problem;
     /**
