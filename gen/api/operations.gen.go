@@ -164,7 +164,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 403, 404, 503},
+		Statuses: []int{204, 401, 403, 404, 422, 503},
 	},
 	"deleteReport": {
 		ID:     "deleteReport",
@@ -198,7 +198,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "key_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 403, 404, 503},
+		Statuses: []int{204, 401, 403, 404, 422, 503},
 	},
 	"exportAudit": {
 		ID:     "exportAudit",
@@ -252,7 +252,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "event_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 403, 404, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 503},
 	},
 	"getHealth": {
 		ID:       "getHealth",
@@ -260,7 +260,7 @@ var Operations = map[string]*wire.Operation{
 		Path:     "/v1/health",
 		Route:    "/v1/health",
 		Public:   true,
-		Statuses: []int{200, 503},
+		Statuses: []int{200, 422, 503},
 	},
 	"getMe": {
 		ID:     "getMe",
@@ -272,7 +272,7 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 		},
 		Role:     "account",
-		Statuses: []int{200, 401, 503},
+		Statuses: []int{200, 401, 422, 503},
 	},
 	"getProject": {
 		ID:     "getProject",
@@ -288,7 +288,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 404, 422, 503},
 	},
 	"getProjectDeletion": {
 		ID:     "getProjectDeletion",
@@ -305,7 +305,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 404, 422, 503},
 	},
 	"getReport": {
 		ID:     "getReport",
@@ -358,7 +358,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 404, 422, 503},
 	},
 	"listAudit": {
 		ID:     "listAudit",
@@ -437,7 +437,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 404, 422, 503},
 	},
 	"listProjects": {
 		ID:     "listProjects",
@@ -481,7 +481,7 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 		},
 		Role:     "account",
-		Statuses: []int{200, 401, 503},
+		Statuses: []int{200, 401, 422, 503},
 	},
 	"listWriteKeys": {
 		ID:     "listWriteKeys",
@@ -497,7 +497,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 403, 404, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 503},
 	},
 	"login": {
 		ID:           "login",
@@ -521,7 +521,7 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 		},
 		Role:     "account",
-		Statuses: []int{204, 401, 503},
+		Statuses: []int{204, 401, 422, 503},
 	},
 	"queryMetrics": {
 		ID:     "queryMetrics",
@@ -563,7 +563,7 @@ var Operations = map[string]*wire.Operation{
 		},
 		Role:      "account",
 		Sensitive: true,
-		Statuses:  []int{200, 401, 503},
+		Statuses:  []int{200, 401, 422, 503},
 	},
 	"register": {
 		ID:           "register",
@@ -592,7 +592,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "account_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 403, 404, 409, 503},
+		Statuses: []int{204, 401, 403, 404, 409, 422, 503},
 	},
 	"revokeApiKey": {
 		ID:     "revokeApiKey",
@@ -609,7 +609,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "api_key_id", In: "path", Required: true, Kind: wire.KindString, MinLen: 1, MaxLen: 64, Pattern: `^nk_[0-9A-Za-z]+$`},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 403, 404, 503},
+		Statuses: []int{204, 401, 403, 404, 422, 503},
 	},
 	"revokeSession": {
 		ID:     "revokeSession",
@@ -624,7 +624,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "session_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 404, 503},
+		Statuses: []int{204, 401, 404, 422, 503},
 	},
 	"rotateKeys": {
 		ID:     "rotateKeys",

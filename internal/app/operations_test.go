@@ -31,6 +31,10 @@ func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *wire.Operation)
 			made[p.Name] = key.ID.String()
 		case "api_key_id":
 			made[p.Name], _ = apiKey(x, map[string]any{"name": "k", "scopes": []string{"events:read"}})
+		case "report_id":
+			made[p.Name] = savedReport(x)
+		case "board_id":
+			made[p.Name] = savedBoard(x, savedReport(x))
 		case "account_id":
 			member := a.Account(t)
 			x.Do("POST", project+"/members", map[string]any{"email": member.Email, "role": "viewer"}).Want(201)
@@ -122,6 +126,10 @@ func body(t *testing.T, a *apptest.App, x *apptest.Tenant, op *wire.Operation, p
 		"ingestEvents": func() any {
 			return map[string]any{"project_id": project, "events": []apptest.Event{{"name": "e"}}}
 		},
+		"createReport":    func() any { return report("r") },
+		"updateReport":    func() any { return map[string]any{"name": "renamed"} },
+		"createBoard":     func() any { return map[string]any{"name": "b"} },
+		"updateBoard":     func() any { return map[string]any{"tiles": []any{}} },
 		"runMetricsQuery": func() any { return map[string]any{"project_id": project} },
 	}
 	make, ok := bodies[op.ID]
