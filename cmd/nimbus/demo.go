@@ -148,7 +148,7 @@ func (s *shop) project(ctx context.Context) (*nimbus.ProjectWithSecret, error) {
 		}
 	}
 	about := "A small web shop with made-up visitors."
-	created, err := s.client.CreateProjectWithResponse(ctx, nimbus.CreateProjectRequest{Name: demoProject, Description: &about}, s.bearer)
+	created, err := s.client.CreateProjectWithResponse(ctx, nil, nimbus.CreateProjectRequest{Name: demoProject, Description: &about}, s.bearer)
 	if err != nil {
 		return nil, err
 	}

@@ -16,12 +16,31 @@ SELECT * FROM accounts WHERE id = @id FOR UPDATE;
 UPDATE accounts SET password_hash = @password_hash, updated_at = now() WHERE id = @id;
 
 -- name: SessionCreate :exec
-INSERT INTO sessions (id, account_id, expires_at) VALUES (@id, @account_id, @expires_at);
+INSERT INTO sessions (id, account_id, created_at, last_seen_at, expires_at, ip, user_agent)
+VALUES (@id, @account_id, @now, @now, @expires_at, @ip, @user_agent);
 
 -- An access token is good only while its session is: one primary-key lookup for each management request.
 -- name: SessionAccount :one
 SELECT a.* FROM sessions s JOIN accounts a ON a.id = s.account_id
 WHERE s.id = @session_id AND s.revoked_at IS NULL AND s.expires_at > @now;
+
+-- name: SessionsForAccount :many
+SELECT * FROM sessions WHERE account_id = @account_id AND revoked_at IS NULL AND expires_at > @now
+ORDER BY id DESC LIMIT 100;
+
+-- name: SessionRevokeOwn :execrows
+UPDATE sessions SET revoked_at = @now::timestamptz
+WHERE id = @id AND account_id = @account_id AND revoked_at IS NULL AND expires_at > @now::timestamptz;
+
+-- Of many sessions at once, in the order of the ids: two nodes that lock the same rows then cannot deadlock.
+-- name: SessionsSeen :exec
+UPDATE sessions s SET last_seen_at = u.seen_at
+FROM (SELECT i.id, t.seen_at
+      FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@seen_ats::timestamptz[]) AS seen_at) AS t
+      JOIN sessions i ON i.id = t.id
+      WHERE i.last_seen_at <= t.seen_at - interval '1 minute'
+      ORDER BY i.id FOR UPDATE OF i) AS u
+WHERE s.id = u.id;
 
 -- name: SessionExtend :exec
 UPDATE sessions SET expires_at = @expires_at WHERE id = @id;

@@ -7,7 +7,7 @@ INSERT INTO project_members (project_id, account_id, role) VALUES (@project_id, 
 -- What an account may see of a project; no row when it is not a member, deleted or not there: the same 404.
 -- name: ProjectForAccount :one
 SELECT p.*, m.role, coalesce((
-    SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
+    SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
 WHERE p.id = @project_id AND m.account_id = @account_id AND p.deleted_at IS NULL;
@@ -15,7 +15,7 @@ WHERE p.id = @project_id AND m.account_id = @account_id AND p.deleted_at IS NULL
 -- Newest first; ids are version 7, so the order of ids is the order of creation.
 -- name: ProjectsForAccount :many
 SELECT p.*, m.role, coalesce((
-    SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
+    SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
 WHERE m.account_id = @account_id AND p.deleted_at IS NULL
@@ -74,17 +74,51 @@ DELETE FROM event_keys k WHERE k.project_id = @project_id AND k.key_hash IN (
     SELECT i.key_hash FROM event_keys i WHERE i.project_id = @project_id LIMIT 10000
 );
 
+-- name: ProjectPurgeAudit :execrows
+DELETE FROM audit_log l WHERE l.project_id = @project_id AND l.id IN (
+    SELECT i.id FROM audit_log i WHERE i.project_id = @project_id LIMIT 10000
+);
+
 -- name: ProjectPurge :exec
 DELETE FROM projects WHERE id = @id AND deleted_at IS NOT NULL;
 
--- name: APIKeyCreate :exec
-INSERT INTO api_keys (id, project_id, secret_box, secret_key_id, secret_hash)
-VALUES (@id, @project_id, @secret_box, @secret_key_id, @secret_hash);
+-- name: APIKeyCreate :one
+INSERT INTO api_keys (id, project_id, secret_box, secret_key_id, secret_hash, name, main, scopes, created_by, expires_at)
+VALUES (@id, @project_id, @secret_box, @secret_key_id, @secret_hash, @name, @main, @scopes, @created_by, sqlc.narg('expires_at'))
+RETURNING *;
 
--- Rotation: every pair that is still alive gets an end. One that ends sooner keeps its own.
+-- name: APIKeyCount :one
+SELECT count(*) FROM api_keys WHERE project_id = @project_id AND NOT main AND (expires_at IS NULL OR expires_at > @now::timestamptz);
+
+-- name: APIKeysForProject :many
+SELECT * FROM api_keys WHERE project_id = @project_id ORDER BY created_at DESC, id DESC LIMIT 1000;
+
+-- name: APIKeyForProject :one
+SELECT * FROM api_keys WHERE project_id = @project_id AND id = @id;
+
+-- name: APIKeyUpdate :one
+UPDATE api_keys SET name = coalesce(sqlc.narg('name'), name), expires_at = coalesce(sqlc.narg('expires_at'), expires_at)
+WHERE project_id = @project_id AND id = @id
+RETURNING *;
+
+-- name: APIKeyDelete :execrows
+DELETE FROM api_keys WHERE project_id = @project_id AND id = @id;
+
+-- Of many keys at once, and for each at most once a minute however many nodes use it. In the order of the ids: two nodes
+-- that lock the same rows then cannot deadlock.
+-- name: APIKeysUsed :exec
+UPDATE api_keys k SET last_used_at = u.used_at
+FROM (SELECT i.id, t.used_at
+      FROM (SELECT unnest(@ids::text[]) AS id, unnest(@used_ats::timestamptz[]) AS used_at) AS t
+      JOIN api_keys i ON i.id = t.id
+      WHERE i.last_used_at IS NULL OR i.last_used_at <= t.used_at - interval '1 minute'
+      ORDER BY i.id FOR UPDATE OF i) AS u
+WHERE k.id = u.id;
+
+-- Rotation: every main pair that is still alive gets an end. One that ends sooner keeps its own.
 -- name: APIKeysExpire :exec
 UPDATE api_keys SET expires_at = @expires_at::timestamptz
-WHERE project_id = @project_id AND (expires_at IS NULL OR expires_at > @expires_at::timestamptz);
+WHERE project_id = @project_id AND main AND (expires_at IS NULL OR expires_at > @expires_at::timestamptz);
 
 -- name: APIKeyByID :one
 SELECT k.* FROM api_keys k JOIN projects p ON p.id = k.project_id
@@ -120,6 +154,9 @@ SELECT * FROM write_keys WHERE project_id = @project_id ORDER BY id DESC LIMIT 1
 -- name: WriteKeyUpdate :one
 UPDATE write_keys SET allowed_origins = @allowed_origins WHERE id = @id AND project_id = @project_id RETURNING *;
 
+-- name: WriteKeyForProject :one
+SELECT * FROM write_keys WHERE id = @id AND project_id = @project_id;
+
 -- name: WriteKeyDelete :execrows
 DELETE FROM write_keys WHERE id = @id AND project_id = @project_id;
 
@@ -127,10 +164,34 @@ DELETE FROM write_keys WHERE id = @id AND project_id = @project_id;
 SELECT w.* FROM write_keys w JOIN projects p ON p.id = w.project_id
 WHERE w.key = @key AND p.deleted_at IS NULL;
 
--- A project the account is a member of; no row otherwise. Reading events and metrics asks no more than this.
+-- The role of an account in a project, and whether the project is deleted; no row when it is not a member.
 -- name: MemberRole :one
-SELECT m.role FROM project_members m JOIN projects p ON p.id = m.project_id
-WHERE m.project_id = @project_id AND m.account_id = @account_id AND p.deleted_at IS NULL;
+SELECT m.role, (p.deleted_at IS NOT NULL)::boolean AS deleted FROM project_members m JOIN projects p ON p.id = m.project_id
+WHERE m.project_id = @project_id AND m.account_id = @account_id;
+
+-- name: MembersForProject :many
+SELECT m.account_id, a.email, m.role, m.created_at FROM project_members m JOIN accounts a ON a.id = m.account_id
+WHERE m.project_id = @project_id ORDER BY m.created_at, m.account_id LIMIT 1000;
+
+-- name: MemberCount :one
+SELECT count(*) FROM project_members WHERE project_id = @project_id;
+
+-- name: MemberForProject :one
+SELECT m.account_id, a.email, m.role, m.created_at FROM project_members m JOIN accounts a ON a.id = m.account_id
+WHERE m.project_id = @project_id AND m.account_id = @account_id;
+
+-- No row when there is no account of this address.
+-- name: MemberCandidate :one
+SELECT id FROM accounts WHERE email = @email;
+
+-- name: MemberSetRole :exec
+UPDATE project_members SET role = @role WHERE project_id = @project_id AND account_id = @account_id;
+
+-- name: MemberDelete :exec
+DELETE FROM project_members WHERE project_id = @project_id AND account_id = @account_id;
+
+-- name: MemberOwners :one
+SELECT count(*) FROM project_members WHERE project_id = @project_id AND role = 'owner';
 
 -- name: MemberProjectIDs :many
 SELECT m.project_id FROM project_members m JOIN projects p ON p.id = m.project_id

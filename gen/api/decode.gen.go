@@ -8,15 +8,27 @@ import (
 	"time"
 
 	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 var (
+	ruleAddMemberRequestEmail                 = wire.StringRule{Max: 254, Format: wire.FormatEmail}
+	ruleAddMemberRequestRole                  = wire.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleBoardTileWidth                        = wire.StringRule{Enum: []string{"half", "full"}}
 	ruleChangePasswordRequestCurrentPassword  = wire.StringRule{Min: 1, Max: 1024}
 	ruleChangePasswordRequestNewPassword      = wire.StringRule{Min: 8, Max: 72}
+	ruleCreateAPIKeyRequestName               = wire.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateAPIKeyRequestScopes             = wire.CountRule{Min: 1, Max: 20}
+	ruleCreateAPIKeyRequestScopesItem         = wire.StringRule{Enum: []string{"events:write", "events:read", "metrics:read"}}
+	ruleCreateBoardRequestDescription         = wire.StringRule{Max: 1000}
+	ruleCreateBoardRequestName                = wire.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateBoardRequestTiles               = wire.CountRule{Min: 0, Max: 50}
 	ruleCreateProjectRequestDataRetentionDays = wire.IntRule{Min: 0, Max: 3650}
 	ruleCreateProjectRequestDescription       = wire.StringRule{Max: 1000}
 	ruleCreateProjectRequestName              = wire.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateReportRequestDescription        = wire.StringRule{Max: 1000}
+	ruleCreateReportRequestName               = wire.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleEventAnonymousID                      = wire.StringRule{Min: 1, Max: 200}
 	ruleEventIdempotencyKey                   = wire.StringRule{Min: 1, Max: 200}
 	ruleEventName                             = wire.StringRule{Min: 1, Max: 200, NoControl: true}
@@ -56,13 +68,107 @@ var (
 	ruleMetricsQueryTz                        = wire.StringRule{Min: 1, Max: 64}
 	ruleRegisterRequestEmail                  = wire.StringRule{Max: 254, Format: wire.FormatEmail}
 	ruleRegisterRequestPassword               = wire.StringRule{Min: 8, Max: 72}
+	ruleReportQuestionBreakdown               = wire.StringRule{Enum: []string{"name", "prop"}}
+	ruleReportQuestionBreakdownProp           = wire.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionBucket                  = wire.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleReportQuestionLimit                   = wire.IntRule{Min: 1, Max: 10000}
+	ruleReportQuestionMeasure                 = wire.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
+	ruleReportQuestionNames                   = wire.CountRule{Min: 0, Max: 50}
+	ruleReportQuestionNamesItem               = wire.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionProp                    = wire.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionTop                     = wire.IntRule{Min: 1, Max: 100}
+	ruleReportQuestionTz                      = wire.StringRule{Min: 1, Max: 64}
+	ruleReportViewChart                       = wire.StringRule{Enum: []string{"line", "bar", "area", "table", "number"}}
 	ruleRotateKeysRequestGraceSeconds         = wire.IntRule{Min: 0, Max: 604800}
+	ruleUpdateAPIKeyRequestName               = wire.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateBoardRequestDescription         = wire.StringRule{Max: 1000}
+	ruleUpdateBoardRequestName                = wire.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateBoardRequestTiles               = wire.CountRule{Min: 0, Max: 50}
+	ruleUpdateMemberRequestRole               = wire.StringRule{Enum: []string{"owner", "admin", "viewer"}}
 	ruleUpdateProjectRequestDataRetentionDays = wire.IntRule{Min: 0, Max: 3650}
 	ruleUpdateProjectRequestDescription       = wire.StringRule{Max: 1000}
 	ruleUpdateProjectRequestName              = wire.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateReportRequestDescription        = wire.StringRule{Max: 1000}
+	ruleUpdateReportRequestName               = wire.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleWriteKeyRequestAllowedOrigins         = wire.CountRule{Min: 0, Max: 50}
 	ruleWriteKeyRequestAllowedOriginsItem     = wire.StringRule{Max: 255, Pattern: wire.MustPattern(`^https?://[A-Za-z0-9.*:\[\]-]+$`)}
 )
+
+// DecodeJSON reads and checks one AddMemberRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *AddMemberRequest) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *AddMemberRequest) decode(r *wire.Reader) {
+	*v = AddMemberRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "email":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Email = openapi_types.Email(r.String(&ruleAddMemberRequestEmail))
+		case "role":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Role = Role(r.String(&ruleAddMemberRequestRole))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("email")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("role")
+	}
+}
+
+func (v *BoardTile) decode(r *wire.Reader) {
+	*v = BoardTile{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "report_id":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.ReportID = r.UUID()
+		case "width":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Width = BoardTileWidth(r.String(&ruleBoardTileWidth))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("report_id")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("width")
+	}
+}
 
 // DecodeJSON reads and checks one ChangePasswordRequest. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *wire.SyntaxError or wire.Errors.
@@ -103,6 +209,106 @@ func (v *ChangePasswordRequest) decode(r *wire.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("new_password")
+	}
+}
+
+// DecodeJSON reads and checks one CreateAPIKeyRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *CreateAPIKeyRequest) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CreateAPIKeyRequest) decode(r *wire.Reader) {
+	*v = CreateAPIKeyRequest{Scopes: v.Scopes[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "expires_at":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.ExpiresAt = new(time.Time)
+			*v.ExpiresAt = r.Time()
+		case "name":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Name = KeyName(r.String(&ruleCreateAPIKeyRequestName))
+		case "scopes":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Scopes = wire.ReadSet(r, v.Scopes, &ruleCreateAPIKeyRequestScopes, func(x *KeyScope, r *wire.Reader) {
+				*x = KeyScope(r.String(&ruleCreateAPIKeyRequestScopesItem))
+			})
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("name")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("scopes")
+	}
+}
+
+// DecodeJSON reads and checks one CreateBoardRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *CreateBoardRequest) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CreateBoardRequest) decode(r *wire.Reader) {
+	*v = CreateBoardRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "description":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Description = new(ReportDescription)
+			*v.Description = ReportDescription(r.String(&ruleCreateBoardRequestDescription))
+		case "name":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Name = ReportName(r.String(&ruleCreateBoardRequestName))
+		case "tiles":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Tiles = new(BoardTiles)
+			*v.Tiles = wire.ReadSlice(r, (*v.Tiles), &ruleCreateBoardRequestTiles, (*BoardTile).decode)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("name")
 	}
 }
 
@@ -151,6 +357,66 @@ func (v *CreateProjectRequest) decode(r *wire.Reader) {
 	}
 	if seen&(1<<2) == 0 {
 		r.Missing("name")
+	}
+}
+
+// DecodeJSON reads and checks one CreateReportRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *CreateReportRequest) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CreateReportRequest) decode(r *wire.Reader) {
+	*v = CreateReportRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "description":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Description = new(ReportDescription)
+			*v.Description = ReportDescription(r.String(&ruleCreateReportRequestDescription))
+		case "name":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Name = ReportName(r.String(&ruleCreateReportRequestName))
+		case "question":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Question.decode(r)
+		case "view":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.View.decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("name")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("question")
+	}
+	if seen&(1<<3) == 0 {
+		r.Missing("view")
 	}
 }
 
@@ -508,6 +774,9 @@ func (v *IngestRequest) DecodeJSON(b []byte) error {
 	return r.Finish()
 }
 
+// NamedProject returns the project that the request is about.
+func (v *IngestRequest) NamedProject() uuid.UUID { return v.ProjectID }
+
 func (v *IngestRequest) decode(r *wire.Reader) {
 	*v = IngestRequest{Events: v.Events[:0]}
 	if !r.Object() {
@@ -638,6 +907,9 @@ func (v *MetricsQuery) DecodeJSON(b []byte) error {
 	v.decode(r)
 	return r.Finish()
 }
+
+// NamedProject returns the project that the request is about.
+func (v *MetricsQuery) NamedProject() uuid.UUID { return v.ProjectID }
 
 func (v *MetricsQuery) decode(r *wire.Reader) {
 	*v = MetricsQuery{}
@@ -814,6 +1086,165 @@ func (v *RegisterRequest) decode(r *wire.Reader) {
 	}
 }
 
+func (v *ReportQuestion) decode(r *wire.Reader) {
+	*v = ReportQuestion{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "breakdown":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Breakdown = new(Breakdown)
+			*v.Breakdown = Breakdown(r.String(&ruleReportQuestionBreakdown))
+		case "breakdown_prop":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.BreakdownProp = new(string)
+			*v.BreakdownProp = r.String(&ruleReportQuestionBreakdownProp)
+		case "bucket":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Bucket = new(Bucket)
+			*v.Bucket = Bucket(r.String(&ruleReportQuestionBucket))
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.From = new(time.Time)
+			*v.From = r.Time()
+		case "limit":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Limit = new(int32)
+			*v.Limit = int32(r.Int(&ruleReportQuestionLimit))
+		case "measure":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Measure = new(Measure)
+			*v.Measure = Measure(r.String(&ruleReportQuestionMeasure))
+		case "names":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.Names = wire.ReadSlice(r, v.Names, &ruleReportQuestionNames, func(x *string, r *wire.Reader) {
+				*x = r.String(&ruleReportQuestionNamesItem)
+			})
+		case "prop":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.Prop = new(string)
+			*v.Prop = r.String(&ruleReportQuestionProp)
+		case "to":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.To = new(time.Time)
+			*v.To = r.Time()
+		case "top":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.Top = new(int32)
+			*v.Top = int32(r.Int(&ruleReportQuestionTop))
+		case "tz":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Tz = new(string)
+			*v.Tz = r.String(&ruleReportQuestionTz)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		v.Bucket = new(Bucket)
+		*v.Bucket = "1h"
+	}
+	if seen&(1<<6) == 0 {
+		v.Measure = new(Measure)
+		*v.Measure = "count"
+	}
+	if seen&(1<<10) == 0 {
+		v.Top = new(int32)
+		*v.Top = 10
+	}
+}
+
+func (v *ReportView) decode(r *wire.Reader) {
+	*v = ReportView{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "chart":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Chart = ReportViewChart(r.String(&ruleReportViewChart))
+		case "compare":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Compare = new(bool)
+			*v.Compare = r.Bool()
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("chart")
+	}
+	if seen&(1<<1) == 0 {
+		v.Compare = new(bool)
+		*v.Compare = false
+	}
+}
+
 // DecodeJSON reads and checks one RotateKeysRequest. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *wire.SyntaxError or wire.Errors.
 func (v *RotateKeysRequest) DecodeJSON(b []byte) error {
@@ -845,6 +1276,124 @@ func (v *RotateKeysRequest) decode(r *wire.Reader) {
 	if seen&(1<<0) == 0 {
 		v.GraceSeconds = new(int32)
 		*v.GraceSeconds = 0
+	}
+}
+
+// DecodeJSON reads and checks one UpdateAPIKeyRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *UpdateAPIKeyRequest) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateAPIKeyRequest) decode(r *wire.Reader) {
+	*v = UpdateAPIKeyRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "expires_at":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.ExpiresAt = new(time.Time)
+			*v.ExpiresAt = r.Time()
+		case "name":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Name = new(KeyName)
+			*v.Name = KeyName(r.String(&ruleUpdateAPIKeyRequestName))
+		default:
+			r.Unknown()
+		}
+	}
+	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
+// DecodeJSON reads and checks one UpdateBoardRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *UpdateBoardRequest) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateBoardRequest) decode(r *wire.Reader) {
+	*v = UpdateBoardRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "description":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Description = new(ReportDescription)
+			*v.Description = ReportDescription(r.String(&ruleUpdateBoardRequestDescription))
+		case "name":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Name = new(ReportName)
+			*v.Name = ReportName(r.String(&ruleUpdateBoardRequestName))
+		case "tiles":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Tiles = new(BoardTiles)
+			*v.Tiles = wire.ReadSlice(r, (*v.Tiles), &ruleUpdateBoardRequestTiles, (*BoardTile).decode)
+		default:
+			r.Unknown()
+		}
+	}
+	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
+// DecodeJSON reads and checks one UpdateMemberRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *UpdateMemberRequest) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateMemberRequest) decode(r *wire.Reader) {
+	*v = UpdateMemberRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "role":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Role = Role(r.String(&ruleUpdateMemberRequestRole))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("role")
 	}
 }
 
@@ -888,6 +1437,61 @@ func (v *UpdateProjectRequest) decode(r *wire.Reader) {
 			seen |= 1 << 2
 			v.Name = new(ProjectName)
 			*v.Name = ProjectName(r.String(&ruleUpdateProjectRequestName))
+		default:
+			r.Unknown()
+		}
+	}
+	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
+// DecodeJSON reads and checks one UpdateReportRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+func (v *UpdateReportRequest) DecodeJSON(b []byte) error {
+	r := wire.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateReportRequest) decode(r *wire.Reader) {
+	*v = UpdateReportRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "description":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Description = new(ReportDescription)
+			*v.Description = ReportDescription(r.String(&ruleUpdateReportRequestDescription))
+		case "name":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Name = new(ReportName)
+			*v.Name = ReportName(r.String(&ruleUpdateReportRequestName))
+		case "question":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Question = new(ReportQuestion)
+			(*v.Question).decode(r)
+		case "view":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.View = new(ReportView)
+			(*v.View).decode(r)
 		default:
 			r.Unknown()
 		}

@@ -202,11 +202,28 @@ func (q *Queries) SessionAccount(ctx context.Context, db DBTX, sessionID uuid.UU
 }
 
 const sessionCreate = `-- name: SessionCreate :exec
-INSERT INTO sessions (id, account_id, expires_at) VALUES ($1, $2, $3)
+INSERT INTO sessions (id, account_id, created_at, last_seen_at, expires_at, ip, user_agent)
+VALUES ($1, $2, $3, $3, $4, $5, $6)
 `
 
-func (q *Queries) SessionCreate(ctx context.Context, db DBTX, iD uuid.UUID, accountID uuid.UUID, expiresAt time.Time) error {
-	_, err := db.Exec(ctx, sessionCreate, iD, accountID, expiresAt)
+type SessionCreateParams struct {
+	ID        uuid.UUID
+	AccountID uuid.UUID
+	Now       time.Time
+	ExpiresAt time.Time
+	IP        string
+	UserAgent string
+}
+
+func (q *Queries) SessionCreate(ctx context.Context, db DBTX, arg SessionCreateParams) error {
+	_, err := db.Exec(ctx, sessionCreate,
+		arg.ID,
+		arg.AccountID,
+		arg.Now,
+		arg.ExpiresAt,
+		arg.IP,
+		arg.UserAgent,
+	)
 	return err
 }
 
@@ -252,5 +269,68 @@ UPDATE sessions SET revoked_at = $1::timestamptz WHERE account_id = $2 AND revok
 
 func (q *Queries) SessionRevokeAll(ctx context.Context, db DBTX, now time.Time, accountID uuid.UUID) error {
 	_, err := db.Exec(ctx, sessionRevokeAll, now, accountID)
+	return err
+}
+
+const sessionRevokeOwn = `-- name: SessionRevokeOwn :execrows
+UPDATE sessions SET revoked_at = $1::timestamptz
+WHERE id = $2 AND account_id = $3 AND revoked_at IS NULL AND expires_at > $1::timestamptz
+`
+
+func (q *Queries) SessionRevokeOwn(ctx context.Context, db DBTX, now time.Time, iD uuid.UUID, accountID uuid.UUID) (int64, error) {
+	result, err := db.Exec(ctx, sessionRevokeOwn, now, iD, accountID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const sessionsForAccount = `-- name: SessionsForAccount :many
+SELECT id, account_id, created_at, expires_at, revoked_at, last_seen_at, ip, user_agent FROM sessions WHERE account_id = $1 AND revoked_at IS NULL AND expires_at > $2
+ORDER BY id DESC LIMIT 100
+`
+
+func (q *Queries) SessionsForAccount(ctx context.Context, db DBTX, accountID uuid.UUID, now time.Time) ([]Session, error) {
+	rows, err := db.Query(ctx, sessionsForAccount, accountID, now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Session{}
+	for rows.Next() {
+		var i Session
+		if err := rows.Scan(
+			&i.ID,
+			&i.AccountID,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.RevokedAt,
+			&i.LastSeenAt,
+			&i.IP,
+			&i.UserAgent,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sessionsSeen = `-- name: SessionsSeen :exec
+UPDATE sessions s SET last_seen_at = u.seen_at
+FROM (SELECT i.id, t.seen_at
+      FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::timestamptz[]) AS seen_at) AS t
+      JOIN sessions i ON i.id = t.id
+      WHERE i.last_seen_at <= t.seen_at - interval '1 minute'
+      ORDER BY i.id FOR UPDATE OF i) AS u
+WHERE s.id = u.id
+`
+
+// Of many sessions at once, in the order of the ids: two nodes that lock the same rows then cannot deadlock.
+func (q *Queries) SessionsSeen(ctx context.Context, db DBTX, ids []uuid.UUID, seenAts []time.Time) error {
+	_, err := db.Exec(ctx, sessionsSeen, ids, seenAts)
 	return err
 }

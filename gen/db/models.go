@@ -19,6 +19,11 @@ type APIKey struct {
 	SecretHash  []byte
 	CreatedAt   time.Time
 	ExpiresAt   *time.Time
+	Name        string
+	Main        bool
+	Scopes      []string
+	CreatedBy   *uuid.UUID
+	LastUsedAt  *time.Time
 }
 
 type Account struct {
@@ -27,6 +32,38 @@ type Account struct {
 	PasswordHash string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+}
+
+type AuditLog struct {
+	ProjectID uuid.UUID
+	ID        uuid.UUID
+	At        time.Time
+	ActorKind string
+	ActorID   string
+	Action    string
+	Target    string
+	Changes   json.RawMessage
+	IP        string
+	UserAgent string
+	RequestID string
+}
+
+type Board struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	Name        string
+	Description string
+	CreatedBy   *uuid.UUID
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+type BoardTile struct {
+	ProjectID uuid.UUID
+	BoardID   uuid.UUID
+	Position  int32
+	ReportID  uuid.UUID
+	Width     string
 }
 
 type Event struct {
@@ -55,6 +92,17 @@ type EventKey struct {
 	CreatedAt time.Time
 }
 
+type IdempotencyKey struct {
+	AccountID   uuid.UUID
+	Operation   string
+	Key         string
+	RequestHash []byte
+	Status      int32
+	ReplyBox    []byte
+	SecretKeyID string
+	CreatedAt   time.Time
+}
+
 type Project struct {
 	ID                uuid.UUID
 	Name              string
@@ -81,12 +129,27 @@ type RefreshToken struct {
 	UsedAt    *time.Time
 }
 
+type Report struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	Name        string
+	Description string
+	Question    json.RawMessage
+	View        json.RawMessage
+	CreatedBy   *uuid.UUID
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
 type Session struct {
-	ID        uuid.UUID
-	AccountID uuid.UUID
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	RevokedAt *time.Time
+	ID         uuid.UUID
+	AccountID  uuid.UUID
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	RevokedAt  *time.Time
+	LastSeenAt time.Time
+	IP         string
+	UserAgent  string
 }
 
 type WriteKey struct {

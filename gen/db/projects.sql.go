@@ -13,7 +13,7 @@ import (
 )
 
 const aPIKeyByID = `-- name: APIKeyByID :one
-SELECT k.id, k.project_id, k.secret_box, k.secret_key_id, k.secret_hash, k.created_at, k.expires_at FROM api_keys k JOIN projects p ON p.id = k.project_id
+SELECT k.id, k.project_id, k.secret_box, k.secret_key_id, k.secret_hash, k.created_at, k.expires_at, k.name, k.main, k.scopes, k.created_by, k.last_used_at FROM api_keys k JOIN projects p ON p.id = k.project_id
 WHERE k.id = $1 AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2::timestamptz)
 `
 
@@ -28,12 +28,17 @@ func (q *Queries) APIKeyByID(ctx context.Context, db DBTX, iD string, now time.T
 		&i.SecretHash,
 		&i.CreatedAt,
 		&i.ExpiresAt,
+		&i.Name,
+		&i.Main,
+		&i.Scopes,
+		&i.CreatedBy,
+		&i.LastUsedAt,
 	)
 	return i, err
 }
 
 const aPIKeyBySecretHash = `-- name: APIKeyBySecretHash :one
-SELECT k.id, k.project_id, k.secret_box, k.secret_key_id, k.secret_hash, k.created_at, k.expires_at FROM api_keys k JOIN projects p ON p.id = k.project_id
+SELECT k.id, k.project_id, k.secret_box, k.secret_key_id, k.secret_hash, k.created_at, k.expires_at, k.name, k.main, k.scopes, k.created_by, k.last_used_at FROM api_keys k JOIN projects p ON p.id = k.project_id
 WHERE k.secret_hash = $1 AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2::timestamptz)
 `
 
@@ -48,13 +53,30 @@ func (q *Queries) APIKeyBySecretHash(ctx context.Context, db DBTX, secretHash []
 		&i.SecretHash,
 		&i.CreatedAt,
 		&i.ExpiresAt,
+		&i.Name,
+		&i.Main,
+		&i.Scopes,
+		&i.CreatedBy,
+		&i.LastUsedAt,
 	)
 	return i, err
 }
 
-const aPIKeyCreate = `-- name: APIKeyCreate :exec
-INSERT INTO api_keys (id, project_id, secret_box, secret_key_id, secret_hash)
-VALUES ($1, $2, $3, $4, $5)
+const aPIKeyCount = `-- name: APIKeyCount :one
+SELECT count(*) FROM api_keys WHERE project_id = $1 AND NOT main AND (expires_at IS NULL OR expires_at > $2::timestamptz)
+`
+
+func (q *Queries) APIKeyCount(ctx context.Context, db DBTX, projectID uuid.UUID, now time.Time) (int64, error) {
+	row := db.QueryRow(ctx, aPIKeyCount, projectID, now)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const aPIKeyCreate = `-- name: APIKeyCreate :one
+INSERT INTO api_keys (id, project_id, secret_box, secret_key_id, secret_hash, name, main, scopes, created_by, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+RETURNING id, project_id, secret_box, secret_key_id, secret_hash, created_at, expires_at, name, main, scopes, created_by, last_used_at
 `
 
 type APIKeyCreateParams struct {
@@ -63,17 +85,78 @@ type APIKeyCreateParams struct {
 	SecretBox   []byte
 	SecretKeyID string
 	SecretHash  []byte
+	Name        string
+	Main        bool
+	Scopes      []string
+	CreatedBy   *uuid.UUID
+	ExpiresAt   *time.Time
 }
 
-func (q *Queries) APIKeyCreate(ctx context.Context, db DBTX, arg APIKeyCreateParams) error {
-	_, err := db.Exec(ctx, aPIKeyCreate,
+func (q *Queries) APIKeyCreate(ctx context.Context, db DBTX, arg APIKeyCreateParams) (APIKey, error) {
+	row := db.QueryRow(ctx, aPIKeyCreate,
 		arg.ID,
 		arg.ProjectID,
 		arg.SecretBox,
 		arg.SecretKeyID,
 		arg.SecretHash,
+		arg.Name,
+		arg.Main,
+		arg.Scopes,
+		arg.CreatedBy,
+		arg.ExpiresAt,
 	)
-	return err
+	var i APIKey
+	err := row.Scan(
+		&i.ID,
+		&i.ProjectID,
+		&i.SecretBox,
+		&i.SecretKeyID,
+		&i.SecretHash,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.Name,
+		&i.Main,
+		&i.Scopes,
+		&i.CreatedBy,
+		&i.LastUsedAt,
+	)
+	return i, err
+}
+
+const aPIKeyDelete = `-- name: APIKeyDelete :execrows
+DELETE FROM api_keys WHERE project_id = $1 AND id = $2
+`
+
+func (q *Queries) APIKeyDelete(ctx context.Context, db DBTX, projectID uuid.UUID, iD string) (int64, error) {
+	result, err := db.Exec(ctx, aPIKeyDelete, projectID, iD)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const aPIKeyForProject = `-- name: APIKeyForProject :one
+SELECT id, project_id, secret_box, secret_key_id, secret_hash, created_at, expires_at, name, main, scopes, created_by, last_used_at FROM api_keys WHERE project_id = $1 AND id = $2
+`
+
+func (q *Queries) APIKeyForProject(ctx context.Context, db DBTX, projectID uuid.UUID, iD string) (APIKey, error) {
+	row := db.QueryRow(ctx, aPIKeyForProject, projectID, iD)
+	var i APIKey
+	err := row.Scan(
+		&i.ID,
+		&i.ProjectID,
+		&i.SecretBox,
+		&i.SecretKeyID,
+		&i.SecretHash,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.Name,
+		&i.Main,
+		&i.Scopes,
+		&i.CreatedBy,
+		&i.LastUsedAt,
+	)
+	return i, err
 }
 
 const aPIKeyPrune = `-- name: APIKeyPrune :execrows
@@ -114,15 +197,90 @@ func (q *Queries) APIKeyRewrap(ctx context.Context, db DBTX, arg APIKeyRewrapPar
 	return result.RowsAffected(), nil
 }
 
-const aPIKeysExpire = `-- name: APIKeysExpire :exec
-UPDATE api_keys SET expires_at = $1::timestamptz
-WHERE project_id = $2 AND (expires_at IS NULL OR expires_at > $1::timestamptz)
+const aPIKeyUpdate = `-- name: APIKeyUpdate :one
+UPDATE api_keys SET name = coalesce($1, name), expires_at = coalesce($2, expires_at)
+WHERE project_id = $3 AND id = $4
+RETURNING id, project_id, secret_box, secret_key_id, secret_hash, created_at, expires_at, name, main, scopes, created_by, last_used_at
 `
 
-// Rotation: every pair that is still alive gets an end. One that ends sooner keeps its own.
+type APIKeyUpdateParams struct {
+	Name      *string
+	ExpiresAt *time.Time
+	ProjectID uuid.UUID
+	ID        string
+}
+
+func (q *Queries) APIKeyUpdate(ctx context.Context, db DBTX, arg APIKeyUpdateParams) (APIKey, error) {
+	row := db.QueryRow(ctx, aPIKeyUpdate,
+		arg.Name,
+		arg.ExpiresAt,
+		arg.ProjectID,
+		arg.ID,
+	)
+	var i APIKey
+	err := row.Scan(
+		&i.ID,
+		&i.ProjectID,
+		&i.SecretBox,
+		&i.SecretKeyID,
+		&i.SecretHash,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.Name,
+		&i.Main,
+		&i.Scopes,
+		&i.CreatedBy,
+		&i.LastUsedAt,
+	)
+	return i, err
+}
+
+const aPIKeysExpire = `-- name: APIKeysExpire :exec
+UPDATE api_keys SET expires_at = $1::timestamptz
+WHERE project_id = $2 AND main AND (expires_at IS NULL OR expires_at > $1::timestamptz)
+`
+
+// Rotation: every main pair that is still alive gets an end. One that ends sooner keeps its own.
 func (q *Queries) APIKeysExpire(ctx context.Context, db DBTX, expiresAt time.Time, projectID uuid.UUID) error {
 	_, err := db.Exec(ctx, aPIKeysExpire, expiresAt, projectID)
 	return err
+}
+
+const aPIKeysForProject = `-- name: APIKeysForProject :many
+SELECT id, project_id, secret_box, secret_key_id, secret_hash, created_at, expires_at, name, main, scopes, created_by, last_used_at FROM api_keys WHERE project_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1000
+`
+
+func (q *Queries) APIKeysForProject(ctx context.Context, db DBTX, projectID uuid.UUID) ([]APIKey, error) {
+	rows, err := db.Query(ctx, aPIKeysForProject, projectID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []APIKey{}
+	for rows.Next() {
+		var i APIKey
+		if err := rows.Scan(
+			&i.ID,
+			&i.ProjectID,
+			&i.SecretBox,
+			&i.SecretKeyID,
+			&i.SecretHash,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.Name,
+			&i.Main,
+			&i.Scopes,
+			&i.CreatedBy,
+			&i.LastUsedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const aPIKeysToRewrap = `-- name: APIKeysToRewrap :many
@@ -157,6 +315,46 @@ func (q *Queries) APIKeysToRewrap(ctx context.Context, db DBTX, secretKeyID stri
 	return items, nil
 }
 
+const aPIKeysUsed = `-- name: APIKeysUsed :exec
+UPDATE api_keys k SET last_used_at = u.used_at
+FROM (SELECT i.id, t.used_at
+      FROM (SELECT unnest($1::text[]) AS id, unnest($2::timestamptz[]) AS used_at) AS t
+      JOIN api_keys i ON i.id = t.id
+      WHERE i.last_used_at IS NULL OR i.last_used_at <= t.used_at - interval '1 minute'
+      ORDER BY i.id FOR UPDATE OF i) AS u
+WHERE k.id = u.id
+`
+
+// Of many keys at once, and for each at most once a minute however many nodes use it. In the order of the ids: two nodes
+// that lock the same rows then cannot deadlock.
+func (q *Queries) APIKeysUsed(ctx context.Context, db DBTX, ids []string, usedAts []time.Time) error {
+	_, err := db.Exec(ctx, aPIKeysUsed, ids, usedAts)
+	return err
+}
+
+const memberCandidate = `-- name: MemberCandidate :one
+SELECT id FROM accounts WHERE email = $1
+`
+
+// No row when there is no account of this address.
+func (q *Queries) MemberCandidate(ctx context.Context, db DBTX, email string) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, memberCandidate, email)
+	var id uuid.UUID
+	err := row.Scan(&id)
+	return id, err
+}
+
+const memberCount = `-- name: MemberCount :one
+SELECT count(*) FROM project_members WHERE project_id = $1
+`
+
+func (q *Queries) MemberCount(ctx context.Context, db DBTX, projectID uuid.UUID) (int64, error) {
+	row := db.QueryRow(ctx, memberCount, projectID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const memberCreate = `-- name: MemberCreate :exec
 INSERT INTO project_members (project_id, account_id, role) VALUES ($1, $2, $3)
 `
@@ -164,6 +362,50 @@ INSERT INTO project_members (project_id, account_id, role) VALUES ($1, $2, $3)
 func (q *Queries) MemberCreate(ctx context.Context, db DBTX, projectID uuid.UUID, accountID uuid.UUID, role string) error {
 	_, err := db.Exec(ctx, memberCreate, projectID, accountID, role)
 	return err
+}
+
+const memberDelete = `-- name: MemberDelete :exec
+DELETE FROM project_members WHERE project_id = $1 AND account_id = $2
+`
+
+func (q *Queries) MemberDelete(ctx context.Context, db DBTX, projectID uuid.UUID, accountID uuid.UUID) error {
+	_, err := db.Exec(ctx, memberDelete, projectID, accountID)
+	return err
+}
+
+const memberForProject = `-- name: MemberForProject :one
+SELECT m.account_id, a.email, m.role, m.created_at FROM project_members m JOIN accounts a ON a.id = m.account_id
+WHERE m.project_id = $1 AND m.account_id = $2
+`
+
+type MemberForProjectRow struct {
+	AccountID uuid.UUID
+	Email     string
+	Role      string
+	CreatedAt time.Time
+}
+
+func (q *Queries) MemberForProject(ctx context.Context, db DBTX, projectID uuid.UUID, accountID uuid.UUID) (MemberForProjectRow, error) {
+	row := db.QueryRow(ctx, memberForProject, projectID, accountID)
+	var i MemberForProjectRow
+	err := row.Scan(
+		&i.AccountID,
+		&i.Email,
+		&i.Role,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
+const memberOwners = `-- name: MemberOwners :one
+SELECT count(*) FROM project_members WHERE project_id = $1 AND role = 'owner'
+`
+
+func (q *Queries) MemberOwners(ctx context.Context, db DBTX, projectID uuid.UUID) (int64, error) {
+	row := db.QueryRow(ctx, memberOwners, projectID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const memberProjectIDs = `-- name: MemberProjectIDs :many
@@ -192,16 +434,67 @@ func (q *Queries) MemberProjectIDs(ctx context.Context, db DBTX, accountID uuid.
 }
 
 const memberRole = `-- name: MemberRole :one
-SELECT m.role FROM project_members m JOIN projects p ON p.id = m.project_id
-WHERE m.project_id = $1 AND m.account_id = $2 AND p.deleted_at IS NULL
+SELECT m.role, (p.deleted_at IS NOT NULL)::boolean AS deleted FROM project_members m JOIN projects p ON p.id = m.project_id
+WHERE m.project_id = $1 AND m.account_id = $2
 `
 
-// A project the account is a member of; no row otherwise. Reading events and metrics asks no more than this.
-func (q *Queries) MemberRole(ctx context.Context, db DBTX, projectID uuid.UUID, accountID uuid.UUID) (string, error) {
+type MemberRoleRow struct {
+	Role    string
+	Deleted bool
+}
+
+// The role of an account in a project, and whether the project is deleted; no row when it is not a member.
+func (q *Queries) MemberRole(ctx context.Context, db DBTX, projectID uuid.UUID, accountID uuid.UUID) (MemberRoleRow, error) {
 	row := db.QueryRow(ctx, memberRole, projectID, accountID)
-	var role string
-	err := row.Scan(&role)
-	return role, err
+	var i MemberRoleRow
+	err := row.Scan(&i.Role, &i.Deleted)
+	return i, err
+}
+
+const memberSetRole = `-- name: MemberSetRole :exec
+UPDATE project_members SET role = $1 WHERE project_id = $2 AND account_id = $3
+`
+
+func (q *Queries) MemberSetRole(ctx context.Context, db DBTX, role string, projectID uuid.UUID, accountID uuid.UUID) error {
+	_, err := db.Exec(ctx, memberSetRole, role, projectID, accountID)
+	return err
+}
+
+const membersForProject = `-- name: MembersForProject :many
+SELECT m.account_id, a.email, m.role, m.created_at FROM project_members m JOIN accounts a ON a.id = m.account_id
+WHERE m.project_id = $1 ORDER BY m.created_at, m.account_id LIMIT 1000
+`
+
+type MembersForProjectRow struct {
+	AccountID uuid.UUID
+	Email     string
+	Role      string
+	CreatedAt time.Time
+}
+
+func (q *Queries) MembersForProject(ctx context.Context, db DBTX, projectID uuid.UUID) ([]MembersForProjectRow, error) {
+	rows, err := db.Query(ctx, membersForProject, projectID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []MembersForProjectRow{}
+	for rows.Next() {
+		var i MembersForProjectRow
+		if err := rows.Scan(
+			&i.AccountID,
+			&i.Email,
+			&i.Role,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const projectCreate = `-- name: ProjectCreate :exec
@@ -257,7 +550,7 @@ func (q *Queries) ProjectDeletion(ctx context.Context, db DBTX, projectID uuid.U
 
 const projectForAccount = `-- name: ProjectForAccount :one
 SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, m.role, coalesce((
-    SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
+    SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
 WHERE p.id = $1 AND m.account_id = $2 AND p.deleted_at IS NULL
@@ -325,6 +618,20 @@ DELETE FROM projects WHERE id = $1 AND deleted_at IS NOT NULL
 func (q *Queries) ProjectPurge(ctx context.Context, db DBTX, id uuid.UUID) error {
 	_, err := db.Exec(ctx, projectPurge, id)
 	return err
+}
+
+const projectPurgeAudit = `-- name: ProjectPurgeAudit :execrows
+DELETE FROM audit_log l WHERE l.project_id = $1 AND l.id IN (
+    SELECT i.id FROM audit_log i WHERE i.project_id = $1 LIMIT 10000
+)
+`
+
+func (q *Queries) ProjectPurgeAudit(ctx context.Context, db DBTX, projectID uuid.UUID) (int64, error) {
+	result, err := db.Exec(ctx, projectPurgeAudit, projectID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const projectPurgeBegin = `-- name: ProjectPurgeBegin :exec
@@ -447,7 +754,7 @@ func (q *Queries) ProjectsDeleted(ctx context.Context, db DBTX) (int64, error) {
 
 const projectsForAccount = `-- name: ProjectsForAccount :many
 SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, m.role, coalesce((
-    SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
+    SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
 WHERE m.account_id = $1 AND p.deleted_at IS NULL
@@ -597,6 +904,23 @@ func (q *Queries) WriteKeyDelete(ctx context.Context, db DBTX, iD uuid.UUID, pro
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const writeKeyForProject = `-- name: WriteKeyForProject :one
+SELECT id, project_id, key, allowed_origins, created_at FROM write_keys WHERE id = $1 AND project_id = $2
+`
+
+func (q *Queries) WriteKeyForProject(ctx context.Context, db DBTX, iD uuid.UUID, projectID uuid.UUID) (WriteKey, error) {
+	row := db.QueryRow(ctx, writeKeyForProject, iD, projectID)
+	var i WriteKey
+	err := row.Scan(
+		&i.ID,
+		&i.ProjectID,
+		&i.Key,
+		&i.AllowedOrigins,
+		&i.CreatedAt,
+	)
+	return i, err
 }
 
 const writeKeyUpdate = `-- name: WriteKeyUpdate :one

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/bahagh/nimbus/internal/audit"
 	"github.com/bahagh/nimbus/internal/auth"
 	"github.com/bahagh/nimbus/internal/problem"
 	"github.com/bahagh/nimbus/internal/wire"
@@ -98,6 +99,7 @@ type Service struct {
 	refreshTTL   time.Duration
 	refreshGrace time.Duration
 	now          func() time.Time
+	seen         *auth.Uses[uuid.UUID] // sessions
 }
 
 // New returns the service, or every problem of the configuration. It does not touch the database.
@@ -114,14 +116,16 @@ func New(pool *pgxpool.Pool, config Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	store := newStore(pool)
 	return &Service{
-		store:        newStore(pool),
+		store:        store,
 		passwords:    newPasswords(c.BcryptCost),
 		access:       access,
 		chain:        chain,
 		refreshTTL:   c.RefreshTTL,
 		refreshGrace: c.RefreshGrace,
 		now:          c.Now,
+		seen:         auth.NewUses(store.seen),
 	}, nil
 }
 
@@ -144,8 +148,10 @@ func (s *Service) Register(ctx context.Context, email, password string) (*Sessio
 		if err != nil {
 			return err
 		}
-		session, err = s.open(ctx, tx, account)
-		return err
+		if session, err = s.open(ctx, tx, account); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{Action: audit.AccountRegister, Target: account.ID.String(), Account: account.ID})
 	})
 	switch {
 	case errors.Is(err, errEmailTaken):
@@ -220,8 +226,14 @@ func (s *Service) enter(ctx context.Context, find func() (Account, bool, error),
 					return err
 				}
 			}
-			session, err = s.open(ctx, tx, account)
-			return err
+			if session, err = s.open(ctx, tx, account); err != nil {
+				return err
+			}
+			action := audit.Login
+			if replacement != "" {
+				action = audit.PasswordChange
+			}
+			return audit.Record(ctx, tx, audit.Entry{Action: action, Target: account.ID.String(), Account: account.ID})
 		})
 		if errors.Is(err, errPasswordMoved) {
 			continue
@@ -241,7 +253,8 @@ func (s *Service) open(ctx context.Context, tx pgx.Tx, account Account) (*Sessio
 		return nil, fmt.Errorf("make session id: %w", err)
 	}
 	token := s.chain.first()
-	if err := s.store.createSession(ctx, tx, id, account.ID, refreshHash(token), s.now().Add(s.refreshTTL)); err != nil {
+	now := s.now()
+	if err := s.store.createSession(ctx, tx, id, account.ID, refreshHash(token), now, now.Add(s.refreshTTL)); err != nil {
 		return nil, err
 	}
 	return s.session(account, id, token)
@@ -275,20 +288,8 @@ func (s *Service) VerifyAccess(ctx context.Context, token string) (*auth.Princip
 	if owner.ID != account {
 		return nil, errInvalidToken()
 	}
-	return &auth.Principal{Kind: auth.KindAccount, AccountID: account, SessionID: session, Scopes: auth.AccountScopes}, nil
-}
-
-// Logout ends a session: its access tokens and its refresh tokens stop working at once, on every node. Its only problem
-// is session_ended.
-func (s *Service) Logout(ctx context.Context, session uuid.UUID) error {
-	ended, err := s.store.revokeSession(ctx, s.store.pool, session, s.now())
-	if err != nil {
-		return err
-	}
-	if !ended {
-		return errSessionEnded()
-	}
-	return nil
+	s.seen.Note(session, s.now())
+	return &auth.Principal{Kind: auth.KindAccount, AccountID: account, SessionID: session}, nil
 }
 
 // Me returns an account. Its only problem is session_ended, for an account that is gone takes its sessions along.

@@ -245,7 +245,7 @@ func TestLogoutStopsEveryTokenOfTheSessionAndNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Logout(t.Context(), p.SessionID); err != nil {
+	if err := b.Logout(t.Context(), p.AccountID, p.SessionID); err != nil {
 		t.Fatal(err)
 	}
 	node := b.another(t, nil)
@@ -255,7 +255,7 @@ func TestLogoutStopsEveryTokenOfTheSessionAndNoOther(t *testing.T) {
 	wantCode(t, err, problem.CodeSessionEnded)
 	_, err = node.Refresh(t.Context(), ended.RefreshToken)
 	wantCode(t, err, problem.CodeSessionEnded)
-	wantCode(t, node.Logout(t.Context(), p.SessionID), problem.CodeSessionEnded)
+	wantCode(t, node.Logout(t.Context(), p.AccountID, p.SessionID), problem.CodeSessionEnded)
 	wantAccess(t, node, kept)
 }
 
@@ -437,7 +437,9 @@ func TestADatabaseThatIsAwayIsNotABadCredential(t *testing.T) {
 		"refresh":         func() error { _, err := b.Refresh(ctx, s.RefreshToken); return err },
 		"verify access":   func() error { _, err := b.VerifyAccess(ctx, s.AccessToken); return err },
 		"verify refresh":  func() error { _, err := b.VerifyRefresh(ctx, s.RefreshToken); return err },
-		"logout":          func() error { return b.Logout(ctx, uuid.New()) },
+		"logout":          func() error { return b.Logout(ctx, s.Account.ID, uuid.New()) },
+		"sessions":        func() error { _, err := b.Sessions(ctx, s.Account.ID); return err },
+		"revoke session":  func() error { return b.RevokeSession(ctx, s.Account.ID, uuid.New()) },
 		"me":              func() error { _, err := b.Me(ctx, s.Account.ID); return err },
 		"change password": func() error { _, err := b.ChangePassword(ctx, s.Account.ID, testPassword, otherGood); return err },
 		"prune":           func() error { return b.Prune(ctx) },

@@ -13,6 +13,7 @@
 //   - An access token is good only while its session is. Logging out, a change of password and a reused refresh token
 //     therefore take effect at once, on every node.
 //   - After a change of password no session opened with the old one is left, not even one that was just being opened.
+//   - Logins, changes of password and ended sessions are in the audit log, in the same transaction.
 //
 // What happens when that fails: without the database nobody logs in and no access token is accepted (503); nothing is
 // guessed from the token alone. When the secret changes, every access token becomes invalid; refresh tokens go on

@@ -45,10 +45,42 @@ func (a *API) Refresh(ctx context.Context, _ api.RefreshRequestObject) (api.Refr
 
 // Logout ends the session of the caller.
 func (a *API) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.LogoutResponseObject, error) {
-	if err := a.service.Logout(ctx, auth.From(ctx).SessionID); err != nil {
+	caller := auth.From(ctx)
+	if err := a.service.Logout(ctx, caller.AccountID, caller.SessionID); err != nil {
 		return nil, err
 	}
 	return api.Logout204Response{}, nil
+}
+
+// ListSessions returns the sessions of the caller.
+func (a *API) ListSessions(ctx context.Context, _ api.ListSessionsRequestObject) (api.ListSessionsResponseObject, error) {
+	caller := auth.From(ctx)
+	sessions, err := a.service.Sessions(ctx, caller.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	reply := api.ListSessions200JSONResponse{Items: make([]api.SessionInfo, len(sessions))}
+	for i, s := range sessions {
+		reply.Items[i] = api.SessionInfo{ID: s.ID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt, ExpiresAt: s.ExpiresAt,
+			IP: some(s.IP), UserAgent: some(s.UserAgent), Current: s.ID == caller.SessionID}
+	}
+	return reply, nil
+}
+
+// RevokeSession ends a session of the caller.
+func (a *API) RevokeSession(ctx context.Context, request api.RevokeSessionRequestObject) (api.RevokeSessionResponseObject, error) {
+	if err := a.service.RevokeSession(ctx, auth.From(ctx).AccountID, request.SessionID); err != nil {
+		return nil, err
+	}
+	return api.RevokeSession204Response{}, nil
+}
+
+// some is nil for what is not known.
+func some(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 // GetMe returns the account of the caller.

@@ -125,7 +125,7 @@ func TestOperationsPassProblemsOn(t *testing.T) {
 	b := setup(t)
 	s := b.register(t)
 	a := NewAPI(b.Service)
-	if err := b.Logout(t.Context(), mustVerify(t, b, s).SessionID); err != nil {
+	if err := b.Logout(t.Context(), s.Account.ID, mustVerify(t, b, s).SessionID); err != nil {
 		t.Fatal(err)
 	}
 	gone := auth.WithPrincipal(t.Context(), &auth.Principal{RefreshToken: s.RefreshToken})

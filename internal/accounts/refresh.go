@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/bahagh/nimbus/internal/audit"
 	"github.com/bahagh/nimbus/internal/auth"
 	"github.com/bahagh/nimbus/internal/problem"
 )
@@ -110,7 +111,7 @@ func (s *Service) VerifyRefresh(ctx context.Context, token string) (*auth.Princi
 		return nil, errRefreshExpired()
 	default:
 		return &auth.Principal{Kind: auth.KindRefresh, AccountID: t.accountID, SessionID: t.sessionID,
-			RefreshToken: token, Scopes: auth.RefreshScopes}, nil
+			RefreshToken: token}, nil
 	}
 }
 
@@ -128,13 +129,13 @@ func (s *Service) Refresh(ctx context.Context, token string) (*Session, error) {
 		now := s.now()
 		switch v = t.judge(now, s.refreshGrace); v {
 		case verdictRotate:
+			s.seen.Note(t.sessionID, now)
 			return s.store.rotate(ctx, tx, rotation{
 				used: refreshHash(token), usedAt: now,
 				next: refreshHash(next), sessionID: t.sessionID, expiresAt: now.Add(s.refreshTTL),
 			})
 		case verdictReused:
-			_, err = s.store.revokeSession(ctx, tx, t.sessionID, now) // committed, although the caller gets an error
-			return err
+			return s.endReused(ctx, tx, t.sessionID) // committed, although the caller gets an error
 		default:
 			return nil
 		}
@@ -185,8 +186,16 @@ func (s *Service) again(ctx context.Context, session uuid.UUID, next string) (ve
 	case known && t.usedAt == nil:
 		return verdictAgain, nil
 	}
-	_, err = s.store.revokeSession(ctx, s.store.pool, session, s.now())
-	return verdictReused, err
+	return verdictReused, s.store.inTx(ctx, func(tx pgx.Tx) error { return s.endReused(ctx, tx, session) })
+}
+
+// endReused ends a session of which two hold a token. It is the system that does so: neither of them asked for it.
+func (s *Service) endReused(ctx context.Context, tx pgx.Tx, session uuid.UUID) error {
+	ended, err := s.store.revokeSession(ctx, tx, session, s.now())
+	if err != nil || !ended {
+		return err
+	}
+	return audit.Record(ctx, tx, audit.Entry{Action: audit.SessionReuse, Target: session.String(), System: true})
 }
 
 func errSessionEnded() error {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/db"
+	"github.com/bahagh/nimbus/internal/auth"
 	"github.com/bahagh/nimbus/internal/postgres"
 )
 
@@ -112,8 +113,11 @@ func (s store) setPassword(ctx context.Context, tx pgx.Tx, id uuid.UUID, hash st
 	return nil
 }
 
-func (s store) createSession(ctx context.Context, tx pgx.Tx, id, account uuid.UUID, tokenHash []byte, expiresAt time.Time) error {
-	if err := s.q.SessionCreate(ctx, tx, id, account, expiresAt); err != nil {
+func (s store) createSession(ctx context.Context, tx pgx.Tx, id, account uuid.UUID, tokenHash []byte, now, expiresAt time.Time) error {
+	from := auth.RequestOf(ctx)
+	err := s.q.SessionCreate(ctx, tx, db.SessionCreateParams{ID: id, AccountID: account, Now: now, ExpiresAt: expiresAt,
+		IP: from.IP, UserAgent: from.UserAgent})
+	if err != nil {
 		return fmt.Errorf("create session: %w", err)
 	}
 	if err := s.q.RefreshTokenCreate(ctx, tx, tokenHash, id, expiresAt); err != nil {
@@ -178,6 +182,36 @@ func (s store) revokeSession(ctx context.Context, on db.DBTX, id uuid.UUID, now 
 func (s store) revokeSessions(ctx context.Context, tx pgx.Tx, account uuid.UUID, now time.Time) error {
 	if err := s.q.SessionRevokeAll(ctx, tx, now, account); err != nil {
 		return fmt.Errorf("revoke sessions: %w", err)
+	}
+	return nil
+}
+
+// sessions returns the sessions of an account that are not over, newest first.
+func (s store) sessions(ctx context.Context, account uuid.UUID, now time.Time) ([]OpenSession, error) {
+	rows, err := s.q.SessionsForAccount(ctx, s.pool, account, now)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	out := make([]OpenSession, len(rows))
+	for i, r := range rows {
+		out[i] = OpenSession{ID: r.ID, CreatedAt: r.CreatedAt.UTC(), LastSeenAt: r.LastSeenAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
+			IP: r.IP, UserAgent: r.UserAgent}
+	}
+	return out, nil
+}
+
+// revokeOwnSession reports whether it was this call that ended a session of this account.
+func (s store) revokeOwnSession(ctx context.Context, tx pgx.Tx, account, id uuid.UUID, now time.Time) (bool, error) {
+	n, err := s.q.SessionRevokeOwn(ctx, tx, now, id, account)
+	if err != nil {
+		return false, fmt.Errorf("revoke session: %w", err)
+	}
+	return n > 0, nil
+}
+
+func (s store) seen(ctx context.Context, ids []uuid.UUID, seenAts []time.Time) error {
+	if err := s.q.SessionsSeen(ctx, s.pool, ids, seenAts); err != nil {
+		return fmt.Errorf("store when sessions were last seen: %w", err)
 	}
 	return nil
 }

@@ -18,14 +18,17 @@ import (
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/accounts"
+	"github.com/bahagh/nimbus/internal/audit"
 	"github.com/bahagh/nimbus/internal/auth"
 	"github.com/bahagh/nimbus/internal/config"
 	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/httpapi"
+	"github.com/bahagh/nimbus/internal/idempotency"
 	"github.com/bahagh/nimbus/internal/jobs"
 	"github.com/bahagh/nimbus/internal/metrics"
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/projects"
+	"github.com/bahagh/nimbus/internal/reports"
 	"github.com/bahagh/nimbus/internal/secretbox"
 	"github.com/bahagh/nimbus/openapi"
 )
@@ -43,7 +46,7 @@ type App struct {
 
 	ingestion events.BatcherConfig
 
-	watching     sync.WaitGroup // of changed keys
+	watching     sync.WaitGroup // of changed keys, and of uses
 	stopWatching context.CancelFunc
 }
 
@@ -114,14 +117,17 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	project := projects.New(pool, ring, now)
+	project := projects.New(pool, ring, auth.KeyScopes(api.Operations), now)
 	keys := projects.NewKeys(pool, ring, now)
 	reg.MustRegister(watchCollectors(keys)...)
 	project.OnChange(keys.Forget)
 	watch, stopWatching := context.WithCancel(context.Background())
 	a.watching.Go(func() { keys.Watch(watch, pool, a.log) })
+	a.watching.Go(func() { keys.LastUsed().Run(watch, a.log) })
+	a.watching.Go(func() { account.LastSeen().Run(watch, a.log) })
 	a.stopWatching = stopWatching
 	access := auth.NewAccess(pool)
+	replies := idempotency.New(pool, ring, now)
 
 	store := events.NewStore(a.db.Writes)
 	if err := store.EnsurePartitions(ctx, now()); err != nil {
@@ -139,15 +145,17 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 		{Name: "purge deleted projects", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: project.Purge},
 		{Name: "prune ended sessions", Every: time.Hour, Limit: 5 * time.Minute, Run: account.Prune},
 		{Name: "prune expired keys", Every: time.Hour, Limit: 5 * time.Minute, Run: project.PruneKeys},
+		{Name: "prune idempotency keys", Every: time.Hour, Limit: 5 * time.Minute, Run: replies.Prune},
 	}, reg, time.Now, a.log)
 	a.jobs.Start()
 
 	limits := metrics.Limits{Timeout: cfg.QueryTimeout, MaxEvents: cfg.QueryMaxEvents}
 	h := &health{pool: pool, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
-	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, access.Project, limits, now), h}
+	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, limits, now),
+		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool)), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
-		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve,
+		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Access: access, Replies: replies,
 		Credentials: httpapi.Credentials{Access: account.VerifyAccess, Refresh: account.VerifyRefresh,
 			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature},
 	})

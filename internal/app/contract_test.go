@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 	"gopkg.in/yaml.v3"
 
@@ -19,35 +18,29 @@ import (
 	"github.com/bahagh/nimbus/openapi"
 )
 
-// target is an operation with a path that leads somewhere, called by someone who may.
-type target struct {
+// call is an operation with a path that leads somewhere, called by someone who may.
+type call struct {
 	op     *wire.Operation
 	path   string
+	body   any // a valid one
 	caller *apptest.Client
 }
 
-// targets returns every operation, ready to be called by the tenant.
-func targets(t *testing.T, a *apptest.App, x *apptest.Tenant) []target {
+// calls returns every operation, ready to be called by the tenant.
+func calls(t *testing.T, a *apptest.App, x *apptest.Tenant) []call {
 	t.Helper()
-	var wk struct{ ID uuid.UUID }
-	x.Do("POST", "/v1/projects/"+x.ProjectID.String()+"/write-keys", map[string]any{"allowed_origins": []string{}}).Want(201).JSON(&wk)
-	var out []target
+	var out []call
 	for _, op := range api.Operations {
-		path := strings.NewReplacer("{project_id}", x.ProjectID.String(), "{key_id}", wk.ID.String(),
-			"{event_id}", uuid.NewString()).Replace(op.Path)
-		if i := slices.IndexFunc(op.Params, func(p wire.Param) bool { return p.Name == "project_id" && p.In == "query" }); i >= 0 {
-			path += "?project_id=" + x.ProjectID.String()
-		}
 		caller := x.Client
 		switch {
 		case op.Public:
 			caller = a.Client(t)
-		case op.ID == "refresh" || op.ID == "logout":
+		case takes(op, "refreshToken"):
 			caller = a.Client(t).Bearer(x.RefreshToken)
-		case op.ID == "ingestEvents":
+		case !takes(op, "bearerAuth"):
 			caller = a.Client(t).With("X-API-Key", x.Secret)
 		}
-		out = append(out, target{op, path, caller})
+		out = append(out, call{op, target(op, things(t, a, x, op)), body(t, a, x, op, x.ProjectID.String()), caller})
 	}
 	return out
 }
@@ -56,7 +49,7 @@ func TestEveryOperationRefusesWhatIsNotForIt(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)
 	x := a.Tenant(t)
-	for _, tg := range targets(t, a, x) {
+	for _, tg := range calls(t, a, x) {
 		t.Run(tg.op.ID, func(t *testing.T) {
 			if !tg.op.Public {
 				// The body is one that would be refused too: without credentials nobody learns that.
@@ -80,16 +73,9 @@ func TestEveryOperationRefusesWhatIsNotForIt(t *testing.T) {
 				}
 			}
 			if slices.Contains(tg.op.Statuses, 404) && strings.Contains(tg.op.Path, "{") {
-				gone := strings.ReplaceAll(tg.path, x.ProjectID.String(), uuid.NewString())
-				body := map[string]any{}
-				switch tg.op.ID {
-				case "updateProject":
-					body = map[string]any{"name": "x"}
-				case "createWriteKey", "updateWriteKey":
-					body = map[string]any{"allowed_origins": []string{}}
-				}
-				missing := tg.caller.Do(tg.op.Method, gone, body).WantCode(404, "not_found")
-				malformed := tg.caller.Do(tg.op.Method, strings.ReplaceAll(strings.ReplaceAll(tg.op.Path, "{", "x"), "}", "x"), body).WantCode(404, "not_found")
+				gone := target(tg.op, ghosts(tg.op))
+				missing := tg.caller.Do(tg.op.Method, gone, tg.body).WantCode(404, "not_found")
+				malformed := tg.caller.Do(tg.op.Method, strings.ReplaceAll(strings.ReplaceAll(tg.op.Path, "{", "x"), "}", "x"), tg.body).WantCode(404, "not_found")
 				if detail(missing) != detail(malformed) {
 					t.Errorf("a missing and a malformed id are told apart: %s / %s", missing.Body, malformed.Body)
 				}
@@ -122,25 +108,13 @@ func TestEveryOperationAnswers503WithoutDatabase(t *testing.T) {
 	srv := nimbustest.PrivateServer(t, false)
 	a := apptest.BootOn(t, srv.DSN(embedded.Database))
 	x := a.Tenant(t)
-	all := targets(t, a, x)
+	all := calls(t, a, x)
 	if err := srv.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	valid := map[string]any{
-		"register":        map[string]string{"email": "a@example.com", "password": apptest.Password},
-		"login":           map[string]string{"email": "a@example.com", "password": apptest.Password},
-		"changePassword":  map[string]string{"current_password": apptest.Password, "new_password": "Another-Horse-8"},
-		"createProject":   map[string]string{"name": "x"},
-		"updateProject":   map[string]string{"name": "x"},
-		"rotateKeys":      map[string]any{},
-		"createWriteKey":  map[string]any{"allowed_origins": []string{}},
-		"updateWriteKey":  map[string]any{"allowed_origins": []string{}},
-		"ingestEvents":    x.Batch(apptest.Event{"name": "e"}),
-		"runMetricsQuery": map[string]any{"project_id": x.ProjectID, "measure": "users"},
-	}
 	for _, tg := range all {
 		t.Run(tg.op.ID, func(t *testing.T) {
-			r := tg.caller.Do(tg.op.Method, tg.path, valid[tg.op.ID]).Want(503)
+			r := tg.caller.Do(tg.op.Method, tg.path, tg.body).Want(503)
 			if tg.op.ID != "getHealth" && r.Header.Get("Retry-After") == "" {
 				t.Error("a 503 without Retry-After")
 			}
@@ -161,8 +135,7 @@ func TestServedRoutesAreTheContract(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)
 	for _, op := range api.Operations {
-		path := strings.NewReplacer("{project_id}", uuid.NewString(), "{key_id}", uuid.NewString(), "{event_id}", uuid.NewString()).Replace(op.Path)
-		req, err := http.NewRequestWithContext(t.Context(), op.Method, a.URL+path, nil)
+		req, err := http.NewRequestWithContext(t.Context(), op.Method, a.URL+target(op, ghosts(op)), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/accounts"
+	"github.com/bahagh/nimbus/internal/audit"
 	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/metrics"
 	"github.com/bahagh/nimbus/internal/projects"
+	"github.com/bahagh/nimbus/internal/reports"
 )
 
 // Aliases give each embedded slice a name of its own: two fields called API do not compile.
@@ -20,6 +23,8 @@ type (
 	projectsAPI = projects.API
 	eventsAPI   = events.API
 	metricsAPI  = metrics.API
+	auditAPI    = audit.API
+	reportsAPI  = reports.API
 	healthAPI   = health
 )
 
@@ -29,6 +34,8 @@ type server struct {
 	*projectsAPI
 	*eventsAPI
 	*metricsAPI
+	*auditAPI
+	*reportsAPI
 	*healthAPI
 }
 
@@ -52,5 +59,5 @@ func (r routes) IngestEvents(c echo.Context, _ api.IngestEventsParams) error {
 	if err != nil {
 		return err
 	}
-	return r.events.Ingest(c, body)
+	return r.events.Ingest(c, body, func(project uuid.UUID) error { return httpapi.Authorize(c, project) })
 }

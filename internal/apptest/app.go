@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -252,37 +253,61 @@ func (r *Reply) JSON(v any) {
 	}
 }
 
-// Tenant is an account with a project.
-type Tenant struct {
+// Account is a person who is logged in.
+type Account struct {
 	*Client      // with the access token
+	ID           uuid.UUID
+	Email        string
 	AccessToken  string
 	RefreshToken string
-	ProjectID    uuid.UUID
-	KeyID        string
-	Secret       string
 }
 
-// Password is one that every account of the tests may have.
+// Password is one that every account of the tests has.
 const Password = "Correct-Horse-7"
+
+// Account registers an account.
+func (a *App) Account(t testing.TB) *Account {
+	t.Helper()
+	return a.enter(t, "register", uuid.NewString()+"@example.com", http.StatusCreated)
+}
+
+// Login opens a session of its own for an account that is registered.
+func (a *App) Login(t testing.TB, email string) *Account {
+	t.Helper()
+	return a.enter(t, "login", email, http.StatusOK)
+}
+
+func (a *App) enter(t testing.TB, how, email string, status int) *Account {
+	t.Helper()
+	var s struct {
+		AccessToken  string `json:"access_token"`
+		RefreshToken string `json:"refresh_token"`
+		Account      struct{ ID uuid.UUID }
+	}
+	c := a.Client(t)
+	c.Do("POST", "/v1/auth/"+how, map[string]string{"email": email, "password": Password}).Want(status).JSON(&s)
+	return &Account{Client: c.Bearer(s.AccessToken), ID: s.Account.ID, Email: email, AccessToken: s.AccessToken, RefreshToken: s.RefreshToken}
+}
+
+// Tenant is an account with a project.
+type Tenant struct {
+	*Account
+	ProjectID uuid.UUID
+	KeyID     string
+	Secret    string
+}
 
 // Tenant registers an account and creates a project.
 func (a *App) Tenant(t testing.TB) *Tenant {
 	t.Helper()
-	c := a.Client(t)
-	var s struct {
-		AccessToken  string `json:"access_token"`
-		RefreshToken string `json:"refresh_token"`
-	}
-	c.Do("POST", "/v1/auth/register", map[string]string{"email": uuid.NewString() + "@example.com", "password": Password}).Want(201).JSON(&s)
-	c = c.Bearer(s.AccessToken)
+	account := a.Account(t)
 	var p struct {
 		Project      struct{ ID uuid.UUID }
 		APIKeyID     string `json:"api_key_id"`
 		APIKeySecret string `json:"api_key_secret"`
 	}
-	c.Do("POST", "/v1/projects", map[string]string{"name": t.Name()[:min(len(t.Name()), 100)]}).Want(201).JSON(&p)
-	return &Tenant{Client: c, AccessToken: s.AccessToken, RefreshToken: s.RefreshToken,
-		ProjectID: p.Project.ID, KeyID: p.APIKeyID, Secret: p.APIKeySecret}
+	account.Do("POST", "/v1/projects", map[string]string{"name": t.Name()[:min(len(t.Name()), 100)]}).Want(201).JSON(&p)
+	return &Tenant{Account: account, ProjectID: p.Project.ID, KeyID: p.APIKeyID, Secret: p.APIKeySecret}
 }
 
 // Event is an event as a test writes it.
@@ -307,11 +332,18 @@ func (x *Tenant) Signed(body []byte) *http.Request {
 // SignedAt is Signed with another timestamp.
 func (x *Tenant) SignedAt(body []byte, unixSeconds int64) *http.Request {
 	x.t.Helper()
+	return x.app.Client(x.t).Signed(x.KeyID, x.Secret, http.MethodPost, "/v1/events", body, unixSeconds)
+}
+
+// Signed makes a request that is signed with a key.
+func (c *Client) Signed(keyID, secret, method, target string, body []byte, unixSeconds int64) *http.Request {
+	c.t.Helper()
 	ts := strconv.FormatInt(unixSeconds, 10)
-	req := x.app.Client(x.t).Request(http.MethodPost, "/v1/events", body)
-	req.Header.Set("X-Api-Key-Id", x.KeyID)
+	path, _, _ := strings.Cut(target, "?")
+	req := c.Request(method, target, body)
+	req.Header.Set("X-Api-Key-Id", keyID)
 	req.Header.Set("X-Api-Timestamp", ts)
-	req.Header.Set("X-Api-Signature", projects.Sign(x.Secret, ts, http.MethodPost, "/v1/events", body))
+	req.Header.Set("X-Api-Signature", projects.Sign(secret, ts, method, path, body))
 	return req
 }
 

@@ -30,6 +30,7 @@ var contract = sync.OnceValues(func() (routers.Router, error) {
 		return nil, fmt.Errorf("the contract is not valid: %w", err)
 	}
 	spec.Servers = nil
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
 	return gorillamux.NewRouter(spec)
 })
 

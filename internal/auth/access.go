@@ -11,10 +11,12 @@ import (
 
 	"github.com/bahagh/nimbus/gen/db"
 	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/wire"
 )
 
-// Access answers which projects a caller may read. Every slice that reads on behalf of a caller asks it first. It asks
-// the database each time, so whoever loses access, or whose project is deleted, is refused from the next request on.
+// Access decides who may do what in which project, as the contract's x-role and x-scope say. The edge asks it before
+// every operation. It asks the database each time, so whoever loses a role, or whose project is deleted, is refused from
+// the next request on.
 type Access struct {
 	pool *pgxpool.Pool
 	q    *db.Queries
@@ -23,21 +25,53 @@ type Access struct {
 // NewAccess makes an Access that looks memberships up in pool.
 func NewAccess(pool *pgxpool.Pool) *Access { return &Access{pool: pool, q: db.New()} }
 
-// Project returns nil when the principal of ctx may read the project: the key is of this project, or the account is a
-// member. Otherwise, the project being there or not, it is problem.NotFound.
-func (a *Access) Project(ctx context.Context, projectID uuid.UUID) error {
-	switch p := From(ctx); p.Kind {
-	case KindAPIKey:
+// Scope returns nil when the principal may call the operation at all: a key has its scope. What an account may do, its
+// role in the project decides.
+func (a *Access) Scope(p *Principal, op *wire.Operation) error {
+	switch p.Kind {
+	case KindAccount, KindRefresh: // only where the operation's security takes them
+		return nil
+	case KindAPIKey, KindWriteKey:
+		if p.Allows(op.Scope) {
+			return nil
+		}
+	}
+	return problem.New(problem.CodeInsufficientScope, "This needs the scope %s.", op.Scope)
+}
+
+// Project returns nil when the principal may call the operation on the project: the key is of this project, or the
+// account has the operation's role in it. self says that an account is about to do something to itself that every
+// member may do to himself.
+//
+// Errors: problem.NotFound for whoever has nothing to do with the project, whether it is there or not;
+// insufficient_role for a member whose role is not enough.
+func (a *Access) Project(ctx context.Context, p *Principal, op *wire.Operation, project uuid.UUID, self bool) error {
+	switch p.Kind {
+	case KindAPIKey, KindWriteKey:
 		// The key was alive when the request was authenticated, and so was its project.
-		if p.ProjectID == projectID {
+		if p.ProjectID == project && !op.Deleted {
 			return nil
 		}
 	case KindAccount:
-		_, err := a.q.MemberRole(ctx, a.pool, projectID, p.AccountID)
-		if !errors.Is(err, pgx.ErrNoRows) {
+		member, err := a.q.MemberRole(ctx, a.pool, project, p.AccountID)
+		if errors.Is(err, pgx.ErrNoRows) {
+			break
+		}
+		if err != nil {
 			return wrapLookup(err)
 		}
-	case KindRefresh, KindWriteKey: // they read nothing
+		if member.Deleted != op.Deleted {
+			break
+		}
+		needed := Role(op.Role)
+		if self {
+			needed = RoleViewer
+		}
+		if Role(member.Role).AtLeast(needed) {
+			return nil
+		}
+		return problem.New(problem.CodeInsufficientRole, "This needs the role %s in the project; yours is %s.", needed, member.Role)
+	case KindRefresh: // no operation on a project takes it
 	}
 	return problem.NotFound()
 }

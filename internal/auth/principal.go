@@ -14,7 +14,7 @@ type Principal struct {
 	SessionID uuid.UUID // of a session
 	ProjectID uuid.UUID // of a key: the only project it is good for
 	KeyID     string    // of a key
-	Scopes    []string  // what it may do: the x-scope of operations
+	Scopes    []string  // of a key, what it may do: the x-scope of operations
 
 	// Signature and SignedAt are set on a signed request: they make its events the same events when it is replayed.
 	Signature string
@@ -35,13 +35,8 @@ const (
 	KindWriteKey                 // a public write key
 )
 
-// The scopes of each kind of credentials.
-var (
-	AccountScopes  = []string{"account", "session", "projects:read", "projects:write", "events:read", "metrics:read"}
-	RefreshScopes  = []string{"session"}
-	APIKeyScopes   = []string{"events:write", "events:read", "metrics:read"}
-	WriteKeyScopes = []string{"events:write"}
-)
+// WriteKeyScopes are what every write key may do. An API key has scopes of its own, an account roles.
+var WriteKeyScopes = []string{"events:write"}
 
 // Allows reports whether the principal has the scope.
 func (p *Principal) Allows(scope string) bool { return slices.Contains(p.Scopes, scope) }

@@ -17,7 +17,7 @@ import (
 // for each operation with a body.
 type binder struct{}
 
-// Bind fills in a generated request type.
+// Bind fills in a generated request type, and refuses who may not do this to the project that it names.
 func (binder) Bind(v any, c echo.Context) error {
 	d, ok := v.(wire.Decoder)
 	if !ok {
@@ -30,7 +30,13 @@ func (binder) Bind(v any, c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.DecodeJSON(b)
+	if err := d.DecodeJSON(b); err != nil {
+		return err
+	}
+	if n, ok := v.(wire.ProjectNamer); ok {
+		return Authorize(c, n.NamedProject())
+	}
+	return nil
 }
 
 // JSONBody reads the whole body of a request that says it is JSON. The bytes are valid until the request is answered.

@@ -22,6 +22,8 @@ type Options struct {
 	Registry       prometheus.Registerer
 	AllowedOrigins []string // of browsers; ingestion is open to all and guarded by its keys
 	Credentials    Credentials
+	Access         Access
+	Replies        Replies
 	Operations     map[string]*wire.Operation // the contract's table
 	Spec           []byte                     // the contract itself, as YAML
 	Ready          http.HandlerFunc           // the readiness answer, for its names outside /v1
@@ -56,24 +58,25 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 }
 
 // operationMiddleware builds, from the contract, what runs before each operation: the limit of the body, who may call
-// it, and the check of its parameters. Credentials come first: nobody learns about parameters without them.
+// it, the check of its parameters, and whether the caller may do it to the project that they name. Credentials come
+// first: nobody learns about parameters without them.
 func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 	known := o.Credentials.schemes()
 	ingest, others := newBodies(heldBytes), newBodies(heldOtherBytes)
 	out := make(map[string][]echo.MiddlewareFunc, len(o.Operations))
 	var problems []error
 	for id, op := range o.Operations {
-		g, err := guard(op, known)
+		g, err := guard(op, known, o.Access)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
 		if id == "ingestEvents" {
 			// No deadline: its body is bounded by the server's timeouts and its transaction by the batcher's.
-			out[id] = []echo.MiddlewareFunc{ingest.limited(maxIngestBytes), g, checkParams(op)}
+			out[id] = []echo.MiddlewareFunc{ingest.limited(maxIngestBytes), g, checkParams(op), authorize(op, o.Access)}
 			continue
 		}
-		out[id] = []echo.MiddlewareFunc{others.limited(maxBodyBytes), deadline, g, checkParams(op)}
+		out[id] = []echo.MiddlewareFunc{others.limited(maxBodyBytes), deadline, describe, g, checkParams(op), authorize(op, o.Access), once(op, o.Replies)}
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("the contract cannot be served: %w", errors.Join(problems...))

@@ -70,6 +70,22 @@ type testBundle struct {
 
 var wrongType = problem.New(problem.CodeWrongTokenType, "another kind")
 
+var keyScopes = []string{"events:write", "events:read", "metrics:read"}
+
+// openAccess lets everyone do everything that his scopes allow; who has none needs none.
+type openAccess struct{}
+
+func (openAccess) Scope(p *auth.Principal, op *wire.Operation) error {
+	if p.Scopes == nil || p.Allows(op.Scope) {
+		return nil
+	}
+	return problem.New(problem.CodeInsufficientScope, "no")
+}
+
+func (openAccess) Project(context.Context, *auth.Principal, *wire.Operation, uuid.UUID, bool) error {
+	return nil
+}
+
 // credentials take each kind's own name as valid, and say no to everything else.
 func credentials() Credentials {
 	token := func(valid, other string, scopes []string) func(context.Context, string) (*auth.Principal, error) {
@@ -86,9 +102,9 @@ func credentials() Credentials {
 		}
 	}
 	return Credentials{
-		Access:  token("access", "refresh", auth.AccountScopes),
-		Refresh: token("refresh", "access", auth.RefreshScopes),
-		Secret:  token("secret", "", auth.APIKeyScopes),
+		Access:  token("access", "refresh", nil),
+		Refresh: token("refresh", "access", nil),
+		Secret:  token("secret", "", keyScopes),
 		WriteKey: func(_ context.Context, key, origin string) (*auth.Principal, error) {
 			if origin != "https://shop.example" {
 				return nil, problem.New(problem.CodeOriginNotAllowed, "not from here")
@@ -103,7 +119,7 @@ func credentials() Credentials {
 			if signature != fmt.Sprintf("%s:%s:%s:%s", timestamp, method, path, b) {
 				return nil, problem.New(problem.CodeInvalidSignature, "no")
 			}
-			return &auth.Principal{KeyID: keyID, Scopes: auth.APIKeyScopes}, nil
+			return &auth.Principal{KeyID: keyID, Scopes: keyScopes}, nil
 		},
 	}
 }
@@ -113,7 +129,7 @@ func setup(t *testing.T, origins ...string) *testBundle {
 	s := &testBundle{handlers: &handlers{}, log: &syncBuffer{}, reg: prometheus.NewRegistry()}
 	var err error
 	s.echo, err = New(s.handlers, Options{AppName: "Test", Log: slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Registry: s.reg, AllowedOrigins: origins, Credentials: credentials(), Operations: api.Operations, Spec: openapi.YAML,
+		Registry: s.reg, AllowedOrigins: origins, Credentials: credentials(), Access: openAccess{}, Operations: api.Operations, Spec: openapi.YAML,
 		Ready: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }})
 	if err != nil {
 		t.Fatal(err)
@@ -165,21 +181,25 @@ func TestTheServerIsNotBuiltWhenAnOperationCannotBeGuarded(t *testing.T) {
 	ops := map[string]*wire.Operation{
 		"nothing":      {ID: "nothing"},
 		"noSecurity":   {ID: "noSecurity", Scope: "account"},
-		"noScope":      {ID: "noScope", Security: []wire.Requirement{ok}},
-		"unknown":      {ID: "unknown", Scope: "account", Security: []wire.Requirement{ok, {"cookieAuth": nil}}},
-		"halfASigning": {ID: "halfASigning", Scope: "account", Security: []wire.Requirement{{"apiKeyId": nil}}},
-		"tooMuch":      {ID: "tooMuch", Scope: "account", Security: []wire.Requirement{{"bearerAuth": nil, "apiKey": nil}}},
-		"emptyOne":     {ID: "emptyOne", Scope: "account", Security: []wire.Requirement{{}}},
-		"good":         {ID: "good", Scope: "account", Security: []wire.Requirement{ok}},
+		"noScope":      {ID: "noScope", Role: "account", Security: []wire.Requirement{ok}},
+		"noRole":       {ID: "noRole", Scope: "account", Security: []wire.Requirement{ok}},
+		"openProject":  {ID: "openProject", Scope: "account", Role: "account", Project: "path", Security: []wire.Requirement{ok}},
+		"noProject":    {ID: "noProject", Scope: "account", Role: "admin", Security: []wire.Requirement{ok}},
+		"unknown":      {ID: "unknown", Scope: "account", Role: "account", Security: []wire.Requirement{ok, {"cookieAuth": nil}}},
+		"halfASigning": {ID: "halfASigning", Scope: "account", Role: "account", Security: []wire.Requirement{{"apiKeyId": nil}}},
+		"tooMuch":      {ID: "tooMuch", Scope: "account", Role: "account", Security: []wire.Requirement{{"bearerAuth": nil, "apiKey": nil}}},
+		"emptyOne":     {ID: "emptyOne", Scope: "account", Role: "account", Security: []wire.Requirement{{}}},
+		"good":         {ID: "good", Scope: "account", Role: "account", Security: []wire.Requirement{ok}},
 		"public":       {ID: "public", Public: true},
 	}
 	_, err := New(&handlers{}, Options{Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Credentials: credentials(),
-		Operations: ops, Spec: openapi.YAML, Ready: func(http.ResponseWriter, *http.Request) {}})
+		Access: openAccess{}, Operations: ops, Spec: openapi.YAML, Ready: func(http.ResponseWriter, *http.Request) {}})
 	if err == nil {
 		t.Fatal("the server was built")
 	}
 	for id, want := range map[string]string{
-		"nothing": "states neither its security and x-scope nor that it is public", "noSecurity": "states neither", "noScope": "states neither",
+		"nothing": "states neither its security, x-scope and x-role nor that it is public", "noSecurity": "states neither", "noScope": "states neither",
+		"noRole": "states neither", "openProject": `has the x-role account and names its project in "path"`, "noProject": `has the x-role admin and names its project in ""`,
 		"unknown": `requires "cookieAuth", which no code checks`, "halfASigning": `requires "apiKeyId", which`,
 		"tooMuch": `requires "apiKey+bearerAuth", which`, "emptyOne": `requires "", which`,
 	} {
@@ -202,7 +222,8 @@ func TestNobodyPassesWithoutCredentials(t *testing.T) {
 		if op.Public {
 			continue
 		}
-		path := strings.NewReplacer("{project_id}", uuid.NewString(), "{key_id}", uuid.NewString(), "{event_id}", uuid.NewString()).Replace(op.Path)
+		path := strings.NewReplacer("{project_id}", uuid.NewString(), "{key_id}", uuid.NewString(), "{event_id}", uuid.NewString(),
+			"{session_id}", uuid.NewString(), "{account_id}", uuid.NewString(), "{api_key_id}", "nk_x").Replace(op.Path)
 		for _, headers := range [][]string{nil, {"Authorization", "Basic YTpi"}, {"Authorization", "Bearer "}, {"Authorization", "Bearer"}, {"Cookie", "access=access"}, {"Authorization", "Bearer forged"}} {
 			w := s.do(op.Method, path, "{}", slices.Concat(headers, []string{"Content-Type", "application/json"})...)
 			p := decodeProblem(t, w)
@@ -279,15 +300,15 @@ func TestEachKindOfCredentialsOpensWhatTheContractSays(t *testing.T) {
 
 func TestAPrincipalWithoutTheScopeIsRefused(t *testing.T) {
 	t.Parallel()
-	op := &wire.Operation{ID: "x", Scope: "projects:write", Security: []wire.Requirement{{"refreshToken": nil}}}
+	op := &wire.Operation{ID: "x", Scope: "projects:write", Role: "account", Security: []wire.Requirement{{"apiKey": nil}}}
 	cr := credentials()
-	g, err := guard(op, cr.schemes())
+	g, err := guard(op, cr.schemes(), openAccess{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := echo.New()
 	req := httptest.NewRequest(http.MethodGet, "/", nil)
-	req.Header.Set("Authorization", "Bearer refresh")
+	req.Header.Set("X-Api-Key", "secret")
 	err = g(func(echo.Context) error { t.Error("the handler was reached"); return nil })(e.NewContext(req, httptest.NewRecorder()))
 	if !problem.Is(err, problem.CodeInsufficientScope) {
 		t.Errorf("%v", err)

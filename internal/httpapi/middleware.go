@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -16,6 +17,8 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bahagh/nimbus/internal/auth"
 )
 
 const requestIDKey = "nimbus.request_id"
@@ -54,6 +57,26 @@ func newRequestID() string {
 	var b [10]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return crockford.EncodeToString(b[:])
+}
+
+// describe notes where a request comes from, for the audit log and the list of sessions. Ingestion needs neither.
+func describe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		agent := strings.ToValidUTF8(r.UserAgent(), "")
+		c.SetRequest(r.WithContext(auth.WithRequest(r.Context(), auth.Request{
+			ID: requestID(c), IP: remoteIP(r), UserAgent: strings.ToValidUTF8(agent[:min(len(agent), auth.MaxUserAgent)], "")})))
+		return next(c)
+	}
+}
+
+// remoteIP is the address of whoever opened the connection.
+func remoteIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 // httpMetrics are the numbers of every request. The route is the contract's path, never the caller's: a scanner must
@@ -193,7 +216,7 @@ func cors(origins []string) []echo.MiddlewareFunc {
 		AllowOrigins: origins, ExposeHeaders: expose, MaxAge: maxAgeSeconds,
 		AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowHeaders: []string{echo.HeaderAuthorization, echo.HeaderContentType, echo.HeaderContentEncoding, echo.HeaderXRequestID,
-			headerKeyID, headerTimestamp, headerSignature, headerSecret, headerWriteKey},
+			headerKeyID, headerTimestamp, headerSignature, headerSecret, headerWriteKey, headerIdempotencyKey},
 	})
 	return []echo.MiddlewareFunc{ingest, rest}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/bahagh/nimbus/internal/auth"
@@ -21,6 +22,12 @@ type Credentials struct {
 	Secret    func(ctx context.Context, secret string) (*auth.Principal, error)
 	WriteKey  func(ctx context.Context, key, origin string) (*auth.Principal, error)
 	Signature func(ctx context.Context, keyID, timestamp, signature, method, path string, body func() ([]byte, error)) (*auth.Principal, error)
+}
+
+// Access decides who may call what on which project.
+type Access interface {
+	Scope(p *auth.Principal, op *wire.Operation) error
+	Project(ctx context.Context, p *auth.Principal, op *wire.Operation, project uuid.UUID, self bool) error
 }
 
 // scheme is one way to prove who one is: a set of security schemes that the contract requires together.
@@ -100,12 +107,15 @@ func bearerToken(r *http.Request) string {
 
 // guard returns the middleware that enforces the security of one operation: one of the alternatives, in the order of
 // the contract. It fails when the contract requires something that nothing here can check.
-func guard(op *wire.Operation, known map[string]scheme) (echo.MiddlewareFunc, error) {
+func guard(op *wire.Operation, known map[string]scheme, access Access) (echo.MiddlewareFunc, error) {
 	if op.Public {
 		return func(next echo.HandlerFunc) echo.HandlerFunc { return next }, nil
 	}
-	if len(op.Security) == 0 || op.Scope == "" {
-		return nil, fmt.Errorf("operation %s states neither its security and x-scope nor that it is public", op.ID)
+	if len(op.Security) == 0 || op.Scope == "" || op.Role == "" {
+		return nil, fmt.Errorf("operation %s states neither its security, x-scope and x-role nor that it is public", op.ID)
+	}
+	if (op.Role == wire.RoleAccount) != (op.Project == "") {
+		return nil, fmt.Errorf("operation %s has the x-role %s and names its project in %q", op.ID, op.Role, op.Project)
 	}
 	var alternatives []scheme
 	var names []string
@@ -134,8 +144,8 @@ func guard(op *wire.Operation, known map[string]scheme) (echo.MiddlewareFunc, er
 				}
 				return err
 			}
-			if !p.Allows(op.Scope) {
-				return problem.New(problem.CodeInsufficientScope, "This needs the scope %s.", op.Scope)
+			if err := access.Scope(p, op); err != nil {
+				return err
 			}
 			r := c.Request()
 			c.SetRequest(r.WithContext(auth.WithPrincipal(r.Context(), p)))
@@ -199,4 +209,56 @@ func checkParams(op *wire.Operation) echo.MiddlewareFunc {
 			return next(c)
 		}
 	}
+}
+
+const authorizeKey = "nimbus.authorize"
+
+// authorize refuses whoever may not do this to the project that the request names. A project in the path or the query is
+// checked before the body is read; one in the body as soon as it is decoded, by Authorize.
+func authorize(op *wire.Operation, access Access) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		if op.Public || op.Project == "" || op.Project == wire.ProjectOfCaller {
+			return next
+		}
+		return func(c echo.Context) error {
+			check := func(project uuid.UUID) error {
+				ctx := c.Request().Context()
+				p := auth.From(ctx)
+				self := false
+				if op.Self != "" && p.Kind == auth.KindAccount {
+					id, err := uuid.Parse(c.Param(op.Self))
+					self = err == nil && id == p.AccountID
+				}
+				return access.Project(ctx, p, op, project, self)
+			}
+			named := ""
+			switch op.Project {
+			case wire.InPath:
+				named = c.Param("project_id")
+			case wire.InQuery:
+				named = c.QueryParam("project_id")
+			default:
+				c.Set(authorizeKey, check)
+				return next(c)
+			}
+			project, err := uuid.Parse(named)
+			if err != nil {
+				return problem.NotFound() // the check of the parameters has let it through, so this is not reached
+			}
+			if err := check(project); err != nil {
+				return err
+			}
+			return next(c)
+		}
+	}
+}
+
+// Authorize refuses whoever may not do what he asks for to the project that his body names. Bodies that the strict
+// handler decodes are checked by the binder; who decodes one himself calls it before anything else.
+func Authorize(c echo.Context, project uuid.UUID) error {
+	check, ok := c.Get(authorizeKey).(func(uuid.UUID) error)
+	if !ok {
+		return fmt.Errorf("%s names its project in a body in which the contract has none", c.Path())
+	}
+	return check(project)
 }

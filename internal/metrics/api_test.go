@@ -1,7 +1,6 @@
 package metrics_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -42,16 +41,8 @@ type bench struct {
 func setup(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{pool: nimbustest.DB(t)}
-	b.api = metrics.NewAPI(b.pool, allow, limits, func() time.Time { return now })
+	b.api = metrics.NewAPI(b.pool, limits, func() time.Time { return now })
 	return b
-}
-
-// allow knows one project.
-func allow(_ context.Context, id uuid.UUID) error {
-	if id != project {
-		return problem.NotFound()
-	}
-	return nil
 }
 
 // refused reports whether the error is the caller's to mend.
@@ -382,18 +373,6 @@ func TestABucketThatIsNotOverIsMarked(t *testing.T) {
 	future := b.query(t, api.QueryMetricsParams{From: ptr(now.Add(3 * time.Hour)), To: ptr(now.Add(5 * time.Hour))})
 	if future.Meta.IncompleteFrom == nil || !future.Meta.IncompleteFrom.Equal(future.From) || *future.Total != 0 {
 		t.Errorf("the future is incomplete from its start: %+v", future.Meta)
-	}
-}
-
-func TestAProjectOfSomeoneElseIsNotFoundWhateverIsAsked(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	b.store(t, other, "a", 1, now)
-	for _, p := range []api.QueryMetricsParams{{ProjectID: other}, {ProjectID: other, Tz: ptr("Mars/Olympus")}} {
-		_, err := b.api.QueryMetrics(t.Context(), api.QueryMetricsRequestObject{Params: p})
-		if !problem.Is(err, problem.CodeNotFound) {
-			t.Errorf("%+v: %v, want not found", p, err)
-		}
 	}
 }
 

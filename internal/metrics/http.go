@@ -18,15 +18,13 @@ import (
 
 // API is the metrics part of the contract's server.
 type API struct {
-	store  store
-	access func(context.Context, uuid.UUID) error
-	now    func() time.Time
+	store store
+	now   func() time.Time
 }
 
-// NewAPI returns the operations. They only read from the pool, which may be a replica's. access returns an error, the
-// 404, when the caller may not see the project; it is asked before anything else is done.
-func NewAPI(pool *pgxpool.Pool, access func(context.Context, uuid.UUID) error, limits Limits, now func() time.Time) *API {
-	return &API{store: newStore(pool, limits), access: access, now: now}
+// NewAPI returns the operations. They only read from the pool, which may be a replica's.
+func NewAPI(pool *pgxpool.Pool, limits Limits, now func() time.Time) *API {
+	return &API{store: newStore(pool, limits), now: now}
 }
 
 // QueryMetrics measures events by time.
@@ -78,9 +76,6 @@ func inBody(err error) error {
 
 func (a *API) answer(ctx context.Context, projectID uuid.UUID, read func() (*Ask, error)) (*api.MetricsResult, error) {
 	start := a.now()
-	if err := a.access(ctx, projectID); err != nil {
-		return nil, err
-	}
 	ask, err := read()
 	if err != nil {
 		return nil, err

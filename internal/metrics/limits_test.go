@@ -17,7 +17,7 @@ import (
 
 // limited is the API of a bench with other limits.
 func (b *bench) limited(l metrics.Limits) *bench {
-	return &bench{pool: b.pool, api: metrics.NewAPI(b.pool, allow, l, func() time.Time { return now })}
+	return &bench{pool: b.pool, api: metrics.NewAPI(b.pool, l, func() time.Time { return now })}
 }
 
 func day(person string, at time.Time) event { return event{name: "e", user: person, ts: at} }

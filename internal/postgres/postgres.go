@@ -69,10 +69,22 @@ func Open(ctx context.Context, url string, size int, opts ...Option) (*pgxpool.P
 	return pool, nil
 }
 
-// InTx runs fn in a transaction. It commits when fn returns nil and rolls back when fn returns an error, which is returned
+type txKey struct{}
+
+// WithTx returns a context in which InTx is part of tx: what it does is there when tx commits, and not before. It is for
+// whoever must join what happens further in to something of its own, and knows that nothing there needs a connection besides.
+func WithTx(ctx context.Context, tx pgx.Tx) context.Context {
+	return context.WithValue(ctx, txKey{}, tx)
+}
+
+// InTx runs fn in a transaction, or in a part of that of WithTx that is undone by itself. It commits when fn returns nil and rolls back when fn returns an error, which is returned
 // as it is, or panics, in which case the panic goes on. fn must neither commit nor keep the transaction.
 func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) (err error) {
-	tx, err := pool.Begin(ctx)
+	begin := pool.Begin
+	if outer, ok := ctx.Value(txKey{}).(pgx.Tx); ok {
+		begin = outer.Begin
+	}
+	tx, err := begin(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}

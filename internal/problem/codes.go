@@ -21,9 +21,14 @@ const (
 	CodeSessionEnded         Code = "session_ended"
 	CodeOriginNotAllowed     Code = "origin_not_allowed"
 	CodeInsufficientScope    Code = "insufficient_scope"
+	CodeInsufficientRole     Code = "insufficient_role"
 	CodeNotFound             Code = "not_found"
 	CodeMethodNotAllowed     Code = "method_not_allowed"
 	CodeEmailTaken           Code = "email_taken"
+	CodeAlreadyMember        Code = "already_member"
+	CodeLastOwner            Code = "last_owner"
+	CodeIdempotencyRunning   Code = "idempotency_in_progress"
+	CodeIdempotencyReused    Code = "idempotency_key_reused"
 	CodeBodyTooLarge         Code = "body_too_large"
 	CodeUnsupportedMediaType Code = "unsupported_media_type"
 	CodeUnsupportedEncoding  Code = "unsupported_encoding"
@@ -62,14 +67,19 @@ var kinds = []Kind{
 	{CodeSessionEnded, http.StatusUnauthorized, "The session is over", "Log in again."},
 	{CodeOriginNotAllowed, http.StatusForbidden, "The write key is not for this origin", "Add the origin to the write key's allowed_origins."},
 	{CodeInsufficientScope, http.StatusForbidden, "The key is not for this use", "Use a key that has the scope the detail names."},
+	{CodeInsufficientRole, http.StatusForbidden, "The role is not enough", "Ask an owner or admin of the project for the role the detail names, or to do it for you."},
 	{CodeNotFound, http.StatusNotFound, "Not found", "Check the id and the account. What belongs to someone else is not found either."},
 	{CodeMethodNotAllowed, http.StatusMethodNotAllowed, "The path does not take this method", "The Allow header lists those it takes."},
 	{CodeEmailTaken, http.StatusConflict, "The address is taken", "Log in, or register another address."},
+	{CodeAlreadyMember, http.StatusConflict, "The account is a member already", "Change its role with PATCH instead."},
+	{CodeLastOwner, http.StatusConflict, "A project keeps an owner", "Make another member owner first, or delete the project."},
+	{CodeIdempotencyRunning, http.StatusConflict, "The same request is being answered", "Send it again after Retry-After seconds: the answer is then the first one's."},
 	{CodeBodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "Send it in parts. The limit is meant before and after decompression."},
 	{CodeUnsupportedMediaType, http.StatusUnsupportedMediaType, "The body must be application/json", "Set Content-Type to application/json."},
 	{CodeUnsupportedEncoding, http.StatusUnsupportedMediaType, "The compression is not known", "Use gzip or zstd, or none."},
 	{CodeValidation, http.StatusUnprocessableEntity, "Fields are not valid", "errors names every bad field and says what is wrong with it."},
 	{CodeAllRejected, http.StatusUnprocessableEntity, "Every event was refused", "errors names every bad field of every event. Nothing was stored."},
+	{CodeIdempotencyReused, http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request", "Use a new key for each request, and the same only to send the same request again."},
 	{CodeLimitReached, http.StatusUnprocessableEntity, "There are too many already", "Delete one first; the detail names the limit."},
 	{CodeQueryTooHeavy, http.StatusUnprocessableEntity, "Answering would take too much", "Ask for less: the detail says what to narrow. The same question would be refused again."},
 	{CodeInternal, http.StatusInternalServerError, "Something went wrong in the server", "Try again; if it stays, give the operator the request_id."},

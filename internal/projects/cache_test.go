@@ -45,7 +45,7 @@ func TestEveryNodeForgetsAKeyThatStopped(t *testing.T) {
 			_, _, err := b.projects.RotateKeys(t.Context(), b.account, p.ID, 0)
 			return err
 		},
-		"deletion": func(p projects.Project) error { return b.projects.Delete(t.Context(), b.account, p.ID) },
+		"deletion": func(p projects.Project) error { return b.projects.Delete(t.Context(), p.ID) },
 	} {
 		project, pair := b.create(t, name)
 		for range 2 {

@@ -1,9 +1,13 @@
-// Package projects holds projects, who may see them, and the keys that send events to them.
+// Package projects holds projects, their members, and the keys that send events to them.
 //
 // What it guarantees:
 //
-//   - A project is seen by its members and by nobody else. One that belongs to someone else, was deleted, or never was
-//     is the same answer, word for word.
+//   - Who may do what is decided before, by auth.Access. A project that was deleted, or never was, is the same answer,
+//     word for word.
+//   - A project always has an owner: its changes of members happen one after the other, each with the roles as they are
+//     then, and one that would lose the last owner is refused.
+//   - A key has no scope that the role of whoever made it did not allow.
+//   - Every change is in the audit log, in the same transaction.
 //   - A secret leaves the server once, in the reply that made it. The database holds it sealed (package secretbox) and
 //     hashed: a copy of the database alone signs nothing.
 //   - A rotated, expired or deleted key stops before the reply that says so, on every node: each verification asks the

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	openapi_types "github.com/oapi-codegen/runtime/types"
+
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/auth"
 )
@@ -77,7 +79,7 @@ func (a *API) UpdateProject(ctx context.Context, req api.UpdateProjectRequestObj
 
 // DeleteProject deletes a project.
 func (a *API) DeleteProject(ctx context.Context, req api.DeleteProjectRequestObject) (api.DeleteProjectResponseObject, error) {
-	if err := a.projects.Delete(ctx, auth.From(ctx).AccountID, req.ProjectID); err != nil {
+	if err := a.projects.Delete(ctx, req.ProjectID); err != nil {
 		return nil, err
 	}
 	return api.DeleteProject204Response{}, nil
@@ -112,7 +114,7 @@ func (a *API) RotateKeys(ctx context.Context, req api.RotateKeysRequestObject) (
 
 // CreateWriteKey creates a write key.
 func (a *API) CreateWriteKey(ctx context.Context, req api.CreateWriteKeyRequestObject) (api.CreateWriteKeyResponseObject, error) {
-	key, err := a.projects.CreateWriteKey(ctx, auth.From(ctx).AccountID, req.ProjectID, req.Body.AllowedOrigins)
+	key, err := a.projects.CreateWriteKey(ctx, req.ProjectID, req.Body.AllowedOrigins)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +123,7 @@ func (a *API) CreateWriteKey(ctx context.Context, req api.CreateWriteKeyRequestO
 
 // ListWriteKeys lists a project's write keys.
 func (a *API) ListWriteKeys(ctx context.Context, req api.ListWriteKeysRequestObject) (api.ListWriteKeysResponseObject, error) {
-	keys, err := a.projects.WriteKeys(ctx, auth.From(ctx).AccountID, req.ProjectID)
+	keys, err := a.projects.WriteKeys(ctx, req.ProjectID)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +136,7 @@ func (a *API) ListWriteKeys(ctx context.Context, req api.ListWriteKeysRequestObj
 
 // UpdateWriteKey replaces the origins of a write key.
 func (a *API) UpdateWriteKey(ctx context.Context, req api.UpdateWriteKeyRequestObject) (api.UpdateWriteKeyResponseObject, error) {
-	key, err := a.projects.UpdateWriteKey(ctx, auth.From(ctx).AccountID, req.ProjectID, req.KeyID, req.Body.AllowedOrigins)
+	key, err := a.projects.UpdateWriteKey(ctx, req.ProjectID, req.KeyID, req.Body.AllowedOrigins)
 	if err != nil {
 		return nil, err
 	}
@@ -143,10 +145,105 @@ func (a *API) UpdateWriteKey(ctx context.Context, req api.UpdateWriteKeyRequestO
 
 // DeleteWriteKey ends a write key.
 func (a *API) DeleteWriteKey(ctx context.Context, req api.DeleteWriteKeyRequestObject) (api.DeleteWriteKeyResponseObject, error) {
-	if err := a.projects.DeleteWriteKey(ctx, auth.From(ctx).AccountID, req.ProjectID, req.KeyID); err != nil {
+	if err := a.projects.DeleteWriteKey(ctx, req.ProjectID, req.KeyID); err != nil {
 		return nil, err
 	}
 	return api.DeleteWriteKey204Response{}, nil
+}
+
+// CreateAPIKey creates an API key.
+func (a *API) CreateAPIKey(ctx context.Context, req api.CreateAPIKeyRequestObject) (api.CreateAPIKeyResponseObject, error) {
+	want := NewKey{Name: req.Body.Name, ExpiresAt: req.Body.ExpiresAt, Scopes: make([]string, len(req.Body.Scopes))}
+	for i, scope := range req.Body.Scopes {
+		want.Scopes[i] = string(scope)
+	}
+	key, pair, err := a.projects.CreateAPIKey(ctx, auth.From(ctx).AccountID, req.ProjectID, want)
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateAPIKey201JSONResponse{APIKey: apiAPIKey(key), APIKeySecret: pair.Secret}, nil
+}
+
+// ListAPIKeys lists a project's API keys.
+func (a *API) ListAPIKeys(ctx context.Context, req api.ListAPIKeysRequestObject) (api.ListAPIKeysResponseObject, error) {
+	keys, err := a.projects.APIKeys(ctx, req.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	reply := api.ListAPIKeys200JSONResponse{Items: make([]api.APIKey, len(keys))}
+	for i, k := range keys {
+		reply.Items[i] = apiAPIKey(k)
+	}
+	return reply, nil
+}
+
+// UpdateAPIKey changes an API key.
+func (a *API) UpdateAPIKey(ctx context.Context, req api.UpdateAPIKeyRequestObject) (api.UpdateAPIKeyResponseObject, error) {
+	key, err := a.projects.UpdateAPIKey(ctx, req.ProjectID, req.APIKeyID, KeyChange{Name: req.Body.Name, ExpiresAt: req.Body.ExpiresAt})
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateAPIKey200JSONResponse(apiAPIKey(key)), nil
+}
+
+// RevokeAPIKey ends an API key.
+func (a *API) RevokeAPIKey(ctx context.Context, req api.RevokeAPIKeyRequestObject) (api.RevokeAPIKeyResponseObject, error) {
+	if err := a.projects.RevokeAPIKey(ctx, req.ProjectID, req.APIKeyID); err != nil {
+		return nil, err
+	}
+	return api.RevokeAPIKey204Response{}, nil
+}
+
+// ListMembers lists a project's members.
+func (a *API) ListMembers(ctx context.Context, req api.ListMembersRequestObject) (api.ListMembersResponseObject, error) {
+	members, err := a.projects.Members(ctx, req.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	reply := api.ListMembers200JSONResponse{Items: make([]api.Member, len(members))}
+	for i, m := range members {
+		reply.Items[i] = apiMember(m)
+	}
+	return reply, nil
+}
+
+// AddMember adds a member to a project.
+func (a *API) AddMember(ctx context.Context, req api.AddMemberRequestObject) (api.AddMemberResponseObject, error) {
+	member, err := a.projects.AddMember(ctx, auth.From(ctx).AccountID, req.ProjectID, string(req.Body.Email), auth.Role(req.Body.Role))
+	if err != nil {
+		return nil, err
+	}
+	return api.AddMember201JSONResponse(apiMember(member)), nil
+}
+
+// UpdateMember changes a member's role.
+func (a *API) UpdateMember(ctx context.Context, req api.UpdateMemberRequestObject) (api.UpdateMemberResponseObject, error) {
+	member, err := a.projects.UpdateMember(ctx, auth.From(ctx).AccountID, req.ProjectID, req.AccountID, auth.Role(req.Body.Role))
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateMember200JSONResponse(apiMember(member)), nil
+}
+
+// RemoveMember removes a member from a project.
+func (a *API) RemoveMember(ctx context.Context, req api.RemoveMemberRequestObject) (api.RemoveMemberResponseObject, error) {
+	if err := a.projects.RemoveMember(ctx, auth.From(ctx).AccountID, req.ProjectID, req.AccountID); err != nil {
+		return nil, err
+	}
+	return api.RemoveMember204Response{}, nil
+}
+
+func apiAPIKey(k APIKey) api.APIKey {
+	scopes := make([]api.KeyScope, len(k.Scopes))
+	for i, s := range k.Scopes {
+		scopes[i] = api.KeyScope(s)
+	}
+	return api.APIKey{ID: k.ID, Name: k.Name, Main: k.Main, Scopes: scopes, CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy,
+		ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt}
+}
+
+func apiMember(m Member) api.Member {
+	return api.Member{AccountID: m.AccountID, Email: openapi_types.Email(m.Email), Role: api.Role(m.Role), AddedAt: m.AddedAt}
 }
 
 func apiProject(p Project) api.Project {

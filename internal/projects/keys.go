@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -41,9 +42,14 @@ type sealedKey struct {
 	box       []byte
 	sealedBy  string // the id of the key the box was sealed under
 	hash      []byte
+	name      string
+	main      bool
+	scopes    []string
+	createdBy uuid.UUID
+	expiresAt *time.Time
 }
 
-// newPair makes a key pair and what is stored of it.
+// newPair makes a key pair and what is stored of it; the caller adds what it may do.
 func newPair(ring *secretbox.Ring, projectID uuid.UUID) (Pair, sealedKey, error) {
 	pair := Pair{ID: keyIDPrefix + randomText(keyIDChars), Secret: secretPrefix + randomText(secretChars)}
 	// The id as additional data: a box copied into another row of the database does not open there.
@@ -51,7 +57,7 @@ func newPair(ring *secretbox.Ring, projectID uuid.UUID) (Pair, sealedKey, error)
 	if err != nil {
 		return Pair{}, sealedKey{}, fmt.Errorf("seal the secret of key %s: %w", pair.ID, err)
 	}
-	return pair, sealedKey{pair.ID, projectID, box, sealedBy, secretHash(pair.Secret)}, nil
+	return pair, sealedKey{id: pair.ID, projectID: projectID, box: box, sealedBy: sealedBy, hash: secretHash(pair.Secret)}, nil
 }
 
 func newWriteKey() string { return writeKeyPrefix + randomText(writeKeyChars) }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/auth"
 	"github.com/bahagh/nimbus/internal/nimbustest"
 	"github.com/bahagh/nimbus/internal/problem"
@@ -53,7 +54,7 @@ func setup(t testing.TB) *testBundle {
 	t.Helper()
 	b := &testBundle{pool: nimbustest.DB(t), clock: &clock{now: time.Date(2026, 1, 15, 10, 30, 0, 0, time.UTC)}}
 	ring := newRing(t, 1)
-	b.projects = projects.New(b.pool, ring, b.clock.Now)
+	b.projects = projects.New(b.pool, ring, auth.KeyScopes(api.Operations), b.clock.Now)
 	b.keys = projects.NewKeys(b.pool, ring, b.clock.Now)
 	b.api = projects.NewAPI(b.projects)
 	b.account = b.newAccount(t, "ada@example.com")
@@ -132,7 +133,7 @@ func (b *testBundle) works(t testing.TB, pair projects.Pair, want bool, when str
 }
 
 func asAccount(t testing.TB, id uuid.UUID) context.Context {
-	return auth.WithPrincipal(t.Context(), &auth.Principal{Kind: auth.KindAccount, AccountID: id, Scopes: auth.AccountScopes})
+	return auth.WithPrincipal(t.Context(), &auth.Principal{Kind: auth.KindAccount, AccountID: id})
 }
 
 // wantProblem fails the test unless err is this problem in every respect.

@@ -2,37 +2,40 @@ package projects
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/bahagh/nimbus/internal/audit"
+	"github.com/bahagh/nimbus/internal/auth"
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/secretbox"
 )
-
-// roleOwner is the role of whoever creates a project.
-const roleOwner = "owner"
 
 // clockSkew is how far the clocks of two nodes may be apart without a rotated key living on: a pair that is to stop at
 // once ends this long ago, so that a node whose clock is behind ours refuses it too.
 const clockSkew = clockToleranceSeconds * time.Second
 
-// Projects creates, changes and deletes projects and their keys on behalf of accounts. Each method answers
-// problem.NotFound for a project that the account is not a member of, that was deleted, or that never was.
+// Projects creates, changes and deletes projects, their members and their keys on behalf of accounts that may: whoever
+// calls has asked auth.Access before. Each method answers problem.NotFound for a project that was deleted or never was.
 type Projects struct {
 	pool  *pgxpool.Pool
 	store store
 	ring  *secretbox.Ring
 	now   func() time.Time
 
-	changed func() // called after each change that keys may feel
+	scopes  map[string]auth.Role // that keys can have, with the role that each needs
+	changed func()               // called after each change that keys may feel
 }
 
-// New makes a Projects that keeps everything in pool and seals secrets with ring.
-func New(pool *pgxpool.Pool, ring *secretbox.Ring, now func() time.Time) *Projects {
-	return &Projects{pool: pool, store: newStore(pool), ring: ring, now: now, changed: func() {}}
+// New makes a Projects that keeps everything in pool and seals secrets with ring. scopes are those that keys can have, each
+// with the role that whoever gives it to a key must have.
+func New(pool *pgxpool.Pool, ring *secretbox.Ring, scopes map[string]auth.Role, now func() time.Time) *Projects {
+	return &Projects{pool: pool, store: newStore(pool), ring: ring, scopes: scopes, now: now, changed: func() {}}
 }
 
 // OnChange names what is to be called after each change of a project or its keys, before the change is answered.
@@ -49,8 +52,8 @@ type Settings struct {
 type Project struct {
 	Settings
 	ID        uuid.UUID
-	Role      string // of the member
-	APIKeyID  string // of the newest pair
+	Role      auth.Role // of the member
+	APIKeyID  string    // of the newest main pair without an end; empty when there is none
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -67,10 +70,21 @@ func (p *Projects) Create(ctx context.Context, accountID uuid.UUID, settings Set
 		if err := p.store.createProject(ctx, tx, id, accountID, settings); err != nil {
 			return err
 		}
-		project, pair, err = p.issuePair(ctx, tx, accountID, id)
-		return err
+		if project, pair, err = p.issuePair(ctx, tx, accountID, id); err != nil {
+			return err
+		}
+		changes := make(audit.Changes)
+		diffSettings(changes, Settings{}, settings)
+		return audit.Record(ctx, tx, audit.Entry{ProjectID: id, Action: audit.ProjectCreate, Target: id.String(), Changes: changes})
 	})
 	return project, pair, err
+}
+
+// diffSettings adds what differs to the changes.
+func diffSettings(c audit.Changes, before, after Settings) {
+	c.Diff("name", before.Name, after.Name)
+	c.Diff("description", before.Description, after.Description)
+	c.Diff("data_retention_days", before.DataRetentionDays, after.DataRetentionDays)
 }
 
 // Get returns one project.
@@ -110,30 +124,40 @@ type Change struct {
 // Update changes a project and returns it as it is then.
 func (p *Projects) Update(ctx context.Context, accountID, projectID uuid.UUID, change Change) (Project, error) {
 	var project Project
-	err := p.inLockedProject(ctx, accountID, projectID, func(tx pgx.Tx) error {
+	err := p.inLockedProject(ctx, projectID, func(tx pgx.Tx) error {
+		before, err := p.store.project(ctx, tx, accountID, projectID)
+		if err != nil {
+			return err
+		}
 		if err := p.store.updateProject(ctx, tx, projectID, change); err != nil {
 			return err
 		}
-		var err error
-		project, err = p.store.project(ctx, tx, accountID, projectID)
-		return err
+		if project, err = p.store.project(ctx, tx, accountID, projectID); err != nil {
+			return err
+		}
+		changes := make(audit.Changes)
+		diffSettings(changes, before.Settings, project.Settings)
+		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.ProjectUpdate, Target: projectID.String(), Changes: changes})
 	})
 	return project, err
 }
 
 // Delete makes a project and all its keys disappear, for everyone and at once. Purge removes what is left of it.
-func (p *Projects) Delete(ctx context.Context, accountID, projectID uuid.UUID) error {
-	return p.inLockedProject(ctx, accountID, projectID, func(tx pgx.Tx) error {
-		return p.store.markDeleted(ctx, tx, projectID, p.now())
+func (p *Projects) Delete(ctx context.Context, projectID uuid.UUID) error {
+	return p.inLockedProject(ctx, projectID, func(tx pgx.Tx) error {
+		if err := p.store.markDeleted(ctx, tx, projectID, p.now()); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.ProjectDelete, Target: projectID.String()})
 	})
 }
 
-// RotateKeys gives a project a new pair. Every earlier pair stops at once, or after grace; one that was to stop sooner
+// RotateKeys gives a project a new main pair. Every earlier main pair stops at once, or after grace; one that was to stop sooner
 // still does.
 func (p *Projects) RotateKeys(ctx context.Context, accountID, projectID uuid.UUID, grace time.Duration) (Project, Pair, error) {
 	var project Project
 	var pair Pair
-	err := p.inLockedProject(ctx, accountID, projectID, func(tx pgx.Tx) error {
+	err := p.inLockedProject(ctx, projectID, func(tx pgx.Tx) error {
 		end := p.now().Add(grace)
 		if grace <= 0 {
 			end = p.now().Add(-clockSkew)
@@ -141,20 +165,29 @@ func (p *Projects) RotateKeys(ctx context.Context, accountID, projectID uuid.UUI
 		if err := p.store.expireAPIKeys(ctx, tx, projectID, end); err != nil {
 			return err
 		}
-		var err error
-		project, pair, err = p.issuePair(ctx, tx, accountID, projectID)
-		return err
+		before, err := p.store.project(ctx, tx, accountID, projectID)
+		if err != nil {
+			return err
+		}
+		if project, pair, err = p.issuePair(ctx, tx, accountID, projectID); err != nil {
+			return err
+		}
+		changes := audit.Changes{"grace_seconds": {New: int64(grace / time.Second)}}
+		changes.Diff("api_key_id", before.APIKeyID, pair.ID)
+		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.KeyRotate, Target: pair.ID, Changes: changes})
 	})
 	return project, pair, err
 }
 
-// issuePair gives a project one more pair, and returns the project as it is with it.
+// issuePair gives a project one more main pair, which may do everything that keys can, and returns the project as it is with it.
 func (p *Projects) issuePair(ctx context.Context, tx pgx.Tx, accountID, projectID uuid.UUID) (Project, Pair, error) {
 	pair, sealed, err := newPair(p.ring, projectID)
 	if err != nil {
 		return Project{}, Pair{}, err
 	}
-	if err := p.store.createAPIKey(ctx, tx, sealed); err != nil {
+	sealed.name, sealed.main, sealed.createdBy = mainKeyName, true, accountID
+	sealed.scopes = slices.Sorted(maps.Keys(p.scopes))
+	if _, err := p.store.createAPIKey(ctx, tx, sealed); err != nil {
 		return Project{}, Pair{}, err
 	}
 	project, err := p.store.project(ctx, tx, accountID, projectID)
@@ -164,16 +197,12 @@ func (p *Projects) issuePair(ctx context.Context, tx pgx.Tx, accountID, projectI
 	return project, pair, nil
 }
 
-// inLockedProject runs fn in a transaction, once the account is known to be a member and the project is locked. Without
-// the lock two rotations at once would each leave a pair without an end, and the limit on write keys could be passed.
-func (p *Projects) inLockedProject(ctx context.Context, accountID, projectID uuid.UUID, fn func(pgx.Tx) error) error {
+// inLockedProject runs fn in a transaction, once the project is locked. Without the lock two rotations at once would each
+// leave a pair without an end, limits could be passed, and two owners who demote each other would leave none.
+func (p *Projects) inLockedProject(ctx context.Context, projectID uuid.UUID, fn func(pgx.Tx) error) error {
 	// Also when the commit failed: then it is not known whether it happened.
 	defer p.changed()
 	return postgres.InTx(ctx, p.pool, func(tx pgx.Tx) error {
-		// First the membership: who is no member must not be able to make the members wait.
-		if err := p.store.checkMember(ctx, tx, accountID, projectID); err != nil {
-			return err
-		}
 		if err := p.store.lockProject(ctx, tx, projectID); err != nil {
 			return err
 		}

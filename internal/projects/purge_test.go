@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/auth"
 	"github.com/bahagh/nimbus/internal/problem"
 	"github.com/bahagh/nimbus/internal/projects"
 )
@@ -29,7 +31,7 @@ func (b *testBundle) fill(t testing.TB, project uuid.UUID, n int) {
 		CROSS JOIN (VALUES (60, 'minute'), (3600, 'hour'), (86400, 'day')) AS g(seconds, field)
 		CROSS JOIN LATERAL (VALUES (e.name), ('')) AS n(name)
 		WHERE e.project_id = $1 GROUP BY 1, 2, 3, 4`, project)
-	if _, err := b.projects.CreateWriteKey(context.Background(), b.account, project, nil); err != nil {
+	if _, err := b.projects.CreateWriteKey(context.Background(), project, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -77,7 +79,7 @@ func TestPurgeRemovesEverythingOfDeletedProjectsAndNothingElse(t *testing.T) {
 		project, _ := b.create(t, "Deleted")
 		b.fill(t, project.ID, 20)
 		gone = append(gone, project.ID)
-		if err := b.projects.Delete(t.Context(), b.account, project.ID); err != nil {
+		if err := b.projects.Delete(t.Context(), project.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,7 +103,7 @@ func TestPurgeGoesOnWhereItWasStopped(t *testing.T) {
 	b := setup(t)
 	project, _ := b.create(t, "Large")
 	b.fill(t, project.ID, 35_000)
-	if err := b.projects.Delete(t.Context(), b.account, project.ID); err != nil {
+	if err := b.projects.Delete(t.Context(), project.ID); err != nil {
 		t.Fatal(err)
 	}
 
@@ -117,7 +119,7 @@ func TestPurgeGoesOnWhereItWasStopped(t *testing.T) {
 	}
 	defer pool.Close()
 	b.clock.advance(3 * time.Minute)
-	err = projects.New(pool, newRing(t, 1), b.clock.Now).Purge(ctx)
+	err = projects.New(pool, newRing(t, 1), auth.KeyScopes(api.Operations), b.clock.Now).Purge(ctx)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("a Purge that was stopped: error %v", err)
 	}
@@ -160,7 +162,7 @@ func TestOnlyMembersSeeADeletionAndOnlyOfADeletedProject(t *testing.T) {
 	b.fill(t, project.ID, 7)
 	_, err := b.projects.Deletion(t.Context(), b.account, project.ID)
 	wantProblem(t, err, problem.NotFound(), "a project that is not deleted")
-	if err := b.projects.Delete(t.Context(), b.account, project.ID); err != nil {
+	if err := b.projects.Delete(t.Context(), project.ID); err != nil {
 		t.Fatal(err)
 	}
 	_, err = b.projects.Deletion(t.Context(), b.newAccount(t, "eve@example.com"), project.ID)
@@ -180,7 +182,7 @@ func TestEventsThatArriveDuringTheDeletionAreInItsNumbers(t *testing.T) {
 	b := setup(t)
 	project, _ := b.create(t, "Deleted")
 	b.fill(t, project.ID, 20)
-	if err := b.projects.Delete(t.Context(), b.account, project.ID); err != nil {
+	if err := b.projects.Delete(t.Context(), project.ID); err != nil {
 		t.Fatal(err)
 	}
 	b.exec(t, `INSERT INTO events SELECT project_id, overlay(id::text placing 'f' from 36)::uuid, ts, received_at, seq, name, user_id, anonymous_id, props
@@ -207,7 +209,7 @@ func TestAProjectThatCannotBePurgedDoesNotKeepTheOthersWaiting(t *testing.T) {
 	b.exec(t, `CREATE TABLE hold (project_id uuid REFERENCES projects)`)
 	b.exec(t, `INSERT INTO hold VALUES ($1)`, stuck.ID)
 	for _, p := range []projects.Project{stuck, other} {
-		if err := b.projects.Delete(t.Context(), b.account, p.ID); err != nil {
+		if err := b.projects.Delete(t.Context(), p.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -226,7 +228,7 @@ func TestAProjectIsLeftAloneForAWhileAfterItsDeletion(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	project, _ := b.create(t, "Deleted")
-	if err := b.projects.Delete(t.Context(), b.account, project.ID); err != nil {
+	if err := b.projects.Delete(t.Context(), project.ID); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.projects.Purge(t.Context()); err != nil {

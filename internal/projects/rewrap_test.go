@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/auth"
 	"github.com/bahagh/nimbus/internal/projects"
 )
 
@@ -36,7 +38,7 @@ func TestRewrapBringsEverySecretUnderTheCurrentKey(t *testing.T) {
 // insertPair stores a pair whose secret is sealed under a ring of the test's choice.
 func (b *testBundle) insertPair(t testing.TB, project projects.Project, ringKey byte) {
 	t.Helper()
-	_, _, err := projects.New(b.pool, newRing(t, ringKey), b.clock.Now).RotateKeys(t.Context(), b.account, project.ID, 0)
+	_, _, err := projects.New(b.pool, newRing(t, ringKey), auth.KeyScopes(api.Operations), b.clock.Now).RotateKeys(t.Context(), b.account, project.ID, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/db"
+	"github.com/bahagh/nimbus/internal/auth"
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/problem"
 )
@@ -33,10 +34,7 @@ func (s store) createProject(ctx context.Context, tx db.DBTX, id, accountID uuid
 	if err != nil {
 		return fmt.Errorf("create project: %w", err)
 	}
-	if err := s.q.MemberCreate(ctx, tx, id, accountID, roleOwner); err != nil {
-		return fmt.Errorf("create the owner of project %s: %w", id, err)
-	}
-	return nil
+	return s.addMember(ctx, tx, id, accountID, auth.RoleOwner)
 }
 
 func (s store) project(ctx context.Context, tx db.DBTX, accountID, projectID uuid.UUID) (Project, error) {
@@ -63,7 +61,7 @@ func projectOf(row db.ProjectsForAccountRow) Project {
 	return Project{
 		ID:       row.ID,
 		Settings: Settings{Name: row.Name, Description: row.Description, DataRetentionDays: row.DataRetentionDays},
-		Role:     row.Role, APIKeyID: row.APIKeyID,
+		Role:     auth.Role(row.Role), APIKeyID: row.APIKeyID,
 		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
 	}
 }
@@ -81,13 +79,6 @@ func (s store) updateProject(ctx context.Context, tx db.DBTX, id uuid.UUID, chan
 func (s store) markDeleted(ctx context.Context, tx db.DBTX, id uuid.UUID, now time.Time) error {
 	if err := s.q.ProjectMarkDeleted(ctx, tx, now, id); err != nil {
 		return fmt.Errorf("delete project: %w", err)
-	}
-	return nil
-}
-
-func (s store) checkMember(ctx context.Context, tx db.DBTX, accountID, projectID uuid.UUID) error {
-	if _, err := s.q.MemberRole(ctx, tx, projectID, accountID); err != nil {
-		return absentOr(err, "load membership")
 	}
 	return nil
 }
@@ -132,7 +123,7 @@ func (s store) purge(ctx context.Context, id uuid.UUID, now time.Time) error {
 	for _, part := range []struct {
 		what string
 		step func(context.Context, db.DBTX, uuid.UUID) (int64, error)
-	}{{"counts", s.q.ProjectPurgeCounts}, {"event keys", s.q.ProjectPurgeEventKeys}} {
+	}{{"counts", s.q.ProjectPurgeCounts}, {"event keys", s.q.ProjectPurgeEventKeys}, {"audit log", s.q.ProjectPurgeAudit}} {
 		for {
 			deleted, err := part.step(ctx, s.pool, id)
 			if err != nil {
@@ -174,16 +165,161 @@ func (s store) purgeEvents(ctx context.Context, project, from uuid.UUID) (uuid.U
 	return end, err
 }
 
-// API keys --------------------------------------------------------------------------------------------------------
+// Members ---------------------------------------------------------------------------------------------------------
 
-func (s store) createAPIKey(ctx context.Context, tx db.DBTX, key sealedKey) error {
-	err := s.q.APIKeyCreate(ctx, tx, db.APIKeyCreateParams{
-		ID: key.id, ProjectID: key.projectID, SecretBox: key.box, SecretKeyID: key.sealedBy, SecretHash: key.hash,
-	})
-	if err != nil {
-		return fmt.Errorf("create API key: %w", err)
+func (s store) addMember(ctx context.Context, tx db.DBTX, projectID, accountID uuid.UUID, role auth.Role) error {
+	if err := s.q.MemberCreate(ctx, tx, projectID, accountID, string(role)); err != nil {
+		return fmt.Errorf("add a member to project %s: %w", projectID, err)
 	}
 	return nil
+}
+
+func (s store) members(ctx context.Context, projectID uuid.UUID) ([]Member, error) {
+	rows, err := s.q.MembersForProject(ctx, s.pool, projectID)
+	if err != nil {
+		return nil, fmt.Errorf("list members: %w", err)
+	}
+	members := make([]Member, len(rows))
+	for i, row := range rows {
+		members[i] = memberOf(db.MemberForProjectRow(row))
+	}
+	return members, nil
+}
+
+// member returns problem.NotFound for an account that is not a member.
+func (s store) member(ctx context.Context, tx db.DBTX, projectID, accountID uuid.UUID) (Member, error) {
+	row, err := s.q.MemberForProject(ctx, tx, projectID, accountID)
+	if err != nil {
+		return Member{}, absentOr(err, "load member")
+	}
+	return memberOf(row), nil
+}
+
+// candidate finds the account of an address; it finds nothing for text that PostgreSQL cannot hold.
+func (s store) candidate(ctx context.Context, tx db.DBTX, email string) (id uuid.UUID, found bool, err error) {
+	id, err = s.q.MemberCandidate(ctx, tx, email)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return id, false, nil
+	}
+	if err != nil {
+		return id, false, fmt.Errorf("find the account of an address: %w", err)
+	}
+	return id, true, nil
+}
+
+func (s store) countMembers(ctx context.Context, tx db.DBTX, projectID uuid.UUID) (int64, error) {
+	n, err := s.q.MemberCount(ctx, tx, projectID)
+	if err != nil {
+		return 0, fmt.Errorf("count members: %w", err)
+	}
+	return n, nil
+}
+
+func (s store) countOwners(ctx context.Context, tx db.DBTX, projectID uuid.UUID) (int64, error) {
+	n, err := s.q.MemberOwners(ctx, tx, projectID)
+	if err != nil {
+		return 0, fmt.Errorf("count owners: %w", err)
+	}
+	return n, nil
+}
+
+func (s store) setRole(ctx context.Context, tx db.DBTX, projectID, accountID uuid.UUID, role auth.Role) error {
+	if err := s.q.MemberSetRole(ctx, tx, string(role), projectID, accountID); err != nil {
+		return fmt.Errorf("set the role of a member: %w", err)
+	}
+	return nil
+}
+
+func (s store) removeMember(ctx context.Context, tx db.DBTX, projectID, accountID uuid.UUID) error {
+	if err := s.q.MemberDelete(ctx, tx, projectID, accountID); err != nil {
+		return fmt.Errorf("remove a member: %w", err)
+	}
+	return nil
+}
+
+func memberOf(row db.MemberForProjectRow) Member {
+	return Member{AccountID: row.AccountID, Email: row.Email, Role: auth.Role(row.Role), AddedAt: row.CreatedAt.UTC()}
+}
+
+// API keys --------------------------------------------------------------------------------------------------------
+
+func (s store) createAPIKey(ctx context.Context, tx db.DBTX, key sealedKey) (APIKey, error) {
+	row, err := s.q.APIKeyCreate(ctx, tx, db.APIKeyCreateParams{
+		ID: key.id, ProjectID: key.projectID, SecretBox: key.box, SecretKeyID: key.sealedBy, SecretHash: key.hash,
+		Name: key.name, Main: key.main, Scopes: key.scopes, CreatedBy: &key.createdBy, ExpiresAt: key.expiresAt,
+	})
+	if err != nil {
+		return APIKey{}, fmt.Errorf("create API key: %w", err)
+	}
+	return apiKeyOf(row), nil
+}
+
+// countAPIKeys counts the keys beside the main pairs that are alive.
+func (s store) countAPIKeys(ctx context.Context, tx db.DBTX, projectID uuid.UUID, now time.Time) (int64, error) {
+	n, err := s.q.APIKeyCount(ctx, tx, projectID, now)
+	if err != nil {
+		return 0, fmt.Errorf("count API keys: %w", err)
+	}
+	return n, nil
+}
+
+func (s store) apiKeys(ctx context.Context, projectID uuid.UUID) ([]APIKey, error) {
+	rows, err := s.q.APIKeysForProject(ctx, s.pool, projectID)
+	if err != nil {
+		return nil, fmt.Errorf("list API keys: %w", err)
+	}
+	keys := make([]APIKey, len(rows))
+	for i, row := range rows {
+		keys[i] = apiKeyOf(row)
+	}
+	return keys, nil
+}
+
+func (s store) apiKey(ctx context.Context, tx db.DBTX, projectID uuid.UUID, id string) (APIKey, error) {
+	row, err := s.q.APIKeyForProject(ctx, tx, projectID, id)
+	if err != nil {
+		return APIKey{}, absentOr(err, "load API key")
+	}
+	return apiKeyOf(row), nil
+}
+
+func (s store) updateAPIKey(ctx context.Context, tx db.DBTX, projectID uuid.UUID, id string, change KeyChange) (APIKey, error) {
+	row, err := s.q.APIKeyUpdate(ctx, tx, db.APIKeyUpdateParams{Name: change.Name, ExpiresAt: change.ExpiresAt, ProjectID: projectID, ID: id})
+	if err != nil {
+		return APIKey{}, absentOr(err, "update API key")
+	}
+	return apiKeyOf(row), nil
+}
+
+func (s store) deleteAPIKey(ctx context.Context, tx db.DBTX, projectID uuid.UUID, id string) error {
+	n, err := s.q.APIKeyDelete(ctx, tx, projectID, id)
+	if err != nil {
+		return fmt.Errorf("delete API key: %w", err)
+	}
+	if n == 0 {
+		return problem.NotFound()
+	}
+	return nil
+}
+
+func (s store) keysUsed(ctx context.Context, ids []string, usedAts []time.Time) error {
+	if err := s.q.APIKeysUsed(ctx, s.pool, ids, usedAts); err != nil {
+		return fmt.Errorf("store when keys were last used: %w", err)
+	}
+	return nil
+}
+
+func apiKeyOf(row db.APIKey) APIKey {
+	return APIKey{ID: row.ID, Name: row.Name, Main: row.Main, Scopes: row.Scopes, CreatedAt: row.CreatedAt.UTC(), CreatedBy: row.CreatedBy,
+		ExpiresAt: utc(row.ExpiresAt), LastUsedAt: utc(row.LastUsedAt)}
+}
+
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := t.UTC()
+	return &u
 }
 
 func (s store) expireAPIKeys(ctx context.Context, tx db.DBTX, projectID uuid.UUID, end time.Time) error {
@@ -219,7 +355,7 @@ func foundKey(row db.APIKey, err error) (apiKey, bool, error) {
 	if err != nil {
 		return apiKey{}, false, fmt.Errorf("find API key: %w", err)
 	}
-	return apiKey{id: row.ID, projectID: row.ProjectID, box: row.SecretBox, sealedBy: row.SecretKeyID, expiresAt: row.ExpiresAt}, true, nil
+	return apiKey{id: row.ID, projectID: row.ProjectID, box: row.SecretBox, sealedBy: row.SecretKeyID, scopes: row.Scopes, expiresAt: row.ExpiresAt}, true, nil
 }
 
 func (s store) secretsToRewrap(ctx context.Context, currentID, after string) ([]boxedSecret, error) {
@@ -292,6 +428,14 @@ func (s store) deleteWriteKey(ctx context.Context, tx db.DBTX, projectID, id uui
 		return problem.NotFound()
 	}
 	return nil
+}
+
+func (s store) writeKey(ctx context.Context, tx db.DBTX, projectID, id uuid.UUID) (WriteKey, error) {
+	row, err := s.q.WriteKeyForProject(ctx, tx, id, projectID)
+	if err != nil {
+		return WriteKey{}, absentOr(err, "load write key")
+	}
+	return writeKeyOf(row), nil
 }
 
 // writeKeyByKey finds a write key by its text.

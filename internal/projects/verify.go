@@ -38,12 +38,17 @@ type Keys struct {
 	ring  *secretbox.Ring
 	now   func() time.Time
 	cache keyCache
+	uses  *auth.Uses[string]
 }
 
 // NewKeys makes a Keys that finds keys in pool and opens their secrets with ring.
 func NewKeys(pool *pgxpool.Pool, ring *secretbox.Ring, now func() time.Time) *Keys {
-	return &Keys{store: newStore(pool), ring: ring, now: now}
+	store := newStore(pool)
+	return &Keys{store: store, ring: ring, now: now, uses: auth.NewUses(store.keysUsed)}
 }
+
+// LastUsed is when API keys were last used. Somebody must run it.
+func (k *Keys) LastUsed() *auth.Uses[string] { return k.uses }
 
 // apiKey is a key that is alive, as the store finds it.
 type apiKey struct {
@@ -51,6 +56,7 @@ type apiKey struct {
 	projectID uuid.UUID
 	box       []byte
 	sealedBy  string
+	scopes    []string
 	expiresAt *time.Time // nil: lives until it is rotated
 	secret    []byte     // opened, where it was needed
 }
@@ -103,8 +109,9 @@ func (k *Keys) VerifySignature(ctx context.Context, keyID, timestamp, signature,
 			"X-Api-Signature is not the signature of this request: %.20q %.200q with a body of %d bytes, signed at %s with the secret of %s.",
 			method, path, len(content), timestamp, key.id)
 	}
+	k.uses.Note(key.id, k.now())
 	return &auth.Principal{
-		Kind: auth.KindAPIKey, ProjectID: key.projectID, KeyID: key.id, Scopes: auth.APIKeyScopes,
+		Kind: auth.KindAPIKey, ProjectID: key.projectID, KeyID: key.id, Scopes: key.scopes,
 		Signature: signature, SignedAt: signedAt,
 	}, nil
 }
@@ -122,8 +129,9 @@ func (k *Keys) VerifySecret(ctx context.Context, secret string) (*auth.Principal
 			return nil, err
 		}
 		if found && key.alive(k.now()) {
+			k.uses.Note(key.id, k.now())
 			return &auth.Principal{
-				Kind: auth.KindAPIKey, ProjectID: key.projectID, KeyID: key.id, Scopes: auth.APIKeyScopes,
+				Kind: auth.KindAPIKey, ProjectID: key.projectID, KeyID: key.id, Scopes: key.scopes,
 			}, nil
 		}
 	}

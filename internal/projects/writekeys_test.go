@@ -69,7 +69,7 @@ func TestChangedOriginsAndDeletedWriteKeysActAtOnce(t *testing.T) {
 	b := setup(t)
 	ctx := asAccount(t, b.account)
 	project, _ := b.create(t, "Web shop")
-	key, err := b.projects.CreateWriteKey(ctx, b.account, project.ID, []string{"https://a.example"})
+	key, err := b.projects.CreateWriteKey(ctx, project.ID, []string{"https://a.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestChangedOriginsAndDeletedWriteKeysActAtOnce(t *testing.T) {
 	if _, err := b.keys.VerifyWriteKey(ctx, key.Key, "https://b.example"); err != nil {
 		t.Errorf("the origin added: %v", err)
 	}
-	if err := b.projects.DeleteWriteKey(ctx, b.account, project.ID, key.ID); err != nil {
+	if err := b.projects.DeleteWriteKey(ctx, project.ID, key.ID); err != nil {
 		t.Fatal(err)
 	}
 	_, err = b.keys.VerifyWriteKey(ctx, key.Key, "https://b.example")
@@ -100,7 +100,7 @@ func TestBadOriginsChangeNothing(t *testing.T) {
 	b := setup(t)
 	ctx := asAccount(t, b.account)
 	project, _ := b.create(t, "Web shop")
-	key, err := b.projects.CreateWriteKey(ctx, b.account, project.ID, []string{"https://a.example"})
+	key, err := b.projects.CreateWriteKey(ctx, project.ID, []string{"https://a.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestBadOriginsChangeNothing(t *testing.T) {
 	wantProblem(t, err, want, "create")
 	_, err = b.api.UpdateWriteKey(ctx, api.UpdateWriteKeyRequestObject{ProjectID: project.ID, KeyID: key.ID, Body: bad})
 	wantProblem(t, err, want, "update")
-	keys, err := b.projects.WriteKeys(ctx, b.account, project.ID)
+	keys, err := b.projects.WriteKeys(ctx, project.ID)
 	if err != nil || len(keys) != 1 || !slices.Equal(keys[0].AllowedOrigins, []string{"https://a.example"}) {
 		t.Errorf("write keys %+v, %v", keys, err)
 	}
@@ -127,7 +127,7 @@ func TestAProjectHasAtMost100WriteKeysHoweverManyAreMadeAtOnce(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for range 15 {
-				_, err := b.projects.CreateWriteKey(t.Context(), b.account, project.ID, nil)
+				_, err := b.projects.CreateWriteKey(t.Context(), project.ID, nil)
 				switch {
 				case err == nil:
 					made.Add(1)
@@ -143,17 +143,17 @@ func TestAProjectHasAtMost100WriteKeysHoweverManyAreMadeAtOnce(t *testing.T) {
 	if made.Load() != 100 || refused.Load() != 20 {
 		t.Errorf("%d were made and %d refused, want 100 and 20", made.Load(), refused.Load())
 	}
-	keys, err := b.projects.WriteKeys(t.Context(), b.account, project.ID)
+	keys, err := b.projects.WriteKeys(t.Context(), project.ID)
 	if err != nil || len(keys) != 100 {
 		t.Errorf("%d write keys are listed, %v", len(keys), err)
 	}
-	if _, err := b.projects.CreateWriteKey(t.Context(), b.account, other.ID, nil); err != nil {
+	if _, err := b.projects.CreateWriteKey(t.Context(), other.ID, nil); err != nil {
 		t.Errorf("the limit of one project holds for another: %v", err)
 	}
-	if err := b.projects.DeleteWriteKey(t.Context(), b.account, project.ID, keys[0].ID); err != nil {
+	if err := b.projects.DeleteWriteKey(t.Context(), project.ID, keys[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.projects.CreateWriteKey(t.Context(), b.account, project.ID, nil); err != nil {
+	if _, err := b.projects.CreateWriteKey(t.Context(), project.ID, nil); err != nil {
 		t.Errorf("no write key after one was deleted: %v", err)
 	}
 }

@@ -5,10 +5,21 @@ import (
 	"net/textproto"
 	"net/url"
 	"slices"
+
+	"github.com/google/uuid"
 )
 
 // Requirement is one AND-set of security schemes with the scopes each must have.
 type Requirement map[string][]string
+
+// ProjectOfCaller says that an operation names no project and is about all those that the caller may read.
+const ProjectOfCaller = "caller"
+
+// RoleAccount is the x-role of an operation that concerns the caller's own account and no project.
+const RoleAccount = "account"
+
+// ProjectNamer is a request body that names the project it is about.
+type ProjectNamer interface{ NamedProject() uuid.UUID }
 
 // Operation is one row of the operation table generated from the contract.
 type Operation struct {
@@ -16,7 +27,11 @@ type Operation struct {
 	Method       string
 	Path         string // as in the contract: /v1/projects/{project_id}
 	Route        string // as the router wants it: /v1/projects/:project_id
-	Scope        string // x-scope
+	Scope        string // x-scope: what a key needs
+	Role         string // x-role: what an account needs in the project; "account" where no project is concerned
+	Project      string // where the project is named: InPath, InQuery, InBody, or ProjectOfCaller; empty where none is concerned
+	Deleted      bool   // x-project: deleted: it is about projects that are deleted
+	Self         string // x-self: the path parameter that, being the caller's own account, makes every role enough
 	Sensitive    bool   // x-sensitive
 	Public       bool   // security: []
 	Security     []Requirement
@@ -24,6 +39,15 @@ type Operation struct {
 	Statuses     []int // documented statuses, sorted
 	Body         bool
 	BodyRequired bool
+}
+
+// TakesKeys reports whether a key may call the operation, rather than only an account.
+func (o *Operation) TakesKeys() bool {
+	return slices.ContainsFunc(o.Security, func(r Requirement) bool {
+		_, access := r["bearerAuth"]
+		_, refresh := r["refreshToken"]
+		return !access && !refresh
+	})
 }
 
 // CheckParams checks the path, query and declared header parameters of r against the contract and returns every

@@ -153,6 +153,11 @@ func (d *decoders) method(m *method) {
 		m.text = fmt.Sprintf("\n// DecodeJSON reads and checks one %[1]s. Its strings and raw members alias b; slices it\n"+
 			"// requires are used again. The error is a *wire.SyntaxError or wire.Errors.\n"+
 			"func (v *%[1]s) DecodeJSON(b []byte) error {\nr := wire.NewReader(b)\nv.decode(r)\nreturn r.Finish()\n}\n", m.typ)
+		if namesProject(m.schema) {
+			d.imports[`"github.com/google/uuid"`] = true
+			m.text += fmt.Sprintf("\n// NamedProject returns the project that the request is about.\n"+
+				"func (v *%s) NamedProject() uuid.UUID { return v.ProjectID }\n", m.typ)
+		}
 	}
 	m.text += b.String()
 }

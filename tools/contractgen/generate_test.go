@@ -47,6 +47,7 @@ paths:
     post:
       operationId: postA
       x-scope: a:write
+      x-role: account
       security: [{key: []}]
       parameters:
         - {name: p, in: query, schema: {type: string}}
@@ -112,6 +113,17 @@ func TestRefuses(t *testing.T) {
 		"no security":            {"      security: [{key: []}]\n", "", "POST /v1/a: states no security"},
 		"optional security":      {"security: [{key: []}]", "security: [{key: []}, {}]", "empty security requirement"},
 		"no scope":               {"      x-scope: a:write\n", "", "POST /v1/a: has security but no x-scope"},
+		"no role":                {"      x-role: account\n", "", "POST /v1/a: has security but no x-role"},
+		"unknown role":           {"x-role: account", "x-role: boss", "x-role must be one of account viewer admin owner"},
+		"role without a project": {"x-role: account", "x-role: viewer", "names no project_id"},
+		"project without a role": {"{name: p, in: query, schema: {type: string}}", "{name: project_id, in: query, required: true, schema: {type: string, format: uuid}}", "is about a project, so x-role must be viewer, admin or owner"},
+		"optional project":       {"{name: p, in: query, schema: {type: string}}", "{name: project_id, in: query, schema: {type: string, format: uuid}}", "must be a required UUID"},
+		"optional in the body":   {"s: {type: string}", "s: {type: string}\n        project_id: {type: string, format: uuid}", "project_id in the body must be a required UUID"},
+		"every project, no role": {"x-role: account", "x-role: account\n      x-project: caller", "is about a project"},
+		"every project, admin":   {"x-role: account", "x-role: admin\n      x-project: caller", "x-role must be viewer"},
+		"deleted, not in path":   {"x-role: account", "x-role: viewer\n      x-project: deleted", "x-role must be account, or x-project caller"},
+		"self of nothing":        {"x-role: account", "x-role: account\n      x-self: p", "x-self must name a path parameter"},
+		"role of a public one":   {"      x-scope: a:write\n      x-role: account\n      security: [{key: []}]", "      x-role: account\n      security: []", "x-role has no effect"},
 		"scope of a public one":  {"security: [{key: []}]", "security: []", "x-scope has no effect"},
 		"inline body":            {"{$ref: '#/components/schemas/A'}", "{type: string}", "must be a $ref"},
 		"other JSON body":        {"application/json:", "application/merge-patch+json:", "not supported; use application/json"},

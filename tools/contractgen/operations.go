@@ -88,6 +88,7 @@ func (o *operations) row(at string, item *openapi3.PathItem, path, method string
 	var b strings.Builder
 	fmt.Fprintf(&b, "{\nID: %q,\nMethod: %q,\nPath: %q,\nRoute: %q,\n", op.OperationID, method, path, pathParam.ReplaceAllString(path, ":$1"))
 	o.security(&b, at, op)
+	o.access(&b, at, item, op)
 	if o.boolExt(at, op.Extensions, "x-sensitive") {
 		b.WriteString("Sensitive: true,\n")
 	}
@@ -119,8 +120,10 @@ func (o *operations) security(b *strings.Builder, at string, op *openapi3.Operat
 		o.add(at, "states no security; say security: [] if it is public")
 		return
 	case len(*op.Security) == 0:
-		if _, ok := op.Extensions["x-scope"]; ok {
-			o.add(at, "is public, so x-scope has no effect")
+		for _, name := range []string{"x-scope", "x-role", "x-project", "x-self"} {
+			if _, ok := op.Extensions[name]; ok {
+				o.add(at, "is public, so %s has no effect", name)
+			}
 		}
 		b.WriteString("Public: true,\n")
 		return

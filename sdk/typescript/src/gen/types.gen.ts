@@ -116,6 +116,38 @@ export type Account = {
     created_at: string;
 };
 
+export type SessionInfo = {
+    id: string;
+    /**
+     * When it was opened.
+     */
+    created_at: string;
+    /**
+     * When one of its tokens was last used, to the minute.
+     */
+    last_seen_at: string;
+    /**
+     * Unless it is refreshed.
+     */
+    expires_at: string;
+    /**
+     * From where it was opened, when that is known.
+     */
+    ip?: string;
+    /**
+     * With what it was opened, when that is known.
+     */
+    user_agent?: string;
+    /**
+     * True for the session of this request.
+     */
+    current: boolean;
+};
+
+export type SessionList = {
+    items: Array<SessionInfo>;
+};
+
 export type ProjectName = string;
 
 export type ProjectDescription = string;
@@ -146,7 +178,7 @@ export type Project = {
     data_retention_days: DataRetentionDays;
     role: Role;
     /**
-     * The id of the newest key pair.
+     * The id of the main key pair; empty when it was revoked or is running out.
      */
     api_key_id: string;
     created_at: string;
@@ -171,7 +203,9 @@ export type ProjectDeletion = {
 };
 
 /**
- * What the caller may do in the project.
+ * What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
+ * owner; an `owner` also makes and unmakes owners, and deletes the project.
+ *
  */
 export const Role = {
     /**
@@ -189,7 +223,9 @@ export const Role = {
 } as const;
 
 /**
- * What the caller may do in the project.
+ * What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
+ * owner; an `owner` also makes and unmakes owners, and deletes the project.
+ *
  */
 export type Role = typeof Role[keyof typeof Role];
 
@@ -238,6 +274,177 @@ export type WriteKey = {
 
 export type WriteKeyList = {
     items: Array<WriteKey>;
+};
+
+/**
+ * What a key may do; the `x-scope` of the operations that take keys.
+ */
+export const KeyScope = {
+    /**
+     * ScopeEventsWrite
+     */
+    SCOPE_EVENTS_WRITE: 'events:write',
+    /**
+     * ScopeEventsRead
+     */
+    SCOPE_EVENTS_READ: 'events:read',
+    /**
+     * ScopeMetricsRead
+     */
+    SCOPE_METRICS_READ: 'metrics:read'
+} as const;
+
+/**
+ * What a key may do; the `x-scope` of the operations that take keys.
+ */
+export type KeyScope = typeof KeyScope[keyof typeof KeyScope];
+
+/**
+ * For people.
+ */
+export type KeyName = string;
+
+export type CreateApiKeyRequest = {
+    name: KeyName;
+    scopes: Array<KeyScope>;
+    /**
+     * When it stops by itself; never when absent.
+     */
+    expires_at?: string;
+};
+
+export type UpdateApiKeyRequest = {
+    name?: KeyName;
+    /**
+     * Still to come, and sooner than what is set.
+     */
+    expires_at?: string;
+};
+
+export type ApiKey = {
+    /**
+     * Send it as `X-Api-Key-Id`.
+     */
+    id: string;
+    name: string;
+    /**
+     * Of the pairs that `rotate-keys` replaces.
+     */
+    main: boolean;
+    scopes: Array<KeyScope>;
+    created_at: string;
+    /**
+     * The account that made it, when that is known.
+     */
+    created_by?: string;
+    /**
+     * When it stops; absent when it does not.
+     */
+    expires_at?: string;
+    /**
+     * To the minute; absent before the first use.
+     */
+    last_used_at?: string;
+};
+
+export type ApiKeyWithSecret = {
+    api_key: ApiKey;
+    /**
+     * Shown once; keep it.
+     */
+    api_key_secret: string;
+};
+
+export type ApiKeyList = {
+    items: Array<ApiKey>;
+};
+
+export type Member = {
+    account_id: string;
+    email: string;
+    role: Role;
+    added_at: string;
+};
+
+export type MemberList = {
+    items: Array<Member>;
+};
+
+export type AddMemberRequest = {
+    /**
+     * Of an existing account; compared without regard to case.
+     */
+    email: string;
+    role: Role;
+};
+
+export type UpdateMemberRequest = {
+    role: Role;
+};
+
+export const AuditActorKind = {
+    /**
+     * ActorAccount
+     */
+    ACTOR_ACCOUNT: 'account',
+    /**
+     * ActorKey
+     */
+    ACTOR_KEY: 'key',
+    /**
+     * ActorSystem
+     */
+    ACTOR_SYSTEM: 'system'
+} as const;
+
+export type AuditActorKind = typeof AuditActorKind[keyof typeof AuditActorKind];
+
+export type AuditEntry = {
+    id: string;
+    at: string;
+    /**
+     * What was done; docs/access.md lists the names.
+     */
+    action: string;
+    actor_kind: AuditActorKind;
+    /**
+     * The account or the key; empty for the system.
+     */
+    actor_id: string;
+    /**
+     * The address of the account, when it still exists.
+     */
+    actor_email?: string;
+    /**
+     * What it was done to: the id of the project, account or key.
+     */
+    target: string;
+    /**
+     * Each changed field with its value before (`old`) and after (`new`); never a secret.
+     */
+    changes: {
+        [key: string]: unknown;
+    };
+    /**
+     * From where, when that is known.
+     */
+    ip?: string;
+    /**
+     * With what, when that is known.
+     */
+    user_agent?: string;
+    /**
+     * Of the request that did it.
+     */
+    request_id?: string;
+};
+
+export type AuditPage = {
+    items: Array<AuditEntry>;
+    /**
+     * Null on the last page.
+     */
+    next_cursor: string | null;
 };
 
 export type IngestRequest = {
@@ -732,9 +939,37 @@ export type ProjectQuery = string;
 export type Cursor = string;
 
 /**
+ * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+ * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+ * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+ *
+ */
+export type IdempotencyKey = string;
+
+/**
  * Only events of this name; may be repeated.
  */
 export type Names = Array<string>;
+
+/**
+ * Only entries of this action, such as `key.rotate`; may be repeated.
+ */
+export type AuditAction = Array<string>;
+
+/**
+ * Only entries of this actor, by the id of the account or of the key.
+ */
+export type AuditActor = string;
+
+/**
+ * Only entries at or after this time.
+ */
+export type AuditSince = string;
+
+/**
+ * Only entries before this time.
+ */
+export type AuditUntil = string;
 
 export type RegisterData = {
     body: RegisterRequest;
@@ -749,7 +984,9 @@ export type RegisterErrors = {
      */
     400: Problem;
     /**
-     * It exists already.
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
      */
     409: Problem;
     /**
@@ -958,6 +1195,73 @@ export type ChangePasswordResponses = {
 
 export type ChangePasswordResponse = ChangePasswordResponses[keyof ChangePasswordResponses];
 
+export type ListSessionsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/auth/sessions';
+};
+
+export type ListSessionsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListSessionsError = ListSessionsErrors[keyof ListSessionsErrors];
+
+export type ListSessionsResponses = {
+    /**
+     * The sessions.
+     */
+    200: SessionList;
+};
+
+export type ListSessionsResponse = ListSessionsResponses[keyof ListSessionsResponses];
+
+export type RevokeSessionData = {
+    body?: never;
+    path: {
+        /**
+         * The session's id.
+         */
+        session_id: string;
+    };
+    query?: never;
+    url: '/v1/auth/sessions/{session_id}';
+};
+
+export type RevokeSessionErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RevokeSessionError = RevokeSessionErrors[keyof RevokeSessionErrors];
+
+export type RevokeSessionResponses = {
+    /**
+     * The session is over.
+     */
+    204: void;
+};
+
+export type RevokeSessionResponse = RevokeSessionResponses[keyof RevokeSessionResponses];
+
 export type ListProjectsData = {
     body?: never;
     path?: never;
@@ -1002,6 +1306,15 @@ export type ListProjectsResponse = ListProjectsResponses[keyof ListProjectsRespo
 
 export type CreateProjectData = {
     body: CreateProjectRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path?: never;
     query?: never;
     url: '/v1/projects';
@@ -1016,6 +1329,10 @@ export type CreateProjectErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is still being answered. Try again after `Retry-After` seconds.
+     */
+    409: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */
@@ -1062,6 +1379,10 @@ export type DeleteProjectErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
     /**
      * No such thing, or not yours.
      */
@@ -1142,6 +1463,10 @@ export type UpdateProjectErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
     /**
      * No such thing, or not yours.
      */
@@ -1235,6 +1560,10 @@ export type RotateKeysErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1285,6 +1614,10 @@ export type ListWriteKeysErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1307,6 +1640,15 @@ export type ListWriteKeysResponse = ListWriteKeysResponses[keyof ListWriteKeysRe
 
 export type CreateWriteKeyData = {
     body: WriteKeyRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path: {
         /**
          * The project's id.
@@ -1327,9 +1669,17 @@ export type CreateWriteKeyErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is still being answered. Try again after `Retry-After` seconds.
+     */
+    409: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */
@@ -1381,6 +1731,10 @@ export type DeleteWriteKeyErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1427,6 +1781,10 @@ export type UpdateWriteKeyErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1458,6 +1816,588 @@ export type UpdateWriteKeyResponses = {
 };
 
 export type UpdateWriteKeyResponse = UpdateWriteKeyResponses[keyof UpdateWriteKeyResponses];
+
+export type ListApiKeysData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/api-keys';
+};
+
+export type ListApiKeysErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListApiKeysError = ListApiKeysErrors[keyof ListApiKeysErrors];
+
+export type ListApiKeysResponses = {
+    /**
+     * The keys.
+     */
+    200: ApiKeyList;
+};
+
+export type ListApiKeysResponse = ListApiKeysResponses[keyof ListApiKeysResponses];
+
+export type CreateApiKeyData = {
+    body: CreateApiKeyRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/api-keys';
+};
+
+export type CreateApiKeyErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is still being answered. Try again after `Retry-After` seconds.
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateApiKeyError = CreateApiKeyErrors[keyof CreateApiKeyErrors];
+
+export type CreateApiKeyResponses = {
+    /**
+     * The key; its secret is shown once.
+     */
+    201: ApiKeyWithSecret;
+};
+
+export type CreateApiKeyResponse = CreateApiKeyResponses[keyof CreateApiKeyResponses];
+
+export type RevokeApiKeyData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The key's id.
+         */
+        api_key_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/api-keys/{api_key_id}';
+};
+
+export type RevokeApiKeyErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RevokeApiKeyError = RevokeApiKeyErrors[keyof RevokeApiKeyErrors];
+
+export type RevokeApiKeyResponses = {
+    /**
+     * The key no longer works.
+     */
+    204: void;
+};
+
+export type RevokeApiKeyResponse = RevokeApiKeyResponses[keyof RevokeApiKeyResponses];
+
+export type UpdateApiKeyData = {
+    body: UpdateApiKeyRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The key's id.
+         */
+        api_key_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/api-keys/{api_key_id}';
+};
+
+export type UpdateApiKeyErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type UpdateApiKeyError = UpdateApiKeyErrors[keyof UpdateApiKeyErrors];
+
+export type UpdateApiKeyResponses = {
+    /**
+     * The key after the change.
+     */
+    200: ApiKey;
+};
+
+export type UpdateApiKeyResponse = UpdateApiKeyResponses[keyof UpdateApiKeyResponses];
+
+export type ListMembersData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/members';
+};
+
+export type ListMembersErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListMembersError = ListMembersErrors[keyof ListMembersErrors];
+
+export type ListMembersResponses = {
+    /**
+     * The members.
+     */
+    200: MemberList;
+};
+
+export type ListMembersResponse = ListMembersResponses[keyof ListMembersResponses];
+
+export type AddMemberData = {
+    body: AddMemberRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/members';
+};
+
+export type AddMemberErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type AddMemberError = AddMemberErrors[keyof AddMemberErrors];
+
+export type AddMemberResponses = {
+    /**
+     * The member.
+     */
+    201: Member;
+};
+
+export type AddMemberResponse = AddMemberResponses[keyof AddMemberResponses];
+
+export type RemoveMemberData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The member's account.
+         */
+        account_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/members/{account_id}';
+};
+
+export type RemoveMemberErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
+     */
+    409: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type RemoveMemberError = RemoveMemberErrors[keyof RemoveMemberErrors];
+
+export type RemoveMemberResponses = {
+    /**
+     * No member any more.
+     */
+    204: void;
+};
+
+export type RemoveMemberResponse = RemoveMemberResponses[keyof RemoveMemberResponses];
+
+export type UpdateMemberData = {
+    body: UpdateMemberRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The member's account.
+         */
+        account_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/members/{account_id}';
+};
+
+export type UpdateMemberErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type UpdateMemberError = UpdateMemberErrors[keyof UpdateMemberErrors];
+
+export type UpdateMemberResponses = {
+    /**
+     * The member after the change.
+     */
+    200: Member;
+};
+
+export type UpdateMemberResponse = UpdateMemberResponses[keyof UpdateMemberResponses];
+
+export type ListAuditData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: {
+        /**
+         * Only entries of this action, such as `key.rotate`; may be repeated.
+         */
+        action?: Array<string>;
+        /**
+         * Only entries of this actor, by the id of the account or of the key.
+         */
+        actor?: string;
+        /**
+         * Only entries at or after this time.
+         */
+        since?: string;
+        /**
+         * Only entries before this time.
+         */
+        until?: string;
+        /**
+         * Entries per page.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+    };
+    url: '/v1/projects/{project_id}/audit';
+};
+
+export type ListAuditErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListAuditError = ListAuditErrors[keyof ListAuditErrors];
+
+export type ListAuditResponses = {
+    /**
+     * A page of entries.
+     */
+    200: AuditPage;
+};
+
+export type ListAuditResponse = ListAuditResponses[keyof ListAuditResponses];
+
+export type ExportAuditData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: {
+        /**
+         * Only entries of this action, such as `key.rotate`; may be repeated.
+         */
+        action?: Array<string>;
+        /**
+         * Only entries of this actor, by the id of the account or of the key.
+         */
+        actor?: string;
+        /**
+         * Only entries at or after this time.
+         */
+        since?: string;
+        /**
+         * Only entries before this time.
+         */
+        until?: string;
+    };
+    url: '/v1/projects/{project_id}/audit/export';
+};
+
+export type ExportAuditErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ExportAuditError = ExportAuditErrors[keyof ExportAuditErrors];
+
+export type ExportAuditResponses = {
+    /**
+     * The entries, one per line.
+     */
+    200: string;
+};
+
+export type ExportAuditResponse = ExportAuditResponses[keyof ExportAuditResponses];
 
 export type ListEventsData = {
     body?: never;
@@ -1509,6 +2449,10 @@ export type ListEventsErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1556,7 +2500,7 @@ export type IngestEventsErrors = {
      */
     401: Problem;
     /**
-     * The key is valid but not for this use.
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
      */
     403: Problem;
     /**
@@ -1609,6 +2553,10 @@ export type GetEventErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
     /**
      * No such thing, or not yours.
      */
@@ -1696,6 +2644,10 @@ export type QueryMetricsErrors = {
      */
     401: Problem;
     /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
      * No such thing, or not yours.
      */
     404: Problem;
@@ -1736,6 +2688,10 @@ export type RunMetricsQueryErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
     /**
      * No such thing, or not yours.
      */

@@ -1,0 +1,3 @@
+DROP TABLE board_tiles;
+DROP TABLE boards;
+DROP TABLE reports;

@@ -1,0 +1,140 @@
+package app_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/internal/apptest"
+	"github.com/bahagh/nimbus/internal/wire"
+)
+
+// things makes, as the owner, what the parameters of an operation name, each anew: an operation that removes it must not
+// disturb the next one. A new parameter needs its line here, and a new operation with a body one in bodies: the tests
+// that go through the whole contract fail until then.
+func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *wire.Operation) map[string]string {
+	t.Helper()
+	project := "/v1/projects/" + x.ProjectID.String()
+	made := map[string]string{}
+	for _, p := range op.Params {
+		if !p.Required {
+			continue
+		}
+		switch p.Name {
+		case "project_id":
+			made[p.Name] = x.ProjectID.String()
+		case "key_id":
+			var key struct{ ID uuid.UUID }
+			x.Do("POST", project+"/write-keys", map[string]any{"allowed_origins": []string{}}).Want(201).JSON(&key)
+			made[p.Name] = key.ID.String()
+		case "api_key_id":
+			made[p.Name], _ = apiKey(x, map[string]any{"name": "k", "scopes": []string{"events:read"}})
+		case "report_id":
+			made[p.Name] = savedReport(x)
+		case "board_id":
+			made[p.Name] = savedBoard(x, savedReport(x))
+		case "account_id":
+			member := a.Account(t)
+			x.Do("POST", project+"/members", map[string]any{"email": member.Email, "role": "viewer"}).Want(201)
+			made[p.Name] = member.ID.String()
+		case "session_id":
+			var sessions struct {
+				Items []struct {
+					ID      uuid.UUID
+					Current bool
+				}
+			}
+			a.Login(t, x.Email).Do("GET", "/v1/auth/sessions", nil).Want(200).JSON(&sessions)
+			made[p.Name] = sessions.Items[0].ID.String() // the newest
+		case "event_id":
+			var page struct{ Items []struct{ ID uuid.UUID } }
+			x.Ingest(apptest.Event{"name": "e"})
+			x.Do("GET", "/v1/events?limit=1&project_id="+x.ProjectID.String(), nil).Want(200).JSON(&page)
+			made[p.Name] = page.Items[0].ID.String()
+		default:
+			t.Fatalf("%s: say here what its parameter %s may be", op.ID, p.Name)
+		}
+	}
+	return made
+}
+
+// apiKey makes an API key and returns its id and secret.
+func apiKey(x *apptest.Tenant, body map[string]any) (id, secret string) {
+	var key struct {
+		APIKey       struct{ ID string } `json:"api_key"`
+		APIKeySecret string              `json:"api_key_secret"`
+	}
+	x.Do("POST", "/v1/projects/"+x.ProjectID.String()+"/api-keys", body).Want(201).JSON(&key)
+	return key.APIKey.ID, key.APIKeySecret
+}
+
+// ghosts are things of the same kinds that are not there.
+func ghosts(op *wire.Operation) map[string]string {
+	none := map[string]string{}
+	for _, p := range op.Params {
+		none[p.Name] = uuid.NewString()
+		if p.Name == "api_key_id" {
+			none[p.Name] = "nk_0000000000000000"
+		}
+	}
+	none["project_id"] = uuid.NewString() // also where it is in the body
+	return none
+}
+
+// target is the path of an operation with these values, and its query.
+func target(op *wire.Operation, values map[string]string) string {
+	path, query := op.Path, url.Values{}
+	for _, p := range op.Params {
+		switch {
+		case p.In == wire.InPath:
+			path = strings.ReplaceAll(path, "{"+p.Name+"}", values[p.Name])
+		case p.Required && p.In == wire.InQuery:
+			query.Set(p.Name, values[p.Name])
+		}
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return path
+}
+
+// body is a valid body for an operation on a project, nil where it has none.
+func body(t *testing.T, a *apptest.App, x *apptest.Tenant, op *wire.Operation, project string) any {
+	t.Helper()
+	if !op.Body {
+		return nil
+	}
+	bodies := map[string]func() any{
+		"register": func() any {
+			return map[string]string{"email": uuid.NewString() + "@example.com", "password": apptest.Password}
+		},
+		"login": func() any { return map[string]string{"email": x.Email, "password": apptest.Password} },
+		"changePassword": func() any {
+			return map[string]string{"current_password": apptest.Password, "new_password": "Another-Horse-8"}
+		},
+		"createProject":  func() any { return map[string]string{"name": "x"} },
+		"updateProject":  func() any { return map[string]string{"name": "x"} },
+		"rotateKeys":     func() any { return map[string]any{} },
+		"createWriteKey": func() any { return map[string]any{"allowed_origins": []string{}} },
+		"updateWriteKey": func() any { return map[string]any{"allowed_origins": []string{}} },
+		"createApiKey":   func() any { return map[string]any{"name": "k", "scopes": []string{"events:read"}} },
+		"updateApiKey":   func() any { return map[string]any{"name": "renamed"} },
+		"addMember":      func() any { return map[string]any{"email": a.Account(t).Email, "role": "viewer"} },
+		"updateMember":   func() any { return map[string]any{"role": "admin"} },
+		"ingestEvents": func() any {
+			return map[string]any{"project_id": project, "events": []apptest.Event{{"name": "e"}}}
+		},
+		"createReport":    func() any { return report("r") },
+		"updateReport":    func() any { return map[string]any{"name": "renamed"} },
+		"createBoard":     func() any { return map[string]any{"name": "b"} },
+		"updateBoard":     func() any { return map[string]any{"tiles": []any{}} },
+		"runMetricsQuery": func() any { return map[string]any{"project_id": project} },
+	}
+	make, ok := bodies[op.ID]
+	if !ok {
+		t.Fatalf("%s: say here what a valid body is", op.ID)
+	}
+	return make()
+}

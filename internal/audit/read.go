@@ -1,0 +1,76 @@
+package audit
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Page returns at most limit entries of a project, newest first, that come after cursor; an empty cursor starts at the
+// newest. next is empty on the last page. A cursor that no Page returned is errCursor.
+func (l *Log) Page(ctx context.Context, project uuid.UUID, f Filter, limit int32, cursor string) (page []Stored, next string, err error) {
+	var after *position
+	if cursor != "" {
+		if after, err = decodeCursor(cursor); err != nil {
+			return nil, "", err
+		}
+	}
+	page, err = l.page(ctx, project, f, after, limit+1) // one more than asked for tells whether there is a next page
+	if err != nil {
+		return nil, "", err
+	}
+	if len(page) > int(limit) {
+		page = page[:limit]
+		next = encodeCursor(position{page[limit-1].At, page[limit-1].ID})
+	}
+	return page, next, nil
+}
+
+// exportPage is how many entries of an export are read at once.
+const exportPage = 1000
+
+// All calls each for every entry that passes the filter, newest first, until each returns an error.
+func (l *Log) All(ctx context.Context, project uuid.UUID, f Filter, each func(*Stored) error) error {
+	for after := (*position)(nil); ; {
+		page, err := l.page(ctx, project, f, after, exportPage)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			if err := each(&page[i]); err != nil {
+				return err
+			}
+		}
+		if len(page) < exportPage {
+			return nil
+		}
+		last := page[len(page)-1]
+		after = &position{last.At, last.ID}
+	}
+}
+
+var errCursor = errors.New("must be the next_cursor of the page before")
+
+const cursorBytes = 8 + 16 // microseconds, and the id
+
+func encodeCursor(p position) string {
+	b := binary.BigEndian.AppendUint64(nil, uint64(p.at.UnixMicro()))
+	return base64.RawURLEncoding.EncodeToString(append(b, p.id[:]...))
+}
+
+func decodeCursor(s string) (*position, error) {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || len(b) != cursorBytes {
+		return nil, errCursor
+	}
+	at := time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
+	// PostgreSQL knows no time outside of these, and would answer with an error instead of with nothing.
+	if at.Year() < 1970 || at.Year() > 9999 {
+		return nil, errCursor
+	}
+	return &position{at, uuid.UUID(b[8:])}, nil
+}

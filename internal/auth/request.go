@@ -1,0 +1,32 @@
+package auth
+
+import "context"
+
+// Request is from where a request came: what the audit log and the list of sessions tell about it.
+type Request struct {
+	ID        string
+	IP        string
+	UserAgent string // at most MaxUserAgent bytes of it
+}
+
+// MaxUserAgent is how much of a user agent is kept; whoever sends more must not fill the database with it.
+const MaxUserAgent = 300
+
+type requestKey struct{}
+
+// WithRequest returns a context that carries where its request came from.
+func WithRequest(ctx context.Context, r Request) context.Context {
+	return context.WithValue(ctx, requestKey{}, r)
+}
+
+// RequestOf returns where the request of ctx came from; it is zero outside of one.
+func RequestOf(ctx context.Context) Request {
+	r, _ := ctx.Value(requestKey{}).(Request)
+	return r
+}
+
+// Caller returns the principal of ctx, and false where there is none: in a public operation or outside of a request.
+func Caller(ctx context.Context) (*Principal, bool) {
+	p, ok := ctx.Value(principalKey{}).(*Principal)
+	return p, ok
+}

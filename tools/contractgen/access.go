@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// projectID is the name by which a parameter or a member of a body names the project that an operation is about.
+const projectID = "project_id"
+
+// access writes what an operation asks of its caller in the project that it names. Whatever is not public states it: an
+// operation under a project without a role would be open to every account.
+func (o *operations) access(b *strings.Builder, at string, item *openapi3.PathItem, op *openapi3.Operation) {
+	if op.Security == nil || len(*op.Security) == 0 {
+		return
+	}
+	role := o.oneOf(at, op, "x-role", "account", "viewer", "admin", "owner")
+	about := o.oneOf(at, op, "x-project", "", "caller", "deleted")
+	named := o.named(at, item, op)
+	switch {
+	case role == "":
+	case role == "account" && (named != "" || about != ""):
+		o.add(at, "is about a project, so x-role must be viewer, admin or owner")
+	case role != "account" && named == "" && about != "caller":
+		o.add(at, "names no %s, so x-role must be account, or x-project caller", projectID)
+	case about == "caller" && named != "":
+		o.add(at, "names its project in the %s, so x-project: caller has no effect", named)
+	case about == "caller" && role != "viewer":
+		o.add(at, "is about every project of the caller, so x-role must be viewer")
+	case about == "deleted" && named != "path":
+		o.add(at, "must name the deleted project in its path")
+	}
+	fmt.Fprintf(b, "Role: %q,\n", role)
+	if about == "caller" {
+		named = about
+	}
+	if named != "" {
+		fmt.Fprintf(b, "Project: %q,\n", named)
+	}
+	if about == "deleted" {
+		b.WriteString("Deleted: true,\n")
+	}
+	o.self(b, at, item, op, named)
+}
+
+func (o *operations) self(b *strings.Builder, at string, item *openapi3.PathItem, op *openapi3.Operation, named string) {
+	value, ok := op.Extensions["x-self"]
+	if !ok {
+		return
+	}
+	self, _ := value.(string)
+	p := parameter(item, op, "path", self)
+	if p == nil || p.Schema == nil || p.Schema.Value == nil || p.Schema.Value.Format != "uuid" || named != "path" {
+		o.add(at, "x-self must name a path parameter that is a UUID, of an operation with its project in the path")
+	}
+	fmt.Fprintf(b, "Self: %q,\n", self)
+}
+
+// oneOf reads an extension that has one of these values; the first is what it is when absent.
+func (o *operations) oneOf(at string, op *openapi3.Operation, name string, allowed ...string) string {
+	value, ok := op.Extensions[name]
+	if !ok {
+		if allowed[0] == "" {
+			return ""
+		}
+		o.add(at, "has security but no %s", name)
+		return ""
+	}
+	if text, _ := value.(string); text != "" && slices.Contains(allowed, text) {
+		return text
+	}
+	o.add(at, "%s must be one of %s", name, strings.TrimSpace(strings.Join(allowed, " ")))
+	return ""
+}
+
+// named says where the operation names its project.
+func (o *operations) named(at string, item *openapi3.PathItem, op *openapi3.Operation) string {
+	var places []string
+	for _, in := range []string{"path", "query"} {
+		if p := parameter(item, op, in, projectID); p != nil {
+			places = append(places, in)
+			if p.Schema == nil || p.Schema.Value == nil || p.Schema.Value.Format != "uuid" || !p.Required {
+				o.add(at, "%s in the %s must be a required UUID", projectID, in)
+			}
+		}
+	}
+	if s := jsonBody(op); s != nil && s.Properties[projectID] != nil {
+		places = append(places, "body")
+		if !namesProject(s) || !op.RequestBody.Value.Required {
+			o.add(at, "%s in the body must be a required UUID, of a body that is required", projectID)
+		}
+	}
+	if len(places) > 1 {
+		o.add(at, "names its project in the %s; one place is enough", strings.Join(places, " and the "))
+	}
+	return strings.Join(places[:min(len(places), 1)], "")
+}
+
+func parameter(item *openapi3.PathItem, op *openapi3.Operation, in, name string) *openapi3.Parameter {
+	if p := op.Parameters.GetByInAndName(in, name); p != nil {
+		return p
+	}
+	return item.Parameters.GetByInAndName(in, name)
+}
+
+func jsonBody(op *openapi3.Operation) *openapi3.Schema {
+	if op.RequestBody == nil || op.RequestBody.Value == nil {
+		return nil
+	}
+	media := op.RequestBody.Value.Content["application/json"]
+	if media == nil || media.Schema == nil {
+		return nil
+	}
+	return media.Schema.Value
+}
+
+// namesProject says that a body of this schema always names a project.
+func namesProject(s *openapi3.Schema) bool {
+	ref := s.Properties[projectID]
+	return ref != nil && ref.Value.Format == "uuid" && slices.Contains(s.Required, projectID)
+}
