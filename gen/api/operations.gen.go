@@ -16,7 +16,7 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 		},
 		Sensitive:    true,
-		Statuses:     []int{200, 400, 401, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -30,7 +30,7 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 		},
 		Sensitive:    true,
-		Statuses:     []int{201, 400, 401, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 401, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -46,7 +46,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{201, 400, 401, 404, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 401, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -62,7 +62,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 404, 503},
+		Statuses: []int{204, 401, 404, 429, 503},
 	},
 	"deleteWriteKey": {
 		ID:     "deleteWriteKey",
@@ -77,7 +77,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "key_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 404, 503},
+		Statuses: []int{204, 401, 404, 429, 503},
 	},
 	"getEvent": {
 		ID:     "getEvent",
@@ -92,7 +92,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "event_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 404, 429, 503},
 	},
 	"getHealth": {
 		ID:       "getHealth",
@@ -111,7 +111,7 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 		},
-		Statuses: []int{200, 401, 503},
+		Statuses: []int{200, 401, 429, 503},
 	},
 	"getProject": {
 		ID:     "getProject",
@@ -125,7 +125,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 404, 429, 503},
 	},
 	"getProjectDeletion": {
 		ID:     "getProjectDeletion",
@@ -139,7 +139,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 404, 429, 503},
 	},
 	"ingestEvents": {
 		ID:     "ingestEvents",
@@ -155,7 +155,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "Content-Encoding", In: "header", Kind: wire.KindString, MaxLen: 40},
 		},
-		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -180,7 +180,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "until", In: "query", Kind: wire.KindDateTime},
 			{Name: "user_id", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 200},
 		},
-		Statuses: []int{200, 401, 404, 422, 503},
+		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
 	"listProjects": {
 		ID:     "listProjects",
@@ -195,7 +195,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "cursor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 512},
 			{Name: "limit", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(200)},
 		},
-		Statuses: []int{200, 401, 422, 503},
+		Statuses: []int{200, 401, 422, 429, 503},
 	},
 	"listWriteKeys": {
 		ID:     "listWriteKeys",
@@ -209,7 +209,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 503},
+		Statuses: []int{200, 401, 404, 429, 503},
 	},
 	"login": {
 		ID:           "login",
@@ -218,7 +218,7 @@ var Operations = map[string]*wire.Operation{
 		Route:        "/v1/auth/login",
 		Public:       true,
 		Sensitive:    true,
-		Statuses:     []int{200, 400, 401, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -232,7 +232,7 @@ var Operations = map[string]*wire.Operation{
 			{"refreshToken": {}},
 			{"bearerAuth": {}},
 		},
-		Statuses: []int{204, 401, 503},
+		Statuses: []int{204, 401, 429, 503},
 	},
 	"queryMetrics": {
 		ID:     "queryMetrics",
@@ -259,7 +259,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "top", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(100)},
 			{Name: "tz", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 64},
 		},
-		Statuses: []int{200, 401, 404, 422, 503},
+		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
 	"refresh": {
 		ID:     "refresh",
@@ -271,7 +271,7 @@ var Operations = map[string]*wire.Operation{
 			{"refreshToken": {}},
 		},
 		Sensitive: true,
-		Statuses:  []int{200, 401, 503},
+		Statuses:  []int{200, 401, 429, 503},
 	},
 	"register": {
 		ID:           "register",
@@ -280,7 +280,7 @@ var Operations = map[string]*wire.Operation{
 		Route:        "/v1/auth/register",
 		Public:       true,
 		Sensitive:    true,
-		Statuses:     []int{201, 400, 409, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -297,7 +297,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 400, 401, 404, 413, 415, 422, 503},
+		Statuses: []int{200, 400, 401, 404, 413, 415, 422, 429, 503},
 		Body:     true,
 	},
 	"runMetricsQuery": {
@@ -310,7 +310,7 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 			{"apiKey": {}},
 		},
-		Statuses:     []int{200, 400, 401, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -326,7 +326,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{200, 400, 401, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -343,7 +343,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "key_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{200, 400, 401, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},

@@ -46,6 +46,28 @@ var (
 // Allows reports whether the principal has the scope.
 func (p *Principal) Allows(scope string) bool { return slices.Contains(p.Scopes, scope) }
 
+// Subject names the caller, for what is counted for each: the account, or the key.
+func (p *Principal) Subject() string {
+	if p.KeyID != "" {
+		return p.KeyID
+	}
+	return p.AccountID.String()
+}
+
+type networkKey struct{}
+
+// WithNetwork returns a context that carries where the request comes from.
+func WithNetwork(ctx context.Context, network string) context.Context {
+	return context.WithValue(ctx, networkKey{}, network)
+}
+
+// Network returns where a request to a public operation comes from: an address, or a prefix of IPv6. It is empty where
+// nobody has found out.
+func Network(ctx context.Context) string {
+	network, _ := ctx.Value(networkKey{}).(string)
+	return network
+}
+
 type principalKey struct{}
 
 // WithPrincipal returns a context that carries the principal.

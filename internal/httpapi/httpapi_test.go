@@ -281,7 +281,7 @@ func TestAPrincipalWithoutTheScopeIsRefused(t *testing.T) {
 	t.Parallel()
 	op := &wire.Operation{ID: "x", Scope: "projects:write", Security: []wire.Requirement{{"refreshToken": nil}}}
 	cr := credentials()
-	g, err := guard(op, cr.schemes())
+	g, err := guard(op, cr.schemes(), func(_ echo.Context, err error) error { return err })
 	if err != nil {
 		t.Fatal(err)
 	}

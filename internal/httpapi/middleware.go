@@ -77,7 +77,7 @@ func newHTTPMetrics(reg prometheus.Registerer) *httpMetrics {
 
 // observe writes the answer to an error itself, so that the status it logs and counts is the one that was sent; and
 // it turns a panic into a 500 that names the request.
-func observe(log *slog.Logger, m *httpMetrics) echo.MiddlewareFunc {
+func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
 			start := time.Now()
@@ -101,7 +101,7 @@ func observe(log *slog.Logger, m *httpMetrics) echo.MiddlewareFunc {
 				}
 				m.requests.WithLabelValues(method, route, strconv.Itoa(c.Response().Status)).Inc()
 				m.duration.WithLabelValues(method, route).Observe(took.Seconds())
-				logRequest(log, c, took)
+				logRequest(log, c, took, where)
 			}()
 			if err := next(c); err != nil {
 				if errors.Is(err, context.Canceled) && caller.Err() != nil {
@@ -125,7 +125,7 @@ func knownMethod(m string) bool {
 }
 
 // logRequest writes a line for each request; the ones that come all the time and went well only for debugging.
-func logRequest(log *slog.Logger, c echo.Context, took time.Duration) {
+func logRequest(log *slog.Logger, c echo.Context, took time.Duration, where origins) {
 	level := slog.LevelInfo
 	r, status := c.Request(), c.Response().Status
 	if status < 400 && (c.Path() == "/v1/events" && r.Method == http.MethodPost || strings.Contains(c.Path(), "health") || c.Path() == "/readiness") {
@@ -136,7 +136,7 @@ func logRequest(log *slog.Logger, c echo.Context, took time.Duration) {
 	}
 	log.LogAttrs(r.Context(), level, "request", slog.String("request_id", requestID(c)), slog.String("method", r.Method),
 		slog.String("route", c.Path()), slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000),
-		slog.Int64("bytes_out", c.Response().Size), slog.String("remote", r.RemoteAddr))
+		slog.Int64("bytes_out", c.Response().Size), slog.String("remote", where.address(r).String()))
 }
 
 // The values are shared by all answers: setting a header allocates its value, and ingestion sends many answers.
@@ -178,7 +178,7 @@ func cors(origins []string) []echo.MiddlewareFunc {
 		}
 		return r.URL.Path == "/v1/events" && method == http.MethodPost
 	}
-	expose := []string{echo.HeaderXRequestID, "Retry-After"}
+	expose := []string{echo.HeaderXRequestID, "Retry-After", "RateLimit", "RateLimit-Policy"}
 	const maxAgeSeconds = 7200
 	ingest := middleware.CORSWithConfig(middleware.CORSConfig{
 		Skipper:      func(c echo.Context) bool { return !isIngest(c) },
