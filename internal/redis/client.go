@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,14 +46,15 @@ type Client struct {
 var _ shared.Backend = (*Client)(nil)
 
 // Check says what is wrong with a URL, if anything.
-func Check(url string) error {
-	_, err := option(url)
+func Check(dsn string) error {
+	_, err := option(dsn)
 	return err
 }
 
-func option(url string) (rueidis.ClientOption, error) {
-	o, err := rueidis.ParseURL(url)
-	if err != nil {
+func option(dsn string) (rueidis.ClientOption, error) {
+	o, err := rueidis.ParseURL(dsn)
+	// "redis:6379" is a URL of that scheme, and one that names no host; the library would take it for localhost.
+	if u, uerr := url.Parse(dsn); err != nil || uerr != nil || u.Host == "" && u.Scheme != "unix" {
 		// The library's own words may quote the password.
 		return o, errors.New("must be redis://[user:password@]host:port[/db], rediss://… for TLS, or unix:///path/of/socket")
 	}
@@ -67,8 +69,8 @@ func option(url string) (rueidis.ClientOption, error) {
 
 // Open returns a client and tries once to connect; where Redis is away it goes on trying. The only error is a URL that
 // cannot be one. timeout is how long a call may take. Close must be called.
-func Open(ctx context.Context, url string, timeout time.Duration, reg prometheus.Registerer, log *slog.Logger) (*Client, error) {
-	o, err := option(url)
+func Open(ctx context.Context, dsn string, timeout time.Duration, reg prometheus.Registerer, log *slog.Logger) (*Client, error) {
+	o, err := option(dsn)
 	if err != nil {
 		return nil, err
 	}
