@@ -55,6 +55,11 @@ type EventKey struct {
 	CreatedAt time.Time
 }
 
+type JobTurn struct {
+	Job     string
+	EndedAt time.Time
+}
+
 type Project struct {
 	ID                uuid.UUID
 	Name              string
