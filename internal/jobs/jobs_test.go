@@ -287,7 +287,7 @@ func TestAJobWhoseConnectionIsCutRunsAgain(t *testing.T) {
 	t.Parallel()
 	var n *node
 	runs := 0
-	job := jobs.Job{Name: "purge", Every: time.Hour, Run: func(ctx context.Context) error {
+	job := jobs.Job{Name: "purge", Every: time.Microsecond, Limit: time.Minute, Run: func(ctx context.Context) error {
 		runs++
 		_, err := n.pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
 			WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
