@@ -203,7 +203,7 @@ func (r *Runner) locked(ctx context.Context, j Job, lock string, ifDue bool) (ra
 // is left for the node that did the work, whose own timer must not come round a moment too early.
 func isDue(ctx context.Context, conn *pgxpool.Conn, j Job) (due bool, err error) {
 	err = conn.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM job_turns
-		WHERE job = $1 AND ended_at > clock_timestamp() - make_interval(secs => $2))`, j.Name, (j.Every-j.Every/10).Seconds()).Scan(&due)
+		WHERE job = $1 AND ended_at > clock_timestamp() - make_interval(secs => $2))`, j.Name, (j.Every - j.Every/10).Seconds()).Scan(&due)
 	if err != nil {
 		return false, fmt.Errorf("ask when it ran last: %w", err)
 	}

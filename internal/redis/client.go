@@ -108,7 +108,7 @@ func (c *Client) Close() {
 // Health is an error while Redis does not do what is asked of it.
 func (c *Client) Health() error {
 	if !c.up.Load() {
-		return errors.New("Redis does not answer: limits count for each node alone")
+		return errors.New("no answer from Redis: limits count for each node alone")
 	}
 	return nil
 }
