@@ -1,10 +1,12 @@
 package app_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -74,6 +76,59 @@ func TestAGuessedPasswordIs429AndTheRightOneWorksAfterTheWait(t *testing.T) {
 		r.WantCode(429, "too_many_attempts")
 	}
 	eventually(t, "the wait to be over", func() bool { return c.Do("POST", "/v1/auth/login", right).Status == 200 })
+}
+
+// One analyst who asks many questions that take long leaves connections to everyone else, and gets all his answers.
+func TestOneAnalystCannotTakeTheWholePool(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	analyst, other := a.Tenant(t), a.Tenant(t)
+	conn := connect(t, a.DSN)
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE") // every question waits until its end
+	waiting := func() (n int) {
+		if err := conn.QueryRow(t.Context(), "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	var wg sync.WaitGroup
+	for range 8 { // as many as the pool has connections
+		wg.Go(func() {
+			if got := analyst.Do("GET", "/v1/events?project_id="+analyst.ProjectID.String(), nil).Status; got != http.StatusOK {
+				t.Errorf("a question that waited for its turn: %d", got)
+			}
+		})
+	}
+	const share = 2 // a quarter of the pool
+	eventually(t, "the analyst to use his share", func() bool { return waiting() == share })
+	for range 3 {
+		other.Do("GET", "/v1/projects", nil).Want(200)
+		analyst.Do("GET", "/v1/auth/me", nil).Want(200)
+	}
+	if n := waiting(); n > share {
+		t.Errorf("the analyst has %d of 8 connections, want %d", n, share)
+	}
+	exec("COMMIT")
+	wg.Wait()
+}
+
+func TestJSONThatIsNestedDeeplyIsRefused(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	for _, open := range []string{"[", `{"a":`} {
+		x.Do("POST", "/v1/projects", bytes.Repeat([]byte(open), 100_000)).WantCode(400, "malformed_json")
+		deep := `{"project_id":"` + x.ProjectID.String() + `","events":[{"name":"e","props":{"a":`
+		x.Send(x.Signed([]byte(deep+strings.Repeat(open, 1_000_000)))).WantCode(400, "malformed_json")
+	}
+	nine := apptest.Event{"name": "e", "props": json.RawMessage(strings.Repeat(`{"a":`, 9) + "1" + strings.Repeat("}", 9))}
+	x.Send(x.Signed(x.Batch(nine))).WantCode(422, "all_events_rejected")
 }
 
 // redisCheck is what readiness says of Redis.

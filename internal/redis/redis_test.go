@@ -138,6 +138,26 @@ func TestAHangingRedisCostsOneTimeOutAndHeals(t *testing.T) {
 	eventually(t, "Redis to count again", func() bool { return take() == nil && c.Health() == nil })
 }
 
+// A stop must not wait for a server that answers nobody.
+func TestClosingDoesNotWaitForAHangingRedis(t *testing.T) {
+	t.Parallel()
+	srv := nimbustest.Redis(t)
+	c, err := Open(t.Context(), srv.URL, short, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := c.Subscribe("c", func([]byte) {}, func() {})
+	defer stop()
+	srv.Hang()
+	_ = c.Publish(t.Context(), "c", nil) // waits in the connection for an answer
+	begun := time.Now()
+	c.Close()
+	if took := time.Since(begun); took > patient {
+		t.Errorf("it took %s", took)
+	}
+	t.Logf("closed after %s", time.Since(begun))
+}
+
 func TestARedisThatRefusesToWriteIsAway(t *testing.T) {
 	t.Parallel()
 	c := open(t, nimbustest.Redis(t).URL, patient)
