@@ -8,9 +8,9 @@ import (
 const (
 	shards       = 64
 	keysPerShard = 2048
-	// looks is how many entries are compared to find one to forget. Of a random sample of 16 the best is among the best
-	// few per cent of all, at no cost that grows with the table.
-	looks = 16
+	// looks is how many entries are compared to find one to forget. Of a random sample of 8 the best is among the best
+	// tenth or so of all, at no cost that grows with the table.
+	looks = 8
 )
 
 // table is a map of bounded size. When it is full, an entry with little to remember makes room.

@@ -14,7 +14,7 @@ func TestMemoryIsBoundedAndForgetsTheLeast(t *testing.T) {
 	rate := Rate{PerMinute: 100}
 	limited := Key{"address", "limited"}
 	l.take(limited, rate, 100)
-	for i := range 3 * shards * keysPerShard {
+	for i := range shards * keysPerShard * 5 / 4 {
 		l.take(Key{"address", strconv.Itoa(i)}, rate, 1)
 	}
 	if n := l.buckets.len(); n > shards*keysPerShard {
