@@ -17,6 +17,10 @@ build: ## build bin/nimbus
 postgres: ## install PostgreSQL's server programs if there are none
 	@sh scripts/fetch-postgres.sh
 
+.PHONY: redis
+redis: ## install redis-server, which the tests start, if there is none
+	@sh scripts/fetch-redis.sh
+
 .PHONY: demo
 demo: postgres build ## run Nimbus with a demo account, a project and events; stays up
 	@NIMBUS_LOG_LEVEL=$${NIMBUS_LOG_LEVEL:-warn} NIMBUS_DATA_DIR=$${NIMBUS_DATA_DIR:-data/demo} ./$(BIN) demo
@@ -33,7 +37,7 @@ generate: ## generate gen/, sdk/go and sdk/typescript from the contract and the 
 test: test-go test-sdk-go test-ts ## run every test
 
 .PHONY: test-go
-test-go: postgres
+test-go: postgres redis
 	$(GO) vet ./...
 	$(GO) test -race -timeout 8m ./...
 

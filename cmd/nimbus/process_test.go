@@ -75,7 +75,8 @@ func environment(settings ...string) []string {
 			env = append(env, kv)
 		}
 	}
-	return append(append(env, "NIMBUS_ADDR=127.0.0.1:0", "NIMBUS_ADMIN_ADDR=off", "NIMBUS_BCRYPT_COST=4"), settings...)
+	return append(append(env, "NIMBUS_ADDR=127.0.0.1:0", "NIMBUS_ADMIN_ADDR=off", "NIMBUS_BCRYPT_COST=4", "NIMBUS_RATE_LIMIT_ENABLED=false"),
+		settings...)
 }
 
 // result is what a command left when it ended.

@@ -21,7 +21,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
 		},
-		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -36,7 +36,7 @@ var Operations = map[string]*wire.Operation{
 		},
 		Role:         "account",
 		Sensitive:    true,
-		Statuses:     []int{200, 400, 401, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -56,7 +56,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
 		},
-		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -74,7 +74,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{201, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -92,7 +92,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
 		},
-		Statuses:     []int{201, 400, 401, 409, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 401, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -110,7 +110,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{201, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -129,7 +129,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
 		},
-		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -148,7 +148,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "board_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 403, 404, 422, 503},
+		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
 	},
 	"deleteProject": {
 		ID:     "deleteProject",
@@ -164,7 +164,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 403, 404, 422, 503},
+		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
 	},
 	"deleteReport": {
 		ID:     "deleteReport",
@@ -181,7 +181,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "report_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 403, 404, 422, 503},
+		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
 	},
 	"deleteWriteKey": {
 		ID:     "deleteWriteKey",
@@ -198,7 +198,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "key_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 403, 404, 422, 503},
+		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
 	},
 	"exportAudit": {
 		ID:     "exportAudit",
@@ -218,7 +218,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "since", In: "query", Kind: wire.KindDateTime},
 			{Name: "until", In: "query", Kind: wire.KindDateTime},
 		},
-		Statuses: []int{200, 401, 403, 404, 422, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"getBoard": {
 		ID:     "getBoard",
@@ -235,7 +235,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "board_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 503},
+		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
 	"getEvent": {
 		ID:     "getEvent",
@@ -252,7 +252,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "event_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 403, 404, 422, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"getHealth": {
 		ID:       "getHealth",
@@ -272,7 +272,7 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 		},
 		Role:     "account",
-		Statuses: []int{200, 401, 422, 503},
+		Statuses: []int{200, 401, 422, 429, 503},
 	},
 	"getProject": {
 		ID:     "getProject",
@@ -288,7 +288,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 503},
+		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
 	"getProjectDeletion": {
 		ID:     "getProjectDeletion",
@@ -305,7 +305,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 503},
+		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
 	"getReport": {
 		ID:     "getReport",
@@ -322,7 +322,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "report_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 503},
+		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
 	"ingestEvents": {
 		ID:     "ingestEvents",
@@ -340,7 +340,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "Content-Encoding", In: "header", Kind: wire.KindString, MaxLen: 40},
 		},
-		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -358,7 +358,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 503},
+		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
 	"listAudit": {
 		ID:     "listAudit",
@@ -380,7 +380,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "since", In: "query", Kind: wire.KindDateTime},
 			{Name: "until", In: "query", Kind: wire.KindDateTime},
 		},
-		Statuses: []int{200, 401, 403, 404, 422, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"listBoards": {
 		ID:     "listBoards",
@@ -396,7 +396,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 503},
+		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
 	"listEvents": {
 		ID:     "listEvents",
@@ -421,7 +421,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "until", In: "query", Kind: wire.KindDateTime},
 			{Name: "user_id", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 200},
 		},
-		Statuses: []int{200, 401, 403, 404, 422, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"listMembers": {
 		ID:     "listMembers",
@@ -437,7 +437,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 503},
+		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
 	"listProjects": {
 		ID:     "listProjects",
@@ -453,7 +453,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "cursor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 512},
 			{Name: "limit", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(200)},
 		},
-		Statuses: []int{200, 401, 422, 503},
+		Statuses: []int{200, 401, 422, 429, 503},
 	},
 	"listReports": {
 		ID:     "listReports",
@@ -469,7 +469,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 503},
+		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
 	"listSessions": {
 		ID:     "listSessions",
@@ -481,7 +481,7 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 		},
 		Role:     "account",
-		Statuses: []int{200, 401, 422, 503},
+		Statuses: []int{200, 401, 422, 429, 503},
 	},
 	"listWriteKeys": {
 		ID:     "listWriteKeys",
@@ -497,7 +497,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 401, 403, 404, 422, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"login": {
 		ID:           "login",
@@ -506,7 +506,7 @@ var Operations = map[string]*wire.Operation{
 		Route:        "/v1/auth/login",
 		Public:       true,
 		Sensitive:    true,
-		Statuses:     []int{200, 400, 401, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -521,7 +521,7 @@ var Operations = map[string]*wire.Operation{
 			{"bearerAuth": {}},
 		},
 		Role:     "account",
-		Statuses: []int{204, 401, 422, 503},
+		Statuses: []int{204, 401, 422, 429, 503},
 	},
 	"queryMetrics": {
 		ID:     "queryMetrics",
@@ -550,7 +550,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "top", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(100)},
 			{Name: "tz", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 64},
 		},
-		Statuses: []int{200, 401, 403, 404, 422, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"refresh": {
 		ID:     "refresh",
@@ -563,7 +563,7 @@ var Operations = map[string]*wire.Operation{
 		},
 		Role:      "account",
 		Sensitive: true,
-		Statuses:  []int{200, 401, 422, 503},
+		Statuses:  []int{200, 401, 422, 429, 503},
 	},
 	"register": {
 		ID:           "register",
@@ -572,7 +572,7 @@ var Operations = map[string]*wire.Operation{
 		Route:        "/v1/auth/register",
 		Public:       true,
 		Sensitive:    true,
-		Statuses:     []int{201, 400, 409, 413, 415, 422, 503},
+		Statuses:     []int{201, 400, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -592,7 +592,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "account_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 403, 404, 409, 422, 503},
+		Statuses: []int{204, 401, 403, 404, 409, 422, 429, 503},
 	},
 	"revokeApiKey": {
 		ID:     "revokeApiKey",
@@ -609,7 +609,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "api_key_id", In: "path", Required: true, Kind: wire.KindString, MinLen: 1, MaxLen: 64, Pattern: `^nk_[0-9A-Za-z]+$`},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 403, 404, 422, 503},
+		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
 	},
 	"revokeSession": {
 		ID:     "revokeSession",
@@ -624,7 +624,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "session_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{204, 401, 404, 422, 503},
+		Statuses: []int{204, 401, 404, 422, 429, 503},
 	},
 	"rotateKeys": {
 		ID:     "rotateKeys",
@@ -641,7 +641,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses: []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses: []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:     true,
 	},
 	"runMetricsQuery": {
@@ -656,7 +656,7 @@ var Operations = map[string]*wire.Operation{
 		},
 		Role:         "viewer",
 		Project:      "body",
-		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -675,7 +675,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "api_key_id", In: "path", Required: true, Kind: wire.KindString, MinLen: 1, MaxLen: 64, Pattern: `^nk_[0-9A-Za-z]+$`},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -694,7 +694,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "board_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -713,7 +713,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "account_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{200, 400, 401, 403, 404, 409, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -731,7 +731,7 @@ var Operations = map[string]*wire.Operation{
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -750,7 +750,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "report_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -769,7 +769,7 @@ var Operations = map[string]*wire.Operation{
 			{Name: "key_id", In: "path", Required: true, Kind: wire.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
 		},
-		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},

@@ -103,6 +103,11 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 }
 
+type JobTurn struct {
+	Job     string
+	EndedAt time.Time
+}
+
 type Project struct {
 	ID                uuid.UUID
 	Name              string

@@ -16,6 +16,7 @@ import (
 	"github.com/bahagh/nimbus/internal/audit"
 	"github.com/bahagh/nimbus/internal/auth"
 	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/shared"
 	"github.com/bahagh/nimbus/internal/wire"
 )
 
@@ -38,6 +39,7 @@ type Config struct {
 	RefreshGrace time.Duration    // 10 s
 	BcryptCost   int              // 12; each step doubles the work of a login
 	Now          func() time.Time // time.Now
+	Attempts     shared.Attempts  // of passwords; in this process
 }
 
 // withDefaults also joins every problem.
@@ -48,6 +50,9 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.BcryptCost, 12)
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Attempts == nil {
+		c.Attempts = shared.NewLocal(c.Now)
 	}
 	var errs []error
 	if len(c.Secret) < minSecretBytes {
@@ -96,6 +101,7 @@ type Service struct {
 	passwords    *passwords
 	access       *accessTokens
 	chain        refreshChain
+	attempts     shared.Attempts
 	refreshTTL   time.Duration
 	refreshGrace time.Duration
 	now          func() time.Time
@@ -122,6 +128,7 @@ func New(pool *pgxpool.Pool, config Config) (*Service, error) {
 		passwords:    newPasswords(c.BcryptCost),
 		access:       access,
 		chain:        chain,
+		attempts:     c.Attempts,
 		refreshTTL:   c.RefreshTTL,
 		refreshGrace: c.RefreshGrace,
 		now:          c.Now,
@@ -164,14 +171,16 @@ func (s *Service) Register(ctx context.Context, email, password string) (*Sessio
 	return session, nil
 }
 
-// Login opens a session. Its only problem is invalid_credentials, whatever of the two was wrong.
-func (s *Service) Login(ctx context.Context, email, password string) (*Session, error) {
-	find := func() (Account, bool, error) { return s.store.accountByEmail(ctx, strings.ToLower(email)) }
-	return s.enter(ctx, find, password, "")
+// Login opens a session. network is where the caller is, by which guessing is slowed. Its problems are
+// invalid_credentials, whatever of the two was wrong, and too_many_attempts.
+func (s *Service) Login(ctx context.Context, email, password, network string) (*Session, error) {
+	email = strings.ToLower(email)
+	find := func() (Account, bool, error) { return s.store.accountByEmail(ctx, email) }
+	return s.attempt(ctx, loginGuards(email, network), func() (*Session, error) { return s.enter(ctx, find, password, "") })
 }
 
-// ChangePassword ends every session of the account and opens a new one. Its problems are validation_failed and
-// invalid_credentials.
+// ChangePassword ends every session of the account and opens a new one. Its problems are validation_failed,
+// invalid_credentials and too_many_attempts: whoever has taken a session must not guess the password with it.
 func (s *Service) ChangePassword(ctx context.Context, account uuid.UUID, current, replacement string) (*Session, error) {
 	errs := passwordErrors("/new_password", replacement)
 	if replacement == current {
@@ -181,7 +190,7 @@ func (s *Service) ChangePassword(ctx context.Context, account uuid.UUID, current
 		return nil, problem.Invalid(errs...)
 	}
 	find := func() (Account, bool, error) { return s.store.accountByID(ctx, account) }
-	return s.enter(ctx, find, current, replacement)
+	return s.attempt(ctx, changeGuards(account), func() (*Session, error) { return s.enter(ctx, find, current, replacement) })
 }
 
 // enter opens a session for whoever knows the password of the account that find returns. A replacement, unless it is

@@ -23,6 +23,7 @@ const (
 	testEmail    = "ada@example.com"
 	testPassword = "Correct-Horse-7"
 	otherGood    = "Battery-Staple-8"
+	place        = "192.0.2.1"
 )
 
 var testSecret = []byte("0123456789abcdef0123456789abcdef")
@@ -124,7 +125,7 @@ func TestRegisterCreatesAnAccountThatCanLogIn(t *testing.T) {
 	}
 	wantAccess(t, b.Service, s)
 	for _, email := range []string{testEmail, "ADA@EXAMPLE.COM"} {
-		again, err := b.Login(t.Context(), email, testPassword)
+		again, err := b.Login(t.Context(), email, testPassword, place)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +219,7 @@ func TestLoginDoesNotTellWhatWasWrong(t *testing.T) {
 		{"empty", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := b.Login(t.Context(), c.email, c.password)
+			_, err := b.Login(t.Context(), c.email, c.password, place)
 			wantCode(t, err, problem.CodeInvalidCredentials)
 			if want == "" {
 				want = err.Error()
@@ -237,7 +238,7 @@ func TestLogoutStopsEveryTokenOfTheSessionAndNoOther(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ended := b.register(t)
-	kept, err := b.Login(t.Context(), testEmail, testPassword)
+	kept, err := b.Login(t.Context(), testEmail, testPassword, place)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +264,7 @@ func TestChangePasswordEndsEverySessionAndOpensOne(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	first := b.register(t)
-	second, err := b.Login(t.Context(), testEmail, testPassword)
+	second, err := b.Login(t.Context(), testEmail, testPassword, place)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,9 +282,9 @@ func TestChangePasswordEndsEverySessionAndOpensOne(t *testing.T) {
 		_, err = b.Refresh(t.Context(), old.RefreshToken)
 		wantCode(t, err, problem.CodeSessionEnded)
 	}
-	_, err = b.Login(t.Context(), testEmail, testPassword)
+	_, err = b.Login(t.Context(), testEmail, testPassword, place)
 	wantCode(t, err, problem.CodeInvalidCredentials)
-	if _, err = b.Login(t.Context(), testEmail, otherGood); err != nil {
+	if _, err = b.Login(t.Context(), testEmail, otherGood, place); err != nil {
 		t.Error(err)
 	}
 }
@@ -304,7 +305,7 @@ func TestChangePasswordRefuses(t *testing.T) {
 	wantFields(t, err, "/new_password length", "/new_password password_weak", "/new_password password_unchanged")
 
 	wantAccess(t, b.Service, s)
-	if _, err := b.Login(t.Context(), testEmail, testPassword); err != nil {
+	if _, err := b.Login(t.Context(), testEmail, testPassword, place); err != nil {
 		t.Error(err)
 	}
 }
@@ -345,7 +346,7 @@ func TestALoginWithTheOldPasswordDoesNotSurviveItsChange(t *testing.T) {
 		})
 		return err
 	}
-	_, err := b.Login(t.Context(), testEmail, testPassword)
+	_, err := b.Login(t.Context(), testEmail, testPassword, place)
 	wantCode(t, err, problem.CodeInvalidCredentials)
 	if n := b.liveSessions(t); n != 1 {
 		t.Errorf("%d sessions live, want only that of the change", n)
@@ -361,13 +362,13 @@ func TestALoginStandsWhenAnotherRehashesTheSamePassword(t *testing.T) {
 	b.passwords.compare = func(hash, password []byte) error {
 		err := bcrypt.CompareHashAndPassword(hash, password)
 		once.Do(func() {
-			if _, err := node.Login(t.Context(), testEmail, testPassword); err != nil {
+			if _, err := node.Login(t.Context(), testEmail, testPassword, place); err != nil {
 				t.Error(err)
 			}
 		})
 		return err
 	}
-	s, err := b.Login(t.Context(), testEmail, testPassword)
+	s, err := b.Login(t.Context(), testEmail, testPassword, place)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -433,7 +434,7 @@ func TestADatabaseThatIsAwayIsNotABadCredential(t *testing.T) {
 	ctx := context.Background()
 	for name, call := range map[string]func() error{
 		"register":        func() error { _, err := b.Register(ctx, "bob@example.com", testPassword); return err },
-		"login":           func() error { _, err := b.Login(ctx, testEmail, testPassword); return err },
+		"login":           func() error { _, err := b.Login(ctx, testEmail, testPassword, place); return err },
 		"refresh":         func() error { _, err := b.Refresh(ctx, s.RefreshToken); return err },
 		"verify access":   func() error { _, err := b.VerifyAccess(ctx, s.AccessToken); return err },
 		"verify refresh":  func() error { _, err := b.VerifyRefresh(ctx, s.RefreshToken); return err },

@@ -5,6 +5,9 @@
 //   - Nothing that opens an account is kept in the clear: passwords are bcrypt hashes, and of a refresh token only its
 //     SHA-256 is stored. Access tokens are not stored at all.
 //   - An unknown address and a wrong password cannot be told apart, neither by the answer nor by the work behind it.
+//   - Guessing a password is slow, and gets slower with each failure: from one place against one account, from one place
+//     against many, and from many against one. Nobody can shut the owner out: strangers' failures delay a login by at most
+//     a minute, and do not count at all where the owner has logged in during the last month.
 //   - bcrypt takes at most half of the processors, however many people log in at once; the others wait their turn, for
 //     as long as their request may take.
 //   - A refresh token works once. Its successor is derived from it, so whoever asks again within the grace period gets

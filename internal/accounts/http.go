@@ -27,7 +27,7 @@ func (a *API) Register(ctx context.Context, request api.RegisterRequestObject) (
 
 // Login opens a session.
 func (a *API) Login(ctx context.Context, request api.LoginRequestObject) (api.LoginResponseObject, error) {
-	session, err := a.service.Login(ctx, request.Body.Email, request.Body.Password)
+	session, err := a.service.Login(ctx, request.Body.Email, request.Body.Password, auth.RequestOf(ctx).Network)
 	if err != nil {
 		return nil, err
 	}

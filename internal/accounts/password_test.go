@@ -134,7 +134,7 @@ func TestEveryRefusalCostsTheSameWork(t *testing.T) {
 				work += 1 << of
 				return err
 			}
-			_, err := node.Login(t.Context(), c.email, c.password)
+			_, err := node.Login(t.Context(), c.email, c.password, place)
 			wantCode(t, err, problem.CodeInvalidCredentials)
 			if work != 1<<cost {
 				t.Errorf("work %d, want %d", work, 1<<cost)
@@ -150,7 +150,7 @@ func TestLoginRehashesWhenTheCostHasChanged(t *testing.T) {
 	for _, cost := range []int{5, 4} {
 		node := b.another(t, func(c *Config) { c.BcryptCost = cost })
 		for range 2 {
-			s, err := node.Login(t.Context(), testEmail, testPassword)
+			s, err := node.Login(t.Context(), testEmail, testPassword, place)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,7 +171,7 @@ func TestAFailedLoginDoesNotRehash(t *testing.T) {
 	b := setup(t)
 	b.register(t)
 	node := b.another(t, func(c *Config) { c.BcryptCost = 5 })
-	_, err := node.Login(t.Context(), testEmail, otherGood)
+	_, err := node.Login(t.Context(), testEmail, otherGood, place)
 	wantCode(t, err, problem.CodeInvalidCredentials)
 	if n := b.count(t, "SELECT count(*) FROM accounts WHERE password_hash LIKE '$2a$04$%'"); n != 1 {
 		t.Error("the hash changed")

@@ -118,7 +118,7 @@ func TestReuseAfterTheGraceEndsTheSessionForEveryone(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	s := b.register(t)
-	other, err := b.Login(t.Context(), testEmail, testPassword)
+	other, err := b.Login(t.Context(), testEmail, testPassword, place)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestNeighbouringTokensUsedAtOnceAllGetAnAnswer(t *testing.T) {
 	b := setup(t)
 	b.register(t)
 	for round := range 10 {
-		s, err := b.Login(t.Context(), testEmail, testPassword)
+		s, err := b.Login(t.Context(), testEmail, testPassword, place)
 		if err != nil {
 			t.Fatal(err)
 		}

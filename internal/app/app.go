@@ -28,8 +28,10 @@ import (
 	"github.com/bahagh/nimbus/internal/metrics"
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/projects"
+	"github.com/bahagh/nimbus/internal/redis"
 	"github.com/bahagh/nimbus/internal/reports"
 	"github.com/bahagh/nimbus/internal/secretbox"
+	"github.com/bahagh/nimbus/internal/shared"
 	"github.com/bahagh/nimbus/openapi"
 )
 
@@ -38,7 +40,8 @@ type App struct {
 	cfg     *config.Config
 	log     *slog.Logger
 	db      *Database
-	replica *Database // of a read replica; nil without one
+	replica *Database     // of a read replica; nil without one
+	redis   *redis.Client // nil without one
 	batcher *events.Batcher
 	jobs    *jobs.Runner
 	handler http.Handler
@@ -112,8 +115,12 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	if err != nil {
 		return fmt.Errorf("NIMBUS_SECRET_KEY: %w", err)
 	}
+	state, err := a.sharedState(ctx, reg)
+	if err != nil {
+		return err
+	}
 	account, err := accounts.New(pool, accounts.Config{Secret: []byte(cfg.JWTSecret), AccessTTL: cfg.AccessTTL,
-		RefreshTTL: cfg.RefreshTTL, BcryptCost: cfg.BcryptCost, Now: now})
+		RefreshTTL: cfg.RefreshTTL, BcryptCost: cfg.BcryptCost, Now: now, Attempts: state})
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
@@ -151,11 +158,15 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 
 	limits := metrics.Limits{Timeout: cfg.QueryTimeout, MaxEvents: cfg.QueryMaxEvents}
 	h := &health{pool: pool, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
+	if a.redis != nil {
+		h.redis = a.redis.Health
+	}
 	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, limits, now),
 		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool)), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Access: access, Replies: replies,
+		TrustedProxies: cfg.TrustedProxies, Limits: limitsOf(cfg, state), Connections: cfg.DBPoolSize,
 		Credentials: httpapi.Credentials{Access: account.VerifyAccess, Refresh: account.VerifyRefresh,
 			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature},
 	})
@@ -166,6 +177,31 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	a.handler = e
 	a.admin = adminHandler(reg)
 	return nil
+}
+
+// sharedState connects to Redis, if there is one. It is not needed for a start.
+func (a *App) sharedState(ctx context.Context, reg prometheus.Registerer) (*shared.State, error) {
+	if a.cfg.RedisURL == "" {
+		return shared.New(nil, time.Now, reg, a.log), nil
+	}
+	client, err := redis.Open(ctx, a.cfg.RedisURL, a.cfg.RedisTimeout, reg, a.log)
+	if err != nil {
+		return nil, fmt.Errorf("NIMBUS_REDIS_URL: %w", err)
+	}
+	a.redis = client
+	return shared.New(client, time.Now, reg, a.log), nil
+}
+
+// requestsPerAddress is the limit of requests without credentials: what one person does, many times over, and little
+// enough that guessing is slow.
+const requestsPerAddress = 120
+
+func limitsOf(cfg *config.Config, state *shared.State) httpapi.Limits {
+	l := httpapi.Limits{PerAddress: requestsPerAddress, PerCaller: cfg.RateLimitPerMinute, Ingestion: 2 * cfg.RateLimitPerMinute}
+	if cfg.RateLimitEnabled {
+		l.Allow = state.Allow
+	}
+	return l
 }
 
 // Handler serves the API.
@@ -241,6 +277,9 @@ func (a *App) Close(ctx context.Context) error {
 	if a.stopWatching != nil {
 		a.stopWatching()
 		a.watching.Wait()
+	}
+	if a.redis != nil {
+		a.redis.Close()
 	}
 	if a.replica != nil {
 		a.replica.Close(ctx)

@@ -16,6 +16,7 @@ import (
 type health struct {
 	pool   *pgxpool.Pool
 	checks []func() error // of ingestion: the batcher and the jobs
+	redis  func() error   // nil when there is none
 }
 
 // pingTime is how long the database may take to say that it is there.
@@ -44,6 +45,12 @@ func (h *health) check(ctx context.Context) (api.Health, bool) {
 	var out api.Health
 	out.Checks.Database = result(h.ping(ctx))
 	out.Checks.Redis = api.Check{Status: api.CheckNotConfigured}
+	if h.redis != nil {
+		// Never a reason to be not ready: every node would leave the load balancer at once, and all can serve.
+		if out.Checks.Redis = result(h.redis()); out.Checks.Redis.Status != api.CheckOK {
+			out.Checks.Redis.Status = api.CheckDegraded
+		}
+	}
 	out.Checks.Ingest = api.Check{Status: api.CheckOK}
 	for _, check := range h.checks {
 		if err := check(); err != nil {

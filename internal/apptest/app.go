@@ -77,7 +77,8 @@ func BootWith(t testing.TB, dsn string, change func(*events.BatcherConfig), sett
 		options = append(options, app.WithIngestion(change))
 	}
 	environ := append([]string{"NIMBUS_DATABASE_URL=" + dsn, "NIMBUS_ADDR=127.0.0.1:0", "NIMBUS_ADMIN_ADDR=off",
-		"NIMBUS_BCRYPT_COST=4", "NIMBUS_DATA_DIR=" + t.TempDir(), "NIMBUS_DB_POOL_SIZE=8"}, settings...)
+		"NIMBUS_BCRYPT_COST=4", "NIMBUS_DATA_DIR=" + t.TempDir(), "NIMBUS_DB_POOL_SIZE=8",
+		"NIMBUS_RATE_LIMIT_ENABLED=false"}, settings...)
 	cfg, _, err := config.Load(flag.NewFlagSet("test", flag.ContinueOnError), nil, environ)
 	if err != nil {
 		t.Fatalf("settings: %v", err)

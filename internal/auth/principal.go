@@ -41,6 +41,14 @@ var WriteKeyScopes = []string{"events:write"}
 // Allows reports whether the principal has the scope.
 func (p *Principal) Allows(scope string) bool { return slices.Contains(p.Scopes, scope) }
 
+// Subject names the caller, for what is counted for each: the account, or the key.
+func (p *Principal) Subject() string {
+	if p.KeyID != "" {
+		return p.KeyID
+	}
+	return p.AccountID.String()
+}
+
 type principalKey struct{}
 
 // WithPrincipal returns a context that carries the principal.

@@ -2,10 +2,11 @@ package auth
 
 import "context"
 
-// Request is from where a request came: what the audit log and the list of sessions tell about it.
+// Request is from where a request came: what limits, the audit log and the list of sessions go by.
 type Request struct {
 	ID        string
 	IP        string
+	Network   string // what counts as one sender: the address, or a prefix of IPv6; empty where nobody has found out
 	UserAgent string // at most MaxUserAgent bytes of it
 }
 

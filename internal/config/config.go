@@ -5,6 +5,7 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"time"
 )
@@ -35,6 +36,13 @@ type Config struct {
 	QueryTimeout   time.Duration // of a question that reads events
 	QueryMaxEvents int           // that a question may read
 
+	RedisURL     string        // empty: limits and messages stay in this process
+	RedisTimeout time.Duration // of one call
+
+	RateLimitEnabled   bool
+	RateLimitPerMinute int            // of an account or a key; ingestion has twice that
+	TrustedProxies     []netip.Prefix // whose X-Forwarded-For is believed
+
 	AllowedOrigins  []string
 	ShutdownTimeout time.Duration
 
@@ -56,7 +64,7 @@ func (c *Config) Redacted() map[string]string {
 		switch {
 		case s.secret && v != "":
 			v = "(set)"
-		case s.name == "DATABASE_URL" || s.name == "ANALYTICS_DATABASE_URL":
+		case s.name == "DATABASE_URL" || s.name == "ANALYTICS_DATABASE_URL" || s.name == "REDIS_URL":
 			v = redactURL(v)
 		}
 		out["NIMBUS_"+s.name] = v

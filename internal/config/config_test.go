@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -66,6 +67,11 @@ var values = map[string][3]string{
 	"SECRET_KEY_PREVIOUS":      {keyA, keyA + "," + keyB, keyB},
 	"QUERY_TIMEOUT_SECONDS":    {"1", "2", "25"},
 	"QUERY_MAX_EVENTS":         {"1", "2", "3"},
+	"REDIS_URL":                {"redis://a:1", "rediss://u:p@b:2/3", "unix:///c.sock"},
+	"REDIS_TIMEOUT_MS":         {"1", "2", "10000"},
+	"RATE_LIMIT_ENABLED":       {"false", "true", "false"},
+	"RATE_LIMIT_PER_MINUTE":    {"1", "2", "1000000"},
+	"TRUSTED_PROXIES":          {"10.0.0.0/8", "10.0.0.0/8,fd00::/8", "192.0.2.1/32"},
 	"ALLOWED_ORIGINS":          {"https://a.example", "https://a.example,http://b.example:8080", "*"},
 	"SHUTDOWN_TIMEOUT_SECONDS": {"1", "2", "3"},
 }
@@ -148,6 +154,8 @@ func TestSpecialValues(t *testing.T) {
 		{"a key as base64", "NIMBUS_SECRET_KEY=ASNFZ4mrze/+3LqYdlQyEAEjRWeJq83v/ty6mHZUMhA=", func(c *Config) bool { return len(c.SecretKey) == 32 }},
 		{"a key as base64 for URLs", "NIMBUS_SECRET_KEY=ASNFZ4mrze_-3LqYdlQyEAEjRWeJq83v_ty6mHZUMhA", func(c *Config) bool { return len(c.SecretKey) == 32 }},
 		{"previous keys with spaces", "NIMBUS_SECRET_KEY_PREVIOUS=" + keyA + " , " + keyB + ",", func(c *Config) bool { return len(c.SecretKeyPrevious) == 2 }},
+		{"a proxy with host bits, one without a length, and spaces", "NIMBUS_TRUSTED_PROXIES=10.1.2.3/8 , ::1,",
+			func(c *Config) bool { return fmt.Sprint(c.TrustedProxies) == "[10.0.0.0/8 ::1/128]" }},
 		{"variables of the tests", "NIMBUS_TEST_DATABASE_URL=x", func(*Config) bool { return true }},
 		{"variables of others", "NIMBUSOMETHING=x", func(*Config) bool { return true }},
 		{"a cheap hash in development", "NIMBUS_BCRYPT_COST=4", func(c *Config) bool { return c.BcryptCost == 4 }},
@@ -195,6 +203,11 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 		{env: []string{"NIMBUS_BCRYPT_COST=3"}, want: []string{"NIMBUS_BCRYPT_COST must be 10 to 16 (in development from 4), not 3"}},
 		{env: []string{"NIMBUS_BCRYPT_COST=17"}, want: []string{"NIMBUS_BCRYPT_COST must be 10 to 16 (in development from 4), not 17"}},
 		{env: append([]string{"NIMBUS_BCRYPT_COST=9"}, production...), want: []string{"NIMBUS_BCRYPT_COST must be 10 to 16 (in development from 4), not 9"}},
+		{env: []string{"NIMBUS_REDIS_URL=redis:6379"}, want: []string{"NIMBUS_REDIS_URL must be redis://[user:password@]host:port[/db], rediss://… for TLS, or unix:///path/of/socket"}},
+		{env: []string{"NIMBUS_REDIS_TIMEOUT_MS=0"}, want: []string{"NIMBUS_REDIS_TIMEOUT_MS must be a whole number of milliseconds from 1 to 10000"}},
+		{env: []string{"NIMBUS_RATE_LIMIT_PER_MINUTE=0"}, want: []string{"NIMBUS_RATE_LIMIT_PER_MINUTE must be 1 to 1000000, not 0"}},
+		{env: []string{"NIMBUS_RATE_LIMIT_PER_MINUTE=1000001"}, want: []string{"NIMBUS_RATE_LIMIT_PER_MINUTE must be 1 to 1000000, not 1000001"}},
+		{env: []string{"NIMBUS_TRUSTED_PROXIES=proxy.example"}, want: []string{`NIMBUS_TRUSTED_PROXIES must be addresses or CIDRs such as 10.0.0.0/8, with commas; "proxy.example" is neither`}},
 		{env: []string{"NIMBUS_ALLOWED_ORIGINS=[1]"}, want: []string{"NIMBUS_ALLOWED_ORIGINS must be a JSON array of strings, or a list with commas: json: cannot unmarshal number into Go value of type string"}},
 		{env: []string{"NIMBUS_ALLOWED_ORIGINS=app.example,https://a.example/x,https://b.example?y,ftp://c.example"}, want: []string{
 			`NIMBUS_ALLOWED_ORIGINS must be origins such as https://app.example.com, or *; not "app.example"`,

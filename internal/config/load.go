@@ -19,6 +19,9 @@ import (
 	"time"
 
 	"github.com/joho/godotenv"
+
+	"github.com/bahagh/nimbus/internal/redis"
+	"github.com/bahagh/nimbus/internal/shared"
 )
 
 const prefix = "NIMBUS_"
@@ -137,6 +140,14 @@ func (c *Config) problems() []error {
 	if c.QueryMaxEvents < 1 {
 		bad("QUERY_MAX_EVENTS", "must be at least 1, not %d", c.QueryMaxEvents)
 	}
+	if c.RedisURL != "" {
+		if err := redis.Check(c.RedisURL); err != nil {
+			bad("REDIS_URL", "%w", err)
+		}
+	}
+	if c.RateLimitPerMinute < 1 || c.RateLimitPerMinute > maxRateLimit {
+		bad("RATE_LIMIT_PER_MINUTE", "must be 1 to %d, not %d", maxRateLimit, c.RateLimitPerMinute)
+	}
 	for _, o := range c.AllowedOrigins {
 		u, err := url.Parse(o)
 		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || o != u.Scheme+"://"+u.Host) {
@@ -156,6 +167,8 @@ const (
 	minSecretBytes = 32
 	// maxQueryTimeout leaves the request time to say why it was refused.
 	maxQueryTimeout = 25 * time.Second
+	// maxRateLimit is half of the highest limit, because ingestion has twice the one that is set.
+	maxRateLimit = shared.MaxPerMinute / 2
 )
 
 func (c *Config) secretProblems() []error {

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -73,6 +74,11 @@ func (c *Config) settings() []setting {
 		{"SECRET_KEY_PREVIOUS", (*keysValue)(&c.SecretKeyPrevious), "earlier SECRET_KEYs, with commas, until `nimbus keys rewrap` has run", true},
 		{"QUERY_TIMEOUT_SECONDS", (*secondsValue)(&c.QueryTimeout), "how long a question may read events before it is refused, at most 25", false},
 		{"QUERY_MAX_EVENTS", (*intValue)(&c.QueryMaxEvents), "how many events a question may read; more are refused before it begins", false},
+		{"REDIS_URL", str(&c.RedisURL), "Redis that several nodes share limits and messages through; empty: one node", false},
+		{"REDIS_TIMEOUT_MS", (*millisecondsValue)(&c.RedisTimeout), "how long a call to Redis may take before the node goes on alone", false},
+		{"RATE_LIMIT_ENABLED", (*boolValue)(&c.RateLimitEnabled), "limit how many requests each caller may send; failed logins are slowed in any case", false},
+		{"RATE_LIMIT_PER_MINUTE", (*intValue)(&c.RateLimitPerMinute), "requests a minute of an account or a key; of a key that sends events, twice as many", false},
+		{"TRUSTED_PROXIES", (*prefixesValue)(&c.TrustedProxies), "addresses or CIDRs of proxies whose X-Forwarded-For is believed, with commas", false},
 		{"ALLOWED_ORIGINS", (*listValue)(&c.AllowedOrigins), "origins of browsers that may call the API: a JSON array, or with commas", false},
 		{"SHUTDOWN_TIMEOUT_SECONDS", (*secondsValue)(&c.ShutdownTimeout), "how long a stop may take to answer what waits", false},
 	}
@@ -85,6 +91,7 @@ func defaults() Config {
 		DBPoolSize: 16, AutoMigrate: true, DataDir: "data",
 		AccessTTL: time.Hour, RefreshTTL: 7 * 24 * time.Hour, BcryptCost: 12,
 		QueryTimeout: 5 * time.Second, QueryMaxEvents: 20_000_000,
+		RedisTimeout: 10 * time.Millisecond, RateLimitEnabled: true, RateLimitPerMinute: 10_000,
 		ShutdownTimeout: 30 * time.Second,
 	}
 }
@@ -102,13 +109,15 @@ func (v *keyValue) String() string        { return hex.EncodeToString(*v) }
 func (v *listValue) String() string       { return strings.Join(*v, ",") }
 
 type (
-	levelValue   slog.Level
-	intValue     int
-	boolValue    bool
-	secondsValue time.Duration
-	keyValue     []byte
-	keysValue    [][]byte
-	listValue    []string
+	levelValue        slog.Level
+	intValue          int
+	boolValue         bool
+	secondsValue      time.Duration
+	millisecondsValue time.Duration
+	prefixesValue     []netip.Prefix
+	keyValue          []byte
+	keysValue         [][]byte
+	listValue         []string
 )
 
 func (v *levelValue) Set(s string) error {
@@ -146,6 +155,46 @@ func (v *secondsValue) Set(s string) error {
 	}
 	*v = secondsValue(time.Duration(n) * time.Second)
 	return nil
+}
+
+func (v *millisecondsValue) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 10_000 {
+		return errors.New("must be a whole number of milliseconds from 1 to 10000")
+	}
+	*v = millisecondsValue(time.Duration(n) * time.Millisecond)
+	return nil
+}
+
+func (v *millisecondsValue) String() string {
+	return strconv.FormatInt(time.Duration(*v).Milliseconds(), 10)
+}
+
+func (v *prefixesValue) Set(s string) error {
+	*v = nil
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(part)
+		if err != nil {
+			addr, aerr := netip.ParseAddr(part)
+			if aerr != nil {
+				return fmt.Errorf("must be addresses or CIDRs such as 10.0.0.0/8, with commas; %q is neither", part)
+			}
+			p = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		*v = append(*v, p.Masked())
+	}
+	return nil
+}
+
+func (v *prefixesValue) String() string {
+	out := make([]string, len(*v))
+	for k, p := range *v {
+		out[k] = p.String()
+	}
+	return strings.Join(out, ",")
 }
 
 func (v *keyValue) Set(s string) error {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -21,6 +22,9 @@ type Options struct {
 	Log            *slog.Logger
 	Registry       prometheus.Registerer
 	AllowedOrigins []string // of browsers; ingestion is open to all and guarded by its keys
+	TrustedProxies []netip.Prefix
+	Limits         Limits
+	Connections    int // of the database, which questions may use a part of
 	Credentials    Credentials
 	Access         Access
 	Replies        Replies
@@ -39,7 +43,7 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	e.Binder = binder{}
 
 	// From the outside in: an id for everything that follows; the log, the metrics and the answer to errors; headers.
-	e.Use(identify, observe(o.Log, newHTTPMetrics(o.Registry)), secure)
+	e.Use(identify, observe(o.Log, newHTTPMetrics(o.Registry), origins(o.TrustedProxies)), secure)
 	e.Use(cors(o.AllowedOrigins)...)
 
 	perOperation, err := operationMiddleware(o)
@@ -57,26 +61,47 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	return e, nil
 }
 
+const ingestOperation = "ingestEvents"
+
 // operationMiddleware builds, from the contract, what runs before each operation: the limit of the body, who may call
-// it, the check of its parameters, and whether the caller may do it to the project that they name. Credentials come
-// first: nobody learns about parameters without them.
+// it, how often, the check of its parameters, and whether the caller may do it to the project that they name. Credentials
+// come first: nobody learns about parameters without them.
 func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 	known := o.Credentials.schemes()
 	ingest, others := newBodies(heldBytes), newBodies(heldOtherBytes)
+	limits, questions, where := newLimiter(&o.Limits, o.Registry), newTurns(o.Connections), origins(o.TrustedProxies)
 	out := make(map[string][]echo.MiddlewareFunc, len(o.Operations))
 	var problems []error
 	for id, op := range o.Operations {
-		g, err := guard(op, known, o.Access)
+		limit := o.Limits.Allow != nil && limited(op)
+		refused := func(_ echo.Context, err error) error { return err }
+		if limit {
+			refused = limits.strangers(where)
+		}
+		g, err := guard(op, known, o.Access, refused)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		if id == "ingestEvents" {
-			// No deadline: its body is bounded by the server's timeouts and its transaction by the batcher's.
-			out[id] = []echo.MiddlewareFunc{ingest.limited(maxIngestBytes), g, checkParams(op), authorize(op, o.Access)}
-			continue
+		// No deadline for ingestion: its body is bounded by the server's timeouts and its transaction by the batcher's.
+		chain := []echo.MiddlewareFunc{ingest.limited(maxIngestBytes)}
+		if id != ingestOperation {
+			chain = []echo.MiddlewareFunc{others.limited(maxBodyBytes), deadline, where.describe}
 		}
-		out[id] = []echo.MiddlewareFunc{others.limited(maxBodyBytes), deadline, describe, g, checkParams(op), authorize(op, o.Access), once(op, o.Replies)}
+		switch chain = append(chain, g); {
+		case limit && op.Public:
+			chain = append(chain, limits.perAddress)
+		case limit:
+			chain = append(chain, limits.perCaller(op))
+		}
+		chain = append(chain, checkParams(op), authorize(op, o.Access))
+		if isQuestion(op) {
+			chain = append(chain, questions.limited)
+		}
+		if id != ingestOperation {
+			chain = append(chain, once(op, o.Replies))
+		}
+		out[id] = chain
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("the contract cannot be served: %w", errors.Join(problems...))

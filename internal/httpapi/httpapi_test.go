@@ -302,7 +302,7 @@ func TestAPrincipalWithoutTheScopeIsRefused(t *testing.T) {
 	t.Parallel()
 	op := &wire.Operation{ID: "x", Scope: "projects:write", Role: "account", Security: []wire.Requirement{{"apiKey": nil}}}
 	cr := credentials()
-	g, err := guard(op, cr.schemes(), openAccess{})
+	g, err := guard(op, cr.schemes(), openAccess{}, func(_ echo.Context, err error) error { return err })
 	if err != nil {
 		t.Fatal(err)
 	}

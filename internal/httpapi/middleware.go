@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -18,7 +17,6 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/bahagh/nimbus/internal/auth"
 )
 
 const requestIDKey = "nimbus.request_id"
@@ -59,26 +57,6 @@ func newRequestID() string {
 	return crockford.EncodeToString(b[:])
 }
 
-// describe notes where a request comes from, for the audit log and the list of sessions. Ingestion needs neither.
-func describe(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		agent := strings.ToValidUTF8(r.UserAgent(), "")
-		c.SetRequest(r.WithContext(auth.WithRequest(r.Context(), auth.Request{
-			ID: requestID(c), IP: remoteIP(r), UserAgent: strings.ToValidUTF8(agent[:min(len(agent), auth.MaxUserAgent)], "")})))
-		return next(c)
-	}
-}
-
-// remoteIP is the address of whoever opened the connection.
-func remoteIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return ""
-	}
-	return host
-}
-
 // httpMetrics are the numbers of every request. The route is the contract's path, never the caller's: a scanner must
 // not be able to make a time series for each path it tries.
 type httpMetrics struct {
@@ -100,7 +78,7 @@ func newHTTPMetrics(reg prometheus.Registerer) *httpMetrics {
 
 // observe writes the answer to an error itself, so that the status it logs and counts is the one that was sent; and
 // it turns a panic into a 500 that names the request.
-func observe(log *slog.Logger, m *httpMetrics) echo.MiddlewareFunc {
+func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
 			start := time.Now()
@@ -124,7 +102,7 @@ func observe(log *slog.Logger, m *httpMetrics) echo.MiddlewareFunc {
 				}
 				m.requests.WithLabelValues(method, route, strconv.Itoa(c.Response().Status)).Inc()
 				m.duration.WithLabelValues(method, route).Observe(took.Seconds())
-				logRequest(log, c, took)
+				logRequest(log, c, took, where)
 			}()
 			if err := next(c); err != nil {
 				if errors.Is(err, context.Canceled) && caller.Err() != nil {
@@ -148,7 +126,7 @@ func knownMethod(m string) bool {
 }
 
 // logRequest writes a line for each request; the ones that come all the time and went well only for debugging.
-func logRequest(log *slog.Logger, c echo.Context, took time.Duration) {
+func logRequest(log *slog.Logger, c echo.Context, took time.Duration, where origins) {
 	level := slog.LevelInfo
 	r, status := c.Request(), c.Response().Status
 	if status < 400 && (c.Path() == "/v1/events" && r.Method == http.MethodPost || strings.Contains(c.Path(), "health") || c.Path() == "/readiness") {
@@ -159,7 +137,7 @@ func logRequest(log *slog.Logger, c echo.Context, took time.Duration) {
 	}
 	log.LogAttrs(r.Context(), level, "request", slog.String("request_id", requestID(c)), slog.String("method", r.Method),
 		slog.String("route", c.Path()), slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000),
-		slog.Int64("bytes_out", c.Response().Size), slog.String("remote", r.RemoteAddr))
+		slog.Int64("bytes_out", c.Response().Size), slog.String("remote", where.address(r).String()))
 }
 
 // The values are shared by all answers: setting a header allocates its value, and ingestion sends many answers.
@@ -201,7 +179,7 @@ func cors(origins []string) []echo.MiddlewareFunc {
 		}
 		return r.URL.Path == "/v1/events" && method == http.MethodPost
 	}
-	expose := []string{echo.HeaderXRequestID, "Retry-After"}
+	expose := []string{echo.HeaderXRequestID, "Retry-After", "RateLimit", "RateLimit-Policy"}
 	const maxAgeSeconds = 7200
 	ingest := middleware.CORSWithConfig(middleware.CORSConfig{
 		Skipper:      func(c echo.Context) bool { return !isIngest(c) },

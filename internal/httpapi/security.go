@@ -106,8 +106,9 @@ func bearerToken(r *http.Request) string {
 }
 
 // guard returns the middleware that enforces the security of one operation: one of the alternatives, in the order of
-// the contract. It fails when the contract requires something that nothing here can check.
-func guard(op *wire.Operation, known map[string]scheme, access Access) (echo.MiddlewareFunc, error) {
+// the contract. It fails when the contract requires something that nothing here can check. refused turns what was wrong
+// with the credentials into the error that is answered.
+func guard(op *wire.Operation, known map[string]scheme, access Access, refused func(echo.Context, error) error) (echo.MiddlewareFunc, error) {
 	if op.Public {
 		return func(next echo.HandlerFunc) echo.HandlerFunc { return next }, nil
 	}
@@ -139,7 +140,7 @@ func guard(op *wire.Operation, known map[string]scheme, access Access) (echo.Mid
 		return func(c echo.Context) error {
 			p, err := authenticate(c, alternatives, missing)
 			if err != nil {
-				if problem.KindOf(toProblem(err).Code).Status == http.StatusUnauthorized {
+				if err = refused(c, err); problem.KindOf(toProblem(err).Code).Status == http.StatusUnauthorized {
 					c.Response().Header().Set(echo.HeaderWWWAuthenticate, challenge)
 				}
 				return err

@@ -2,8 +2,9 @@
 // one node at a time.
 //
 // A run holds an advisory lock of PostgreSQL, so that of many nodes one does the work; it is over when the run ends or
-// its connection does, so a dead node blocks nobody. A panic or an error is logged and counted, and the job runs again
-// at its next turn. Health reports a job that has not finished a turn for too long.
+// its connection does, so a dead node blocks nobody. A run that went well is written down, and nodes whose turn comes
+// within the same interval leave it out: three nodes do not do the work three times. A panic or an error is logged and
+// counted, and the job runs again at the next turn of any node. Health reports a job that has not finished a turn for too long.
 package jobs
 
 import (
@@ -127,9 +128,9 @@ func (r *Runner) loop(ctx context.Context, j Job) {
 	}
 }
 
-// Turn runs the job once, unless another node is at it.
+// Turn runs the job once, unless another node is at it or has done it within the interval.
 func (r *Runner) Turn(ctx context.Context, j Job) {
-	err := r.turn(ctx, j, "SELECT pg_try_advisory_lock(hashtext($1))")
+	err := r.turn(ctx, j, "SELECT pg_try_advisory_lock(hashtext($1))", true)
 	if err != nil && ctx.Err() != context.Canceled {
 		r.log.Warn("job failed; it runs again at its next turn", "job", j.Name, "error", err)
 	}
@@ -139,17 +140,17 @@ func (r *Runner) Turn(ctx context.Context, j Job) {
 func (r *Runner) Run(ctx context.Context, name string) error {
 	for _, j := range r.jobs {
 		if j.Name == name {
-			return r.turn(ctx, j, "SELECT true FROM pg_advisory_lock(hashtext($1))")
+			return r.turn(ctx, j, "SELECT true FROM pg_advisory_lock(hashtext($1))", false)
 		}
 	}
 	return fmt.Errorf("there is no job %q", name)
 }
 
-func (r *Runner) turn(ctx context.Context, j Job, lock string) error {
+func (r *Runner) turn(ctx context.Context, j Job, lock string, ifDue bool) error {
 	defer r.mark(j.Name)
 	within, cancel := context.WithTimeout(ctx, j.limit())
 	defer cancel()
-	ran, err := r.locked(within, j, lock)
+	ran, err := r.locked(within, j, lock, ifDue)
 	if ran {
 		r.runs.WithLabelValues(j.Name).Inc()
 	}
@@ -159,7 +160,7 @@ func (r *Runner) turn(ctx context.Context, j Job, lock string) error {
 	return err
 }
 
-func (r *Runner) locked(ctx context.Context, j Job, lock string) (ran bool, err error) {
+func (r *Runner) locked(ctx context.Context, j Job, lock string, ifDue bool) (ran bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -186,6 +187,34 @@ func (r *Runner) locked(ctx context.Context, j Job, lock string) (ran bool, err 
 			_ = conn.Conn().Close(ctx) // the lock dies with its connection
 		}
 	}()
+	if ifDue {
+		if due, err := isDue(ctx, conn, j); err != nil || !due {
+			return false, err
+		}
+	}
 	ran = true // even when it panics
-	return ran, j.Run(ctx)
+	if err := j.Run(ctx); err != nil {
+		return ran, err
+	}
+	return ran, r.ended(ctx, j)
+}
+
+// isDue says whether the interval since the last run is over, by the clock that all nodes have in common. A tenth of it
+// is left for the node that did the work, whose own timer must not come round a moment too early.
+func isDue(ctx context.Context, conn *pgxpool.Conn, j Job) (due bool, err error) {
+	err = conn.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM job_turns
+		WHERE job = $1 AND ended_at > clock_timestamp() - make_interval(secs => $2))`, j.Name, (j.Every - j.Every/10).Seconds()).Scan(&due)
+	if err != nil {
+		return false, fmt.Errorf("ask when it ran last: %w", err)
+	}
+	return due, nil
+}
+
+// ended takes another connection: that of the lock may have been lost during the run, which went well all the same.
+func (r *Runner) ended(ctx context.Context, j Job) error {
+	if _, err := r.pool.Exec(ctx, `INSERT INTO job_turns (job, ended_at) VALUES ($1, clock_timestamp())
+		ON CONFLICT (job) DO UPDATE SET ended_at = excluded.ended_at`, j.Name); err != nil {
+		return fmt.Errorf("write down that it ran: %w", err)
+	}
+	return nil
 }

@@ -239,11 +239,55 @@ func TestATurnIsLeftToTheNodeThatIsAtItAndTakenOverWhenThatDies(t *testing.T) {
 }
 
 // The connection that holds the lock is killed in the middle of a run, and the node does not stop for that.
+// Three nodes whose turns come at different times do the work once in each interval, and a failure is made good by the
+// next of them.
+func TestAJobRunsOncePerIntervalOnWhicheverNode(t *testing.T) {
+	t.Parallel()
+	dsn := nimbustest.DSN(t)
+	var runs atomic.Int64
+	fail := true
+	job := jobs.Job{Name: "purge", Every: time.Hour, Run: func(context.Context) error {
+		runs.Add(1)
+		if fail {
+			return errors.New("not this time")
+		}
+		return nil
+	}}
+	nodes := []*node{newNode(t, dsn, job), newNode(t, dsn, job), newNode(t, dsn, job)}
+	nodes[0].Turn(t.Context(), job)
+	fail = false
+	for range 2 {
+		for _, n := range nodes {
+			n.Turn(t.Context(), job)
+		}
+	}
+	if n := runs.Load(); n != 2 {
+		t.Errorf("%d runs, want the one that failed and one more", n)
+	}
+	nodes[0].wantCounts(t, "purge", 2, 1)
+	nodes[2].wantCounts(t, "purge", 0, 0)
+	if err := nodes[2].Run(t.Context(), "purge"); err != nil || runs.Load() != 3 {
+		t.Errorf("run at once: %v, %d runs", err, runs.Load())
+	}
+	if _, err := nodes[0].pool.Exec(t.Context(), "UPDATE job_turns SET ended_at = ended_at - interval '55 minutes'"); err != nil {
+		t.Fatal(err)
+	}
+	nodes[1].Turn(t.Context(), job)
+	nodes[2].Turn(t.Context(), job)
+	nodes[1].wantCounts(t, "purge", 1, 0)
+	nodes[2].wantCounts(t, "purge", 1, 0) // the one that was asked for
+	for _, n := range nodes {
+		if err := n.Health(); err != nil {
+			t.Errorf("a node that left its turns to others is not well: %v", err)
+		}
+	}
+}
+
 func TestAJobWhoseConnectionIsCutRunsAgain(t *testing.T) {
 	t.Parallel()
 	var n *node
 	runs := 0
-	job := jobs.Job{Name: "purge", Every: time.Hour, Run: func(ctx context.Context) error {
+	job := jobs.Job{Name: "purge", Every: time.Microsecond, Limit: time.Minute, Run: func(ctx context.Context) error {
 		runs++
 		_, err := n.pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
 			WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)

@@ -36,9 +36,13 @@ const (
 	CodeAllRejected          Code = "all_events_rejected"
 	CodeLimitReached         Code = "limit_reached"
 	CodeQueryTooHeavy        Code = "query_too_heavy"
+	CodeRateLimited          Code = "rate_limited"
+	CodeTooManyAttempts      Code = "too_many_attempts"
+	CodeTooManyQueries       Code = "too_many_queries"
 	CodeInternal             Code = "internal"
 	CodeDatabaseUnavailable  Code = "database_unavailable"
 	CodeQueueFull            Code = "queue_full"
+	CodeBusy                 Code = "busy"
 	CodeShuttingDown         Code = "shutting_down"
 	CodeTimeout              Code = "timeout"
 )
@@ -82,9 +86,13 @@ var kinds = []Kind{
 	{CodeIdempotencyReused, http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request", "Use a new key for each request, and the same only to send the same request again."},
 	{CodeLimitReached, http.StatusUnprocessableEntity, "There are too many already", "Delete one first; the detail names the limit."},
 	{CodeQueryTooHeavy, http.StatusUnprocessableEntity, "Answering would take too much", "Ask for less: the detail says what to narrow. The same question would be refused again."},
+	{CodeRateLimited, http.StatusTooManyRequests, "Too many requests", "Wait for Retry-After seconds. RateLimit-Policy names the limit, RateLimit says what is left of it."},
+	{CodeTooManyAttempts, http.StatusTooManyRequests, "Too many failed attempts", "Wait for Retry-After seconds and try again. Attempts in the meantime are refused without a look at the password."},
+	{CodeTooManyQueries, http.StatusTooManyRequests, "Too many questions at once", "Ask fewer at a time, and try again after Retry-After seconds."},
 	{CodeInternal, http.StatusInternalServerError, "Something went wrong in the server", "Try again; if it stays, give the operator the request_id."},
 	{CodeDatabaseUnavailable, http.StatusServiceUnavailable, "The database cannot be reached", "Nothing was stored. Try again after Retry-After seconds."},
 	{CodeQueueFull, http.StatusServiceUnavailable, "Too much is waiting to be stored", "Nothing was stored. Try again after Retry-After seconds."},
+	{CodeBusy, http.StatusServiceUnavailable, "Too many questions at once from everyone", "Try again after Retry-After seconds."},
 	{CodeShuttingDown, http.StatusServiceUnavailable, "The server is shutting down", "Nothing was stored. Try again after Retry-After seconds."},
 	{CodeTimeout, http.StatusServiceUnavailable, "It took too long", "Nothing was changed. Try again, or ask for less."},
 }

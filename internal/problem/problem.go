@@ -18,7 +18,7 @@ type Error struct {
 	Code       Code
 	Detail     string            // what went wrong this time and what to do; shown to the caller
 	Fields     []wire.FieldError // every bad field
-	RetryAfter time.Duration     // for 503; whole seconds, rounded up
+	RetryAfter time.Duration     // for 429 and 503; whole seconds, rounded up
 	Cause      error             // logged, never shown
 }
 

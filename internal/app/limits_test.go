@@ -1,0 +1,182 @@
+package app_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bahagh/nimbus/internal/apptest"
+	"github.com/bahagh/nimbus/internal/nimbustest"
+)
+
+// Each operation that documents a limit has it: its caller, who may do everything else, is refused in the end.
+func TestEveryOperationHasItsLimit(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t, "NIMBUS_RATE_LIMIT_ENABLED=true", "NIMBUS_RATE_LIMIT_PER_MINUTE=5")
+	x := a.Tenant(t)
+	const most = 200 // more than any limit here
+	for _, tg := range targets(t, a, x) {
+		if !slices.Contains(tg.op.Statuses, http.StatusTooManyRequests) {
+			continue
+		}
+		t.Run(tg.op.ID, func(t *testing.T) {
+			var body []byte
+			if tg.op.Body {
+				body = []byte("{")
+			}
+			for range most {
+				r := tg.caller.Do(tg.op.Method, tg.path, body)
+				if r.Header.Get("RateLimit") == "" || r.Header.Get("RateLimit-Policy") == "" {
+					t.Fatalf("%d without its limit: %v", r.Status, r.Header)
+				}
+				if r.Status == http.StatusTooManyRequests {
+					r.WantCode(http.StatusTooManyRequests, "rate_limited")
+					return
+				}
+			}
+			t.Errorf("%d requests were let through", most)
+		})
+	}
+	if !strings.Contains(a.Metrics(t), `nimbus_rate_limited_total{policy="address"}`) {
+		t.Error("refusals are not counted")
+	}
+}
+
+func TestWithoutLimitsNobodyIsRefused(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t, "NIMBUS_RATE_LIMIT_ENABLED=false", "NIMBUS_RATE_LIMIT_PER_MINUTE=1")
+	x := a.Tenant(t)
+	for range 5 {
+		if r := x.Do("GET", "/v1/auth/me", nil).Want(200); r.Header.Get("RateLimit") != "" {
+			t.Fatalf("a limit is told that is not there: %v", r.Header)
+		}
+	}
+}
+
+func TestAGuessedPasswordIs429AndTheRightOneWorksAfterTheWait(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	c := a.Client(t)
+	c.Do("POST", "/v1/auth/register", map[string]string{"email": "ada@example.com", "password": apptest.Password}).Want(201)
+	right := map[string]string{"email": "ada@example.com", "password": apptest.Password}
+	for _, email := range []string{"ada@example.com", "nobody@example.com"} {
+		wrong := map[string]string{"email": email, "password": "Wrong-Horse-7"}
+		var r *apptest.Reply
+		for range 20 {
+			if r = c.Do("POST", "/v1/auth/login", wrong); r.Status == http.StatusTooManyRequests {
+				break
+			}
+			r.WantCode(401, "invalid_credentials")
+		}
+		r.WantCode(429, "too_many_attempts")
+	}
+	eventually(t, "the wait to be over", func() bool { return c.Do("POST", "/v1/auth/login", right).Status == 200 })
+}
+
+// One analyst who asks many questions that take long leaves connections to everyone else, and gets all his answers.
+func TestOneAnalystCannotTakeTheWholePool(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	analyst, other := a.Tenant(t), a.Tenant(t)
+	conn := connect(t, a.DSN)
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("BEGIN; LOCK TABLE events IN ACCESS EXCLUSIVE MODE") // every question waits until its end
+	waiting := func() (n int) {
+		if err := conn.QueryRow(t.Context(), "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND relation = 'events'::regclass").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	var wg sync.WaitGroup
+	for range 8 { // as many as the pool has connections
+		wg.Go(func() {
+			if got := analyst.Do("GET", "/v1/events?project_id="+analyst.ProjectID.String(), nil).Status; got != http.StatusOK {
+				t.Errorf("a question that waited for its turn: %d", got)
+			}
+		})
+	}
+	const share = 2 // a quarter of the pool
+	eventually(t, "the analyst to use his share", func() bool { return waiting() == share })
+	for range 3 {
+		other.Do("GET", "/v1/projects", nil).Want(200)
+		analyst.Do("GET", "/v1/auth/me", nil).Want(200)
+	}
+	if n := waiting(); n > share {
+		t.Errorf("the analyst has %d of 8 connections, want %d", n, share)
+	}
+	exec("COMMIT")
+	wg.Wait()
+}
+
+func TestJSONThatIsNestedDeeplyIsRefused(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	for _, open := range []string{"[", `{"a":`} {
+		x.Do("POST", "/v1/projects", bytes.Repeat([]byte(open), 100_000)).WantCode(400, "malformed_json")
+		deep := `{"project_id":"` + x.ProjectID.String() + `","events":[{"name":"e","props":{"a":`
+		x.Send(x.Signed([]byte(deep+strings.Repeat(open, 1_000_000)))).WantCode(400, "malformed_json")
+	}
+	nine := apptest.Event{"name": "e", "props": json.RawMessage(strings.Repeat(`{"a":`, 9) + "1" + strings.Repeat("}", 9))}
+	x.Send(x.Signed(x.Batch(nine))).WantCode(422, "all_events_rejected")
+}
+
+// redisCheck is what readiness says of Redis.
+func redisCheck(t *testing.T, a *apptest.App) (status int, check string) {
+	t.Helper()
+	r := a.Client(t).Do("GET", "/v1/health", nil)
+	var h struct {
+		Checks struct{ Redis struct{ Status string } }
+	}
+	if err := json.Unmarshal(r.Body, &h); err != nil {
+		t.Fatal(err)
+	}
+	return r.Status, h.Checks.Redis.Status
+}
+
+// Redis hangs, and comes back: events go on being stored, at no cost but one time-out, and the load balancer keeps the node.
+func TestARedisThatHangsStopsNothingAndHealsByItself(t *testing.T) {
+	t.Parallel()
+	srv := nimbustest.Redis(t)
+	a := apptest.Boot(t, "NIMBUS_REDIS_URL="+srv.URL, "NIMBUS_RATE_LIMIT_ENABLED=true")
+	x := a.Tenant(t)
+	is := func(want string) func() bool {
+		return func() bool {
+			status, check := redisCheck(t, a)
+			return status == 200 && check == want
+		}
+	}
+	eventually(t, "Redis to be found", is("ok"))
+	x.Ingest(keyed("before", 1)...)
+	srv.Hang()
+	begun := time.Now()
+	for range 20 {
+		x.Ingest(keyed("during", 1)...)
+		x.Do("GET", "/v1/auth/me", nil).Want(200)
+	}
+	if took := time.Since(begun); took > 10*time.Second { // without a way round it would be a second for each call
+		t.Errorf("40 requests while Redis hangs took %s", took)
+	}
+	eventually(t, "readiness to tell", is("degraded"))
+	if !strings.Contains(a.Metrics(t), "nimbus_redis_up 0") {
+		t.Error("the metrics do not tell")
+	}
+	srv.Resume()
+	eventually(t, "readiness to heal", is("ok"))
+	if !strings.Contains(a.Metrics(t), "nimbus_redis_up 1") {
+		t.Error("the metrics do not tell that it is back")
+	}
+	if got := x.Count(); got != 2 {
+		t.Errorf("%d events are stored, want 2", got)
+	}
+}

@@ -1,0 +1,118 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bahagh/nimbus/internal/auth"
+	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/shared"
+	"github.com/bahagh/nimbus/internal/wire"
+)
+
+// Limits is how many requests a caller may send.
+type Limits struct {
+	// Allow takes one from the key's limit. nil: there are no limits.
+	Allow func(ctx context.Context, key shared.Key, r shared.Rate) shared.Verdict
+
+	PerAddress int // a minute: of requests without credentials, or with wrong ones
+	PerCaller  int // a minute: of an account or a key
+	Ingestion  int // a minute: of a key that sends events
+}
+
+// policy is a limit as callers see it: a name, a quota, and a window.
+type policy struct {
+	name    string
+	rate    shared.Rate
+	header  []string // RateLimit-Policy, shared by all answers
+	refused prometheus.Counter
+}
+
+// limiter refuses what is over the limit, and says in each answer how much is left.
+type limiter struct {
+	allow                      func(ctx context.Context, key shared.Key, r shared.Rate) shared.Verdict
+	address, caller, ingestion policy
+}
+
+func newLimiter(l *Limits, reg prometheus.Registerer) *limiter {
+	refused := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nimbus_rate_limited_total",
+		Help: "Requests refused because their caller was over the limit."}, []string{"policy"})
+	reg.MustRegister(refused)
+	policyOf := func(name string, perMinute int) policy {
+		return policy{name, shared.Rate{PerMinute: perMinute}, []string{`"` + name + `";q=` + strconv.Itoa(perMinute) + ";w=60"},
+			refused.WithLabelValues(name)}
+	}
+	return &limiter{allow: l.Allow, address: policyOf("address", l.PerAddress), caller: policyOf("caller", l.PerCaller),
+		ingestion: policyOf("ingestion", l.Ingestion)}
+}
+
+// limited says whether the contract has a limit for the operation: whether it can answer 429.
+func limited(op *wire.Operation) bool {
+	return slices.Contains(op.Statuses, http.StatusTooManyRequests)
+}
+
+// take counts a request. The error is the 429.
+func (l *limiter) take(c echo.Context, p *policy, subject string) error {
+	v := l.allow(c.Request().Context(), shared.Key{Group: p.name, Subject: subject}, p.rate)
+	h := c.Response().Header()
+	h["Ratelimit-Policy"] = p.header
+	b := make([]byte, 0, 48)
+	b = append(append(append(b, '"'), p.name...), `";r=`...)
+	b = strconv.AppendInt(b, int64(v.Remaining), 10)
+	b = strconv.AppendInt(append(b, ";t="...), wholeSeconds(v.Reset), 10)
+	h["Ratelimit"] = []string{string(b)}
+	if v.Allowed {
+		return nil
+	}
+	p.refused.Inc()
+	return &problem.Error{Code: problem.CodeRateLimited, RetryAfter: max(v.RetryAfter, 1),
+		Detail: "More than " + strconv.Itoa(p.rate.PerMinute) + " requests a minute. Nothing was done; try again after Retry-After seconds."}
+}
+
+func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
+// perAddress limits an operation that asks for no credentials.
+func (l *limiter) perAddress(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := l.take(c, &l.address, auth.RequestOf(c.Request().Context()).Network); err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
+// perCaller limits an operation whose caller is known.
+func (l *limiter) perCaller(op *wire.Operation) echo.MiddlewareFunc {
+	p := &l.caller
+	if op.ID == ingestOperation {
+		p = &l.ingestion
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if err := l.take(c, p, auth.From(c.Request().Context()).Subject()); err != nil {
+				return err
+			}
+			return next(c)
+		}
+	}
+}
+
+// strangers counts, by their address, requests whose credentials were refused: guessing keys is slowed like logging in.
+// Right credentials from the same address are not, because they are checked before.
+func (l *limiter) strangers(where origins) func(c echo.Context, err error) error {
+	return func(c echo.Context, err error) error {
+		if status := problem.KindOf(toProblem(err).Code).Status; status != http.StatusUnauthorized && status != http.StatusForbidden {
+			return err
+		}
+		if over := l.take(c, &l.address, network(where.address(c.Request()))); over != nil {
+			return over
+		}
+		return err
+	}
+}
