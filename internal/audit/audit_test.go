@@ -145,3 +145,28 @@ func TestChangesHaveNoFieldThatStayedAndNoValueThatWasNotThere(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+func TestAnExportHasEveryEntryOnceHoweverManyThereAre(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	project := newProject(t, pool)
+	const n = 2500 // more than two pages, and many at the same time
+	if _, err := pool.Exec(t.Context(), `
+		INSERT INTO audit_log (project_id, id, at, actor_kind, actor_id, action, target, changes, ip, user_agent, request_id)
+		SELECT $1, gen_random_uuid(), timestamptz '2026-01-15' + i / 700 * interval '1 second', 'system', '', 'x', '', '{}', '', '', ''
+		FROM generate_series(1, $2) AS i`, project, n); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uuid.UUID]bool{}
+	var last audit.Stored
+	err := audit.NewLog(pool).All(t.Context(), project, audit.Filter{}, func(s *audit.Stored) error {
+		if len(seen) > 0 && s.At.After(last.At) {
+			t.Errorf("%s comes after %s", s.At, last.At)
+		}
+		seen[s.ID], last = true, *s
+		return nil
+	})
+	if err != nil || len(seen) != n {
+		t.Errorf("%d entries, %v", len(seen), err)
+	}
+}

@@ -3,6 +3,7 @@ package idempotency
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -61,7 +62,6 @@ func New(pool *pgxpool.Pool, ring *secretbox.Ring, now func() time.Time) *Replie
 // Errors: idempotency_in_progress, idempotency_key_reused, and those of do.
 func (r *Replies) Once(ctx context.Context, req Request, do func(context.Context) (Reply, error)) (Reply, error) {
 	var reply Reply
-	var refused *undo
 	err := postgres.InTx(ctx, r.pool, func(tx pgx.Tx) error {
 		locked, err := r.store.lock(ctx, tx, req.name())
 		if err != nil {
@@ -83,8 +83,7 @@ func (r *Replies) Once(ctx context.Context, req Request, do func(context.Context
 			return err
 		}
 		if reply.Status/100 != 2 {
-			refused = &undo{}
-			return refused
+			return errUndo
 		}
 		box, sealedBy, err := r.ring.Seal(reply.Body, []byte(req.name()))
 		if err != nil {
@@ -92,16 +91,14 @@ func (r *Replies) Once(ctx context.Context, req Request, do func(context.Context
 		}
 		return r.store.keep(ctx, tx, req, stored{hash: req.Hash, status: reply.Status, box: box, sealedBy: sealedBy}, r.now())
 	})
-	if refused != nil {
-		return reply, nil
+	if err != nil && !errors.Is(err, errUndo) {
+		return Reply{}, err
 	}
-	return reply, err
+	return reply, nil
 }
 
-// undo rolls back what an answer that is no success may have left.
-type undo struct{}
-
-func (*undo) Error() string { return "the answer is not a success" }
+// errUndo rolls back what an answer that is no success may have left.
+var errUndo = errors.New("the answer is not a success")
 
 // again opens an answer that was kept.
 func (r *Replies) again(req Request, kept stored) (Reply, error) {

@@ -137,3 +137,43 @@ func TestInTx(t *testing.T) {
 		t.Errorf("%d rows, want 1", n)
 	}
 }
+
+func TestInTxInsideOfATransactionIsPartOfIt(t *testing.T) {
+	t.Parallel()
+	pool := empty(t, 1) // a second connection would not be had
+	mustExec(t, pool, "CREATE TABLE t (n int PRIMARY KEY)")
+	own := errors.New("no")
+	inner := func(ctx context.Context, n int, outcome error) error {
+		return postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, "INSERT INTO t VALUES ($1)", n); err != nil {
+				return err
+			}
+			return outcome
+		})
+	}
+	for _, outcome := range []error{own, nil} {
+		err := postgres.InTx(testContext(t), pool, func(tx pgx.Tx) error {
+			ctx := postgres.WithTx(testContext(t), tx)
+			if err := inner(ctx, 1, nil); err != nil {
+				t.Error(err)
+			}
+			if err := inner(ctx, 2, own); !errors.Is(err, own) {
+				t.Errorf("error %v, want the inner function's own", err)
+			}
+			if err := inner(ctx, 1, nil); !postgres.IsUnique(err, "") {
+				t.Errorf("error %v, want the broken key", err)
+			}
+			return outcome // that the inner parts failed does not undo the rest
+		})
+		if !errors.Is(err, outcome) {
+			t.Fatal(err)
+		}
+		want := 1
+		if outcome != nil {
+			want = 0
+		}
+		if n := count(t, pool); n != want {
+			t.Errorf("%d rows, want %d", n, want)
+		}
+	}
+}
