@@ -233,7 +233,7 @@ func TestEveryOperationLetsInWhomTheContractSaysAndNobodyElse(t *testing.T) {
 }
 
 // twoNodes starts the program twice, on one database and with the same secrets.
-func twoNodes(t *testing.T) (*apptest.App, *apptest.App) {
+func twoNodes(t *testing.T, settingsOfTheSecond ...string) (*apptest.App, *apptest.App) {
 	t.Helper()
 	dsn := nimbustest.DSN(t)
 	secret := func() string {
@@ -242,7 +242,7 @@ func twoNodes(t *testing.T) (*apptest.App, *apptest.App) {
 		return hex.EncodeToString(b)
 	}
 	secrets := []string{"NIMBUS_JWT_SECRET=" + secret(), "NIMBUS_SECRET_KEY=" + secret()}
-	return apptest.BootOn(t, dsn, secrets...), apptest.BootOn(t, dsn, secrets...)
+	return apptest.BootOn(t, dsn, secrets...), apptest.BootOn(t, dsn, append(secrets, settingsOfTheSecond...)...)
 }
 
 func encode(t *testing.T, v any) []byte {

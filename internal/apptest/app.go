@@ -163,6 +163,13 @@ func (c *Client) With(name, value string) *Client {
 	return &out
 }
 
+// On returns the same caller at another node.
+func (c *Client) On(a *App) *Client {
+	out := *c
+	out.app = a
+	return &out
+}
+
 // Bearer returns a caller with this token.
 func (c *Client) Bearer(token string) *Client { return c.With("Authorization", "Bearer "+token) }
 
