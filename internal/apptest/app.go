@@ -173,6 +173,9 @@ func (c *Client) Bearer(token string) *Client { return c.With("Authorization", "
 // HTTP is the client behind it, for what is not a request and a reply.
 func (c *Client) HTTP() *http.Client { return c.http }
 
+// Header returns the headers it sends.
+func (c *Client) Header() http.Header { return c.header.Clone() }
+
 // Reply is an answer, read to its end.
 type Reply struct {
 	t      testing.TB

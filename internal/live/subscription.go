@@ -132,7 +132,9 @@ func (s *Subscription) next(frames []frame, most int) ([]frame, <-chan struct{})
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if s.place < t.ring.tail {
-		frames = append(frames, s.fallBehind())
+		if f := s.fallBehind(); f.count > 0 || !f.known {
+			frames = append(frames, f)
+		}
 	}
 	for s.place < t.ring.head() && len(frames) < most {
 		e := &t.ring.entries[s.place-t.ring.tail]
