@@ -226,13 +226,17 @@ func (h *Hub) carry(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case m := <-h.outbox:
-			limit, cancel := context.WithTimeout(ctx, publishTime)
-			if err := h.bus.Publish(limit, m.channel, m.message); err != nil && ctx.Err() == nil {
-				h.metrics.dropped.Inc()
-				h.log.Warn("live events did not reach the other nodes", "error", err)
-			}
-			cancel()
+			h.deliver(context.WithoutCancel(ctx), m)
 		}
+	}
+}
+
+func (h *Hub) deliver(ctx context.Context, m outgoing) {
+	ctx, cancel := context.WithTimeout(ctx, publishTime)
+	defer cancel()
+	if err := h.bus.Publish(ctx, m.channel, m.message); err != nil {
+		h.metrics.dropped.Inc()
+		h.log.Warn("live events did not reach the other nodes", "error", err)
 	}
 }
 
@@ -395,10 +399,10 @@ func (h *Hub) verdict(ctx context.Context, c *caller) (e end, over bool) {
 	return end{}, false
 }
 
-// Close ends every stream, telling each where it was, and waits for that until ctx ends. New ones are refused.
-func (h *Hub) Close(ctx context.Context) {
+// Drain ends every stream, telling each where it was, and waits for that until ctx ends. New ones are refused. Events that
+// are stored from here on still go to the other nodes.
+func (h *Hub) Drain(ctx context.Context) {
 	h.mu.Lock()
-	first := !h.closing
 	h.closing = true
 	for _, c := range h.callers {
 		for s := range c.streams {
@@ -406,9 +410,6 @@ func (h *Hub) Close(ctx context.Context) {
 		}
 	}
 	h.mu.Unlock()
-	if !first {
-		return
-	}
 	done := make(chan struct{})
 	go func() {
 		h.served.Wait()
@@ -419,8 +420,22 @@ func (h *Hub) Close(ctx context.Context) {
 	case <-ctx.Done():
 		h.log.Warn("live streams were cut off", "left", h.streams.Load())
 	}
+}
+
+// Close drains, gives the bus what waits for it, and ends everything. Nothing may be stored after it.
+func (h *Hub) Close(ctx context.Context) {
+	h.Drain(ctx)
 	h.quit()
 	h.loops.Wait()
+	for {
+		select {
+		case m := <-h.outbox:
+			h.deliver(ctx, m)
+			continue
+		default:
+		}
+		break
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, t := range h.topics {

@@ -378,6 +378,21 @@ func TestAReconnectOfTheBusIsTold(t *testing.T) {
 	s.await("c")
 }
 
+// What a node stores while it stops, after its own streams have ended, is still shown by the others.
+func TestTheLastEventsOfANodeThatStopsReachTheOthers(t *testing.T) {
+	t.Parallel()
+	a, b, s := acquainted(t, NewLocalBus())
+	b.Drain(t.Context())
+	if _, err := b.subscribe(auth.WithPrincipal(t.Context(), &auth.Principal{}), project, nil, nil); !problem.Is(err, problem.CodeShuttingDown) {
+		t.Errorf("a new stream: %v", err)
+	}
+	b.store(repeat("a", 100)...)
+	b.Close(t.Context())
+	s.await(repeat("a", 100)...)
+	a.store("b")
+	s.await("b")
+}
+
 // On each node the events of both come in an order of their own. A cursor of one must still mean the same on the other.
 func TestACursorMeansTheSameOnEveryNode(t *testing.T) {
 	t.Parallel()

@@ -1,8 +1,9 @@
 package live
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"iter"
-	"math/rand/v2"
 	"runtime"
 	"strings"
 	"sync"
@@ -56,11 +57,9 @@ func newTopic(h *Hub, project uuid.UUID) *topic {
 
 // newOrigin is random: an origin that came back with its old name and numbers from 1 would be taken for its own past.
 func newOrigin() uint64 {
-	for {
-		if id := rand.Uint64(); id != 0 {
-			return id
-		}
-	}
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint64(b[:]) | 1
 }
 
 // run wakes the streams, so that whoever stores events does not have to.
