@@ -290,9 +290,6 @@ func (h *Hub) hear(b []byte) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closing {
-		return
-	}
 	until := time.Now().Add(h.cfg.Wanted)
 	for _, project := range c.Want {
 		t := h.topic(project)
