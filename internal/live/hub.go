@@ -109,6 +109,7 @@ func New(cfg Config, bus Bus, secrets [][]byte, revive Revive, access Access, re
 	})
 	h.loops.Go(func() { h.every(ctx, cfg.Recheck, func() { h.recheck(ctx) }) })
 	h.loops.Go(func() { h.carry(ctx) })
+	h.tell(control{Ask: true}) // so that what this node stores first is not left out on the others
 	return h, nil
 }
 
@@ -285,6 +286,9 @@ func (h *Hub) hear(b []byte) {
 	if c.Node == h.node {
 		return
 	}
+	if c.Ask {
+		h.announce()
+	}
 	for _, s := range c.Used {
 		h.tickets.spend(s)
 	}
@@ -424,6 +428,11 @@ func (h *Hub) Close(ctx context.Context) {
 	h.Drain(ctx)
 	h.quit()
 	h.loops.Wait()
+	h.mu.RLock()
+	for _, t := range h.topics {
+		t.sayLast()
+	}
+	h.mu.RUnlock()
 	for {
 		select {
 		case m := <-h.outbox:

@@ -378,6 +378,32 @@ func TestAReconnectOfTheBusIsTold(t *testing.T) {
 	s.await("c")
 }
 
+// A node that dies may have stored events that it sent to nobody. One that stops in order says so.
+func TestANodeThatGoesSilentIsToldAndOneThatStopsIsNot(t *testing.T) {
+	t.Parallel()
+	bus := &lossy{LocalBus: NewLocalBus()}
+	brief := func(c *Config) { c.Linger = 200 * time.Millisecond }
+	a, b := newNode(t, bus, brief), newNode(t, bus, brief)
+	s := a.stream("")
+	s.want()
+	b.awaitWanted(a)
+	b.store("a")
+	s.await("a")
+	b.Close(t.Context())
+	eventually(t, "the node that stopped is forgotten", func() bool {
+		topic := a.current()
+		topic.mu.RLock()
+		defer topic.mu.RUnlock()
+		return len(topic.origins) == 1
+	})
+	s.want()
+
+	c := newNode(t, bus, brief)
+	c.awaitWanted(a)
+	bus.set(true, false) // as if it were dead
+	s.await("missed some")
+}
+
 // What a node stores while it stops, after its own streams have ended, is still shown by the others.
 func TestTheLastEventsOfANodeThatStopsReachTheOthers(t *testing.T) {
 	t.Parallel()

@@ -38,6 +38,7 @@ type origin struct {
 	position
 	floor uint64
 	heard time.Time
+	over  bool // it has said that nothing more comes
 }
 
 // shard is some of the streams of a topic. They are woken shard by shard, and others run in between: ten thousand
@@ -139,7 +140,7 @@ func (t *topic) append(m *message) {
 		t.origins = append(t.origins, origin{position: position{m.origin, m.first - 1}, floor: m.first - 1})
 		o = &t.origins[len(t.origins)-1]
 	}
-	o.heard = time.Now()
+	o.heard, o.over = time.Now(), m.last
 	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
 	if m.first > o.seq+1 {
 		missing := m.first - o.seq - 1
@@ -161,7 +162,7 @@ func (t *topic) append(m *message) {
 	t.signal()
 }
 
-// lose notes that messages of other nodes may be missing, without anybody knowing how many.
+// lose notes that messages of other nodes may be missing.
 func (t *topic) lose() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -169,10 +170,24 @@ func (t *topic) lose() {
 		return
 	}
 	t.origins = t.origins[:1] // the others begin anew with what comes next
+	t.gap()
+}
+
+// gap tells the streams that events are missing, without anybody knowing how many.
+func (t *topic) gap() {
 	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
 	t.ring.push(entry{gap: true, frame: frame{cursor: c.append(nil)}})
 	t.trim()
 	t.signal()
+}
+
+// sayLast tells the other nodes how far this one has come, and that it goes no further.
+func (t *topic) sayLast() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.wantedUntil.After(time.Now()) {
+		t.hub.post(channelOf(t.project), (&message{origin: t.own, first: t.seq + 1, last: true}).encode())
+	}
 }
 
 func (t *topic) trim() {
@@ -228,12 +243,19 @@ func (t *topic) rest(now time.Time, linger time.Duration) (stop func(), idle boo
 		stop, t.stop = t.stop, nil
 		t.origins, t.ring = nil, ring{}
 	}
-	kept := t.origins[:min(1, len(t.origins))]
+	kept, silent := t.origins[:min(1, len(t.origins))], false
 	for k := range t.origins {
-		if k > 0 && now.Sub(t.origins[k].heard) <= linger {
-			kept = append(kept, t.origins[k])
+		switch o := t.origins[k]; {
+		case k == 0:
+		case now.Sub(o.heard) <= linger:
+			kept = append(kept, o)
+		default:
+			silent = silent || !o.over
 		}
 	}
 	t.origins = kept
+	if silent { // it went without a word, and may have stored events that it could not send any more
+		t.gap()
+	}
 	return stop, t.stop == nil && now.After(t.wantedUntil)
 }
