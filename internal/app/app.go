@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -25,6 +26,7 @@ import (
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/idempotency"
 	"github.com/bahagh/nimbus/internal/jobs"
+	"github.com/bahagh/nimbus/internal/live"
 	"github.com/bahagh/nimbus/internal/metrics"
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/projects"
@@ -43,11 +45,14 @@ type App struct {
 	replica *Database     // of a read replica; nil without one
 	redis   *redis.Client // nil without one
 	batcher *events.Batcher
+	hub     *live.Hub
+	bus     live.Bus // between nodes
 	jobs    *jobs.Runner
 	handler http.Handler
 	admin   http.Handler
 
 	ingestion events.BatcherConfig
+	streaming live.Config
 
 	watching     sync.WaitGroup // of changed keys, and of uses
 	stopWatching context.CancelFunc
@@ -61,6 +66,14 @@ func WithIngestion(change func(*events.BatcherConfig)) Option {
 	return func(a *App) { change(&a.ingestion) }
 }
 
+// WithStreaming changes the bounds of the live streams.
+func WithStreaming(change func(*live.Config)) Option {
+	return func(a *App) { change(&a.streaming) }
+}
+
+// WithBus makes live events travel between the nodes that share the bus.
+func WithBus(bus live.Bus) Option { return func(a *App) { a.bus = bus } }
+
 // giveUpTime is how long a start that failed may take to end, because the next one waits for that. A PostgreSQL that was
 // asked to stop while it recovers can take 30 s; stopped hard it recovers again, and nothing is lost.
 const giveUpTime = 2 * time.Second
@@ -68,7 +81,8 @@ const giveUpTime = 2 * time.Second
 // New opens the database and connects the slices. now is the clock of everything but waiting: how long something took
 // or has been waiting is measured with one that nobody can set. Close must be called when Run is not.
 func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger, options ...Option) (_ *App, err error) {
-	a := &App{cfg: cfg, log: log, ingestion: events.DefaultBatcherConfig()}
+	a := &App{cfg: cfg, log: log, ingestion: events.DefaultBatcherConfig(), streaming: live.DefaultConfig()}
+	a.streaming.MaxStreams = cfg.LiveMaxStreams
 	for _, option := range options {
 		option(a)
 	}
@@ -136,6 +150,15 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	access := auth.NewAccess(pool)
 	replies := idempotency.New(pool, ring, now)
 
+	if a.bus == nil {
+		a.bus = state.Bus()
+	}
+	secrets := append([][]byte{cfg.SecretKey}, cfg.SecretKeyPrevious...)
+	if a.hub, err = live.New(a.streaming, a.bus, secrets, revive(account, keys), mayStream(access), reg, now, a.log); err != nil {
+		return err
+	}
+	a.ingestion.Publisher = a.hub
+
 	store := events.NewStore(a.db.Writes)
 	if err := store.EnsurePartitions(ctx, now()); err != nil {
 		return err
@@ -161,14 +184,15 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	if a.redis != nil {
 		h.redis = a.redis.Health
 	}
-	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, limits, now),
+	stream := live.NewAPI(a.hub, cfg.AllowedOrigins)
+	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metrics.NewAPI(reads, limits, now),
 		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool)), h}
-	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event}, httpapi.Options{
+	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event, live: stream}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Access: access, Replies: replies,
 		TrustedProxies: cfg.TrustedProxies, Limits: limitsOf(cfg, state), Connections: cfg.DBPoolSize,
 		Credentials: httpapi.Credentials{Access: account.VerifyAccess, Refresh: account.VerifyRefresh,
-			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature},
+			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature, Ticket: a.hub.Ticket},
 	})
 	if err != nil {
 		return err
@@ -202,6 +226,28 @@ func limitsOf(cfg *config.Config, state *shared.State) httpapi.Limits {
 		l.Allow = state.Allow
 	}
 	return l
+}
+
+// mayStream says whether the caller in the context may still watch the events of a project.
+func mayStream(access *auth.Access) live.Access {
+	op := api.Operations["streamEvents"]
+	return func(ctx context.Context, project uuid.UUID) error {
+		p := auth.From(ctx)
+		if err := access.Scope(p, op); err != nil {
+			return err
+		}
+		return access.Project(ctx, p, op, project, false)
+	}
+}
+
+// revive asks the slice of a principal's credentials whether they still hold.
+func revive(account *accounts.Service, keys *projects.Keys) live.Revive {
+	return func(ctx context.Context, p *auth.Principal) (*auth.Principal, error) {
+		if p.Kind == auth.KindAPIKey {
+			return keys.Revive(ctx, p.KeyID)
+		}
+		return account.Revive(ctx, p.AccountID, p.SessionID)
+	}
 }
 
 // Handler serves the API.
@@ -255,6 +301,8 @@ func (a *App) shutDown(servers []*http.Server) error {
 	a.log.Info("stopping: answering what waits", "for_at_most", a.cfg.ShutdownTimeout.String())
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
 	defer cancel()
+	// A stream has no end of its own: the servers would wait for it. Its client goes on elsewhere while they finish.
+	a.drainStreams(ctx)
 	var problems []error
 	for _, s := range servers {
 		if err := s.Shutdown(ctx); err != nil {
@@ -265,11 +313,26 @@ func (a *App) shutDown(servers []*http.Server) error {
 	return errors.Join(problems...)
 }
 
-// Close drains the ingestion queue, stops the jobs and closes the database.
+// streamsEndTime is how long clients may take to say goodbye.
+const streamsEndTime = 5 * time.Second
+
+func (a *App) drainStreams(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, streamsEndTime)
+	defer cancel()
+	a.hub.Drain(ctx)
+}
+
+// Close ends the live streams, drains the ingestion queue, stops the jobs and closes the database.
 func (a *App) Close(ctx context.Context) error {
+	if a.hub != nil {
+		a.drainStreams(ctx)
+	}
 	var err error
 	if a.batcher != nil {
 		err = a.batcher.Close(ctx)
+	}
+	if a.hub != nil {
+		a.hub.Close(ctx) // after the last event was stored: the other nodes get it too
 	}
 	if a.jobs != nil {
 		a.jobs.Stop()

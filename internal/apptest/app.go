@@ -1,6 +1,7 @@
 package apptest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -76,6 +77,12 @@ func BootWith(t testing.TB, dsn string, change func(*events.BatcherConfig), sett
 	if change != nil {
 		options = append(options, app.WithIngestion(change))
 	}
+	return BootOptions(t, dsn, options, settings...)
+}
+
+// BootOptions is BootOn with options of the program.
+func BootOptions(t testing.TB, dsn string, options []app.Option, settings ...string) *App {
+	t.Helper()
 	environ := append([]string{"NIMBUS_DATABASE_URL=" + dsn, "NIMBUS_ADDR=127.0.0.1:0", "NIMBUS_ADMIN_ADDR=off",
 		"NIMBUS_BCRYPT_COST=4", "NIMBUS_DATA_DIR=" + t.TempDir(), "NIMBUS_DB_POOL_SIZE=8",
 		"NIMBUS_RATE_LIMIT_ENABLED=false"}, settings...)
@@ -173,6 +180,12 @@ func (c *Client) On(a *App) *Client {
 // Bearer returns a caller with this token.
 func (c *Client) Bearer(token string) *Client { return c.With("Authorization", "Bearer "+token) }
 
+// HTTP is the client behind it, for what is not a request and a reply.
+func (c *Client) HTTP() *http.Client { return c.http }
+
+// Header returns the headers it sends.
+func (c *Client) Header() http.Header { return c.header.Clone() }
+
 // Reply is an answer, read to its end.
 type Reply struct {
 	t      testing.TB
@@ -225,11 +238,26 @@ func (c *Client) Send(req *http.Request) *Reply {
 		c.t.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
 	}
 	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
+	read := io.ReadAll
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+		read = firstEvent // it has no end
+	}
+	b, err := read(res.Body)
 	if err != nil {
 		c.t.Fatalf("read the answer: %v", err)
 	}
 	return &Reply{t: c.t, Status: res.StatusCode, Header: res.Header, Body: b}
+}
+
+// firstEvent reads a stream up to the end of its first event.
+func firstEvent(r io.Reader) ([]byte, error) {
+	var event []byte
+	for lines := bufio.NewReader(r); ; {
+		line, err := lines.ReadBytes('\n')
+		if event = append(event, line...); err != nil || len(bytes.TrimSpace(line)) == 0 {
+			return event, err
+		}
+	}
 }
 
 // Want fails the test unless the status is this one.

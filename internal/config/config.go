@@ -44,6 +44,7 @@ type Config struct {
 	TrustedProxies     []netip.Prefix // whose X-Forwarded-For is believed
 
 	AllowedOrigins  []string
+	LiveMaxStreams  int // open at once on this node
 	ShutdownTimeout time.Duration
 
 	// jwtSecretSet and secretKeySet tell "generated for this data directory" from "given by the operator".

@@ -148,6 +148,9 @@ func (c *Config) problems() []error {
 	if c.RateLimitPerMinute < 1 || c.RateLimitPerMinute > maxRateLimit {
 		bad("RATE_LIMIT_PER_MINUTE", "must be 1 to %d, not %d", maxRateLimit, c.RateLimitPerMinute)
 	}
+	if c.LiveMaxStreams < 1 || c.LiveMaxStreams > 1_000_000 {
+		bad("LIVE_MAX_STREAMS", "must be 1 to 1000000, not %d", c.LiveMaxStreams)
+	}
 	for _, o := range c.AllowedOrigins {
 		u, err := url.Parse(o)
 		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || o != u.Scheme+"://"+u.Host) {

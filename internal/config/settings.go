@@ -80,6 +80,7 @@ func (c *Config) settings() []setting {
 		{"RATE_LIMIT_PER_MINUTE", (*intValue)(&c.RateLimitPerMinute), "requests a minute of an account or a key; of a key that sends events, twice as many", false},
 		{"TRUSTED_PROXIES", (*prefixesValue)(&c.TrustedProxies), "addresses or CIDRs of proxies whose X-Forwarded-For is believed, with commas", false},
 		{"ALLOWED_ORIGINS", (*listValue)(&c.AllowedOrigins), "origins of browsers that may call the API: a JSON array, or with commas", false},
+		{"LIVE_MAX_STREAMS", (*intValue)(&c.LiveMaxStreams), "live streams that may be open at once on this node", false},
 		{"SHUTDOWN_TIMEOUT_SECONDS", (*secondsValue)(&c.ShutdownTimeout), "how long a stop may take to answer what waits", false},
 	}
 }
@@ -92,7 +93,7 @@ func defaults() Config {
 		AccessTTL: time.Hour, RefreshTTL: 7 * 24 * time.Hour, BcryptCost: 12,
 		QueryTimeout: 5 * time.Second, QueryMaxEvents: 20_000_000,
 		RedisTimeout: 10 * time.Millisecond, RateLimitEnabled: true, RateLimitPerMinute: 10_000,
-		ShutdownTimeout: 30 * time.Second,
+		LiveMaxStreams: 10_000, ShutdownTimeout: 30 * time.Second,
 	}
 }
 

@@ -61,7 +61,11 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	return e, nil
 }
 
-const ingestOperation = "ingestEvents"
+// The operations that are served beside the strict handler.
+const (
+	ingestOperation = "ingestEvents"
+	streamOperation = "streamEvents"
+)
 
 // operationMiddleware builds, from the contract, what runs before each operation: the limit of the body, who may call
 // it, how often, the check of its parameters, and whether the caller may do it to the project that they name. Credentials
@@ -78,15 +82,23 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 		if limit {
 			refused = limits.strangers(where)
 		}
-		g, err := guard(op, known, o.Access, refused)
+		var more []scheme
+		if id == streamOperation {
+			more = o.Credentials.ofStreams()
+		}
+		g, err := guard(op, known, o.Access, refused, more...)
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		// No deadline for ingestion: its body is bounded by the server's timeouts and its transaction by the batcher's.
-		chain := []echo.MiddlewareFunc{ingest.limited(maxIngestBytes)}
-		if id != ingestOperation {
-			chain = []echo.MiddlewareFunc{others.limited(maxBodyBytes), deadline, where.describe}
+		var chain []echo.MiddlewareFunc
+		switch id {
+		case ingestOperation: // no deadline: its body is bounded by the server's timeouts and its transaction by the batcher's
+			chain = append(chain, ingest.limited(maxIngestBytes))
+		case streamOperation: // no body, and no end
+			chain = append(chain, where.describe)
+		default:
+			chain = append(chain, others.limited(maxBodyBytes), deadline, where.describe)
 		}
 		switch chain = append(chain, g); {
 		case limit && op.Public:
@@ -95,7 +107,7 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 			chain = append(chain, limits.perCaller(op))
 		}
 		chain = append(chain, checkParams(op), authorize(op, o.Access))
-		if isQuestion(op) {
+		if isQuestion(op) && id != streamOperation {
 			chain = append(chain, questions.limited)
 		}
 		if id != ingestOperation {

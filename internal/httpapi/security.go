@@ -21,6 +21,7 @@ type Credentials struct {
 	Refresh   func(ctx context.Context, token string) (*auth.Principal, error)
 	Secret    func(ctx context.Context, secret string) (*auth.Principal, error)
 	WriteKey  func(ctx context.Context, key, origin string) (*auth.Principal, error)
+	Ticket    func(ctx context.Context, ticket, projectID string) (*auth.Principal, error)
 	Signature func(ctx context.Context, keyID, timestamp, signature, method, path string, body func() ([]byte, error)) (*auth.Principal, error)
 }
 
@@ -73,6 +74,19 @@ func (cr *Credentials) schemes() map[string]scheme {
 	}
 }
 
+// ofStreams are for browsers, which cannot set headers on a stream. They are no security schemes of the contract: a
+// generated client fills those in with whatever credentials it has, and a secret would end up in a URL.
+func (cr *Credentials) ofStreams() []scheme {
+	return []scheme{
+		{func(r *http.Request) bool { return r.URL.Query().Has("ticket") }, func(c echo.Context) (*auth.Principal, error) {
+			return cr.Ticket(c.Request().Context(), c.QueryParam("ticket"), c.Param("project_id"))
+		}, "a ticket (ticket in the query)"},
+		{func(r *http.Request) bool { return protocolToken(r) != "" }, func(c echo.Context) (*auth.Principal, error) {
+			return cr.Access(c.Request().Context(), protocolToken(c.Request()))
+		}, "an access token as a WebSocket subprotocol (nimbus.token.…)"},
+	}
+}
+
 func (cr *Credentials) verifySignature(c echo.Context) (*auth.Principal, error) {
 	r := c.Request()
 	var missing []string
@@ -105,10 +119,23 @@ func bearerToken(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
+// protocolToken is the access token among the subprotocols that a WebSocket client offers: the one place where a browser
+// can put it.
+func protocolToken(r *http.Request) string {
+	for _, line := range r.Header.Values("Sec-WebSocket-Protocol") {
+		for p := range strings.SplitSeq(line, ",") {
+			if token, ok := strings.CutPrefix(strings.TrimSpace(p), "nimbus.token."); ok {
+				return token
+			}
+		}
+	}
+	return ""
+}
+
 // guard returns the middleware that enforces the security of one operation: one of the alternatives, in the order of
-// the contract. It fails when the contract requires something that nothing here can check. refused turns what was wrong
-// with the credentials into the error that is answered.
-func guard(op *wire.Operation, known map[string]scheme, access Access, refused func(echo.Context, error) error) (echo.MiddlewareFunc, error) {
+// the contract, and then of more. It fails when the contract requires something that nothing here can check. refused turns
+// what was wrong with the credentials into the error that is answered.
+func guard(op *wire.Operation, known map[string]scheme, access Access, refused func(echo.Context, error) error, more ...scheme) (echo.MiddlewareFunc, error) {
 	if op.Public {
 		return func(next echo.HandlerFunc) echo.HandlerFunc { return next }, nil
 	}
@@ -134,6 +161,10 @@ func guard(op *wire.Operation, known map[string]scheme, access Access, refused f
 		} else if challenge == "" {
 			challenge = "Nimbus-Key"
 		}
+	}
+	for _, s := range more {
+		alternatives = append(alternatives, s)
+		names = append(names, s.name)
 	}
 	missing := fmt.Sprintf("Send %s.", strings.Join(names, ", or "))
 	return func(next echo.HandlerFunc) echo.HandlerFunc {

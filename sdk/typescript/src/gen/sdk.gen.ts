@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AddMemberData, AddMemberErrors, AddMemberResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { AddMemberData, AddMemberErrors, AddMemberResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -410,6 +410,137 @@ export const exportAudit = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
+ * List the reports
+ *
+ * All of them, newest first, as every member of the project sees them; a project has at most 500.
+ *
+ */
+export const listReports = <ThrowOnError extends boolean = false>(options: Options<ListReportsData, ThrowOnError>) => (options.client ?? client).get<ListReportsResponses, ListReportsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/reports',
+    ...options
+});
+
+/**
+ * Save a report
+ *
+ * A report is a question of `POST /v1/metrics/query` with the way it is drawn, shared by the project's members. It is asked
+ * anew each time it is opened: with `limit` it is about the last buckets, with `from` and `to` about a range that stays.
+ *
+ */
+export const createReport = <ThrowOnError extends boolean = false>(options: Options<CreateReportData, ThrowOnError>) => (options.client ?? client).post<CreateReportResponses, CreateReportErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/reports',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a report
+ *
+ * It disappears from every board too.
+ *
+ */
+export const deleteReport = <ThrowOnError extends boolean = false>(options: Options<DeleteReportData, ThrowOnError>) => (options.client ?? client).delete<DeleteReportResponses, DeleteReportErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/reports/{report_id}',
+    ...options
+});
+
+/**
+ * Get a report
+ */
+export const getReport = <ThrowOnError extends boolean = false>(options: Options<GetReportData, ThrowOnError>) => (options.client ?? client).get<GetReportResponses, GetReportErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/reports/{report_id}',
+    ...options
+});
+
+/**
+ * Change a report
+ *
+ * Members that are absent stay as they are.
+ *
+ */
+export const updateReport = <ThrowOnError extends boolean = false>(options: Options<UpdateReportData, ThrowOnError>) => (options.client ?? client).patch<UpdateReportResponses, UpdateReportErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/reports/{report_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List the boards
+ *
+ * All of them, newest first; a project has at most 100.
+ *
+ */
+export const listBoards = <ThrowOnError extends boolean = false>(options: Options<ListBoardsData, ThrowOnError>) => (options.client ?? client).get<ListBoardsResponses, ListBoardsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/boards',
+    ...options
+});
+
+/**
+ * Save a board
+ *
+ * A board shows reports of the project beside each other. A tile whose report is not there is a bad field.
+ *
+ */
+export const createBoard = <ThrowOnError extends boolean = false>(options: Options<CreateBoardData, ThrowOnError>) => (options.client ?? client).post<CreateBoardResponses, CreateBoardErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/boards',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a board
+ *
+ * Its reports stay.
+ *
+ */
+export const deleteBoard = <ThrowOnError extends boolean = false>(options: Options<DeleteBoardData, ThrowOnError>) => (options.client ?? client).delete<DeleteBoardResponses, DeleteBoardErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/boards/{board_id}',
+    ...options
+});
+
+/**
+ * Get a board
+ */
+export const getBoard = <ThrowOnError extends boolean = false>(options: Options<GetBoardData, ThrowOnError>) => (options.client ?? client).get<GetBoardResponses, GetBoardErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/boards/{board_id}',
+    ...options
+});
+
+/**
+ * Change a board
+ *
+ * Members that are absent stay as they are.
+ *
+ */
+export const updateBoard = <ThrowOnError extends boolean = false>(options: Options<UpdateBoardData, ThrowOnError>) => (options.client ?? client).patch<UpdateBoardResponses, UpdateBoardErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/boards/{board_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Read events back
  *
  * Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
@@ -468,6 +599,46 @@ export const getEvent = <ThrowOnError extends boolean = false>(options: Options<
 });
 
 /**
+ * Watch events as they are stored
+ *
+ * Sends every event of the project after its commit, normally within 50 ms. A request that asks for an upgrade to
+ * WebSocket gets one (101), and each text message is a `LiveFrame`; any other request gets the same frames as
+ * Server-Sent Events (200), each with the frame's cursor as its id and the frame's type as its event.
+ *
+ * **Who may call.** Besides the usual headers, for browsers, which cannot set them: a ticket from
+ * `POST /v1/projects/{project_id}/live-tickets` in the query, or, with WebSocket, the subprotocols `nimbus.v1` and
+ * `nimbus.token.<access token>`; the answer chooses `nimbus.v1`. A request with an `Origin` must come from this
+ * server's own or from one that it allows.
+ *
+ * **Going on.** Each frame has a cursor. Sent back as `cursor`, or as `Last-Event-ID`, it makes the stream go on
+ * behind that frame: nothing twice, nothing left out. What is no longer there, and what a slow reader did not
+ * take in time, is told by a `missed` frame; `GET /v1/events` still has it.
+ *
+ * **Its end.** An `end` frame says why; the connection is closed with the same code: 1001 when the server stops
+ * (connect again with the cursor), 4401 when the session or the key has ended, 4404 when the project is not there
+ * or no longer the caller's. A WebSocket client sends nothing (1008 else) and answers pings (else it is cut off).
+ *
+ */
+export const streamEvents = <ThrowOnError extends boolean = false>(options: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>) => (options.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/projects/{project_id}/live',
+    ...options
+});
+
+/**
+ * Get a ticket for the live stream
+ *
+ * The ticket opens one stream of this project within a minute, with the rights of the caller. It is for browsers,
+ * which cannot send credentials with a WebSocket or an EventSource, and so put it in the URL.
+ *
+ */
+export const createLiveTicket = <ThrowOnError extends boolean = false>(options: Options<CreateLiveTicketData, ThrowOnError>) => (options.client ?? client).post<CreateLiveTicketResponses, CreateLiveTicketErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/projects/{project_id}/live-tickets',
+    ...options
+});
+
+/**
  * Measure events over time
  *
  * Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
@@ -518,7 +689,8 @@ export const runMetricsQuery = <ThrowOnError extends boolean = false>(options: O
  * Is this server ready?
  *
  * 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
- * and `/healthz` are the same; `/health` says only that the process lives and touches nothing.
+ * and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
+ * is `degraded` and no reason to stop sending requests here: this node then counts limits alone.
  *
  */
 export const getHealth = <ThrowOnError extends boolean = false>(options?: Options<GetHealthData, ThrowOnError>) => (options?.client ?? client).get<GetHealthResponses, GetHealthErrors, ThrowOnError>({ url: '/v1/health', ...options });

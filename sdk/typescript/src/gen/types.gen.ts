@@ -447,6 +447,137 @@ export type AuditPage = {
     next_cursor: string | null;
 };
 
+/**
+ * A question of `POST /v1/metrics/query`, without its project.
+ */
+export type ReportQuestion = {
+    bucket?: Bucket;
+    /**
+     * How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
+     */
+    limit?: number;
+    /**
+     * Start of the range, inclusive.
+     */
+    from?: string;
+    /**
+     * End of the range, exclusive; now when absent.
+     */
+    to?: string;
+    /**
+     * An IANA time zone; UTC when absent.
+     */
+    tz?: string;
+    /**
+     * Only events of these names; all when absent or empty.
+     */
+    names?: Array<string>;
+    measure?: Measure;
+    /**
+     * The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+     */
+    prop?: string;
+    breakdown?: Breakdown;
+    /**
+     * The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
+     */
+    breakdown_prop?: string;
+    /**
+     * How many groups of a breakdown are shown before the rest is measured together.
+     */
+    top?: number;
+    filter?: MetricsFilter;
+};
+
+/**
+ * How the answer is drawn.
+ */
+export type ReportView = {
+    chart: 'line' | 'bar' | 'area' | 'table' | 'number';
+    /**
+     * Beside the period before.
+     */
+    compare?: boolean;
+};
+
+export type ReportName = string;
+
+export type ReportDescription = string;
+
+export type CreateReportRequest = {
+    name: ReportName;
+    description?: ReportDescription;
+    question: ReportQuestion;
+    view: ReportView;
+};
+
+export type UpdateReportRequest = {
+    name?: ReportName;
+    description?: ReportDescription;
+    question?: ReportQuestion;
+    view?: ReportView;
+};
+
+export type Report = {
+    id: string;
+    name: string;
+    description: string;
+    question: ReportQuestion;
+    view: ReportView;
+    /**
+     * The account that saved it; null when that is gone.
+     */
+    created_by: string | null;
+    created_at: string;
+    updated_at: string;
+};
+
+export type ReportList = {
+    items: Array<Report>;
+};
+
+export type BoardTile = {
+    report_id: string;
+    /**
+     * Of the board; on a narrow screen every tile is full.
+     */
+    width: 'half' | 'full';
+};
+
+/**
+ * From the top, in the order in which they are read.
+ */
+export type BoardTiles = Array<BoardTile>;
+
+export type CreateBoardRequest = {
+    name: ReportName;
+    description?: ReportDescription;
+    tiles?: BoardTiles;
+};
+
+export type UpdateBoardRequest = {
+    name?: ReportName;
+    description?: ReportDescription;
+    tiles?: BoardTiles;
+};
+
+export type Board = {
+    id: string;
+    name: string;
+    description: string;
+    tiles: Array<BoardTile>;
+    /**
+     * The account that made it; null when that is gone.
+     */
+    created_by: string | null;
+    created_at: string;
+    updated_at: string;
+};
+
+export type BoardList = {
+    items: Array<Board>;
+};
+
 export type IngestRequest = {
     /**
      * The key's own project.
@@ -563,6 +694,94 @@ export type EventPage = {
      * Null on the last page.
      */
     next_cursor: string | null;
+};
+
+export type LiveTicket = {
+    /**
+     * Works once; send it as `?ticket=`.
+     */
+    ticket: string;
+    /**
+     * A minute from now.
+     */
+    expires_at: string;
+};
+
+/**
+ * One message of the live stream; `type` says which. Ignore types that you do not know: there may be more one day.
+ *
+ */
+export type LiveFrame = ({
+    type: 'hello';
+} & LiveHello) | ({
+    type: 'event';
+} & LiveEvent) | ({
+    type: 'missed';
+} & LiveMissed) | ({
+    type: 'position';
+} & LivePosition) | ({
+    type: 'end';
+} & LiveEnd);
+
+/**
+ * Opaque; the stream goes on behind this frame when it is sent back.
+ */
+export type LiveCursor = string;
+
+/**
+ * The first frame. What is stored from now on is sent.
+ */
+export type LiveHello = {
+    type: 'hello';
+    cursor: LiveCursor;
+};
+
+/**
+ * An event that was stored.
+ */
+export type LiveEvent = {
+    type: 'event';
+    cursor: LiveCursor;
+    event: StoredEvent;
+};
+
+/**
+ * Events were left out here, because the reader was slow, or came back too late, or because nodes lost touch.
+ * They are stored: `GET /v1/events` has them.
+ *
+ */
+export type LiveMissed = {
+    type: 'missed';
+    cursor: LiveCursor;
+    /**
+     * How many events of this stream; null when that is not known, and then it may be none.
+     */
+    count: number | null;
+    /**
+     * When the last frame before them was made.
+     */
+    since: string;
+};
+
+/**
+ * Sent now and then when events passed that this stream does not show, so that its cursor stays fresh.
+ */
+export type LivePosition = {
+    type: 'position';
+    cursor: LiveCursor;
+};
+
+/**
+ * The last frame. The WebSocket is closed with the same code.
+ */
+export type LiveEnd = {
+    type: 'end';
+    cursor: LiveCursor;
+    /**
+     * 1001: the server stops; 4401: the session or the key has ended; 4404: no such project, or no longer yours.
+     */
+    code: 1001 | 4401 | 4404;
+    reason: string;
 };
 
 export const Bucket = {
@@ -895,6 +1114,10 @@ export const CheckStatus = {
      */
     CHECK_OK: 'ok',
     /**
+     * CheckDegraded
+     */
+    CHECK_DEGRADED: 'degraded',
+    /**
      * CheckFailing
      */
     CHECK_FAILING: 'failing',
@@ -1002,6 +1225,10 @@ export type RegisterErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -1047,6 +1274,10 @@ export type LoginErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -1075,6 +1306,14 @@ export type RefreshErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -1105,6 +1344,14 @@ export type LogoutErrors = {
      */
     401: Problem;
     /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -1133,6 +1380,14 @@ export type GetMeErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -1179,6 +1434,10 @@ export type ChangePasswordErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -1207,6 +1466,14 @@ export type ListSessionsErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -1245,6 +1512,14 @@ export type RevokeSessionErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -1287,6 +1562,10 @@ export type ListProjectsErrors = {
      * The request breaks the contract; `errors` names every bad field.
      */
     422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -1346,6 +1625,10 @@ export type CreateProjectErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -1388,6 +1671,14 @@ export type DeleteProjectErrors = {
      */
     404: Problem;
     /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -1425,6 +1716,14 @@ export type GetProjectErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -1484,6 +1783,10 @@ export type UpdateProjectErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -1521,6 +1824,14 @@ export type GetProjectDeletionErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -1580,6 +1891,10 @@ export type RotateKeysErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -1621,6 +1936,14 @@ export type ListWriteKeysErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -1693,6 +2016,10 @@ export type CreateWriteKeyErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -1738,6 +2065,14 @@ export type DeleteWriteKeyErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -1801,6 +2136,10 @@ export type UpdateWriteKeyErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -1838,6 +2177,14 @@ export type ListApiKeysErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -1910,6 +2257,10 @@ export type CreateApiKeyErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -1955,6 +2306,14 @@ export type RevokeApiKeyErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -2018,6 +2377,10 @@ export type UpdateApiKeyErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -2055,6 +2418,14 @@ export type ListMembersErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -2129,6 +2500,10 @@ export type AddMemberErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -2180,6 +2555,14 @@ export type RemoveMemberErrors = {
      *
      */
     409: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -2248,6 +2631,10 @@ export type UpdateMemberErrors = {
      * The request breaks the contract; `errors` names every bad field.
      */
     422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
     /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
@@ -2320,6 +2707,10 @@ export type ListAuditErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -2383,6 +2774,10 @@ export type ExportAuditErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -2398,6 +2793,562 @@ export type ExportAuditResponses = {
 };
 
 export type ExportAuditResponse = ExportAuditResponses[keyof ExportAuditResponses];
+
+export type ListReportsData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/reports';
+};
+
+export type ListReportsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListReportsError = ListReportsErrors[keyof ListReportsErrors];
+
+export type ListReportsResponses = {
+    /**
+     * The reports.
+     */
+    200: ReportList;
+};
+
+export type ListReportsResponse = ListReportsResponses[keyof ListReportsResponses];
+
+export type CreateReportData = {
+    body: CreateReportRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/reports';
+};
+
+export type CreateReportErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateReportError = CreateReportErrors[keyof CreateReportErrors];
+
+export type CreateReportResponses = {
+    /**
+     * The report.
+     */
+    201: Report;
+};
+
+export type CreateReportResponse = CreateReportResponses[keyof CreateReportResponses];
+
+export type DeleteReportData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The report's id.
+         */
+        report_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/reports/{report_id}';
+};
+
+export type DeleteReportErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type DeleteReportError = DeleteReportErrors[keyof DeleteReportErrors];
+
+export type DeleteReportResponses = {
+    /**
+     * The report is gone.
+     */
+    204: void;
+};
+
+export type DeleteReportResponse = DeleteReportResponses[keyof DeleteReportResponses];
+
+export type GetReportData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The report's id.
+         */
+        report_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/reports/{report_id}';
+};
+
+export type GetReportErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type GetReportError = GetReportErrors[keyof GetReportErrors];
+
+export type GetReportResponses = {
+    /**
+     * The report.
+     */
+    200: Report;
+};
+
+export type GetReportResponse = GetReportResponses[keyof GetReportResponses];
+
+export type UpdateReportData = {
+    body: UpdateReportRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The report's id.
+         */
+        report_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/reports/{report_id}';
+};
+
+export type UpdateReportErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type UpdateReportError = UpdateReportErrors[keyof UpdateReportErrors];
+
+export type UpdateReportResponses = {
+    /**
+     * The report after the change.
+     */
+    200: Report;
+};
+
+export type UpdateReportResponse = UpdateReportResponses[keyof UpdateReportResponses];
+
+export type ListBoardsData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/boards';
+};
+
+export type ListBoardsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type ListBoardsError = ListBoardsErrors[keyof ListBoardsErrors];
+
+export type ListBoardsResponses = {
+    /**
+     * The boards.
+     */
+    200: BoardList;
+};
+
+export type ListBoardsResponse = ListBoardsResponses[keyof ListBoardsResponses];
+
+export type CreateBoardData = {
+    body: CreateBoardRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/boards';
+};
+
+export type CreateBoardErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateBoardError = CreateBoardErrors[keyof CreateBoardErrors];
+
+export type CreateBoardResponses = {
+    /**
+     * The board.
+     */
+    201: Board;
+};
+
+export type CreateBoardResponse = CreateBoardResponses[keyof CreateBoardResponses];
+
+export type DeleteBoardData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The board's id.
+         */
+        board_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/boards/{board_id}';
+};
+
+export type DeleteBoardErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type DeleteBoardError = DeleteBoardErrors[keyof DeleteBoardErrors];
+
+export type DeleteBoardResponses = {
+    /**
+     * The board is gone.
+     */
+    204: void;
+};
+
+export type DeleteBoardResponse = DeleteBoardResponses[keyof DeleteBoardResponses];
+
+export type GetBoardData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The board's id.
+         */
+        board_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/boards/{board_id}';
+};
+
+export type GetBoardErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type GetBoardError = GetBoardErrors[keyof GetBoardErrors];
+
+export type GetBoardResponses = {
+    /**
+     * The board.
+     */
+    200: Board;
+};
+
+export type GetBoardResponse = GetBoardResponses[keyof GetBoardResponses];
+
+export type UpdateBoardData = {
+    body: UpdateBoardRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The board's id.
+         */
+        board_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/boards/{board_id}';
+};
+
+export type UpdateBoardErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type UpdateBoardError = UpdateBoardErrors[keyof UpdateBoardErrors];
+
+export type UpdateBoardResponses = {
+    /**
+     * The board after the change.
+     */
+    200: Board;
+};
+
+export type UpdateBoardResponse = UpdateBoardResponses[keyof UpdateBoardResponses];
 
 export type ListEventsData = {
     body?: never;
@@ -2461,6 +3412,10 @@ export type ListEventsErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -2520,6 +3475,10 @@ export type IngestEventsErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -2562,6 +3521,14 @@ export type GetEventErrors = {
      */
     404: Problem;
     /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -2577,6 +3544,125 @@ export type GetEventResponses = {
 };
 
 export type GetEventResponse = GetEventResponses[keyof GetEventResponses];
+
+export type StreamEventsData = {
+    body?: never;
+    headers?: {
+        /**
+         * As `cursor`, sent by browsers that reconnect by themselves; it takes precedence.
+         */
+        'Last-Event-ID'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: {
+        /**
+         * Only events of this name; may be repeated.
+         */
+        name?: Array<string>;
+        /**
+         * The cursor of the last frame received; the stream goes on behind it.
+         */
+        cursor?: string;
+        /**
+         * A ticket instead of other credentials. It is not among the security schemes, because a client that fills those in would put what it has into the URL.
+         */
+        ticket?: string;
+    };
+    url: '/v1/projects/{project_id}/live';
+};
+
+export type StreamEventsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type StreamEventsError = StreamEventsErrors[keyof StreamEventsErrors];
+
+export type StreamEventsResponses = {
+    /**
+     * The frames, as Server-Sent Events, until one of both sides ends it.
+     */
+    200: LiveFrame;
+};
+
+export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
+
+export type CreateLiveTicketData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/live-tickets';
+};
+
+export type CreateLiveTicketErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateLiveTicketError = CreateLiveTicketErrors[keyof CreateLiveTicketErrors];
+
+export type CreateLiveTicketResponses = {
+    /**
+     * A ticket.
+     */
+    201: LiveTicket;
+};
+
+export type CreateLiveTicketResponse = CreateLiveTicketResponses[keyof CreateLiveTicketResponses];
 
 export type QueryMetricsData = {
     body?: never;
@@ -2656,6 +3742,10 @@ export type QueryMetricsErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -2709,6 +3799,10 @@ export type RunMetricsQueryErrors = {
      */
     422: Problem;
     /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
      * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
      */
     503: Problem;
@@ -2733,6 +3827,10 @@ export type GetHealthData = {
 };
 
 export type GetHealthErrors = {
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
     /**
      * Not ready; `checks` says why.
      */

@@ -1,0 +1,14 @@
+package live
+
+import "context"
+
+// Bus carries messages between nodes. A message may be lost, and nothing waits for it: what depends on messages counts
+// them. Messages of one publisher on one channel come in their order.
+type Bus interface {
+	// Publish sends a message to every subscriber of the channel, on all nodes. It may block until ctx ends.
+	Publish(ctx context.Context, channel string, message []byte) error
+	// Subscribe calls receive with each message, one after the other, and lost when some may have been missed, as after
+	// a broken connection. receive must not block and must not change the message. Subscribe and stop wait for nobody; a
+	// call that has begun may still be running when stop returns.
+	Subscribe(channel string, receive func(message []byte), lost func()) (stop func())
+}
