@@ -155,8 +155,8 @@ func appendValue(dst []byte, v any, depth int) ([]byte, error) {
 	case int64:
 		return strconv.AppendInt(dst, v, 10), nil
 	case float64:
-		if abs := math.Abs(v); abs < 1e15 && v == math.Trunc(v) && (v != 0 || !math.Signbit(v)) {
-			return strconv.AppendInt(dst, int64(v), 10), nil
+		if abs := math.Abs(v); v == 0 || abs >= 1e-6 && abs < 1e21 { // others need an exponent
+			return strconv.AppendFloat(dst, v, 'f', -1, 64), nil
 		}
 	case time.Time:
 		if year := v.Year(); year >= 0 && year <= 9999 {

@@ -81,7 +81,11 @@ func (s *sender) take() []item {
 	}
 	s.flying = append([]item(nil), s.queue[:n]...)
 	clear(s.queue[:n]) // lets go of the events
-	s.queue = s.queue[n:]
+	if n == len(s.queue) {
+		s.queue = s.queue[:0] // what comes next has room
+	} else {
+		s.queue = s.queue[n:]
+	}
 	for k := range s.flying {
 		s.bytes -= len(s.flying[k].json)
 	}
