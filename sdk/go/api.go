@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/oapi-codegen/runtime/types"
 )
 
 // API is the generated client with what one wants around it: an answer other than a success is an error, an *[APIError], so
@@ -50,6 +52,16 @@ func SecretEditor(secret string) RequestEditorFn {
 		req.Header.Set("X-API-Key", secret)
 		return nil
 	}
+}
+
+// Register creates an account and logs in as it.
+func (a *API) Register(ctx context.Context, email, password string) error {
+	reply, err := a.RegisterWithResponse(ctx, RegisterRequest{Email: types.Email(email), Password: password})
+	if err != nil {
+		return err
+	}
+	a.Resume(*reply.JSON201)
+	return nil
 }
 
 // Login logs in. What is called from then on is called as this account.

@@ -13,40 +13,40 @@ import (
 	"github.com/google/uuid"
 )
 
-// Config says where a [Tracker] sends events and how. URL, ProjectID and one kind of credentials are required; the zero
-// value of everything else means the default that stands beside it.
+// Config says where a [Tracker] sends events and how. URL, ProjectID and one kind of credentials are required. What the zero
+// value of a field means stands behind the semicolon.
 //
 // The credentials are those of the project: KeyID and Secret together sign every request, Secret alone is sent as it is
 // (for networks that are trusted), and WriteKey is for programs that strangers hold.
 type Config struct {
-	URL       string // of the server, such as https://nimbus.example.com
-	ProjectID string // a UUID
+	URL       string // the server, such as https://nimbus.example.com; required
+	ProjectID string // the project's UUID; required
 
-	KeyID    string // nk_…
-	Secret   string // ns_…
-	WriteKey string // nw_…
+	KeyID    string // the id of the key pair, nk_…, to sign each request with the secret; the secret is sent instead
+	Secret   string // the project's secret, ns_…; a WriteKey is required
+	WriteKey string // the public key of a program that strangers hold, nw_…; a Secret is required
 
-	FlushEvents   int           // send when so many events wait, and never more at once; 500, at most 10,000
-	FlushBytes    int           // send before the body has more bytes than this; 1 MiB, 64 KiB to 10 MiB
+	FlushEvents   int           // send when so many events wait, and never more at once, up to 10,000; 500
+	FlushBytes    int           // send when so many bytes wait, and never more at once, 64 KiB to 10 MiB; 1 MiB
 	FlushInterval time.Duration // send an event after this time, whatever else waits; 1 s
 
 	QueueEvents int        // how many events may wait, besides those being sent; 10,000
-	QueueBytes  int        // how many bytes they may have; 32 MiB, at least 64 KiB
-	WhenFull    FullPolicy // what Track does when the queue is full; Refuse
+	QueueBytes  int        // how many bytes they may have, at least 64 KiB; 32 MiB
+	WhenFull    FullPolicy // what Track does when the queue is full: Refuse, DropOldest or Block; Refuse
 
-	RequestTimeout time.Duration // of one attempt; 30 s
-	MinBackoff     time.Duration // the bound of the first pause between two attempts, which doubles each time; 200 ms
-	MaxBackoff     time.Duration // the highest bound; 30 s
-	MaxAttempts    int           // give events up after so many; 0 means never
+	RequestTimeout time.Duration // how long one attempt may take; 30 s
+	MinBackoff     time.Duration // the longest first pause before another attempt, doubled each time; 200 ms
+	MaxBackoff     time.Duration // the longest pause of all; 30 s
+	MaxAttempts    int           // how often to try before giving events up; for as long as it takes
 
-	CompressAbove int // compress bodies with more bytes than this; 1 KiB, negative for never
+	CompressAbove int // compress bodies of more bytes than this, negative for never; 1 KiB
 
-	SpoolDir  string        // keep undelivered events in this directory too, for the next start; none
-	SpoolSync time.Duration // how often the spool is forced to disk; 1 s, negative for before each Track returns
+	SpoolDir  string        // a directory that keeps undelivered events for the next start; there is no spool
+	SpoolSync time.Duration // how often the spool is forced to disk, negative for before each Track returns; 1 s
 
-	HTTPClient *http.Client       // proxies, TLS, tracing; one with the default transport
-	Logger     *slog.Logger       // failures and losses, never events; slog.Default()
-	OnDrop     func(Event, error) // gets each event that will not be stored, and why; none
+	HTTPClient *http.Client       // what sends: proxies, TLS, tracing; one with the default transport
+	Logger     *slog.Logger       // gets failures and losses, and no event; slog.Default()
+	OnDrop     func(Event, error) // gets each event that will not be stored, and why; nobody does
 }
 
 // FullPolicy says what [Tracker.Track] does when the queue is full.
