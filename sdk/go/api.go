@@ -131,6 +131,7 @@ func (a *API) renew(ctx context.Context, old string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	defer res.Body.Close()
 	reply, err := ParseRefreshResponse(res)
 	if err != nil || reply.JSON200 == nil {
 		return "", fmt.Errorf("nimbus: renew the session: %s: %w", res.Status, err)

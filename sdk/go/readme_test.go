@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	nimbus "github.com/bahagh/nimbus/sdk/go"
 )
 
 func readme(t *testing.T) string {
@@ -72,5 +74,17 @@ func TestTheREADMEListsTheOptions(t *testing.T) {
 	got, _, _ := strings.Cut(rest, "\n\n")
 	if want.Len() == 0 || got+"\n" != want.String() {
 		t.Errorf("the table is not that of config.go, which is\n%s", &want)
+	}
+}
+
+func TestTheChangelogBeginsWithTheVersion(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), "\n## ")
+	if version, _, _ := strings.Cut(rest, "\n"); version != nimbus.Version {
+		t.Errorf("the changelog begins with %q, the version is %s", version, nimbus.Version)
 	}
 }

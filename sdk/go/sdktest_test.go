@@ -23,6 +23,9 @@ import (
 var misbehaving string
 
 func TestMain(m *testing.M) {
+	if os.Getenv(victimURL) != "" {
+		beVictim()
+	}
 	dir, err := os.MkdirTemp("", "nimbus-sdktest-")
 	if err != nil {
 		panic(err)
@@ -130,11 +133,6 @@ func (s *session) report(query string) report {
 	var r report
 	exchange(s.t, http.MethodGet, s.url+"/__requests?"+query, "", http.StatusOK, &r)
 	return r
-}
-
-func (s *session) rescript(script string) {
-	s.t.Helper()
-	exchange(s.t, http.MethodPost, s.url+"/__script", script, http.StatusNoContent, nil)
 }
 
 func (s *session) release() {

@@ -226,6 +226,7 @@ func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
 	if t.spool != nil {
 		if i.at, err = t.spool.append(i.json); err != nil {
 			t.mu.Unlock()
+			t.lose(dropped, ErrQueueFull)
 			return t.refuse(err)
 		}
 	}
