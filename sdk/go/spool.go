@@ -189,12 +189,12 @@ func (s *spool) begin() error {
 func (s *spool) leave() error {
 	seg := s.current
 	s.current = nil
-	err := errors.Join(seg.file.Sync(), seg.file.Close())
+	f := seg.file
 	seg.file = nil
 	if seg.left == 0 {
-		err = errors.Join(err, os.Remove(seg.path))
+		return errors.Join(f.Close(), os.Remove(seg.path))
 	}
-	return err
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // leaveAt is leave for a segment whose end, from this offset on, must not stay.

@@ -181,6 +181,7 @@ func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
 	size := len(*buf) + len(`,"idempotency_key":"-"}`) + len(t.run) + number
 
 	var dropped []item
+	filled := false // by us, since there was room
 	t.mu.Lock()
 	for {
 		if t.closed {
@@ -190,13 +191,12 @@ func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
 		if len(t.queue) < t.cfg.QueueEvents && t.bytes+size <= t.cfg.QueueBytes {
 			break
 		}
-		if !t.full {
-			t.full = true
-			t.cfg.Logger.Warn("nimbus: the queue of events is full", "events", len(t.queue), "bytes", t.bytes)
-		}
+		filled = filled || !t.full
+		t.full = true
 		switch t.cfg.WhenFull {
 		case Refuse:
 			t.mu.Unlock()
+			t.warn(filled)
 			return t.refuse(ErrQueueFull)
 		case DropOldest:
 			dropped = append(dropped, t.queue[0])
@@ -210,6 +210,8 @@ func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
 		}
 		changed := t.changed
 		t.mu.Unlock()
+		t.warn(filled)
+		filled = false
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -239,8 +241,16 @@ func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
 		t.nudge()
 	}
 	t.mu.Unlock()
+	t.warn(filled)
 	t.lose(dropped, ErrQueueFull)
 	return nil
+}
+
+// warn logs that the queue is full, once each time it fills. No lock is held: a logger may track.
+func (t *Tracker) warn(filled bool) {
+	if filled {
+		t.cfg.Logger.Warn("nimbus: the queue of events is full")
+	}
 }
 
 // refuse counts an event that never got into the queue.
