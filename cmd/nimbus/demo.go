@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bahagh/nimbus/internal/app"
@@ -38,7 +38,7 @@ func demo(ctx context.Context, e *env) error {
 	var seedErr error
 	err = a.Run(running, func(addr string) { // not called when the address cannot be had
 		seeding.Go(func() {
-			if seedErr = seed(running, "http://"+addr, e.stdout); seedErr != nil {
+			if seedErr = seed(running, "http://"+addr, e.log, e.stdout); seedErr != nil {
 				cancel()
 			}
 		})
@@ -53,19 +53,19 @@ func demo(ctx context.Context, e *env) error {
 
 // shop is what the demo works on: the server's API through the Go SDK, as any program would use it.
 type shop struct {
-	client *nimbus.ClientWithResponses
-	url    string
-	bearer nimbus.RequestEditorFn
+	api *nimbus.API
+	url string
+	log *slog.Logger
 }
 
 // seed makes the account, the project and the events, and prints what to do next. Running it again finds what is
 // there and adds the hours since.
-func seed(ctx context.Context, url string, out io.Writer) error {
-	client, err := nimbus.NewClientWithResponses(url)
+func seed(ctx context.Context, url string, log *slog.Logger, out io.Writer) error {
+	api, err := nimbus.NewAPI(url)
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	s := &shop{client: client, url: url}
+	s := &shop{api: api, url: url, log: log}
 	if err := s.login(ctx); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -73,7 +73,7 @@ func seed(ctx context.Context, url string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	accepted, duplicates, err := s.send(ctx, p, time.Now())
+	sent, err := s.send(ctx, p, time.Now())
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -98,118 +98,81 @@ Ask it yourself:
   curl -s -H 'X-API-Key: %s' '%s'
 
 It stays up until Ctrl-C.
-`, url, demoEmail, demoPassword, p.Project.Name, p.Project.ID, p.APIKeyID, p.APIKeySecret, accepted, duplicates, answer, p.APIKeySecret, query)
+`, url, demoEmail, demoPassword, p.Project.Name, p.Project.ID, p.APIKeyID, p.APIKeySecret, sent.Delivered-sent.Duplicates, sent.Duplicates, answer, p.APIKeySecret, query)
 	return err
 }
 
 func (s *shop) login(ctx context.Context) error {
-	reg, err := s.client.RegisterWithResponse(ctx, nimbus.RegisterRequest{Email: demoEmail, Password: demoPassword})
-	if err != nil {
-		return err
+	err := s.api.Register(ctx, demoEmail, demoPassword)
+	if problem := (*nimbus.Problem)(nil); errors.As(err, &problem) && problem.Code == "email_taken" {
+		return s.api.Login(ctx, demoEmail, demoPassword)
 	}
-	session := reg.JSON201
-	if reg.StatusCode() == http.StatusConflict {
-		login, err := s.client.LoginWithResponse(ctx, nimbus.LoginRequest{Email: demoEmail, Password: demoPassword})
-		if err != nil {
-			return err
-		}
-		session = login.JSON200
-	}
-	if session == nil {
-		return fmt.Errorf("log in: %s %s", reg.Status(), reg.Body)
-	}
-	s.bearer = func(_ context.Context, r *http.Request) error {
-		r.Header.Set("Authorization", "Bearer "+session.AccessToken)
-		return nil
-	}
-	return nil
+	return err
 }
 
 // project finds the demo's project or makes it. The secret is shown only once, so a project that is there gets a new
 // one.
 func (s *shop) project(ctx context.Context) (*nimbus.ProjectWithSecret, error) {
-	list, err := s.client.ListProjectsWithResponse(ctx, nil, s.bearer)
-	if err != nil {
-		return nil, err
-	}
-	if list.JSON200 == nil {
-		return nil, fmt.Errorf("list projects: %s %s", list.Status(), list.Body)
-	}
-	for _, p := range list.JSON200.Items {
+	for p, err := range s.api.Projects(ctx) {
+		if err != nil {
+			return nil, err
+		}
 		if p.Name == demoProject {
-			rotated, err := s.client.RotateKeysWithResponse(ctx, p.ID, nimbus.RotateKeysRequest{}, s.bearer)
+			rotated, err := s.api.RotateKeysWithResponse(ctx, p.ID, nimbus.RotateKeysRequest{})
 			if err != nil {
 				return nil, err
-			}
-			if rotated.JSON200 == nil {
-				return nil, fmt.Errorf("rotate keys: %s %s", rotated.Status(), rotated.Body)
 			}
 			return rotated.JSON200, nil
 		}
 	}
 	about := "A small web shop with made-up visitors."
-	created, err := s.client.CreateProjectWithResponse(ctx, nil, nimbus.CreateProjectRequest{Name: demoProject, Description: &about}, s.bearer)
+	created, err := s.api.CreateProjectWithResponse(ctx, nil, nimbus.CreateProjectRequest{Name: demoProject, Description: &about})
 	if err != nil {
 		return nil, err
-	}
-	if created.JSON201 == nil {
-		return nil, fmt.Errorf("create project: %s %s", created.Status(), created.Body)
 	}
 	return created.JSON201, nil
 }
 
-// send sends the last two weeks of the shop in signed batches.
-func (s *shop) send(ctx context.Context, p *nimbus.ProjectWithSecret, now time.Time) (accepted, duplicates int, err error) {
-	const batchSize = 1000
+// send sends the last two weeks of the shop.
+func (s *shop) send(ctx context.Context, p *nimbus.ProjectWithSecret, now time.Time) (nimbus.Stats, error) {
 	shopfloor := sample.Shop{Seed: 1, People: 600, SessionsPerHour: 12}
-	sign := nimbus.SigningEditor(p.APIKeyID, p.APIKeySecret, time.Now)
-	var batch []nimbus.Event
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
+	var lost atomic.Pointer[error]
+	tracker, err := nimbus.New(nimbus.Config{URL: s.url, ProjectID: p.Project.ID.String(), KeyID: p.APIKeyID, Secret: p.APIKeySecret,
+		FlushEvents: 1000, WhenFull: nimbus.Block, Logger: s.log,
+		OnDrop: func(_ nimbus.Event, why error) { lost.CompareAndSwap(nil, &why) }})
+	if err != nil {
+		return nimbus.Stats{}, err
+	}
+	for at := now.Add(-demoDays * 24 * time.Hour); err == nil && !at.After(now); at = at.Add(time.Hour) {
+		err = s.hour(ctx, tracker, shopfloor.Hour(at), now)
+	}
+	err = errors.Join(err, tracker.Close(ctx))
+	if why := lost.Load(); err == nil && why != nil {
+		err = fmt.Errorf("send events: %w", *why)
+	}
+	return tracker.Stats(), err
+}
+
+// hour tracks what has happened by now.
+func (s *shop) hour(ctx context.Context, tracker *nimbus.Tracker, events []sample.Event, now time.Time) error {
+	for _, e := range events {
+		if e.TS.After(now) {
+			continue
 		}
-		res, err := s.client.IngestEventsWithResponse(ctx, nil, nimbus.IngestRequest{ProjectID: p.Project.ID, Events: batch}, sign)
-		if err != nil {
+		if err := tracker.Track(ctx, e.Name, e.Props, nimbus.WithTS(e.TS), nimbus.WithUserID(e.UserID),
+			nimbus.WithAnonymousID(e.AnonymousID), nimbus.WithIdempotencyKey(e.IdempotencyKey)); err != nil {
 			return err
 		}
-		if res.JSON200 == nil || res.JSON200.Rejected > 0 {
-			return fmt.Errorf("send events: %s %s", res.Status(), res.Body)
-		}
-		accepted += int(res.JSON200.Accepted)
-		duplicates += int(res.JSON200.Duplicates)
-		batch = batch[:0]
-		return nil
 	}
-	for at := now.Add(-demoDays * 24 * time.Hour); !at.After(now); at = at.Add(time.Hour) {
-		for _, ev := range shopfloor.Hour(at) {
-			if ev.TS.After(now) {
-				continue
-			}
-			props, err := json.Marshal(ev.Props)
-			if err != nil {
-				return 0, 0, err
-			}
-			batch = append(batch, nimbus.Event{Name: ev.Name, TS: ev.TS, UserID: ev.UserID, AnonymousID: ev.AnonymousID,
-				IdempotencyKey: ev.IdempotencyKey, Props: props})
-			if len(batch) == batchSize {
-				if err := flush(); err != nil {
-					return 0, 0, err
-				}
-			}
-		}
-	}
-	return accepted, duplicates, flush()
+	return nil
 }
 
 // answer asks for the last seven days and draws them.
 func (s *shop) answer(ctx context.Context, p *nimbus.ProjectWithSecret) (string, error) {
 	bucket, limit := nimbus.Bucket1D, int32(7)
-	res, err := s.client.QueryMetricsWithResponse(ctx, &nimbus.QueryMetricsParams{ProjectID: p.Project.ID, Bucket: &bucket, Limit: &limit}, s.bearer)
+	res, err := s.api.QueryMetricsWithResponse(ctx, &nimbus.QueryMetricsParams{ProjectID: p.Project.ID, Bucket: &bucket, Limit: &limit})
 	if err != nil {
 		return "", err
-	}
-	if res.JSON200 == nil {
-		return "", fmt.Errorf("query metrics: %s %s", res.Status(), res.Body)
 	}
 	// Of a count every number is there: null stands for the mean of nothing.
 	number := func(v *float64) float64 {

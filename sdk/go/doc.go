@@ -1,12 +1,24 @@
-// Package nimbus is a client of the Nimbus analytics API.
+// Package nimbus sends events to Nimbus and calls its API.
 //
-// The types and methods in client.gen.go are generated from the contract, openapi/nimbus.yaml, so that they say exactly what the
-// server says: [ClientWithResponses] has one method for each operation, and its reply has one field for each documented
-// status. A reply whose status the contract does not name leaves all of them nil; look at StatusCode then.
+// A [Tracker] is what a program that sends events wants:
 //
-// Events are durable when IngestEvents answers 200. After a lost reply, or a 503, send the same request again: with an
-// IdempotencyKey on every event it is counted once, however often it arrives.
+//	tracker, err := nimbus.New(nimbus.Config{URL: url, ProjectID: id, KeyID: keyID, Secret: secret})
+//	…
+//	err = tracker.Track(ctx, "signed_up", map[string]any{"plan": "pro"}, nimbus.WithUserID("user_123"))
+//	…
+//	err = tracker.Close(ctx)
 //
-// [SigningEditor] signs requests with a project's key pair, which is how a server should send events. A secret in a program
-// that strangers hold, a browser or an app, is no secret: use a write key there.
+// Track queues and returns; batches are sent in the background, and again until the server has committed them. That is safe
+// for ever, because each event carries an idempotency key and the time of the call. An event is delivered, or reported with
+// the reason, or kept in the spool: none is lost in silence. README.md says what happens in each case of failure.
+//
+// An [API] is what a program that asks questions or manages projects wants: the methods of the generated
+// [ClientWithResponses], one for each operation of the contract, with typed errors, sessions that renew themselves, and
+// iterators over lists. The types and methods in client.gen.go are generated from openapi/nimbus.yaml, so that they say exactly
+// what the server says.
+//
+// [Sign] and [SigningEditor] sign requests of any other client. A secret in a program that strangers hold, a browser or an
+// app, is no secret: use a write key there.
+//
+// Package nimbustest tests what a program tracks, without a server.
 package nimbus

@@ -50,18 +50,23 @@ func SigningEditor(keyID, secret string, now func() time.Time) RequestEditorFn {
 		if err != nil {
 			return fmt.Errorf("sign request: read body: %w", err)
 		}
-		method := req.Method
-		if method == "" {
-			method = http.MethodGet // what an empty method means to net/http
-		}
-		// The request target, not URL.Path: the server verifies the bytes of the request line, before any decoding.
-		path, _, _ := strings.Cut(req.URL.RequestURI(), "?")
-		timestamp := now().Unix()
-		req.Header.Set(headerKeyID, keyID)
-		req.Header.Set(headerTimestamp, strconv.FormatInt(timestamp, 10))
-		req.Header.Set(headerSignature, Sign(secret, timestamp, method, path, body))
+		signRequest(req, keyID, secret, now(), body)
 		return nil
 	}
+}
+
+// signRequest signs a request with this body.
+func signRequest(req *http.Request, keyID, secret string, now time.Time, body []byte) {
+	method := req.Method
+	if method == "" {
+		method = http.MethodGet // what an empty method means to net/http
+	}
+	// The request target, not URL.Path: the server verifies the bytes of the request line, before any decoding.
+	path, _, _ := strings.Cut(req.URL.RequestURI(), "?")
+	timestamp := now.Unix()
+	req.Header.Set(headerKeyID, keyID)
+	req.Header.Set(headerTimestamp, strconv.FormatInt(timestamp, 10))
+	req.Header.Set(headerSignature, Sign(secret, timestamp, method, path, body))
 }
 
 // takeBody returns the bytes of the request's body and leaves an equal body to be sent.

@@ -1,0 +1,195 @@
+package nimbus
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oapi-codegen/runtime/types"
+)
+
+// API is the generated client with what one wants around it: an answer other than a success is an error, an *[APIError], so
+// that the field of the success (JSON200, JSON201) is there whenever the error is nil; after [API.Login] requests carry an
+// access token, which is renewed in time; and lists are ranged over page by page.
+//
+// It is safe for concurrent use.
+type API struct {
+	*ClientWithResponses
+
+	// OnSession gets each new session, from Login and whenever the tokens are renewed, before it is used. Set it before the
+	// first call; whoever keeps sessions must keep the last, because a refresh token works once.
+	OnSession func(Session)
+
+	server string
+	http   HttpRequestDoer
+
+	renewing chan struct{} // has room for the one call that renews
+	mu       sync.Mutex
+	session  *Session // nil before Login
+	renewAt  time.Time
+}
+
+// NewAPI returns an API of the server at this URL. Options are those of the generated client, such as [WithHTTPClient];
+// without Login, credentials come from an editor: [SigningEditor] or [SecretEditor] in [WithRequestEditorFn].
+func NewAPI(url string, options ...ClientOption) (*API, error) {
+	client, err := NewClient(url, options...)
+	if err != nil {
+		return nil, fmt.Errorf("nimbus: %w", err)
+	}
+	a := &API{server: client.Server, http: client.Client, renewing: make(chan struct{}, 1)}
+	client.Client = doer(a.do)
+	a.ClientWithResponses = &ClientWithResponses{ClientInterface: client}
+	return a, nil
+}
+
+// SecretEditor sends a project's secret with each request, for networks that are trusted.
+func SecretEditor(secret string) RequestEditorFn {
+	return func(_ context.Context, req *http.Request) error {
+		req.Header.Set("X-API-Key", secret)
+		return nil
+	}
+}
+
+// Register creates an account and logs in as it.
+func (a *API) Register(ctx context.Context, email, password string) error {
+	reply, err := a.RegisterWithResponse(ctx, RegisterRequest{Email: types.Email(email), Password: password})
+	if err != nil {
+		return err
+	}
+	a.Resume(*reply.JSON201)
+	return nil
+}
+
+// Login logs in. What is called from then on is called as this account.
+func (a *API) Login(ctx context.Context, email, password string) error {
+	reply, err := a.LoginWithResponse(ctx, LoginRequest{Email: email, Password: password})
+	if err != nil {
+		return err
+	}
+	a.Resume(*reply.JSON200)
+	return nil
+}
+
+// Resume goes on with a session from somewhere else: from registering, or one that OnSession has kept. How old its access
+// token is, is not known, so that the first request may find out and renew it.
+func (a *API) Resume(s Session) {
+	if a.OnSession != nil {
+		a.OnSession(s)
+	}
+	// Early enough for a request that is under way when it expires.
+	const margin = 30 * time.Second
+	lifetime := time.Duration(s.ExpiresIn) * time.Second
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.session, a.renewAt = &s, time.Now().Add(lifetime-min(margin, lifetime/2))
+}
+
+// Token returns an access token that is good for now, renewed if need be; empty before Login. It is for requests that are not
+// made by this client, such as a WebSocket's.
+func (a *API) Token(ctx context.Context) (string, error) {
+	token, due := a.current()
+	if !due {
+		return token, nil
+	}
+	return a.renew(ctx, token)
+}
+
+func (a *API) current() (token string, due bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.session == nil {
+		return "", false
+	}
+	return a.session.AccessToken, !time.Now().Before(a.renewAt)
+}
+
+// renew replaces the session whose access token this is. Of all who ask at once one does it, since the refresh token works
+// once.
+func (a *API) renew(ctx context.Context, old string) (string, error) {
+	select {
+	case a.renewing <- struct{}{}:
+		defer func() { <-a.renewing }()
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+	a.mu.Lock()
+	s := *a.session
+	a.mu.Unlock()
+	if s.AccessToken != old {
+		return s.AccessToken, nil // someone else has
+	}
+	req, err := NewRefreshRequest(a.server)
+	if err != nil {
+		return "", fmt.Errorf("nimbus: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.RefreshToken)
+	res, err := a.exchange(req.WithContext(ctx))
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	reply, err := ParseRefreshResponse(res)
+	if err != nil || reply.JSON200 == nil {
+		return "", fmt.Errorf("nimbus: renew the session: %s: %w", res.Status, err)
+	}
+	a.Resume(*reply.JSON200)
+	return reply.JSON200.AccessToken, nil
+}
+
+type doer func(*http.Request) (*http.Response, error)
+
+func (d doer) Do(req *http.Request) (*http.Response, error) { return d(req) }
+
+// do sends a request of the generated client.
+func (a *API) do(req *http.Request) (*http.Response, error) {
+	req.Header.Set("User-Agent", userAgent)
+	if req.Header.Get("Authorization")+req.Header.Get("X-Api-Key")+req.Header.Get(headerSignature) != "" {
+		return a.exchange(req)
+	}
+	token, err := a.Token(req.Context())
+	if err != nil {
+		return nil, err
+	}
+	if token == "" {
+		return a.exchange(req)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := a.exchange(req)
+	if e, ok := err.(*APIError); !ok || e.Code != "token_expired" || req.Body != nil && req.GetBody == nil { //nolint:errorlint // exchange returns it as it is
+		return res, err
+	}
+	// Our clock and the server's differ, or the session was resumed.
+	if token, err = a.renew(req.Context(), token); err != nil {
+		return nil, err
+	}
+	again := req.Clone(req.Context())
+	if req.GetBody != nil {
+		if again.Body, err = req.GetBody(); err != nil {
+			return nil, fmt.Errorf("nimbus: send the body again: %w", err)
+		}
+	}
+	again.Header.Set("Authorization", "Bearer "+token)
+	return a.exchange(again)
+}
+
+// exchange sends a request and turns an answer that is no success into an error. What counts is that the answer is JSON and no
+// problem: the contract gives a server that is not ready such a body, and a proxy's page may come with a 200.
+func (a *API) exchange(req *http.Request) (*http.Response, error) {
+	res, err := a.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("nimbus: %s %s: %w", req.Method, req.URL.Path, err)
+	}
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusAccepted {
+		return res, nil
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("nimbus: read the answer: %w", err)
+	}
+	return nil, newAPIError(res.StatusCode, res.Header, body)
+}

@@ -1,0 +1,117 @@
+package nimbus
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Errors of [Tracker.Track], and reasons that OnDrop gets.
+var (
+	// ErrQueueFull means that there was no room: under Refuse for the new event, under DropOldest for the oldest.
+	ErrQueueFull = errors.New("nimbus: the queue is full")
+	// ErrClosed means that the tracker was closed before the call.
+	ErrClosed = errors.New("nimbus: the tracker is closed")
+	// ErrNotDelivered means that the tracker was closed, and its time was up, before the server had answered for the event.
+	// It may have been stored all the same, if only the answer was missing.
+	ErrNotDelivered = errors.New("nimbus: the tracker was closed before the event was delivered")
+)
+
+// Error says what went wrong, for the log. Switch on Code.
+func (p *Problem) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "nimbus: %d %s", p.Status, p.Code)
+	if p.Detail != "" {
+		b.WriteString(": " + p.Detail)
+	}
+	for k, f := range p.Errors {
+		if k == 3 {
+			fmt.Fprintf(&b, "; and %d more", len(p.Errors)-k)
+			break
+		}
+		fmt.Fprintf(&b, "; %s %s", f.Pointer, f.Detail)
+	}
+	if p.RequestID != "" {
+		fmt.Fprintf(&b, " (request %s)", p.RequestID)
+	}
+	return b.String()
+}
+
+// APIError is an answer other than a success. It has the fields of the problem document: Code, which is stable and what to
+// switch on, Status, Detail, Errors (every bad field), RequestID. Both errors.As to *APIError and to *[Problem] find it.
+//
+// An answer that is no problem document, such as the page of a proxy, has its status, an empty Code, and the beginning of
+// what was answered as Detail.
+type APIError struct {
+	Problem
+	RetryAfter time.Duration // how long the server asks to wait; 0 when it does not say
+	date       time.Time     // the server's clock; zero when it does not say
+}
+
+// Unwrap returns the problem.
+func (e *APIError) Unwrap() error { return &e.Problem }
+
+// Temporary reports whether the same request may succeed later: after a 408, a 429 and a 5xx.
+func (e *APIError) Temporary() bool {
+	return e.Status == http.StatusRequestTimeout || e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
+}
+
+// newAPIError reads an answer that is no success.
+func newAPIError(status int, header http.Header, body []byte) *APIError {
+	e := &APIError{RetryAfter: retryAfter(header)}
+	e.date, _ = http.ParseTime(header.Get("Date")) // zero after an error
+	if json.Unmarshal(body, &e.Problem) != nil || e.Code == "" {
+		const enough = 200
+		detail := strings.ToValidUTF8(string(body[:min(len(body), enough)]), "")
+		e.Problem = Problem{Title: http.StatusText(status), Detail: detail, RequestID: header.Get("X-Request-Id")}
+	}
+	e.Status = int32(status)
+	return e
+}
+
+// longestRetryAfter bounds what a server, or whatever answers in its place, can make us wait.
+const longestRetryAfter = 10 * time.Minute
+
+func retryAfter(header http.Header) time.Duration {
+	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 31)
+	if err != nil {
+		return 0 // none, or a date, which Nimbus never sends
+	}
+	return min(time.Duration(seconds)*time.Second, longestRetryAfter)
+}
+
+// RejectedError says what is wrong with one event, which will never be stored. Its pointers begin at the event: /name.
+type RejectedError struct {
+	Fields []FieldError
+}
+
+// Error names every bad field.
+func (e *RejectedError) Error() string {
+	parts := make([]string, len(e.Fields))
+	for k, f := range e.Fields {
+		parts[k] = strings.TrimSpace(f.Pointer + " " + f.Detail)
+	}
+	return "nimbus: the event is refused: " + strings.Join(parts, "; ")
+}
+
+// UndeliveredError says that [Tracker.Flush] or [Tracker.Close] ended before everything was delivered.
+type UndeliveredError struct {
+	Count   int   // of events
+	Spooled bool  // they are in the spool, and the next tracker on it sends them
+	Cause   error // that of the context
+}
+
+// Error says how many.
+func (e *UndeliveredError) Error() string {
+	if e.Spooled {
+		return fmt.Sprintf("nimbus: %d events are not delivered yet and stay in the spool: %v", e.Count, e.Cause)
+	}
+	return fmt.Sprintf("nimbus: %d events are not delivered: %v", e.Count, e.Cause)
+}
+
+// Unwrap returns the cause.
+func (e *UndeliveredError) Unwrap() error { return e.Cause }

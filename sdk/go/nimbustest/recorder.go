@@ -1,0 +1,149 @@
+// Package nimbustest lets programs test what they track, without a server.
+//
+//	tracker, sent := nimbustest.Tracker(t)
+//	handler := NewHandler(tracker)
+//	…
+//	for _, e := range sent.Events(t) { … }
+package nimbustest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	nimbus "github.com/bahagh/nimbus/sdk/go"
+)
+
+// closeTimeout ends a test whose events cannot be delivered.
+const closeTimeout = 10 * time.Second
+
+// Recorder stands in for the server: an [http.RoundTripper] that stores each event once, by its idempotency key, and answers
+// like the server. The zero value is ready; make the tracker's HTTPClient from it, or take the one of [Tracker].
+//
+// It checks neither credentials nor events. What the tracker itself refuses never gets here.
+type Recorder struct {
+	mu       sync.Mutex
+	tracker  *nimbus.Tracker
+	events   []nimbus.Event
+	seen     map[string]bool
+	requests int
+	failures []int
+}
+
+// Tracker returns a tracker that sends to the recorder, and is closed with the test. Each change sees the configuration
+// before the tracker is made, to set such as WhenFull or OnDrop.
+func Tracker(t testing.TB, change ...func(*nimbus.Config)) (*nimbus.Tracker, *Recorder) {
+	t.Helper()
+	r := &Recorder{}
+	c := nimbus.Config{URL: "http://nimbus.test", ProjectID: "3fa85f64-5717-4562-b3fc-2c963f66afa6", Secret: "ns_test",
+		HTTPClient: &http.Client{Transport: r}}
+	for _, f := range change {
+		f(&c)
+	}
+	tracker, err := nimbus.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.tracker = tracker
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		if err := tracker.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return tracker, r
+}
+
+// Events flushes the tracker, if the recorder came with one, and returns what was stored, in the order it arrived.
+func (r *Recorder) Events(t testing.TB) []nimbus.Event {
+	t.Helper()
+	if r.tracker != nil {
+		if err := r.tracker.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]nimbus.Event(nil), r.events...)
+}
+
+// Requests returns how many requests have arrived.
+func (r *Recorder) Requests() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.requests
+}
+
+// Fail answers the next requests with these statuses, one each, and stores nothing of them; 0 breaks the connection.
+func (r *Recorder) Fail(statuses ...int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures = append(r.failures, statuses...)
+}
+
+// RoundTrip answers a request.
+func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	batch, err := read(req)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.requests++
+	if len(r.failures) > 0 {
+		status := r.failures[0]
+		r.failures = r.failures[1:]
+		if status == 0 {
+			return nil, io.ErrUnexpectedEOF
+		}
+		return answer(req, status, nimbus.Problem{Status: int32(status), Code: "test", Title: http.StatusText(status)})
+	}
+	if r.seen == nil {
+		r.seen = make(map[string]bool)
+	}
+	var result nimbus.IngestResult
+	for _, e := range batch.Events {
+		if e.IdempotencyKey != "" && r.seen[e.IdempotencyKey] {
+			result.Duplicates++
+			continue
+		}
+		r.seen[e.IdempotencyKey] = true
+		r.events = append(r.events, e)
+		result.Accepted++
+	}
+	return answer(req, http.StatusOK, result)
+}
+
+func read(req *http.Request) (*nimbus.IngestRequest, error) {
+	defer req.Body.Close()
+	var body io.Reader = req.Body
+	if req.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, err
+		}
+		body = z
+	}
+	var batch nimbus.IngestRequest
+	if err := json.NewDecoder(body).Decode(&batch); err != nil {
+		return nil, err
+	}
+	return &batch, nil
+}
+
+func answer(req *http.Request, status int, v any) (*http.Response, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{Status: strconv.Itoa(status) + " " + http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(b)), ContentLength: int64(len(b)), Request: req}, nil
+}

@@ -1,0 +1,293 @@
+package nimbus
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// sender delivers the batches of one tracker, in its goroutine.
+type sender struct {
+	*Tracker
+	limit int           // bytes of a body; less than configured once the server has found one too large
+	skew  time.Duration // the server's clock minus ours, as far as it has said
+}
+
+// send is the life of the sender: it ends when the tracker is closed and empty, or with ctx.
+func (t *Tracker) send(ctx context.Context) {
+	defer close(t.stopped)
+	s := &sender{Tracker: t, limit: t.cfg.FlushBytes}
+	for {
+		batch := s.next(ctx)
+		if batch == nil {
+			return
+		}
+		s.deliver(ctx, batch)
+	}
+}
+
+const (
+	bodyHead = `{"project_id":"","events":[` // and the id of the project, which is always as long
+	bodyTail = `]}`
+	idLength = 36
+)
+
+// next waits for a batch that is due and takes it from the queue. It returns nil when there will be none.
+func (s *sender) next(ctx context.Context) []item {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		if len(s.queue) > 0 {
+			front := &s.queue[0]
+			wait := time.Until(front.queued.Add(s.cfg.FlushInterval))
+			if wait <= 0 || front.number <= s.flushTo || len(s.queue) >= s.cfg.FlushEvents || s.bytes >= s.limit {
+				batch := s.take()
+				s.mu.Unlock()
+				return batch
+			}
+			timer.Reset(wait)
+		} else if s.closed {
+			s.mu.Unlock()
+			return nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-s.wake:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// take moves the oldest events into the air: as many as a request may carry, at least one. The caller holds mu.
+func (s *sender) take() []item {
+	size, n := len(bodyHead)+idLength+len(bodyTail), 0
+	for n < len(s.queue) && n < s.cfg.FlushEvents {
+		size += len(s.queue[n].json) + 1
+		if n > 0 && size > s.limit {
+			break
+		}
+		n++
+	}
+	s.flying = append([]item(nil), s.queue[:n]...)
+	clear(s.queue[:n]) // lets go of the events
+	if n == len(s.queue) {
+		s.queue = s.queue[:0] // what comes next has room
+	} else {
+		s.queue = s.queue[n:]
+	}
+	for k := range s.flying {
+		s.bytes -= len(s.flying[k].json)
+	}
+	s.full = false
+	s.announce() // there is room
+	return s.flying
+}
+
+// deliver sends the items until the server has answered for each, or ctx ends. Those it is done with leave the air.
+func (s *sender) deliver(ctx context.Context, items []item) {
+	result, err := s.attempts(ctx, items)
+	var refused *APIError
+	switch {
+	case err == nil:
+		s.settle(items, result.Errors, nil, uint64(result.Duplicates))
+	case ctx.Err() != nil: // they stay in the air, and Close reports them
+	case !errors.As(err, &refused):
+		s.settle(items, nil, err, 0)
+	case refused.Status == http.StatusRequestEntityTooLarge && len(items) > 1:
+		half := len(items) / 2
+		s.cfg.Logger.Warn("nimbus: the server finds the batch too large, so it is sent in two", "events", len(items), "error", err)
+		s.limit = max(min(s.limit, bytesOf(items))/2, leastBytes)
+		s.deliver(ctx, items[:half])
+		s.deliver(ctx, items[half:])
+	case refused.Code == "all_events_rejected":
+		s.settle(items, byEvent(refused.Errors), err, 0)
+	default:
+		s.settle(items, nil, err, 0)
+	}
+}
+
+func bytesOf(items []item) int {
+	n := 0
+	for k := range items {
+		n += len(items[k].json)
+	}
+	return n
+}
+
+// byEvent turns the fields of a refused batch into what an accepted one would have said.
+func byEvent(fields []FieldError) []EventError {
+	var out []EventError
+	for _, f := range fields {
+		if f.Index != nil {
+			out = append(out, EventError{Index: *f.Index, Pointer: f.Pointer, Code: f.Code, Detail: f.Detail})
+		}
+	}
+	return out
+}
+
+// settle reports what became of the items and takes them out of the air: those with errors are rejected, the others are
+// delivered or, with lost, dropped.
+func (s *sender) settle(items []item, errs []EventError, lost error, duplicates uint64) {
+	bad := make(map[int]*RejectedError)
+	for _, e := range errs {
+		k := int(e.Index)
+		if k < 0 || k >= len(items) {
+			continue // not an answer of Nimbus
+		}
+		if bad[k] == nil {
+			bad[k] = &RejectedError{}
+		}
+		pointer := e.Pointer
+		if prefix := "/events/" + strconv.Itoa(k); len(pointer) >= len(prefix) && pointer[:len(prefix)] == prefix {
+			pointer = pointer[len(prefix):]
+		}
+		bad[k].Fields = append(bad[k].Fields, FieldError{Pointer: pointer, Code: e.Code, Detail: e.Detail})
+	}
+	for k := range items {
+		switch rejected := bad[k]; {
+		case rejected != nil:
+			s.cfg.OnDrop(items[k].event(), rejected)
+		case lost != nil:
+			s.cfg.OnDrop(items[k].event(), lost)
+		}
+	}
+	if lost != nil || len(bad) > 0 {
+		s.cfg.Logger.Error("nimbus: events will not be stored", "rejected", len(bad), "of", len(items), "error", lost)
+	}
+	if s.spool != nil {
+		s.spool.settle(items)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Rejected += uint64(len(bad))
+	if rest := uint64(len(items) - len(bad)); lost != nil {
+		s.stats.Dropped += rest
+	} else {
+		s.stats.Delivered += rest
+		s.stats.Duplicates += duplicates
+	}
+	s.flying = s.flying[len(items):] // halves are settled in order
+	s.announce()
+}
+
+// attempts sends the items as one batch until there is an answer that is not worth another try. Its error is an *APIError,
+// that of ctx, or what the last of Config.MaxAttempts ended with.
+func (s *sender) attempts(ctx context.Context, items []item) (*IngestResult, error) {
+	body, encoding := s.body(items)
+	bound := s.cfg.MinBackoff
+	corrected := false
+	for attempt := 1; ; attempt++ {
+		result, err := s.attempt(ctx, len(items), body, encoding, attempt > 1)
+		var refused *APIError
+		switch {
+		case err == nil:
+			return result, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.As(err, &refused) && !refused.Temporary():
+			if refused.Code != "stale_timestamp" || corrected || refused.date.IsZero() {
+				return nil, err
+			}
+			corrected = true // if that does not help, nothing will
+			s.skew = time.Until(refused.date)
+			s.cfg.Logger.Warn("nimbus: the clock of this machine is wrong; signing by the server's", "behind_by", s.skew)
+			continue
+		case s.cfg.MaxAttempts > 0 && attempt >= s.cfg.MaxAttempts:
+			return nil, fmt.Errorf("nimbus: given up after %d attempts: %w", attempt, err)
+		}
+		// Full jitter: clients that failed together must not come back together.
+		wait := rand.N(bound + 1) //nolint:gosec // spreads load, keeps no secret
+		if refused != nil && refused.RetryAfter > 0 {
+			wait = refused.RetryAfter + rand.N(s.cfg.MinBackoff+1) //nolint:gosec // as above
+		}
+		bound = min(2*bound, s.cfg.MaxBackoff)
+		s.cfg.Logger.Warn("nimbus: events are not delivered yet", "events", len(items), "attempt", attempt, "again_in", wait, "error", err)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// body is what is sent for the items, and how it is compressed. It is made once, so that every attempt is the same.
+func (s *sender) body(items []item) (body []byte, encoding string) {
+	var b bytes.Buffer
+	b.Grow(len(bodyHead) + idLength + len(bodyTail) + bytesOf(items) + len(items))
+	b.WriteString(`{"project_id":"` + s.cfg.ProjectID + `","events":[`)
+	for k := range items {
+		if k > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(items[k].json)
+	}
+	b.WriteString(bodyTail)
+	if s.cfg.CompressAbove < 0 || b.Len() <= s.cfg.CompressAbove {
+		return b.Bytes(), ""
+	}
+	var z bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&z, gzip.BestSpeed) // a level that exists
+	_, _ = w.Write(b.Bytes())                       // to memory
+	_ = w.Close()
+	return z.Bytes(), "gzip"
+}
+
+// maxAnswer bounds what is read of an answer: a batch of 10,000 bad events has about 2 MB of errors.
+const maxAnswer = 8 << 20
+
+func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding string, again bool) (*IngestResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.URL+"/v1/events", bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("nimbus: make a request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", userAgent)
+	if encoding != "" {
+		req.Header.Set("Content-Encoding", encoding)
+	}
+	switch {
+	case s.cfg.WriteKey != "":
+		req.Header.Set("X-Write-Key", s.cfg.WriteKey)
+	case s.cfg.KeyID == "":
+		req.Header.Set("X-API-Key", s.cfg.Secret)
+	default:
+		signRequest(req, s.cfg.KeyID, s.cfg.Secret, time.Now().Add(s.skew), body)
+	}
+	s.mu.Lock()
+	s.stats.Requests++
+	if again {
+		s.stats.Retries++
+	}
+	s.mu.Unlock()
+	res, err := s.cfg.HTTPClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("nimbus: send events: %w", err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("nimbus: read the answer: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return nil, newAPIError(res.StatusCode, res.Header, answer)
+	}
+	var result IngestResult
+	if err := json.Unmarshal(answer, &result); err != nil || int(result.Accepted+result.Duplicates+result.Rejected) != events {
+		// Whatever answers here is not Nimbus, and whether the events are stored is not known: they are sent again.
+		return nil, fmt.Errorf("nimbus: a 200 that does not account for %d events: %.200q", events, answer)
+	}
+	return &result, nil
+}

@@ -1,0 +1,159 @@
+package nimbus_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	nimbus "github.com/bahagh/nimbus/sdk/go"
+	"github.com/bahagh/nimbus/sdk/go/nimbustest"
+)
+
+// abandoned leaves a spool with these events behind, none of which was delivered.
+func abandoned(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	x, err := nimbus.New(nimbus.Config{URL: "http://127.0.0.1:1", ProjectID: project.String(), Secret: "s", SpoolDir: dir, SpoolSync: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if err := x.Track(t.Context(), name, map[string]any{"text": strings.Repeat("x", 100)}, nimbus.WithTS(clock())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var left *nimbus.UndeliveredError
+	if err := x.Close(ctx); !errors.As(err, &left) || left.Count != len(names) || !left.Spooled {
+		t.Fatalf("close: %v", err)
+	}
+	if s := x.Stats(); s.Waiting != uint64(len(names)) || s.Dropped != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func segments(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.events"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// resumed is what a new tracker on the directory sends.
+func resumed(t *testing.T, dir string) []string {
+	t.Helper()
+	x, sent := nimbustest.Tracker(t, func(c *nimbus.Config) { c.SpoolDir, c.Logger = dir, slog.New(slog.DiscardHandler) })
+	var names []string
+	for _, e := range sent.Events(t) {
+		names = append(names, e.Name)
+	}
+	if err := x.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := segments(t, dir); len(left) != 0 {
+		t.Errorf("delivered, and still there: %v", left)
+	}
+	return names
+}
+
+func TestASpoolIsSentByTheNextTracker(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "made", "on", "the", "way")
+	abandoned(t, dir, "a", "b")
+	if got := resumed(t, dir); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("sent %v", got)
+	}
+	if got := resumed(t, dir); len(got) != 0 {
+		t.Errorf("sent again %v", got)
+	}
+}
+
+// A crash tears the last record at any byte: every whole record before it is sent, and nothing else.
+func TestATornSpoolGivesItsWholeRecords(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	abandoned(t, dir, "a", "b", "c")
+	whole, err := os.ReadFile(segments(t, dir)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := (len(whole) - len("nimbus1\n")) / 3
+	for cut := 0; cut < len(whole); cut += 7 {
+		torn := t.TempDir()
+		if err := os.WriteFile(filepath.Join(torn, "0000000000000000.events"), whole[:cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := max(0, cut-len("nimbus1\n")) / record
+		if got := resumed(t, torn); len(got) != want {
+			t.Errorf("cut at %d of %d: sent %v, want %d", cut, len(whole), got, want)
+		}
+	}
+	// And a byte that flips, as on a bad disk, ends the segment there.
+	for at := range whole {
+		if at%11 != 0 {
+			continue
+		}
+		flipped := t.TempDir()
+		bad := slices.Clone(whole)
+		bad[at] ^= 0x20
+		if err := os.WriteFile(filepath.Join(flipped, "0000000000000000.events"), bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := max(0, at-len("nimbus1\n")) / record
+		if got := resumed(t, flipped); len(got) != want {
+			t.Errorf("byte %d flipped: sent %v, want %d", at, got, want)
+		}
+	}
+}
+
+func TestASpoolHasOneTracker(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	nimbustest.Tracker(t, func(c *nimbus.Config) { c.SpoolDir = dir })
+	_, err := nimbus.New(nimbus.Config{URL: "http://h", ProjectID: project.String(), Secret: "s", SpoolDir: dir})
+	if err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What is delivered leaves the disk, so that a spool has the size of what waits.
+func TestASpoolIsBoundedByWhatWaits(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	x, sent := nimbustest.Tracker(t, func(c *nimbus.Config) { c.SpoolDir = dir })
+	most := 0
+	for range 10 {
+		for range 50 {
+			if err := x.Track(t.Context(), "e", map[string]any{"text": strings.Repeat("x", 2000)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		most = max(most, len(segments(t, dir)))
+		sent.Events(t)
+	}
+	if left := segments(t, dir); len(left) != 0 || most > 2 {
+		t.Errorf("%d segments of 1 MB that were delivered, at most %d at once", len(left), most)
+	}
+}
+
+func TestAnEventThatCannotBeSpooledIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "spool")
+	x, _ := nimbustest.Tracker(t, func(c *nimbus.Config) { c.SpoolDir = dir })
+	if err := os.RemoveAll(dir); err != nil { // a disk that went away
+		t.Fatal(err)
+	}
+	if err := x.Track(t.Context(), "e", nil); err == nil || !strings.Contains(err.Error(), "spool") {
+		t.Errorf("error %v", err)
+	}
+	if s := x.Stats(); s.Refused != 1 || s.Tracked != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}

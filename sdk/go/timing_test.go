@@ -1,0 +1,166 @@
+package nimbus_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	nimbus "github.com/bahagh/nimbus/sdk/go"
+	"github.com/bahagh/nimbus/sdk/go/nimbustest"
+)
+
+// arrivals notes when each request comes, by the clock of the test's bubble.
+type arrivals struct {
+	nimbustest.Recorder
+	at []time.Time
+}
+
+func (a *arrivals) RoundTrip(req *http.Request) (*http.Response, error) {
+	a.at = append(a.at, time.Now())
+	return a.Recorder.RoundTrip(req)
+}
+
+// slow sends to a recorder with a clock of its own.
+func slow(t *testing.T, change ...func(*nimbus.Config)) (*nimbus.Tracker, *arrivals) {
+	t.Helper()
+	a := &arrivals{}
+	x, _ := nimbustest.Tracker(t, append(change, func(c *nimbus.Config) { c.HTTPClient = &http.Client{Transport: a} })...)
+	return x, a
+}
+
+// An outage of hours costs nothing but the wait: the pauses grow to their bound and stay there, and no two programs pause alike.
+func TestAnOutageIsSatOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const failures = 400
+		x, a := slow(t, func(c *nimbus.Config) { c.MinBackoff, c.MaxBackoff = time.Second, time.Minute })
+		for range failures {
+			a.Fail(503)
+		}
+		if err := x.Track(t.Context(), "e", nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := x.Stats(); s.Delivered != 1 || s.Retries != failures {
+			t.Errorf("stats %+v", s)
+		}
+		bound, different := time.Second, map[time.Duration]bool{}
+		for k := 1; k < len(a.at); k++ {
+			pause := a.at[k].Sub(a.at[k-1])
+			if pause > bound {
+				t.Errorf("pause %d of %s, at most %s", k, pause, bound)
+			}
+			different[pause] = true
+			bound = min(2*bound, time.Minute)
+		}
+		if total := a.at[failures].Sub(a.at[0]); total < time.Hour || len(different) < failures/2 {
+			t.Errorf("%d attempts in %s, %d different pauses", failures, total, len(different))
+		}
+	})
+}
+
+func TestAnEventWaitsNoLongerThanItsInterval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		x, a := slow(t, func(c *nimbus.Config) { c.FlushInterval = 10 * time.Second })
+		begun := time.Now()
+		for range 3 { // the first decides, whatever comes after it
+			if err := x.Track(t.Context(), "e", nil); err != nil {
+				t.Fatal(err)
+			}
+			wait(t, 4*time.Second)
+		}
+		synctest.Wait()
+		if len(a.at) != 1 || a.at[0].Sub(begun) != 10*time.Second {
+			t.Errorf("sent at %v, begun at %v", a.at, begun)
+		}
+	})
+}
+
+// wait moves the clock of the bubble.
+func wait(t *testing.T, d time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	<-ctx.Done()
+}
+
+func TestAnAttemptThatHangsIsBrokenOffAndRepeated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		recorder, attempts := &nimbustest.Recorder{}, 0
+		x, _ := nimbustest.Tracker(t, func(c *nimbus.Config) {
+			c.RequestTimeout = time.Minute
+			c.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if attempts++; attempts == 1 {
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				}
+				return recorder.RoundTrip(r)
+			})}
+		})
+		begun := time.Now()
+		if err := x.Track(t.Context(), "e", nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); took < time.Minute || took > 61*time.Second || len(recorder.Events(t)) != 1 {
+			t.Errorf("took %s, %d events", took, len(recorder.Events(t)))
+		}
+	})
+}
+
+func TestCloseWaitsForAServerOnlyAsLongAsItMay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		x, a := slow(t)
+		for range 1000 {
+			a.Fail(503)
+		}
+		if err := x.Track(t.Context(), "e", nil); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		begun := time.Now()
+		var left *nimbus.UndeliveredError
+		if err := x.Close(ctx); !errors.As(err, &left) || left.Count != 1 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		if took := time.Since(begun); took != 5*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// The recorder is what users test with, so it has to fail as the real thing does.
+func TestTheRecorderStoresEachEventOnceAndFailsAsTold(t *testing.T) {
+	t.Parallel()
+	x, sent := nimbustest.Tracker(t, func(c *nimbus.Config) { c.MinBackoff = time.Millisecond })
+	sent.Fail(503, 0)
+	for _, key := range []string{"1", "2", "1"} {
+		if err := x.Track(t.Context(), "e", nil, nimbus.WithIdempotencyKey(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if events := sent.Events(t); len(events) != 2 || sent.Requests() != 3 {
+		t.Errorf("%d events in %d requests", len(events), sent.Requests())
+	}
+	if s := x.Stats(); s.Delivered != 3 || s.Duplicates != 1 {
+		t.Errorf("stats %+v", s)
+	}
+	sent.Fail(400)
+	if err := x.Track(t.Context(), "lost", nil); err != nil {
+		t.Fatal(err)
+	}
+	if events := sent.Events(t); len(events) != 2 || x.Stats().Dropped != 1 {
+		t.Errorf("%d events, %+v", len(events), x.Stats())
+	}
+}

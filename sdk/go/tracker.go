@@ -1,0 +1,370 @@
+package nimbus
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Tracker sends events in the background. It is safe for concurrent use; make one with [New] and [Tracker.Close] it at the
+// end of the program.
+//
+// What it guarantees: an event for which Track returned nil is delivered, or reported to Config.OnDrop, or, when the program
+// dies first, lost with it, unless there is a spool. No event is stored twice, however often it is sent. Events are sent in
+// the order of the calls, one request at a time.
+type Tracker struct {
+	cfg     Config
+	run     string // makes idempotency keys unique among all runs of all programs
+	spool   *spool // nil without one
+	stop    context.CancelCauseFunc
+	stopped chan struct{} // closed when the sender has ended
+
+	mu      sync.Mutex
+	queue   []item        // oldest first
+	bytes   int           // of the queue
+	flying  []item        // being sent; older than the queue
+	last    uint64        // number of the youngest event
+	flushTo uint64        // what has a number up to this is due now
+	full    bool          // was, since the sender last made room
+	closed  bool          // to new events
+	stats   Stats         // but Waiting
+	wake    chan struct{} // has one token when the sender should look again
+	changed chan struct{} // closed and renewed when events leave
+}
+
+// item is an event that waits.
+type item struct {
+	json   []byte
+	number uint64
+	queued time.Time
+	at     position // in the spool
+}
+
+func (i *item) event() Event {
+	var e Event
+	_ = json.Unmarshal(i.json, &e) // it was encoded here
+	return e
+}
+
+// Stats counts events. At every moment Tracked = Delivered + Rejected + Dropped + Waiting.
+type Stats struct {
+	Tracked   uint64 // accepted by Track, or found in the spool
+	Delivered uint64 // the server has committed them
+	Rejected  uint64 // the server refused them for what they are
+	Dropped   uint64 // will not be delivered: no room, a final error, or closed
+	Waiting   uint64
+
+	Refused    uint64 // not accepted by Track: invalid, no room, or closed
+	Duplicates uint64 // of the delivered: were there already
+	Requests   uint64 // sent
+	Retries    uint64 // of the requests: repetitions
+}
+
+// New returns a running Tracker, or an error that names every mistake in the configuration. With Config.SpoolDir it goes
+// on with what an earlier run has left there.
+func New(c Config) (*Tracker, error) {
+	c, err := c.complete()
+	if err != nil {
+		return nil, err
+	}
+	t := &Tracker{cfg: c, run: rand.Text(), stopped: make(chan struct{}), wake: make(chan struct{}, 1), changed: make(chan struct{})}
+	if c.SpoolDir != "" {
+		found, err := t.openSpool()
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range found {
+			t.last++
+			i.number, i.queued = t.last, time.Now()
+			t.queue = append(t.queue, i)
+			t.bytes += len(i.json)
+			t.stats.Tracked++
+		}
+	}
+	ctx, stop := context.WithCancelCause(context.Background())
+	t.stop = stop
+	go t.send(ctx)
+	return t, nil
+}
+
+// EventOption sets a field of an event that [Tracker.Track] makes.
+type EventOption struct {
+	field  eventField
+	text   string
+	number int64
+	ts     time.Time
+}
+
+type eventField int
+
+const (
+	fieldUserID eventField = iota
+	fieldAnonymousID
+	fieldIdempotencyKey
+	fieldSeq
+	fieldTS
+)
+
+// WithUserID says who did it, once known.
+func WithUserID(id string) EventOption { return EventOption{field: fieldUserID, text: id} }
+
+// WithAnonymousID says who did it, before it is known.
+func WithAnonymousID(id string) EventOption { return EventOption{field: fieldAnonymousID, text: id} }
+
+// WithIdempotencyKey identifies the event, for a program that may track the same thing twice: with the same ts, name, person
+// and key it is stored once. Without it each call is an event of its own.
+func WithIdempotencyKey(key string) EventOption {
+	return EventOption{field: fieldIdempotencyKey, text: key}
+}
+
+// WithTS says when it happened, if it was not just now. It is kept to the microsecond.
+func WithTS(ts time.Time) EventOption { return EventOption{field: fieldTS, ts: ts} }
+
+// WithSeq orders events of the same ts.
+func WithSeq(seq int64) EventOption { return EventOption{field: fieldSeq, number: seq} }
+
+func (o *EventOption) apply(e *Event) {
+	switch o.field {
+	case fieldUserID:
+		e.UserID = o.text
+	case fieldAnonymousID:
+		e.AnonymousID = o.text
+	case fieldIdempotencyKey:
+		e.IdempotencyKey = o.text
+	case fieldSeq:
+		e.Seq = o.number
+	case fieldTS:
+		e.TS = o.ts
+	}
+}
+
+// Track queues an event that happened now and returns. props are nil, a map[string]any, a [json.RawMessage], or anything else
+// that encodes as a JSON object; they are encoded before Track returns, so that they may be changed afterwards.
+//
+// It returns a *[RejectedError] for an event that the server would surely refuse, [ErrQueueFull] when there is no room, and
+// [ErrClosed] after Close; the event is not sent then. ctx bounds only the wait for room under [Block]: an event
+// of a request that was just cancelled is tracked all the same.
+func (t *Tracker) Track(ctx context.Context, name string, props any, options ...EventOption) error {
+	e := Event{Name: name}
+	for k := range options {
+		options[k].apply(&e)
+	}
+	return t.track(ctx, &e, props)
+}
+
+// Enqueue is [Tracker.Track] for an event that is there already. It sets what is missing: TS and IdempotencyKey.
+func (t *Tracker) Enqueue(ctx context.Context, e Event) error { return t.track(ctx, &e, nil) }
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
+	now := time.Now()
+	if e.TS.IsZero() {
+		e.TS = now
+	}
+	buf, _ := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	var err error
+	if *buf, err = appendEvent((*buf)[:0], e, props); err != nil {
+		return t.refuse(err)
+	}
+	i := item{queued: now}
+	if e.IdempotencyKey == "" {
+		*buf = (*buf)[:len(*buf)-1] // the brace; the key comes before it, once the number of the event is known
+	}
+	const number = 13 // digits of a uint64 in base 36
+	size := len(*buf) + len(`,"idempotency_key":"-"}`) + len(t.run) + number
+
+	var dropped []item
+	filled := false // by us, since there was room
+	t.mu.Lock()
+	for {
+		if t.closed {
+			t.mu.Unlock()
+			return t.refuse(ErrClosed)
+		}
+		if len(t.queue) < t.cfg.QueueEvents && t.bytes+size <= t.cfg.QueueBytes {
+			break
+		}
+		filled = filled || !t.full
+		t.full = true
+		switch t.cfg.WhenFull {
+		case Refuse:
+			t.mu.Unlock()
+			t.warn(filled)
+			return t.refuse(ErrQueueFull)
+		case DropOldest:
+			dropped = append(dropped, t.queue[0])
+			t.bytes -= len(t.queue[0].json)
+			t.queue[0] = item{}
+			t.queue = t.queue[1:]
+			t.stats.Dropped++
+			t.announce()
+			continue
+		case Block:
+		}
+		changed := t.changed
+		t.mu.Unlock()
+		t.warn(filled)
+		filled = false
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return t.refuse(context.Cause(ctx))
+		}
+		t.mu.Lock()
+	}
+	if e.IdempotencyKey == "" {
+		b := append(*buf, `,"idempotency_key":"`...)
+		b = append(append(b, t.run...), '-')
+		*buf = append(strconv.AppendUint(b, t.last+1, 36), `"}`...)
+	}
+	i.json = slices.Clone(*buf)
+	if t.spool != nil {
+		if i.at, err = t.spool.append(i.json); err != nil {
+			t.mu.Unlock()
+			t.lose(dropped, ErrQueueFull)
+			return t.refuse(err)
+		}
+	}
+	t.last++
+	i.number = t.last
+	t.queue = append(t.queue, i)
+	t.bytes += len(i.json)
+	t.stats.Tracked++
+	if n := len(t.queue); n == 1 || n == t.cfg.FlushEvents || t.bytes >= t.cfg.FlushBytes {
+		t.nudge()
+	}
+	t.mu.Unlock()
+	t.warn(filled)
+	t.lose(dropped, ErrQueueFull)
+	return nil
+}
+
+// warn logs that the queue is full, once each time it fills. No lock is held: a logger may track.
+func (t *Tracker) warn(filled bool) {
+	if filled {
+		t.cfg.Logger.Warn("nimbus: the queue of events is full")
+	}
+}
+
+// refuse counts an event that never got into the queue.
+func (t *Tracker) refuse(err error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stats.Refused++
+	return err
+}
+
+// lose reports events and forgets them; they are counted by the caller.
+func (t *Tracker) lose(items []item, why error) {
+	for k := range items {
+		t.cfg.OnDrop(items[k].event(), why)
+	}
+	if t.spool != nil && len(items) > 0 {
+		t.spool.settle(items)
+	}
+}
+
+// nudge makes the sender look again. The caller holds mu.
+func (t *Tracker) nudge() {
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+// announce wakes those who wait for room or for delivery. The caller holds mu.
+func (t *Tracker) announce() {
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// Flush sends everything tracked before the call, without waiting for more, and returns when the server has answered for each
+// of these events. Those that it refused were reported to OnDrop; they are no error here.
+//
+// When ctx ends first it returns an *[UndeliveredError]; the events stay queued, and the tracker goes on trying.
+func (t *Tracker) Flush(ctx context.Context) error {
+	t.mu.Lock()
+	target := t.last
+	t.flushTo = max(t.flushTo, target)
+	t.nudge()
+	t.mu.Unlock()
+	return t.await(ctx, target)
+}
+
+// await waits until no event up to number waits any more.
+func (t *Tracker) await(ctx context.Context, number uint64) error {
+	for {
+		t.mu.Lock()
+		left := upTo(t.flying, number) + upTo(t.queue, number)
+		changed := t.changed
+		t.mu.Unlock()
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return &UndeliveredError{Count: left, Spooled: t.spool != nil, Cause: context.Cause(ctx)}
+		}
+	}
+}
+
+// upTo counts the items with at most this number; they are in order.
+func upTo(items []item, number uint64) int {
+	n, _ := slices.BinarySearchFunc(items, number+1, func(i item, number uint64) int {
+		if i.number < number {
+			return -1
+		}
+		return 1
+	})
+	return n
+}
+
+// Close refuses new events, delivers those that wait, and ends the tracker. When ctx ends first it gives up: it breaks off the
+// request under way, reports each event left to OnDrop with [ErrNotDelivered], and returns an *[UndeliveredError] with their
+// number. With a spool they are not dropped but stay in it, for the next tracker on the directory.
+//
+// Closing again returns nil, when the first Close has ended.
+func (t *Tracker) Close(ctx context.Context) error {
+	t.mu.Lock()
+	again := t.closed
+	t.closed = true
+	t.flushTo = t.last
+	t.nudge()
+	t.announce() // those who wait for room
+	t.mu.Unlock()
+	if again {
+		<-t.stopped
+		return nil
+	}
+	err := t.await(ctx, t.last)
+	t.stop(ErrClosed)
+	<-t.stopped
+	t.mu.Lock()
+	if t.spool != nil { // they wait there
+		t.mu.Unlock()
+		return errors.Join(err, t.spool.close())
+	}
+	left := slices.Concat(t.flying, t.queue)
+	t.flying, t.queue, t.bytes = nil, nil, 0
+	t.stats.Dropped += uint64(len(left))
+	t.mu.Unlock()
+	t.lose(left, ErrNotDelivered)
+	return err
+}
+
+// Stats returns the counts up to now.
+func (t *Tracker) Stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.stats
+	s.Waiting = uint64(len(t.queue) + len(t.flying))
+	return s
+}
