@@ -28,14 +28,6 @@ func InSnapshot(ctx context.Context, pool *pgxpool.Pool, limit time.Duration, fn
 	return err
 }
 
-// LimitStatements changes, for the rest of the transaction, how long a statement may run.
-func LimitStatements(ctx context.Context, tx pgx.Tx, limit time.Duration) error {
-	if _, err := tx.Exec(ctx, setStatementTimeout(limit)); err != nil {
-		return fmt.Errorf("limit statements: %w", err)
-	}
-	return nil
-}
-
 // setStatementTimeout never says 0, which would mean no limit.
 func setStatementTimeout(limit time.Duration) string {
 	return fmt.Sprintf("SET LOCAL statement_timeout = %d", max(1, limit.Milliseconds()))
