@@ -18,6 +18,15 @@ import (
 	"github.com/bahagh/nimbus/internal/sample"
 )
 
+// refusal is an answer with another status than was wanted.
+type refusal struct {
+	to     string
+	status int
+	answer []byte
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%s: %d %s", r.to, r.status, r.answer) }
+
 // call sends JSON and decodes the answer, which must have the status.
 func (w *world) call(ctx context.Context, method, path string, body, out any, status int) error {
 	b, err := json.Marshal(body)
@@ -47,7 +56,7 @@ func (w *world) call(ctx context.Context, method, path string, body, out any, st
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if res.StatusCode != status {
-		return fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, answer)
+		return &refusal{method + " " + path, res.StatusCode, answer}
 	}
 	if out == nil {
 		return nil
