@@ -272,6 +272,9 @@ func (s *Store) list(ctx context.Context, f *Filter, limit time.Duration) ([]Eve
 	return out, err
 }
 
+// errTooSlow is the answer when a page took longer than it may.
+var errTooSlow = errors.New("the time was up")
+
 // personsList is list for one person. Which indexes there are is asked before: the answer may be out of date in any case.
 func (s *Store) personsList(ctx context.Context, f *Filter, limit time.Duration) ([]Event, error) {
 	valid, err := s.personIndexes(ctx, s.pool)
@@ -280,7 +283,13 @@ func (s *Store) personsList(ctx context.Context, f *Filter, limit time.Duration)
 	}
 	var out []Event
 	err = postgres.InSnapshot(ctx, s.pool, limit, func(tx pgx.Tx) (err error) {
+		// Each statement is one piece of the page; together they may take no longer than one.
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
 		out, err = s.timeline(ctx, tx, f, pieces(valid))
+		if err != nil && ctx.Err() != nil {
+			err = errors.Join(errTooSlow, err)
+		}
 		return err
 	}, personSettings...)
 	return out, err

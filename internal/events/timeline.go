@@ -48,8 +48,10 @@ const (
 	// newestFirst is how many events of a project are simply looked through before its blocks are: the whole of a small
 	// project, or a page of somebody who is in everything.
 	newestFirst = 1_000
-	// wider is by how much each further step goes back in time when a person was in the one before it.
-	wider = 8
+	// wider is by how much each further step goes back in time when a person was in the one before it, and widest what
+	// it is at most made of.
+	wider  = 8
+	widest = 10 * 365 * 24 * time.Hour
 )
 
 // timeline returns the first events of one person, in the order of the filter, piece by piece until there are enough.
@@ -101,7 +103,7 @@ func (s *Store) recent(ctx context.Context, tx pgx.Tx, f *Filter, ids span, limi
 	since, took := timeOf(newest[1]), timeOf(newest[0]).Sub(timeOf(newest[1]))
 	for found := len(out); err == nil && len(out) < limit && !ids.within(span{ids.from, step.from}).empty(); {
 		step.to = step.from
-		took *= wider
+		took = min(took, widest) * wider
 		since = since.Add(-took)
 		if step.from = idFloor(since); found == 0 || since.Before(beginning) {
 			step.from = ids.from
