@@ -85,5 +85,49 @@ WHERE e.project_id = @project_id
 ORDER BY e.id
 LIMIT @page_size;
 
+-- The same for one person, where no B-tree has the persons yet: by the summaries of blocks that say who is not in them.
+-- project_id is compared as text, so that the primary key cannot be used: the planner does not know how few blocks are
+-- left, and would read every event of the range by it.
+-- name: PersonEventsNewestFirst :many
+SELECT e.* FROM events e
+WHERE e.project_id::text = (@project_id::uuid)::text AND e.user_id = @user_id
+  AND e.id >= @id_from AND e.id < @id_to AND e.ts >= @since AND e.ts < @until
+  AND (sqlc.narg('names')::text[] IS NULL OR e.name = ANY(sqlc.narg('names')::text[]))
+  AND (sqlc.narg('props')::jsonb IS NULL OR e.props @> sqlc.narg('props')::jsonb)
+ORDER BY e.id DESC
+LIMIT @page_size;
+
+-- name: PersonEventsOldestFirst :many
+SELECT e.* FROM events e
+WHERE e.project_id::text = (@project_id::uuid)::text AND e.user_id = @user_id
+  AND e.id >= @id_from AND e.id < @id_to AND e.ts >= @since AND e.ts < @until
+  AND (sqlc.narg('names')::text[] IS NULL OR e.name = ANY(sqlc.narg('names')::text[]))
+  AND (sqlc.narg('props')::jsonb IS NULL OR e.props @> sqlc.narg('props')::jsonb)
+ORDER BY e.id
+LIMIT @page_size;
+
+-- The newest event of a project in a range, and the one that many events before it.
+-- name: EventsNewest :many
+SELECT n.id FROM (
+    (SELECT e.id FROM events e
+     WHERE e.project_id = @project_id AND e.id >= @id_from AND e.id < @id_to ORDER BY e.id DESC LIMIT 1)
+    UNION ALL
+    (SELECT e.id FROM events e
+     WHERE e.project_id = @project_id AND e.id >= @id_from AND e.id < @id_to ORDER BY e.id DESC OFFSET @events::int LIMIT 1)
+) AS n
+ORDER BY n.id DESC;
+
+-- The indexes of partitions, by person, that can be used and those that cannot: being built, or left by a build that
+-- was cut off.
+-- name: PersonIndexes :many
+SELECT c.relname::text AS name, i.indisvalid AS valid
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+WHERE c.relname ~ '^events_[0-9]{6}_(people|recent)' AND pg_table_is_visible(c.oid)
+ORDER BY 1;
+
+-- Summarises the blocks that were filled since the last time, and says how many ranges of them there were.
+-- name: PersonSummarise :one
+SELECT coalesce(brin_summarize_new_values(to_regclass(@index::text)), 0)::int AS ranges;
+
 -- name: EventByID :one
 SELECT e.* FROM events e WHERE e.id = @id AND e.project_id = ANY(@project_ids::uuid[]);

@@ -231,6 +231,50 @@ func (q *Queries) EventsInsert(ctx context.Context, db DBTX, arg EventsInsertPar
 	return items, nil
 }
 
+const eventsNewest = `-- name: EventsNewest :many
+SELECT n.id FROM (
+    (SELECT e.id FROM events e
+     WHERE e.project_id = $1 AND e.id >= $2 AND e.id < $3 ORDER BY e.id DESC LIMIT 1)
+    UNION ALL
+    (SELECT e.id FROM events e
+     WHERE e.project_id = $1 AND e.id >= $2 AND e.id < $3 ORDER BY e.id DESC OFFSET $4::int LIMIT 1)
+) AS n
+ORDER BY n.id DESC
+`
+
+type EventsNewestParams struct {
+	ProjectID uuid.UUID
+	IDFrom    uuid.UUID
+	IDTo      uuid.UUID
+	Events    int32
+}
+
+// The newest event of a project in a range, and the one that many events before it.
+func (q *Queries) EventsNewest(ctx context.Context, db DBTX, arg EventsNewestParams) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, eventsNewest,
+		arg.ProjectID,
+		arg.IDFrom,
+		arg.IDTo,
+		arg.Events,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const eventsNewestFirst = `-- name: EventsNewestFirst :many
 SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props FROM events e
 WHERE e.project_id = $1
@@ -381,6 +425,179 @@ func (q *Queries) EventsStep(ctx context.Context, db DBTX, arg EventsStepParams)
 	var id uuid.UUID
 	err := row.Scan(&id)
 	return id, err
+}
+
+const personEventsNewestFirst = `-- name: PersonEventsNewestFirst :many
+SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props FROM events e
+WHERE e.project_id::text = ($1::uuid)::text AND e.user_id = $2
+  AND e.id >= $3 AND e.id < $4 AND e.ts >= $5 AND e.ts < $6
+  AND ($7::text[] IS NULL OR e.name = ANY($7::text[]))
+  AND ($8::jsonb IS NULL OR e.props @> $8::jsonb)
+ORDER BY e.id DESC
+LIMIT $9
+`
+
+type PersonEventsNewestFirstParams struct {
+	ProjectID uuid.UUID
+	UserID    *string
+	IDFrom    uuid.UUID
+	IDTo      uuid.UUID
+	Since     time.Time
+	Until     time.Time
+	Names     []string
+	Props     json.RawMessage
+	PageSize  int32
+}
+
+// The same for one person, where no B-tree has the persons yet: by the summaries of blocks that say who is not in them.
+// project_id is compared as text, so that the primary key cannot be used: the planner does not know how few blocks are
+// left, and would read every event of the range by it.
+func (q *Queries) PersonEventsNewestFirst(ctx context.Context, db DBTX, arg PersonEventsNewestFirstParams) ([]Event, error) {
+	rows, err := db.Query(ctx, personEventsNewestFirst,
+		arg.ProjectID,
+		arg.UserID,
+		arg.IDFrom,
+		arg.IDTo,
+		arg.Since,
+		arg.Until,
+		arg.Names,
+		arg.Props,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Event{}
+	for rows.Next() {
+		var i Event
+		if err := rows.Scan(
+			&i.ProjectID,
+			&i.ID,
+			&i.TS,
+			&i.ReceivedAt,
+			&i.Seq,
+			&i.Name,
+			&i.UserID,
+			&i.AnonymousID,
+			&i.Props,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const personEventsOldestFirst = `-- name: PersonEventsOldestFirst :many
+SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props FROM events e
+WHERE e.project_id::text = ($1::uuid)::text AND e.user_id = $2
+  AND e.id >= $3 AND e.id < $4 AND e.ts >= $5 AND e.ts < $6
+  AND ($7::text[] IS NULL OR e.name = ANY($7::text[]))
+  AND ($8::jsonb IS NULL OR e.props @> $8::jsonb)
+ORDER BY e.id
+LIMIT $9
+`
+
+type PersonEventsOldestFirstParams struct {
+	ProjectID uuid.UUID
+	UserID    *string
+	IDFrom    uuid.UUID
+	IDTo      uuid.UUID
+	Since     time.Time
+	Until     time.Time
+	Names     []string
+	Props     json.RawMessage
+	PageSize  int32
+}
+
+func (q *Queries) PersonEventsOldestFirst(ctx context.Context, db DBTX, arg PersonEventsOldestFirstParams) ([]Event, error) {
+	rows, err := db.Query(ctx, personEventsOldestFirst,
+		arg.ProjectID,
+		arg.UserID,
+		arg.IDFrom,
+		arg.IDTo,
+		arg.Since,
+		arg.Until,
+		arg.Names,
+		arg.Props,
+		arg.PageSize,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Event{}
+	for rows.Next() {
+		var i Event
+		if err := rows.Scan(
+			&i.ProjectID,
+			&i.ID,
+			&i.TS,
+			&i.ReceivedAt,
+			&i.Seq,
+			&i.Name,
+			&i.UserID,
+			&i.AnonymousID,
+			&i.Props,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const personIndexes = `-- name: PersonIndexes :many
+SELECT c.relname::text AS name, i.indisvalid AS valid
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+WHERE c.relname ~ '^events_[0-9]{6}_(people|recent)' AND pg_table_is_visible(c.oid)
+ORDER BY 1
+`
+
+type PersonIndexesRow struct {
+	Name  string
+	Valid bool
+}
+
+// The indexes of partitions, by person, that can be used and those that cannot: being built, or left by a build that
+// was cut off.
+func (q *Queries) PersonIndexes(ctx context.Context, db DBTX) ([]PersonIndexesRow, error) {
+	rows, err := db.Query(ctx, personIndexes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PersonIndexesRow{}
+	for rows.Next() {
+		var i PersonIndexesRow
+		if err := rows.Scan(&i.Name, &i.Valid); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const personSummarise = `-- name: PersonSummarise :one
+SELECT coalesce(brin_summarize_new_values(to_regclass($1::text)), 0)::int AS ranges
+`
+
+// Summarises the blocks that were filled since the last time, and says how many ranges of them there were.
+func (q *Queries) PersonSummarise(ctx context.Context, db DBTX, index string) (int32, error) {
+	row := db.QueryRow(ctx, personSummarise, index)
+	var ranges int32
+	err := row.Scan(&ranges)
+	return ranges, err
 }
 
 const projectRetentionDays = `-- name: ProjectRetentionDays :one

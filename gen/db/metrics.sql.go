@@ -103,7 +103,7 @@ func (q *Queries) CountsSeries(ctx context.Context, db DBTX, arg CountsSeriesPar
 }
 
 const countsSeriesByName = `-- name: CountsSeriesByName :many
-SELECT n.name::text AS name, c.bucket, sum(c.count)::bigint AS count
+SELECT n.name::text AS name, c.bucket, c.count
 FROM (SELECT unnest($1::int[]) AS granularity, unnest($2::timestamptz[]) AS from_ts,
              unnest($3::timestamptz[]) AS to_ts) AS r
 CROSS JOIN unnest($4::text[]) AS n(name)
@@ -113,7 +113,6 @@ CROSS JOIN LATERAL (
       AND c.bucket >= r.from_ts AND c.bucket < r.to_ts
     OFFSET 0
 ) AS c
-GROUP BY n.name, c.bucket
 `
 
 type CountsSeriesByNameParams struct {
@@ -130,7 +129,7 @@ type CountsSeriesByNameRow struct {
 	Count  int64
 }
 
-// The same, by name.
+// The same for each name by itself: rows as they are, since summing thousands of single ones took longer than reading them.
 func (q *Queries) CountsSeriesByName(ctx context.Context, db DBTX, arg CountsSeriesByNameParams) ([]CountsSeriesByNameRow, error) {
 	rows, err := db.Query(ctx, countsSeriesByName,
 		arg.Granularities,

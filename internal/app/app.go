@@ -166,12 +166,15 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	a.batcher = events.NewBatcher(store, a.ingestion, events.NewMetrics(reg), time.Now, a.log)
 	event := events.NewAPI(events.NewIngester(a.batcher, now), events.NewReader(events.NewStore(reads), cfg.QueryTimeout), access)
 
-	pruned := events.NewStore(pool) // the connections of ingestion are for ingestion
+	kept := events.NewStore(pool) // the connections of ingestion are for ingestion
 	a.jobs = jobs.New(pool, []jobs.Job{
 		{Name: "make event partitions ahead", Every: time.Hour, Limit: time.Minute,
 			Run: func(ctx context.Context) error { return store.EnsurePartitions(ctx, now()) }},
 		{Name: "prune expired events", Every: time.Hour, Limit: 50 * time.Minute,
-			Run: func(ctx context.Context) error { return pruned.Prune(ctx, now()) }},
+			Run: func(ctx context.Context) error { return kept.Prune(ctx, now()) }},
+		{Name: "index events by person", Every: 10 * time.Minute, Limit: 50 * time.Minute,
+			Run: func(ctx context.Context) error { return kept.IndexPeople(ctx, now()) }},
+		{Name: "summarise recent events by person", Every: time.Minute, Limit: time.Minute, Run: kept.SummarisePeople},
 		{Name: "purge deleted projects", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: project.Purge},
 		{Name: "prune ended sessions", Every: time.Hour, Limit: 5 * time.Minute, Run: account.Prune},
 		{Name: "prune expired keys", Every: time.Hour, Limit: 5 * time.Minute, Run: project.PruneKeys},

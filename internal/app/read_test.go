@@ -313,3 +313,30 @@ func TestAQuestionThatIsTooHeavyIsRefusedAndSaysWhatToNarrow(t *testing.T) {
 	x.Do("GET", path+"&measure=users&name=a", nil).Want(200)
 	x.Do("GET", "/v1/events?user_id=1&project_id="+x.ProjectID.String(), nil).Want(200)
 }
+
+func TestATimelineIsTheSameBeforeAndAfterItsJobs(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	var events []apptest.Event
+	for day := range 90 {
+		events = append(events, apptest.Event{"name": "visit", "ts": time.Now().AddDate(0, 0, -day).Format(time.RFC3339), "user_id": "ann",
+			"idempotency_key": fmt.Sprint(day)})
+	}
+	x.Ingest(events...)
+	timeline := func() (ids []uuid.UUID) {
+		var page eventPage
+		x.Do("GET", "/v1/events?limit=1000&user_id=ann&project_id="+x.ProjectID.String(), nil).Want(200).JSON(&page)
+		for _, e := range page.Items {
+			ids = append(ids, e.ID)
+		}
+		return ids
+	}
+	before := timeline()
+	for _, job := range []string{"index events by person", "summarise recent events by person"} {
+		a.RunJob(t, job)
+	}
+	if after := timeline(); len(after) != len(events) || !slices.Equal(before, after) {
+		t.Errorf("%d events before and %d after, want the same %d", len(before), len(after), len(events))
+	}
+}

@@ -21,7 +21,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/internal/embedded"
@@ -47,7 +46,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	w.printf("%s, %d cores, %s, PostgreSQL %s, fsync on.\n\n", time.Now().UTC().Format("2006-01-02"), runtime.NumCPU(), runtime.Version(), w.pg.Version())
-	for _, measure := range []func(context.Context) error{w.idle, w.decoding, w.ingestion, w.reading} {
+	for _, measure := range []func(context.Context) error{w.idle, w.decoding, w.ingestion, w.fill, w.counts, w.timelines, w.measures} {
 		if err := measure(ctx); err != nil {
 			return err
 		}
@@ -66,10 +65,8 @@ type world struct {
 	admin  string
 	client *http.Client
 
-	token     string
-	projectID uuid.UUID
-	keyID     string
-	secret    string
+	token   string
+	project *project
 }
 
 func (w *world) printf(format string, args ...any) { fmt.Fprintf(w.Out, format, args...) }
@@ -107,7 +104,8 @@ func (w *world) serve(ctx context.Context) error {
 	w.server = exec.CommandContext(context.WithoutCancel(ctx), self, "serve")
 	w.server.Env = append(os.Environ(), "NIMBUS_DATABASE_URL="+w.pg.DSN(embedded.Database), "NIMBUS_ADDR=127.0.0.1:0",
 		"NIMBUS_ADMIN_ADDR=127.0.0.1:19464", "NIMBUS_DATA_DIR="+filepath.Join(w.dir, "server"), "NIMBUS_LOG_LEVEL=info", "NIMBUS_BCRYPT_COST=4",
-		"NIMBUS_RATE_LIMIT_ENABLED=false") // one key sends more than any real one may
+		"NIMBUS_RATE_LIMIT_ENABLED=false", // one key sends more than any real one may
+		"NIMBUS_QUERY_TIMEOUT_SECONDS=25", "NIMBUS_QUERY_MAX_EVENTS=100000000") // the time is what is measured
 	w.admin = "http://127.0.0.1:19464"
 	stderr, err := w.server.StderrPipe()
 	if err != nil {

@@ -18,6 +18,15 @@ import (
 	"github.com/bahagh/nimbus/internal/sample"
 )
 
+// refusal is an answer with another status than was wanted.
+type refusal struct {
+	to     string
+	status int
+	answer []byte
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%s: %d %s", r.to, r.status, r.answer) }
+
 // call sends JSON and decodes the answer, which must have the status.
 func (w *world) call(ctx context.Context, method, path string, body, out any, status int) error {
 	b, err := json.Marshal(body)
@@ -47,7 +56,7 @@ func (w *world) call(ctx context.Context, method, path string, body, out any, st
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if res.StatusCode != status {
-		return fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, answer)
+		return &refusal{method + " " + path, res.StatusCode, answer}
 	}
 	if out == nil {
 		return nil
@@ -67,16 +76,40 @@ func (w *world) register(ctx context.Context) error {
 		return err
 	}
 	w.token = s.AccessToken
-	var p struct {
-		Project struct{ ID uuid.UUID }
-		KeyID   string `json:"api_key_id"`
-		Secret  string `json:"api_key_secret"`
-	}
-	if err := w.call(ctx, "POST", "/v1/projects", map[string]string{"name": "bench"}, &p, 201); err != nil {
+	all, err := w.projects(ctx, 1)
+	if err != nil {
 		return err
 	}
-	w.projectID, w.keyID, w.secret = p.Project.ID, p.KeyID, p.Secret
+	w.project = all[0]
 	return nil
+}
+
+// project is one to send to.
+type project struct {
+	id            uuid.UUID
+	keyID, secret string
+}
+
+func (w *world) projects(ctx context.Context, n int) ([]*project, error) {
+	all := make([]*project, n)
+	for k := range all {
+		var p struct {
+			Project struct{ ID uuid.UUID }
+			KeyID   string `json:"api_key_id"`
+			Secret  string `json:"api_key_secret"`
+		}
+		if err := w.call(ctx, "POST", "/v1/projects", map[string]string{"name": "bench"}, &p, 201); err != nil {
+			return nil, err
+		}
+		all[k] = &project{p.Project.ID, p.KeyID, p.Secret}
+	}
+	return all, nil
+}
+
+// request is one body and whose it is.
+type request struct {
+	of   *project
+	body []byte
 }
 
 // stream makes the shop's events without end, hour after hour, each with its own key.
@@ -100,7 +133,7 @@ func (s *stream) next(n int) []sample.Event {
 	return out
 }
 
-func (w *world) body(events []sample.Event) ([]byte, error) {
+func (p *project) body(events []sample.Event) ([]byte, error) {
 	type event struct {
 		Name        string         `json:"name"`
 		TS          time.Time      `json:"ts"`
@@ -112,7 +145,7 @@ func (w *world) body(events []sample.Event) ([]byte, error) {
 	out := struct {
 		ProjectID uuid.UUID `json:"project_id"`
 		Events    []event   `json:"events"`
-	}{ProjectID: w.projectID}
+	}{ProjectID: p.id}
 	for _, e := range events {
 		out.Events = append(out.Events, event{e.Name, e.TS, e.UserID, e.AnonymousID, e.IdempotencyKey, e.Props})
 	}
@@ -136,8 +169,8 @@ func (l *load) quantile(q float64) time.Duration {
 	return l.latency[min(len(l.latency)-1, int(float64(len(l.latency))*q))]
 }
 
-// drive sends prepared bodies over so many connections until they are used up.
-func (w *world) drive(ctx context.Context, bodies [][]byte, batch, connections int) (*load, error) {
+// drive sends prepared requests over so many connections until they are used up.
+func (w *world) drive(ctx context.Context, requests []request, batch, connections int) (*load, error) {
 	var next atomic.Int64
 	latencies := make([][]time.Duration, connections)
 	errs := make([]error, connections)
@@ -153,11 +186,11 @@ func (w *world) drive(ctx context.Context, bodies [][]byte, batch, connections i
 			defer conn.conn.Close()
 			for {
 				k := int(next.Add(1)) - 1
-				if k >= len(bodies) {
+				if k >= len(requests) {
 					return
 				}
 				at := time.Now()
-				if errs[c] = conn.send(bodies[k]); errs[c] != nil {
+				if errs[c] = conn.send(&requests[k]); errs[c] != nil {
 					return
 				}
 				latencies[c] = append(latencies[c], time.Since(at))
@@ -165,18 +198,21 @@ func (w *world) drive(ctx context.Context, bodies [][]byte, batch, connections i
 		})
 	}
 	wg.Wait()
-	l := &load{events: len(bodies) * batch, took: time.Since(start), latency: slices.Concat(latencies...)}
+	l := &load{events: len(requests) * batch, took: time.Since(start), latency: slices.Concat(latencies...)}
 	slices.Sort(l.latency)
 	return l, errors.Join(errs...)
 }
 
-func (w *world) bodies(s *stream, n, batch int) ([][]byte, error) {
-	out := make([][]byte, n)
+// requests takes events from a stream for n requests, which the projects send in turn.
+func requests(s *stream, of []*project, n, batch int) ([]request, error) {
+	out := make([]request, n)
 	for k := range out {
-		var err error
-		if out[k], err = w.body(s.next(batch)); err != nil {
+		p := of[k%len(of)]
+		body, err := p.body(s.next(batch))
+		if err != nil {
 			return nil, err
 		}
+		out[k] = request{p, body}
 	}
 	return out, nil
 }

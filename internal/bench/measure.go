@@ -21,7 +21,7 @@ import (
 // decoding measures what turns the bytes of a request into checked events.
 func (w *world) decoding(context.Context) error {
 	const n = 1000
-	body, err := w.body(newStream(9, time.Now().Add(-24*time.Hour)).next(n))
+	body, err := w.project.body(newStream(9, time.Now().Add(-24*time.Hour)).next(n))
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (w *world) copyRows(ctx context.Context, events []sample.Event) (float64, e
 		if e.UserID != "" {
 			user = &e.UserID
 		}
-		rows[k] = []any{w.projectID, uuid.New(), e.TS, now, int64(0), e.Name, user, &e.AnonymousID, props}
+		rows[k] = []any{w.project.id, uuid.New(), e.TS, now, int64(0), e.Name, user, &e.AnonymousID, props}
 	}
 	start := time.Now()
 	for part := range slices.Chunk(rows, 5000) { // committed as often as large flushes are
@@ -104,12 +104,18 @@ func (w *world) ingestion(ctx context.Context) error {
 	}
 	w.printf("| ingestion, signed, durable | connections | events/s | of COPY | requests/s | p50 | p99 | CPU µs per event: server | database |\n|---|---|---|---|---|---|---|---|---|\n")
 	w.printf("| bare COPY, no index, no HTTP | 1 | %.0f | 1.00 | | | | | |\n", base)
+	small, err := w.projects(ctx, 1000)
+	if err != nil {
+		return err
+	}
+	alone := []*project{w.project}
 	for _, c := range []struct {
 		batch, connections int
 		assumed            float64 // events per second, to prepare about as many as the time takes
-	}{{1, 100, 12_000}, {100, 16, 60_000}, {1000, 8, 90_000}} {
+		projects           []*project
+	}{{1, 100, 12_000, alone}, {100, 16, 60_000, alone}, {100, 16, 30_000, small}, {1000, 8, 90_000, alone}} {
 		n := max(c.connections*4, int(c.assumed*w.Duration.Seconds())/c.batch)
-		bodies, err := w.bodies(s, n, c.batch)
+		requests, err := requests(s, c.projects, n, c.batch)
 		if err != nil {
 			return err
 		}
@@ -118,7 +124,7 @@ func (w *world) ingestion(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		l, err := w.drive(ctx, bodies, c.batch, c.connections)
+		l, err := w.drive(ctx, requests, c.batch, c.connections)
 		if err != nil {
 			return err
 		}
@@ -128,7 +134,11 @@ func (w *world) ingestion(ctx context.Context) error {
 		}
 		stop()
 		server, database := after.since(before).perEvent(l.events)
-		w.printf("| batches of %d | %d | %.0f | %.2f | %.0f | %.1f ms | %.1f ms | %.1f | %.1f |\n", c.batch, c.connections, l.perSecond(), l.perSecond()/base,
+		what := fmt.Sprintf("batches of %d", c.batch)
+		if len(c.projects) > 1 {
+			what += fmt.Sprintf(", of %d projects in turn", len(c.projects))
+		}
+		w.printf("| %s | %d | %.0f | %.2f | %.0f | %.1f ms | %.1f ms | %.1f | %.1f |\n", what, c.connections, l.perSecond(), l.perSecond()/base,
 			l.perSecond()/float64(c.batch), ms(l.quantile(.5)), ms(l.quantile(.99)), server, database)
 	}
 	again, err := w.copyRows(ctx, newStream(3, time.Now().Add(-60*24*time.Hour)).next(200_000))
@@ -174,64 +184,3 @@ func (w *world) profile(ctx context.Context, batch int) (stop func()) {
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// reading loads the rest of the events and measures questions.
-func (w *world) reading(ctx context.Context) error {
-	var have int
-	if err := w.pool.QueryRow(ctx, "SELECT count(*) FROM events").Scan(&have); err != nil {
-		return fmt.Errorf("count: %w", err)
-	}
-	s := newStream(4, time.Now().Add(-60*24*time.Hour))
-	for have < w.Events {
-		n := min(100, (w.Events-have+999)/1000)
-		bodies, err := w.bodies(s, n, 1000)
-		if err != nil {
-			return err
-		}
-		if _, err := w.drive(ctx, bodies, 1000, 8); err != nil {
-			return err
-		}
-		have += n * 1000
-	}
-	if _, err := w.pool.Exec(ctx, "VACUUM ANALYZE"); err != nil {
-		return fmt.Errorf("vacuum: %w", err)
-	}
-	var events, bytes int64
-	if err := w.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM events), (SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c
-		WHERE c.relispartition AND c.relkind = 'r')`).Scan(&events, &bytes); err != nil {
-		return fmt.Errorf("size: %w", err)
-	}
-	w.printf("| questions, %d events stored | p50 | p99 | in the server, p99 |\n|---|---|---|---|\n", events)
-	project := "project_id=" + w.projectID.String()
-	for _, q := range []struct{ name, path string }{
-		{"24 hourly counts", "/v1/metrics?bucket=1h&limit=24&" + project},
-		{"30 days of hourly counts", "/v1/metrics?bucket=1h&limit=720&" + project},
-		{"30 days of hourly counts, by name", "/v1/metrics?bucket=1h&limit=720&breakdown=name&" + project},
-		{"60 days of daily counts in Kathmandu", "/v1/metrics?bucket=1d&limit=60&tz=Asia/Kathmandu&" + project},
-		{"newest 100 events", "/v1/events?limit=100&" + project},
-	} {
-		var total, inside []time.Duration
-		for range 200 {
-			var out struct {
-				Meta struct {
-					TookMS float64 `json:"took_ms"`
-				}
-			}
-			at := time.Now()
-			if err := w.call(ctx, "GET", q.path, nil, &out, 200); err != nil {
-				return err
-			}
-			total = append(total, time.Since(at))
-			inside = append(inside, time.Duration(out.Meta.TookMS*float64(time.Millisecond)))
-		}
-		slices.Sort(total)
-		slices.Sort(inside)
-		in := fmt.Sprintf("%.1f ms", ms(inside[len(inside)*99/100]))
-		if inside[len(inside)-1] == 0 {
-			in = ""
-		}
-		w.printf("| %s | %.1f ms | %.1f ms | %s |\n", q.name, ms(total[len(total)/2]), ms(total[len(total)*99/100]), in)
-	}
-	w.printf("\nOn disk: %d bytes per event, the primary key included.\n", bytes/max(events, 1))
-	return nil
-}

@@ -18,7 +18,6 @@ import (
 // rawConn sends signed requests over one connection with as little work as a load generator can do: it runs on the
 // same processors as what it measures, so what it spends is missing there.
 type rawConn struct {
-	w    *world
 	conn net.Conn
 	in   *bufio.Reader
 	out  []byte
@@ -30,23 +29,23 @@ func (w *world) dial(ctx context.Context) (*rawConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	return &rawConn{w: w, conn: conn, in: bufio.NewReaderSize(conn, 16<<10)}, nil
+	return &rawConn{conn: conn, in: bufio.NewReaderSize(conn, 16<<10)}, nil
 }
 
-// send signs and sends one body and returns when its events are committed; a 503 is tried again, as an SDK would.
-func (c *rawConn) send(body []byte) error {
+// send signs and sends one request and returns when its events are committed; a 503 is tried again, as an SDK would.
+func (c *rawConn) send(r *request) error {
 	for {
 		ts := strconv.FormatInt(time.Now().Unix(), 10)
 		c.out = append(c.out[:0], "POST /v1/events HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nX-Api-Key-Id: "...)
-		c.out = append(c.out, c.w.keyID...)
+		c.out = append(c.out, r.of.keyID...)
 		c.out = append(c.out, "\r\nX-Api-Timestamp: "...)
 		c.out = append(c.out, ts...)
 		c.out = append(c.out, "\r\nX-Api-Signature: "...)
-		c.out = append(c.out, projects.Sign(c.w.secret, ts, "POST", "/v1/events", body)...)
+		c.out = append(c.out, projects.Sign(r.of.secret, ts, "POST", "/v1/events", r.body)...)
 		c.out = append(c.out, "\r\nContent-Length: "...)
-		c.out = strconv.AppendInt(c.out, int64(len(body)), 10)
+		c.out = strconv.AppendInt(c.out, int64(len(r.body)), 10)
 		c.out = append(c.out, "\r\n\r\n"...)
-		c.out = append(c.out, body...)
+		c.out = append(c.out, r.body...)
 		if _, err := c.conn.Write(c.out); err != nil {
 			return fmt.Errorf("send: %w", err)
 		}

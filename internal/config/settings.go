@@ -91,7 +91,7 @@ func defaults() Config {
 		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:9464",
 		DBPoolSize: 16, AutoMigrate: true, DataDir: "data",
 		AccessTTL: time.Hour, RefreshTTL: 7 * 24 * time.Hour, BcryptCost: 12,
-		QueryTimeout: 5 * time.Second, QueryMaxEvents: 20_000_000,
+		QueryTimeout: 10 * time.Second, QueryMaxEvents: 10_000_000,
 		RedisTimeout: 10 * time.Millisecond, RateLimitEnabled: true, RateLimitPerMinute: 10_000,
 		LiveMaxStreams: 10_000, ShutdownTimeout: 30 * time.Second,
 	}

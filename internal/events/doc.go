@@ -10,6 +10,8 @@
 //     that would turn the retry into a "duplicate".
 //   - An event older than the limit of its project is pruned, and its counts with it in one transaction: the counts are
 //     those of the events at every commit, also when pruning stops half-way. Then it is forgotten: sent again, it is new.
+//   - A page of one person's events is exact whichever indexes by person there are: they decide how long it takes, and
+//     are built behind ingestion, which does not pay for them.
 //   - A bad event does not harm its neighbours, neither in its own request nor in others that share its transaction.
 //
 // When the database is away, or more is waiting than the queue holds, the answer is a 503 with Retry-After and nothing

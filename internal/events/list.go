@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -55,7 +56,7 @@ func (r *Reader) List(ctx context.Context, f *Filter) (Page, error) {
 	}
 	events, err := r.store.list(ctx, &bounded, r.limit)
 	if err != nil {
-		if ctx.Err() == nil && postgres.IsStatementTimeout(err) {
+		if ctx.Err() == nil && (postgres.IsStatementTimeout(err) || errors.Is(err, errTooSlow)) {
 			return Page{}, problem.Wrap(err, problem.CodeQueryTooHeavy, "Finding the events took longer than the %s a page may take: "+
 				"give since, or a later one, so that fewer events are searched.", r.limit)
 		}

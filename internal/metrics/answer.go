@@ -65,22 +65,11 @@ func (s *store) fromEvents(ctx context.Context, projectID uuid.UUID, ask *Ask, a
 	for i, sec := range a.Bounds {
 		q.bounds[i] = time.Unix(sec, 0).UTC()
 	}
-	deadline := time.Now().Add(s.limits.Timeout)
 	return s.snapshot(ctx, projectID, func(r *reader) error {
 		if err := r.afford(ctx, q.names, a.Bounds); err != nil {
 			return err
 		}
-		var shown []*string
-		if q.breakdown != NoBreakdown {
-			var err error
-			if shown, err = r.topGroups(ctx, q, ask.top()); err != nil {
-				return err
-			}
-			if err := r.limit(ctx, time.Until(deadline)); err != nil {
-				return err
-			}
-		}
-		return a.read(ctx, r, q, shown)
+		return a.read(ctx, r, q, ask.top())
 	})
 }
 
@@ -104,26 +93,32 @@ func tooSlow(cause error, limit time.Duration) error {
 		"shorten the range, ask for fewer names, or leave out the breakdown.", limit)
 }
 
-// read fills in the numbers.
-func (a *Answer) read(ctx context.Context, r *reader, q *question, shown []*string) error {
+// read fills in the numbers, of at most so many groups.
+func (a *Answer) read(ctx context.Context, r *reader, q *question, limit int) error {
 	all := a.blank(nil, false)
-	groups := make([]Group, len(shown)+1) // the rest first, as its number is
-	groups[restGroup] = a.blank(nil, true)
-	for i, value := range shown {
-		groups[i+1] = a.blank(value, false)
+	groups := []Group{a.blank(nil, true)} // the rest first, as its number is
+	group := func(i int) *Group {
+		for len(groups) <= i {
+			groups = append(groups, a.blank(nil, false))
+		}
+		return &groups[i]
 	}
 	var unreadable error
 	hasRest := false
-	err := r.measures(ctx, q, shown, func(bucket, group int, text *string) {
+	err := r.measures(ctx, q, limit, func(bucket, i int, measure, value *string) {
 		to := &all
-		if group != allGroups {
-			to = &groups[group]
-			hasRest = hasRest || group == restGroup
+		if i != allGroups {
+			to = group(i)
+			hasRest = hasRest || i == restGroup
 		}
-		if text == nil {
+		if bucket == groupValue {
+			to.Value = value
 			return
 		}
-		v, err := number(*text)
+		if measure == nil {
+			return
+		}
+		v, err := number(*measure)
 		if err != nil {
 			unreadable = err
 		}

@@ -16,9 +16,10 @@ type Statement struct {
 func Statements(projectID uuid.UUID, from, to time.Time) map[string]Statement {
 	q := question{projectID: projectID, bounds: []time.Time{from, to}, measure: Users, breakdown: ByProp, breakdownProp: "x"}
 	out := map[string]Statement{}
-	sql, args := q.topGroups(10)
-	out["groups"] = Statement{sql, args}
-	sql, args = q.series([]*string{nil})
-	out["series"] = Statement{sql, args}
+	sql, args := q.series(10)
+	out["by prop"] = Statement{sql, args}
+	q.breakdown = NoBreakdown
+	sql, args = q.series(0)
+	out["all"] = Statement{sql, args}
 	return out
 }

@@ -27,8 +27,8 @@ type question struct {
 // operators and functions are those written in this file.
 type statement struct {
 	*question
-	args     []any
-	measured string // the JSON value of prop
+	args   []any
+	number string // the JSON value of prop
 }
 
 // arg binds a value and returns its place.
@@ -44,52 +44,43 @@ func (s *statement) member(prop string) string { return "(e.props -> " + s.arg(p
 func (q *question) begin() *statement {
 	s := &statement{question: q}
 	if q.measure.numeric() {
-		s.measured = s.member(q.prop)
+		s.number = s.member(q.prop)
 	}
 	return s
-}
-
-// topGroups returns the statement for the values of the breakdown with the largest measure over the whole range,
-// those of equal measure by value. A value whose events measure nothing does not appear.
-func (q *question) topGroups(limit int) (string, []any) {
-	s := q.begin()
-	inner := s.from(s.key() + " AS k")
-	sql := fmt.Sprintf("SELECT x.k FROM (%s) AS x GROUP BY x.k ORDER BY %s DESC NULLS LAST, x.k COLLATE \"C\" LIMIT %s",
-		inner, s.aggregate(), s.arg(limit, "bigint"))
-	return sql, s.args
 }
 
 // Of the rows that series returns.
 const (
 	wholeRange = 0  // in place of a bucket, which are numbered from 1
+	groupValue = -1 // in place of a bucket, in the rows that say which value a group is of
 	allGroups  = -1 // in place of a group
 	restGroup  = 0  // what is not shown; those shown are numbered from 1
 )
 
 // series returns the statement for the measure of each bucket, of each group, of each bucket of each group, and of
-// everything: rows of bucket, group and value. shown is the groups, nil being the one of events without the prop. Each
-// number comes from the events themselves, since neither distinct people nor averages add up.
-func (q *question) series(shown []*string) (string, []any) {
+// everything: rows of bucket, group, measure and value of the group. The groups are the values of the breakdown with the
+// largest measure over the whole range, at most limit, those of equal measure by value; a value whose events measure
+// nothing does not appear.
+//
+// The events are read once, into what the rest is made of: counts, sums and extremes of each bucket and value, which
+// several processors work out together; the people of each; or every number, for percentiles. Neither people nor
+// percentiles add up, so they are never made of those of parts.
+func (q *question) series(limit int) (string, []any) {
 	s := q.begin()
 	bucket := "width_bucket(e.ts, " + s.arg(q.bounds, "timestamptz[]") + ") AS b"
-	inner, group, sets := "", strconv.Itoa(allGroups), "(x.b), ()"
 	if q.breakdown == NoBreakdown {
-		inner = s.from(bucket)
-	} else {
-		absent := restGroup
-		for i, k := range shown {
-			if k == nil {
-				absent = i + 1
-			}
-		}
-		// OFFSET 0 keeps the planner from pulling the inner query up and computing the key once for each use of it.
-		inner = fmt.Sprintf("SELECT %[1]sy.b, CASE WHEN y.k IS NULL THEN %[2]s ELSE coalesce(t.slot, %[3]d) END AS g%[4]s FROM (%[5]s OFFSET 0) AS y "+
-			"LEFT JOIN unnest(%[6]s) WITH ORDINALITY AS t (k, slot) ON t.k = y.k",
-			s.distinct(), s.arg(absent, "bigint"), restGroup, s.measuredColumn("y.v"), s.from(bucket+", "+s.key()+" AS k"), s.arg(shown, "text[]"))
-		group, sets = "coalesce(x.g, "+strconv.Itoa(allGroups)+")", "(x.b, x.g), (x.g), (x.b), ()"
+		sql := fmt.Sprintf("WITH m AS MATERIALIZED (%s) SELECT coalesce(x.b, %d)::int, %d, (%s)::text, NULL::text FROM m AS x GROUP BY GROUPING SETS ((x.b), ())",
+			s.from(bucket, 1), wholeRange, allGroups, s.aggregate())
+		return sql, s.args
 	}
-	sql := fmt.Sprintf("SELECT coalesce(x.b, %d)::int, %s::int, (%s)::text FROM (%s) AS x GROUP BY GROUPING SETS (%s)",
-		wholeRange, group, s.aggregate(), inner, sets)
+	sql := fmt.Sprintf("WITH m AS MATERIALIZED (%s), "+
+		`top AS MATERIALIZED (SELECT x.k, row_number() OVER (ORDER BY %s DESC NULLS LAST, x.k COLLATE "C") AS slot FROM m AS x GROUP BY x.k ORDER BY slot LIMIT %s) `+
+		"SELECT coalesce(x.b, %d)::int, coalesce(x.g, %d)::int, (%s)::text, NULL::text FROM ("+
+		"SELECT %sy.b, CASE WHEN y.k IS NULL THEN coalesce((SELECT a.slot FROM top AS a WHERE a.k IS NULL), %[8]d) ELSE coalesce(t.slot, %[8]d) END AS g, %[9]s "+
+		"FROM m AS y LEFT JOIN top AS t ON t.k = y.k) AS x GROUP BY GROUPING SETS ((x.b, x.g), (x.g), (x.b), ()) "+
+		"UNION ALL SELECT %[10]d, t.slot::int, NULL, t.k FROM top AS t",
+		s.from(bucket+", "+s.key()+" AS k", 2), s.aggregate(), s.arg(limit, "bigint"), wholeRange, allGroups, s.aggregate(),
+		s.distinct(), restGroup, s.measured(), groupValue)
 	return sql, s.args
 }
 
@@ -101,12 +92,12 @@ func (s *statement) distinct() string {
 	return ""
 }
 
-// measuredColumn is what is measured as a further column v, nothing for the event itself.
-func (s *statement) measuredColumn(expression string) string {
-	if s.measure == Count {
-		return ""
+// measured is what m has beside bucket and key.
+func (s *statement) measured() string {
+	if s.measure == Avg {
+		return "y.v, y.n"
 	}
-	return ", " + expression + " AS v"
+	return "y.v"
 }
 
 // key is the value of the breakdown as text; NULL when the prop is absent or null. Numbers are written in one way each,
@@ -119,57 +110,77 @@ func (s *statement) key() string {
 	return fmt.Sprintf("CASE jsonb_typeof(e.props -> %[1]s) WHEN 'number' THEN trim_scale((e.props -> %[1]s)::numeric)::text ELSE e.props ->> %[1]s END", prop)
 }
 
-// value is what is measured of one event, "" for the event itself. That a prop is a number is asked right where it is
-// read as one: PostgreSQL may evaluate WHERE later.
+// value is what is measured of one event. Aggregates read rows that WHERE has let through; elsewhere PostgreSQL may evaluate
+// WHERE later, so that a prop is a number is asked right where it is read as one.
 func (s *statement) value() string {
 	switch {
 	case s.measure == Users:
 		return `CASE WHEN e.user_id IS NOT NULL THEN 'u' || e.user_id ELSE 'a' || e.anonymous_id END COLLATE "C"`
 	case s.measure.percentile() > 0:
 		// Below 1e-307 a numeric has no normal double, and PostgreSQL would refuse the cast.
-		return fmt.Sprintf("CASE WHEN jsonb_typeof(%[1]s) = 'number' THEN CASE WHEN %[1]s::numeric < 1e-307 AND %[1]s::numeric > -1e-307 THEN 0 "+
-			"ELSE %[1]s::float8 END END", s.measured)
-	case s.measure.numeric():
-		return fmt.Sprintf("CASE WHEN jsonb_typeof(%[1]s) = 'number' THEN %[1]s::numeric END", s.measured)
+		return "CASE WHEN jsonb_typeof(r.j) = 'number' THEN CASE WHEN r.j::numeric < 1e-307 AND r.j::numeric > -1e-307 THEN 0 ELSE r.j::float8 END END"
 	default:
-		return ""
+		return s.number + "::numeric"
 	}
 }
 
-// aggregate is the measure of the rows of x. Sums and means are numeric: the same whatever the order of the events.
+// aggregate is the measure of the rows of x, which are of m. Sums and means are numeric: the same whatever the order of
+// the events.
 func (s *statement) aggregate() string {
 	switch s.measure {
-	case Count:
-		return "count(*)"
+	case Count, Sum:
+		return "sum(x.v)"
 	case Users:
 		return "count(DISTINCT x.v)"
-	case Sum, Avg, Min, Max:
+	case Avg:
+		return "sum(x.v) / sum(x.n)"
+	case Min, Max:
 		return string(s.measure) + "(x.v)"
 	default:
 		return fmt.Sprintf("percentile_cont(%g) WITHIN GROUP (ORDER BY x.v)", s.measure.percentile())
 	}
 }
 
-// from selects columns of the events in question, and what is measured of each as v.
-func (s *statement) from(columns string) string {
+// from is what m has of the events in question: columns, of which there are so many, and what is measured as v.
+func (s *statement) from(columns string, n int) string {
+	grouped := " GROUP BY 1"
+	if n > 1 {
+		grouped += ", 2"
+	}
+	value := s.value()
+	isNumber := " AND jsonb_typeof(" + s.number + ") = 'number'"
+	switch s.measure {
+	case Count:
+		return "SELECT " + columns + ", count(*) AS v" + s.events() + grouped
+	case Users:
+		return "SELECT DISTINCT " + columns + ", " + value + " AS v" + s.events() + " AND (e.user_id IS NOT NULL OR e.anonymous_id IS NOT NULL)"
+	case Sum, Min, Max:
+		return "SELECT " + columns + ", " + string(s.measure) + "(" + value + ") AS v" + s.events() + isNumber + grouped
+	case Avg:
+		return "SELECT " + columns + ", sum(" + value + ") AS v, count(*) AS n" + s.events() + isNumber + grouped
+	default:
+		// OFFSET 0 keeps the planner from looking the prop up once for each use of it.
+		of := "r.b"
+		if n > 1 {
+			of += ", r.k"
+		}
+		return "SELECT " + of + ", " + value + " AS v FROM (SELECT " + columns + ", " + s.number + " AS j" + s.events() + " OFFSET 0) AS r WHERE jsonb_typeof(r.j) = 'number'"
+	}
+}
+
+// events are those in question.
+func (s *statement) events() string {
 	var b strings.Builder
-	b.WriteString("SELECT " + s.distinct() + columns + s.measuredColumn(s.value()) + " FROM events e")
 	from, to := s.arg(s.bounds[0], "timestamptz"), s.arg(s.bounds[len(s.bounds)-1], "timestamptz")
 	// The ids choose the partitions and the part of the index. Bounds are whole milliseconds, as the time in an id is,
 	// so they choose the same events that the times do.
-	fmt.Fprintf(&b, " WHERE e.project_id = %s AND e.id >= event_id_floor(%[2]s) AND e.id < event_id_floor(%[3]s) AND e.ts >= %[2]s AND e.ts < %[3]s",
+	fmt.Fprintf(&b, " FROM events e WHERE e.project_id = %s AND e.id >= event_id_floor(%[2]s) AND e.id < event_id_floor(%[3]s) AND e.ts >= %[2]s AND e.ts < %[3]s",
 		s.arg(s.projectID, "uuid"), from, to)
 	if len(s.names) > 0 {
 		b.WriteString(" AND e.name = ANY (" + s.arg(s.names, "text[]") + ")")
 	}
 	if s.props != nil {
 		b.WriteString(" AND e.props @> " + s.arg(string(s.props), "text") + "::jsonb")
-	}
-	switch {
-	case s.measure == Users:
-		b.WriteString(" AND (e.user_id IS NOT NULL OR e.anonymous_id IS NOT NULL)")
-	case s.measure.numeric():
-		b.WriteString(" AND jsonb_typeof(" + s.measured + ") = 'number'")
 	}
 	if s.filter != nil {
 		b.WriteString(" AND " + s.condition(s.filter))

@@ -23,6 +23,10 @@ const maxRowsRead = 250_000
 // maxNamesRead bounds the names of one query.
 const maxNamesRead = 1000
 
+// workMem is for each step of a question that sorts or hashes: enough for the people of a month, which would otherwise go
+// to disk and back.
+const workMem = "32MB"
+
 type store struct {
 	pool    *pgxpool.Pool
 	queries *db.Queries
@@ -46,35 +50,23 @@ func (s *store) pooled(projectID uuid.UUID) *reader { return &reader{s, s.pool, 
 // snapshot lets fn read several times and see the same. A statement that takes longer than the whole question may is
 // cancelled, and the error says what the caller can do about it.
 func (s *store) snapshot(ctx context.Context, projectID uuid.UUID, fn func(*reader) error) error {
-	err := postgres.InSnapshot(ctx, s.pool, s.limits.Timeout, func(tx pgx.Tx) error { return fn(&reader{s, tx, projectID}) })
+	err := postgres.InSnapshot(ctx, s.pool, s.limits.Timeout, func(tx pgx.Tx) error { return fn(&reader{s, tx, projectID}) }, "work_mem = '"+workMem+"'")
 	if ctx.Err() == nil && postgres.IsStatementTimeout(err) {
 		return tooSlow(err, s.limits.Timeout)
 	}
 	return err
 }
 
-// topGroups returns the values of the breakdown with the largest measure, nil being that of the events without one.
-func (r *reader) topGroups(ctx context.Context, q *question, limit int) ([]*string, error) {
-	sql, args := q.topGroups(limit)
-	rows, err := r.ask(ctx, sql, args)
-	if err == nil {
-		var keys []*string
-		if keys, err = pgx.CollectRows(rows, pgx.RowTo[*string]); err == nil {
-			return keys, nil
-		}
-	}
-	return nil, fmt.Errorf("read groups: %w", err)
-}
-
-// measures calls each with every row of a question's series. A value is decimal text, nil where there is none.
-func (r *reader) measures(ctx context.Context, q *question, shown []*string, each func(bucket, group int, value *string)) error {
-	sql, args := q.series(shown)
+// measures calls each with every row of a question's series. A measure is decimal text, nil where there is none; value is
+// that of a group.
+func (r *reader) measures(ctx context.Context, q *question, limit int, each func(bucket, group int, measure, value *string)) error {
+	sql, args := q.series(limit)
 	rows, err := r.ask(ctx, sql, args)
 	if err == nil {
 		var bucket, group int
-		var value *string
-		_, err = pgx.ForEachRow(rows, []any{&bucket, &group, &value}, func() error {
-			each(bucket, group, value)
+		var measure, value *string
+		_, err = pgx.ForEachRow(rows, []any{&bucket, &group, &measure, &value}, func() error {
+			each(bucket, group, measure, value)
 			return nil
 		})
 	}
@@ -148,13 +140,4 @@ func columns(runs []Run) (granularities []int32, froms, tos []time.Time) {
 		froms[i], tos[i] = time.Unix(run.From, 0).UTC(), time.Unix(run.To, 0).UTC()
 	}
 	return granularities, froms, tos
-}
-
-// limit changes how long the rest of the question may take.
-func (r *reader) limit(ctx context.Context, left time.Duration) error {
-	tx, ok := r.tx.(pgx.Tx)
-	if !ok {
-		return nil // a single query of the counts has no transaction, and needs none
-	}
-	return postgres.LimitStatements(ctx, tx, left)
 }

@@ -51,10 +51,7 @@ func TestAStatementThatTakesTooLongIsCancelledAndItsConnectionUsable(t *testing.
 			})
 		},
 		func() error {
-			return postgres.InSnapshot(t.Context(), pool, time.Minute, func(tx pgx.Tx) error {
-				if err := postgres.LimitStatements(t.Context(), tx, -time.Second); err != nil { // the time is up already
-					return err
-				}
+			return postgres.InSnapshot(t.Context(), pool, -time.Second, func(tx pgx.Tx) error { // the time is up already
 				_, err := tx.Exec(t.Context(), "SELECT pg_sleep(60)")
 				return err
 			})
@@ -67,6 +64,31 @@ func TestAStatementThatTakesTooLongIsCancelledAndItsConnectionUsable(t *testing.
 	var limit string
 	if err := pool.QueryRow(t.Context(), "SHOW statement_timeout").Scan(&limit); err != nil || limit != "0" {
 		t.Errorf("the limit outlived its transaction: %q, %v", limit, err)
+	}
+}
+
+func TestSettingsHoldForTheSnapshotAlone(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	show := func(q interface {
+		QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	}) (memory string) {
+		if err := q.QueryRow(t.Context(), "SHOW work_mem").Scan(&memory); err != nil {
+			t.Error(err)
+		}
+		return memory
+	}
+	err := postgres.InSnapshot(t.Context(), pool, time.Minute, func(tx pgx.Tx) error {
+		if got := show(tx); got != "7MB" {
+			t.Errorf("%s in the snapshot, want 7MB", got)
+		}
+		return nil
+	}, "enable_seqscan = off", "work_mem = '7MB'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := show(pool); got == "7MB" {
+		t.Error("a setting outlived its transaction")
 	}
 }
 

@@ -90,7 +90,7 @@ func TestListsAreRangedOverPageByPage(t *testing.T) {
 		}
 		break // and a range that ends early asks for no more
 	}
-	if _, err := api.CreateWriteKeyWithResponse(t.Context(), project.Project.ID, nimbus.WriteKeyRequest{AllowedOrigins: []string{}}); err != nil {
+	if _, err := api.CreateWriteKeyWithResponse(t.Context(), project.Project.ID, nil, nimbus.WriteKeyRequest{AllowedOrigins: []string{}}); err != nil {
 		t.Fatal(err)
 	}
 	keys := 0
@@ -117,7 +117,7 @@ func TestListsAreRangedOverPageByPage(t *testing.T) {
 func TestAnAnswerThatIsNoSuccessIsATypedError(t *testing.T) {
 	t.Parallel()
 	api := registered(t, apptest.Boot(t))
-	_, err := api.CreateProjectWithResponse(t.Context(), nimbus.CreateProjectRequest{})
+	_, err := api.CreateProjectWithResponse(t.Context(), nil, nimbus.CreateProjectRequest{})
 	var e *nimbus.APIError
 	if !errors.As(err, &e) || e.Code != "validation_failed" || e.Status != 422 || e.RequestID == "" || len(e.Errors) != 1 || e.Errors[0].Pointer != "/name" || e.Temporary() {
 		t.Errorf("error %#v", err)
@@ -151,7 +151,7 @@ func TestAnExpiredTokenIsRenewedOnceForAllWhoNeedIt(t *testing.T) {
 		var calls sync.WaitGroup
 		for range 8 {
 			calls.Go(func() {
-				if _, err := api.CreateProjectWithResponse(t.Context(), nimbus.CreateProjectRequest{Name: "p"}); err != nil {
+				if _, err := api.CreateProjectWithResponse(t.Context(), nil, nimbus.CreateProjectRequest{Name: "p"}); err != nil {
 					t.Error(err)
 				}
 			})
