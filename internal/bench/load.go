@@ -136,8 +136,8 @@ func (l *load) quantile(q float64) time.Duration {
 	return l.latency[min(len(l.latency)-1, int(float64(len(l.latency))*q))]
 }
 
-// drive sends prepared bodies over so many connections until they are used up.
-func (w *world) drive(ctx context.Context, bodies [][]byte, batch, connections int) (*load, error) {
+// drive sends prepared requests over so many connections until they are used up.
+func (w *world) drive(ctx context.Context, requests [][]byte, batch, connections int) (*load, error) {
 	var next atomic.Int64
 	latencies := make([][]time.Duration, connections)
 	errs := make([]error, connections)
@@ -153,11 +153,11 @@ func (w *world) drive(ctx context.Context, bodies [][]byte, batch, connections i
 			defer conn.conn.Close()
 			for {
 				k := int(next.Add(1)) - 1
-				if k >= len(bodies) {
+				if k >= len(requests) {
 					return
 				}
 				at := time.Now()
-				if errs[c] = conn.send(bodies[k]); errs[c] != nil {
+				if errs[c] = conn.send(requests[k]); errs[c] != nil {
 					return
 				}
 				latencies[c] = append(latencies[c], time.Since(at))
@@ -165,18 +165,20 @@ func (w *world) drive(ctx context.Context, bodies [][]byte, batch, connections i
 		})
 	}
 	wg.Wait()
-	l := &load{events: len(bodies) * batch, took: time.Since(start), latency: slices.Concat(latencies...)}
+	l := &load{events: len(requests) * batch, took: time.Since(start), latency: slices.Concat(latencies...)}
 	slices.Sort(l.latency)
 	return l, errors.Join(errs...)
 }
 
-func (w *world) bodies(s *stream, n, batch int) ([][]byte, error) {
+// requests prepares n signed requests with the next events of the stream.
+func (w *world) requests(s *stream, n, batch int) ([][]byte, error) {
 	out := make([][]byte, n)
 	for k := range out {
-		var err error
-		if out[k], err = w.body(s.next(batch)); err != nil {
+		body, err := w.body(s.next(batch))
+		if err != nil {
 			return nil, err
 		}
+		out[k] = w.request(body)
 	}
 	return out, nil
 }

@@ -102,14 +102,14 @@ func (w *world) ingestion(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.printf("| ingestion, signed, durable | connections | events/s | of COPY | requests/s | p50 | p99 | CPU µs per event: server | database |\n|---|---|---|---|---|---|---|---|---|\n")
-	w.printf("| bare COPY, no index, no HTTP | 1 | %.0f | 1.00 | | | | | |\n", base)
+	w.printf("| ingestion, signed, durable | connections | events/s | of COPY | requests/s | p50 | p99 | CPU µs per event: server | database | generator |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	w.printf("| bare COPY, no index, no HTTP | 1 | %.0f | 1.00 | | | | | | |\n", base)
 	for _, c := range []struct {
 		batch, connections int
 		assumed            float64 // events per second, to prepare about as many as the time takes
 	}{{1, 100, 12_000}, {100, 16, 60_000}, {1000, 8, 90_000}} {
 		n := max(c.connections*4, int(c.assumed*w.Duration.Seconds())/c.batch)
-		bodies, err := w.bodies(s, n, c.batch)
+		requests, err := w.requests(s, n, c.batch)
 		if err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (w *world) ingestion(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		l, err := w.drive(ctx, bodies, c.batch, c.connections)
+		l, err := w.drive(ctx, requests, c.batch, c.connections)
 		if err != nil {
 			return err
 		}
@@ -127,15 +127,15 @@ func (w *world) ingestion(ctx context.Context) error {
 			return err
 		}
 		stop()
-		server, database := after.since(before).perEvent(l.events)
-		w.printf("| batches of %d | %d | %.0f | %.2f | %.0f | %.1f ms | %.1f ms | %.1f | %.1f |\n", c.batch, c.connections, l.perSecond(), l.perSecond()/base,
-			l.perSecond()/float64(c.batch), ms(l.quantile(.5)), ms(l.quantile(.99)), server, database)
+		server, database, generator := after.since(before).perEvent(l.events)
+		w.printf("| batches of %d | %d | %.0f | %.2f | %.0f | %.1f ms | %.1f ms | %.1f | %.1f | %.1f |\n", c.batch, c.connections, l.perSecond(), l.perSecond()/base,
+			l.perSecond()/float64(c.batch), ms(l.quantile(.5)), ms(l.quantile(.99)), server, database, generator)
 	}
 	again, err := w.copyRows(ctx, newStream(3, time.Now().Add(-60*24*time.Hour)).next(200_000))
 	if err != nil {
 		return err
 	}
-	w.printf("| bare COPY again | 1 | %.0f | %.2f | | | | | |\n\n", again, again/base)
+	w.printf("| bare COPY again | 1 | %.0f | %.2f | | | | | | |\n\n", again, again/base)
 	mib, err := w.rss()
 	if err != nil {
 		return err
@@ -184,11 +184,11 @@ func (w *world) reading(ctx context.Context) error {
 	s := newStream(4, time.Now().Add(-60*24*time.Hour))
 	for have < w.Events {
 		n := min(100, (w.Events-have+999)/1000)
-		bodies, err := w.bodies(s, n, 1000)
+		requests, err := w.requests(s, n, 1000)
 		if err != nil {
 			return err
 		}
-		if _, err := w.drive(ctx, bodies, 1000, 8); err != nil {
+		if _, err := w.drive(ctx, requests, 1000, 8); err != nil {
 			return err
 		}
 		have += n * 1000

@@ -45,7 +45,7 @@ const (
 	heldBytes      = 96 << 20
 	heldOtherBytes = 16 << 20
 
-	firstChunk = 64 << 10
+	firstChunk = 16 << 10
 	maxPooled  = 2 << 20
 )
 
