@@ -287,7 +287,9 @@ func TestHealthTurnsGreenWhenNothingWasTriedForAWhile(t *testing.T) {
 	if err := b.Health(); err != nil {
 		t.Errorf("nobody would try again: %v", err)
 	}
-	_ = <-submit(t, b, batchOf("e"))
+	if err := <-submit(t, b, batchOf("e")); err == nil {
+		t.Fatal("the writer no longer fails")
+	}
 	if err := b.Health(); err == nil {
 		t.Error("one flush that fails again is enough")
 	}

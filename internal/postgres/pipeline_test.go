@@ -60,7 +60,8 @@ func TestAPipelineHappensAsAWholeOrNotAtAll(t *testing.T) {
 func TestAPipelineHasNoAnswers(t *testing.T) {
 	t.Parallel()
 	var p postgres.Pipeline
-	if _, err := p.Query(t.Context(), "SELECT 1"); err == nil {
+	if rows, err := p.Query(t.Context(), "SELECT 1"); err == nil {
+		rows.Close()
 		t.Error("a query seems to have an answer")
 	}
 	if err := p.QueryRow(t.Context(), "SELECT 1").Scan(); err == nil {
