@@ -13,8 +13,8 @@
 //   - A bad event does not harm its neighbours, neither in its own request nor in others that share its transaction.
 //
 // When the database is away or full, or more is waiting than the queue holds, the answer is a 503 with Retry-After and
-// nothing of the request is stored; when that goes on, readiness says so. When the connection is lost during the commit, whether it happened is not known: the
-// answer is a 503 too, and the retry finds duplicates or stores, whichever is right.
+// nothing of the request is stored; when that goes on, readiness says so. When the connection is lost during the commit,
+// whether it happened is not known: the answer is a 503 too, and the retry finds duplicates or stores, whichever is right.
 //
 // The path of an event: http.go (decode, name every bad field) → ingest.go (rules, id) → batcher.go (share a
 // transaction with whoever is waiting) → store.go (insert, roll up, commit) → answer.
