@@ -1,7 +1,6 @@
 package events
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -56,7 +55,7 @@ func (b *Batcher) Health() error {
 			return fmt.Errorf("disk full: for %s the database has had no room for events, which are answered with 503; "+
 				"free or add space where it keeps its data, and they are taken again without a restart", since)
 		}
-		return errors.New("for " + since.String() + " the database has stored no events, which are answered with 503; the log says why")
+		return fmt.Errorf("for %s the database has stored no events, which are answered with 503; the log says why", since)
 	}
 	return nil
 }

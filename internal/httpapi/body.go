@@ -78,6 +78,7 @@ func (b *bodies) limited(limit int) echo.MiddlewareFunc {
 			defer x.release()
 			err := next(c)
 			if err != nil && !x.read {
+				x.release() // others may need the memory meanwhile
 				drain(c, limit)
 			}
 			return err
