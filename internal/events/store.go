@@ -86,8 +86,8 @@ func (s *Store) write(ctx context.Context, writes []*write) error {
 var errDuplicates = errors.New("some events are stored already")
 
 const (
-	// copyRows is from how many events on COPY is worth its round trips.
-	copyRows = 128
+	// copyRows is from how many events on COPY is worth its round trips: at 50 one message is cheaper, at 125 COPY is.
+	copyRows = 80
 	// duplicatesPause is how many flushes look for duplicates after one was met by surprise: senders that send again
 	// tend to go on doing so, and a write that fails has been for nothing.
 	duplicatesPause = 16
