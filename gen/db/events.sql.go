@@ -152,18 +152,6 @@ func (q *Queries) EventPartitions(ctx context.Context, db DBTX) ([]string, error
 	return items, nil
 }
 
-type EventsCopyParams struct {
-	ProjectID   uuid.UUID
-	ID          uuid.UUID
-	TS          time.Time
-	ReceivedAt  time.Time
-	Seq         int64
-	Name        string
-	UserID      *string
-	AnonymousID *string
-	Props       json.RawMessage
-}
-
 const eventsDelete = `-- name: EventsDelete :one
 SELECT delete_events($1, $2, $3)::bigint AS deleted
 `
@@ -178,9 +166,10 @@ func (q *Queries) EventsDelete(ctx context.Context, db DBTX, projectID uuid.UUID
 
 const eventsInsert = `-- name: EventsInsert :many
 INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
-SELECT t.project_id, t.id, t.ts, $1, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props
-FROM (SELECT unnest($2::uuid[]) AS project_id, unnest($3::uuid[]) AS id,
-             unnest($4::timestamptz[]) AS ts, unnest($5::bigint[]) AS seq, unnest($6::text[]) AS name,
+SELECT t.project_id, t.id, t.ts, t.received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props
+FROM (SELECT unnest($1::uuid[]) AS project_id, unnest($2::uuid[]) AS id,
+             unnest($3::timestamptz[]) AS ts, unnest($4::timestamptz[]) AS received_at,
+             unnest($5::bigint[]) AS seq, unnest($6::text[]) AS name,
              unnest($7::text[]) AS user_id, unnest($8::text[]) AS anonymous_id,
              unnest($9::jsonb[]) AS props) AS t
 ON CONFLICT DO NOTHING
@@ -188,10 +177,10 @@ RETURNING id
 `
 
 type EventsInsertParams struct {
-	ReceivedAt   time.Time
 	ProjectIDs   []uuid.UUID
 	EventIDs     []uuid.UUID
 	TS           []time.Time
+	ReceivedAt   []time.Time
 	Seq          []int64
 	Names        []string
 	UserIDs      []string
@@ -203,10 +192,10 @@ type EventsInsertParams struct {
 // An empty user_id or anonymous_id is none.
 func (q *Queries) EventsInsert(ctx context.Context, db DBTX, arg EventsInsertParams) ([]uuid.UUID, error) {
 	rows, err := db.Query(ctx, eventsInsert,
-		arg.ReceivedAt,
 		arg.ProjectIDs,
 		arg.EventIDs,
 		arg.TS,
+		arg.ReceivedAt,
 		arg.Seq,
 		arg.Names,
 		arg.UserIDs,
@@ -229,6 +218,45 @@ func (q *Queries) EventsInsert(ctx context.Context, db DBTX, arg EventsInsertPar
 		return nil, err
 	}
 	return items, nil
+}
+
+const eventsInsertAll = `-- name: EventsInsertAll :exec
+INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
+SELECT t.project_id, t.id, t.ts, t.received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props
+FROM (SELECT unnest($1::uuid[]) AS project_id, unnest($2::uuid[]) AS id,
+             unnest($3::timestamptz[]) AS ts, unnest($4::timestamptz[]) AS received_at,
+             unnest($5::bigint[]) AS seq, unnest($6::text[]) AS name,
+             unnest($7::text[]) AS user_id, unnest($8::text[]) AS anonymous_id,
+             unnest($9::jsonb[]) AS props) AS t
+`
+
+type EventsInsertAllParams struct {
+	ProjectIDs   []uuid.UUID
+	EventIDs     []uuid.UUID
+	TS           []time.Time
+	ReceivedAt   []time.Time
+	Seq          []int64
+	Names        []string
+	UserIDs      []string
+	AnonymousIDs []string
+	Props        []json.RawMessage
+}
+
+// Stores events of which none is there yet; a single duplicate makes it fail. It has no answer that anything would have
+// to wait for, so that the counts can follow it at once.
+func (q *Queries) EventsInsertAll(ctx context.Context, db DBTX, arg EventsInsertAllParams) error {
+	_, err := db.Exec(ctx, eventsInsertAll,
+		arg.ProjectIDs,
+		arg.EventIDs,
+		arg.TS,
+		arg.ReceivedAt,
+		arg.Seq,
+		arg.Names,
+		arg.UserIDs,
+		arg.AnonymousIDs,
+		arg.Props,
+	)
+	return err
 }
 
 const eventsNewest = `-- name: EventsNewest :many

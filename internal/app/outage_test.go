@@ -242,9 +242,17 @@ func TestADiskThatIsFullIs503AndHeals(t *testing.T) {
 	small, large := x.Batch(keyed("small", 2)...), x.Batch(keyed("large", 300)...)
 	want503(t, post(x, small))
 	want503(t, post(x, large))
+	want503(t, post(x, small))
+	red := a.Client(t).Do("GET", "/v1/health", nil) // while the database answers whoever only reads
+	if red.Status != http.StatusServiceUnavailable || !strings.Contains(string(red.Body), "disk full: ") {
+		t.Errorf("readiness is %d and does not say why: %s", red.Status, red.Body)
+	}
 	heal()
 	flows(t, x, small)
 	flows(t, x, large)
+	if got := readiness(t, a); got != http.StatusOK {
+		t.Errorf("readiness is %d after a flush that succeeded", got)
+	}
 	if n := x.Count(); n != 302 {
 		t.Errorf("%d events are stored, want 302", n)
 	}

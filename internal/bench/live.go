@@ -42,11 +42,11 @@ func RunLive(ctx context.Context, o Options, streams int) (err error) {
 
 // warmUp brings the server to what it needs without streams, so that it is not taken for theirs.
 func (w *world) warmUp(ctx context.Context) error {
-	bodies, err := w.bodies(newStream(5, time.Now().Add(-24*time.Hour)), 200, 10)
+	prepared, err := requests(newStream(5, time.Now().Add(-24*time.Hour)), []*project{w.project}, 200, 10)
 	if err != nil {
 		return err
 	}
-	_, err = w.drive(ctx, bodies, 10, 8)
+	_, err = w.drive(ctx, prepared, 10, 8)
 	return err
 }
 
@@ -79,7 +79,7 @@ func (w *world) view(ctx context.Context) (*viewer, error) {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	_, err = fmt.Fprintf(conn, "GET /v1/projects/%s/live HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nX-API-Key: %s\r\n\r\n", w.projectID, w.secret)
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nX-API-Key: %s\r\n\r\n", w.project.id, w.project.secret)
 	if err != nil {
 		return nil, fmt.Errorf("ask for a stream: %w", err)
 	}
@@ -264,10 +264,10 @@ func (w *world) trickle(ctx context.Context, rate int) (sent, answered []time.Ti
 	defer tick.Stop()
 	for k := range rate * int(liveTime/time.Second) {
 		body := fmt.Appendf(nil, `{"project_id":%q,"events":[{"name":"page_view","ts":%q,"user_id":"user_123","idempotency_key":"live-%d","props":{"number":%d,"page":"/home","title":"Home","referrer":"https://example.com/"}}]}`,
-			w.projectID, time.Now().UTC().Format(time.RFC3339Nano), time.Now().UnixNano(), k)
+			w.project.id, time.Now().UTC().Format(time.RFC3339Nano), time.Now().UnixNano(), k)
 		<-tick.C
 		sent = append(sent, time.Now())
-		if err := conn.send(body); err != nil {
+		if err := conn.send(w.project.request(body)); err != nil {
 			return nil, nil, err
 		}
 		answered = append(answered, time.Now())

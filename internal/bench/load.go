@@ -106,12 +106,6 @@ func (w *world) projects(ctx context.Context, n int) ([]*project, error) {
 	return all, nil
 }
 
-// request is one body and whose it is.
-type request struct {
-	of   *project
-	body []byte
-}
-
 // stream makes the shop's events without end, hour after hour, each with its own key.
 type stream struct {
 	shop   sample.Shop
@@ -170,7 +164,7 @@ func (l *load) quantile(q float64) time.Duration {
 }
 
 // drive sends prepared requests over so many connections until they are used up.
-func (w *world) drive(ctx context.Context, requests []request, batch, connections int) (*load, error) {
+func (w *world) drive(ctx context.Context, requests [][]byte, batch, connections int) (*load, error) {
 	var next atomic.Int64
 	latencies := make([][]time.Duration, connections)
 	errs := make([]error, connections)
@@ -190,7 +184,7 @@ func (w *world) drive(ctx context.Context, requests []request, batch, connection
 					return
 				}
 				at := time.Now()
-				if errs[c] = conn.send(&requests[k]); errs[c] != nil {
+				if errs[c] = conn.send(requests[k]); errs[c] != nil {
 					return
 				}
 				latencies[c] = append(latencies[c], time.Since(at))
@@ -203,16 +197,16 @@ func (w *world) drive(ctx context.Context, requests []request, batch, connection
 	return l, errors.Join(errs...)
 }
 
-// requests takes events from a stream for n requests, which the projects send in turn.
-func requests(s *stream, of []*project, n, batch int) ([]request, error) {
-	out := make([]request, n)
+// requests prepares n signed requests with the next events of the stream, which the projects send in turn.
+func requests(s *stream, of []*project, n, batch int) ([][]byte, error) {
+	out := make([][]byte, n)
 	for k := range out {
 		p := of[k%len(of)]
 		body, err := p.body(s.next(batch))
 		if err != nil {
 			return nil, err
 		}
-		out[k] = request{p, body}
+		out[k] = p.request(body)
 	}
 	return out, nil
 }

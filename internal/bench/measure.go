@@ -102,8 +102,8 @@ func (w *world) ingestion(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.printf("| ingestion, signed, durable | connections | events/s | of COPY | requests/s | p50 | p99 | CPU µs per event: server | database |\n|---|---|---|---|---|---|---|---|---|\n")
-	w.printf("| bare COPY, no index, no HTTP | 1 | %.0f | 1.00 | | | | | |\n", base)
+	w.printf("| ingestion, signed, durable | connections | events/s | of COPY | requests/s | p50 | p99 | CPU µs per event: server | database | generator |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	w.printf("| bare COPY, no index, no HTTP | 1 | %.0f | 1.00 | | | | | | |\n", base)
 	small, err := w.projects(ctx, 1000)
 	if err != nil {
 		return err
@@ -133,19 +133,19 @@ func (w *world) ingestion(ctx context.Context) error {
 			return err
 		}
 		stop()
-		server, database := after.since(before).perEvent(l.events)
+		server, database, generator := after.since(before).perEvent(l.events)
 		what := fmt.Sprintf("batches of %d", c.batch)
 		if len(c.projects) > 1 {
 			what += fmt.Sprintf(", of %d projects in turn", len(c.projects))
 		}
-		w.printf("| %s | %d | %.0f | %.2f | %.0f | %.1f ms | %.1f ms | %.1f | %.1f |\n", what, c.connections, l.perSecond(), l.perSecond()/base,
-			l.perSecond()/float64(c.batch), ms(l.quantile(.5)), ms(l.quantile(.99)), server, database)
+		w.printf("| %s | %d | %.0f | %.2f | %.0f | %.1f ms | %.1f ms | %.1f | %.1f | %.1f |\n", what, c.connections, l.perSecond(), l.perSecond()/base,
+			l.perSecond()/float64(c.batch), ms(l.quantile(.5)), ms(l.quantile(.99)), server, database, generator)
 	}
 	again, err := w.copyRows(ctx, newStream(3, time.Now().Add(-60*24*time.Hour)).next(200_000))
 	if err != nil {
 		return err
 	}
-	w.printf("| bare COPY again | 1 | %.0f | %.2f | | | | | |\n\n", again, again/base)
+	w.printf("| bare COPY again | 1 | %.0f | %.2f | | | | | | |\n\n", again, again/base)
 	mib, err := w.rss()
 	if err != nil {
 		return err

@@ -140,7 +140,7 @@ func (w *world) timelines(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		server, database := after.since(before).perEvent(asked)
+		server, database, _ := after.since(before).perEvent(asked)
 		w.printf("| %s | %.1f ms | %.1f ms | %.1f | %.1f |\n", q.name, ms(total[len(total)/2]), ms(total[len(total)*99/100]), server/1000, database/1000)
 	}
 	w.printf("\n")
@@ -193,7 +193,7 @@ func (w *world) measures(ctx context.Context) error {
 			}
 			if best == 0 || took < best {
 				best = took
-				_, spent = after.since(before).perEvent(max(1, int(events.Total)))
+				_, spent, _ = after.since(before).perEvent(max(1, int(events.Total)))
 			}
 		}
 		if refused != nil {

@@ -40,13 +40,14 @@ type BatcherConfig struct {
 	WaitTime    time.Duration // how long a request may wait for its turn
 	StalledTime time.Duration // when the oldest request has waited this long, readiness turns red
 	Publisher   Publisher     // nil: nobody
+	RetryTime   time.Duration // how long after the last flush that failed readiness stays red
 }
 
 // DefaultBatcherConfig suits a machine of two to eight cores.
 func DefaultBatcherConfig() BatcherConfig {
 	return BatcherConfig{
 		Flushers: 2, FlushRows: 5_000, SplitRows: 256, GatherTime: 2 * time.Millisecond, QueueRows: 50_000, QueueBytes: 64 << 20,
-		FlushTime: 15 * time.Second, WaitTime: 20 * time.Second, StalledTime: 10 * time.Second,
+		FlushTime: 15 * time.Second, WaitTime: 20 * time.Second, StalledTime: 10 * time.Second, RetryTime: 30 * time.Second,
 	}
 }
 
@@ -74,6 +75,7 @@ type Batcher struct {
 	gathered time.Time // when the next flush stops waiting for company; zero when nobody waits
 	alive    int       // flushers that run
 	closed   bool
+	failing  failing
 	stopped  chan struct{} // closed when the last flusher has ended
 }
 
@@ -143,36 +145,6 @@ func (b *Batcher) Close(ctx context.Context) error {
 		}
 		return fmt.Errorf("drain of the ingestion queue: %d requests were answered with 503: %w", len(left), ctx.Err())
 	}
-}
-
-// Health says why ingestion is not healthy, or nil.
-func (b *Batcher) Health() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.alive < b.cfg.Flushers && !b.closed {
-		return fmt.Errorf("%d of %d flushers are dead", b.cfg.Flushers-b.alive, b.cfg.Flushers)
-	}
-	if age := b.oldestLocked(); age > b.cfg.StalledTime {
-		return fmt.Errorf("the oldest request has been waiting for %s", age.Round(time.Second))
-	}
-	return nil
-}
-
-// oldestLocked returns how long the oldest batch has waited, queued or being written.
-func (b *Batcher) oldestLocked() time.Duration {
-	var oldest time.Time
-	if len(b.queue) > 0 {
-		oldest = b.queue[0].enqueued
-	}
-	for x := range b.inFlight {
-		if oldest.IsZero() || x.enqueued.Before(oldest) {
-			oldest = x.enqueued
-		}
-	}
-	if oldest.IsZero() {
-		return 0
-	}
-	return b.now().Sub(oldest)
 }
 
 // run is a flusher. It outlives a panic: the requests of that flush are answered and the next one is served.
@@ -334,6 +306,7 @@ func (b *Batcher) write(writes []*write) (err error) {
 			break
 		}
 	}
+	b.noteFlush(err)
 	b.metrics.flushRows.Observe(float64(len(writes)))
 	switch {
 	case err == nil:

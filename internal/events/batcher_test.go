@@ -8,6 +8,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -266,6 +267,34 @@ func TestCloseThatRunsOutOfTimeAnswersWhatWaits(t *testing.T) {
 	close(w.gate)
 	if err := <-first; err != nil {
 		t.Errorf("what was being written: %v", err)
+	}
+}
+
+// Red keeps senders away, and without them nothing would ever succeed again.
+func TestHealthTurnsGreenWhenNothingWasTriedForAWhile(t *testing.T) {
+	t.Parallel()
+	broken := &pgconn.PgError{Code: "53100", Message: "No space left on device"}
+	b, clock := setup(t, &fakeWriter{fail: func([]string) error { return broken }}, nil)
+	for k := range failingFlushes {
+		if err := b.Health(); err != nil {
+			t.Fatalf("after %d failed flushes: %v", k, err)
+		}
+		if err := <-submit(t, b, batchOf("e")); !problem.Is(err, problem.CodeDatabaseUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Health(); err == nil || !strings.Contains(err.Error(), "disk full: ") {
+		t.Fatalf("after %d failed flushes: %v", failingFlushes, err)
+	}
+	clock.add(b.cfg.RetryTime)
+	if err := b.Health(); err != nil {
+		t.Errorf("nobody would try again: %v", err)
+	}
+	if err := <-submit(t, b, batchOf("e")); err == nil {
+		t.Fatal("the writer no longer fails")
+	}
+	if err := b.Health(); err == nil {
+		t.Error("one flush that fails again is enough")
 	}
 }
 

@@ -72,7 +72,8 @@ func (i *Ingester) Ingest(ctx context.Context, p *auth.Principal, events []Incom
 	for k := range events {
 		in := &events[k]
 		ts := i.timestamp(in, p, now)
-		if e, bad := checkTS(ts, now, in.Index); bad {
+		if e, bad := checkTS(ts, now); bad {
+			e.Pointer, e.Item = fmt.Sprintf("/events/%d/ts", in.Index), in.Index
 			errs = append(errs, e)
 			continue
 		}
@@ -136,8 +137,8 @@ func (i *Ingester) timestamp(in *Incoming, p *auth.Principal, now time.Time) tim
 	}
 }
 
-func checkTS(ts, now time.Time, index int) (wire.FieldError, bool) {
-	e := wire.FieldError{In: "body", Pointer: fmt.Sprintf("/events/%d/ts", index), Item: index}
+func checkTS(ts, now time.Time) (wire.FieldError, bool) {
+	e := wire.FieldError{In: "body"}
 	switch {
 	case ts.Before(minTS):
 		e.Code, e.Detail = "minimum", "must not be before 1971-01-01T00:00:00Z"

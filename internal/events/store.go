@@ -28,7 +28,7 @@ type Store struct {
 	pool *pgxpool.Pool
 	q    *db.Queries
 
-	noCopy atomic.Int32 // flushes that are to do without COPY
+	cautious atomic.Int32 // flushes that are to expect duplicates
 
 	mu     sync.RWMutex
 	months map[month]struct{} // that have a partition, as far as this process knows
@@ -62,13 +62,11 @@ func (s *Store) Write(ctx context.Context, writes []*write) error {
 func (s *Store) write(ctx context.Context, writes []*write) error {
 	unique, keyed := distinct(writes)
 	err := errDuplicates
-	if len(keyed) == 0 && s.mayCopy(len(unique)) {
-		err = s.commit(ctx, unique, s.copyAll)
+	if len(keyed) == 0 && s.mayAssumeNew() {
+		err = s.writeNew(ctx, unique)
 	}
 	if errors.Is(err, errDuplicates) {
-		err = s.commit(ctx, unique, func(ctx context.Context, tx pgx.Tx, unique []*write) error {
-			return s.insertNew(ctx, tx, unique, keyed)
-		})
+		err = s.writeMixed(ctx, unique, keyed)
 	}
 	if err != nil {
 		for _, w := range writes {
@@ -84,10 +82,54 @@ func (s *Store) write(ctx context.Context, writes []*write) error {
 	return nil
 }
 
-// commit stores writes, marking those that were new, and counts them, in one transaction.
-func (s *Store) commit(ctx context.Context, writes []*write, store func(context.Context, pgx.Tx, []*write) error) error {
+// errDuplicates is the answer of writeNew when it stored nothing because something was there.
+var errDuplicates = errors.New("some events are stored already")
+
+const (
+	// copyRows is from how many events on COPY is worth its round trips: at 50 one message is cheaper, at 125 COPY is.
+	copyRows = 80
+	// duplicatesPause is how many flushes look for duplicates after one was met by surprise: senders that send again
+	// tend to go on doing so, and a write that fails has been for nothing.
+	duplicatesPause = 16
+)
+
+func (s *Store) mayAssumeNew() bool { return s.cautious.Load() <= 0 || s.cautious.Add(-1) < 0 }
+
+// writeNew stores events of which none is there yet, as nearly always: then the counts are known before, and few events
+// go with them in one message.
+func (s *Store) writeNew(ctx context.Context, writes []*write) error {
+	var counts rollups.Counts
+	for _, w := range writes {
+		counts.Add(w.ProjectID, w.Name, w.TS)
+	}
+	var err error
+	if len(writes) < copyRows {
+		err = s.insertAll(ctx, writes, &counts)
+	} else {
+		err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+			if err := copyAll(ctx, tx, writes); err != nil {
+				return err
+			}
+			return rollups.Apply(ctx, tx, &counts)
+		})
+	}
+	if postgres.IsUnique(err, "") {
+		s.cautious.Store(duplicatesPause)
+		return errDuplicates
+	}
+	if err != nil {
+		return err
+	}
+	for _, w := range writes {
+		w.state = stored
+	}
+	return nil
+}
+
+// writeMixed stores the events that are not there yet, marking them, and counts them, in one transaction.
+func (s *Store) writeMixed(ctx context.Context, writes, keyed []*write) error {
 	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		if err := store(ctx, tx, writes); err != nil {
+		if err := s.insertNew(ctx, tx, writes, keyed); err != nil {
 			return err
 		}
 		var counts rollups.Counts
@@ -102,42 +144,39 @@ func (s *Store) commit(ctx context.Context, writes []*write, store func(context.
 	})
 }
 
-// errDuplicates is the answer of copyAll when it stored nothing because something was there.
-var errDuplicates = errors.New("some events are stored already")
-
-const (
-	// copyRows is from how many events on COPY is worth its round trips.
-	copyRows = 64
-	// copyPause is how many flushes do without COPY after it has met a duplicate: senders that send again tend to go
-	// on doing so, and a COPY that fails has written for nothing.
-	copyPause = 16
-)
-
-func (s *Store) mayCopy(rows int) bool {
-	if rows < copyRows {
-		return false
+// insertAll stores events and their counts in one round trip.
+func (s *Store) insertAll(ctx context.Context, writes []*write, counts *rollups.Counts) error {
+	var p postgres.Pipeline
+	if err := s.q.EventsInsertAll(ctx, &p, db.EventsInsertAllParams(insertParams(writes))); err != nil {
+		return fmt.Errorf("insert events: %w", err)
 	}
-	return s.noCopy.Load() <= 0 || s.noCopy.Add(-1) < 0
+	if err := rollups.Apply(ctx, &p, counts); err != nil {
+		return err
+	}
+	if err := p.Commit(ctx, s.pool); err != nil {
+		return fmt.Errorf("insert and count events: %w", err)
+	}
+	return nil
 }
 
-// copyAll stores events by COPY, which writes whole pages where INSERT … ON CONFLICT writes each row twice: once to
-// claim its place and once to confirm it. It cannot skip a duplicate, so there must be none; nearly always there is none.
-func (s *Store) copyAll(ctx context.Context, tx pgx.Tx, writes []*write) error {
-	rows := make([]db.EventsCopyParams, len(writes))
-	for k, w := range writes {
-		rows[k] = db.EventsCopyParams{ProjectID: w.ProjectID, ID: w.ID, TS: w.TS, ReceivedAt: w.ReceivedAt, Seq: w.Seq,
-			Name: w.Name, UserID: optional(&w.UserID), AnonymousID: optional(&w.AnonymousID), Props: w.Props}
-	}
-	_, err := s.q.EventsCopy(ctx, tx, rows)
-	if postgres.IsUnique(err, "") {
-		s.noCopy.Store(copyPause)
-		return errDuplicates
-	}
+var copyColumns = []string{"project_id", "id", "ts", "received_at", "seq", "name", "user_id", "anonymous_id", "props"}
+
+// copyAll stores events by COPY, which writes whole pages where INSERT writes row by row.
+func copyAll(ctx context.Context, tx pgx.Tx, writes []*write) error {
+	err := postgres.Copy(ctx, tx, "events", copyColumns, len(writes), func(k int, r *postgres.CopyRow) {
+		w := writes[k]
+		r.UUID(w.ProjectID)
+		r.UUID(w.ID)
+		r.Time(w.TS)
+		r.Time(w.ReceivedAt)
+		r.Int64(w.Seq)
+		r.Text(w.Name)
+		r.OptionalText(w.UserID)
+		r.OptionalText(w.AnonymousID)
+		r.JSONB(w.Props)
+	})
 	if err != nil {
 		return fmt.Errorf("copy events: %w", err)
-	}
-	for _, w := range writes {
-		w.state = stored
 	}
 	return nil
 }
@@ -174,14 +213,6 @@ func (s *Store) insertNew(ctx context.Context, tx pgx.Tx, writes, keyed []*write
 		}
 	}
 	return nil
-}
-
-// optional is nil for an empty string.
-func optional(s *string) *string {
-	if *s == "" {
-		return nil
-	}
-	return s
 }
 
 // distinct returns one write of each id in the order of the primary key, and of those the ones that are found by their
@@ -239,12 +270,12 @@ func (s *Store) claimKeys(ctx context.Context, tx pgx.Tx, unique, keyed []*write
 func insertParams(writes []*write) db.EventsInsertParams {
 	n := len(writes)
 	p := db.EventsInsertParams{
-		ReceivedAt: writes[0].ReceivedAt,
-		ProjectIDs: make([]uuid.UUID, n), EventIDs: make([]uuid.UUID, n), TS: make([]time.Time, n), Seq: make([]int64, n),
+		ProjectIDs: make([]uuid.UUID, n), EventIDs: make([]uuid.UUID, n), TS: make([]time.Time, n), ReceivedAt: make([]time.Time, n),
+		Seq:   make([]int64, n),
 		Names: make([]string, n), UserIDs: make([]string, n), AnonymousIDs: make([]string, n), Props: make([]json.RawMessage, n),
 	}
 	for k, w := range writes {
-		p.ProjectIDs[k], p.EventIDs[k], p.TS[k], p.Seq[k] = w.ProjectID, w.ID, w.TS, w.Seq
+		p.ProjectIDs[k], p.EventIDs[k], p.TS[k], p.ReceivedAt[k], p.Seq[k] = w.ProjectID, w.ID, w.TS, w.ReceivedAt, w.Seq
 		p.Names[k], p.UserIDs[k], p.AnonymousIDs[k], p.Props[k] = w.Name, w.UserID, w.AnonymousID, w.Props
 	}
 	return p

@@ -3,11 +3,13 @@ package events
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/internal/nimbustest"
 )
@@ -175,6 +177,109 @@ func TestTheSameKeysInAnotherOrderDoNotDeadlock(t *testing.T) {
 		}
 		if n := accepted.Load(); n != keys {
 			t.Fatalf("round %d: %d events accepted, want %d", round, n, keys)
+		}
+	}
+}
+
+// An event is the same row whichever way it is stored, and each has the time at which its own request came.
+func TestEveryWayOfStoringStoresTheSame(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	at := time.Date(2026, 1, 15, 23, 59, 59, 999_999_000, time.UTC)
+	make := func(n int) (out []*write) {
+		project := uuid.New()
+		for k := range n {
+			w := writeAt(project, fmt.Sprint(k), at.Add(time.Duration(k)*time.Second))
+			w.ReceivedAt, w.Seq = at.Add(time.Duration(k)*time.Hour), int64(-k)
+			w.Props = fmt.Appendf(nil, `{"k": [%d, "ü"]}`, k)
+			if k%2 == 0 {
+				w.UserID = "user-é"
+			} else {
+				w.AnonymousID = "a"
+			}
+			out = append(out, w)
+		}
+		return out
+	}
+	few, many, mixed := make(3), make(copyRows), make(copyRows)
+	s := NewStore(pool)
+	for _, writes := range [][]*write{few, many} {
+		if err := s.Write(t.Context(), writes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.cautious.Store(1)
+	if err := s.Write(t.Context(), mixed); err != nil {
+		t.Fatal(err)
+	}
+	for name, writes := range map[string][]*write{"few": few, "many": many, "expecting duplicates": mixed} {
+		project := writes[0].ProjectID
+		page, err := NewReader(s, time.Minute).List(t.Context(), &Filter{ProjectID: project, Limit: len(writes), Ascending: true})
+		if err != nil || len(page.Events) != len(writes) {
+			t.Fatalf("%s: %d events, %v", name, len(page.Events), err)
+		}
+		for k, got := range page.Events {
+			want := writes[k].Event
+			if writes[k].state != stored || got.ID != want.ID || !got.TS.Equal(want.TS) || !got.ReceivedAt.Equal(want.ReceivedAt) ||
+				got.Seq != want.Seq || got.Name != want.Name || got.UserID != want.UserID || got.AnonymousID != want.AnonymousID ||
+				string(got.Props) != string(want.Props) {
+				t.Fatalf("%s, event %d:\n%+v, want\n%+v", name, k, got, want)
+			}
+		}
+		wantCounts(t, pool, project, len(writes))
+	}
+}
+
+// wantCounts checks that a project has so many events and that every granularity counts as many, by name and in total.
+func wantCounts(t *testing.T, pool *pgxpool.Pool, project uuid.UUID, want int) {
+	t.Helper()
+	var events int
+	if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM events WHERE project_id = $1", project).Scan(&events); err != nil {
+		t.Fatal(err)
+	}
+	var sums []int64
+	if err := pool.QueryRow(t.Context(), `SELECT array_agg(s) FROM (SELECT sum(count)::bigint AS s FROM event_counts
+		WHERE project_id = $1 GROUP BY granularity, name = '') AS t`, project).Scan(&sums); err != nil {
+		t.Fatal(err)
+	}
+	if n := int64(want); events != want || !slices.Equal(sums, []int64{n, n, n, n, n, n}) {
+		t.Errorf("%d events and counts of %v, want %d of each", events, sums, want)
+	}
+}
+
+// Whoever assumes that all is new must find out when it is not, store the rest, and count nothing twice.
+func TestADuplicateBySurpriseIsFoundAndTheRestIsStored(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	at := time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC)
+	for _, size := range []int{2, copyRows - 1, copyRows, 3 * copyRows} {
+		s, project := NewStore(pool), uuid.New()
+		var writes []*write
+		for k := range size {
+			writes = append(writes, writeAt(project, fmt.Sprint(k), at))
+		}
+		if err := s.Write(t.Context(), writes[:size/2]); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range writes {
+			w.state = waiting
+		}
+		// Then once more: this time it expects duplicates, and all of them are.
+		for round, want := range []int{size - size/2, 0} {
+			if err := s.Write(t.Context(), writes); err != nil {
+				t.Fatal(err)
+			}
+			accepted := 0
+			for _, w := range writes {
+				if w.state == stored {
+					accepted++
+				}
+				w.state = waiting
+			}
+			if accepted != want {
+				t.Errorf("%d events, round %d: %d accepted, want %d", size, round, accepted, want)
+			}
+			wantCounts(t, pool, project, size)
 		}
 	}
 }

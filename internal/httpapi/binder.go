@@ -53,6 +53,9 @@ func JSONBody(c echo.Context) ([]byte, error) {
 func checkJSONType(r *http.Request) error {
 	const want = "application/json"
 	got := r.Header.Get(echo.HeaderContentType)
+	if got == want {
+		return nil
+	}
 	mediaType, params, err := mime.ParseMediaType(got)
 	switch {
 	case got == "":

@@ -45,7 +45,7 @@ const (
 	heldBytes      = 96 << 20
 	heldOtherBytes = 16 << 20
 
-	firstChunk = 64 << 10
+	firstChunk = 16 << 10
 	maxPooled  = 2 << 20
 )
 
@@ -76,9 +76,34 @@ func (b *bodies) limited(limit int) echo.MiddlewareFunc {
 			x := &body{owner: b, limit: limit}
 			c.Set(bodyKey, x)
 			defer x.release()
-			return next(c)
+			err := next(c)
+			if err != nil && !x.read {
+				x.release() // others may need the memory meanwhile
+				drain(c, limit)
+			}
+			return err
 		}
 	}
+}
+
+// drainTime is how long the rest of a body that nobody wants is read.
+const drainTime = time.Second
+
+// drain reads what is left of a body before the request is refused. Many clients send all of it before they look for the
+// answer; when the connection is closed under them, what they see is a broken connection, and neither the reason nor
+// Retry-After. It is bounded in bytes and time: who sends more, or more slowly, is cut off. Nothing is read from a client
+// that asks first, by Expect: 100-continue, because reading would tell it to send.
+func drain(c echo.Context, limit int) {
+	r := c.Request()
+	if r.Header.Get("Expect") != "" {
+		return
+	}
+	conn := http.NewResponseController(c.Response())
+	if conn.SetReadDeadline(time.Now().Add(drainTime)) != nil {
+		return // no connection: a test's recorder, or HTTP/2, where a refused body does no harm
+	}
+	_, _ = io.CopyN(io.Discard, r.Body, int64(limit))
+	_ = conn.SetReadDeadline(time.Time{}) // what is left is discarded, or the connection closed, when the answer is out
 }
 
 func bodyOf(c echo.Context) *body {

@@ -75,6 +75,9 @@ func IsData(err error) bool {
 	return code == "54000" || (len(code) == 5 && (code[:2] == "22" || code[:2] == "23"))
 }
 
+// IsDiskFull says that the database had no room to write to.
+func IsDiskFull(err error) bool { return sqlState(err) == "53100" }
+
 func sqlState(err error) string {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && len(pg.Code) == 5 {

@@ -13,8 +13,9 @@ import (
 )
 
 // Apply adds what c counted to event_counts, in one statement. Call it once in a transaction, last of all that locks:
-// two calls could lock their rows in another order than one does, and deadlock. When it fails, roll back.
-func Apply(ctx context.Context, tx pgx.Tx, c *Counts) error {
+// two calls could lock their rows in another order than one does, and deadlock. When it fails, roll back. tx is a
+// transaction, or a pipeline that is one.
+func Apply(ctx context.Context, tx db.DBTX, c *Counts) error {
 	if c.Empty() {
 		return nil
 	}
@@ -22,7 +23,7 @@ func Apply(ctx context.Context, tx pgx.Tx, c *Counts) error {
 }
 
 // add adds rows, which are unique and in the order of Rows, to event_counts.
-func add(ctx context.Context, tx pgx.Tx, rows []Row) error {
+func add(ctx context.Context, tx db.DBTX, rows []Row) error {
 	arg := db.CountsAddParams{
 		ProjectIDs:    make([]uuid.UUID, len(rows)),
 		Granularities: make([]int32, len(rows)),

@@ -1,0 +1,106 @@
+package httpapi
+
+import (
+	"bufio"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// withoutMemory takes a body where there is no memory left for bodies.
+func withoutMemory() http.Handler {
+	e := echo.New()
+	e.HTTPErrorHandler = errorHandler(slog.New(slog.DiscardHandler))
+	e.POST("/", func(c echo.Context) error {
+		if _, err := bodyOf(c).Raw(c.Request()); err != nil {
+			return err
+		}
+		return c.NoContent(http.StatusNoContent)
+	}, newBodies(firstChunk).limited(maxIngestBytes))
+	return e
+}
+
+// connect serves h as the program does, and returns a connection to it.
+func connect(t *testing.T, h http.Handler) net.Conn {
+	t.Helper()
+	var lc net.ListenConfig
+	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := NewServer(h, slog.New(slog.DiscardHandler))
+	done := make(chan struct{})
+	go func() { defer close(done); _ = srv.Serve(ln) }()
+	t.Cleanup(func() { _ = srv.Close(); <-done })
+	var d net.Dialer
+	conn, err := d.DialContext(t.Context(), "tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func head(size int) []byte {
+	return fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", size)
+}
+
+func status(t *testing.T, in *bufio.Reader) int {
+	t.Helper()
+	res, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatalf("no answer: %v", err)
+	}
+	defer res.Body.Close()
+	return res.StatusCode
+}
+
+// A sender that looks for the answer only after all of its body is gone must find one, and may go on with the connection.
+func TestARefusedBodyIsReadSoThatItsSenderSeesWhy(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, withoutMemory())
+	in := bufio.NewReader(conn)
+	for range 2 {
+		if _, err := conn.Write(append(head(maxIngestBytes), make([]byte, maxIngestBytes)...)); err != nil {
+			t.Fatalf("the connection broke before the answer: %v", err)
+		}
+		if got := status(t, in); got != http.StatusServiceUnavailable {
+			t.Errorf("status %d, want 503", got)
+		}
+	}
+}
+
+func TestARefusedBodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, withoutMemory())
+	if _, err := conn.Write(append(head(maxIngestBytes), make([]byte, 2*firstChunk)...)); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if got := status(t, bufio.NewReader(conn)); got != http.StatusServiceUnavailable {
+		t.Errorf("status %d, want 503", got)
+	}
+	if took := time.Since(begun); took > 10*drainTime {
+		t.Errorf("the answer took %s", took)
+	}
+}
+
+// Reading would ask for the body that the answer is about to refuse.
+func TestASenderThatAsksFirstIsNotAskedForABodyThatIsRefused(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, setup(t).echo)
+	if _, err := conn.Write([]byte("POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\nExpect: 100-continue\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if got := status(t, bufio.NewReader(conn)); got != http.StatusUnauthorized {
+		t.Errorf("status %d, want the refusal and not 100", got)
+	}
+}
