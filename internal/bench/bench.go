@@ -104,7 +104,7 @@ func (w *world) serve(ctx context.Context) error {
 	w.server = exec.CommandContext(context.WithoutCancel(ctx), self, "serve")
 	w.server.Env = append(os.Environ(), "NIMBUS_DATABASE_URL="+w.pg.DSN(embedded.Database), "NIMBUS_ADDR=127.0.0.1:0",
 		"NIMBUS_ADMIN_ADDR=127.0.0.1:19464", "NIMBUS_DATA_DIR="+filepath.Join(w.dir, "server"), "NIMBUS_LOG_LEVEL=info", "NIMBUS_BCRYPT_COST=4",
-		"NIMBUS_RATE_LIMIT_ENABLED=false", // one key sends more than any real one may
+		"NIMBUS_RATE_LIMIT_ENABLED=false",                                      // one key sends more than any real one may
 		"NIMBUS_QUERY_TIMEOUT_SECONDS=25", "NIMBUS_QUERY_MAX_EVENTS=100000000") // the time is what is measured
 	w.admin = "http://127.0.0.1:19464"
 	stderr, err := w.server.StderrPipe()
