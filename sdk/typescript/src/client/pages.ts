@@ -4,8 +4,6 @@ interface Page<Item> {
   next_cursor: string | null;
 }
 
-type Query = Record<string, unknown> & { cursor?: string };
-
 /**
  * Every item of a list, page after page, each fetched when the one before is used up:
  *
@@ -25,7 +23,7 @@ export async function* pages<Item, Options extends { query?: object }>(
   list: (options: Options) => PromiseLike<{ data: Page<Item> | undefined }>,
   options: Options,
 ): AsyncGenerator<Item[], void, void> {
-  let query = options.query as Query | undefined;
+  let query: object | undefined = options.query;
   for (;;) {
     const { data } = await list({ ...options, throwOnError: true, query });
     if (!data) return;
