@@ -1,8 +1,14 @@
 /** A page of a list. */
-interface Page<Item> {
-  items: Item[];
+interface Page {
+  items: unknown[];
   next_cursor: string | null;
 }
+
+/** An operation that answers with pages, such as `listEvents`. */
+// eslint-disable-next-line typescript/no-explicit-any -- each list has options of its own, and this must fit them all
+type List = (options: any) => PromiseLike<{ data: Page | undefined }>;
+
+type ItemOf<L extends List> = NonNullable<Awaited<ReturnType<L>>['data']>['items'][number];
 
 /**
  * Every item of a list, page after page, each fetched when the one before is used up:
@@ -11,23 +17,17 @@ interface Page<Item> {
  * for await (const event of items(listEvents, { client, query: { project_id, name: ['signed_up'] } })) …
  * ```
  */
-export async function* items<Item, Options extends { query?: object }>(
-  list: (options: Options) => PromiseLike<{ data: Page<Item> | undefined }>,
-  options: Options,
-): AsyncGenerator<Item, void, void> {
+export async function* items<L extends List>(list: L, options: Parameters<L>[0]): AsyncGenerator<ItemOf<L>, void, void> {
   for await (const page of pages(list, options)) yield* page;
 }
 
 /** The pages themselves. */
-export async function* pages<Item, Options extends { query?: object }>(
-  list: (options: Options) => PromiseLike<{ data: Page<Item> | undefined }>,
-  options: Options,
-): AsyncGenerator<Item[], void, void> {
-  let query: object | undefined = options.query;
+export async function* pages<L extends List>(list: L, options: Parameters<L>[0]): AsyncGenerator<ItemOf<L>[], void, void> {
+  let { query } = (options ?? {}) as { query?: object };
   for (;;) {
     const { data } = await list({ ...options, throwOnError: true, query });
     if (!data) return;
-    yield data.items;
+    yield data.items as ItemOf<L>[];
     if (data.next_cursor === null) return;
     query = { ...query, cursor: data.next_cursor };
   }
