@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/bahagh/nimbus/sdk/go v0.0.0
+	github.com/coder/websocket v1.8.15
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/golang-migrate/migrate/v4 v4.20.1
 	github.com/google/uuid v1.6.0

@@ -252,6 +252,102 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
+// Defines values for LiveEndCode.
+const (
+	LiveEndGoingAway       LiveEndCode = 1001
+	LiveEndNotFound        LiveEndCode = 4404
+	LiveEndUnauthenticated LiveEndCode = 4401
+)
+
+// Valid indicates whether the value is a known member of the LiveEndCode enum.
+func (e LiveEndCode) Valid() bool {
+	switch e {
+	case LiveEndGoingAway:
+		return true
+	case LiveEndNotFound:
+		return true
+	case LiveEndUnauthenticated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LiveEndType.
+const (
+	FrameEnd LiveEndType = "end"
+)
+
+// Valid indicates whether the value is a known member of the LiveEndType enum.
+func (e LiveEndType) Valid() bool {
+	switch e {
+	case FrameEnd:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LiveEventType.
+const (
+	FrameEvent LiveEventType = "event"
+)
+
+// Valid indicates whether the value is a known member of the LiveEventType enum.
+func (e LiveEventType) Valid() bool {
+	switch e {
+	case FrameEvent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LiveHelloType.
+const (
+	FrameHello LiveHelloType = "hello"
+)
+
+// Valid indicates whether the value is a known member of the LiveHelloType enum.
+func (e LiveHelloType) Valid() bool {
+	switch e {
+	case FrameHello:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LiveMissedType.
+const (
+	FrameMissed LiveMissedType = "missed"
+)
+
+// Valid indicates whether the value is a known member of the LiveMissedType enum.
+func (e LiveMissedType) Valid() bool {
+	switch e {
+	case FrameMissed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LivePositionType.
+const (
+	FramePosition LivePositionType = "position"
+)
+
+// Valid indicates whether the value is a known member of the LivePositionType enum.
+func (e LivePositionType) Valid() bool {
+	switch e {
+	case FramePosition:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Measure.
 const (
 	MeasureAvg   Measure = "avg"
@@ -659,6 +755,102 @@ type IngestResult struct {
 	//
 	// Example: 0
 	Rejected int32 `json:"rejected"`
+}
+
+// LiveCursor Opaque; the stream goes on behind this frame when it is sent back.
+//
+// Example: AQAAAZxxx6YA
+type LiveCursor = string
+
+// LiveEnd The last frame. The WebSocket is closed with the same code.
+type LiveEnd struct {
+	// Code 1001: the server stops; 4401: the session or the key has ended; 4404: no such project, or no longer yours.
+	Code LiveEndCode `json:"code"`
+
+	// Cursor Opaque; the stream goes on behind this frame when it is sent back.
+	//
+	// Example: AQAAAZxxx6YA
+	Cursor LiveCursor `json:"cursor"`
+
+	// Reason Example: The server is shutting down; connect again with the cursor.
+	Reason string      `json:"reason"`
+	Type   LiveEndType `json:"type"`
+}
+
+// LiveEndCode 1001: the server stops; 4401: the session or the key has ended; 4404: no such project, or no longer yours.
+type LiveEndCode int32
+
+// LiveEndType defines model for LiveEnd.Type.
+type LiveEndType string
+
+// LiveEvent An event that was stored.
+type LiveEvent struct {
+	// Cursor Opaque; the stream goes on behind this frame when it is sent back.
+	//
+	// Example: AQAAAZxxx6YA
+	Cursor LiveCursor    `json:"cursor"`
+	Event  StoredEvent   `json:"event"`
+	Type   LiveEventType `json:"type"`
+}
+
+// LiveEventType defines model for LiveEvent.Type.
+type LiveEventType string
+
+// LiveFrame One message of the live stream; `type` says which. Ignore types that you do not know: there may be more one day.
+type LiveFrame struct {
+	union json.RawMessage
+}
+
+// LiveHello The first frame. What is stored from now on is sent.
+type LiveHello struct {
+	// Cursor Opaque; the stream goes on behind this frame when it is sent back.
+	//
+	// Example: AQAAAZxxx6YA
+	Cursor LiveCursor    `json:"cursor"`
+	Type   LiveHelloType `json:"type"`
+}
+
+// LiveHelloType defines model for LiveHello.Type.
+type LiveHelloType string
+
+// LiveMissed Events were left out here, because the reader was slow, or came back too late, or because nodes lost touch.
+// They are stored: `GET /v1/events` has them.
+type LiveMissed struct {
+	// Count How many events of this stream; null when that is not known, and then it may be none.
+	Count *int64 `json:"count"`
+
+	// Cursor Opaque; the stream goes on behind this frame when it is sent back.
+	//
+	// Example: AQAAAZxxx6YA
+	Cursor LiveCursor `json:"cursor"`
+
+	// Since When the last frame before them was made.
+	Since time.Time      `json:"since"`
+	Type  LiveMissedType `json:"type"`
+}
+
+// LiveMissedType defines model for LiveMissed.Type.
+type LiveMissedType string
+
+// LivePosition Sent now and then when events passed that this stream does not show, so that its cursor stays fresh.
+type LivePosition struct {
+	// Cursor Opaque; the stream goes on behind this frame when it is sent back.
+	//
+	// Example: AQAAAZxxx6YA
+	Cursor LiveCursor       `json:"cursor"`
+	Type   LivePositionType `json:"type"`
+}
+
+// LivePositionType defines model for LivePosition.Type.
+type LivePositionType string
+
+// LiveTicket defines model for LiveTicket.
+type LiveTicket struct {
+	// ExpiresAt A minute from now.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Ticket Works once; send it as `?ticket=`.
+	Ticket string `json:"ticket"`
 }
 
 // LoginRequest defines model for LoginRequest.
@@ -1166,6 +1358,21 @@ type ListProjectsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// Name Only events of this name; may be repeated.
+	Name Names `form:"name,omitempty" json:"name,omitempty"`
+
+	// Cursor The cursor of the last frame received; the stream goes on behind it.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Ticket A ticket instead of other credentials.
+	Ticket *string `form:"ticket,omitempty" json:"ticket,omitempty"`
+
+	// LastEventID As `cursor`, sent by browsers that reconnect by themselves; it takes precedence.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -1195,6 +1402,215 @@ type CreateWriteKeyJSONRequestBody = WriteKeyRequest
 
 // UpdateWriteKeyJSONRequestBody defines body for UpdateWriteKey for application/json ContentType.
 type UpdateWriteKeyJSONRequestBody = WriteKeyRequest
+
+// AsLiveHello returns the union data inside the LiveFrame as a LiveHello
+func (t LiveFrame) AsLiveHello() (LiveHello, error) {
+	var body LiveHello
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLiveHello overwrites any union data inside the LiveFrame as the provided LiveHello
+func (t *LiveFrame) FromLiveHello(v LiveHello) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"hello"}`))
+	t.union = b
+	return err
+}
+
+// MergeLiveHello performs a merge with any union data inside the LiveFrame, using the provided LiveHello
+func (t *LiveFrame) MergeLiveHello(v LiveHello) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"hello"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLiveEvent returns the union data inside the LiveFrame as a LiveEvent
+func (t LiveFrame) AsLiveEvent() (LiveEvent, error) {
+	var body LiveEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLiveEvent overwrites any union data inside the LiveFrame as the provided LiveEvent
+func (t *LiveFrame) FromLiveEvent(v LiveEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"event"}`))
+	t.union = b
+	return err
+}
+
+// MergeLiveEvent performs a merge with any union data inside the LiveFrame, using the provided LiveEvent
+func (t *LiveFrame) MergeLiveEvent(v LiveEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"event"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLiveMissed returns the union data inside the LiveFrame as a LiveMissed
+func (t LiveFrame) AsLiveMissed() (LiveMissed, error) {
+	var body LiveMissed
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLiveMissed overwrites any union data inside the LiveFrame as the provided LiveMissed
+func (t *LiveFrame) FromLiveMissed(v LiveMissed) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"missed"}`))
+	t.union = b
+	return err
+}
+
+// MergeLiveMissed performs a merge with any union data inside the LiveFrame, using the provided LiveMissed
+func (t *LiveFrame) MergeLiveMissed(v LiveMissed) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"missed"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLivePosition returns the union data inside the LiveFrame as a LivePosition
+func (t LiveFrame) AsLivePosition() (LivePosition, error) {
+	var body LivePosition
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLivePosition overwrites any union data inside the LiveFrame as the provided LivePosition
+func (t *LiveFrame) FromLivePosition(v LivePosition) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"position"}`))
+	t.union = b
+	return err
+}
+
+// MergeLivePosition performs a merge with any union data inside the LiveFrame, using the provided LivePosition
+func (t *LiveFrame) MergeLivePosition(v LivePosition) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"position"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLiveEnd returns the union data inside the LiveFrame as a LiveEnd
+func (t LiveFrame) AsLiveEnd() (LiveEnd, error) {
+	var body LiveEnd
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLiveEnd overwrites any union data inside the LiveFrame as the provided LiveEnd
+func (t *LiveFrame) FromLiveEnd(v LiveEnd) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"end"}`))
+	t.union = b
+	return err
+}
+
+// MergeLiveEnd performs a merge with any union data inside the LiveFrame, using the provided LiveEnd
+func (t *LiveFrame) MergeLiveEnd(v LiveEnd) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"end"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t LiveFrame) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"type"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t LiveFrame) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "end":
+		return t.AsLiveEnd()
+	case "event":
+		return t.AsLiveEvent()
+	case "hello":
+		return t.AsLiveHello()
+	case "missed":
+		return t.AsLiveMissed()
+	case "position":
+		return t.AsLivePosition()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t LiveFrame) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *LiveFrame) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // AsFilterGroup returns the union data inside the MetricsFilter as a FilterGroup
 func (t MetricsFilter) AsFilterGroup() (FilterGroup, error) {
@@ -1487,6 +1903,12 @@ type ServerInterface interface {
 	// GetProjectDeletion See how far the deletion of a project is
 	// (GET /v1/projects/{project_id}/deletion)
 	GetProjectDeletion(ctx echo.Context, projectID ProjectPath) error
+	// StreamEvents Watch events as they are stored
+	// (GET /v1/projects/{project_id}/live)
+	StreamEvents(ctx echo.Context, projectID ProjectPath, params StreamEventsParams) error
+	// CreateLiveTicket Get a ticket for the live stream
+	// (POST /v1/projects/{project_id}/live-tickets)
+	CreateLiveTicket(ctx echo.Context, projectID ProjectPath) error
 	// RotateKeys Replace the project's key pair
 	// (POST /v1/projects/{project_id}/rotate-keys)
 	RotateKeys(ctx echo.Context, projectID ProjectPath) error
@@ -1900,6 +2322,78 @@ func (w *ServerInterfaceWrapper) GetProjectDeletion(ctx echo.Context) error {
 	return err
 }
 
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", ctx.QueryParams(), &params.Name, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket", ctx.QueryParams(), &params.Ticket, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = &LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, projectID, params)
+	return err
+}
+
+// CreateLiveTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateLiveTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateLiveTicket(ctx, projectID)
+	return err
+}
+
 // RotateKeys converts echo context to params.
 func (w *ServerInterfaceWrapper) RotateKeys(ctx echo.Context) error {
 	var err error
@@ -2063,6 +2557,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
 	router.POST(options.BaseURL+"/v1/events", wrapper.IngestEvents, options.OperationMiddlewares["ingestEvents"]...)
 	router.GET(options.BaseURL+"/v1/events/:event_id", wrapper.GetEvent, options.OperationMiddlewares["getEvent"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/live", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.POST(options.BaseURL+"/v1/projects/:project_id/live-tickets", wrapper.CreateLiveTicket, options.OperationMiddlewares["createLiveTicket"]...)
 	router.GET(options.BaseURL+"/v1/metrics", wrapper.QueryMetrics, options.OperationMiddlewares["queryMetrics"]...)
 	router.POST(options.BaseURL+"/v1/metrics/query", wrapper.RunMetricsQuery, options.OperationMiddlewares["runMetricsQuery"]...)
 	router.GET(options.BaseURL+"/v1/health", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
@@ -3798,6 +4294,228 @@ func (response GetProjectDeletion503ApplicationProblemPlusJSONResponse) VisitGet
 	return err
 }
 
+type StreamEventsRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	Params    StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents101Response struct {
+}
+
+func (response StreamEvents101Response) VisitStreamEventsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(101)
+	return nil
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents404ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents422ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLiveTicketRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+}
+
+type CreateLiveTicketResponseObject interface {
+	VisitCreateLiveTicketResponse(w http.ResponseWriter) error
+}
+
+type CreateLiveTicket201JSONResponse LiveTicket
+
+func (response CreateLiveTicket201JSONResponse) VisitCreateLiveTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLiveTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLiveTicket401ApplicationProblemPlusJSONResponse) VisitCreateLiveTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLiveTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLiveTicket404ApplicationProblemPlusJSONResponse) VisitCreateLiveTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLiveTicket503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLiveTicket503ApplicationProblemPlusJSONResponse) VisitCreateLiveTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RotateKeysRequestObject struct {
 	ProjectID ProjectPath `json:"project_id"`
 	Body      *RotateKeysJSONRequestBody
@@ -4425,6 +5143,12 @@ type StrictServerInterface interface {
 	// GetProjectDeletion See how far the deletion of a project is
 	// (GET /v1/projects/{project_id}/deletion)
 	GetProjectDeletion(ctx context.Context, request GetProjectDeletionRequestObject) (GetProjectDeletionResponseObject, error)
+	// StreamEvents Watch events as they are stored
+	// (GET /v1/projects/{project_id}/live)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
+	// CreateLiveTicket Get a ticket for the live stream
+	// (POST /v1/projects/{project_id}/live-tickets)
+	CreateLiveTicket(ctx context.Context, request CreateLiveTicketRequestObject) (CreateLiveTicketResponseObject, error)
 	// RotateKeys Replace the project's key pair
 	// (POST /v1/projects/{project_id}/rotate-keys)
 	RotateKeys(ctx context.Context, request RotateKeysRequestObject) (RotateKeysResponseObject, error)
@@ -5041,6 +5765,57 @@ func (sh *strictHandler) GetProjectDeletion(ctx echo.Context, projectID ProjectP
 		return err
 	} else if validResponse, ok := response.(GetProjectDeletionResponseObject); ok {
 		return validResponse.VisitGetProjectDeletionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, projectID ProjectPath, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.ProjectID = projectID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateLiveTicket operation middleware
+func (sh *strictHandler) CreateLiveTicket(ctx echo.Context, projectID ProjectPath) error {
+	var request CreateLiveTicketRequestObject
+
+	request.ProjectID = projectID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateLiveTicket(ctx.Request().Context(), request.(CreateLiveTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateLiveTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateLiveTicketResponseObject); ok {
+		return validResponse.VisitCreateLiveTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -20,6 +20,22 @@ var Operations = map[string]*wire.Operation{
 		Body:         true,
 		BodyRequired: true,
 	},
+	"createLiveTicket": {
+		ID:     "createLiveTicket",
+		Method: "POST",
+		Path:   "/v1/projects/{project_id}/live-tickets",
+		Route:  "/v1/projects/:project_id/live-tickets",
+		Scope:  "events:read",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+			{"apiKey": {}},
+		},
+		Sensitive: true,
+		Params: []wire.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		},
+		Statuses: []int{201, 401, 404, 503},
+	},
 	"createProject": {
 		ID:     "createProject",
 		Method: "POST",
@@ -314,6 +330,27 @@ var Operations = map[string]*wire.Operation{
 		Body:         true,
 		BodyRequired: true,
 	},
+	"streamEvents": {
+		ID:     "streamEvents",
+		Method: "GET",
+		Path:   "/v1/projects/{project_id}/live",
+		Route:  "/v1/projects/:project_id/live",
+		Scope:  "events:read",
+		Security: []wire.Requirement{
+			{"bearerAuth": {}},
+			{"apiKey": {}},
+			{"liveTicket": {}},
+			{"liveProtocol": {}},
+		},
+		Params: []wire.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+			{Name: "cursor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 1024},
+			{Name: "name", In: "query", Repeat: true, MaxItems: 50, Kind: wire.KindString, MinLen: 1, MaxLen: 200},
+			{Name: "ticket", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 512},
+			{Name: "Last-Event-ID", In: "header", Kind: wire.KindString, MaxLen: 1024},
+		},
+		Statuses: []int{101, 200, 401, 403, 404, 422, 503},
+	},
 	"updateProject": {
 		ID:     "updateProject",
 		Method: "PATCH",
@@ -352,6 +389,7 @@ var Operations = map[string]*wire.Operation{
 // OperationIDs lists every operationId in alphabetical order.
 var OperationIDs = []string{
 	"changePassword",
+	"createLiveTicket",
 	"createProject",
 	"createWriteKey",
 	"deleteProject",
@@ -372,6 +410,7 @@ var OperationIDs = []string{
 	"register",
 	"rotateKeys",
 	"runMetricsQuery",
+	"streamEvents",
 	"updateProject",
 	"updateWriteKey",
 }

@@ -265,6 +265,12 @@ func (s *Service) VerifyAccess(ctx context.Context, token string) (*auth.Princip
 	if err != nil {
 		return nil, err
 	}
+	return s.Revive(ctx, account, session)
+}
+
+// Revive returns the principal of a session that was proved before, for what outlives the request that proved it. Its
+// problems are session_ended and invalid_token.
+func (s *Service) Revive(ctx context.Context, account, session uuid.UUID) (*auth.Principal, error) {
 	owner, live, err := s.store.sessionAccount(ctx, session, s.now())
 	if err != nil {
 		return nil, err

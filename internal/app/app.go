@@ -23,6 +23,7 @@ import (
 	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/jobs"
+	"github.com/bahagh/nimbus/internal/live"
 	"github.com/bahagh/nimbus/internal/metrics"
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/projects"
@@ -37,11 +38,14 @@ type App struct {
 	db      *Database
 	replica *Database // of a read replica; nil without one
 	batcher *events.Batcher
+	hub     *live.Hub
+	bus     live.Bus // between nodes
 	jobs    *jobs.Runner
 	handler http.Handler
 	admin   http.Handler
 
 	ingestion events.BatcherConfig
+	streaming live.Config
 
 	watching     sync.WaitGroup // of changed keys
 	stopWatching context.CancelFunc
@@ -55,6 +59,14 @@ func WithIngestion(change func(*events.BatcherConfig)) Option {
 	return func(a *App) { change(&a.ingestion) }
 }
 
+// WithStreaming changes the bounds of the live streams.
+func WithStreaming(change func(*live.Config)) Option {
+	return func(a *App) { change(&a.streaming) }
+}
+
+// WithBus makes live events travel between the nodes that share the bus.
+func WithBus(bus live.Bus) Option { return func(a *App) { a.bus = bus } }
+
 // giveUpTime is how long a start that failed may take to end, because the next one waits for that. A PostgreSQL that was
 // asked to stop while it recovers can take 30 s; stopped hard it recovers again, and nothing is lost.
 const giveUpTime = 2 * time.Second
@@ -62,7 +74,8 @@ const giveUpTime = 2 * time.Second
 // New opens the database and connects the slices. now is the clock of everything but waiting: how long something took
 // or has been waiting is measured with one that nobody can set. Close must be called when Run is not.
 func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger, options ...Option) (_ *App, err error) {
-	a := &App{cfg: cfg, log: log, ingestion: events.DefaultBatcherConfig()}
+	a := &App{cfg: cfg, log: log, ingestion: events.DefaultBatcherConfig(), streaming: live.DefaultConfig(), bus: live.NewLocalBus()}
+	a.streaming.MaxStreams = cfg.LiveMaxStreams
 	for _, option := range options {
 		option(a)
 	}
@@ -123,6 +136,12 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	a.stopWatching = stopWatching
 	access := auth.NewAccess(pool)
 
+	secrets := append([][]byte{cfg.SecretKey}, cfg.SecretKeyPrevious...)
+	if a.hub, err = live.New(a.streaming, a.bus, secrets, revive(account, keys), access.Project, reg, now, a.log); err != nil {
+		return err
+	}
+	a.ingestion.Publisher = a.hub
+
 	store := events.NewStore(a.db.Writes)
 	if err := store.EnsurePartitions(ctx, now()); err != nil {
 		return err
@@ -144,12 +163,13 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 
 	limits := metrics.Limits{Timeout: cfg.QueryTimeout, MaxEvents: cfg.QueryMaxEvents}
 	h := &health{pool: pool, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
-	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, access.Project, limits, now), h}
-	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event}, httpapi.Options{
+	stream := live.NewAPI(a.hub, cfg.AllowedOrigins)
+	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metrics.NewAPI(reads, access.Project, limits, now), h}
+	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event, live: stream}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve,
 		Credentials: httpapi.Credentials{Access: account.VerifyAccess, Refresh: account.VerifyRefresh,
-			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature},
+			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature, Ticket: a.hub.Ticket},
 	})
 	if err != nil {
 		return err
@@ -158,6 +178,16 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	a.handler = e
 	a.admin = adminHandler(reg)
 	return nil
+}
+
+// revive asks the slice of a principal's credentials whether they still hold.
+func revive(account *accounts.Service, keys *projects.Keys) live.Revive {
+	return func(ctx context.Context, p *auth.Principal) (*auth.Principal, error) {
+		if p.Kind == auth.KindAPIKey {
+			return keys.Revive(ctx, p.KeyID)
+		}
+		return account.Revive(ctx, p.AccountID, p.SessionID)
+	}
 }
 
 // Handler serves the API.
@@ -211,6 +241,8 @@ func (a *App) shutDown(servers []*http.Server) error {
 	a.log.Info("stopping: answering what waits", "for_at_most", a.cfg.ShutdownTimeout.String())
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
 	defer cancel()
+	// A stream has no end of its own: the servers would wait for it. Its client goes on elsewhere while they finish.
+	a.closeStreams(ctx)
 	var problems []error
 	for _, s := range servers {
 		if err := s.Shutdown(ctx); err != nil {
@@ -221,8 +253,20 @@ func (a *App) shutDown(servers []*http.Server) error {
 	return errors.Join(problems...)
 }
 
-// Close drains the ingestion queue, stops the jobs and closes the database.
+// streamsEndTime is how long clients may take to say goodbye.
+const streamsEndTime = 5 * time.Second
+
+func (a *App) closeStreams(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, streamsEndTime)
+	defer cancel()
+	a.hub.Close(ctx)
+}
+
+// Close ends the live streams, drains the ingestion queue, stops the jobs and closes the database.
 func (a *App) Close(ctx context.Context) error {
+	if a.hub != nil {
+		a.closeStreams(ctx)
+	}
 	var err error
 	if a.batcher != nil {
 		err = a.batcher.Close(ctx)

@@ -10,6 +10,7 @@ import (
 	"github.com/bahagh/nimbus/internal/accounts"
 	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/httpapi"
+	"github.com/bahagh/nimbus/internal/live"
 	"github.com/bahagh/nimbus/internal/metrics"
 	"github.com/bahagh/nimbus/internal/projects"
 )
@@ -19,6 +20,7 @@ type (
 	accountsAPI = accounts.API
 	projectsAPI = projects.API
 	eventsAPI   = events.API
+	liveAPI     = live.API
 	metricsAPI  = metrics.API
 	healthAPI   = health
 )
@@ -28,6 +30,7 @@ type server struct {
 	*accountsAPI
 	*projectsAPI
 	*eventsAPI
+	*liveAPI
 	*metricsAPI
 	*healthAPI
 }
@@ -40,10 +43,16 @@ func (*server) IngestEvents(context.Context, api.IngestEventsRequestObject) (api
 	return nil, errors.New("ingestion is served beside the strict handler")
 }
 
+// StreamEvents is never called either: routes serves the operation, because it takes the connection.
+func (*server) StreamEvents(context.Context, api.StreamEventsRequestObject) (api.StreamEventsResponseObject, error) {
+	return nil, errors.New("the live stream is served beside the strict handler")
+}
+
 // routes is the strict server, but for the operations that need the connection or the exact bytes.
 type routes struct {
 	api.ServerInterface
 	events *events.API
+	live   *live.API
 }
 
 // IngestEvents answers a request in which some events may be bad; the strict handler knows only good and bad requests.
@@ -53,4 +62,9 @@ func (r routes) IngestEvents(c echo.Context, _ api.IngestEventsParams) error {
 		return err
 	}
 	return r.events.Ingest(c, body)
+}
+
+// StreamEvents keeps the connection until the stream ends.
+func (r routes) StreamEvents(c echo.Context, projectID api.ProjectPath, params api.StreamEventsParams) error {
+	return r.live.Stream(c, projectID, &params)
 }

@@ -75,6 +75,12 @@ func BootWith(t testing.TB, dsn string, change func(*events.BatcherConfig), sett
 	if change != nil {
 		options = append(options, app.WithIngestion(change))
 	}
+	return BootOptions(t, dsn, options, settings...)
+}
+
+// BootOptions is BootOn with options of the program.
+func BootOptions(t testing.TB, dsn string, options []app.Option, settings ...string) *App {
+	t.Helper()
 	environ := append([]string{"NIMBUS_DATABASE_URL=" + dsn, "NIMBUS_ADDR=127.0.0.1:0", "NIMBUS_ADMIN_ADDR=off",
 		"NIMBUS_BCRYPT_COST=4", "NIMBUS_DATA_DIR=" + t.TempDir(), "NIMBUS_DB_POOL_SIZE=8"}, settings...)
 	cfg, _, err := config.Load(flag.NewFlagSet("test", flag.ContinueOnError), nil, environ)
@@ -163,6 +169,12 @@ func (c *Client) With(name, value string) *Client {
 
 // Bearer returns a caller with this token.
 func (c *Client) Bearer(token string) *Client { return c.With("Authorization", "Bearer "+token) }
+
+// HTTP is the client behind it, for what is not a request and a reply.
+func (c *Client) HTTP() *http.Client { return c.http }
+
+// Header returns the headers it sends.
+func (c *Client) Header() http.Header { return c.header.Clone() }
 
 // Reply is an answer, read to its end.
 type Reply struct {

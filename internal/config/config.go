@@ -36,6 +36,7 @@ type Config struct {
 	QueryMaxEvents int           // that a question may read
 
 	AllowedOrigins  []string
+	LiveMaxStreams  int // open at once on this node
 	ShutdownTimeout time.Duration
 
 	// jwtSecretSet and secretKeySet tell "generated for this data directory" from "given by the operator".

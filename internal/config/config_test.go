@@ -67,6 +67,7 @@ var values = map[string][3]string{
 	"QUERY_TIMEOUT_SECONDS":    {"1", "2", "25"},
 	"QUERY_MAX_EVENTS":         {"1", "2", "3"},
 	"ALLOWED_ORIGINS":          {"https://a.example", "https://a.example,http://b.example:8080", "*"},
+	"LIVE_MAX_STREAMS":         {"1", "2", "3"},
 	"SHUTDOWN_TIMEOUT_SECONDS": {"1", "2", "3"},
 }
 
@@ -191,6 +192,7 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 		{env: []string{"NIMBUS_JWT_REFRESH_TTL_SECONDS=99999999999"}, want: []string{"NIMBUS_JWT_REFRESH_TTL_SECONDS must be a whole number of seconds from 1 to 315360000"}},
 		{env: []string{"NIMBUS_SHUTDOWN_TIMEOUT_SECONDS=-1"}, want: []string{"NIMBUS_SHUTDOWN_TIMEOUT_SECONDS must be a whole number of seconds from 1 to 315360000"}},
 		{env: []string{"NIMBUS_QUERY_TIMEOUT_SECONDS=26"}, want: []string{"NIMBUS_QUERY_TIMEOUT_SECONDS must be at most 25: the request itself ends after 30 s"}},
+		{env: []string{"NIMBUS_LIVE_MAX_STREAMS=0"}, want: []string{"NIMBUS_LIVE_MAX_STREAMS must be 1 to 1000000, not 0"}},
 		{env: []string{"NIMBUS_QUERY_MAX_EVENTS=0"}, want: []string{"NIMBUS_QUERY_MAX_EVENTS must be at least 1, not 0"}},
 		{env: []string{"NIMBUS_BCRYPT_COST=3"}, want: []string{"NIMBUS_BCRYPT_COST must be 10 to 16 (in development from 4), not 3"}},
 		{env: []string{"NIMBUS_BCRYPT_COST=17"}, want: []string{"NIMBUS_BCRYPT_COST must be 10 to 16 (in development from 4), not 17"}},

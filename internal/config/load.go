@@ -137,6 +137,9 @@ func (c *Config) problems() []error {
 	if c.QueryMaxEvents < 1 {
 		bad("QUERY_MAX_EVENTS", "must be at least 1, not %d", c.QueryMaxEvents)
 	}
+	if c.LiveMaxStreams < 1 || c.LiveMaxStreams > 1_000_000 {
+		bad("LIVE_MAX_STREAMS", "must be 1 to 1000000, not %d", c.LiveMaxStreams)
+	}
 	for _, o := range c.AllowedOrigins {
 		u, err := url.Parse(o)
 		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || o != u.Scheme+"://"+u.Host) {

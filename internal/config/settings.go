@@ -74,6 +74,7 @@ func (c *Config) settings() []setting {
 		{"QUERY_TIMEOUT_SECONDS", (*secondsValue)(&c.QueryTimeout), "how long a question may read events before it is refused, at most 25", false},
 		{"QUERY_MAX_EVENTS", (*intValue)(&c.QueryMaxEvents), "how many events a question may read; more are refused before it begins", false},
 		{"ALLOWED_ORIGINS", (*listValue)(&c.AllowedOrigins), "origins of browsers that may call the API: a JSON array, or with commas", false},
+		{"LIVE_MAX_STREAMS", (*intValue)(&c.LiveMaxStreams), "live streams that may be open at once on this node", false},
 		{"SHUTDOWN_TIMEOUT_SECONDS", (*secondsValue)(&c.ShutdownTimeout), "how long a stop may take to answer what waits", false},
 	}
 }
@@ -85,7 +86,7 @@ func defaults() Config {
 		DBPoolSize: 16, AutoMigrate: true, DataDir: "data",
 		AccessTTL: time.Hour, RefreshTTL: 7 * 24 * time.Hour, BcryptCost: 12,
 		QueryTimeout: 5 * time.Second, QueryMaxEvents: 20_000_000,
-		ShutdownTimeout: 30 * time.Second,
+		LiveMaxStreams: 10_000, ShutdownTimeout: 30 * time.Second,
 	}
 }
 

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/problem"
@@ -15,6 +18,14 @@ import (
 // writer stores writes in one transaction and marks each with what became of it; on an error nothing is stored.
 type writer interface {
 	Write(ctx context.Context, writes []*write) error
+}
+
+// Publisher hears of events right after their commit.
+type Publisher interface {
+	// Stored is called with the events of one project that a transaction has stored, each as its name and its JSON, as
+	// StoredEvent of the contract has it. Duplicates are not among them. The sequence encodes an event when it is asked for
+	// it, so whoever wants none pays nothing; it is not valid after the call. Stored must not block: requests wait for it.
+	Stored(projectID uuid.UUID, events iter.Seq2[string, []byte])
 }
 
 // BatcherConfig bounds the batcher.
@@ -28,6 +39,7 @@ type BatcherConfig struct {
 	FlushTime   time.Duration // how long one transaction may take
 	WaitTime    time.Duration // how long a request may wait for its turn
 	StalledTime time.Duration // when the oldest request has waited this long, readiness turns red
+	Publisher   Publisher     // nil: nobody
 }
 
 // DefaultBatcherConfig suits a machine of two to eight cores.
@@ -324,7 +336,10 @@ func (b *Batcher) write(writes []*write) (err error) {
 	}
 	b.metrics.flushRows.Observe(float64(len(writes)))
 	switch {
-	case err == nil, postgres.IsData(err):
+	case err == nil:
+		b.publish(writes)
+		return nil
+	case postgres.IsData(err):
 		return err
 	case postgres.IsUnavailable(err), postgres.IsRetryable(err), postgres.IsCanceled(err), errors.Is(err, context.DeadlineExceeded):
 		b.log.Warn("flush failed, its requests are answered with 503", "rows", len(writes), "error", err)
@@ -332,6 +347,34 @@ func (b *Batcher) write(writes []*write) (err error) {
 	default:
 		b.log.Error("flush failed", "rows", len(writes), "error", err)
 		return err
+	}
+}
+
+// publish tells of what was stored, project by project. Before the requests are answered, because the events are part of
+// their bodies. Whatever goes wrong there, they are stored, and their senders must be told so.
+func (b *Batcher) publish(writes []*write) {
+	if b.cfg.Publisher == nil {
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			b.log.Error("panic in the publisher of stored events", "panic", r)
+		}
+	}()
+	for len(writes) > 0 {
+		project, n := writes[0].ProjectID, 1
+		for n < len(writes) && writes[n].ProjectID == project {
+			n++
+		}
+		run := writes[:n]
+		writes = writes[n:]
+		b.cfg.Publisher.Stored(project, func(yield func(string, []byte) bool) {
+			for _, w := range run {
+				if w.state == stored && !yield(w.Name, eventJSON(&w.Event)) {
+					return
+				}
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package events
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -176,6 +177,15 @@ func (a *API) GetEvent(ctx context.Context, r api.GetEventRequestObject) (api.Ge
 		return nil, err
 	}
 	return api.GetEvent200JSONResponse(toAPIEvent(&e)), nil
+}
+
+// eventJSON is a stored event as the contract has it. Props were checked to be JSON, and nothing else can fail.
+func eventJSON(e *Event) []byte {
+	b, err := json.Marshal(toAPIEvent(e))
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 func toAPIEvent(e *Event) api.StoredEvent {

@@ -76,6 +76,10 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 			out[id] = []echo.MiddlewareFunc{ingest.limited(maxIngestBytes), g, checkParams(op)}
 			continue
 		}
+		if id == "streamEvents" {
+			out[id] = []echo.MiddlewareFunc{g, checkParams(op)} // no body, and no end
+			continue
+		}
 		out[id] = []echo.MiddlewareFunc{others.limited(maxBodyBytes), deadline, g, checkParams(op)}
 	}
 	if len(problems) > 0 {

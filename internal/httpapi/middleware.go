@@ -193,7 +193,7 @@ func cors(origins []string) []echo.MiddlewareFunc {
 		AllowOrigins: origins, ExposeHeaders: expose, MaxAge: maxAgeSeconds,
 		AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowHeaders: []string{echo.HeaderAuthorization, echo.HeaderContentType, echo.HeaderContentEncoding, echo.HeaderXRequestID,
-			headerKeyID, headerTimestamp, headerSignature, headerSecret, headerWriteKey},
+			headerKeyID, headerTimestamp, headerSignature, headerSecret, headerWriteKey, "Last-Event-ID"},
 	})
 	return []echo.MiddlewareFunc{ingest, rest}
 }

@@ -20,6 +20,7 @@ type Credentials struct {
 	Refresh   func(ctx context.Context, token string) (*auth.Principal, error)
 	Secret    func(ctx context.Context, secret string) (*auth.Principal, error)
 	WriteKey  func(ctx context.Context, key, origin string) (*auth.Principal, error)
+	Ticket    func(ctx context.Context, ticket, projectID string) (*auth.Principal, error)
 	Signature func(ctx context.Context, keyID, timestamp, signature, method, path string, body func() ([]byte, error)) (*auth.Principal, error)
 }
 
@@ -63,6 +64,12 @@ func (cr *Credentials) schemes() map[string]scheme {
 			h := c.Request().Header
 			return cr.WriteKey(c.Request().Context(), h.Get(headerWriteKey), h.Get(echo.HeaderOrigin))
 		}, "a write key (X-Write-Key)"},
+		"liveTicket": {func(r *http.Request) bool { return r.URL.Query().Has("ticket") }, func(c echo.Context) (*auth.Principal, error) {
+			return cr.Ticket(c.Request().Context(), c.QueryParam("ticket"), c.Param("project_id"))
+		}, "a ticket (ticket in the query)"},
+		"liveProtocol": {func(r *http.Request) bool { return protocolToken(r) != "" }, func(c echo.Context) (*auth.Principal, error) {
+			return cr.Access(c.Request().Context(), protocolToken(c.Request()))
+		}, "an access token as a WebSocket subprotocol (nimbus.token.…)"},
 	}
 }
 
@@ -96,6 +103,19 @@ func bearerToken(r *http.Request) string {
 		return ""
 	}
 	return strings.TrimSpace(token)
+}
+
+// protocolToken is the access token among the subprotocols that a WebSocket client offers: the one place where a browser
+// can put it.
+func protocolToken(r *http.Request) string {
+	for _, line := range r.Header.Values("Sec-WebSocket-Protocol") {
+		for p := range strings.SplitSeq(line, ",") {
+			if token, ok := strings.CutPrefix(strings.TrimSpace(p), "nimbus.token."); ok {
+				return token
+			}
+		}
+	}
+	return ""
 }
 
 // guard returns the middleware that enforces the security of one operation: one of the alternatives, in the order of

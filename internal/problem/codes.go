@@ -19,6 +19,7 @@ const (
 	CodeTokenReused          Code = "token_reused"
 	CodeWrongTokenType       Code = "wrong_token_type"
 	CodeSessionEnded         Code = "session_ended"
+	CodeInvalidTicket        Code = "invalid_ticket"
 	CodeOriginNotAllowed     Code = "origin_not_allowed"
 	CodeInsufficientScope    Code = "insufficient_scope"
 	CodeNotFound             Code = "not_found"
@@ -36,6 +37,7 @@ const (
 	CodeQueueFull            Code = "queue_full"
 	CodeShuttingDown         Code = "shutting_down"
 	CodeTimeout              Code = "timeout"
+	CodeTooManyStreams       Code = "too_many_streams"
 )
 
 // Kind is what is true of every problem of a code.
@@ -60,7 +62,8 @@ var kinds = []Kind{
 	{CodeTokenReused, http.StatusUnauthorized, "The refresh token was used before", "Someone used this token twice, so the session was ended. Log in again."},
 	{CodeWrongTokenType, http.StatusUnauthorized, "The token is of another kind", "Send an access token, or for refreshing a refresh token."},
 	{CodeSessionEnded, http.StatusUnauthorized, "The session is over", "Log in again."},
-	{CodeOriginNotAllowed, http.StatusForbidden, "The write key is not for this origin", "Add the origin to the write key's allowed_origins."},
+	{CodeInvalidTicket, http.StatusUnauthorized, "The ticket is not valid", "Get a new ticket for each stream; it works once, within a minute, for one project."},
+	{CodeOriginNotAllowed, http.StatusForbidden, "The origin is not allowed", "Add the origin to the write key's allowed_origins or, for the live stream, to NIMBUS_ALLOWED_ORIGINS."},
 	{CodeInsufficientScope, http.StatusForbidden, "The key is not for this use", "Use a key that has the scope the detail names."},
 	{CodeNotFound, http.StatusNotFound, "Not found", "Check the id and the account. What belongs to someone else is not found either."},
 	{CodeMethodNotAllowed, http.StatusMethodNotAllowed, "The path does not take this method", "The Allow header lists those it takes."},
@@ -77,6 +80,7 @@ var kinds = []Kind{
 	{CodeQueueFull, http.StatusServiceUnavailable, "Too much is waiting to be stored", "Nothing was stored. Try again after Retry-After seconds."},
 	{CodeShuttingDown, http.StatusServiceUnavailable, "The server is shutting down", "Nothing was stored. Try again after Retry-After seconds."},
 	{CodeTimeout, http.StatusServiceUnavailable, "It took too long", "Nothing was changed. Try again, or ask for less."},
+	{CodeTooManyStreams, http.StatusServiceUnavailable, "Too many live streams are open", "Try again after Retry-After seconds, or raise NIMBUS_LIVE_MAX_STREAMS."},
 }
 
 var byCode = func() map[Code]Kind {

@@ -130,6 +130,19 @@ func (k *Keys) VerifySecret(ctx context.Context, secret string) (*auth.Principal
 	return nil, problem.New(problem.CodeInvalidKey, "X-API-Key is no secret that works.%s", hint(secret, secretPrefix))
 }
 
+// Revive returns the principal of an API key that was proved before, for what outlives the request that proved it, or
+// invalid_key.
+func (k *Keys) Revive(ctx context.Context, keyID string) (*auth.Principal, error) {
+	key, found, err := k.find(ctx, keyID)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, problem.New(problem.CodeInvalidKey, "The key does not work any more.")
+	}
+	return &auth.Principal{Kind: auth.KindAPIKey, ProjectID: key.projectID, KeyID: key.id, Scopes: auth.APIKeyScopes}, nil
+}
+
 // VerifyWriteKey returns the principal of a request that carries a write key. origin is its Origin header, empty when
 // there is none. Errors: invalid_key, or origin_not_allowed when the key lists origins and this is none of them.
 func (k *Keys) VerifyWriteKey(ctx context.Context, key, origin string) (*auth.Principal, error) {

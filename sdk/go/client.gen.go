@@ -253,6 +253,102 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
+// Defines values for LiveEndCode.
+const (
+	LiveEndGoingAway       LiveEndCode = 1001
+	LiveEndNotFound        LiveEndCode = 4404
+	LiveEndUnauthenticated LiveEndCode = 4401
+)
+
+// Valid indicates whether the value is a known member of the LiveEndCode enum.
+func (e LiveEndCode) Valid() bool {
+	switch e {
+	case LiveEndGoingAway:
+		return true
+	case LiveEndNotFound:
+		return true
+	case LiveEndUnauthenticated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LiveEndType.
+const (
+	FrameEnd LiveEndType = "end"
+)
+
+// Valid indicates whether the value is a known member of the LiveEndType enum.
+func (e LiveEndType) Valid() bool {
+	switch e {
+	case FrameEnd:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LiveEventType.
+const (
+	FrameEvent LiveEventType = "event"
+)
+
+// Valid indicates whether the value is a known member of the LiveEventType enum.
+func (e LiveEventType) Valid() bool {
+	switch e {
+	case FrameEvent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LiveHelloType.
+const (
+	FrameHello LiveHelloType = "hello"
+)
+
+// Valid indicates whether the value is a known member of the LiveHelloType enum.
+func (e LiveHelloType) Valid() bool {
+	switch e {
+	case FrameHello:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LiveMissedType.
+const (
+	FrameMissed LiveMissedType = "missed"
+)
+
+// Valid indicates whether the value is a known member of the LiveMissedType enum.
+func (e LiveMissedType) Valid() bool {
+	switch e {
+	case FrameMissed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LivePositionType.
+const (
+	FramePosition LivePositionType = "position"
+)
+
+// Valid indicates whether the value is a known member of the LivePositionType enum.
+func (e LivePositionType) Valid() bool {
+	switch e {
+	case FramePosition:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Measure.
 const (
 	MeasureAvg   Measure = "avg"
@@ -660,6 +756,102 @@ type IngestResult struct {
 	//
 	// Example: 0
 	Rejected int32 `json:"rejected"`
+}
+
+// LiveCursor Opaque; the stream goes on behind this frame when it is sent back.
+//
+// Example: AQAAAZxxx6YA
+type LiveCursor = string
+
+// LiveEnd The last frame. The WebSocket is closed with the same code.
+type LiveEnd struct {
+	// Code 1001: the server stops; 4401: the session or the key has ended; 4404: no such project, or no longer yours.
+	Code LiveEndCode `json:"code"`
+
+	// Cursor Opaque; the stream goes on behind this frame when it is sent back.
+	//
+	// Example: AQAAAZxxx6YA
+	Cursor LiveCursor `json:"cursor"`
+
+	// Reason Example: The server is shutting down; connect again with the cursor.
+	Reason string      `json:"reason"`
+	Type   LiveEndType `json:"type"`
+}
+
+// LiveEndCode 1001: the server stops; 4401: the session or the key has ended; 4404: no such project, or no longer yours.
+type LiveEndCode int32
+
+// LiveEndType defines model for LiveEnd.Type.
+type LiveEndType string
+
+// LiveEvent An event that was stored.
+type LiveEvent struct {
+	// Cursor Opaque; the stream goes on behind this frame when it is sent back.
+	//
+	// Example: AQAAAZxxx6YA
+	Cursor LiveCursor    `json:"cursor"`
+	Event  StoredEvent   `json:"event"`
+	Type   LiveEventType `json:"type"`
+}
+
+// LiveEventType defines model for LiveEvent.Type.
+type LiveEventType string
+
+// LiveFrame One message of the live stream; `type` says which. Ignore types that you do not know: there may be more one day.
+type LiveFrame struct {
+	union json.RawMessage
+}
+
+// LiveHello The first frame. What is stored from now on is sent.
+type LiveHello struct {
+	// Cursor Opaque; the stream goes on behind this frame when it is sent back.
+	//
+	// Example: AQAAAZxxx6YA
+	Cursor LiveCursor    `json:"cursor"`
+	Type   LiveHelloType `json:"type"`
+}
+
+// LiveHelloType defines model for LiveHello.Type.
+type LiveHelloType string
+
+// LiveMissed Events were left out here, because the reader was slow, or came back too late, or because nodes lost touch.
+// They are stored: `GET /v1/events` has them.
+type LiveMissed struct {
+	// Count How many events of this stream; null when that is not known, and then it may be none.
+	Count *int64 `json:"count"`
+
+	// Cursor Opaque; the stream goes on behind this frame when it is sent back.
+	//
+	// Example: AQAAAZxxx6YA
+	Cursor LiveCursor `json:"cursor"`
+
+	// Since When the last frame before them was made.
+	Since time.Time      `json:"since"`
+	Type  LiveMissedType `json:"type"`
+}
+
+// LiveMissedType defines model for LiveMissed.Type.
+type LiveMissedType string
+
+// LivePosition Sent now and then when events passed that this stream does not show, so that its cursor stays fresh.
+type LivePosition struct {
+	// Cursor Opaque; the stream goes on behind this frame when it is sent back.
+	//
+	// Example: AQAAAZxxx6YA
+	Cursor LiveCursor       `json:"cursor"`
+	Type   LivePositionType `json:"type"`
+}
+
+// LivePositionType defines model for LivePosition.Type.
+type LivePositionType string
+
+// LiveTicket defines model for LiveTicket.
+type LiveTicket struct {
+	// ExpiresAt A minute from now.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Ticket Works once; send it as `?ticket=`.
+	Ticket string `json:"ticket"`
 }
 
 // LoginRequest defines model for LoginRequest.
@@ -1167,6 +1359,21 @@ type ListProjectsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// Name Only events of this name; may be repeated.
+	Name Names `form:"name,omitempty" json:"name,omitempty"`
+
+	// Cursor The cursor of the last frame received; the stream goes on behind it.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Ticket A ticket instead of other credentials.
+	Ticket *string `form:"ticket,omitempty" json:"ticket,omitempty"`
+
+	// LastEventID As `cursor`, sent by browsers that reconnect by themselves; it takes precedence.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -1196,6 +1403,215 @@ type CreateWriteKeyJSONRequestBody = WriteKeyRequest
 
 // UpdateWriteKeyJSONRequestBody defines body for UpdateWriteKey for application/json ContentType.
 type UpdateWriteKeyJSONRequestBody = WriteKeyRequest
+
+// AsLiveHello returns the union data inside the LiveFrame as a LiveHello
+func (t LiveFrame) AsLiveHello() (LiveHello, error) {
+	var body LiveHello
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLiveHello overwrites any union data inside the LiveFrame as the provided LiveHello
+func (t *LiveFrame) FromLiveHello(v LiveHello) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"hello"}`))
+	t.union = b
+	return err
+}
+
+// MergeLiveHello performs a merge with any union data inside the LiveFrame, using the provided LiveHello
+func (t *LiveFrame) MergeLiveHello(v LiveHello) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"hello"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLiveEvent returns the union data inside the LiveFrame as a LiveEvent
+func (t LiveFrame) AsLiveEvent() (LiveEvent, error) {
+	var body LiveEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLiveEvent overwrites any union data inside the LiveFrame as the provided LiveEvent
+func (t *LiveFrame) FromLiveEvent(v LiveEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"event"}`))
+	t.union = b
+	return err
+}
+
+// MergeLiveEvent performs a merge with any union data inside the LiveFrame, using the provided LiveEvent
+func (t *LiveFrame) MergeLiveEvent(v LiveEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"event"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLiveMissed returns the union data inside the LiveFrame as a LiveMissed
+func (t LiveFrame) AsLiveMissed() (LiveMissed, error) {
+	var body LiveMissed
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLiveMissed overwrites any union data inside the LiveFrame as the provided LiveMissed
+func (t *LiveFrame) FromLiveMissed(v LiveMissed) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"missed"}`))
+	t.union = b
+	return err
+}
+
+// MergeLiveMissed performs a merge with any union data inside the LiveFrame, using the provided LiveMissed
+func (t *LiveFrame) MergeLiveMissed(v LiveMissed) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"missed"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLivePosition returns the union data inside the LiveFrame as a LivePosition
+func (t LiveFrame) AsLivePosition() (LivePosition, error) {
+	var body LivePosition
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLivePosition overwrites any union data inside the LiveFrame as the provided LivePosition
+func (t *LiveFrame) FromLivePosition(v LivePosition) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"position"}`))
+	t.union = b
+	return err
+}
+
+// MergeLivePosition performs a merge with any union data inside the LiveFrame, using the provided LivePosition
+func (t *LiveFrame) MergeLivePosition(v LivePosition) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"position"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLiveEnd returns the union data inside the LiveFrame as a LiveEnd
+func (t LiveFrame) AsLiveEnd() (LiveEnd, error) {
+	var body LiveEnd
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLiveEnd overwrites any union data inside the LiveFrame as the provided LiveEnd
+func (t *LiveFrame) FromLiveEnd(v LiveEnd) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"end"}`))
+	t.union = b
+	return err
+}
+
+// MergeLiveEnd performs a merge with any union data inside the LiveFrame, using the provided LiveEnd
+func (t *LiveFrame) MergeLiveEnd(v LiveEnd) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"end"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t LiveFrame) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"type"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t LiveFrame) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "end":
+		return t.AsLiveEnd()
+	case "event":
+		return t.AsLiveEvent()
+	case "hello":
+		return t.AsLiveHello()
+	case "missed":
+		return t.AsLiveMissed()
+	case "position":
+		return t.AsLivePosition()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t LiveFrame) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *LiveFrame) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // AsFilterGroup returns the union data inside the MetricsFilter as a FilterGroup
 func (t MetricsFilter) AsFilterGroup() (FilterGroup, error) {
@@ -1765,6 +2181,36 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/projects/{project_id}/deletion (the `GetProjectDeletion` operationId).
 	GetProjectDeletion(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// StreamEvents Watch events as they are stored
+	//
+	// Sends every event of the project after its commit, normally within 50 ms. A request that asks for an upgrade to
+	// WebSocket gets one (101), and each text message is a `LiveFrame`; any other request gets the same frames as
+	// Server-Sent Events (200), each with the frame's cursor as its id and the frame's type as its event.
+	//
+	// **Who may call.** Besides the usual headers, for browsers, which cannot set them: a ticket from
+	// `POST /v1/projects/{project_id}/live-tickets` in the query, or, with WebSocket, the subprotocols `nimbus.v1` and
+	// `nimbus.token.<access token>`; the answer chooses `nimbus.v1`. A request with an `Origin` must come from this
+	// server's own or from one that it allows.
+	//
+	// **Going on.** Each frame has a cursor. Sent back as `cursor`, or as `Last-Event-ID`, it makes the stream go on
+	// behind that frame: nothing twice, nothing left out. What is no longer there, and what a slow reader did not
+	// take in time, is told by a `missed` frame; `GET /v1/events` still has it.
+	//
+	// **Its end.** An `end` frame says why; the connection is closed with the same code: 1001 when the server stops
+	// (connect again with the cursor), 4401 when the session or the key has ended, 4404 when the project is not there
+	// or no longer the caller's. A WebSocket client sends nothing (1008 else) and answers pings (else it is cut off).
+	//
+	// Corresponds with GET /v1/projects/{project_id}/live (the `StreamEvents` operationId).
+	StreamEvents(ctx context.Context, projectID ProjectPath, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateLiveTicket Get a ticket for the live stream
+	//
+	// The ticket opens one stream of this project within a minute, with the rights of the caller. It is for browsers,
+	// which cannot send credentials with a WebSocket or an EventSource, and so put it in the URL.
+	//
+	// Corresponds with POST /v1/projects/{project_id}/live-tickets (the `CreateLiveTicket` operationId).
+	CreateLiveTicket(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RotateKeysWithBody Replace the project's key pair
 	//
 	// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
@@ -2333,6 +2779,56 @@ func (c *HTTPClient) UpdateProject(ctx context.Context, projectID ProjectPath, b
 // Corresponds with GET /v1/projects/{project_id}/deletion (the `GetProjectDeletion` operationId).
 func (c *HTTPClient) GetProjectDeletion(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetProjectDeletionRequest(c.Server, projectID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StreamEvents Watch events as they are stored
+//
+// Sends every event of the project after its commit, normally within 50 ms. A request that asks for an upgrade to
+// WebSocket gets one (101), and each text message is a `LiveFrame`; any other request gets the same frames as
+// Server-Sent Events (200), each with the frame's cursor as its id and the frame's type as its event.
+//
+// **Who may call.** Besides the usual headers, for browsers, which cannot set them: a ticket from
+// `POST /v1/projects/{project_id}/live-tickets` in the query, or, with WebSocket, the subprotocols `nimbus.v1` and
+// `nimbus.token.<access token>`; the answer chooses `nimbus.v1`. A request with an `Origin` must come from this
+// server's own or from one that it allows.
+//
+// **Going on.** Each frame has a cursor. Sent back as `cursor`, or as `Last-Event-ID`, it makes the stream go on
+// behind that frame: nothing twice, nothing left out. What is no longer there, and what a slow reader did not
+// take in time, is told by a `missed` frame; `GET /v1/events` still has it.
+//
+// **Its end.** An `end` frame says why; the connection is closed with the same code: 1001 when the server stops
+// (connect again with the cursor), 4401 when the session or the key has ended, 4404 when the project is not there
+// or no longer the caller's. A WebSocket client sends nothing (1008 else) and answers pings (else it is cut off).
+//
+// Corresponds with GET /v1/projects/{project_id}/live (the `StreamEvents` operationId).
+func (c *HTTPClient) StreamEvents(ctx context.Context, projectID ProjectPath, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStreamEventsRequest(c.Server, projectID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateLiveTicket Get a ticket for the live stream
+//
+// The ticket opens one stream of this project within a minute, with the rights of the caller. It is for browsers,
+// which cannot send credentials with a WebSocket or an EventSource, and so put it in the URL.
+//
+// Corresponds with POST /v1/projects/{project_id}/live-tickets (the `CreateLiveTicket` operationId).
+func (c *HTTPClient) CreateLiveTicket(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateLiveTicketRequest(c.Server, projectID)
 	if err != nil {
 		return nil, err
 	}
@@ -3443,6 +3939,140 @@ func NewGetProjectDeletionRequest(server string, projectID ProjectPath) (*http.R
 	return req, nil
 }
 
+// NewStreamEventsRequest constructs an http.Request for the StreamEvents method
+func NewStreamEventsRequest(server string, projectID ProjectPath, params *StreamEventsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/live", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Name != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "name", params.Name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Ticket != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ticket", *params.Ticket, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCreateLiveTicketRequest constructs an http.Request for the CreateLiveTicket method
+func NewCreateLiveTicketRequest(server string, projectID ProjectPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/live-tickets", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRotateKeysRequest calls the generic RotateKeys builder with application/json body
 func NewRotateKeysRequest(server string, projectID ProjectPath, body RotateKeysJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -3990,6 +4620,40 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/projects/{project_id}/deletion (the `GetProjectDeletion` operationId).
 	GetProjectDeletionWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*GetProjectDeletionResponse, error)
+
+	// StreamEventsWithResponse Watch events as they are stored
+	//
+	// Sends every event of the project after its commit, normally within 50 ms. A request that asks for an upgrade to
+	// WebSocket gets one (101), and each text message is a `LiveFrame`; any other request gets the same frames as
+	// Server-Sent Events (200), each with the frame's cursor as its id and the frame's type as its event.
+	//
+	// **Who may call.** Besides the usual headers, for browsers, which cannot set them: a ticket from
+	// `POST /v1/projects/{project_id}/live-tickets` in the query, or, with WebSocket, the subprotocols `nimbus.v1` and
+	// `nimbus.token.<access token>`; the answer chooses `nimbus.v1`. A request with an `Origin` must come from this
+	// server's own or from one that it allows.
+	//
+	// **Going on.** Each frame has a cursor. Sent back as `cursor`, or as `Last-Event-ID`, it makes the stream go on
+	// behind that frame: nothing twice, nothing left out. What is no longer there, and what a slow reader did not
+	// take in time, is told by a `missed` frame; `GET /v1/events` still has it.
+	//
+	// **Its end.** An `end` frame says why; the connection is closed with the same code: 1001 when the server stops
+	// (connect again with the cursor), 4401 when the session or the key has ended, 4404 when the project is not there
+	// or no longer the caller's. A WebSocket client sends nothing (1008 else) and answers pings (else it is cut off).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/projects/{project_id}/live (the `StreamEvents` operationId).
+	StreamEventsWithResponse(ctx context.Context, projectID ProjectPath, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error)
+
+	// CreateLiveTicketWithResponse Get a ticket for the live stream
+	//
+	// The ticket opens one stream of this project within a minute, with the rights of the caller. It is for browsers,
+	// which cannot send credentials with a WebSocket or an EventSource, and so put it in the URL.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/projects/{project_id}/live-tickets (the `CreateLiveTicket` operationId).
+	CreateLiveTicketWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*CreateLiveTicketResponse, error)
 
 	// RotateKeysWithBodyWithResponse Replace the project's key pair
 	//
@@ -5551,6 +6215,165 @@ func (r GetProjectDeletionResponse) ContentType() string {
 	return ""
 }
 
+// StreamEventsResponse401Headers the declared response headers of an HTTP 401 response for StreamEvents
+type StreamEventsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// StreamEventsResponse503Headers the declared response headers of an HTTP 503 response for StreamEvents
+type StreamEventsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type StreamEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *StreamEventsResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *StreamEventsResponse503Headers
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r StreamEventsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r StreamEventsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r StreamEventsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r StreamEventsResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r StreamEventsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r StreamEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StreamEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StreamEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StreamEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateLiveTicketResponse401Headers the declared response headers of an HTTP 401 response for CreateLiveTicket
+type CreateLiveTicketResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// CreateLiveTicketResponse503Headers the declared response headers of an HTTP 503 response for CreateLiveTicket
+type CreateLiveTicketResponse503Headers struct {
+	RetryAfter *int
+}
+
+type CreateLiveTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *LiveTicket
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateLiveTicketResponse401Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateLiveTicketResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateLiveTicketResponse) GetJSON201() *LiveTicket {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateLiveTicketResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CreateLiveTicketResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateLiveTicketResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateLiveTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateLiveTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateLiveTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateLiveTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RotateKeysResponse401Headers the declared response headers of an HTTP 401 response for RotateKeys
 type RotateKeysResponse401Headers struct {
 	WWWAuthenticate *string
@@ -6437,6 +7260,52 @@ func (c *ClientWithResponses) GetProjectDeletionWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseGetProjectDeletionResponse(rsp)
+}
+
+// StreamEventsWithResponse Watch events as they are stored
+//
+// Sends every event of the project after its commit, normally within 50 ms. A request that asks for an upgrade to
+// WebSocket gets one (101), and each text message is a `LiveFrame`; any other request gets the same frames as
+// Server-Sent Events (200), each with the frame's cursor as its id and the frame's type as its event.
+//
+// **Who may call.** Besides the usual headers, for browsers, which cannot set them: a ticket from
+// `POST /v1/projects/{project_id}/live-tickets` in the query, or, with WebSocket, the subprotocols `nimbus.v1` and
+// `nimbus.token.<access token>`; the answer chooses `nimbus.v1`. A request with an `Origin` must come from this
+// server's own or from one that it allows.
+//
+// **Going on.** Each frame has a cursor. Sent back as `cursor`, or as `Last-Event-ID`, it makes the stream go on
+// behind that frame: nothing twice, nothing left out. What is no longer there, and what a slow reader did not
+// take in time, is told by a `missed` frame; `GET /v1/events` still has it.
+//
+// **Its end.** An `end` frame says why; the connection is closed with the same code: 1001 when the server stops
+// (connect again with the cursor), 4401 when the session or the key has ended, 4404 when the project is not there
+// or no longer the caller's. A WebSocket client sends nothing (1008 else) and answers pings (else it is cut off).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/projects/{project_id}/live (the `StreamEvents` operationId).
+func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, projectID ProjectPath, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error) {
+	rsp, err := c.StreamEvents(ctx, projectID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStreamEventsResponse(rsp)
+}
+
+// CreateLiveTicketWithResponse Get a ticket for the live stream
+//
+// The ticket opens one stream of this project within a minute, with the rights of the caller. It is for browsers,
+// which cannot send credentials with a WebSocket or an EventSource, and so put it in the URL.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/projects/{project_id}/live-tickets (the `CreateLiveTicket` operationId).
+func (c *ClientWithResponses) CreateLiveTicketWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*CreateLiveTicketResponse, error) {
+	rsp, err := c.CreateLiveTicket(ctx, projectID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateLiveTicketResponse(rsp)
 }
 
 // RotateKeysWithBodyWithResponse Replace the project's key pair
@@ -7919,6 +8788,156 @@ func ParseGetProjectDeletionResponse(rsp *http.Response) (*GetProjectDeletionRes
 		response.Headers401 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetProjectDeletionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseStreamEventsResponse parses an HTTP response from a StreamEventsWithResponse call
+func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StreamEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 101:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers StreamEventsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers StreamEventsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateLiveTicketResponse parses an HTTP response from a CreateLiveTicketWithResponse call
+func ParseCreateLiveTicketResponse(rsp *http.Response) (*CreateLiveTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateLiveTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest LiveTicket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CreateLiveTicketResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateLiveTicketResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

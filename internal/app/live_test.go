@@ -1,0 +1,462 @@
+package app_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/internal/app"
+	"github.com/bahagh/nimbus/internal/apptest"
+	"github.com/bahagh/nimbus/internal/live"
+	"github.com/bahagh/nimbus/internal/nimbustest"
+)
+
+// frame is any frame of the live stream.
+type frame struct {
+	Type   string
+	Cursor string
+	Event  struct {
+		ID    uuid.UUID
+		Name  string
+		Props struct{ N int }
+	}
+	Count  *int64
+	Code   int
+	Reason string
+
+	id string // of the Server-Sent Event
+}
+
+// watcher reads the frames of one stream.
+type watcher struct {
+	t      testing.TB
+	read   func() ([]byte, string, error)
+	cancel func()
+	conn   *websocket.Conn
+}
+
+const frameTime = 15 * time.Second
+
+func livePath(x *apptest.Tenant, query string) string {
+	return "/v1/projects/" + x.ProjectID.String() + "/live" + query
+}
+
+// watch opens a WebSocket and expects it to be let in.
+func watch(t testing.TB, a *apptest.App, x *apptest.Tenant, c *apptest.Client, query string, protocols ...string) *watcher {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	conn, _, err := websocket.Dial(ctx, a.URL+livePath(x, query), &websocket.DialOptions{HTTPClient: c.HTTP(), HTTPHeader: c.Header(), Subprotocols: protocols})
+	if err != nil {
+		cancel()
+		t.Fatalf("connect: %v", err)
+	}
+	w := &watcher{t: t, conn: conn, cancel: func() { _ = conn.CloseNow(); cancel() }, read: func() ([]byte, string, error) {
+		limit, stop := context.WithTimeout(ctx, frameTime)
+		defer stop()
+		_, b, err := conn.Read(limit)
+		return b, "", err
+	}}
+	t.Cleanup(w.cancel)
+	return w
+}
+
+// watchEvents is watch with Server-Sent Events.
+func watchEvents(t testing.TB, x *apptest.Tenant, c *apptest.Client, query string) *watcher {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	res, err := c.HTTP().Do(c.Request("GET", livePath(x, query), nil).WithContext(ctx))
+	if err != nil {
+		cancel()
+		t.Fatalf("connect: %v", err)
+	}
+	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("%d %s", res.StatusCode, res.Header.Get("Content-Type"))
+	}
+	lines := bufio.NewScanner(res.Body)
+	w := &watcher{t: t, cancel: func() { cancel(); _ = res.Body.Close() }, read: func() ([]byte, string, error) {
+		stop := time.AfterFunc(frameTime, cancel)
+		defer stop.Stop()
+		var id, data string
+		for lines.Scan() {
+			name, value, _ := strings.Cut(lines.Text(), ": ")
+			switch {
+			case name == "id":
+				id = value
+			case name == "data":
+				data = value
+			case lines.Text() == "" && data != "":
+				return []byte(data), id, nil
+			}
+		}
+		return nil, "", errors.Join(lines.Err(), errors.New("the stream ended"))
+	}}
+	t.Cleanup(w.cancel)
+	return w
+}
+
+func (w *watcher) next() frame {
+	w.t.Helper()
+	b, id, err := w.read()
+	if err != nil {
+		w.t.Fatalf("read a frame: %v", err)
+	}
+	apptest.CheckSchema(w.t, "LiveFrame", b)
+	f := frame{id: id}
+	if err := json.Unmarshal(b, &f); err != nil {
+		w.t.Fatalf("decode a frame: %v: %s", err, b)
+	}
+	if id != "" && id != f.Cursor {
+		w.t.Errorf("id %q of a frame with the cursor %q", id, f.Cursor)
+	}
+	return f
+}
+
+func (w *watcher) want(kind string) frame {
+	w.t.Helper()
+	f := w.next()
+	if f.Type != kind {
+		w.t.Fatalf("a frame of type %q, want %q: %+v", f.Type, kind, f)
+	}
+	return f
+}
+
+// wantEvents reads events and checks their numbers.
+func (w *watcher) wantEvents(numbers ...int) (last frame) {
+	w.t.Helper()
+	for _, n := range numbers {
+		if last = w.want("event"); last.Event.Props.N != n {
+			w.t.Fatalf("event %d, want %d", last.Event.Props.N, n)
+		}
+	}
+	return last
+}
+
+// wantSet is wantEvents in any order, as events of several nodes meet.
+func (w *watcher) wantSet(numbers ...int) (last frame) {
+	w.t.Helper()
+	left := make(map[int]bool)
+	for _, n := range numbers {
+		left[n] = true
+	}
+	for range numbers {
+		last = w.want("event")
+		if !left[last.Event.Props.N] {
+			w.t.Fatalf("event %d, want each of %v once", last.Event.Props.N, numbers)
+		}
+		delete(left, last.Event.Props.N)
+	}
+	return last
+}
+
+func numbered(name string, numbers ...int) []apptest.Event {
+	out := make([]apptest.Event, len(numbers))
+	for k, n := range numbers {
+		out[k] = apptest.Event{"name": name, "ts": fmt.Sprintf("2026-01-15T10:30:%02d.%03dZ", n/1000, n%1000), "props": map[string]int{"n": n}}
+	}
+	return out
+}
+
+func TestEventsAreStreamedAfterTheirCommitAndOnce(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	key := a.Client(t).With("X-API-Key", x.Secret)
+	doors := map[string]*watcher{
+		"websocket, session":     watch(t, a, x, x.Client, ""),
+		"websocket, API key":     watch(t, a, x, key, ""),
+		"websocket, subprotocol": watch(t, a, x, a.Client(t), "", "nimbus.v1", "nimbus.token."+x.AccessToken),
+		"events, session":        watchEvents(t, x, x.Client, ""),
+		"events, API key":        watchEvents(t, x, key, ""),
+	}
+	if got := doors["websocket, subprotocol"].conn.Subprotocol(); got != "nimbus.v1" {
+		t.Errorf("the server speaks %q", got)
+	}
+	filtered := watch(t, a, x, x.Client, "?name=b&name=c")
+	filtered.want("hello")
+	for _, w := range doors {
+		w.want("hello")
+	}
+	other := a.Tenant(t)
+	other.Ingest(numbered("a", 99)...)
+	x.Ingest(numbered("a", 1)...)
+	x.Ingest(numbered("a", 1)...) // a duplicate
+	x.Ingest(append(numbered("b", 2), numbered("a", 3)...)...)
+	for name, w := range doors {
+		t.Run(name, func(t *testing.T) {
+			w.t = t
+			f := w.wantEvents(1)
+			x.Do("GET", "/v1/events/"+f.Event.ID.String(), nil).Want(200) // it is stored
+			w.wantEvents(2, 3)
+		})
+	}
+	filtered.wantEvents(2)
+
+	metrics := a.Metrics(t)
+	for _, want := range []string{"nimbus_live_subscribers 6", "nimbus_live_missed_total 0"} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("%q is not among the metrics", want)
+		}
+	}
+}
+
+func TestAStreamGoesOnBehindItsCursor(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	w := watch(t, a, x, x.Client, "")
+	hello := w.want("hello")
+	x.Ingest(numbered("a", 1, 2)...)
+	at := w.wantEvents(1)
+	w.cancel()
+	x.Ingest(numbered("a", 3)...)
+	for name, w := range map[string]*watcher{
+		"cursor":        watch(t, a, x, x.Client, "?cursor="+at.Cursor),
+		"Last-Event-ID": watchEvents(t, x, x.With("Last-Event-ID", at.Cursor), "?cursor="+hello.Cursor),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.t = t
+			w.want("hello")
+			w.wantEvents(2, 3)
+		})
+	}
+	// What was shown on another server, as before a restart, is unknown here; that is told, not passed over.
+	b := apptest.BootOn(t, a.DSN, "NIMBUS_JWT_SECRET=0123456789abcdefghijklmnopqrstuvwxyz", "NIMBUS_SECRET_KEY="+strings.Repeat("0123456789abcdef", 4))
+	y := b.Tenant(t)
+	w = watch(t, b, y, y.Client, "?cursor="+at.Cursor)
+	w.want("hello")
+	if f := w.want("missed"); f.Count != nil {
+		t.Errorf("it cannot know that %d are missing", *f.Count)
+	}
+	y.Ingest(numbered("a", 4)...)
+	w.wantEvents(4)
+}
+
+func TestWhatALiveStreamRefuses(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t, "NIMBUS_ALLOWED_ORIGINS=https://app.example.com,https://*.example.org", "NIMBUS_LIVE_MAX_STREAMS=3")
+	x, other := a.Tenant(t), a.Tenant(t)
+	c := x.Client
+	c.With("Origin", "https://evil.example.com").Do("GET", livePath(x, ""), nil).WantCode(403, "origin_not_allowed")
+	c.Do("GET", livePath(x, "?cursor=nonsense"), nil).WantCode(422, "validation_failed")
+	c.With("Last-Event-ID", "nonsense").Do("GET", livePath(x, ""), nil).WantCode(422, "validation_failed")
+	c.With("Upgrade", "websocket").Do("GET", livePath(x, ""), nil).WantCode(422, "validation_failed")
+	c.Do("GET", livePath(other, ""), nil).WantCode(404, "not_found")
+	a.Client(t).With("X-Write-Key", "nw_x").Do("GET", livePath(x, ""), nil).WantCode(401, "unauthenticated")
+	a.Client(t).With("Sec-WebSocket-Protocol", "nimbus.v1, nimbus.token.nonsense").Do("GET", livePath(x, ""), nil).WantCode(401, "invalid_token")
+
+	for _, origin := range []string{"https://app.example.com", "https://a.example.org", a.URL} {
+		watchEvents(t, x, c.With("Origin", origin), "").want("hello")
+	}
+	r := c.Do("GET", livePath(x, ""), nil).WantCode(503, "too_many_streams")
+	if r.Header.Get("Retry-After") == "" {
+		t.Error("a 503 without Retry-After")
+	}
+}
+
+func TestATicketOpensOneStreamOfItsProjectWithinAMinute(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x, other := a.Tenant(t), a.Tenant(t)
+	ticket := func(c *apptest.Client) string {
+		var out struct {
+			Ticket    string
+			ExpiresAt time.Time `json:"expires_at"`
+		}
+		c.Do("POST", "/v1/projects/"+x.ProjectID.String()+"/live-tickets", nil).Want(201).JSON(&out)
+		if left := out.ExpiresAt.Sub(a.Clock.Now()); left <= 58*time.Second || left > time.Minute {
+			t.Errorf("the ticket is good for %s", left)
+		}
+		return out.Ticket
+	}
+	other.Do("POST", "/v1/projects/"+x.ProjectID.String()+"/live-tickets", nil).WantCode(404, "not_found")
+	anybody := a.Client(t)
+	refused := func(x *apptest.Tenant, ticket, code string) {
+		t.Helper()
+		anybody.Do("GET", livePath(x, "?ticket="+url.QueryEscape(ticket)), nil).WantCode(401, code)
+	}
+
+	used := ticket(x.Client)
+	w := watchEvents(t, x, anybody, "?ticket="+used)
+	w.want("hello")
+	x.Ingest(numbered("a", 1)...)
+	w.wantEvents(1)
+	refused(x, used, "invalid_ticket")
+
+	watch(t, a, x, anybody, "?ticket="+ticket(anybody.With("X-API-Key", x.Secret))).want("hello")
+	refused(other, ticket(x.Client), "invalid_ticket")
+	forged := []byte(ticket(x.Client))
+	forged[len(forged)-10] ^= 1
+	refused(x, string(forged), "invalid_ticket")
+	expired := ticket(x.Client)
+	a.Clock.Add(time.Minute)
+	refused(x, expired, "invalid_ticket")
+
+	// It is worth what the credentials behind it are worth.
+	ofSession := ticket(x.Client)
+	x.Do("POST", "/v1/auth/logout", nil).Want(204)
+	refused(x, ofSession, "session_ended")
+	if strings.Contains(a.Log.String(), used) {
+		t.Error("the ticket is in the log")
+	}
+}
+
+// soon checks callers often and waits for nobody.
+func soon(c *live.Config) { c.Recheck = 20 * time.Millisecond }
+
+func TestAStreamEndsWithWhatItLeansOn(t *testing.T) {
+	t.Parallel()
+	a := apptest.BootOptions(t, nimbustest.DSN(t), []app.Option{app.WithStreaming(soon)})
+	for _, tc := range []struct {
+		name string
+		open func(x *apptest.Tenant) *watcher
+		end  func(x *apptest.Tenant)
+		code int
+	}{
+		{"session", func(x *apptest.Tenant) *watcher { return watch(t, a, x, x.Client, "") },
+			func(x *apptest.Tenant) { x.Do("POST", "/v1/auth/logout", nil).Want(204) }, 4401},
+		{"key", func(x *apptest.Tenant) *watcher { return watch(t, a, x, a.Client(t).With("X-API-Key", x.Secret), "") },
+			func(x *apptest.Tenant) { x.Do("POST", "/v1/projects/"+x.ProjectID.String()+"/rotate-keys", nil).Want(200) }, 4401},
+		{"project", func(x *apptest.Tenant) *watcher { return watch(t, a, x, x.Client, "") },
+			func(x *apptest.Tenant) { x.Do("DELETE", "/v1/projects/"+x.ProjectID.String(), nil).Want(204) }, 4404},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			x, bystander := a.Tenant(t), a.Tenant(t)
+			w, stays := tc.open(x), watch(t, a, bystander, bystander.Client, "")
+			w.want("hello")
+			stays.want("hello")
+			tc.end(x)
+			if f := w.want("end"); f.Code != tc.code {
+				t.Errorf("code %d, want %d", f.Code, tc.code)
+			}
+			if _, _, err := w.read(); websocket.CloseStatus(err) != websocket.StatusCode(tc.code) {
+				t.Errorf("closed with %v, want %d", err, tc.code)
+			}
+			bystander.Ingest(numbered("a", 1)...)
+			stays.wantEvents(1)
+		})
+	}
+}
+
+func TestAStopTellsStreamsWhereToGoOn(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	ws, sse := watch(t, a, x, x.Client, ""), watchEvents(t, x, x.Client, "")
+	ws.want("hello")
+	sse.want("hello")
+	x.Ingest(numbered("a", 1)...)
+	at := ws.wantEvents(1)
+	sse.wantEvents(1)
+	stopped := make(chan struct{})
+	go func() { a.Stop(); close(stopped) }()
+	for _, w := range []*watcher{ws, sse} {
+		if f := w.want("end"); f.Code != 1001 || f.Cursor != at.Cursor {
+			t.Errorf("%+v, want code 1001 and the cursor %s", f, at.Cursor)
+		}
+	}
+	if _, _, err := ws.read(); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("closed with %v", err)
+	}
+	if _, _, err := sse.read(); err == nil {
+		t.Error("the stream goes on")
+	}
+	<-stopped
+}
+
+func TestWhoTalksIsCutOff(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	w := watch(t, a, x, x.Client, "")
+	w.want("hello")
+	if err := w.conn.Write(t.Context(), websocket.MessageText, []byte("hi")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.read(); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+		t.Errorf("closed with %v, want 1008", err)
+	}
+}
+
+// Two nodes share a database and a bus: each streams what the other stores, and a cursor of one means the same on the
+// other.
+func TestNodesStreamEachOthersEvents(t *testing.T) {
+	t.Parallel()
+	bus, dsn := live.NewLocalBus(), nimbustest.DSN(t)
+	options := []app.Option{app.WithBus(bus)}
+	secrets := []string{"NIMBUS_JWT_SECRET=0123456789abcdefghijklmnopqrstuvwxyz", "NIMBUS_SECRET_KEY=" + strings.Repeat("0123456789abcdef", 4)}
+	a := apptest.BootOptions(t, dsn, options, secrets...)
+	b := apptest.BootOptions(t, dsn, options, secrets...)
+	x := a.Tenant(t)
+	onB := b.Client(t).Bearer(x.AccessToken)
+	ingestB := func(events ...apptest.Event) {
+		t.Helper()
+		b.Client(t).With("X-API-Key", x.Secret).Do("POST", "/v1/events", x.Batch(events...)).Want(200)
+	}
+
+	// A node hears in a moment of who listens on the other one; until then its events are not sent there. Each pair of
+	// events tells whether that has happened: the one of the node itself always comes.
+	n := 1000
+	pair := func() int {
+		n++
+		x.Ingest(numbered("a", n)...)
+		ingestB(numbered("b", n)...)
+		return n
+	}
+	meet := func(w *watcher, own, others string) {
+		t.Helper()
+		for until := time.Now().Add(frameTime); ; {
+			last, met := pair(), false
+			for f := w.want("event"); f.Event.Name != own || f.Event.Props.N != last; f = w.want("event") {
+				met = met || f.Event.Name == others
+			}
+			if met {
+				return
+			}
+			if time.Now().After(until) {
+				t.Fatal("the events of the other node never came")
+			}
+		}
+	}
+	wa, wb := watch(t, a, x, x.Client, ""), watch(t, b, x, onB, "")
+	wa.want("hello")
+	wb.want("hello")
+	meet(wa, "a", "b")
+	meet(wb, "b", "a")
+	last := pair()
+	for _, w := range []*watcher{wa, wb} {
+		for left := 2; left > 0; {
+			if w.next().Event.Props.N == last {
+				left--
+			}
+		}
+	}
+
+	x.Ingest(numbered("a", 1)...)
+	ingestB(numbered("b", 2)...)
+	at := wa.wantSet(1, 2)
+	wb.wantSet(1, 2)
+	wa.cancel()
+	ingestB(numbered("b", 3)...)
+	x.Ingest(numbered("a", 4)...)
+	wb.wantSet(3, 4)
+	for name, node := range map[string]struct {
+		app    *apptest.App
+		client *apptest.Client
+	}{"the same node": {a, x.Client}, "the other node": {b, onB}} {
+		t.Run(name, func(t *testing.T) {
+			w := watch(t, node.app, x, node.client, "?cursor="+at.Cursor)
+			w.want("hello")
+			w.wantSet(3, 4)
+		})
+	}
+}

@@ -1,0 +1,430 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bahagh/nimbus/internal/auth"
+	"github.com/bahagh/nimbus/internal/problem"
+)
+
+// Config bounds the hub.
+type Config struct {
+	MaxStreams int // on this node
+	RingEvents int // kept of a project somebody listens to
+	RingBytes  int // the same in bytes
+	TotalBytes int // of all projects together
+
+	Heartbeat time.Duration // a stream without events is pinged this often
+	PongTime  time.Duration // how long the answer may take
+	WriteTime time.Duration // how long a client may take to receive what is sent
+	Recheck   time.Duration // callers are asked this often whether they still may
+	Linger    time.Duration // a project is listened to this long after its last stream, for those who come back
+	Announce  time.Duration // the other nodes are told this often what is listened to here
+	Wanted    time.Duration // and go by it this long
+}
+
+// DefaultConfig suits a node with a few hundred megabytes to spare.
+func DefaultConfig() Config {
+	return Config{
+		MaxStreams: 10_000, RingEvents: 4_096, RingBytes: 4 << 20, TotalBytes: 128 << 20,
+		Heartbeat: 20 * time.Second, PongTime: 20 * time.Second, WriteTime: 10 * time.Second, Recheck: 3 * time.Second,
+		Linger: time.Minute, Announce: 5 * time.Second, Wanted: 20 * time.Second,
+	}
+}
+
+// Revive returns what the credentials behind a principal prove now. Its errors are those of a request.
+type Revive func(ctx context.Context, p *auth.Principal) (*auth.Principal, error)
+
+// Access says which projects the caller in the context may read.
+type Access func(ctx context.Context, project uuid.UUID) error
+
+// Hub hands stored events to those who listen, on this node and through the bus on the others.
+type Hub struct {
+	cfg     Config
+	bus     Bus
+	node    uint64
+	revive  Revive
+	access  Access
+	tickets *tickets
+	metrics *liveMetrics
+	now     func() time.Time
+	log     *slog.Logger
+
+	topicCount atomic.Int64 // so that storing an event asks nothing else while nobody listens
+	listening  atomic.Int64 // topics with a ring
+	streams    atomic.Int64
+
+	mu      sync.RWMutex
+	closing bool
+	topics  map[uuid.UUID]*topic
+	callers map[callerKey]*caller
+
+	outbox chan outgoing
+	quit   context.CancelFunc
+	loops  sync.WaitGroup
+	served sync.WaitGroup // streams
+}
+
+type callerKey struct {
+	kind             auth.Kind
+	session, project uuid.UUID
+	key              string
+}
+
+type outgoing struct {
+	channel string
+	message []byte
+}
+
+// outboxMessages is how many messages may wait for the bus. More are dropped, and the nodes that miss them find out.
+const outboxMessages = 1_024
+
+// New returns a hub that runs until Close. secrets are the key that signs tickets and those that did before.
+func New(cfg Config, bus Bus, secrets [][]byte, revive Revive, access Access, reg prometheus.Registerer, now func() time.Time, log *slog.Logger) (*Hub, error) {
+	t, err := newTickets(secrets, now)
+	if err != nil {
+		return nil, err
+	}
+	ctx, quit := context.WithCancel(context.Background())
+	h := &Hub{cfg: cfg, bus: bus, node: newOrigin(), revive: revive, access: access, tickets: t, now: now, log: log,
+		topics: make(map[uuid.UUID]*topic), callers: make(map[callerKey]*caller), outbox: make(chan outgoing, outboxMessages), quit: quit}
+	h.metrics = newMetrics(reg, func() float64 { return float64(h.streams.Load()) })
+	stop := bus.Subscribe(controlChannel, h.hear, h.announce)
+	h.loops.Go(func() {
+		defer stop()
+		h.every(ctx, min(cfg.Announce, cfg.Linger), h.tend)
+	})
+	h.loops.Go(func() { h.every(ctx, cfg.Recheck, func() { h.recheck(ctx) }) })
+	h.loops.Go(func() { h.carry(ctx) })
+	return h, nil
+}
+
+func (h *Hub) every(ctx context.Context, d time.Duration, do func()) {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			do()
+		}
+	}
+}
+
+// Stored takes events of a project that were committed: each its name and its JSON as StoredEvent of the contract has it.
+// The sequence is read only when somebody listens, and before Stored returns. It never waits for anybody.
+func (h *Hub) Stored(project uuid.UUID, events iter.Seq2[string, []byte]) {
+	if h.topicCount.Load() == 0 {
+		return
+	}
+	h.mu.RLock()
+	t := h.topics[project]
+	h.mu.RUnlock()
+	if t != nil {
+		t.publish(events)
+	}
+}
+
+// subscribe opens a stream of a project for the principal of the context. c is where it goes on, or nil.
+//
+// Errors: 503 when the node has as many streams as it may, or stops. The caller has checked the access.
+func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, names []string, c *cursor) (*Subscription, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing {
+		return nil, &problem.Error{Code: problem.CodeShuttingDown, RetryAfter: time.Second,
+			Detail: "The server is shutting down. Connect again."}
+	}
+	if h.streams.Load() >= int64(h.cfg.MaxStreams) {
+		return nil, &problem.Error{Code: problem.CodeTooManyStreams, RetryAfter: 5 * time.Second,
+			Detail: fmt.Sprintf("%d live streams are open, which is the limit of this node.", h.cfg.MaxStreams)}
+	}
+	t := h.topic(project)
+	t.mu.Lock()
+	fresh := t.stop == nil
+	if fresh {
+		t.listen(h.bus)
+		h.listening.Add(1)
+	}
+	t.mu.Unlock()
+	if fresh {
+		h.want(project)
+	}
+	s := t.join(names, c)
+	p := auth.From(ctx)
+	key := callerKey{kind: p.Kind, session: p.SessionID, project: project, key: p.KeyID}
+	s.caller = h.callers[key]
+	if s.caller == nil {
+		s.caller = &caller{principal: p, project: project, streams: make(map[*Subscription]struct{})}
+		h.callers[key] = s.caller
+	}
+	s.caller.streams[s] = struct{}{}
+	h.streams.Add(1)
+	h.served.Add(1)
+	return s, nil
+}
+
+// unsubscribe ends a stream.
+func (h *Hub) unsubscribe(s *Subscription) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.leave(time.Now())
+	delete(s.caller.streams, s)
+	if len(s.caller.streams) == 0 {
+		p := s.caller.principal
+		delete(h.callers, callerKey{kind: p.Kind, session: p.SessionID, project: s.caller.project, key: p.KeyID})
+	}
+	h.streams.Add(-1)
+	h.served.Done()
+}
+
+// topic returns the topic of a project, which it makes when there is none. h.mu is held.
+func (h *Hub) topic(project uuid.UUID) *topic {
+	t := h.topics[project]
+	if t == nil {
+		t = newTopic(h, project)
+		h.topics[project] = t
+		h.topicCount.Add(1)
+	}
+	return t
+}
+
+// ringBytes is the share of one project: as much as it may have, less when many share the memory.
+func (h *Hub) ringBytes() int {
+	return min(h.cfg.RingBytes, h.cfg.TotalBytes/int(max(1, h.listening.Load())))
+}
+
+// post queues a message for the bus, or drops it when the bus does not keep up.
+func (h *Hub) post(channel string, message []byte) {
+	select {
+	case h.outbox <- outgoing{channel, message}:
+	default:
+		h.metrics.dropped.Inc()
+	}
+}
+
+// publishTime bounds one message, so that a bus that hangs does not hold up those behind it for ever.
+const publishTime = 5 * time.Second
+
+func (h *Hub) carry(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m := <-h.outbox:
+			limit, cancel := context.WithTimeout(ctx, publishTime)
+			if err := h.bus.Publish(limit, m.channel, m.message); err != nil && ctx.Err() == nil {
+				h.metrics.dropped.Inc()
+				h.log.Warn("live events did not reach the other nodes", "error", err)
+			}
+			cancel()
+		}
+	}
+}
+
+// tell posts what the other nodes should know.
+func (h *Hub) tell(c control) {
+	c.Node = h.node
+	b, err := json.Marshal(c)
+	if err != nil {
+		h.log.Error("encode a message to the other nodes", "error", err)
+		return
+	}
+	h.post(controlChannel, b)
+}
+
+func (h *Hub) want(projects ...uuid.UUID) { h.tell(control{Want: projects}) }
+
+// announce tells the other nodes what is listened to here.
+func (h *Hub) announce() {
+	h.mu.RLock()
+	topics := make([]*topic, 0, len(h.topics))
+	for _, t := range h.topics {
+		topics = append(topics, t)
+	}
+	h.mu.RUnlock()
+	var projects []uuid.UUID
+	for _, t := range topics {
+		t.mu.RLock()
+		if t.stop != nil {
+			projects = append(projects, t.project)
+		}
+		t.mu.RUnlock()
+	}
+	const perMessage = 1_000
+	for part := range slices.Chunk(projects, perMessage) {
+		h.want(part...)
+	}
+}
+
+// hear takes what another node tells.
+func (h *Hub) hear(b []byte) {
+	var c control
+	if err := json.Unmarshal(b, &c); err != nil {
+		h.log.Warn("a message of another node cannot be read", "error", err)
+		return
+	}
+	if c.Node == h.node {
+		return
+	}
+	for _, s := range c.Used {
+		h.tickets.spend(s)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing {
+		return
+	}
+	until := time.Now().Add(h.cfg.Wanted)
+	for _, project := range c.Want {
+		t := h.topic(project)
+		t.mu.Lock()
+		t.wantedUntil = until
+		// Where this node's events are: from here on the other one knows when some are missing.
+		t.send(&message{origin: t.own, first: t.seq + 1})
+		t.mu.Unlock()
+	}
+}
+
+// Ticket returns the principal of a ticket for the project, which is used up by it.
+//
+// Errors: invalid_ticket, or what became of the credentials since the ticket was made.
+func (h *Hub) Ticket(ctx context.Context, ticket, project string) (*auth.Principal, error) {
+	id, err := uuid.Parse(project)
+	if err != nil {
+		return nil, problem.NotFound()
+	}
+	p, s, err := h.tickets.open(ticket, id)
+	if err != nil {
+		return nil, err
+	}
+	if p, err = h.revive(ctx, p); err != nil {
+		return nil, err
+	}
+	if !h.tickets.spend(s) {
+		return nil, problem.New(problem.CodeInvalidTicket, "The ticket was used before. Get a new one for each stream.")
+	}
+	h.tell(control{Used: []spent{s}})
+	return p, nil
+}
+
+// tend announces and lets go of what is not listened to any more.
+func (h *Hub) tend() {
+	h.announce()
+	h.tickets.forget()
+	var stops []func()
+	h.mu.Lock()
+	now := time.Now()
+	for project, t := range h.topics {
+		stop, idle := t.rest(now, h.cfg.Linger)
+		if stop != nil {
+			stops = append(stops, stop)
+			h.listening.Add(-1)
+		}
+		if idle {
+			close(t.closed)
+			delete(h.topics, project)
+			h.topicCount.Add(-1)
+		}
+	}
+	h.mu.Unlock()
+	for _, stop := range stops { // the bus may be waiting for the topic
+		stop()
+	}
+}
+
+// recheck ends the streams of those who may not listen any more. While the database cannot be asked nobody is thrown
+// out: nothing is stored then either.
+func (h *Hub) recheck(ctx context.Context) {
+	h.mu.RLock()
+	callers := make([]*caller, 0, len(h.callers))
+	for _, c := range h.callers {
+		callers = append(callers, c)
+	}
+	h.mu.RUnlock()
+	for _, c := range callers {
+		e, over := h.verdict(ctx, c)
+		if !over {
+			continue
+		}
+		h.mu.RLock()
+		for s := range c.streams {
+			s.finish(e)
+		}
+		h.mu.RUnlock()
+	}
+}
+
+// checkTime bounds the question whether one caller still may.
+const checkTime = 5 * time.Second
+
+func (h *Hub) verdict(ctx context.Context, c *caller) (e end, over bool) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	p, err := h.revive(ctx, c.principal)
+	if err == nil {
+		err = h.access(auth.WithPrincipal(ctx, p), c.project)
+	}
+	if err == nil {
+		return end{}, false
+	}
+	var refused *problem.Error
+	if errors.As(err, &refused) {
+		switch problem.KindOf(refused.Code).Status {
+		case http.StatusUnauthorized:
+			return end{codeUnauthenticated, "The session or the key has ended."}, true
+		case http.StatusForbidden, http.StatusNotFound:
+			return end{codeNotFound, "There is no such project, or it is no longer yours."}, true
+		}
+	}
+	h.log.Warn("whether a live stream may go on could not be found out", "error", err)
+	return end{}, false
+}
+
+// Close ends every stream, telling each where it was, and waits for that until ctx ends. New ones are refused.
+func (h *Hub) Close(ctx context.Context) {
+	h.mu.Lock()
+	first := !h.closing
+	h.closing = true
+	for _, c := range h.callers {
+		for s := range c.streams {
+			s.finish(end{codeGoingAway, "The server is shutting down; connect again with the cursor."})
+		}
+	}
+	h.mu.Unlock()
+	if !first {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		h.served.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		h.log.Warn("live streams were cut off", "left", h.streams.Load())
+	}
+	h.quit()
+	h.loops.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range h.topics {
+		close(t.closed)
+	}
+	clear(h.topics)
+}

@@ -1,0 +1,583 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bahagh/nimbus/internal/auth"
+	"github.com/bahagh/nimbus/internal/problem"
+)
+
+var secret = []byte("0123456789abcdef0123456789abcdef")
+
+// node is a hub whose callers may do everything, until the test says otherwise.
+type node struct {
+	*Hub
+	t testing.TB
+
+	mu      sync.Mutex
+	refusal error
+}
+
+func newNode(t testing.TB, bus Bus, change ...func(*Config)) *node {
+	t.Helper()
+	cfg := DefaultConfig()
+	cfg.Announce = 10 * time.Millisecond // how often what may be lost is said again
+	for _, c := range change {
+		c(&cfg)
+	}
+	n := &node{t: t}
+	h, err := New(cfg, bus, [][]byte{secret}, func(_ context.Context, p *auth.Principal) (*auth.Principal, error) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return p, n.refusal
+	}, func(context.Context, uuid.UUID) error { return nil }, prometheus.NewRegistry(), time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Hub = h
+	t.Cleanup(func() { h.Close(t.Context()) })
+	return n
+}
+
+var project = uuid.MustParse("3fa85f64-5717-4562-b3fc-2c963f66afa6")
+
+// store stores events of these names, each with its number.
+func (n *node) store(names ...string) {
+	n.Stored(project, sequence(names...))
+}
+
+var stored struct {
+	sync.Mutex
+	n int
+}
+
+func sequence(names ...string) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for _, name := range names {
+			stored.Lock()
+			stored.n++
+			b := fmt.Appendf(nil, `{"name":%q,"n":%d}`, name, stored.n)
+			stored.Unlock()
+			if !yield(name, b) {
+				return
+			}
+		}
+	}
+}
+
+// stream is a subscription that the test reads by hand, at its own pace.
+type stream struct {
+	*Subscription
+	t testing.TB
+}
+
+func (n *node) stream(c string, names ...string) *stream {
+	n.t.Helper()
+	var from *cursor
+	if c != "" {
+		var err error
+		if from, err = decodeCursor(c); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	s, err := n.subscribe(auth.WithPrincipal(n.t.Context(), &auth.Principal{Kind: auth.KindAPIKey, KeyID: "k"}), project, names, from)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { n.unsubscribe(s) })
+	return &stream{s, n.t}
+}
+
+// read returns what waits, as "name" for an event and "missed n" for a gap, and the last cursor. Hellos are left out.
+func (s *stream) read() (got []string, at string) {
+	s.t.Helper()
+	for {
+		frames, _ := s.next(nil, 7)
+		if len(frames) == 0 {
+			return got, at
+		}
+		for _, f := range frames {
+			at = string(f.cursor)
+			switch f.kind {
+			case kindEvent:
+				var e struct {
+					Type, Cursor string
+					Event        struct{ Name string }
+				}
+				if err := json.Unmarshal(f.json, &e); err != nil || e.Cursor != at || e.Type != "event" {
+					s.t.Fatalf("%v: %s", err, f.json)
+				}
+				if want := fmt.Sprintf("id: %s\nevent: event\ndata: %s\n\n", at, f.json); string(f.sse) != want {
+					s.t.Fatalf("%q, want %q", f.sse, want)
+				}
+				got = append(got, e.Event.Name)
+			case kindMissed:
+				if f.known {
+					got = append(got, fmt.Sprint("missed ", f.count))
+				} else {
+					got = append(got, "missed some")
+				}
+			case kindHello, kindPosition, kindEnd:
+			}
+		}
+	}
+}
+
+func (s *stream) want(want ...string) (at string) {
+	s.t.Helper()
+	got, at := s.read()
+	if !slices.Equal(got, want) {
+		s.t.Fatalf("got %q, want %q", got, want)
+	}
+	return at
+}
+
+// await reads until all of these came, in any order of their nodes.
+func (s *stream) await(want ...string) (at string) {
+	s.t.Helper()
+	var got []string
+	until := time.Now().Add(15 * time.Second)
+	for len(got) < len(want) {
+		_, wake := s.next(nil, 0)
+		more, last := s.read()
+		if len(more) > 0 {
+			got, at = append(got, more...), last
+			continue
+		}
+		select {
+		case <-wake:
+		case <-time.After(time.Until(until)):
+			s.t.Fatalf("got %q, want %q", got, want)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		s.t.Fatalf("got %q, want %q", got, want)
+	}
+	return at
+}
+
+func repeat(name string, n int) []string { return slices.Repeat([]string{name}, n) }
+
+func small(c *Config) { c.RingEvents = 4 }
+
+func TestASlowReaderIsToldExactlyWhatItMissed(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, NewLocalBus(), small)
+	slow, quick, some, none := n.stream(""), n.stream(""), n.stream("", "b"), n.stream("", "c")
+	for _, s := range []*stream{slow, quick, some, none} {
+		s.want()
+	}
+	n.store("a", "b", "a")
+	quick.want("a", "b", "a")
+	some.want("b")
+	n.store("b", "b", "a", "b", "a", "b", "a") // the ring keeps the last four: b a b a
+	slow.want("missed 6", "b", "a", "b", "a")
+	quick.want("missed 3", "b", "a", "b", "a")
+	some.want("missed 2", "b", "b")
+	none.want() // nothing that it would have shown
+	n.store("c")
+	none.want("c")
+	late := n.stream("", "b")
+	n.store("b", "b", "b", "b", "b")
+	late.want("missed 1", "b", "b", "b", "b")
+	slow.want("missed 2", "b", "b", "b", "b")
+}
+
+func TestTheRingIsBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, NewLocalBus(), func(c *Config) { c.RingBytes = 64 << 10 })
+	s := n.stream("")
+	for range 100 {
+		n.Stored(project, func(yield func(string, []byte) bool) {
+			yield("large", []byte(`{"name":"large","props":"`+strings.Repeat("x", 10<<10)+`"}`))
+		})
+	}
+	s.topic.mu.RLock()
+	kept, bytes := len(s.topic.ring.entries), s.topic.ring.bytes
+	s.topic.mu.RUnlock()
+	if bytes > 64<<10 || kept == 0 || kept > 6 {
+		t.Errorf("%d events of %d bytes are kept", kept, bytes)
+	}
+	s.want(append([]string{fmt.Sprint("missed ", 100-kept)}, repeat("large", kept)...)...)
+}
+
+func TestAResumedStreamRepeatsNothingAndLeavesNothingOut(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, NewLocalBus(), small)
+	first := n.stream("")
+	n.store("a", "b")
+	at := first.want("a", "b")
+	n.store("c", "d")
+	n.stream(at).want("c", "d")
+	n.stream(at, "d").want("d")
+	n.store("e", "f", "g")
+	again := n.stream(at)
+	again.want("missed 1", "d", "e", "f", "g")
+	n.stream(at, "g").want("missed some", "g") // whether a "g" was among what left, nobody can tell
+	n.store("h")
+	end := again.want("h")
+	n.stream(end).want()
+
+	// A cursor that was made up does no harm.
+	c := cursor{at: time.Now(), positions: []position{{origin: 7, seq: 1 << 60}, {origin: again.topic.own, seq: 1 << 60}}}
+	made := n.stream(string(c.append(nil)))
+	made.want("missed some")
+	n.store("i")
+	made.want() // it says it has seen that
+}
+
+func TestStoringCostsNothingWhileNobodyListens(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, NewLocalBus(), func(c *Config) { c.Linger = time.Millisecond })
+	asked := false
+	look := func(func(string, []byte) bool) { asked = true }
+	n.Stored(project, look)
+	s, err := n.subscribe(auth.WithPrincipal(t.Context(), &auth.Principal{}), uuid.New(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Stored(project, look)
+	if asked {
+		t.Error("the events of a project were read that nobody listens to")
+	}
+	n.unsubscribe(s)
+	eventually(t, "the topic is let go", func() bool { return n.topicCount.Load() == 0 })
+}
+
+// lossy is a bus that loses messages while it is told to.
+type lossy struct {
+	*LocalBus
+	mu   sync.Mutex
+	away bool
+	gone int // messages with events
+	lost []func()
+}
+
+func (b *lossy) Publish(ctx context.Context, channel string, message []byte) error {
+	b.mu.Lock()
+	away := b.away
+	if m, err := decodeMessage(message); away && err == nil && len(m.events) > 0 {
+		b.gone++
+	}
+	b.mu.Unlock()
+	if away {
+		return errors.New("the bus is away")
+	}
+	return b.LocalBus.Publish(ctx, channel, message)
+}
+
+func (b *lossy) dropped() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.gone
+}
+
+func (b *lossy) Subscribe(channel string, receive func([]byte), lost func()) func() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lost = append(b.lost, lost)
+	return b.LocalBus.Subscribe(channel, receive, lost)
+}
+
+// set ends or begins the loss; at its end every subscriber is told, as after a reconnect, if tell says so.
+func (b *lossy) set(away, tell bool) {
+	b.mu.Lock()
+	b.away = away
+	lost := slices.Clone(b.lost)
+	b.mu.Unlock()
+	if tell {
+		for _, f := range lost {
+			f()
+		}
+	}
+}
+
+// acquainted returns two nodes of which the first listens and the second knows.
+func acquainted(t *testing.T, bus Bus) (a, b *node, s *stream) {
+	t.Helper()
+	a, b = newNode(t, bus), newNode(t, bus)
+	s = a.stream("")
+	s.want()
+	b.awaitWanted(a)
+	return a, b, s
+}
+
+// awaitWanted waits until the node knows that the other one listens, and that one knows how far the node has come.
+func (n *node) awaitWanted(by *node) {
+	n.t.Helper()
+	eventually(n.t, "the nodes find each other", func() bool {
+		here, there := n.current(), by.current()
+		if here == nil {
+			return false
+		}
+		there.mu.RLock()
+		defer there.mu.RUnlock()
+		return there.origin(here.own) != nil
+	})
+}
+
+func (n *node) current() *topic {
+	n.Hub.mu.RLock()
+	defer n.Hub.mu.RUnlock()
+	return n.topics[project]
+}
+
+// eventually waits until something is so.
+func eventually(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	deadline := time.After(15 * time.Second)
+	for !so() {
+		select {
+		case <-deadline:
+			t.Fatalf("it never happens that %s", what)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func TestWhatIsLostBetweenNodesIsCounted(t *testing.T) {
+	t.Parallel()
+	bus := &lossy{LocalBus: NewLocalBus()}
+	_, b, s := acquainted(t, bus)
+	b.store("a")
+	s.await("a")
+	bus.set(true, false)
+	b.store("b", "b", "b")
+	eventually(t, "the events are lost", func() bool { return bus.dropped() == 1 })
+	bus.set(false, false)
+	s.await("missed 3") // before any further event: nodes say how far they are
+	b.store("c")
+	s.await("c")
+}
+
+func TestAReconnectOfTheBusIsTold(t *testing.T) {
+	t.Parallel()
+	bus := &lossy{LocalBus: NewLocalBus()}
+	a, b, s := acquainted(t, bus)
+	b.store("a")
+	s.await("a")
+	bus.set(false, true)
+	s.await("missed some")
+	b.awaitWanted(a)
+	b.store("c")
+	s.await("c")
+}
+
+// On each node the events of both come in an order of their own. A cursor of one must still mean the same on the other.
+func TestACursorMeansTheSameOnEveryNode(t *testing.T) {
+	t.Parallel()
+	bus := NewLocalBus()
+	a, b, onA := acquainted(t, bus)
+	onB := b.stream("")
+	a.awaitWanted(b)
+	want := []string{"a1", "b1", "a2", "b2"}
+	a.store("a1")
+	b.store("b1")
+	a.store("a2")
+	b.store("b2")
+	onA.await(want...)
+	onB.await(want...)
+
+	for _, from := range []*node{a, b} {
+		other := b
+		if from == b {
+			other = a
+		}
+		// From every place on one node: what it has shown and what the other then shows is everything, once.
+		all := from.stream(string((&cursor{at: time.Now()}).append(nil)))
+		frames, _ := all.next(nil, 10)
+		var seen []string
+		for _, f := range frames {
+			if f.kind == kindEvent {
+				seen = append(seen, eventName(t, f))
+			}
+			if f.kind == kindHello {
+				continue
+			}
+			rest, _ := other.stream(string(f.cursor)).read()
+			both := slices.Concat(seen, rest)
+			slices.Sort(both)
+			if !slices.Equal(both, []string{"a1", "a2", "b1", "b2"}) {
+				t.Errorf("%q here and %q there", seen, rest)
+			}
+			// And half-way through catching up there, back again.
+			half, _ := other.stream(string(f.cursor)).next(nil, 2)
+			if last := half[len(half)-1]; last.kind == kindEvent {
+				rest, _ := from.stream(string(last.cursor)).read()
+				both := append(slices.Concat(seen, rest), eventName(t, last))
+				slices.Sort(both)
+				if !slices.Equal(both, []string{"a1", "a2", "b1", "b2"}) {
+					t.Errorf("%q here, %q there and %q here again", seen, eventName(t, last), rest)
+				}
+			}
+		}
+		if len(seen) != 4 {
+			t.Errorf("only %q came", seen)
+		}
+	}
+}
+
+func eventName(t *testing.T, f frame) string {
+	t.Helper()
+	var e struct{ Name string }
+	if err := json.Unmarshal(f.event, &e); err != nil {
+		t.Fatal(err)
+	}
+	return e.Name
+}
+
+func TestATicketThatWasUsedOnOneNodeIsUsedOnAll(t *testing.T) {
+	t.Parallel()
+	bus := NewLocalBus()
+	a, b := newNode(t, bus), newNode(t, bus)
+	ticket, _, err := a.tickets.issue(&auth.Principal{Kind: auth.KindAPIKey, KeyID: "k"}, project)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Ticket(t.Context(), ticket, project.String()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other node hears of it", func() bool {
+		b.tickets.mu.Lock()
+		defer b.tickets.mu.Unlock()
+		return len(b.tickets.used) == 1
+	})
+	if _, err := b.Ticket(t.Context(), ticket, project.String()); !problem.Is(err, problem.CodeInvalidTicket) {
+		t.Errorf("the other node takes it again: %v", err)
+	}
+}
+
+func TestAnUnreachableDatabaseEndsNoStream(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, NewLocalBus())
+	s := n.stream("")
+	for _, tc := range []struct {
+		err  error
+		ends bool
+	}{
+		{errors.New("no connection"), false}, {problem.Unavailable(nil), false}, {nil, false},
+		{problem.New(problem.CodeSessionEnded, "over"), true},
+	} {
+		n.mu.Lock()
+		n.refusal = tc.err
+		n.mu.Unlock()
+		n.recheck(t.Context())
+		if ends := len(s.ended) == 1; ends != tc.ends {
+			t.Errorf("%v: ends: %t, want %t", tc.err, ends, tc.ends)
+		}
+	}
+}
+
+// A reader that stops in the middle must not stop anybody else, however much is stored.
+func TestReadersAndWritersAtOnce(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, NewLocalBus(), func(c *Config) { c.RingEvents = 64 })
+	const writers, each, readers = 4, 500, 8
+	stopped := n.stream("")
+	var wg sync.WaitGroup
+	totals := make([]int64, readers)
+	for r := range readers {
+		s := n.stream("")
+		wg.Go(func() {
+			until := time.After(30 * time.Second)
+			for totals[r] < writers*each {
+				frames, wake := s.next(nil, 16)
+				for _, f := range frames {
+					switch f.kind {
+					case kindEvent:
+						totals[r]++
+					case kindMissed:
+						totals[r] += f.count
+					case kindHello, kindPosition, kindEnd:
+					}
+				}
+				if wake != nil {
+					select {
+					case <-wake:
+					case <-until:
+						return
+					}
+				}
+			}
+		})
+	}
+	for range writers {
+		wg.Go(func() {
+			for range each {
+				n.store("a")
+			}
+		})
+	}
+	wg.Wait()
+	for r, total := range totals {
+		if total != writers*each {
+			t.Errorf("reader %d knows of %d events, want %d", r, total, writers*each)
+		}
+	}
+	stopped.want(append([]string{fmt.Sprint("missed ", writers*each-64)}, repeat("a", 64)...)...)
+}
+
+func FuzzDecodeCursor(f *testing.F) {
+	f.Add("")
+	f.Add(string((&cursor{at: time.Now(), positions: []position{{1, 2}, {3, 1 << 63}}}).append(nil)))
+	f.Fuzz(func(t *testing.T, s string) {
+		c, err := decodeCursor(s)
+		if err != nil {
+			return
+		}
+		again, err := decodeCursor(string(c.append(nil)))
+		if err != nil || !again.at.Equal(c.at) || !slices.Equal(again.positions, c.positions) {
+			t.Errorf("%q: %+v, again %+v, %v", s, c, again, err)
+		}
+		if _, err := json.Marshal(c.at); err != nil {
+			t.Errorf("%q: %v", s, err)
+		}
+	})
+}
+
+func FuzzTicket(f *testing.F) {
+	tickets, err := newTickets([][]byte{secret}, time.Now)
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, _, err := tickets.issue(&auth.Principal{Kind: auth.KindAPIKey, KeyID: "k"}, project)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add("")
+	f.Fuzz(func(t *testing.T, s string) {
+		if _, _, err := tickets.open(s, project); err == nil && s != good {
+			t.Errorf("%q was never issued", s)
+		}
+	})
+}
+
+func FuzzDecodeMessage(f *testing.F) {
+	f.Add((&message{origin: 1, first: 2, events: []event{{"a", []byte("{}")}}}).encode())
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := decodeMessage(b)
+		if err != nil {
+			return
+		}
+		if again, err := decodeMessage(m.encode()); err != nil || len(again.events) != len(m.events) {
+			t.Errorf("%x: %v", b, err)
+		}
+	})
+}

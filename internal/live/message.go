@@ -1,0 +1,92 @@
+package live
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/google/uuid"
+)
+
+// event is a stored event on its way: its name, which filters ask for, and its JSON.
+type event struct {
+	name string
+	json []byte
+}
+
+// message is consecutive events of one origin, numbered from first on. Without events it says how far the origin has
+// come, so that whoever missed the last ones finds out.
+type message struct {
+	origin uint64
+	first  uint64
+	events []event
+}
+
+const (
+	messageVersion = 1
+	messageHead    = 1 + 8 + 8
+	controlChannel = "nimbus.live"
+	// maxMessageBytes is about how much of a large batch one message carries.
+	maxMessageBytes = 1 << 20
+)
+
+func channelOf(project uuid.UUID) string { return controlChannel + "." + project.String() }
+
+func (m *message) encode() []byte {
+	size := messageHead
+	for k := range m.events {
+		size += len(m.events[k].name) + len(m.events[k].json) + 8
+	}
+	b := make([]byte, 0, size)
+	b = append(b, messageVersion)
+	b = binary.BigEndian.AppendUint64(b, m.origin)
+	b = binary.BigEndian.AppendUint64(b, m.first)
+	for k := range m.events {
+		b = binary.AppendUvarint(b, uint64(len(m.events[k].name)))
+		b = append(b, m.events[k].name...)
+		b = binary.AppendUvarint(b, uint64(len(m.events[k].json)))
+		b = append(b, m.events[k].json...)
+	}
+	return b
+}
+
+var errMessage = errors.New("not a message of the live stream, or of another version")
+
+// decodeMessage reads a message; its events share the memory of b.
+func decodeMessage(b []byte) (*message, error) {
+	if len(b) < messageHead || b[0] != messageVersion {
+		return nil, errMessage
+	}
+	m := &message{origin: binary.BigEndian.Uint64(b[1:]), first: binary.BigEndian.Uint64(b[9:])}
+	if m.origin == 0 || m.first == 0 {
+		return nil, errMessage
+	}
+	for b = b[messageHead:]; len(b) > 0; {
+		name, rest, ok := cut(b)
+		if !ok {
+			return nil, errMessage
+		}
+		json, rest, ok := cut(rest)
+		if !ok {
+			return nil, errMessage
+		}
+		m.events = append(m.events, event{string(name), json})
+		b = rest
+	}
+	return m, nil
+}
+
+// cut takes bytes that follow their number.
+func cut(b []byte) (part, rest []byte, ok bool) {
+	size, n := binary.Uvarint(b)
+	if n <= 0 || size > uint64(len(b)-n) {
+		return nil, nil, false
+	}
+	return b[n : n+int(size)], b[n+int(size):], true
+}
+
+// control is what nodes tell each other beside events.
+type control struct {
+	Node uint64      `json:"node"`           // who says it
+	Want []uuid.UUID `json:"want,omitempty"` // projects somebody listens to there
+	Used []spent     `json:"used,omitempty"` // tickets that were used there
+}

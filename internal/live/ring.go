@@ -1,0 +1,121 @@
+package live
+
+import (
+	"slices"
+	"strings"
+)
+
+// entry is an event in the ring, or a gap where some are missing.
+type entry struct {
+	name   string
+	origin uint64 // 0 for a gap of unknown size
+	seq    uint64 // of the event, or of the last one missing
+	frame  frame
+	gap    bool
+	count  int64 // of a gap: how many are missing, when that is known
+}
+
+// ring is the newest events of a project, in the order in which they came to this node. Every stream of the project
+// reads from it at a pace of its own, so it is also the buffer of each: who falls behind its tail has missed something.
+type ring struct {
+	entries []entry
+	tail    uint64 // place of the first entry; places are numbered without end
+	bytes   int
+	groups  map[string]*group
+}
+
+func (r *ring) head() uint64 { return r.tail + uint64(len(r.entries)) }
+
+func (r *ring) push(e entry) {
+	r.entries = append(r.entries, e)
+	r.bytes += e.size()
+}
+
+// evict drops the oldest entry.
+func (r *ring) evict() entry {
+	e := r.entries[0]
+	r.entries[0] = entry{} // lets go of its memory before append moves the others
+	r.entries = r.entries[1:]
+	r.tail++
+	r.bytes -= e.size()
+	for _, g := range r.groups {
+		g.gone.add(g, &e)
+	}
+	return e
+}
+
+func (e *entry) size() int { return len(e.frame.sse) + len(e.name) + 128 }
+
+// tally counts what a stream shows of the entries up to some place.
+type tally struct {
+	events  int64
+	unknown int64 // gaps of which it is not known how many of the events missing the stream would have shown
+}
+
+func (t *tally) add(g *group, e *entry) {
+	switch {
+	case e.gap && e.origin != 0 && g.names == nil:
+		t.events += e.count
+	case e.gap:
+		t.unknown++
+	case g.shows(e):
+		t.events++
+	}
+}
+
+// group is the streams of a project with one filter. It counts what left the ring, so that a stream that fell behind
+// is told exactly how many of its events it missed, although nobody can look at them any more.
+type group struct {
+	key     string
+	names   map[string]struct{} // nil: all
+	streams int
+	gone    tally
+}
+
+func (g *group) shows(e *entry) bool {
+	if g.names == nil {
+		return true
+	}
+	_, ok := g.names[e.name]
+	return ok
+}
+
+// join returns the group of a filter, for one more stream.
+func (r *ring) join(names []string) *group {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	key := strings.Join(names, "\x00")
+	g := r.groups[key]
+	if g == nil {
+		g = &group{key: key}
+		if len(names) > 0 {
+			g.names = make(map[string]struct{}, len(names))
+			for _, n := range names {
+				g.names[n] = struct{}{}
+			}
+		}
+		if r.groups == nil {
+			r.groups = make(map[string]*group)
+		}
+		r.groups[key] = g
+	}
+	g.streams++
+	return g
+}
+
+func (r *ring) leave(g *group) {
+	if g.streams--; g.streams == 0 {
+		delete(r.groups, g.key)
+	}
+}
+
+// upTo counts what the group shows before a place.
+func (r *ring) upTo(g *group, place uint64) tally {
+	t := g.gone
+	if g.names == nil && place == r.tail {
+		return t
+	}
+	for k := range r.entries[:place-r.tail] {
+		t.add(g, &r.entries[k])
+	}
+	return t
+}

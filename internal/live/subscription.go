@@ -1,0 +1,242 @@
+package live
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/internal/auth"
+)
+
+// Subscription is one stream: its place in the ring of a project. Only its own goroutine uses it.
+type Subscription struct {
+	topic *topic
+	group *group
+	shard *shard
+	place uint64
+	done  tally   // what it would have shown, up to its place
+	back  *cursor // while it catches up after a reconnect: what it has seen; else nil
+	last  []byte  // the cursor at its place
+	first []frame // what it is told before anything else
+
+	caller *caller
+	ended  chan end // has room for one
+}
+
+// caller is everybody who listens to a project with the same credentials: they are checked together.
+type caller struct {
+	principal *auth.Principal
+	project   uuid.UUID
+	streams   map[*Subscription]struct{}
+}
+
+// end is why a stream ends.
+type end struct {
+	code   int
+	reason string
+}
+
+// The codes of an end, which are those of the closed WebSocket too.
+const (
+	codeGoingAway       = 1001
+	codeUnauthenticated = 4401
+	codeNotFound        = 4404
+)
+
+// finish asks the stream to end. The first reason counts.
+func (s *Subscription) finish(e end) {
+	select {
+	case s.ended <- e:
+	default:
+	}
+}
+
+// join makes a subscription that starts behind the cursor, or now.
+func (t *topic) join(names []string, c *cursor) *Subscription {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := &Subscription{topic: t, group: t.ring.join(names), ended: make(chan end, 1), place: t.ring.head()}
+	t.streams++
+	s.shard = t.shard()
+	if c == nil {
+		s.last = t.here()
+		s.first = []frame{{kind: kindHello, cursor: s.last}}
+	} else {
+		s.resume(c)
+	}
+	s.done = t.ring.upTo(s.group, s.place)
+	return s
+}
+
+// resume goes back to where the ring begins and leaves out what the cursor has behind it.
+func (s *Subscription) resume(c *cursor) {
+	t := s.topic
+	s.first = []frame{{kind: kindHello, cursor: c.append(nil)}}
+	var missed int64
+	known := true
+	for _, p := range c.positions {
+		known = known && t.origin(p.origin) != nil
+	}
+	back := &cursor{at: c.at, positions: c.positions}
+	for k := range t.origins {
+		o := &t.origins[k]
+		switch p := c.find(o.origin); {
+		case p == nil:
+			known = known && o.floor == 0
+		case p.seq < o.floor:
+			missed += int64(o.floor - p.seq)
+		}
+	}
+	if !known { // what nobody knows here any more is of no use to the next cursor
+		back.positions = nil
+		for _, p := range c.positions {
+			if t.origin(p.origin) != nil {
+				back.positions = append(back.positions, p)
+			}
+		}
+	}
+	for k := range t.origins {
+		back.advance(t.origins[k].origin, t.origins[k].floor)
+	}
+	s.place, s.back, s.last = t.ring.tail, back, back.append(nil)
+	if missed > 0 || !known {
+		s.first = append(s.first, frame{kind: kindMissed, cursor: s.last, since: c.at, count: missed, known: known && s.group.names == nil})
+	}
+	s.settle()
+}
+
+// settle ends catching up once everything the stream has seen elsewhere has come here too.
+func (s *Subscription) settle() {
+	if s.back == nil || s.place != s.topic.ring.head() {
+		return
+	}
+	for _, p := range s.back.positions {
+		if o := s.topic.origin(p.origin); o != nil && o.seq < p.seq {
+			return
+		}
+	}
+	s.back = nil
+}
+
+// here is the cursor behind everything that has come.
+func (t *topic) here() []byte {
+	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
+	return c.append(nil)
+}
+
+// next returns the frames that wait, at most so many, or else what is closed when there are more.
+func (s *Subscription) next(frames []frame, most int) ([]frame, <-chan struct{}) {
+	frames = append(frames, s.first...)
+	s.first = nil
+	t := s.topic
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if s.place < t.ring.tail {
+		if f := s.fallBehind(); f.count > 0 || !f.known {
+			frames = append(frames, f)
+		}
+	}
+	for s.place < t.ring.head() && len(frames) < most {
+		e := &t.ring.entries[s.place-t.ring.tail]
+		s.place++
+		s.done.add(s.group, e)
+		if f, ok := s.show(e); ok {
+			frames = append(frames, f)
+		}
+	}
+	s.settle()
+	if len(frames) > 0 {
+		return frames, nil
+	}
+	return nil, *s.shard.wake.Load()
+}
+
+// fallBehind skips what has left the ring before the stream could show it.
+func (s *Subscription) fallBehind() frame {
+	t := s.topic
+	gone := s.group.gone
+	f := frame{kind: kindMissed, since: atOf(s.last), count: gone.events - s.done.events,
+		known: gone.unknown == s.done.unknown && s.back == nil} // of what it has seen elsewhere nobody knows what left
+	s.done, s.place = gone, t.ring.tail
+	c := cursor{at: t.hub.now()}
+	if s.back != nil {
+		c.positions = s.back.positions
+	}
+	for k := range t.origins {
+		c.advance(t.origins[k].origin, t.origins[k].floor)
+	}
+	if s.back != nil {
+		s.back.positions = c.positions
+	}
+	s.last = c.append(nil)
+	f.cursor = s.last
+	return f
+}
+
+// show moves the cursor behind an entry and returns its frame, unless the filter hides it or the stream has seen it.
+func (s *Subscription) show(e *entry) (frame, bool) {
+	f := e.frame
+	count := e.count
+	if s.back != nil {
+		if p := s.back.find(e.origin); p != nil && e.origin != 0 {
+			if e.seq <= p.seq {
+				return frame{}, false
+			}
+			count = min(count, int64(e.seq-p.seq))
+		}
+		if e.origin != 0 {
+			s.back.advance(e.origin, e.seq)
+		}
+		s.back.at = atOf(e.frame.cursor)
+		if !e.gap {
+			f = eventFrame(s.back, e.frame.event)
+		} else {
+			f.cursor = s.back.append(nil)
+		}
+	}
+	since := s.last
+	s.last = f.cursor
+	switch {
+	case e.gap:
+		return frame{kind: kindMissed, cursor: f.cursor, since: atOf(since), count: count,
+			known: e.origin != 0 && s.group.names == nil}, true
+	default:
+		return f, s.group.shows(e)
+	}
+}
+
+// atOf is when a cursor of ours was made.
+func atOf(text []byte) time.Time {
+	c, err := decodeCursor(string(text))
+	if err != nil {
+		return time.Time{}
+	}
+	return c.at
+}
+
+// shard finds room for a stream.
+func (t *topic) shard() *shard {
+	for _, s := range t.shards {
+		if s.streams < shardStreams {
+			s.streams++
+			return s
+		}
+	}
+	s := &shard{streams: 1}
+	wake := make(chan struct{})
+	s.wake.Store(&wake)
+	t.shards = append(t.shards[:len(t.shards):len(t.shards)], s) // run reads the old list
+	return s
+}
+
+// leave ends the subscription.
+func (s *Subscription) leave(now time.Time) {
+	t := s.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ring.leave(s.group)
+	s.shard.streams--
+	if t.streams--; t.streams == 0 {
+		t.left = now
+	}
+}

@@ -1,0 +1,240 @@
+package live
+
+import (
+	"iter"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// topic is a project somebody listens to, on this node or on another one.
+type topic struct {
+	hub     *Hub
+	project uuid.UUID
+	own     uint64 // this node as an origin of the project's events, for as long as the topic lives
+
+	mu          sync.RWMutex
+	seq         uint64    // of the newest event stored by this node
+	wantedUntil time.Time // by other nodes
+	streams     int       // on this node
+	left        time.Time // when the last of them ended
+	stop        func()    // the subscription to the bus; nil while nobody has listened here lately
+	origins     []origin  // the first is this node
+	ring        ring
+
+	appended chan struct{} // wakes run
+	closed   chan struct{}
+	shards   []*shard
+}
+
+// origin is what this node has of the events of an origin: those after floor, up to seq, are in the ring.
+type origin struct {
+	position
+	floor uint64
+	heard time.Time
+}
+
+// shard is some of the streams of a topic. They are woken shard by shard, and others run in between: ten thousand
+// readers woken at once would keep the processors from ingestion until each has had its turn.
+type shard struct {
+	streams int
+	wake    atomic.Pointer[chan struct{}]
+}
+
+const shardStreams = 128
+
+func newTopic(h *Hub, project uuid.UUID) *topic {
+	t := &topic{hub: h, project: project, own: newOrigin(), appended: make(chan struct{}, 1), closed: make(chan struct{})}
+	go t.run()
+	return t
+}
+
+// newOrigin is random: an origin that came back with its old name and numbers from 1 would be taken for its own past.
+func newOrigin() uint64 {
+	for {
+		if id := rand.Uint64(); id != 0 {
+			return id
+		}
+	}
+}
+
+// run wakes the streams, so that whoever stores events does not have to.
+func (t *topic) run() {
+	for {
+		select {
+		case <-t.closed:
+			return
+		case <-t.appended:
+		}
+		t.mu.RLock()
+		shards := t.shards
+		t.mu.RUnlock()
+		for _, s := range shards {
+			next := make(chan struct{})
+			close(*s.wake.Swap(&next))
+			runtime.Gosched()
+		}
+	}
+}
+
+// publish numbers events that this node has stored, and hands them to its streams and to the nodes that want them.
+func (t *topic) publish(stored iter.Seq2[string, []byte]) {
+	var events []event
+	for name, json := range stored {
+		events = append(events, event{strings.Clone(name), json}) // the name is part of the request's body
+	}
+	if len(events) == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m := &message{origin: t.own, first: t.seq + 1, events: events}
+	t.seq += uint64(len(events))
+	if t.stop != nil {
+		t.append(m)
+	}
+	if t.wantedUntil.After(time.Now()) {
+		t.send(m)
+	}
+}
+
+// send queues a message for the other nodes, a large one in parts. Under the lock: their order is that of the numbers.
+func (t *topic) send(m *message) {
+	for {
+		n, bytes := 0, 0
+		for n < len(m.events) && (n == 0 || bytes < maxMessageBytes) {
+			bytes += len(m.events[n].json)
+			n++
+		}
+		t.hub.post(channelOf(t.project), (&message{origin: m.origin, first: m.first, events: m.events[:n]}).encode())
+		if n == len(m.events) {
+			return
+		}
+		m = &message{origin: m.origin, first: m.first + uint64(n), events: m.events[n:]}
+	}
+}
+
+// receive takes a message of another node.
+func (t *topic) receive(b []byte) {
+	m, err := decodeMessage(b)
+	if err != nil {
+		t.hub.log.Warn("a message of the live stream cannot be read", "project_id", t.project, "error", err)
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m.origin != t.own && t.stop != nil {
+		t.append(m)
+	}
+}
+
+// append puts a message into the ring. What an origin sent that did not come becomes a gap.
+func (t *topic) append(m *message) {
+	o := t.origin(m.origin)
+	if o == nil {
+		t.origins = append(t.origins, origin{position: position{m.origin, m.first - 1}, floor: m.first - 1})
+		o = &t.origins[len(t.origins)-1]
+	}
+	o.heard = time.Now()
+	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
+	if m.first > o.seq+1 {
+		missing := m.first - o.seq - 1
+		o.seq = m.first - 1
+		c.advance(o.origin, o.seq)
+		t.ring.push(entry{origin: o.origin, seq: o.seq, gap: true, count: int64(missing), frame: frame{cursor: c.append(nil)}})
+	}
+	for k := range m.events {
+		seq := m.first + uint64(k)
+		if seq <= o.seq {
+			continue // it came before
+		}
+		o.seq = seq
+		c.advance(o.origin, seq)
+		e := &m.events[k]
+		t.ring.push(entry{name: e.name, origin: o.origin, seq: seq, frame: eventFrame(&c, e.json)})
+	}
+	t.trim()
+	t.signal()
+}
+
+// lose notes that messages of other nodes may be missing, without anybody knowing how many.
+func (t *topic) lose() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stop == nil {
+		return
+	}
+	t.origins = t.origins[:1] // the others begin anew with what comes next
+	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
+	t.ring.push(entry{gap: true, frame: frame{cursor: c.append(nil)}})
+	t.trim()
+	t.signal()
+}
+
+func (t *topic) trim() {
+	limit := t.hub.ringBytes()
+	for len(t.ring.entries) > t.hub.cfg.RingEvents || t.ring.bytes > limit && len(t.ring.entries) > 1 {
+		e := t.ring.evict()
+		if o := t.origin(e.origin); o != nil {
+			o.floor = max(o.floor, e.seq)
+		}
+	}
+}
+
+func (t *topic) signal() {
+	select {
+	case t.appended <- struct{}{}:
+	default: // run has not come round since the last time; it will find this too
+	}
+}
+
+func (t *topic) origin(id uint64) *origin {
+	for k := range t.origins {
+		if t.origins[k].origin == id {
+			return &t.origins[k]
+		}
+	}
+	return nil
+}
+
+// positions appends where the origins are.
+func (t *topic) positions(dst []position) []position {
+	for k := range t.origins {
+		if len(dst) < maxOrigins {
+			dst = append(dst, t.origins[k].position)
+		}
+	}
+	return dst
+}
+
+// listen begins to keep events, for the first stream. Events of other nodes come from when they hear of it.
+func (t *topic) listen(bus Bus) {
+	t.origins = []origin{{position: position{t.own, t.seq}, floor: t.seq}}
+	t.stop = bus.Subscribe(channelOf(t.project), t.receive, func() {
+		t.lose()
+		t.hub.want(t.project)
+	})
+}
+
+// rest ends what is not needed any more and reports whether that is everything.
+func (t *topic) rest(now time.Time, linger time.Duration) (stop func(), idle bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stop != nil && t.streams == 0 && now.Sub(t.left) > linger {
+		stop, t.stop = t.stop, nil
+		t.origins, t.ring = nil, ring{}
+	}
+	kept := t.origins[:min(1, len(t.origins))]
+	for k := range t.origins {
+		if k > 0 && now.Sub(t.origins[k].heard) <= linger {
+			kept = append(kept, t.origins[k])
+		}
+	}
+	t.origins = kept
+	return stop, t.stop == nil && now.After(t.wantedUntil)
+}
