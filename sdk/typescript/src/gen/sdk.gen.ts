@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -297,6 +297,55 @@ export const ingestEvents = <ThrowOnError extends boolean = true>(options: Optio
 export const getEvent = <ThrowOnError extends boolean = true>(options: Options<GetEventData, ThrowOnError>) => (options.client ?? client).get<GetEventResponses, GetEventErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/events/{event_id}',
+    ...options
+});
+
+/**
+ * Watch events as they are stored
+ *
+ * Sends every event of the project after its commit, normally within 50 ms. A request that asks for an upgrade to
+ * WebSocket gets one (101), and each text message is a `LiveFrame`; any other request gets the same frames as
+ * Server-Sent Events (200), each with the frame's cursor as its id and the frame's type as its event.
+ *
+ * **Who may call.** Besides the usual headers, for browsers, which cannot set them: a ticket from
+ * `POST /v1/projects/{project_id}/live-tickets` in the query, or, with WebSocket, the subprotocols `nimbus.v1` and
+ * `nimbus.token.<access token>`; the answer chooses `nimbus.v1`. A request with an `Origin` must come from this
+ * server's own or from one that it allows.
+ *
+ * **Going on.** Each frame has a cursor. Sent back as `cursor`, or as `Last-Event-ID`, it makes the stream go on
+ * behind that frame: nothing twice, nothing left out. What is no longer there, and what a slow reader did not
+ * take in time, is told by a `missed` frame; `GET /v1/events` still has it.
+ *
+ * **Its end.** An `end` frame says why; the connection is closed with the same code: 1001 when the server stops
+ * (connect again with the cursor), 4401 when the session or the key has ended, 4404 when the project is not there
+ * or no longer the caller's. A WebSocket client sends nothing (1008 else) and answers pings (else it is cut off).
+ *
+ */
+export const streamEvents = <ThrowOnError extends boolean = true>(options: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>) => (options.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-API-Key', type: 'apiKey' },
+        {
+            in: 'query',
+            name: 'ticket',
+            type: 'apiKey'
+        },
+        { name: 'Sec-WebSocket-Protocol', type: 'apiKey' }
+    ],
+    url: '/v1/projects/{project_id}/live',
+    ...options
+});
+
+/**
+ * Get a ticket for the live stream
+ *
+ * The ticket opens one stream of this project within a minute, with the rights of the caller. It is for browsers,
+ * which cannot send credentials with a WebSocket or an EventSource, and so put it in the URL.
+ *
+ */
+export const createLiveTicket = <ThrowOnError extends boolean = true>(options: Options<CreateLiveTicketData, ThrowOnError>) => (options.client ?? client).post<CreateLiveTicketResponses, CreateLiveTicketErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/projects/{project_id}/live-tickets',
     ...options
 });
 

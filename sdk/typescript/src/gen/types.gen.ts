@@ -358,6 +358,94 @@ export type EventPage = {
     next_cursor: string | null;
 };
 
+export type LiveTicket = {
+    /**
+     * Works once; send it as `?ticket=`.
+     */
+    ticket: string;
+    /**
+     * A minute from now.
+     */
+    expires_at: string;
+};
+
+/**
+ * One message of the live stream; `type` says which. Ignore types that you do not know: there may be more one day.
+ *
+ */
+export type LiveFrame = ({
+    type: 'hello';
+} & LiveHello) | ({
+    type: 'event';
+} & LiveEvent) | ({
+    type: 'missed';
+} & LiveMissed) | ({
+    type: 'position';
+} & LivePosition) | ({
+    type: 'end';
+} & LiveEnd);
+
+/**
+ * Opaque; the stream goes on behind this frame when it is sent back.
+ */
+export type LiveCursor = string;
+
+/**
+ * The first frame. What is stored from now on is sent.
+ */
+export type LiveHello = {
+    type: 'hello';
+    cursor: LiveCursor;
+};
+
+/**
+ * An event that was stored.
+ */
+export type LiveEvent = {
+    type: 'event';
+    cursor: LiveCursor;
+    event: StoredEvent;
+};
+
+/**
+ * Events were left out here, because the reader was slow, or came back too late, or because nodes lost touch.
+ * They are stored: `GET /v1/events` has them.
+ *
+ */
+export type LiveMissed = {
+    type: 'missed';
+    cursor: LiveCursor;
+    /**
+     * How many events of this stream; null when that is not known, and then it may be none.
+     */
+    count: number | null;
+    /**
+     * When the last frame before them was made.
+     */
+    since: string;
+};
+
+/**
+ * Sent now and then when events passed that this stream does not show, so that its cursor stays fresh.
+ */
+export type LivePosition = {
+    type: 'position';
+    cursor: LiveCursor;
+};
+
+/**
+ * The last frame. The WebSocket is closed with the same code.
+ */
+export type LiveEnd = {
+    type: 'end';
+    cursor: LiveCursor;
+    /**
+     * 1001: the server stops; 4401: the session or the key has ended; 4404: no such project, or no longer yours.
+     */
+    code: 1001 | 4401 | 4404;
+    reason: string;
+};
+
 export const Bucket = {
     /**
      * Bucket1m
@@ -1556,7 +1644,7 @@ export type IngestEventsErrors = {
      */
     401: Problem;
     /**
-     * The key is valid but not for this use.
+     * The credentials are valid but not for this use, or not from this origin.
      */
     403: Problem;
     /**
@@ -1629,6 +1717,109 @@ export type GetEventResponses = {
 };
 
 export type GetEventResponse = GetEventResponses[keyof GetEventResponses];
+
+export type StreamEventsData = {
+    body?: never;
+    headers?: {
+        /**
+         * As `cursor`, sent by browsers that reconnect by themselves; it takes precedence.
+         */
+        'Last-Event-ID'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: {
+        /**
+         * Only events of this name; may be repeated.
+         */
+        name?: Array<string>;
+        /**
+         * The cursor of the last frame received; the stream goes on behind it.
+         */
+        cursor?: string;
+        /**
+         * A ticket instead of other credentials.
+         */
+        ticket?: string;
+    };
+    url: '/v1/projects/{project_id}/live';
+};
+
+export type StreamEventsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The credentials are valid but not for this use, or not from this origin.
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type StreamEventsError = StreamEventsErrors[keyof StreamEventsErrors];
+
+export type StreamEventsResponses = {
+    /**
+     * The frames, as Server-Sent Events, until one of both sides ends it.
+     */
+    200: LiveFrame;
+};
+
+export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
+
+export type CreateLiveTicketData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/live-tickets';
+};
+
+export type CreateLiveTicketErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type CreateLiveTicketError = CreateLiveTicketErrors[keyof CreateLiveTicketErrors];
+
+export type CreateLiveTicketResponses = {
+    /**
+     * A ticket.
+     */
+    201: LiveTicket;
+};
+
+export type CreateLiveTicketResponse = CreateLiveTicketResponses[keyof CreateLiveTicketResponses];
 
 export type QueryMetricsData = {
     body?: never;
