@@ -6,8 +6,8 @@ export default defineConfig({
   parser: {
     hooks: {
       operations: {
-        // A question that is too long for a URL is a POST, and still a question: it is cached like one.
-        isQuery: (op) => (isQuestion(op) ? true : undefined),
+        // A question that is too long for a URL is a POST, and still a question: it is cached like one. A stream is none.
+        isQuery: (op) => (isStream(op) ? false : isQuestion(op) ? true : undefined),
         isMutation: (op) => (isQuestion(op) ? false : undefined),
       },
     },
@@ -22,4 +22,8 @@ export default defineConfig({
 
 function isQuestion(op: { method: string; path: string; operationId?: string }): boolean {
   return op.method === 'post' && (op.path.endsWith('/query') || op.path.includes('/query/'));
+}
+
+function isStream(op: { responses?: Record<string, { mediaType?: string } | undefined> }): boolean {
+  return Object.values(op.responses ?? {}).some((response) => response?.mediaType === 'text/event-stream');
 }

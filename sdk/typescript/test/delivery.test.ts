@@ -1,7 +1,7 @@
 // The tracker in Node and the real server.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { createTracker, ingestEvents, NimbusError, signRequests, createClient } from '../src/index.js';
+import { createClient, createTracker, ingestEvents, live, NimbusError, signRequests, type LiveItem } from '../src/index.js';
 import { Nimbus } from './support/processes.js';
 import { eventually, newTenant, stored } from './support/tenant.js';
 
@@ -72,4 +72,38 @@ test('the generated client with signed requests, and its errors with their field
   const { data } = await ingestEvents({ client, body: { project_id: tenant.projectId, events: [{ name: 'n' }] } });
   assert.equal(data.accepted, 1);
   await assert.rejects(ingestEvents({ client, body: { project_id: 'x', events: [{ name: 'n' }] } }), (e) => e instanceof NimbusError && e.status === 422 && 'project_id' in e.byField());
+});
+
+test('the live stream goes on where it was when the server comes back, and ends with its reader', { timeout: 60_000 }, async () => {
+  const tenant = await newTenant(nimbus.url);
+  const tracker = createTracker({ baseUrl: nimbus.url, ...tenant, writeKey: undefined, flushIntervalMs: 1, retryBaseMs: 20 });
+  const seen: LiveItem[] = [];
+  const states: string[] = [];
+  const reader = new AbortController();
+  const reading = (async () => {
+    const { client, projectId } = tenant;
+    for await (const item of live({ client, projectId, names: ['wanted'], signal: reader.signal, retryBaseMs: 20, onState: (state) => states.push(state) })) seen.push(item);
+  })();
+  const events = () => seen.filter((item) => item.type === 'event').map((item) => item.event.props['n']);
+  const open = (times: number) => eventually(() => states.filter((s) => s === 'open').length, (n) => n >= times, 'a connection');
+
+  await open(1);
+  void tracker.track('unwanted');
+  for (let n = 0; n < 3; n++) void tracker.track('wanted', { n });
+  await eventually(events, (all) => all.length === 3, 'the first events');
+  await nimbus.stop();
+  await nimbus.start();
+  await open(2);
+  for (let n = 3; n < 6; n++) void tracker.track('wanted', { n });
+  await eventually(events, (all) => all.length === 6, 'the later events');
+  assert.deepEqual(events(), [0, 1, 2, 3, 4, 5]);
+  assert.deepEqual([...new Set(states)], ['connecting', 'open', 'waiting']);
+  reader.abort();
+  await reading;
+  await tracker.close();
+});
+
+test('a live stream of what is not there is an error, not a retry', async () => {
+  const { client } = await newTenant(nimbus.url);
+  await assert.rejects(live({ client, projectId: crypto.randomUUID() }).next(), (e) => e instanceof NimbusError && e.status === 404);
 });

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.js';
-import { changePassword, createLiveTicket, createProject, createWriteKey, deleteProject, deleteWriteKey, getEvent, getHealth, getMe, getProject, getProjectDeletion, ingestEvents, listEvents, listProjects, listWriteKeys, login, logout, type Options, queryMetrics, refresh, register, rotateKeys, runMetricsQuery, streamEvents, updateProject, updateWriteKey } from '../sdk.gen.js';
-import type { ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StreamEventsData, StreamEventsError, StreamEventsResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
+import { changePassword, createLiveTicket, createProject, createWriteKey, deleteProject, deleteWriteKey, getEvent, getHealth, getMe, getProject, getProjectDeletion, ingestEvents, listEvents, listProjects, listWriteKeys, login, logout, type Options, queryMetrics, refresh, register, rotateKeys, runMetricsQuery, updateProject, updateWriteKey } from '../sdk.gen.js';
+import type { ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
 
 /**
  * Create an account
@@ -536,51 +536,6 @@ export const getEventOptions = (options: Options<GetEventData>) => queryOptions<
         return data;
     },
     queryKey: getEventQueryKey(options)
-});
-
-export const streamEventsInfiniteQueryKey = (options: Options<StreamEventsData, boolean, StreamEventsResponse>): QueryKey<Options<StreamEventsData, boolean, StreamEventsResponse>> => createQueryKey('streamEvents', options, true);
-
-/**
- * Watch events as they are stored
- *
- * Sends every event of the project after its commit, normally within 50 ms. A request that asks for an upgrade to
- * WebSocket gets one (101), and each text message is a `LiveFrame`; any other request gets the same frames as
- * Server-Sent Events (200), each with the frame's cursor as its id and the frame's type as its event.
- *
- * **Who may call.** Besides the usual headers, for browsers, which cannot set them: a ticket from
- * `POST /v1/projects/{project_id}/live-tickets` in the query, or, with WebSocket, the subprotocols `nimbus.v1` and
- * `nimbus.token.<access token>`; the answer chooses `nimbus.v1`. A request with an `Origin` must come from this
- * server's own or from one that it allows.
- *
- * **Going on.** Each frame has a cursor. Sent back as `cursor`, or as `Last-Event-ID`, it makes the stream go on
- * behind that frame: nothing twice, nothing left out. What is no longer there, and what a slow reader did not
- * take in time, is told by a `missed` frame; `GET /v1/events` still has it.
- *
- * **Its end.** An `end` frame says why; the connection is closed with the same code: 1001 when the server stops
- * (connect again with the cursor), 4401 when the session or the key has ended, 4404 when the project is not there
- * or no longer the caller's. A WebSocket client sends nothing (1008 else) and answers pings (else it is cut off).
- *
- */
-export const streamEventsInfiniteOptions = (options: Options<StreamEventsData, boolean, StreamEventsResponse>) => infiniteQueryOptions<StreamEventsResponse, StreamEventsError, InfiniteData<StreamEventsResponse>, QueryKey<Options<StreamEventsData, boolean, StreamEventsResponse>>, string | Pick<QueryKey<Options<StreamEventsData, boolean, StreamEventsResponse>>[0], 'body' | 'headers' | 'path' | 'query'>>(
-// @ts-ignore
-{
-    queryFn: async ({ pageParam, queryKey, signal }) => {
-        // @ts-ignore
-        const page: Pick<QueryKey<Options<StreamEventsData, boolean, StreamEventsResponse>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
-            query: {
-                cursor: pageParam
-            }
-        };
-        const params = createInfiniteParams(queryKey, page);
-        const { data } = await streamEvents({
-            ...options,
-            ...params,
-            signal,
-            throwOnError: true
-        });
-        return data;
-    },
-    queryKey: streamEventsInfiniteQueryKey(options)
 });
 
 /**
