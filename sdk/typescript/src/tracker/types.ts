@@ -68,35 +68,35 @@ export interface Clock {
 
 /** What a tracker is told, in Node and in browsers alike. */
 export interface CommonOptions {
-  /** Most events of one request. Default 500 (browser: 50); at most 10,000. */
+  /** Most events of one request; at most 10,000. Default 500 (browser: 50). */
   maxBatchEvents?: number | undefined;
-  /** Most bytes of one request before compression. Default 524288 (browser: 49152). */
+  /** Most bytes of one request, before compression. Default 524288 (browser: 49152). */
   maxBatchBytes?: number | undefined;
   /** Longest an event waits for company, in milliseconds. Default 1000 (browser: 2000). */
   flushIntervalMs?: number | undefined;
   /** Most events that wait, besides those under way. Default 10000 (browser: 1000). */
   maxQueueEvents?: number | undefined;
-  /** What `track` does when the queue is full: make room, fail, or wait for room. Default `drop-oldest`. */
+  /** What `track` does when the queue is full: `drop-oldest` makes room, `error` fails, `block` waits for room. Default drop-oldest. */
   onFull?: 'drop-oldest' | 'error' | 'block' | undefined;
-  /** Attempts before a batch is given up. Default: no limit, because the queue is bounded. */
+  /** Attempts before a batch is given up; the bounded queue is the limit otherwise. Default Infinity. */
   maxAttempts?: number | undefined;
   /** The longest wait before the first retry, in milliseconds; it doubles with each. Default 500. */
   retryBaseMs?: number | undefined;
-  /** The longest wait of all but the server's own Retry-After. Default 30000. */
+  /** The longest wait before any retry, but for the server's own `Retry-After`. Default 30000. */
   retryMaxMs?: number | undefined;
-  /** Longest wait for an answer, in milliseconds. Default 30000. */
+  /** The longest wait for an answer, in milliseconds. Default 30000. */
   requestTimeoutMs?: number | undefined;
-  /** A larger body is compressed with gzip, where the platform can. Default 1024; `Infinity` never compresses. */
+  /** A larger body is compressed with gzip, where the platform can; `Infinity` never compresses. Default 1024. */
   gzipAboveBytes?: number | undefined;
   /** Called for each event that the server refused, with what is wrong with it. */
   onReject?: ((event: Event, errors: EventError[]) => void) | undefined;
-  /** Called for each event that was given up. */
+  /** Called for each event that was given up, with the reason. */
   onDrop?: ((event: Event, reason: DropReason) => void) | undefined;
-  /** Told about retries and losses. Default: nobody. */
+  /** Told about retries and losses; `console` fits. */
   logger?: Logger | undefined;
-  /** Instead of the global `fetch`. */
+  /** Instead of the global `fetch`; a recording one is in `@nimbus-analytics/sdk/testing`. */
   fetch?: typeof fetch | undefined;
-  /** Instead of the real time. */
+  /** Instead of the real time; one moved by hand is in `@nimbus-analytics/sdk/testing`. */
   clock?: Clock | undefined;
   /** Instead of `Math.random`, for the jitter. */
   random?: (() => number) | undefined;

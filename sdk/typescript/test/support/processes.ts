@@ -1,6 +1,6 @@
-// The programs the tests run against, built from the sources and ended with the tests.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+// The programs the tests run against; they end with the tests.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,16 +9,11 @@ import { fileURLToPath } from 'node:url';
 /** The root of the repository, seen from the compiled tests. */
 export const root = fileURLToPath(new URL('../../../../../', import.meta.url));
 
-/** Builds a command of the repository; the Go build cache makes the second time quick. */
-export function build(what: string, name: string): string {
-  const out = join(root, 'build', name);
-  mkdirSync(join(root, 'build'), { recursive: true });
-  execFileSync('go', ['build', '-o', out, what], { cwd: root, env: { ...process.env, CGO_ENABLED: '0' }, stdio: ['ignore', 'inherit', 'inherit'] });
-  return out;
-}
+/** A program that scripts/test-build.mjs has built. */
+const program = (name: string): string => join(root, 'sdk', 'typescript', 'dist-test', 'bin', name);
 
 /** Waits for the line of a program's output that matches. */
-async function lineOf(child: ChildProcess, stream: 'stdout' | 'stderr', pattern: RegExp): Promise<string> {
+export async function lineOf(child: ChildProcess, stream: 'stdout' | 'stderr', pattern: RegExp): Promise<string> {
   const seen: string[] = [];
   const lines = createInterface({ input: child[stream] as NodeJS.ReadableStream });
   return new Promise((resolve, reject) => {
@@ -34,22 +29,15 @@ async function lineOf(child: ChildProcess, stream: 'stdout' | 'stderr', pattern:
 
 /** Starts the misbehaving server; `stop` ends it. */
 export async function startMisbehaving(): Promise<{ url: string; stop: () => void }> {
-  const child = spawn(build('./internal/sdktest/cmd', `sdktest-${process.pid}`), ['-until-eof'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(program('sdktest'), ['-until-eof'], { stdio: ['pipe', 'pipe', 'inherit'] });
   const url = await lineOf(child, 'stdout', /^(http:.*)$/);
-  return {
-    url,
-    stop: () => {
-      child.stdin.end();
-      rmSync(child.spawnfile, { force: true });
-    },
-  };
+  return { url, stop: () => child.stdin.end() };
 }
 
 /** A Nimbus with a database of its own. */
 export class Nimbus {
   private child: ChildProcess | undefined;
   private readonly dir = mkdtempSync(join(tmpdir(), 'nimbus-ts-'));
-  private readonly binary = build('./cmd/nimbus', `nimbus-${process.pid}`);
   private port = 0;
 
   get url(): string {
@@ -65,7 +53,7 @@ export class Nimbus {
       NIMBUS_BCRYPT_COST: '4',
       NIMBUS_DATA_DIR: join(this.dir, 'data'),
     };
-    const child = spawn(this.binary, ['serve'], { cwd: this.dir, env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(program('nimbus'), ['serve'], { cwd: this.dir, env, stdio: ['ignore', 'ignore', 'pipe'] });
     this.child = child;
     this.port = Number(await lineOf(child, 'stderr', /127\.0\.0\.1:(\d+)/));
   }
@@ -82,6 +70,5 @@ export class Nimbus {
   async remove(): Promise<void> {
     await this.stop();
     rmSync(this.dir, { recursive: true, force: true });
-    rmSync(this.binary, { force: true });
   }
 }
