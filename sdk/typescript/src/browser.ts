@@ -31,20 +31,20 @@ export interface BrowserTrackerOptions extends CommonOptions {
 /** The tracker of a page. Every event gets the ids of the person, and the prop `session_id`. */
 export interface BrowserTracker<Events extends EventMap = EventMap> extends Tracker<Events> {
   /** Tracks a `page_view` with `page`, `url`, `title`, `referrer` and the `utm_` parameters; for pages tracked by hand. */
-  page(props?: Record<string, unknown>): Promise<void>;
+  page: (props?: Record<string, unknown>) => Promise<void>;
   /** Says who the person is; later events carry the id, also after a reload. Tracks `identify` with the traits. */
-  identify(userId: string, traits?: Record<string, unknown>): Promise<void>;
+  identify: (userId: string, traits?: Record<string, unknown>) => Promise<void>;
   /** Forgets the person and begins a new session: for logging out. */
-  reset(): void;
+  reset: () => void;
   /** Stops tracking, forgets every id and every waiting event; lasts until `optIn`. */
-  optOut(): void;
-  optIn(): void;
+  optOut: () => void;
+  optIn: () => void;
 }
 
 /** Makes the tracker of a page; one per page is enough. */
 export function createBrowserTracker<Events extends EventMap = EventMap>(options: BrowserTrackerOptions): BrowserTracker<Events> {
   const { baseUrl, projectId, writeKey, pageViews = true, cookieless, respectPrivacySignals = true, sessionTimeoutMs = 1_800_000, ...rest } = options;
-  const now = rest.clock?.now ?? Date.now;
+  const now = (): number => rest.clock?.now() ?? Date.now();
   const prefix = `nimbus.${projectId}.`;
 
   // The browser's storage may be full, forbidden or cleared at any time; then the page's own memory has to do.
@@ -137,7 +137,9 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
       };
     }
     on(window, 'popstate', moved);
-    on(window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && page());
+    on(window, 'pageshow', (event) => {
+      if ((event as PageTransitionEvent).persisted) void page();
+    });
     // A page that is rendered ahead has not been viewed. Calls kept from before the script was there come first.
     if ((document as Document & { prerendering?: boolean }).prerendering) on(document, 'prerenderingchange', moved);
     else queueMicrotask(moved);
@@ -174,5 +176,5 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     },
     stats: core.stats,
   };
-  return tracker as unknown as BrowserTracker<Events>;
+  return tracker;
 }

@@ -31,15 +31,15 @@ export interface TrackerOptions extends CommonOptions {
  * Give the type of your events to have names and props checked: `createTracker<{ signed_up: { plan: string } }>(…)`.
  */
 export function createTracker<Events extends EventMap = EventMap>(options: TrackerOptions): Tracker<Events> {
-  const { baseUrl, keyId, secret, writeKey, ...rest } = options;
+  const { baseUrl, secret, writeKey, signal } = options;
   if (!writeKey === !secret) {
     throw new TypeError('createTracker needs either a writeKey, or a secret (with a keyId, to sign)');
   }
-  const core = createCore({ ...rest, check: fault, url: `${baseUrl.replace(/\/+$/, '')}/v1/events`, credentials: credentialsOf(options) });
+  const core = createCore({ ...options, check: fault, url: `${baseUrl.replace(/\/+$/, '')}/v1/events`, credentials: credentialsOf(options) });
   const abort = (): void => void core.close({ timeoutMs: 0 });
-  if (options.signal?.aborted) abort();
-  options.signal?.addEventListener('abort', abort);
-  return core as unknown as Tracker<Events>;
+  if (signal?.aborted) abort();
+  signal?.addEventListener('abort', abort);
+  return core;
 }
 
 function credentialsOf({ keyId, secret = '', writeKey, clock }: TrackerOptions): Credentials {

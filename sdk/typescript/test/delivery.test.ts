@@ -30,8 +30,8 @@ test('every tracked event arrives exactly once though the server is killed under
   const ticking = setInterval(() => {
     for (let k = 0; k < 20 && tracked < total; k++) track();
   });
-  for (const after of [200, 1200]) {
-    await eventually(() => tracker.stats().delivered, (n) => n >= after, `${after} deliveries`);
+  for (const enough of [200, 1200]) {
+    await eventually(() => tracker.stats().delivered, (n) => n >= enough, `${enough} deliveries`);
     await nimbus.stop('SIGKILL');
     await eventually(() => tracker.stats().retries, (n) => n > 0, 'a retry');
     await nimbus.start();

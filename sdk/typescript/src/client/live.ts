@@ -1,6 +1,6 @@
 import type { Client } from '../gen/client/index.js';
 import { createLiveTicket } from '../gen/sdk.gen.js';
-import type { LiveEvent, LiveFrame, LiveMissed, StoredEvent } from '../gen/types.gen.js';
+import type { LiveFrame, LiveMissed, StoredEvent } from '../gen/types.gen.js';
 import { NimbusError } from './error.js';
 
 /** What a stream says: an event that was stored, or that some were left out. */
@@ -57,7 +57,7 @@ export async function* live(options: LiveOptions): AsyncGenerator<LiveItem, void
           const status = frame.code === 4401 ? 401 : 404;
           throw new NimbusError({ status, code: status === 401 ? 'unauthenticated' : 'not_found', title: 'The stream has ended', detail: frame.reason });
         }
-        if (frame.type === 'event') yield frame as LiveEvent;
+        if (frame.type === 'event') yield frame;
         else if (frame.type === 'missed') yield frame;
         // Only what the reader has taken is behind it.
         cursor = frame.cursor;

@@ -1,5 +1,5 @@
 import type { Event, EventError } from '../gen/types.gen.js';
-import { type CommonOptions, type DropReason, type EventMap, TrackError, type Tracker, type TrackerStats } from './types.js';
+import { type CommonOptions, type DropReason, TrackError, type Tracker, type TrackerStats } from './types.js';
 import type { fault } from './check.js';
 
 /** How requests prove who sends them. */
@@ -26,15 +26,15 @@ export interface CoreOptions extends CommonOptions {
   check?: typeof fault;
 }
 
-export interface Core extends Tracker<EventMap> {
+export interface Core extends Tracker {
   /** Takes an event of an earlier tracker as it was. */
-  adopt(key: string, json: string): void;
+  adopt: (key: string, json: string) => void;
   /** Sends what waits in this very turn, uncompressed and beside whatever is under way. */
-  hurry(): void;
+  hurry: () => void;
   /** Tries again now, unless the server named a time. */
-  wake(): void;
+  wake: () => void;
   /** Gives up what waits. */
-  discard(reason: DropReason): void;
+  discard: (reason: DropReason) => void;
 }
 
 /** An event that waits: as the JSON it is sent as, so that nothing can change it and its size is known. */
@@ -179,7 +179,10 @@ export function createCore(o: CoreOptions): Core {
     const rest: Item[] = [];
     items.forEach((item, k) => {
       const own = errors.filter((e) => e.index === k);
-      if (!own.length) return void rest.push(item);
+      if (!own.length) {
+        rest.push(item);
+        return;
+      }
       count.rejected++;
       logger?.warn(`nimbus: an event was rejected: ${own[0]?.code}: ${own[0]?.detail}`);
       spool?.remove(item.key);
@@ -202,7 +205,7 @@ export function createCore(o: CoreOptions): Core {
       const response = await send(o.url, { method: 'POST', headers, body, signal: control.signal, keepalive: o.keepalive ?? false, credentials: 'omit' });
       const text = await response.text();
       const after = response.headers.get('Retry-After') ?? '';
-      return { status: response.status, body: json(text), retryAfter: /^\d{1,9}$/.test(after) ? +after : 0, date: response.headers.get('Date') };
+      return { status: response.status, body: document(text), retryAfter: /^\d{1,9}$/.test(after) ? +after : 0, date: response.headers.get('Date') };
     } catch (error) {
       return { status: 0, body: { detail: String(error) }, retryAfter: 0, date: null };
     } finally {
@@ -314,7 +317,7 @@ export function createCore(o: CoreOptions): Core {
 }
 
 /** A proxy's page is no JSON. */
-function json(text: string): Answer['body'] {
+function document(text: string): Answer['body'] {
   try {
     return JSON.parse(text) as Answer['body'];
   } catch {

@@ -111,10 +111,11 @@ export interface Tracker<Events extends EventMap = EventMap> {
    * be stored, the tracker is closed, or the queue is full and `onFull` says so; a rejection that nobody awaits is no
    * unhandled one, because tracking must not end the program.
    */
-  track<Name extends keyof Events & string>(name: Name, props?: Events[Name], options?: TrackOptions): Promise<void>;
+  track: <Name extends keyof Events & string>(name: Name, props?: Events[Name], options?: TrackOptions) => Promise<void>;
   /** Sends what waits; fulfilled when the server has answered for every event tracked before. Rejected when `signal` ends it. */
-  flush(options?: { signal?: AbortSignal | undefined }): Promise<void>;
+  flush: (options?: { signal?: AbortSignal | undefined }) => Promise<void>;
   /** Takes no more, sends what waits, and returns the events that were not delivered in time (10 s by default). */
-  close(options?: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined }): Promise<Event[]>;
-  stats(): TrackerStats;
+  close: (options?: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined }) => Promise<Event[]>;
+  /** What has become of the events so far. */
+  stats: () => TrackerStats;
 }
