@@ -268,7 +268,7 @@ export function createCore(o: CoreOptions): Core {
         try {
           const event = { name, ts: typeof ts === 'string' ? ts : new Date(ts).toISOString(), props, user_id: userId, anonymous_id: anonymousId, idempotency_key: idempotencyKey, seq };
           text = JSON.stringify(event);
-          wrong = o.check?.(event, size, clock.now());
+          wrong = o.check?.(event, size);
         } catch (error) {
           wrong = String(error);
         }
