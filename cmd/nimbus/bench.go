@@ -10,9 +10,12 @@ import (
 )
 
 // runBench takes its own words, so that the settings of a server stay those of a server: how many events to load, and
-// a file for profiles.
+// a file for profiles; or live, and how many streams.
 func runBench(ctx context.Context, e *env) error {
 	o := bench.Options{Events: 1_000_000, Duration: 5 * time.Second, PostgresBin: e.cfg.PostgresBin, Out: e.stdout, Log: e.log}
+	if len(e.args) > 0 && e.args[0] == "live" {
+		return benchLive(ctx, e, o)
+	}
 	if len(e.args) > 0 {
 		n, err := strconv.Atoi(e.args[0])
 		if err != nil || n <= 0 {
@@ -24,4 +27,16 @@ func runBench(ctx context.Context, e *env) error {
 		o.Profile = e.args[1]
 	}
 	return bench.Run(ctx, o)
+}
+
+func benchLive(ctx context.Context, e *env, o bench.Options) error {
+	streams := e.cfg.LiveMaxStreams
+	if len(e.args) > 1 {
+		n, err := strconv.Atoi(e.args[1])
+		if err != nil || n <= 0 || n > streams {
+			return fmt.Errorf("bench live takes a number of streams up to NIMBUS_LIVE_MAX_STREAMS (%d), not %q", streams, e.args[1])
+		}
+		streams = n
+	}
+	return bench.RunLive(ctx, o, streams)
 }

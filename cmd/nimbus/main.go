@@ -32,7 +32,7 @@ var commands = []command{
 	{"migrate", "up|down [N]|status|force VERSION", "bring the database's schema up to date, back, or show where it is", migrate},
 	{"keys", "rewrap", "encrypt project secrets anew under the current NIMBUS_SECRET_KEY", keys},
 	{"rollups", "verify|rebuild [PROJECT_ID]", "compare the counts with the events while the server runs, or correct them", runRollups},
-	{"bench", "[EVENTS [PROFILE]]", "measure this machine and print the tables of docs/benchmarks.md", runBench},
+	{"bench", "[EVENTS [PROFILE]]|live [STREAMS]", "measure this machine and print the tables of docs/benchmarks.md", runBench},
 	{"check-config", "", "check the settings, show what is in force, and exit", checkConfig},
 	{"version", "", "show the version", version},
 }

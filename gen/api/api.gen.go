@@ -1366,7 +1366,7 @@ type StreamEventsParams struct {
 	// Cursor The cursor of the last frame received; the stream goes on behind it.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Ticket A ticket instead of other credentials.
+	// Ticket A ticket instead of other credentials. It is not among the security schemes, because a client that fills those in would put what it has into the URL.
 	Ticket *string `form:"ticket,omitempty" json:"ticket,omitempty"`
 
 	// LastEventID As `cursor`, sent by browsers that reconnect by themselves; it takes precedence.

@@ -339,8 +339,6 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"bearerAuth": {}},
 			{"apiKey": {}},
-			{"liveTicket": {}},
-			{"liveProtocol": {}},
 		},
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},

@@ -242,7 +242,7 @@ func (a *App) shutDown(servers []*http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
 	defer cancel()
 	// A stream has no end of its own: the servers would wait for it. Its client goes on elsewhere while they finish.
-	a.closeStreams(ctx)
+	a.drainStreams(ctx)
 	var problems []error
 	for _, s := range servers {
 		if err := s.Shutdown(ctx); err != nil {
@@ -256,20 +256,23 @@ func (a *App) shutDown(servers []*http.Server) error {
 // streamsEndTime is how long clients may take to say goodbye.
 const streamsEndTime = 5 * time.Second
 
-func (a *App) closeStreams(ctx context.Context) {
+func (a *App) drainStreams(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, streamsEndTime)
 	defer cancel()
-	a.hub.Close(ctx)
+	a.hub.Drain(ctx)
 }
 
 // Close ends the live streams, drains the ingestion queue, stops the jobs and closes the database.
 func (a *App) Close(ctx context.Context) error {
 	if a.hub != nil {
-		a.closeStreams(ctx)
+		a.drainStreams(ctx)
 	}
 	var err error
 	if a.batcher != nil {
 		err = a.batcher.Close(ctx)
+	}
+	if a.hub != nil {
+		a.hub.Close(ctx) // after the last event was stored: the other nodes get it too
 	}
 	if a.jobs != nil {
 		a.jobs.Stop()

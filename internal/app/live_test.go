@@ -105,11 +105,24 @@ func watchEvents(t testing.TB, x *apptest.Tenant, c *apptest.Client, query strin
 
 func (w *watcher) next() frame {
 	w.t.Helper()
+	f, b := w.take()
+	apptest.CheckSchema(w.t, "LiveFrame", b)
+	return f
+}
+
+// nextUnchecked is next without the contract, for thousands of frames.
+func (w *watcher) nextUnchecked() frame {
+	w.t.Helper()
+	f, _ := w.take()
+	return f
+}
+
+func (w *watcher) take() (frame, []byte) {
+	w.t.Helper()
 	b, id, err := w.read()
 	if err != nil {
 		w.t.Fatalf("read a frame: %v", err)
 	}
-	apptest.CheckSchema(w.t, "LiveFrame", b)
 	f := frame{id: id}
 	if err := json.Unmarshal(b, &f); err != nil {
 		w.t.Fatalf("decode a frame: %v: %s", err, b)
@@ -117,7 +130,7 @@ func (w *watcher) next() frame {
 	if id != "" && id != f.Cursor {
 		w.t.Errorf("id %q of a frame with the cursor %q", id, f.Cursor)
 	}
-	return f
+	return f, b
 }
 
 func (w *watcher) want(kind string) frame {
@@ -324,7 +337,9 @@ func TestAStreamEndsWithWhatItLeansOn(t *testing.T) {
 		{"session", func(x *apptest.Tenant) *watcher { return watch(t, a, x, x.Client, "") },
 			func(x *apptest.Tenant) { x.Do("POST", "/v1/auth/logout", nil).Want(204) }, 4401},
 		{"key", func(x *apptest.Tenant) *watcher { return watch(t, a, x, a.Client(t).With("X-API-Key", x.Secret), "") },
-			func(x *apptest.Tenant) { x.Do("POST", "/v1/projects/"+x.ProjectID.String()+"/rotate-keys", nil).Want(200) }, 4401},
+			func(x *apptest.Tenant) {
+				x.Do("POST", "/v1/projects/"+x.ProjectID.String()+"/rotate-keys", nil).Want(200)
+			}, 4401},
 		{"project", func(x *apptest.Tenant) *watcher { return watch(t, a, x, x.Client, "") },
 			func(x *apptest.Tenant) { x.Do("DELETE", "/v1/projects/"+x.ProjectID.String(), nil).Want(204) }, 4404},
 	} {
@@ -459,4 +474,98 @@ func TestNodesStreamEachOthersEvents(t *testing.T) {
 			w.wantSet(3, 4)
 		})
 	}
+}
+
+// The one that does not read stands for a browser tab that sleeps: it gets what the buffers of its connection took and
+// is told the exact number of the rest. Nobody else notices.
+func TestASlowReaderIsToldWhatItMissedAndNobodyElseIsHeldUp(t *testing.T) {
+	t.Parallel()
+	a := apptest.BootOptions(t, nimbustest.DSN(t), []app.Option{app.WithStreaming(func(c *live.Config) {
+		c.RingEvents, c.WriteTime = 50, time.Minute
+	})})
+	x := a.Tenant(t)
+	slow, quick := watch(t, a, x, x.Client, ""), watch(t, a, x, x.Client, "?name=last")
+	const batches, each = 10, 70 // 20 MB: more than the buffers between the two hold
+	padding := strings.Repeat("x", 30<<10)
+	for b := range batches {
+		events := numbered("a", make([]int, each)...)
+		for k := range events {
+			events[k]["ts"] = fmt.Sprintf("2026-01-15T10:%02d:%02d.%03dZ", b, k/1000, k)
+			events[k]["props"] = map[string]any{"n": b*each + k, "padding": padding}
+		}
+		x.Ingest(events...)
+	}
+	x.Ingest(numbered("last", batches*each)...)
+	quick.want("hello")
+	quick.wantEvents(batches * each)
+
+	slow.want("hello")
+	var missed int64
+	for expected := 0; expected < batches*each; {
+		switch f := slow.nextUnchecked(); f.Type {
+		case "event":
+			if f.Event.Props.N != expected {
+				t.Fatalf("event %d, want %d", f.Event.Props.N, expected)
+			}
+			expected++
+		case "missed":
+			missed += *f.Count
+			expected += int(*f.Count)
+		default:
+			t.Fatalf("unexpected: %+v", f)
+		}
+	}
+	slow.wantEvents(batches * each)
+	if missed == 0 {
+		t.Error("the buffers took everything: the test shows nothing")
+	}
+	if want := fmt.Sprintf("nimbus_live_missed_total %d\n", missed); !strings.Contains(a.Metrics(t), want) {
+		t.Errorf("the metrics do not have %q", want)
+	}
+}
+
+func TestWhoDoesNotReadOrAnswerIsCutOff(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*live.Config){
+		"no pong":    func(c *live.Config) { c.Heartbeat, c.PongTime = 10*time.Millisecond, 50*time.Millisecond },
+		"no reading": func(c *live.Config) { c.WriteTime = 50 * time.Millisecond },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := apptest.BootOptions(t, nimbustest.DSN(t), []app.Option{app.WithStreaming(change)})
+			x := a.Tenant(t)
+			watch(t, a, x, x.Client, "") // a client answers pings while it reads, and this one does not
+			padding := strings.Repeat("x", 30<<10)
+			for n, until := 0, time.Now().Add(frameTime); strings.Contains(a.Metrics(t), "nimbus_live_subscribers 1"); n++ {
+				if name == "no reading" {
+					events := numbered("a", make([]int, 100)...)
+					for k := range events {
+						events[k]["props"] = map[string]any{"n": n*100 + k, "padding": padding}
+						events[k]["idempotency_key"] = fmt.Sprint(n, k)
+					}
+					x.Ingest(events...)
+				}
+				if time.Now().After(until) {
+					t.Fatal("it stays connected")
+				}
+				<-time.After(5 * time.Millisecond)
+			}
+		})
+	}
+}
+
+func TestTheCursorOfAFilteredStreamStaysFresh(t *testing.T) {
+	t.Parallel()
+	a := apptest.BootOptions(t, nimbustest.DSN(t), []app.Option{app.WithStreaming(func(c *live.Config) { c.Heartbeat = 10 * time.Millisecond })})
+	x := a.Tenant(t)
+	ws, sse := watch(t, a, x, x.Client, "?name=b"), watchEvents(t, x, x.Client, "?name=b")
+	ws.want("hello")
+	sse.want("hello")
+	x.Ingest(numbered("a", 1)...)
+	at := ws.want("position")
+	sse.want("position")
+	x.Ingest(numbered("a", 2)...)
+	w := watch(t, a, x, x.Client, "?cursor="+at.Cursor)
+	w.want("hello")
+	w.wantEvents(2)
 }

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -286,5 +289,65 @@ func TestHealthSeesAStalledFlushAndLateRequestsAreLetGo(t *testing.T) {
 	}
 	if err := <-late; !problem.Is(err, problem.CodeQueueFull) {
 		t.Errorf("a request that waited longer than its caller does: %v", err)
+	}
+}
+
+// heard is what a publisher was told, and what it does then.
+type heard struct {
+	mu    sync.Mutex
+	names []string
+	then  func()
+}
+
+func (h *heard) Stored(_ uuid.UUID, events iter.Seq2[string, []byte]) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name := range events {
+		h.names = append(h.names, name)
+	}
+	if h.then != nil {
+		h.then()
+	}
+}
+
+func TestWhatWasStoredIsPublishedAfterTheCommitAndNothingElse(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("gone")
+	w := &fakeWriter{gate: make(chan struct{}, 9), started: make(chan struct{}, 9), fail: func(names []string) error {
+		switch {
+		case slices.Contains(names, "unlucky"):
+			return gone
+		case slices.Contains(names, "poison"):
+			return &pgconn.PgError{Code: "22P02"}
+		}
+		return nil
+	}}
+	h := &heard{}
+	b, _ := setup(t, w, func(c *BatcherConfig) { c.Publisher = h })
+	answer := submit(t, b, batchOf("a", "b"))
+	<-w.started
+	h.mu.Lock()
+	early := len(h.names)
+	h.mu.Unlock()
+	if early > 0 {
+		t.Error("published before the commit")
+	}
+	close(w.gate)
+	if err := <-answer; err != nil {
+		t.Fatal(err)
+	}
+	if err := <-submit(t, b, batchOf("unlucky")); !errors.Is(err, gone) {
+		t.Errorf("%v, want %v", err, gone)
+	}
+	if err := <-submit(t, b, batchOf("c", "poison")); err != nil { // halved: c is stored, the other one is not
+		t.Fatal(err)
+	}
+	if !slices.Equal(h.names, []string{"a", "b", "c"}) {
+		t.Errorf("published %q", h.names)
+	}
+
+	h.then = func() { panic("a bug in the publisher") }
+	if err := <-submit(t, b, batchOf("d")); err != nil {
+		t.Errorf("stored, and answered with %v", err)
 	}
 }

@@ -17,5 +17,5 @@
 // answer is a 503 too, and the retry finds duplicates or stores, whichever is right.
 //
 // The path of an event: http.go (decode, name every bad field) → ingest.go (rules, id) → batcher.go (share a
-// transaction with whoever is waiting) → store.go (insert, roll up, commit) → answer.
+// transaction with whoever is waiting) → store.go (insert, roll up, commit) → the publisher, if any → answer.
 package events

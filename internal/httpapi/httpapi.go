@@ -66,7 +66,11 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 	out := make(map[string][]echo.MiddlewareFunc, len(o.Operations))
 	var problems []error
 	for id, op := range o.Operations {
-		g, err := guard(op, known)
+		var more []scheme
+		if id == "streamEvents" {
+			more = o.Credentials.ofStreams()
+		}
+		g, err := guard(op, known, more...)
 		if err != nil {
 			problems = append(problems, err)
 			continue

@@ -64,10 +64,17 @@ func (cr *Credentials) schemes() map[string]scheme {
 			h := c.Request().Header
 			return cr.WriteKey(c.Request().Context(), h.Get(headerWriteKey), h.Get(echo.HeaderOrigin))
 		}, "a write key (X-Write-Key)"},
-		"liveTicket": {func(r *http.Request) bool { return r.URL.Query().Has("ticket") }, func(c echo.Context) (*auth.Principal, error) {
+	}
+}
+
+// ofStreams are for browsers, which cannot set headers on a stream. They are no security schemes of the contract: a
+// generated client fills those in with whatever credentials it has, and a secret would end up in a URL.
+func (cr *Credentials) ofStreams() []scheme {
+	return []scheme{
+		{func(r *http.Request) bool { return r.URL.Query().Has("ticket") }, func(c echo.Context) (*auth.Principal, error) {
 			return cr.Ticket(c.Request().Context(), c.QueryParam("ticket"), c.Param("project_id"))
 		}, "a ticket (ticket in the query)"},
-		"liveProtocol": {func(r *http.Request) bool { return protocolToken(r) != "" }, func(c echo.Context) (*auth.Principal, error) {
+		{func(r *http.Request) bool { return protocolToken(r) != "" }, func(c echo.Context) (*auth.Principal, error) {
 			return cr.Access(c.Request().Context(), protocolToken(c.Request()))
 		}, "an access token as a WebSocket subprotocol (nimbus.token.…)"},
 	}
@@ -119,8 +126,8 @@ func protocolToken(r *http.Request) string {
 }
 
 // guard returns the middleware that enforces the security of one operation: one of the alternatives, in the order of
-// the contract. It fails when the contract requires something that nothing here can check.
-func guard(op *wire.Operation, known map[string]scheme) (echo.MiddlewareFunc, error) {
+// the contract, and then of more. It fails when the contract requires something that nothing here can check.
+func guard(op *wire.Operation, known map[string]scheme, more ...scheme) (echo.MiddlewareFunc, error) {
 	if op.Public {
 		return func(next echo.HandlerFunc) echo.HandlerFunc { return next }, nil
 	}
@@ -143,6 +150,10 @@ func guard(op *wire.Operation, known map[string]scheme) (echo.MiddlewareFunc, er
 		} else if challenge == "" {
 			challenge = "Nimbus-Key"
 		}
+	}
+	for _, s := range more {
+		alternatives = append(alternatives, s)
+		names = append(names, s.name)
 	}
 	missing := fmt.Sprintf("Send %s.", strings.Join(names, ", or "))
 	return func(next echo.HandlerFunc) echo.HandlerFunc {

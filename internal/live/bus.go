@@ -12,7 +12,8 @@ type Bus interface {
 	// Publish sends a message to every subscriber of the channel, on all nodes. It may block until ctx ends.
 	Publish(ctx context.Context, channel string, message []byte) error
 	// Subscribe calls receive with each message, one after the other, and lost when some may have been missed, as after
-	// a broken connection. receive must not block and must not change the message. After stop neither is called again.
+	// a broken connection. receive must not block and must not change the message. Neither is called before Subscribe has
+	// returned, which it does without waiting for others, nor after stop, which may wait for a call that runs.
 	Subscribe(channel string, receive func(message []byte), lost func()) (stop func())
 }
 

@@ -258,9 +258,6 @@ type webSocket struct {
 // the token nowhere.
 const protocol = "nimbus.v1"
 
-// maxClientFrame bounds what is read of a message that ends the connection in any case.
-const maxClientFrame = 512
-
 func (a *API) overWebSocket(c echo.Context, s *Subscription) error {
 	conn, err := websocket.Accept(c.Response(), c.Request(), &websocket.AcceptOptions{
 		Subprotocols:       []string{protocol},
@@ -269,14 +266,27 @@ func (a *API) overWebSocket(c echo.Context, s *Subscription) error {
 	if err != nil {
 		return fmt.Errorf("take over the connection: %w", err)
 	}
-	defer conn.CloseNow()
-	conn.SetReadLimit(maxClientFrame)
+	defer func() { _ = conn.CloseNow() }() // closed already, where it was told why
 	w := &webSocket{conn: conn, time: a.hub.cfg.WriteTime, pongTime: a.hub.cfg.PongTime,
 		watch: time.AfterFunc(time.Hour, func() { _ = conn.CloseNow() })}
 	defer w.watch.Stop()
 	w.watch.Stop()
-	w.left = conn.CloseRead(context.Background())
+	left, leave := context.WithCancel(context.Background())
+	defer leave()
+	w.left = left
+	talked := make(chan struct{})
+	go func() { // reading is what answers pings and notices that the client has left
+		defer leave()
+		if _, _, err := conn.Reader(context.Background()); err == nil {
+			close(talked)
+		}
+	}()
 	a.run(s, w)
+	select {
+	case <-talked:
+		_ = conn.Close(websocket.StatusPolicyViolation, "This stream takes no messages.")
+	default:
+	}
 	return nil
 }
 

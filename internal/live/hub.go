@@ -109,6 +109,7 @@ func New(cfg Config, bus Bus, secrets [][]byte, revive Revive, access Access, re
 	})
 	h.loops.Go(func() { h.every(ctx, cfg.Recheck, func() { h.recheck(ctx) }) })
 	h.loops.Go(func() { h.carry(ctx) })
+	h.tell(control{Ask: true}) // so that what this node stores first is not left out on the others
 	return h, nil
 }
 
@@ -226,13 +227,17 @@ func (h *Hub) carry(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case m := <-h.outbox:
-			limit, cancel := context.WithTimeout(ctx, publishTime)
-			if err := h.bus.Publish(limit, m.channel, m.message); err != nil && ctx.Err() == nil {
-				h.metrics.dropped.Inc()
-				h.log.Warn("live events did not reach the other nodes", "error", err)
-			}
-			cancel()
+			h.deliver(context.WithoutCancel(ctx), m)
 		}
+	}
+}
+
+func (h *Hub) deliver(ctx context.Context, m outgoing) {
+	ctx, cancel := context.WithTimeout(ctx, publishTime)
+	defer cancel()
+	if err := h.bus.Publish(ctx, m.channel, m.message); err != nil {
+		h.metrics.dropped.Inc()
+		h.log.Warn("live events did not reach the other nodes", "error", err)
 	}
 }
 
@@ -281,14 +286,14 @@ func (h *Hub) hear(b []byte) {
 	if c.Node == h.node {
 		return
 	}
+	if c.Ask {
+		h.announce()
+	}
 	for _, s := range c.Used {
 		h.tickets.spend(s)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closing {
-		return
-	}
 	until := time.Now().Add(h.cfg.Wanted)
 	for _, project := range c.Want {
 		t := h.topic(project)
@@ -395,10 +400,10 @@ func (h *Hub) verdict(ctx context.Context, c *caller) (e end, over bool) {
 	return end{}, false
 }
 
-// Close ends every stream, telling each where it was, and waits for that until ctx ends. New ones are refused.
-func (h *Hub) Close(ctx context.Context) {
+// Drain ends every stream, telling each where it was, and waits for that until ctx ends. New ones are refused. Events that
+// are stored from here on still go to the other nodes.
+func (h *Hub) Drain(ctx context.Context) {
 	h.mu.Lock()
-	first := !h.closing
 	h.closing = true
 	for _, c := range h.callers {
 		for s := range c.streams {
@@ -406,9 +411,6 @@ func (h *Hub) Close(ctx context.Context) {
 		}
 	}
 	h.mu.Unlock()
-	if !first {
-		return
-	}
 	done := make(chan struct{})
 	go func() {
 		h.served.Wait()
@@ -419,8 +421,27 @@ func (h *Hub) Close(ctx context.Context) {
 	case <-ctx.Done():
 		h.log.Warn("live streams were cut off", "left", h.streams.Load())
 	}
+}
+
+// Close drains, gives the bus what waits for it, and ends everything. Nothing may be stored after it.
+func (h *Hub) Close(ctx context.Context) {
+	h.Drain(ctx)
 	h.quit()
 	h.loops.Wait()
+	h.mu.RLock()
+	for _, t := range h.topics {
+		t.sayLast()
+	}
+	h.mu.RUnlock()
+	for {
+		select {
+		case m := <-h.outbox:
+			h.deliver(ctx, m)
+			continue
+		default:
+		}
+		break
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, t := range h.topics {

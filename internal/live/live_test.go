@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -378,6 +379,47 @@ func TestAReconnectOfTheBusIsTold(t *testing.T) {
 	s.await("c")
 }
 
+// A node that dies may have stored events that it sent to nobody. One that stops in order says so.
+func TestANodeThatGoesSilentIsToldAndOneThatStopsIsNot(t *testing.T) {
+	t.Parallel()
+	bus := &lossy{LocalBus: NewLocalBus()}
+	brief := func(c *Config) { c.Linger = 200 * time.Millisecond }
+	a, b := newNode(t, bus, brief), newNode(t, bus, brief)
+	s := a.stream("")
+	s.want()
+	b.awaitWanted(a)
+	b.store("a")
+	s.await("a")
+	b.Close(t.Context())
+	eventually(t, "the node that stopped is forgotten", func() bool {
+		topic := a.current()
+		topic.mu.RLock()
+		defer topic.mu.RUnlock()
+		return len(topic.origins) == 1
+	})
+	s.want()
+
+	c := newNode(t, bus, brief)
+	c.awaitWanted(a)
+	bus.set(true, false) // as if it were dead
+	s.await("missed some")
+}
+
+// What a node stores while it stops, after its own streams have ended, is still shown by the others.
+func TestTheLastEventsOfANodeThatStopsReachTheOthers(t *testing.T) {
+	t.Parallel()
+	a, b, s := acquainted(t, NewLocalBus())
+	b.Drain(t.Context())
+	if _, err := b.subscribe(auth.WithPrincipal(t.Context(), &auth.Principal{}), project, nil, nil); !problem.Is(err, problem.CodeShuttingDown) {
+		t.Errorf("a new stream: %v", err)
+	}
+	b.store(repeat("a", 100)...)
+	b.Close(t.Context())
+	s.await(repeat("a", 100)...)
+	a.store("b")
+	s.await("b")
+}
+
 // On each node the events of both come in an order of their own. A cursor of one must still mean the same on the other.
 func TestACursorMeansTheSameOnEveryNode(t *testing.T) {
 	t.Parallel()
@@ -551,7 +593,9 @@ func FuzzDecodeCursor(f *testing.F) {
 }
 
 func FuzzTicket(f *testing.F) {
-	tickets, err := newTickets([][]byte{secret}, time.Now)
+	own := make([]byte, 32) // of this process: the fuzzer runs several, and each issues one
+	_, _ = rand.Read(own)
+	tickets, err := newTickets([][]byte{own}, time.Now)
 	if err != nil {
 		f.Fatal(err)
 	}

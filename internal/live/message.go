@@ -18,12 +18,13 @@ type event struct {
 type message struct {
 	origin uint64
 	first  uint64
+	last   bool // nothing comes after it: the node stops
 	events []event
 }
 
 const (
 	messageVersion = 1
-	messageHead    = 1 + 8 + 8
+	messageHead    = 1 + 1 + 8 + 8
 	controlChannel = "nimbus.live"
 	// maxMessageBytes is about how much of a large batch one message carries.
 	maxMessageBytes = 1 << 20
@@ -37,7 +38,10 @@ func (m *message) encode() []byte {
 		size += len(m.events[k].name) + len(m.events[k].json) + 8
 	}
 	b := make([]byte, 0, size)
-	b = append(b, messageVersion)
+	b = append(b, messageVersion, 0)
+	if m.last {
+		b[1] = 1
+	}
 	b = binary.BigEndian.AppendUint64(b, m.origin)
 	b = binary.BigEndian.AppendUint64(b, m.first)
 	for k := range m.events {
@@ -56,8 +60,8 @@ func decodeMessage(b []byte) (*message, error) {
 	if len(b) < messageHead || b[0] != messageVersion {
 		return nil, errMessage
 	}
-	m := &message{origin: binary.BigEndian.Uint64(b[1:]), first: binary.BigEndian.Uint64(b[9:])}
-	if m.origin == 0 || m.first == 0 {
+	m := &message{last: b[1] == 1, origin: binary.BigEndian.Uint64(b[2:]), first: binary.BigEndian.Uint64(b[10:])}
+	if b[1] > 1 || m.origin == 0 || m.first == 0 {
 		return nil, errMessage
 	}
 	for b = b[messageHead:]; len(b) > 0; {
@@ -87,6 +91,7 @@ func cut(b []byte) (part, rest []byte, ok bool) {
 // control is what nodes tell each other beside events.
 type control struct {
 	Node uint64      `json:"node"`           // who says it
+	Ask  bool        `json:"ask,omitempty"`  // a node that begins: what do the others want?
 	Want []uuid.UUID `json:"want,omitempty"` // projects somebody listens to there
 	Used []spent     `json:"used,omitempty"` // tickets that were used there
 }

@@ -3,7 +3,6 @@ package live
 import (
 	"crypto/hkdf"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -24,7 +23,7 @@ const ticketPurpose = "nimbus live ticket"
 
 // spent is a ticket that was used.
 type spent struct {
-	Nonce   [16]byte  `json:"nonce"`
+	Nonce   uuid.UUID `json:"nonce"`
 	Expires time.Time `json:"expires"`
 }
 
@@ -35,11 +34,11 @@ type tickets struct {
 	now  func() time.Time
 
 	mu   sync.Mutex
-	used map[[16]byte]time.Time
+	used map[uuid.UUID]time.Time
 }
 
 func newTickets(secrets [][]byte, now func() time.Time) (*tickets, error) {
-	t := &tickets{now: now, used: make(map[[16]byte]time.Time)}
+	t := &tickets{now: now, used: make(map[uuid.UUID]time.Time)}
 	for _, secret := range secrets {
 		key, err := hkdf.Key(sha256.New, secret, nil, ticketPurpose, sha256.Size)
 		if err != nil {
@@ -57,15 +56,14 @@ type statement struct {
 	Account uuid.UUID `json:"a"`
 	Session uuid.UUID `json:"s"`
 	KeyID   string    `json:"i,omitempty"`
-	Nonce   [16]byte  `json:"n"`
+	Nonce   uuid.UUID `json:"n"`
 	Expires int64     `json:"e"` // Unix seconds
 }
 
 // issue returns a ticket for the principal and the project.
 func (t *tickets) issue(p *auth.Principal, project uuid.UUID) (ticket string, expires time.Time, err error) {
 	expires = t.now().Add(ticketTime).UTC().Truncate(time.Second)
-	s := statement{Project: project, Kind: p.Kind, Account: p.AccountID, Session: p.SessionID, KeyID: p.KeyID, Expires: expires.Unix()}
-	_, _ = rand.Read(s.Nonce[:]) // never fails
+	s := statement{Project: project, Kind: p.Kind, Account: p.AccountID, Session: p.SessionID, KeyID: p.KeyID, Nonce: uuid.New(), Expires: expires.Unix()}
 	b, err := json.Marshal(s)
 	if err != nil {
 		return "", expires, fmt.Errorf("encode a ticket: %w", err)

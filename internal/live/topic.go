@@ -1,8 +1,9 @@
 package live
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"iter"
-	"math/rand/v2"
 	"runtime"
 	"strings"
 	"sync"
@@ -37,6 +38,7 @@ type origin struct {
 	position
 	floor uint64
 	heard time.Time
+	over  bool // it has said that nothing more comes
 }
 
 // shard is some of the streams of a topic. They are woken shard by shard, and others run in between: ten thousand
@@ -56,11 +58,9 @@ func newTopic(h *Hub, project uuid.UUID) *topic {
 
 // newOrigin is random: an origin that came back with its old name and numbers from 1 would be taken for its own past.
 func newOrigin() uint64 {
-	for {
-		if id := rand.Uint64(); id != 0 {
-			return id
-		}
-	}
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint64(b[:]) | 1
 }
 
 // run wakes the streams, so that whoever stores events does not have to.
@@ -140,7 +140,7 @@ func (t *topic) append(m *message) {
 		t.origins = append(t.origins, origin{position: position{m.origin, m.first - 1}, floor: m.first - 1})
 		o = &t.origins[len(t.origins)-1]
 	}
-	o.heard = time.Now()
+	o.heard, o.over = time.Now(), m.last
 	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
 	if m.first > o.seq+1 {
 		missing := m.first - o.seq - 1
@@ -162,7 +162,7 @@ func (t *topic) append(m *message) {
 	t.signal()
 }
 
-// lose notes that messages of other nodes may be missing, without anybody knowing how many.
+// lose notes that messages of other nodes may be missing.
 func (t *topic) lose() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -170,10 +170,24 @@ func (t *topic) lose() {
 		return
 	}
 	t.origins = t.origins[:1] // the others begin anew with what comes next
+	t.gap()
+}
+
+// gap tells the streams that events are missing, without anybody knowing how many.
+func (t *topic) gap() {
 	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
 	t.ring.push(entry{gap: true, frame: frame{cursor: c.append(nil)}})
 	t.trim()
 	t.signal()
+}
+
+// sayLast tells the other nodes how far this one has come, and that it goes no further.
+func (t *topic) sayLast() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.wantedUntil.After(time.Now()) {
+		t.hub.post(channelOf(t.project), (&message{origin: t.own, first: t.seq + 1, last: true}).encode())
+	}
 }
 
 func (t *topic) trim() {
@@ -229,12 +243,19 @@ func (t *topic) rest(now time.Time, linger time.Duration) (stop func(), idle boo
 		stop, t.stop = t.stop, nil
 		t.origins, t.ring = nil, ring{}
 	}
-	kept := t.origins[:min(1, len(t.origins))]
+	kept, silent := t.origins[:min(1, len(t.origins))], false
 	for k := range t.origins {
-		if k > 0 && now.Sub(t.origins[k].heard) <= linger {
-			kept = append(kept, t.origins[k])
+		switch o := t.origins[k]; {
+		case k == 0:
+		case now.Sub(o.heard) <= linger:
+			kept = append(kept, o)
+		default:
+			silent = silent || !o.over
 		}
 	}
 	t.origins = kept
+	if silent { // it went without a word, and may have stored events that it could not send any more
+		t.gap()
+	}
 	return stop, t.stop == nil && now.After(t.wantedUntil)
 }

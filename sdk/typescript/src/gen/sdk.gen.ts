@@ -322,16 +322,7 @@ export const getEvent = <ThrowOnError extends boolean = true>(options: Options<G
  *
  */
 export const streamEvents = <ThrowOnError extends boolean = true>(options: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>) => (options.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
-    security: [
-        { scheme: 'bearer', type: 'http' },
-        { name: 'X-API-Key', type: 'apiKey' },
-        {
-            in: 'query',
-            name: 'ticket',
-            type: 'apiKey'
-        },
-        { name: 'Sec-WebSocket-Protocol', type: 'apiKey' }
-    ],
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/projects/{project_id}/live',
     ...options
 });

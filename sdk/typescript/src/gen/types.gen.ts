@@ -1742,7 +1742,7 @@ export type StreamEventsData = {
          */
         cursor?: string;
         /**
-         * A ticket instead of other credentials.
+         * A ticket instead of other credentials. It is not among the security schemes, because a client that fills those in would put what it has into the URL.
          */
         ticket?: string;
     };
