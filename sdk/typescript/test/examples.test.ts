@@ -90,7 +90,8 @@ test('react-app, built for production, tracks its pages and its buttons', async 
   const origin = await serve(t, (path) => readFileSync(join(dist, path)));
   const tenant = await newTenant(nimbus.url, [origin]);
   const env = { ...process.env, VITE_NIMBUS_URL: nimbus.url, VITE_NIMBUS_PROJECT_ID: tenant.projectId, VITE_NIMBUS_WRITE_KEY: tenant.writeKey };
-  await run(join(root, 'node_modules', '.bin', 'vite'), ['build', '--logLevel=error'], { cwd: join(root, 'examples', 'react-app'), env });
+  const [cwd, programs] = [join(root, 'examples', 'react-app'), join(root, 'node_modules', '.bin')];
+  await Promise.all([run(join(programs, 'tsc'), ['-p', cwd]), run(join(programs, 'vite'), ['build', '--logLevel=error'], { cwd, env })]);
   const page = await browser.newPage();
   await page.goto(origin);
   for (const name of ['Products', 'Add to cart', 'Log in', 'Home']) await page.getByRole('button', { name }).click();
