@@ -21,6 +21,10 @@ postgres: ## install PostgreSQL's server programs if there are none
 redis: ## install redis-server, which the tests start, if there is none
 	@sh scripts/fetch-redis.sh
 
+.PHONY: chromium
+chromium: ## install Chromium, for the tests of the browser's tracker, if there is none
+	@sh scripts/fetch-chromium.sh
+
 .PHONY: demo
 demo: postgres build ## run Nimbus with a demo account, a project and events; stays up
 	@NIMBUS_LOG_LEVEL=$${NIMBUS_LOG_LEVEL:-warn} NIMBUS_DATA_DIR=$${NIMBUS_DATA_DIR:-data/demo} ./$(BIN) demo
@@ -30,7 +34,7 @@ run: postgres build ## run an empty Nimbus
 	./$(BIN) serve
 
 .PHONY: generate
-generate: ## generate gen/, sdk/go and sdk/typescript from the contract and the SQL
+generate: ## generate gen/, sdk/go and sdk/typescript from the contract, the SQL and the tracker
 	@sh scripts/generate.sh
 
 .PHONY: test
@@ -47,7 +51,7 @@ test-sdk-go: node_modules
 	cd tools && CGO_ENABLED=0 $(GO) test ./...
 
 .PHONY: test-ts
-test-ts: node_modules
+test-ts: node_modules postgres chromium
 	npm test --workspaces --if-present
 
 node_modules: package-lock.json
@@ -76,4 +80,4 @@ schemathesis: postgres build ## hammer every operation with Schemathesis (needs 
 
 .PHONY: clean
 clean: ## remove what was built (data/ stays)
-	rm -rf bin node_modules sdk/typescript/dist
+	rm -rf bin node_modules sdk/typescript/dist sdk/typescript/dist-test examples/react-app/dist

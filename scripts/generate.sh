@@ -25,7 +25,7 @@ find gen/db -type f -name '*.go' ! -newer "$work/begun" -exec rm -f {} +
 echo 'sdk/go'
 (cd sdk/go && go tool -modfile=../../tools/go.mod oapi-codegen -config oapi-codegen.yaml ../../openapi/nimbus.yaml)
 
-echo 'sdk/typescript'
+echo 'sdk/typescript, gen/tracker'
 # npm writes this file last, so that an install that was cut off is done again.
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
 	npm ci --no-progress

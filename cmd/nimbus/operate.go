@@ -14,6 +14,7 @@ import (
 
 	"github.com/bahagh/nimbus/db"
 	"github.com/bahagh/nimbus/internal/app"
+	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/projects"
 	"github.com/bahagh/nimbus/internal/secretbox"
 )
@@ -36,7 +37,9 @@ func serve(ctx context.Context, e *env) error {
 }
 
 func version(_ context.Context, e *env) error {
-	_, err := fmt.Fprintf(e.stdout, "nimbus %s %s %s/%s\n", versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	script := httpapi.Tracker()
+	_, err := fmt.Fprintf(e.stdout, "nimbus %s %s %s/%s\nsdk.js %s %s\n", versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH,
+		script.Path, script.Integrity)
 	return err
 }
 

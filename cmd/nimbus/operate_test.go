@@ -34,7 +34,7 @@ func TestCommandsAnswerAndMistakesAreExplained(t *testing.T) {
 		stdout   []string
 		stderr   []string // each one a whole line, in this order, and no others
 	}{
-		{name: "version", args: []string{"version"}, stdout: []string{"nimbus ", runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH + "\n"}},
+		{name: "version", args: []string{"version"}, stdout: []string{"nimbus ", runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH + "\n", "sdk.js /sdk/", " sha384-"}},
 		{name: "help", args: []string{"help"}, stdout: []string{"Usage: nimbus COMMAND", "\n  serve ", "\n  demo ", "\n  migrate ", "\n  keys ", "\n  check-config ", "\n  version "}},
 		{name: "no words", stdout: []string{"Usage: nimbus COMMAND"}},
 		{name: "-h", args: []string{"-h"}, stdout: []string{"Usage: nimbus COMMAND"}},

@@ -33,7 +33,7 @@ type Options struct {
 	Ready          http.HandlerFunc           // the readiness answer, for its names outside /v1
 }
 
-// New returns the server's routes: the contract's operations, the documentation, and the health checks. It fails when
+// New returns the server's routes: the contract's operations, the documentation, the tracker, and the health checks. It fails when
 // an operation requires credentials that nothing checks.
 func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	e := echo.New()
@@ -53,6 +53,9 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	api.RegisterHandlersWithOptions(e, h, api.RegisterHandlersOptions{OperationMiddlewares: perOperation})
 
 	if err := registerDocs(e, o.AppName, o.Spec); err != nil {
+		return nil, err
+	}
+	if err := registerTracker(e); err != nil {
 		return nil, err
 	}
 	e.GET("/health", func(c echo.Context) error { return c.JSON(http.StatusOK, map[string]string{"status": "alive"}) })

@@ -1,9 +1,17 @@
 /**
- * Client for the Nimbus API. Everything under `gen` is generated from the contract; signing is written by hand.
+ * Nimbus for TypeScript: the tracker, and the client of the API. Everything under `gen` is generated from the contract;
+ * the rest is written by hand.
  *
  * @packageDocumentation
  */
-export { client } from './gen/client.gen.js';
-export { createClient, createConfig, type Client, type Config } from './gen/client/index.js';
 export * from './gen/index.js';
+export type { Client, Config } from './gen/client/index.js';
+export { createClient } from './client/client.js';
+export { NimbusError } from './client/error.js';
+export { items, pages } from './client/pages.js';
+export { live, type LiveItem, type LiveOptions } from './client/live.js';
+export { client, createSession, memoryStore, webStore, type ClientSession, type SessionOptions, type TokenStore } from './client/session.js';
 export { sign, signRequests, type SigningOptions } from './sign.js';
+export { createTracker, type TrackerOptions } from './tracker.js';
+export { TrackError } from './tracker/types.js';
+export type { Clock, CommonOptions, DropReason, EventMap, Logger, Tracker, TrackerStats, TrackOptions } from './tracker/types.js';

@@ -1,0 +1,14 @@
+import { createBrowserTracker } from '@nimbus-analytics/sdk/browser';
+
+/** The events of this application; a name or a prop that is misspelt does not compile. */
+type Events = {
+  added_to_cart: { product: string; price: number };
+};
+
+/** One tracker for the page: it tracks page views by itself, as the router changes the address. */
+export const nimbus = createBrowserTracker<Events>({
+  baseUrl: import.meta.env.VITE_NIMBUS_URL,
+  projectId: import.meta.env.VITE_NIMBUS_PROJECT_ID,
+  writeKey: import.meta.env.VITE_NIMBUS_WRITE_KEY,
+  logger: console,
+});

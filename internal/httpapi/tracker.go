@@ -1,0 +1,77 @@
+package httpapi
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/bahagh/nimbus/gen/tracker"
+)
+
+// TrackerScript is the browser's tracker as this server serves it.
+type TrackerScript struct {
+	Path      string // its own for ever: other contents have another path
+	Integrity string // for the integrity attribute of the script element
+}
+
+// Tracker describes the tracker that is built into this program.
+func Tracker() TrackerScript {
+	name := sha256.Sum256(tracker.JS)
+	sum := sha512.Sum384(tracker.JS)
+	return TrackerScript{Path: "/sdk/" + hex.EncodeToString(name[:8]) + ".js", Integrity: "sha384-" + base64.StdEncoding.EncodeToString(sum[:])}
+}
+
+// registerTracker serves the tracker to pages of every origin: at /sdk.js, always the current one, and at a path that
+// names its contents, to be kept for ever. The first names the second and its hash in its headers.
+func registerTracker(e *echo.Echo) error {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err == nil {
+		_, err = z.Write(tracker.JS)
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("compress the tracker: %w", err)
+	}
+	script, compressed := Tracker(), b.Bytes()
+	serve := func(caching string) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			h := c.Response().Header()
+			h.Set("Cache-Control", caching)
+			h.Set("Access-Control-Allow-Origin", "*") // integrity needs CORS
+			h.Set("Access-Control-Expose-Headers", "Content-Location, Nimbus-Integrity, ETag")
+			h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+			h.Set("Content-Location", script.Path)
+			h.Set("Nimbus-Integrity", script.Integrity)
+			h.Set(echo.HeaderVary, echo.HeaderAcceptEncoding)
+			// Weak, because it stands for the script and not for one of its two encodings.
+			etag := `W/"` + strings.TrimSuffix(strings.TrimPrefix(script.Path, "/sdk/"), ".js") + `"`
+			h.Set("ETag", etag)
+			if strings.Contains(c.Request().Header.Get("If-None-Match"), etag) {
+				return c.NoContent(http.StatusNotModified)
+			}
+			body := tracker.JS
+			if strings.Contains(c.Request().Header.Get(echo.HeaderAcceptEncoding), "gzip") {
+				h.Set(echo.HeaderContentEncoding, "gzip")
+				body = compressed
+			}
+			h.Set(echo.HeaderContentLength, fmt.Sprint(len(body)))
+			return c.Blob(http.StatusOK, "text/javascript; charset=utf-8", body)
+		}
+	}
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		e.Add(method, "/sdk.js", serve("public, max-age=3600, stale-while-revalidate=86400"))
+		e.Add(method, script.Path, serve("public, max-age=31536000, immutable"))
+	}
+	return nil
+}

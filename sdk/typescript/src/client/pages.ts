@@ -1,0 +1,34 @@
+/** A page of a list. */
+interface Page {
+  items: unknown[];
+  next_cursor: string | null;
+}
+
+/** An operation that answers with pages, such as `listEvents`. */
+// eslint-disable-next-line typescript/no-explicit-any -- each list has options of its own, and this must fit them all
+type List = (options: any) => PromiseLike<{ data: Page | undefined }>;
+
+type ItemOf<L extends List> = NonNullable<Awaited<ReturnType<L>>['data']>['items'][number];
+
+/**
+ * Every item of a list, page after page, each fetched when the one before is used up:
+ *
+ * ```ts
+ * for await (const event of items(listEvents, { client, query: { project_id, name: ['signed_up'] } })) …
+ * ```
+ */
+export async function* items<L extends List>(list: L, options: Parameters<L>[0]): AsyncGenerator<ItemOf<L>, void, void> {
+  for await (const page of pages(list, options)) yield* page;
+}
+
+/** The pages themselves. */
+export async function* pages<L extends List>(list: L, options: Parameters<L>[0]): AsyncGenerator<ItemOf<L>[], void, void> {
+  let { query } = (options ?? {}) as { query?: object };
+  for (;;) {
+    const { data } = await list({ ...options, throwOnError: true, query });
+    if (!data) return;
+    yield data.items as ItemOf<L>[];
+    if (data.next_cursor === null) return;
+    query = { ...query, cursor: data.next_cursor };
+  }
+}

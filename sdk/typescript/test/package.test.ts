@@ -1,0 +1,101 @@
+// What is published: its contents, its entries, its types, its sizes, and its words.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const here = fileURLToPath(new URL('../../', import.meta.url));
+const consumer = join(here, 'dist-test', 'consumer');
+const installed = join(consumer, 'node_modules', '@nimbus-analytics', 'sdk');
+let files: string[];
+
+before(async () => {
+  const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts', '--loglevel=error'], { cwd: here });
+  files = (JSON.parse(stdout) as { files: { path: string }[] }[])[0]?.files.map((f) => f.path) ?? [];
+  for (const file of files) cpSync(join(here, file), join(installed, file));
+});
+after(() => rmSync(consumer, { recursive: true, force: true }));
+
+test('the package holds what is built and what explains it, and nothing else', () => {
+  assert.deepEqual(files.filter((f) => !f.startsWith('dist/')).sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
+  assert.deepEqual(files.filter((f) => !/\.(js|d\.ts)(\.map)?$/.test(f) && f.startsWith('dist/')), []);
+  assert.equal(readFileSync(join(here, 'LICENSE'), 'utf8'), readFileSync(join(here, '..', '..', 'LICENSE'), 'utf8'));
+});
+
+interface Manifest {
+  exports: Record<string, { types: string; import: string }>;
+  dependencies?: object;
+}
+const manifest = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8')) as Manifest;
+const entries = Object.keys(manifest.exports).map((entry) => `@nimbus-analytics/sdk${entry.slice(1)}`);
+
+test('it depends on nothing, and every entry loads', async () => {
+  assert.equal(manifest.dependencies, undefined);
+  const code = entries.map((name) => `if (!Object.keys(await import('${name}')).length) throw new Error('${name} is empty');`).join('\n');
+  writeFileSync(join(consumer, 'load.mjs'), code);
+  await run(process.execPath, ['load.mjs'], { cwd: consumer });
+  for (const { types, import: js } of Object.values(manifest.exports)) {
+    assert.ok(files.includes(types.slice(2)) && files.includes(js.slice(2)), `${types} and ${js} are not in the package`);
+  }
+});
+
+const types = `
+import { createTracker, createSession, items, listEvents, live, NimbusError, type Problem, type StoredEvent } from '@nimbus-analytics/sdk';
+import { createBrowserTracker } from '@nimbus-analytics/sdk/browser';
+import { listProjectsOptions } from '@nimbus-analytics/sdk/react-query';
+import { manualClock, recordingTransport } from '@nimbus-analytics/sdk/testing';
+
+const tracker = createTracker<{ signed_up: { plan: string } }>({ baseUrl: '', projectId: '', writeKey: '', fetch: recordingTransport().fetch, clock: manualClock() });
+export const done: Promise<void> = tracker.track('signed_up', { plan: 'pro' });
+// @ts-expect-error no such event
+void tracker.track('signed_out');
+// @ts-expect-error no such prop
+void tracker.track('signed_up', { plam: 'pro' });
+void createBrowserTracker({ baseUrl: '', projectId: '', writeKey: '' }).track('anything', { goes: [1] });
+const { client } = createSession({ baseUrl: '' });
+for await (const event of items(listEvents, { client, query: { project_id: '', order: 'asc' } })) { const stored: StoredEvent = event; void stored; }
+// @ts-expect-error the project is required
+void items(listEvents, { client, query: {} });
+for await (const item of live({ client, projectId: '' })) if (item.type === 'missed') { const n: number | null = item.count; void n; }
+export const problem: Problem = new NimbusError({});
+export const options = listProjectsOptions({ client });
+`;
+
+for (const [module, moduleResolution] of [['ESNext', 'Bundler'], ['NodeNext', 'NodeNext']] as const) {
+  test(`the types resolve with ${moduleResolution}`, async () => {
+    const dir = join(consumer, moduleResolution);
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
+    writeFileSync(join(dir, 'use.ts'), types);
+    const compilerOptions = { target: 'ES2022', lib: ['ES2022', 'DOM', 'DOM.Iterable'], module, moduleResolution, strict: true, noEmit: true, types: [], skipLibCheck: true };
+    writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }));
+    await run(join(here, '..', '..', 'node_modules', '.bin', 'tsc'), ['-p', dir]).catch((error: unknown) => assert.fail((error as { stdout: string }).stdout));
+  });
+}
+
+test('a page loads no more than the limits', async () => {
+  const { stdout } = await run(process.execPath, ['scripts/size.mjs'], { cwd: here });
+  assert.match(stdout, /of 4096 bytes gzipped {2}\/sdk\.js/);
+});
+
+test('the tables of options in the README are those of the sources', () => {
+  const readme = readFileSync(join(here, 'README.md'), 'utf8');
+  const wanted = [
+    ['src/tracker/types.ts', 'CommonOptions'],
+    ['src/tracker.ts', 'TrackerOptions'],
+    ['src/browser.ts', 'BrowserTrackerOptions'],
+  ].flatMap(([file, name]) => {
+    const [, body] = readFileSync(join(here, file ?? ''), 'utf8').split(`export interface ${name} `);
+    return [...(body?.split('\n}\n')[0] ?? '').matchAll(/\/\*\* (.*?) \*\/\n {2}(\w+)\??:/gs)].map(([, comment, option]) => {
+      const [, what, standard = ''] = /^(.*?)(?: Default (.+)\.)?$/s.exec(comment ?? '') ?? [];
+      return `| \`${option}\` | ${standard} | ${what} |`;
+    });
+  });
+  assert.ok(wanted.length > 25);
+  const tables = readme.split('\n| option | default | |\n|---|---|---|\n').slice(1).flatMap((table) => (table.split('\n\n')[0] ?? '').split('\n'));
+  assert.deepEqual(tables, wanted);
+});

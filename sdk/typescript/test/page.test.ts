@@ -1,0 +1,301 @@
+// The tracker in a real browser: the page's own behaviour against the real server, and the shared list against the
+// server that misbehaves.
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { StoredEvent } from '../src/index.js';
+import { behaviours } from './support/behaviours.js';
+import { launch } from './support/chromium.js';
+import { Nimbus, startMisbehaving } from './support/processes.js';
+import { arrived, eventually, newTenant, stored, type Tenant } from './support/tenant.js';
+
+const nimbus = new Nimbus();
+let browser: Browser;
+let misbehaving: { url: string; stop: () => void };
+let site: Server;
+let origin: string;
+let bundle: string;
+
+before(async () => {
+  [browser, misbehaving, bundle] = await Promise.all([launch(), startMisbehaving(), bundleBehaviours(), nimbus.start()]);
+  // A site of its own origin; every page of it has the title of its path, and the head that the query asks for.
+  site = createServer((req, res) => {
+    const url = new URL(req.url ?? '', 'http://site');
+    res.setHeader('Content-Type', 'text/html; charset=utf-8');
+    res.end(`<!doctype html><title>${url.pathname}</title>${url.searchParams.get('head') ?? ''}<body>`);
+  });
+  await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve));
+  origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
+});
+after(async () => {
+  await browser.close();
+  site.close();
+  misbehaving.stop();
+  await nimbus.remove();
+});
+
+/** The list of behaviours and the browser's tracker, minified as an application would have it. */
+async function bundleBehaviours(): Promise<string> {
+  const code = `
+    import { createBrowserTracker } from './src/browser.ts';
+    import { createTracker } from './src/index.ts';
+    import { behaviours } from './test/support/behaviours.ts';
+    const subject = {
+      create: (o) => createBrowserTracker({ writeKey: 'nw_test', pageViews: false, ...o }),
+      createWith: createTracker,
+      checks: false,
+    };
+    window.behave = (name, server) => behaviours[name](subject, server);`;
+  const resolveDir = fileURLToPath(new URL('../../', import.meta.url));
+  const { outputFiles } = await build({ stdin: { contents: code, resolveDir }, bundle: true, minify: true, format: 'iife', target: 'es2022', write: false });
+  return outputFiles[0]?.text ?? '';
+}
+
+const stub = `<script>nimbus={q:[]};for(const m of ['track','page','identify','reset','optIn','optOut'])nimbus[m]=(...a)=>nimbus.q.push([m,...a])</script>`;
+
+function tag(tenant: Tenant, attributes = ''): string {
+  return `${stub}<script async src="${nimbus.url}/sdk.js" data-write-key="${tenant.writeKey}" data-project="${tenant.projectId}" ${attributes}></script>`;
+}
+
+/** The address of a page of the site with this head. */
+function address(path: string, head: string, query = ''): string {
+  return `${origin}${path}?${query}head=${encodeURIComponent(head)}`;
+}
+
+type Calls = { track(...args: unknown[]): Promise<void>; flush(): Promise<void>; identify(...args: unknown[]): void; stats(): { delivered: number; waiting: number } } & Record<'reset' | 'optIn' | 'optOut', () => void>;
+declare const window: { nimbus: Calls; behave(name: string, server: string): Promise<void> };
+declare const localStorage: Record<string, string>;
+declare const history: { pushState(...args: unknown[]): void; replaceState(...args: unknown[]): void; back(): void };
+declare const document: { cookie: string };
+
+/** Opens a page with the tracker and waits until it has loaded. */
+async function open(context: BrowserContext, url: string): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(url);
+  await page.waitForFunction(() => 'stats' in window.nimbus);
+  return page;
+}
+
+async function inContext(run: (context: BrowserContext) => Promise<void>): Promise<void> {
+  const context = await browser.newContext();
+  try {
+    await run(context);
+  } finally {
+    await context.close();
+  }
+}
+
+const flush = (page: Page): Promise<void> => page.evaluate(() => window.nimbus.flush());
+const pick = (events: StoredEvent[], ...props: string[]) => events.map((e) => props.map((p) => e.props[p]));
+
+test('a page, and each page its router goes to, is one page view of one session', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/home', tag(tenant), 'utm_source=news&'));
+    await page.evaluate(() => history.pushState({}, '', '/products'));
+    await page.waitForFunction(() => window.nimbus.stats().waiting + window.nimbus.stats().delivered === 2);
+    await page.evaluate(() => history.replaceState({}, '', '/products?sort=price'));
+    await page.evaluate(() => history.replaceState({}, '', '/cart'));
+    await page.waitForFunction(() => window.nimbus.stats().waiting + window.nimbus.stats().delivered === 3);
+    await page.evaluate(() => history.back());
+    await page.waitForFunction(() => window.nimbus.stats().waiting + window.nimbus.stats().delivered === 4);
+    await flush(page);
+    const events = await stored(tenant);
+    assert.deepEqual(events.map((e) => e.name), Array.from({ length: 4 }, () => 'page_view'));
+    assert.deepEqual(pick(events, 'page', 'referrer'), [
+      ['/home', ''],
+      ['/products', `${origin}/home`],
+      ['/cart', `${origin}/products`],
+      ['/home', `${origin}/cart`],
+    ]);
+    assert.equal(events[0]?.props['utm_source'], 'news');
+    assert.equal(events[0]?.props['title'], '/home');
+    assert.equal(new Set(pick(events, 'session_id').flat()).size, 1);
+    assert.equal(new Set(events.map((e) => e.anonymous_id)).size, 1);
+  }));
+
+test('calls made before the script is there are kept, and a person is known after a reload', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const early = `<script>setTimeout(()=>0);nimbus.identify('user_1',{plan:'pro'});nimbus.track('early',{n:1})</script>`;
+    const page = await open(context, address('/a', stub + early + tag(tenant).replace(stub, '')));
+    await flush(page);
+    await page.goto(address('/b', tag(tenant)));
+    await page.waitForFunction(() => 'stats' in window.nimbus);
+    await flush(page);
+    const events = await arrived(tenant, 4);
+    assert.deepEqual(events.map((e) => [e.name, e.user_id]), [
+      ['identify', 'user_1'],
+      ['early', 'user_1'],
+      ['page_view', 'user_1'],
+      ['page_view', 'user_1'],
+    ]);
+    assert.equal(new Set(pick(events, 'session_id').flat()).size, 1);
+
+    await page.evaluate(() => {
+      window.nimbus.reset();
+      void window.nimbus.track('after');
+    });
+    await flush(page);
+    const last = (await arrived(tenant, 5)).at(-1);
+    assert.equal(last?.user_id, undefined);
+    assert.notEqual(last?.anonymous_id, events[0]?.anonymous_id);
+    assert.notEqual(last?.props['session_id'], events[0]?.props['session_id']);
+  }));
+
+test('what was tracked as the page was left arrives, once', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant)));
+    await page.evaluate(() => {
+      for (let n = 0; n < 20; n++) void window.nimbus.track('leaving', { n, text: 'x'.repeat(500) });
+    });
+    await page.goto('about:blank');
+    // Nothing of the site is left open: it was sent while the page went.
+    await arrived(tenant, 21);
+    // The next page finds nothing to send again, or what it sends again is known.
+    await open(context, address('/b', tag(tenant))).then(flush);
+    assert.equal((await stored(tenant)).length, 22);
+  }));
+
+test('what was tracked offline arrives with the next visit, once, though two tabs send it', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant)));
+    await flush(page);
+    await context.setOffline(true);
+    await page.evaluate(() => {
+      for (let n = 0; n < 10; n++) void window.nimbus.track('offline', { n });
+    });
+    assert.equal(await page.evaluate(() => Object.keys(localStorage).filter((k) => k.includes('.e.')).length), 10);
+    await page.close();
+    await context.setOffline(false);
+    const tabs = await Promise.all(['/b', '/c'].map((path) => open(context, address(path, tag(tenant)))));
+    await Promise.all(tabs.map(flush));
+    const events = await stored(tenant);
+    assert.deepEqual(pick(events.filter((e) => e.name === 'offline'), 'n').flat().sort(), Array.from({ length: 10 }, (_, n) => n));
+    assert.equal(events.length, 13);
+    assert.equal(await tabs[0]?.evaluate(() => Object.keys(localStorage).filter((k) => k.includes('.e.')).length), 0, 'nothing waits any longer');
+  }));
+
+test('a page that comes back online sends what waited, though the server was killed meanwhile', { timeout: 60_000 }, () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant)));
+    await page.evaluate(() => {
+      let n = 0;
+      const ticking = setInterval(() => {
+        for (let k = 0; k < 10; k++) void window.nimbus.track('tick', { n: n++ });
+        if (n >= 600) clearInterval(ticking);
+      }, 5);
+    });
+    await eventually(() => page.evaluate(() => window.nimbus.stats().delivered), (n) => n > 50, 'the first deliveries');
+    await nimbus.stop('SIGKILL');
+    await nimbus.start();
+    await eventually(() => page.evaluate(() => window.nimbus.stats()), (s) => s.delivered === 601 && s.waiting === 0, 'every delivery');
+    const ticks = (await stored(tenant)).filter((e) => e.name === 'tick');
+    assert.deepEqual(pick(ticks, 'n').flat().sort((a, b) => Number(a) - Number(b)), Array.from({ length: 600 }, (_, n) => n));
+  }));
+
+/** The requests of a page to the server, but for the script. */
+function watched(context: BrowserContext): string[] {
+  const seen: string[] = [];
+  context.on('request', (request) => {
+    if (request.url().startsWith(nimbus.url) && !request.url().endsWith('.js')) seen.push(`${request.method()} ${request.url()}`);
+  });
+  return seen;
+}
+
+for (const [signal, script] of [
+  ['Global Privacy Control', "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true })"],
+  ['Do Not Track', "Object.defineProperty(Navigator.prototype, 'doNotTrack', { get: () => '1' })"],
+]) {
+  test(`nobody is tracked, and nothing is stored, against ${signal}`, () =>
+    inContext(async (context) => {
+      const tenant = await newTenant(nimbus.url, [origin]);
+      await context.addInitScript(script ?? '');
+      const seen = watched(context);
+      const page = await open(context, address('/a', tag(tenant)));
+      await page.evaluate(async () => {
+        await window.nimbus.track('e');
+        window.nimbus.identify('user_1');
+        await window.nimbus.flush();
+      });
+      await page.goto(address('/b', ''));
+      assert.deepEqual(seen, []);
+      assert.deepEqual(await page.evaluate(() => [Object.keys(localStorage), document.cookie]), [[], '']);
+      assert.deepEqual(await stored(tenant), []);
+    }));
+}
+
+test('without cookies nothing is stored, and events arrive', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant, 'data-cookieless')));
+    await page.evaluate(() => {
+      window.nimbus.identify('user_1');
+      return window.nimbus.track('e');
+    });
+    const left = () => page.evaluate(() => [Object.keys(localStorage), document.cookie]);
+    assert.deepEqual(await left(), [[], '']);
+    await flush(page);
+    assert.deepEqual(await left(), [[], '']);
+    assert.deepEqual((await stored(tenant)).map((e) => [e.name, e.user_id]), [['page_view', undefined], ['identify', 'user_1'], ['e', 'user_1']]);
+    assert.deepEqual((await context.storageState()).cookies, []);
+  }));
+
+test('one who opts out is forgotten and tracked no more, until they opt in', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant, 'data-page-views="false"')));
+    await page.evaluate(() => {
+      void window.nimbus.track('waiting');
+      window.nimbus.optOut();
+      void window.nimbus.track('unwanted');
+    });
+    await flush(page);
+    assert.deepEqual(await page.evaluate(() => Object.values(localStorage)), ['1'], 'the wish itself is all that is kept');
+    await page.reload();
+    await page.waitForFunction(() => 'stats' in window.nimbus);
+    await page.evaluate(() => {
+      void window.nimbus.track('still unwanted');
+      window.nimbus.optIn();
+      void window.nimbus.track('wanted');
+    });
+    await flush(page);
+    assert.deepEqual((await stored(tenant)).map((e) => e.name), ['wanted']);
+  }));
+
+test('the script loads with its integrity from its own path, and a key is good for its origins only', () =>
+  inContext(async (context) => {
+    const { headers } = await fetch(`${nimbus.url}/sdk.js`);
+    const [path, integrity] = [headers.get('Content-Location') ?? '', headers.get('Nimbus-Integrity') ?? ''];
+    const tenant = await newTenant(nimbus.url, ['https://elsewhere.example.com']);
+    const pinned = tag(tenant).replace('/sdk.js"', `${path}" crossorigin integrity="${integrity}"`);
+    const page = await context.newPage();
+    const warnings: string[] = [];
+    page.on('console', (message) => void warnings.push(message.text()));
+    await page.goto(address('/a', pinned));
+    await page.waitForFunction(() => 'stats' in window.nimbus);
+    await flush(page);
+    assert.deepEqual(await stored(tenant), []);
+    assert.ok(warnings.some((text) => text.includes('1 events dropped: origin_not_allowed')), warnings.join('\n'));
+  }));
+
+for (const name of Object.keys(behaviours)) {
+  test(`in the browser: ${name}`, { timeout: 30_000 }, async () => {
+    behaving ??= (async () => {
+      const page = await browser.newPage();
+      await page.goto(origin);
+      await page.addScriptTag({ content: bundle });
+      return page;
+    })();
+    const page = await behaving;
+    await page.evaluate(([what, server]) => window.behave(what ?? '', server ?? ''), [name, misbehaving.url]);
+  });
+}
+let behaving: Promise<Page> | undefined;

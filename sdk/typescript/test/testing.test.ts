@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createTracker } from '../src/index.js';
+import { manualClock, recordingTransport } from '../src/testing.js';
+
+const common = { baseUrl: 'http://nimbus.example', projectId: 'p', writeKey: 'nw' };
+
+test('a transport records what was accepted, once, and fails as its script says', async () => {
+  const transport = recordingTransport([503, 'network_error', 422]);
+  const dropped: string[] = [];
+  const tracker = createTracker({ ...common, fetch: transport.fetch, retryBaseMs: 1, onDrop: (event) => dropped.push(event.name) });
+  void tracker.track('first', { text: 'x'.repeat(2000) });
+  await tracker.flush();
+  void tracker.track('second');
+  await tracker.flush();
+  assert.deepEqual([dropped, transport.events.map((e) => e.name), transport.requests.length], [['first'], ['second'], 4]);
+  assert.deepEqual([transport.requests[0]?.headers.get('X-Write-Key'), transport.requests[0]?.url], ['nw', 'http://nimbus.example/v1/events']);
+});
+
+test('waits double up to their limit, with jitter, and are never shorter than the server asks', async () => {
+  const clock = manualClock();
+  const answers = [503, 503, 503, 503, 200];
+  const waits: number[] = [];
+  const tracker = createTracker({
+    ...common,
+    clock,
+    random: () => 0.5,
+    retryBaseMs: 1000,
+    retryMaxMs: 3000,
+    requestTimeoutMs: 3_600_000,
+    fetch: async () => {
+      const status = answers.shift() ?? 200;
+      if (status === 200) return Response.json({ accepted: 1, duplicates: 0, rejected: 0, errors: [] });
+      return Response.json({}, { status, headers: answers.length === 1 ? { 'Retry-After': '60' } : {} });
+    },
+  });
+  void tracker.track('e');
+  const flushed = tracker.flush();
+  while (tracker.stats().delivered === 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (tracker.stats().retries === waits.length) continue;
+    waits.push(clock.pending()[0] ?? 0);
+    clock.advance(waits.at(-1) ?? 0);
+  }
+  await flushed;
+  assert.deepEqual(waits, [500, 1000, 1500, 60_000]);
+  assert.deepEqual(clock.pending(), [], 'no timer is left');
+});
+
+test('a request without an answer is given up after its time, and made again', async () => {
+  const clock = manualClock();
+  let requests = 0;
+  const tracker = createTracker({
+    ...common,
+    clock,
+    random: () => 0,
+    fetch: (_url, init) => {
+      if (++requests > 1) return Promise.resolve(Response.json({ accepted: 1, duplicates: 0, rejected: 0, errors: [] }));
+      return new Promise((_resolve, reject) => init?.signal?.addEventListener('abort', () => reject(new Error('aborted'))));
+    },
+  });
+  void tracker.track('e');
+  const flushed = tracker.flush();
+  while (tracker.stats().delivered === 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(30_000);
+  }
+  await flushed;
+  assert.equal(requests, 2);
+});
+
+test('a signal ends the tracker, and says what was left', async () => {
+  const end = new AbortController();
+  const left: string[] = [];
+  const tracker = createTracker({ ...common, signal: end.signal, fetch: recordingTransport().fetch, onDrop: (event, { code }) => left.push(`${event.name} ${code}`) });
+  void tracker.track('e');
+  end.abort();
+  await tracker.close();
+  assert.ok(left.length + tracker.stats().delivered === 1);
+  await assert.rejects(tracker.track('late'), { code: 'closed' });
+});
+
+test('a callback that throws harms nothing, and a tracker needs one kind of credentials', async () => {
+  const warnings: unknown[] = [];
+  const tracker = createTracker({
+    ...common,
+    fetch: recordingTransport([400]).fetch,
+    logger: { debug: () => undefined, warn: (text: string) => warnings.push(text) },
+    onDrop: () => {
+      throw new Error('a fault of the application');
+    },
+  });
+  void tracker.track('lost');
+  await tracker.flush();
+  void tracker.track('next');
+  await tracker.flush();
+  assert.deepEqual([tracker.stats().dropped, tracker.stats().delivered], [1, 1]);
+  assert.ok(warnings.includes('nimbus: a callback failed'));
+  assert.throws(() => createTracker({ ...common, secret: 'ns' }), TypeError);
+  assert.throws(() => createTracker({ baseUrl: 'http://x', projectId: 'p' }), TypeError);
+});
