@@ -14,6 +14,7 @@ import (
 var (
 	ruleChangePasswordRequestCurrentPassword  = wire.StringRule{Min: 1, Max: 1024}
 	ruleChangePasswordRequestNewPassword      = wire.StringRule{Min: 8, Max: 72}
+	ruleChangePasswordRequestSession          = wire.StringRule{Enum: []string{"token", "cookie"}}
 	ruleCreateProjectRequestDataRetentionDays = wire.IntRule{Min: 0, Max: 3650}
 	ruleCreateProjectRequestDescription       = wire.StringRule{Max: 1000}
 	ruleCreateProjectRequestName              = wire.StringRule{Min: 1, Max: 100, NoControl: true}
@@ -44,6 +45,7 @@ var (
 	ruleIngestRequestEvents                   = wire.CountRule{Min: 1, Max: 10000}
 	ruleLoginRequestEmail                     = wire.StringRule{Min: 1, Max: 254}
 	ruleLoginRequestPassword                  = wire.StringRule{Min: 1, Max: 1024}
+	ruleLoginRequestSession                   = wire.StringRule{Enum: []string{"token", "cookie"}}
 	ruleMetricsQueryBreakdown                 = wire.StringRule{Enum: []string{"name", "prop"}}
 	ruleMetricsQueryBreakdownProp             = wire.StringRule{Min: 1, Max: 200}
 	ruleMetricsQueryBucket                    = wire.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
@@ -56,6 +58,7 @@ var (
 	ruleMetricsQueryTz                        = wire.StringRule{Min: 1, Max: 64}
 	ruleRegisterRequestEmail                  = wire.StringRule{Max: 254, Format: wire.FormatEmail}
 	ruleRegisterRequestPassword               = wire.StringRule{Min: 8, Max: 72}
+	ruleRegisterRequestSession                = wire.StringRule{Enum: []string{"token", "cookie"}}
 	ruleRotateKeysRequestGraceSeconds         = wire.IntRule{Min: 0, Max: 604800}
 	ruleUpdateProjectRequestDataRetentionDays = wire.IntRule{Min: 0, Max: 3650}
 	ruleUpdateProjectRequestDescription       = wire.StringRule{Max: 1000}
@@ -94,6 +97,14 @@ func (v *ChangePasswordRequest) decode(r *wire.Reader) {
 			}
 			seen |= 1 << 1
 			v.NewPassword = NewPassword(r.String(&ruleChangePasswordRequestNewPassword))
+		case "session":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Session = new(SessionKind)
+			*v.Session = SessionKind(r.String(&ruleChangePasswordRequestSession))
 		default:
 			r.Unknown()
 		}
@@ -103,6 +114,10 @@ func (v *ChangePasswordRequest) decode(r *wire.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("new_password")
+	}
+	if seen&(1<<2) == 0 {
+		v.Session = new(SessionKind)
+		*v.Session = "token"
 	}
 }
 
@@ -572,6 +587,14 @@ func (v *LoginRequest) decode(r *wire.Reader) {
 			}
 			seen |= 1 << 1
 			v.Password = r.String(&ruleLoginRequestPassword)
+		case "session":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Session = new(SessionKind)
+			*v.Session = SessionKind(r.String(&ruleLoginRequestSession))
 		default:
 			r.Unknown()
 		}
@@ -581,6 +604,10 @@ func (v *LoginRequest) decode(r *wire.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("password")
+	}
+	if seen&(1<<2) == 0 {
+		v.Session = new(SessionKind)
+		*v.Session = "token"
 	}
 }
 
@@ -802,6 +829,14 @@ func (v *RegisterRequest) decode(r *wire.Reader) {
 			}
 			seen |= 1 << 1
 			v.Password = NewPassword(r.String(&ruleRegisterRequestPassword))
+		case "session":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Session = new(SessionKind)
+			*v.Session = SessionKind(r.String(&ruleRegisterRequestSession))
 		default:
 			r.Unknown()
 		}
@@ -811,6 +846,10 @@ func (v *RegisterRequest) decode(r *wire.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("password")
+	}
+	if seen&(1<<2) == 0 {
+		v.Session = new(SessionKind)
+		*v.Session = "token"
 	}
 }
 

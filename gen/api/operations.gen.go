@@ -231,6 +231,7 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"refreshToken": {}},
 			{"bearerAuth": {}},
+			{"refreshCookie": {}, "sameSite": {}},
 		},
 		Statuses: []int{204, 401, 503},
 	},
@@ -269,6 +270,7 @@ var Operations = map[string]*wire.Operation{
 		Scope:  "session",
 		Security: []wire.Requirement{
 			{"refreshToken": {}},
+			{"refreshCookie": {}, "sameSite": {}},
 		},
 		Sensitive: true,
 		Statuses:  []int{200, 401, 503},

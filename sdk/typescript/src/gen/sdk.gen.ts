@@ -49,14 +49,22 @@ export const login = <ThrowOnError extends boolean = false>(options: Options<Log
 /**
  * Exchange a refresh token for a new pair
  *
- * Send the refresh token as `Authorization: Bearer <refresh token>`. Each refresh token works once. Using one a
- * second time revokes the whole session (every token descended from the same login), because one of the two
- * users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
+ * Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
+ * the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
+ * session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
  * log anyone out.
  *
  */
 export const refresh = <ThrowOnError extends boolean = false>(options?: Options<RefreshData, ThrowOnError>) => (options?.client ?? client).post<RefreshResponses, RefreshErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        {
+            in: 'cookie',
+            name: 'nimbus_refresh',
+            type: 'apiKey'
+        },
+        { name: 'X-Nimbus-Session', type: 'apiKey' }
+    ],
     url: '/v1/auth/refresh',
     ...options
 });
@@ -67,7 +75,16 @@ export const refresh = <ThrowOnError extends boolean = false>(options?: Options<
  * Revokes the session of the token sent, access or refresh. Its access tokens stop working at once.
  */
 export const logout = <ThrowOnError extends boolean = false>(options?: Options<LogoutData, ThrowOnError>) => (options?.client ?? client).post<LogoutResponses, LogoutErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        {
+            in: 'cookie',
+            name: 'nimbus_refresh',
+            type: 'apiKey'
+        },
+        { name: 'X-Nimbus-Session', type: 'apiKey' }
+    ],
     url: '/v1/auth/logout',
     ...options
 });
