@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/bahagh/nimbus/frontend"
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/accounts"
 	"github.com/bahagh/nimbus/internal/auth"
@@ -147,7 +148,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, metrics.NewAPI(reads, access.Project, limits, now), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
-		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve,
+		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Dashboard: frontend.Dist,
 		Credentials: httpapi.Credentials{Access: account.VerifyAccess, Refresh: account.VerifyRefresh,
 			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature},
 	})
