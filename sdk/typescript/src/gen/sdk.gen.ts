@@ -23,7 +23,7 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
  *
  * Creates an account, logs it in, and returns its first pair of tokens.
  */
-export const register = <ThrowOnError extends boolean = false>(options: Options<RegisterData, ThrowOnError>) => (options.client ?? client).post<RegisterResponses, RegisterErrors, ThrowOnError>({
+export const register = <ThrowOnError extends boolean = true>(options: Options<RegisterData, ThrowOnError>) => (options.client ?? client).post<RegisterResponses, RegisterErrors, ThrowOnError>({
     url: '/v1/auth/register',
     ...options,
     headers: {
@@ -37,7 +37,7 @@ export const register = <ThrowOnError extends boolean = false>(options: Options<
  *
  * An unknown address and a wrong password are the same 401 and take the same time.
  */
-export const login = <ThrowOnError extends boolean = false>(options: Options<LoginData, ThrowOnError>) => (options.client ?? client).post<LoginResponses, LoginErrors, ThrowOnError>({
+export const login = <ThrowOnError extends boolean = true>(options: Options<LoginData, ThrowOnError>) => (options.client ?? client).post<LoginResponses, LoginErrors, ThrowOnError>({
     url: '/v1/auth/login',
     ...options,
     headers: {
@@ -55,7 +55,7 @@ export const login = <ThrowOnError extends boolean = false>(options: Options<Log
  * log anyone out.
  *
  */
-export const refresh = <ThrowOnError extends boolean = false>(options?: Options<RefreshData, ThrowOnError>) => (options?.client ?? client).post<RefreshResponses, RefreshErrors, ThrowOnError>({
+export const refresh = <ThrowOnError extends boolean = true>(options?: Options<RefreshData, ThrowOnError>) => (options?.client ?? client).post<RefreshResponses, RefreshErrors, ThrowOnError>({
     security: [
         { scheme: 'bearer', type: 'http' },
         {
@@ -74,7 +74,7 @@ export const refresh = <ThrowOnError extends boolean = false>(options?: Options<
  *
  * Revokes the session of the token sent, access or refresh. Its access tokens stop working at once.
  */
-export const logout = <ThrowOnError extends boolean = false>(options?: Options<LogoutData, ThrowOnError>) => (options?.client ?? client).post<LogoutResponses, LogoutErrors, ThrowOnError>({
+export const logout = <ThrowOnError extends boolean = true>(options?: Options<LogoutData, ThrowOnError>) => (options?.client ?? client).post<LogoutResponses, LogoutErrors, ThrowOnError>({
     security: [
         { scheme: 'bearer', type: 'http' },
         { scheme: 'bearer', type: 'http' },
@@ -92,7 +92,7 @@ export const logout = <ThrowOnError extends boolean = false>(options?: Options<L
 /**
  * Who am I?
  */
-export const getMe = <ThrowOnError extends boolean = false>(options?: Options<GetMeData, ThrowOnError>) => (options?.client ?? client).get<GetMeResponses, GetMeErrors, ThrowOnError>({
+export const getMe = <ThrowOnError extends boolean = true>(options?: Options<GetMeData, ThrowOnError>) => (options?.client ?? client).get<GetMeResponses, GetMeErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/auth/me',
     ...options
@@ -103,7 +103,7 @@ export const getMe = <ThrowOnError extends boolean = false>(options?: Options<Ge
  *
  * Ends every session of the account, this one included, and returns the first pair of a new one.
  */
-export const changePassword = <ThrowOnError extends boolean = false>(options: Options<ChangePasswordData, ThrowOnError>) => (options.client ?? client).post<ChangePasswordResponses, ChangePasswordErrors, ThrowOnError>({
+export const changePassword = <ThrowOnError extends boolean = true>(options: Options<ChangePasswordData, ThrowOnError>) => (options.client ?? client).post<ChangePasswordResponses, ChangePasswordErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/auth/password',
     ...options,
@@ -118,7 +118,7 @@ export const changePassword = <ThrowOnError extends boolean = false>(options: Op
  *
  * Newest first.
  */
-export const listProjects = <ThrowOnError extends boolean = false>(options?: Options<ListProjectsData, ThrowOnError>) => (options?.client ?? client).get<ListProjectsResponses, ListProjectsErrors, ThrowOnError>({
+export const listProjects = <ThrowOnError extends boolean = true>(options?: Options<ListProjectsData, ThrowOnError>) => (options?.client ?? client).get<ListProjectsResponses, ListProjectsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects',
     ...options
@@ -129,7 +129,7 @@ export const listProjects = <ThrowOnError extends boolean = false>(options?: Opt
  *
  * The caller becomes its owner. The secret is shown once, in this reply, and never again.
  */
-export const createProject = <ThrowOnError extends boolean = false>(options: Options<CreateProjectData, ThrowOnError>) => (options.client ?? client).post<CreateProjectResponses, CreateProjectErrors, ThrowOnError>({
+export const createProject = <ThrowOnError extends boolean = true>(options: Options<CreateProjectData, ThrowOnError>) => (options.client ?? client).post<CreateProjectResponses, CreateProjectErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects',
     ...options,
@@ -147,7 +147,7 @@ export const createProject = <ThrowOnError extends boolean = false>(options: Opt
  * in before can still be storing events; `GET /v1/projects/{project_id}/deletion` tells how far it is.
  *
  */
-export const deleteProject = <ThrowOnError extends boolean = false>(options: Options<DeleteProjectData, ThrowOnError>) => (options.client ?? client).delete<DeleteProjectResponses, DeleteProjectErrors, ThrowOnError>({
+export const deleteProject = <ThrowOnError extends boolean = true>(options: Options<DeleteProjectData, ThrowOnError>) => (options.client ?? client).delete<DeleteProjectResponses, DeleteProjectErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}',
     ...options
@@ -156,7 +156,7 @@ export const deleteProject = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * Get a project
  */
-export const getProject = <ThrowOnError extends boolean = false>(options: Options<GetProjectData, ThrowOnError>) => (options.client ?? client).get<GetProjectResponses, GetProjectErrors, ThrowOnError>({
+export const getProject = <ThrowOnError extends boolean = true>(options: Options<GetProjectData, ThrowOnError>) => (options.client ?? client).get<GetProjectResponses, GetProjectErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}',
     ...options
@@ -167,7 +167,7 @@ export const getProject = <ThrowOnError extends boolean = false>(options: Option
  *
  * Members that are absent stay as they are.
  */
-export const updateProject = <ThrowOnError extends boolean = false>(options: Options<UpdateProjectData, ThrowOnError>) => (options.client ?? client).patch<UpdateProjectResponses, UpdateProjectErrors, ThrowOnError>({
+export const updateProject = <ThrowOnError extends boolean = true>(options: Options<UpdateProjectData, ThrowOnError>) => (options.client ?? client).patch<UpdateProjectResponses, UpdateProjectErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}',
     ...options,
@@ -184,7 +184,7 @@ export const updateProject = <ThrowOnError extends boolean = false>(options: Opt
  * left: that is how the end shows.
  *
  */
-export const getProjectDeletion = <ThrowOnError extends boolean = false>(options: Options<GetProjectDeletionData, ThrowOnError>) => (options.client ?? client).get<GetProjectDeletionResponses, GetProjectDeletionErrors, ThrowOnError>({
+export const getProjectDeletion = <ThrowOnError extends boolean = true>(options: Options<GetProjectDeletionData, ThrowOnError>) => (options.client ?? client).get<GetProjectDeletionResponses, GetProjectDeletionErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/deletion',
     ...options
@@ -197,7 +197,7 @@ export const getProjectDeletion = <ThrowOnError extends boolean = false>(options
  * working for that long, so that senders can be changed one by one.
  *
  */
-export const rotateKeys = <ThrowOnError extends boolean = false>(options: Options<RotateKeysData, ThrowOnError>) => (options.client ?? client).post<RotateKeysResponses, RotateKeysErrors, ThrowOnError>({
+export const rotateKeys = <ThrowOnError extends boolean = true>(options: Options<RotateKeysData, ThrowOnError>) => (options.client ?? client).post<RotateKeysResponses, RotateKeysErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/rotate-keys',
     ...options,
@@ -212,7 +212,7 @@ export const rotateKeys = <ThrowOnError extends boolean = false>(options: Option
  *
  * All of them, newest first; a project has at most 100.
  */
-export const listWriteKeys = <ThrowOnError extends boolean = false>(options: Options<ListWriteKeysData, ThrowOnError>) => (options.client ?? client).get<ListWriteKeysResponses, ListWriteKeysErrors, ThrowOnError>({
+export const listWriteKeys = <ThrowOnError extends boolean = true>(options: Options<ListWriteKeysData, ThrowOnError>) => (options.client ?? client).get<ListWriteKeysResponses, ListWriteKeysErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/write-keys',
     ...options
@@ -225,7 +225,7 @@ export const listWriteKeys = <ThrowOnError extends boolean = false>(options: Opt
  * apps, where a secret cannot be kept. An empty list of origins allows any origin, and callers without one.
  *
  */
-export const createWriteKey = <ThrowOnError extends boolean = false>(options: Options<CreateWriteKeyData, ThrowOnError>) => (options.client ?? client).post<CreateWriteKeyResponses, CreateWriteKeyErrors, ThrowOnError>({
+export const createWriteKey = <ThrowOnError extends boolean = true>(options: Options<CreateWriteKeyData, ThrowOnError>) => (options.client ?? client).post<CreateWriteKeyResponses, CreateWriteKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/write-keys',
     ...options,
@@ -240,7 +240,7 @@ export const createWriteKey = <ThrowOnError extends boolean = false>(options: Op
  *
  * Stops at once, on every node.
  */
-export const deleteWriteKey = <ThrowOnError extends boolean = false>(options: Options<DeleteWriteKeyData, ThrowOnError>) => (options.client ?? client).delete<DeleteWriteKeyResponses, DeleteWriteKeyErrors, ThrowOnError>({
+export const deleteWriteKey = <ThrowOnError extends boolean = true>(options: Options<DeleteWriteKeyData, ThrowOnError>) => (options.client ?? client).delete<DeleteWriteKeyResponses, DeleteWriteKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/write-keys/{key_id}',
     ...options
@@ -249,7 +249,7 @@ export const deleteWriteKey = <ThrowOnError extends boolean = false>(options: Op
 /**
  * Replace a write key's allowed origins
  */
-export const updateWriteKey = <ThrowOnError extends boolean = false>(options: Options<UpdateWriteKeyData, ThrowOnError>) => (options.client ?? client).put<UpdateWriteKeyResponses, UpdateWriteKeyErrors, ThrowOnError>({
+export const updateWriteKey = <ThrowOnError extends boolean = true>(options: Options<UpdateWriteKeyData, ThrowOnError>) => (options.client ?? client).put<UpdateWriteKeyResponses, UpdateWriteKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/write-keys/{key_id}',
     ...options,
@@ -267,7 +267,7 @@ export const updateWriteKey = <ThrowOnError extends boolean = false>(options: Op
  * `query_too_heavy`.
  *
  */
-export const listEvents = <ThrowOnError extends boolean = false>(options: Options<ListEventsData, ThrowOnError>) => (options.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({
+export const listEvents = <ThrowOnError extends boolean = true>(options: Options<ListEventsData, ThrowOnError>) => (options.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/events',
     ...options
@@ -292,7 +292,7 @@ export const listEvents = <ThrowOnError extends boolean = false>(options: Option
  * decompression. `project_id` must be the key's own project.
  *
  */
-export const ingestEvents = <ThrowOnError extends boolean = false>(options: Options<IngestEventsData, ThrowOnError>) => (options.client ?? client).post<IngestEventsResponses, IngestEventsErrors, ThrowOnError>({
+export const ingestEvents = <ThrowOnError extends boolean = true>(options: Options<IngestEventsData, ThrowOnError>) => (options.client ?? client).post<IngestEventsResponses, IngestEventsErrors, ThrowOnError>({
     security: [
         { name: 'X-Api-Key-Id', type: 'apiKey' },
         { name: 'X-Api-Timestamp', type: 'apiKey' },
@@ -311,7 +311,7 @@ export const ingestEvents = <ThrowOnError extends boolean = false>(options: Opti
 /**
  * Read one event
  */
-export const getEvent = <ThrowOnError extends boolean = false>(options: Options<GetEventData, ThrowOnError>) => (options.client ?? client).get<GetEventResponses, GetEventErrors, ThrowOnError>({
+export const getEvent = <ThrowOnError extends boolean = true>(options: Options<GetEventData, ThrowOnError>) => (options.client ?? client).get<GetEventResponses, GetEventErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/events/{event_id}',
     ...options
@@ -334,7 +334,7 @@ export const getEvent = <ThrowOnError extends boolean = false>(options: Options<
  * beyond `name` and `props` there is `POST /v1/metrics/query`.
  *
  */
-export const queryMetrics = <ThrowOnError extends boolean = false>(options: Options<QueryMetricsData, ThrowOnError>) => (options.client ?? client).get<QueryMetricsResponses, QueryMetricsErrors, ThrowOnError>({
+export const queryMetrics = <ThrowOnError extends boolean = true>(options: Options<QueryMetricsData, ThrowOnError>) => (options.client ?? client).get<QueryMetricsResponses, QueryMetricsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/metrics',
     ...options
@@ -354,7 +354,7 @@ export const queryMetrics = <ThrowOnError extends boolean = false>(options: Opti
  * It only reads, so sending it again is safe.
  *
  */
-export const runMetricsQuery = <ThrowOnError extends boolean = false>(options: Options<RunMetricsQueryData, ThrowOnError>) => (options.client ?? client).post<RunMetricsQueryResponses, RunMetricsQueryErrors, ThrowOnError>({
+export const runMetricsQuery = <ThrowOnError extends boolean = true>(options: Options<RunMetricsQueryData, ThrowOnError>) => (options.client ?? client).post<RunMetricsQueryResponses, RunMetricsQueryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/metrics/query',
     ...options,
@@ -371,4 +371,4 @@ export const runMetricsQuery = <ThrowOnError extends boolean = false>(options: O
  * and `/healthz` are the same; `/health` says only that the process lives and touches nothing.
  *
  */
-export const getHealth = <ThrowOnError extends boolean = false>(options?: Options<GetHealthData, ThrowOnError>) => (options?.client ?? client).get<GetHealthResponses, GetHealthErrors, ThrowOnError>({ url: '/v1/health', ...options });
+export const getHealth = <ThrowOnError extends boolean = true>(options?: Options<GetHealthData, ThrowOnError>) => (options?.client ?? client).get<GetHealthResponses, GetHealthErrors, ThrowOnError>({ url: '/v1/health', ...options });
