@@ -155,7 +155,7 @@ export const m = {
     overTime: 'Events over time',
     peopleOverTime: 'People over time',
     top: 'Top events',
-    previous: (value: string) => `${value} in the period before`,
+    previous: (value: string) => `${value} in the whole period before`,
     noPrevious: 'Nothing in the period before',
     explore: 'Explore',
     share: 'Share',

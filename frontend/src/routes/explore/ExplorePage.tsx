@@ -87,21 +87,30 @@ function Builder({ state, set }: { state: ExploreState; set: Set }) {
       {needsProp(measure) && (
         <CommitField label={m.explore.prop} placeholder={m.explore.propPlaceholder} value={state.prop ?? ''} suggestions={props.numeric} error={state.prop ? undefined : m.explore.propNeeded} onCommit={(prop) => set({ prop: prop || undefined })} />
       )}
-      <SelectField
-        label={m.explore.by}
-        value={askProp ? 'ask' : (state.by ?? '')}
-        onChange={(e) => {
-          setAskProp(e.target.value === 'ask');
-          if (e.target.value !== 'ask') set({ by: e.target.value || undefined });
-        }}
-      >
-        <option value="">{m.explore.byNone}</option>
-        <option value="name">{m.explore.byName}</option>
-        {[...new Set([...props.all, ...(byProp ? [byProp] : [])])].map((name) => (
-          <option key={name} value={`prop:${name}`}>{m.explore.byProp(name)}</option>
-        ))}
-        <option value="ask">{m.explore.byOther}</option>
-      </SelectField>
+      <div className={state.by ? 'pair' : ''}>
+        <SelectField
+          label={m.explore.by}
+          value={askProp ? 'ask' : (state.by ?? '')}
+          onChange={(e) => {
+            setAskProp(e.target.value === 'ask');
+            if (e.target.value !== 'ask') set({ by: e.target.value || undefined });
+          }}
+        >
+          <option value="">{m.explore.byNone}</option>
+          <option value="name">{m.explore.byName}</option>
+          {[...new Set([...props.all, ...(byProp ? [byProp] : [])])].map((name) => (
+            <option key={name} value={`prop:${name}`}>{m.explore.byProp(name)}</option>
+          ))}
+          <option value="ask">{m.explore.byOther}</option>
+        </SelectField>
+        {state.by && (
+          <SelectField label={m.explore.top} value={state.top ?? 10} onChange={(e) => set({ top: Number(e.target.value) })}>
+            {[3, 5, 10, 20, 50].map((n) => (
+              <option key={n} value={n}>{n}</option>
+            ))}
+          </SelectField>
+        )}
+      </div>
       {askProp && (
         <CommitField
           label={m.explore.byPropLabel}
@@ -113,30 +122,21 @@ function Builder({ state, set }: { state: ExploreState; set: Set }) {
           }}
         />
       )}
-      {state.by && (
-        <SelectField label={m.explore.top} value={state.top ?? 10} onChange={(e) => set({ top: Number(e.target.value) })}>
-          {[3, 5, 10, 20, 50].map((n) => (
-            <option key={n} value={n}>{n}</option>
-          ))}
-        </SelectField>
-      )}
       <div className="field">
         <span className="label">{m.explore.filter}</span>
         <FilterEditor filter={state.filter} onChange={(filter) => set({ filter })} />
       </div>
-      <div className="pair">
-        <SelectField label={m.explore.bucket} value={state.bucket ?? ''} onChange={(e) => set({ bucket: (e.target.value || undefined) as ExploreState['bucket'] })}>
-          <option value="">{m.explore.bucketAuto(m.explore.buckets[autoBucket(state)])}</option>
-          {buckets.filter((b) => fits(state, b)).map((b) => (
-            <option key={b} value={b}>{m.explore.buckets[b]}</option>
-          ))}
-        </SelectField>
-        <SelectField label={m.explore.zone} value={state.tz} onChange={(e) => set({ tz: e.target.value })}>
-          {[...new Set([state.tz, ...zones])].map((z) => (
-            <option key={z}>{z}</option>
-          ))}
-        </SelectField>
-      </div>
+      <SelectField label={m.explore.bucket} value={state.bucket ?? ''} onChange={(e) => set({ bucket: (e.target.value || undefined) as ExploreState['bucket'] })}>
+        <option value="">{m.explore.bucketAuto(m.explore.buckets[autoBucket(state)])}</option>
+        {buckets.filter((b) => fits(state, b)).map((b) => (
+          <option key={b} value={b}>{m.explore.buckets[b]}</option>
+        ))}
+      </SelectField>
+      <SelectField label={m.explore.zone} value={state.tz} onChange={(e) => set({ tz: e.target.value })}>
+        {[...new Set([state.tz, ...zones])].map((z) => (
+          <option key={z}>{z}</option>
+        ))}
+      </SelectField>
       <label className="check"><input type="checkbox" checked={state.compare ?? false} onChange={(e) => set({ compare: e.target.checked || undefined })} />{m.explore.compare}</label>
     </section>
   );

@@ -54,28 +54,30 @@ function GroupEditor({ group, onChange, list, depth }: { group: Group | undefine
       )}
       <div className="row wrap">
         <Button kind="quiet" className="tiny" onClick={() => setAdding(true)} disabled={adding}><IconPlus size={15} aria-hidden />{m.explore.addCondition}</Button>
-        {group && depth < 4 && (
-          <Button kind="quiet" className="tiny" onClick={() => add({ op: 'or', filters: [group.filters.at(-1)!] })}><IconPlus size={15} aria-hidden />{m.explore.addGroup}</Button>
+        {group && depth < 4 && isCondition(group.filters.at(-1)!) && (
+          <Button kind="quiet" className="tiny" onClick={() => onChange(replaced(group, group.filters.length - 1, { op: 'or', filters: [group.filters.at(-1)!] }))}><IconPlus size={15} aria-hidden />{m.explore.addGroup}</Button>
         )}
       </div>
     </div>
   );
 }
 
-function NodeEditor({ node, onChange, list, depth }: { node: MetricsFilter; onChange: Change<MetricsFilter>; list: string; depth: number }) {
+const isCondition = (f: MetricsFilter) => f.op !== 'and' && f.op !== 'or' && f.op !== 'not';
+
+function NodeEditor({ node, onChange, list, depth, negated = false }: { node: MetricsFilter; onChange: Change<MetricsFilter>; list: string; depth: number; negated?: boolean }) {
   if (node.op === 'not') {
     return (
       <div className="filter-not">
         <button type="button" className="badge" aria-pressed="true" title={m.explore.negate} onClick={() => onChange(node.filter)}>{m.explore.not}</button>
-        <div className="grow"><NodeEditor node={node.filter} list={list} depth={depth} onChange={(next) => onChange(next && { op: 'not', filter: next })} /></div>
+        <div className="grow"><NodeEditor negated node={node.filter} list={list} depth={depth} onChange={(next) => onChange(next && { op: 'not', filter: next })} /></div>
       </div>
     );
   }
   if (node.op === 'and' || node.op === 'or') return <GroupEditor group={node as Group} onChange={onChange} list={list} depth={depth + 1} />;
-  return <ConditionEditor condition={node as Condition} onChange={onChange} list={list} />;
+  return <ConditionEditor condition={node as Condition} negated={negated} onChange={onChange} list={list} />;
 }
 
-function ConditionEditor({ condition: given, onChange, list }: { condition?: Condition; onChange: Change<MetricsFilter>; list: string }) {
+function ConditionEditor({ condition: given, negated = false, onChange, list }: { condition?: Condition; negated?: boolean; onChange: Change<MetricsFilter>; list: string }) {
   const [prop, setProp] = useState(given?.prop ?? '');
   const [op, setOp] = useState<Operator>(given?.op ?? 'eq');
   const [text, setText] = useState(given ? valueText(given) : '');
@@ -119,8 +121,10 @@ function ConditionEditor({ condition: given, onChange, list }: { condition?: Con
           onKeyDown={onKeyDown}
         />
       )}
-      {given && <Button kind="quiet" className="tiny" title={m.explore.negate} aria-label={m.explore.negate} onClick={() => onChange({ op: 'not', filter: given })}>{m.explore.not}</Button>}
-      <IconButton className="tiny" label={m.explore.remove(m.explore.condition)} icon={IconX} onClick={() => onChange(undefined)} />
+      <span className="row tail">
+        {given && !negated && <Button kind="quiet" className="tiny" title={m.explore.negate} aria-label={m.explore.negate} onClick={() => onChange({ op: 'not', filter: given })}>{m.explore.not}</Button>}
+        <IconButton className="tiny" label={m.explore.remove(m.explore.condition)} icon={IconX} onClick={() => onChange(undefined)} />
+      </span>
     </div>
   );
 }

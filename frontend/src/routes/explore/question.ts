@@ -37,14 +37,14 @@ export function seriesOf(s: ExploreState, now: MetricsResult, before: MetricsRes
   if (now.groups.length === 0) {
     const label = s.names?.length === 1 && !needsProp(s.measure) ? s.names[0]! : measureLabel(s);
     const current: Series = { key: 'total', label, color: 0, total: now.total, values: now.series.map((p) => p.value) };
-    return before ? [current, { ...current, key: 'total before', label: `${label}, ${m.explore.previous}`, previous: true, total: before.total, values: before.series.slice(0, length).map((p) => p.value) }] : [current];
+    return before?.total ? [current, { ...current, key: 'total before', label: `${label}, ${m.explore.previous}`, previous: true, total: before.total, values: before.series.slice(0, length).map((p) => p.value) }] : [current];
   }
   const out: Series[] = [];
   now.groups.forEach((g, i) => {
     const series: Series = { key: g.other ? 'other' : `value ${g.value}`, label: groupLabel(g), color: g.other ? 'other' : i, total: g.total, values: g.series.map((p) => p.value) };
     out.push(series);
     const old = before?.groups.find((b) => b.other === g.other && b.value === g.value);
-    if (old && !g.other) out.push({ ...series, key: `${series.key} before`, label: `${series.label}, ${m.explore.previous}`, previous: true, total: old.total, values: old.series.slice(0, length).map((p) => p.value) });
+    if (old?.total && !g.other) out.push({ ...series, key: `${series.key} before`, label: `${series.label}, ${m.explore.previous}`, previous: true, total: old.total, values: old.series.slice(0, length).map((p) => p.value) });
   });
   return out;
 }

@@ -11,8 +11,7 @@ export interface Keys {
 const event = 'signed_up';
 
 export function curl({ url, projectId, keyId, secret }: Keys): string {
-  return `NIMBUS_SECRET=${secret ? `'${secret}'` : '"$NIMBUS_SECRET"'}
-BODY='{"project_id":"${projectId}","events":[{"name":"${event}","user_id":"user_1","props":{"plan":"pro"}}]}'
+  return `${secret ? `NIMBUS_SECRET='${secret}'\n` : ''}BODY='{"project_id":"${projectId}","events":[{"name":"${event}","user_id":"user_1","props":{"plan":"pro"}}]}'
 NOW=$(date +%s)
 SIGNATURE=$(printf '%s' "$NOW:POST:/v1/events:$BODY" | openssl dgst -sha256 -hmac "$NIMBUS_SECRET" | sed 's/^.* //')
 curl -sS ${url}/v1/events -H 'Content-Type: application/json' \\

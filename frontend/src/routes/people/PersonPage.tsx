@@ -19,7 +19,7 @@ export function PersonPage() {
   const zone = zonePref.use();
   const list = useInfiniteQuery({
     ...listEventsInfiniteOptions({ query: { project_id: project.id, user_id: userId, limit: 200 } }),
-    initialPageParam: '',
+    initialPageParam: {},
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
   const events = list.data?.pages.flatMap((p) => p.items) ?? [];
