@@ -28,7 +28,7 @@ export function EventsPage() {
   const query = useMemo(() => queryOf(state, project.id, now), [state, project.id, now]);
   const list = useInfiniteQuery({
     ...listEventsInfiniteOptions({ query }),
-    initialPageParam: {},
+    initialPageParam: { query },
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     placeholderData: (old) => old,
   });

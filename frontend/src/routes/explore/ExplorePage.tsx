@@ -165,7 +165,7 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
         <div className="row wrap end">
           <Segments label={m.explore.chart} value={chart} onChange={(c) => set({ chart: c })} options={charts.map((c) => ({ value: c, title: m.explore.charts[c], label: <ChartIcon chart={c} /> }))} />
           {now.data && <Exports result={now.data} series={series} svg={() => card.current?.querySelector('.plot svg') ?? null} />}
-          <Button kind="quiet" className="icon" aria-label={m.error.retry} title={m.events.refresh} onClick={() => void now.refetch()}><IconRefresh size={17} aria-hidden /></Button>
+          <Button kind="quiet" className="icon hide-narrow" aria-label={m.events.refresh} title={m.events.refresh} onClick={() => void now.refetch()}><IconRefresh size={17} aria-hidden /></Button>
         </div>
       </header>
       <div className="body stack">

@@ -17,9 +17,10 @@ export function PersonPage() {
   useTitle(userId);
   const project = useProject()!;
   const zone = zonePref.use();
+  const query = { project_id: project.id, user_id: userId, limit: 200 };
   const list = useInfiniteQuery({
-    ...listEventsInfiniteOptions({ query: { project_id: project.id, user_id: userId, limit: 200 } }),
-    initialPageParam: {},
+    ...listEventsInfiniteOptions({ query }),
+    initialPageParam: { query },
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
   const events = list.data?.pages.flatMap((p) => p.items) ?? [];
