@@ -29,7 +29,7 @@ test('from registering to the first chart, with the snippet as it is shown', asy
   expect(execFileSync('sh', ['-c', snippet]).toString()).toContain('"accepted":1');
   await expect(page.getByText('Your first event arrived: signed_up')).toBeVisible();
   await page.getByRole('link', { name: 'See the chart' }).click();
-  await expect(page.locator('.plot svg circle').first()).toBeVisible();
+  await expect(page.locator(curve).first()).toBeAttached();
   await expect(page.locator('.big .num')).toHaveText('1');
 
   await page.reload();
@@ -132,10 +132,10 @@ test('a key is rotated, and the old one goes on for its grace', async ({ page })
 
   await page.getByRole('button', { name: 'Create write key' }).click();
   await page.getByLabel('Allowed websites').fill('not a website');
-  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
   await expect(page.getByLabel('Allowed websites')).toHaveAttribute('aria-invalid', 'true');
   await page.getByLabel('Allowed websites').fill('https://shop.example.com');
-  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
   await expect(page.getByText('https://shop.example.com')).toBeVisible();
 
   await page.getByRole('button', { name: 'Delete project…' }).click();

@@ -9,7 +9,7 @@ import { NotFound, PageFailure } from './shell/pages';
 import { Shell } from './shell/Shell';
 import { parsePreset } from './routes/explore/range';
 
-const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound });
+const root = createRootRoute({ component: Outlet, notFoundComponent: () => <main className="main"><NotFound /></main> });
 
 /** Where to go after logging in: a path of ours, and never another site. */
 const parseNext = (s: Record<string, unknown>): { next?: string } => (typeof s['next'] === 'string' && /^\/(?![/\\])/.test(s['next']) ? { next: s['next'] } : {});
@@ -57,7 +57,7 @@ export const router = createRouter({
     app.addChildren([home, projects, newProject, account, project.addChildren([overview, explore, events, people, person, install, settings])]),
   ]),
   defaultPreload: 'intent',
-  defaultNotFoundComponent: NotFound,
+  notFoundMode: 'root',
   defaultErrorComponent: PageFailure,
   scrollRestoration: true,
 });

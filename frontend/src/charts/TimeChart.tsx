@@ -1,6 +1,6 @@
 /** Lines, areas or bars over time, as SVG: coloured by the style sheet, readable by keyboard and screen reader. */
 import { area, line } from 'd3-shape';
-import { useId, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from 'react';
+import { useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from 'react';
 import { compact, number } from '../format';
 import { m } from '../messages';
 import { indexAt, layersOf, xScale, xTicks, yScale, yTicks, type Frame } from './geometry';
@@ -35,10 +35,9 @@ export const colorOf = (s: Pick<Series, 'color'>) => (s.color === 'other' ? 'var
 export function TimeChart({ label, buckets, series, kind, formatBucket, formatBucketLong, incompleteFrom, height = 300, legend = true, onZoom }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
-  const [at, setAt] = useState<number>();
+  const [pointed, setAt] = useState<number>();
   const [dragFrom, setDragFrom] = useState<number>();
   const [only, setOnly] = useState<string>();
-  const clip = useId();
 
   useLayoutEffect(() => {
     const element = box.current!;
@@ -55,6 +54,7 @@ export function TimeChart({ label, buckets, series, kind, formatBucket, formatBu
   }, [series, only]);
 
   const count = buckets.length;
+  const at = pointed !== undefined && pointed < count ? pointed : undefined; // another answer may be shorter
   const open = incompleteFrom === undefined ? -1 : buckets.findIndex((b) => Date.parse(b) >= Date.parse(incompleteFrom));
   const plot = useMemo(() => {
     if (width === 0 || count === 0) return undefined;
@@ -130,11 +130,6 @@ export function TimeChart({ label, buckets, series, kind, formatBucket, formatBu
       >
         {plot && (
           <svg width={width} height={height} aria-hidden="true">
-            <defs>
-              <clipPath id={clip}>
-                <rect x={0} y={0} width={width} height={height} />
-              </clipPath>
-            </defs>
             {plot.yTicks.map((t) => (
               <g key={t}>
                 <line className={t === 0 ? 'axis' : 'grid'} x1={plot.frame.left} x2={width - plot.frame.right} y1={plot.y(t)} y2={plot.y(t)} />

@@ -5,7 +5,7 @@ import { Button, Empty, Failure } from '../ui';
 
 export function NotFound() {
   return (
-    <Empty icon={IconCompass} title={m.error.notFound}>
+    <Empty icon={IconCompass} heading="h1" title={m.error.notFound}>
       <p>{m.error.notFoundHelp}</p>
       <Link className="button primary" to="/">{m.error.home}</Link>
     </Empty>
@@ -19,7 +19,7 @@ export function PageFailure({ error, reset }: ErrorComponentProps) {
   return (
     <main className="main">
       {outdated ? (
-        <Empty icon={IconCompass} title={m.error.version}>
+        <Empty icon={IconCompass} heading="h1" title={m.error.version}>
           <Button kind="primary" onClick={() => location.reload()}>{m.error.reload}</Button>
         </Empty>
       ) : (

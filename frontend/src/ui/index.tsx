@@ -200,11 +200,11 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
   );
 }
 
-export function Empty({ icon: Glyph, title, children }: { icon: Icon; title: string; children: ReactNode }) {
+export function Empty({ icon: Glyph, title, heading: Heading = 'h2', children }: { icon: Icon; title: string; heading?: 'h1' | 'h2'; children: ReactNode }) {
   return (
     <div className="empty">
       <Glyph size={32} stroke={1.5} aria-hidden />
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       {children}
     </div>
   );

@@ -86,7 +86,8 @@ function Rows({ events, zone, more, loading, loadMore, open, filter }: { events:
   }, [more, loading, last, events.length, loadMore]);
 
   return (
-    <div className="panel events" role="table" aria-label={m.events.title} aria-rowcount={more ? -1 : events.length + 1}>
+    <div className="panel events">
+    <div role="table" aria-label={m.events.title} aria-rowcount={more ? -1 : events.length + 1}>
       <div role="rowgroup">
         <div role="row" className="event head">
           <span role="columnheader">{m.events.time}</span>
@@ -110,6 +111,7 @@ function Rows({ events, zone, more, loading, loadMore, open, filter }: { events:
           );
         })}
       </div>
+    </div>
       <p className="muted small foot" role="status">{loading ? m.events.older : more ? '' : m.events.end}</p>
     </div>
   );

@@ -72,7 +72,7 @@ export function InstallPage() {
 function Step({ title, children }: { title: string; children: ReactNode }) {
   return (
     <div className="stack tight">
-      <h3>{title}</h3>
+      <h2 className="step">{title}</h2>
       {children}
     </div>
   );
@@ -140,7 +140,7 @@ function Waiting({ projectId }: { projectId: string }) {
             <p className="muted">{m.install.waitingHelp}</p>
             {waited && (
               <div className="stack tight">
-                <h3>{m.install.slow}</h3>
+                <h2 className="step">{m.install.slow}</h2>
                 <ul className="checks">
                   {m.install.slowList.map((line) => (
                     <li key={line}>{line}</li>
