@@ -10,8 +10,16 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/nimbus
+build: dashboard ## build bin/nimbus, with the dashboard when Node.js is there
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.buildVersion=$(VERSION)' -o $(BIN) ./cmd/nimbus
+
+.PHONY: dashboard
+dashboard:
+	@sh scripts/build-dashboard.sh
+
+.PHONY: chromium
+chromium: ## install Chromium for the browser tests if there is none
+	@sh scripts/fetch-chromium.sh
 
 .PHONY: postgres
 postgres: ## install PostgreSQL's server programs if there are none
@@ -30,7 +38,7 @@ generate: ## generate gen/, sdk/go and sdk/typescript from the contract and the 
 	@sh scripts/generate.sh
 
 .PHONY: test
-test: test-go test-sdk-go test-ts ## run every test
+test: test-go test-sdk-go test-ts test-frontend ## run every test
 
 .PHONY: test-go
 test-go: postgres
@@ -45,6 +53,10 @@ test-sdk-go: node_modules
 .PHONY: test-ts
 test-ts: node_modules
 	npm test --workspaces --if-present
+
+.PHONY: test-frontend
+test-frontend: chromium postgres build ## the dashboard in a real browser, against the real program
+	cd frontend && NIMBUS_BIN=$(CURDIR)/$(BIN) npm run --silent e2e
 
 node_modules: package-lock.json
 	npm ci
@@ -68,4 +80,5 @@ fuzz: postgres ## run each fuzz target for FUZZTIME (30s)
 
 .PHONY: clean
 clean: ## remove what was built (data/ stays)
-	rm -rf bin node_modules sdk/typescript/dist
+	rm -rf bin node_modules sdk/typescript/dist frontend/test-results
+	find frontend/dist -mindepth 1 ! -name .gitkeep -delete
