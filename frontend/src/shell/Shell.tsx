@@ -31,10 +31,10 @@ export function Shell() {
   const project = useProject();
   const account = useAccount();
   const [palette, setPalette] = useState<'commands' | 'keys'>();
-  const [open, setOpen] = useState(false);
+  const [openAt, setOpenAt] = useState<string>(); // going somewhere closes the navigation of a narrow page
   const path = useRouterState({ select: (s) => s.location.pathname });
   useSessionEnd();
-  useEffect(() => setOpen(false), [path]);
+  const open = openAt === path;
   useEffect(() => {
     if (project) lastProject.set(project.id);
   }, [project]);
@@ -45,7 +45,7 @@ export function Shell() {
       <Away />
       <div className="shell">
         <div className="topbar">
-          <IconButton label={open ? m.nav.closeNav : m.nav.open} icon={open ? IconX : IconMenu2} aria-expanded={open} onClick={() => setOpen(!open)} />
+          <IconButton label={open ? m.nav.closeNav : m.nav.open} icon={open ? IconX : IconMenu2} aria-expanded={open} onClick={() => setOpenAt(open ? undefined : path)} />
           <Brand />
           <IconButton className="end" label={m.nav.search} icon={IconSearch} onClick={() => setPalette('commands')} />
         </div>

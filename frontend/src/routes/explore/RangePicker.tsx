@@ -39,7 +39,7 @@ export function RangePicker({ range, zone, onChange, extra }: { range: Range; zo
 }
 
 function CustomRange({ range, zone, onChange, onClose }: { range: Range; zone: string; onChange: (range: Range) => void; onClose: () => void }) {
-  const today = isoDay(Date.now(), zone);
+  const [today] = useState(() => isoDay(Date.now(), zone));
   const [from, setFrom] = useState(range.from ? isoDay(range.from, zone) : addDays(today, -13));
   const [to, setTo] = useState(range.to ? isoDay(Date.parse(range.to) - 1, zone) : today);
   const [count, setCount] = useState('14');
