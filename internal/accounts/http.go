@@ -95,8 +95,10 @@ func sessionReply(s *Session, inCookie bool) (api.Session, *string) {
 // sessionCookie is the cookie that httpapi reads a refresh token from. No script can read it, no page of another site can
 // make a browser send it, and no other path gets it. httpapi adds Secure to what leaves over https.
 func sessionCookie(token string, lives time.Duration) string {
-	c := http.Cookie{Name: auth.RefreshCookie, Value: token, Path: "/v1/auth", MaxAge: int(lives / time.Second),
-		HttpOnly: true, SameSite: http.SameSiteStrictMode}
+	c := http.Cookie{ //nolint:gosec // G124: httpapi knows whether it leaves over https; Secure over http would lose the session
+		Name: auth.RefreshCookie, Value: token, Path: "/v1/auth", MaxAge: int(lives / time.Second),
+		HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	}
 	return c.String()
 }
 

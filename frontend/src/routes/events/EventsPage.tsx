@@ -58,9 +58,10 @@ export function EventsPage() {
         <div className="panel body stack tight" style={{ padding: 16 }}>{Array.from({ length: 10 }, (_, i) => <Skeleton key={i} height={28} />)}</div>
       ) : events.length === 0 ? (
         <section className="panel">
-          <Empty icon={IconSearchOff} title={m.events.emptyTitle}>
-            <p>{m.events.emptyText}</p>
-            <Button onClick={() => set({ name: undefined, user: undefined, prop: undefined, range: '12mo', from: undefined, to: undefined })}>{m.events.clear}</Button>
+          <Empty icon={IconSearchOff} title={filtered ? m.events.emptyTitle : m.overview.quiet}>
+            <p>{filtered ? m.events.emptyText : m.overview.quietText}</p>
+            {!filtered && <Link className="button primary" to="/projects/$projectId/install" params={{ projectId: project.id }}>{m.install.title}</Link>}
+            <Button onClick={() => set({ name: undefined, user: undefined, prop: undefined, range: '12mo', from: undefined, to: undefined })}>{filtered ? m.events.clear : m.range.presets['12mo']}</Button>
           </Empty>
         </section>
       ) : (

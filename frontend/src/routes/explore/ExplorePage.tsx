@@ -1,7 +1,7 @@
 import type { MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
 import { runMetricsQueryOptions } from '@nimbus-analytics/sdk/react-query';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useNavigate, useSearch } from '@tanstack/react-router';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconChartArea, IconChartBar, IconChartLine, IconCode, IconDownload, IconNumbers, IconPhoto, IconRefresh, IconSearchOff, IconTable, IconX, type Icon } from '@tabler/icons-react';
 import { useMemo, useRef, useState } from 'react';
 import { TimeChart, type Series } from '../../charts/TimeChart';
@@ -144,6 +144,7 @@ function Builder({ state, set }: { state: ExploreState; set: Set }) {
 
 function Answer({ state, set, question }: { state: ExploreState; set: Set; question: MetricsQuery }) {
   const card = useRef<HTMLElement>(null);
+  const names = useEventNames();
   const now = useQuery({ ...runMetricsQueryOptions({ body: question }), placeholderData: keepPreviousData });
   const { limit: _, ...whole } = question;
   const before = useQuery({
@@ -179,7 +180,10 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
             {empty ? (
               <Empty icon={IconSearchOff} title={m.explore.emptyTitle}>
                 <p>{m.explore.emptyText}</p>
-                <Button onClick={() => set({ names: undefined, filter: undefined, by: undefined, range: '90d', from: undefined, to: undefined, bucket: undefined })}>{m.explore.reset}</Button>
+                <div className="row wrap">
+                  <Button onClick={() => set({ names: undefined, filter: undefined, by: undefined, range: '90d', from: undefined, to: undefined, bucket: undefined })}>{m.explore.reset}</Button>
+                  {names.length === 0 && <Link className="button primary" to="/projects/$projectId/install" params={{ projectId: question.project_id }}>{m.overview.emptyAction}</Link>}
+                </div>
               </Empty>
             ) : (
               <>
