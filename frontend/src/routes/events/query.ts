@@ -8,7 +8,7 @@ export function queryOf(s: EventsState, project_id: string, now: number) {
   return {
     project_id,
     limit: 100,
-    ...(s.from && s.to ? { since: s.from, until: s.to } : s.range && s.range !== 'all' ? { since: new Date(now - lengthOf(s.range)).toISOString() } : {}),
+    ...(s.from && s.to ? { since: s.from, until: s.to } : s.range ? { since: new Date(now - lengthOf(s.range)).toISOString() } : {}),
     ...(s.name && { name: [s.name] }),
     ...(s.user && { user_id: s.user }),
     ...(prop && value.length > 0 && { props: JSON.stringify({ [prop.trim()]: readScalar(value.join('=')) }) }),

@@ -5,7 +5,7 @@ import { Button, Dialog, SelectField, TextField } from '../../ui';
 import { describeRange, presets, type Range } from './range';
 
 /** Presets, any number of hours to months, or days of the calendar in the zone that was chosen. */
-export function RangePicker({ range, zone, onChange, extra }: { range: Range; zone: string; onChange: (range: Range) => void; extra?: { value: string; label: string } }) {
+export function RangePicker({ range, zone, onChange }: { range: Range; zone: string; onChange: (range: Range) => void }) {
   const [custom, setCustom] = useState(false);
   const known = range.range !== undefined && (presets as readonly string[]).includes(range.range);
   return (
@@ -19,8 +19,7 @@ export function RangePicker({ range, zone, onChange, extra }: { range: Range; zo
         {presets.map((p) => (
           <option key={p} value={p}>{m.range.presets[p]}</option>
         ))}
-        {extra && <option value={extra.value}>{extra.label}</option>}
-        {!known && range.range !== extra?.value && <option value={range.range ?? 'custom-value'}>{describeRange(range, (iso) => date(iso, zone))}</option>}
+        {!known && <option value={range.range ?? 'custom-value'}>{describeRange(range, (iso) => date(iso, zone))}</option>}
         <option value="custom">{m.range.custom}</option>
       </select>
       {custom && (
