@@ -63,3 +63,8 @@ require (
 )
 
 replace github.com/bahagh/nimbus/sdk/go => ./sdk/go
+
+ignore (
+	./frontend/node_modules
+	./node_modules
+)

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/bahagh/nimbus/frontend"
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/accounts"
 	"github.com/bahagh/nimbus/internal/audit"
@@ -192,7 +193,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool)), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event, live: stream}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
-		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Access: access, Replies: replies,
+		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Dashboard: frontend.Dist, Access: access, Replies: replies,
 		TrustedProxies: cfg.TrustedProxies, Limits: limitsOf(cfg, state), Connections: cfg.DBPoolSize,
 		Credentials: httpapi.Credentials{Access: account.VerifyAccess, Refresh: account.VerifyRefresh,
 			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature, Ticket: a.hub.Ticket},
