@@ -14,7 +14,9 @@ import (
 
 	"github.com/bahagh/nimbus/db"
 	"github.com/bahagh/nimbus/internal/app"
+	"github.com/bahagh/nimbus/internal/config"
 	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/replica"
 	"github.com/bahagh/nimbus/internal/secretbox"
 )
 
@@ -62,7 +64,7 @@ func doctor(ctx context.Context, e *env) error {
 		x.disk(e.cfg.DataDir)
 	}
 	if e.cfg.AnalyticsDatabaseURL != "" {
-		x.replica(ctx, e.cfg.AnalyticsDatabaseURL)
+		x.replica(ctx, d.Pool, e.cfg)
 	}
 	return x.report(e)
 }
@@ -297,31 +299,25 @@ func (x *examination) disk(dir string) {
 	}
 }
 
-// lagWorthSaying is how far behind answers may be before someone wonders.
-const lagWorthSaying = 10 * time.Second
-
-func (x *examination) replica(ctx context.Context, dsn string) {
-	pool, err := postgres.Open(ctx, dsn, 2, postgres.WithReadOnly())
+func (x *examination) replica(ctx context.Context, primary *pgxpool.Pool, cfg *config.Config) {
+	pool, err := postgres.Open(ctx, cfg.AnalyticsDatabaseURL, 2, postgres.WithReadOnly())
 	if err != nil {
 		x.fail("replica", err.Error(), "correct NIMBUS_ANALYTICS_DATABASE_URL")
 		return
 	}
 	defer pool.Close()
-	var standby bool
-	var seconds float64
-	// What was received and not replayed counts; a primary without traffic sends nothing, and that is no lag.
-	if err := pool.QueryRow(ctx, `SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn()
-		THEN coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 0) ELSE 0 END::float8`).Scan(&standby, &seconds); err != nil {
-		x.fail("replica", err.Error(), "start it, or unset NIMBUS_ANALYTICS_DATABASE_URL: questions are answered from it")
-		return
-	}
-	lag := time.Duration(seconds * float64(time.Second)).Round(time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, impatience)
+	defer cancel()
+	lag, err := replica.Probe(ctx, primary, pool)
+	var late *replica.LateError
 	switch {
-	case !standby:
-		x.warn("replica", "NIMBUS_ANALYTICS_DATABASE_URL is not a standby", "fine if it is the primary; otherwise its answers are those of another database")
-	case lag > lagWorthSaying:
-		x.warn("replica", fmt.Sprintf("it is %s behind", lag), "look at its disk and network: answers are that old")
+	case errors.As(err, &late) && cfg.ReplicaMaxLag == 0:
+		x.warn("replica", err.Error(), "look at its disk and network: answers are that old, since NIMBUS_REPLICA_MAX_LAG_SECONDS is 0")
+	case errors.As(err, &late):
+		x.warn("replica", err.Error(), fmt.Sprintf("look at its disk and network: while it is more than %d s behind, the primary answers questions", cfg.ReplicaMaxLag))
+	case err != nil:
+		x.warn("replica", err.Error(), "mend it, or unset NIMBUS_ANALYTICS_DATABASE_URL: until then the primary answers questions")
 	default:
-		x.fine("replica", "a standby, %s behind", lag)
+		x.fine("replica", "a standby that replays within %s what the primary writes", lag.Round(time.Millisecond))
 	}
 }

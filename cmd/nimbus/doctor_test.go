@@ -48,7 +48,7 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		}
 	}
 	want(settings, 1, "fsync is off: a 200 is not durable", "set fsync = on", "synchronous_commit is off", "full_page_writes is off",
-		"warn  schema", "run nimbus migrate up", "is not a standby", "takes connections from other machines", "3 of 8 checks failed")
+		"warn  schema", "run nimbus migrate up", "it is not a standby", "the primary answers questions", "takes connections from other machines", "3 of 8 checks failed")
 	if got := nimbus(t, settings, "migrate", "up"); got.code != 0 {
 		t.Fatal(got.stderr)
 	}

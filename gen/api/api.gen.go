@@ -1005,6 +1005,7 @@ type Health struct {
 		Database Check `json:"database"`
 		Ingest   Check `json:"ingest"`
 		Redis    Check `json:"redis"`
+		Replica  Check `json:"replica"`
 	} `json:"checks"`
 	Status HealthStatus `json:"status"`
 }

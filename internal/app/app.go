@@ -29,9 +29,9 @@ import (
 	"github.com/bahagh/nimbus/internal/jobs"
 	"github.com/bahagh/nimbus/internal/live"
 	"github.com/bahagh/nimbus/internal/metrics"
-	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/projects"
 	"github.com/bahagh/nimbus/internal/redis"
+	"github.com/bahagh/nimbus/internal/replica"
 	"github.com/bahagh/nimbus/internal/reports"
 	"github.com/bahagh/nimbus/internal/secretbox"
 	"github.com/bahagh/nimbus/internal/shared"
@@ -43,7 +43,7 @@ type App struct {
 	cfg     *config.Config
 	log     *slog.Logger
 	db      *Database
-	replica *Database     // of a read replica; nil without one
+	reads   *replica.Reads
 	redis   *redis.Client // nil without one
 	batcher *events.Batcher
 	hub     *live.Hub
@@ -117,14 +117,14 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		&poolCollector{pools: []*pgxpool.Pool{pool, a.db.Writes}})
 
-	reads := pool
+	a.reads = replica.Without(pool)
 	if cfg.AnalyticsDatabaseURL != "" {
-		p, err := postgres.Open(ctx, cfg.AnalyticsDatabaseURL, cfg.DBPoolSize, postgres.WithReadOnly())
+		standby := replica.Config{URL: cfg.AnalyticsDatabaseURL, PoolSize: cfg.DBPoolSize, MaxLag: time.Duration(cfg.ReplicaMaxLag) * time.Second}
+		reads, err := replica.Open(ctx, pool, standby, reg, a.log)
 		if err != nil {
 			return fmt.Errorf("NIMBUS_ANALYTICS_DATABASE_URL: %w", err)
 		}
-		a.replica = &Database{Pool: p}
-		reads = p
+		a.reads = reads
 	}
 	ring, err := secretbox.New(cfg.SecretKey, cfg.SecretKeyPrevious...)
 	if err != nil {
@@ -165,7 +165,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 		return err
 	}
 	a.batcher = events.NewBatcher(store, a.ingestion, events.NewMetrics(reg), time.Now, a.log)
-	event := events.NewAPI(events.NewIngester(a.batcher, now), events.NewReader(events.NewStore(reads), cfg.QueryTimeout), access)
+	event := events.NewAPI(events.NewIngester(a.batcher, now), events.NewReader(a.reads, cfg.QueryTimeout), access)
 
 	kept := events.NewStore(pool) // the connections of ingestion are for ingestion
 	a.jobs = jobs.New(pool, []jobs.Job{
@@ -184,12 +184,12 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	a.jobs.Start()
 
 	limits := metrics.Limits{Timeout: cfg.QueryTimeout, MaxEvents: cfg.QueryMaxEvents}
-	h := &health{pool: pool, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
+	h := &health{pool: pool, reads: a.reads, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
 	if a.redis != nil {
 		h.redis = a.redis.Health
 	}
 	stream := live.NewAPI(a.hub, cfg.AllowedOrigins)
-	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metrics.NewAPI(reads, limits, now),
+	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metrics.NewAPI(a.reads, limits, now),
 		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool)), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event, live: stream}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
@@ -348,8 +348,8 @@ func (a *App) Close(ctx context.Context) error {
 	if a.redis != nil {
 		a.redis.Close()
 	}
-	if a.replica != nil {
-		a.replica.Close(ctx)
+	if a.reads != nil {
+		a.reads.Close()
 	}
 	if a.db != nil {
 		a.db.Close(ctx)

@@ -1006,6 +1006,7 @@ type Health struct {
 		Database Check `json:"database"`
 		Ingest   Check `json:"ingest"`
 		Redis    Check `json:"redis"`
+		Replica  Check `json:"replica"`
 	} `json:"checks"`
 	Status HealthStatus `json:"status"`
 }
@@ -2663,7 +2664,8 @@ type ClientInterface interface {
 	//
 	// 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
 	// and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
-	// is `degraded` and no reason to stop sending requests here: this node then counts limits alone.
+	// is `degraded` and no reason to stop sending requests here: this node then counts limits alone. So is a replica
+	// that is away or too far behind: the primary then answers questions.
 	//
 	// Corresponds with GET /v1/health (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3427,7 +3429,8 @@ func (c *HTTPClient) GetEvent(ctx context.Context, eventID openapi_types.UUID, r
 //
 // 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
 // and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
-// is `degraded` and no reason to stop sending requests here: this node then counts limits alone.
+// is `degraded` and no reason to stop sending requests here: this node then counts limits alone. So is a replica
+// that is away or too far behind: the primary then answers questions.
 //
 // Corresponds with GET /v1/health (the `GetHealth` operationId).
 func (c *HTTPClient) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7032,7 +7035,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
 	// and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
-	// is `degraded` and no reason to stop sending requests here: this node then counts limits alone.
+	// is `degraded` and no reason to stop sending requests here: this node then counts limits alone. So is a replica
+	// that is away or too far behind: the primary then answers questions.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12935,7 +12939,8 @@ func (c *ClientWithResponses) GetEventWithResponse(ctx context.Context, eventID 
 //
 // 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
 // and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
-// is `degraded` and no reason to stop sending requests here: this node then counts limits alone.
+// is `degraded` and no reason to stop sending requests here: this node then counts limits alone. So is a replica
+// that is away or too far behind: the primary then answers questions.
 //
 // Returns a wrapper object for the known response body format(s).
 //
