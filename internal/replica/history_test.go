@@ -44,7 +44,7 @@ func TestWhatAStandbyThatStandsStillCostsIsBounded(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var h history
 	h.add(start, 1)
-	h.behind(start, 1)
+	_ = h.behind(start, 1)
 	const seconds = 10 * maxSamples
 	for s := 1; s <= seconds; s++ {
 		h.add(start.Add(time.Duration(s)*time.Second), int64(s+1))
