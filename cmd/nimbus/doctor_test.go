@@ -71,3 +71,23 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	}
 	want([]string{"NIMBUS_DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "NIMBUS_DATA_DIR=" + dataDir(t)}, 1, "FAIL  database", "nothing works without it")
 }
+
+func TestDoctorSaysHowFarBehindTheReplicaIs(t *testing.T) {
+	t.Parallel()
+	primary := nimbustest.PrivateServer(t, false, func(c *embedded.Config) { c.Settings["synchronous_commit"] = "on" })
+	standby := nimbustest.Standby(t, primary)
+	settings := []string{"NIMBUS_DATABASE_URL=" + primary.DSN(embedded.Database), "NIMBUS_ANALYTICS_DATABASE_URL=" + standby.DSN(),
+		"NIMBUS_ADDR=:0", "NIMBUS_DATA_DIR=" + dataDir(t)}
+	says := func(want string) {
+		t.Helper()
+		if got := nimbus(t, settings, "doctor"); !strings.Contains(got.stdout, want) {
+			t.Errorf("%q is not said:\n%s%s", want, got.stdout, got.stderr)
+		}
+	}
+	says("ok    replica  a standby that replays within")
+	standby.Exec("SELECT pg_wal_replay_pause()")
+	if got := nimbus(t, settings, "migrate", "up"); got.code != 0 {
+		t.Fatal(got.stderr)
+	}
+	says("while it is more than 10 s behind, the primary answers questions")
+}

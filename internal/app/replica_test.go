@@ -39,6 +39,20 @@ func asksOf(t *testing.T, dsn string) (n int) {
 	return n
 }
 
+// newest is the id of the event that a database has stored last.
+func newest(t *testing.T, dsn string) (id string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if err := conn.QueryRow(t.Context(), "SELECT id::text FROM events ORDER BY received_at DESC LIMIT 1").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
 func TestQuestionsAreAnsweredWhateverBecomesOfTheReplica(t *testing.T) {
 	t.Parallel()
 	primary := nimbustest.PrivateServer(t, false, func(c *embedded.Config) { c.Settings["synchronous_commit"] = "on" })
@@ -68,6 +82,7 @@ func TestQuestionsAreAnsweredWhateverBecomesOfTheReplica(t *testing.T) {
 	// It stands still, and what it lacks becomes too old. An event is found at once by its id, and soon counted.
 	standby.Exec("SELECT pg_wal_replay_pause()")
 	x.Ingest(keyed("paused", 2)...)
+	x.Do("GET", "/v1/events/"+newest(t, primary.DSN(embedded.Database)), nil).Want(http.StatusOK)
 	is("degraded")
 	counts(5)
 	if !strings.Contains(a.Metrics(t), "nimbus_replica_up 1") {

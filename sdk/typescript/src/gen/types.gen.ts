@@ -1160,6 +1160,7 @@ export type Health = {
     status: 'ready' | 'unavailable';
     checks: {
         database: Check;
+        replica: Check;
         redis: Check;
         ingest: Check;
     };

@@ -1109,7 +1109,8 @@ export const getHealthQueryKey = (options?: Options<GetHealthData>) => createQue
  *
  * 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
  * and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
- * is `degraded` and no reason to stop sending requests here: this node then counts limits alone.
+ * is `degraded` and no reason to stop sending requests here: this node then counts limits alone. So is a replica
+ * that is away or too far behind: the primary then answers questions.
  *
  */
 export const getHealthOptions = (options?: Options<GetHealthData>) => queryOptions<GetHealthResponse, GetHealthError, GetHealthResponse, ReturnType<typeof getHealthQueryKey>>({
