@@ -84,7 +84,7 @@ func TestDoctorSaysHowFarBehindTheReplicaIs(t *testing.T) {
 			t.Errorf("%q is not said:\n%s%s", want, got.stdout, got.stderr)
 		}
 	}
-	says("ok    replica  a standby that replays within")
+	says("ok    replica     a standby that replays within")
 	standby.Exec("SELECT pg_wal_replay_pause()")
 	if got := nimbus(t, settings, "migrate", "up"); got.code != 0 {
 		t.Fatal(got.stderr)

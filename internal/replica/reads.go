@@ -114,8 +114,14 @@ func isAnswer(err error) bool {
 // Configured says whether there is a standby at all.
 func (r *Reads) Configured() bool { return r.standby != nil }
 
-// Health is why the standby is not asked at the moment, nil when it is.
-func (r *Reads) Health() error { return r.standing.Load().detail }
+// Health is why the standby is not asked at the moment, nil when it is, in words that everyone may read.
+func (r *Reads) Health() error {
+	detail := r.standing.Load().detail
+	if errors.Is(detail, errNoAnswer) {
+		return errNoAnswer
+	}
+	return detail
+}
 
 // Close stops the watch and closes the connections to the standby. The primary is the caller's.
 func (r *Reads) Close() {

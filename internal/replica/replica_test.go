@@ -188,7 +188,7 @@ func (b *testBundle) dies(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("the question that waited failed: %v", err)
 	}
-	if err := b.reads.Health(); err == nil || !strings.Contains(err.Error(), "does not answer") {
+	if err := b.reads.Health(); err == nil || err.Error() != "it does not answer" {
 		t.Errorf("health says %v", err)
 	}
 	b.standby.Start()

@@ -15,6 +15,9 @@ const (
 	patience = 2 * time.Second
 )
 
+// errNoAnswer comes with a cause that names hosts and accounts.
+var errNoAnswer = errors.New("it does not answer")
+
 // watch measures how far the standby is behind the primary. It has a connection of its own to each: a pool that is full of
 // questions is no sign of a database that is away.
 type watch struct {
@@ -81,7 +84,7 @@ func (w *watch) measure(ctx context.Context) (lag, error) {
 	var replayed, of int64
 	if err := w.standby.QueryRow(limited, `SELECT pg_is_in_recovery(), coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0'), 0)::bigint,
 		(SELECT system_identifier FROM pg_control_system())`).Scan(&standby, &replayed, &of); err != nil {
-		return lag{}, fmt.Errorf("it does not answer: %w", err)
+		return lag{}, fmt.Errorf("%w: %w", errNoAnswer, err)
 	}
 	switch {
 	case !standby:
