@@ -57,7 +57,7 @@ func dashboard(dist fs.FS) (echo.MiddlewareFunc, error) {
 			f, found := files[name]
 			if !found {
 				// A file of an earlier build is gone: HTML in its place would only fail later, with a worse message.
-				if strings.HasPrefix(name, "assets/") || !strings.Contains(r.Header.Get(echo.HeaderAccept), echo.MIMETextHTML) {
+				if strings.HasPrefix(name, "assets/") || name != "" && !strings.Contains(r.Header.Get(echo.HeaderAccept), echo.MIMETextHTML) {
 					return err
 				}
 				f = files["index.html"]
