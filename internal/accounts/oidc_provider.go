@@ -49,6 +49,7 @@ type OIDC struct {
 type provider struct {
 	config   OIDC
 	client   *http.Client
+	patience time.Duration // with one question
 	now      func() time.Time
 	asking   chan struct{} // held by the one who asks; the others wait for what comes of it
 	failures *prometheus.CounterVec
@@ -67,9 +68,8 @@ type providerState struct {
 }
 
 func newProvider(config OIDC, now func() time.Time) *provider {
-	p := &provider{config: config, now: now, asking: make(chan struct{}, 1),
+	p := &provider{config: config, now: now, asking: make(chan struct{}, 1), patience: providerTime,
 		client: &http.Client{
-			Timeout: providerTime,
 			// An address of the provider that moved is for the operator to see, not to be followed to wherever.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -136,7 +136,7 @@ func (p *provider) ask(ctx context.Context, seen *providerState, wait bool) (*pr
 		return state, err
 	}
 	// Others wait for the answer too, so it does not depend on whether this caller stays.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), providerTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.patience)
 	defer cancel()
 	learned, err := p.learn(ctx)
 	if err != nil {
@@ -236,7 +236,7 @@ func (p *provider) get(ctx context.Context, address string) ([]byte, error) {
 
 // redeem exchanges a code for an ID token. Its errors are errProviderRefused and errProviderAway.
 func (p *provider) redeem(ctx context.Context, state *providerState, code, verifier string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, oauth2.HTTPClient, p.client), providerTime)
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, oauth2.HTTPClient, p.client), p.patience)
 	defer cancel()
 	token, err := state.oauth.Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
