@@ -29,10 +29,6 @@ postgres: ## install PostgreSQL's server programs if there are none
 redis: ## install redis-server, which the tests start, if there is none
 	@sh scripts/fetch-redis.sh
 
-.PHONY: chromium
-chromium: ## install Chromium, for the tests of the browser's tracker, if there is none
-	@sh scripts/fetch-chromium.sh
-
 .PHONY: demo
 demo: postgres build ## run Nimbus with a demo account, a project and events; stays up
 	@NIMBUS_LOG_LEVEL=$${NIMBUS_LOG_LEVEL:-warn} NIMBUS_DATA_DIR=$${NIMBUS_DATA_DIR:-data/demo} ./$(BIN) demo
@@ -48,10 +44,13 @@ generate: ## generate gen/, sdk/go and sdk/typescript from the contract, the SQL
 .PHONY: test
 test: test-go test-sdk-go test-ts test-frontend ## run every test
 
+# What goroutines share is looked at by the race detector; the rest is compiled as the binary is, and shares its cache.
+RACED := accounts app auth embedded events httpapi idempotency jobs live postgres projects redis shared
+
 .PHONY: test-go
 test-go: postgres redis
-	$(GO) vet ./...
-	$(GO) test -race -timeout 8m ./...
+	$(GO) test -race -timeout 8m $(RACED:%=./internal/%)
+	CGO_ENABLED=0 $(GO) test -trimpath -timeout 8m $$($(GO) list ./... $(RACED:%=| grep -v '/internal/%$$'))
 
 .PHONY: test-sdk-go
 test-sdk-go: node_modules
