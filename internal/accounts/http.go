@@ -89,13 +89,14 @@ func (r redirect) VisitStartOidcLoginResponse(w http.ResponseWriter) error { ret
 // VisitFinishOidcLoginResponse sends it.
 func (r redirect) VisitFinishOidcLoginResponse(w http.ResponseWriter) error { return r.send(w) }
 
-// failedLogin sends the browser to the page that explains the failure: a person is looking, and not a program.
+// failedLogin sends the browser to the page that explains the failure: a person is looking, and not a program. The cookie
+// stays, because it may be of a login that goes on in another tab.
 func failedLogin(err error) (redirect, error) {
 	var failure LoginFailure
 	if !errors.As(err, &failure) {
 		return redirect{}, err
 	}
-	return redirect{"/login?error=" + string(failure), []string{loginCookie("", -time.Second)}}, nil
+	return redirect{location: "/login?error=" + string(failure)}, nil
 }
 
 // loginCookie is what the browser keeps while its person is at the provider. Lax, because it must come along when the
