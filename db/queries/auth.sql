@@ -82,3 +82,20 @@ DELETE FROM sessions s WHERE s.id IN (
 DELETE FROM refresh_tokens t WHERE t.token_hash IN (
     SELECT e.token_hash FROM refresh_tokens e WHERE e.expires_at < @before::timestamptz LIMIT 1000
 );
+
+-- name: AccountByIdentity :one
+SELECT a.* FROM account_identities i JOIN accounts a ON a.id = i.account_id
+WHERE i.issuer = @issuer AND i.subject = @subject;
+
+-- Locked, so that nobody opens a session with the password that is about to go.
+-- name: AccountByEmailForUpdate :one
+SELECT * FROM accounts WHERE email = @email FOR UPDATE;
+
+-- name: IdentityCreate :exec
+INSERT INTO account_identities (issuer, subject, account_id) VALUES (@issuer, @subject, @account_id);
+
+-- The session of a provider's token: its id is derived from the token, so a revoked one does not come back.
+-- name: SessionCreateOnce :execrows
+INSERT INTO sessions (id, account_id, created_at, last_seen_at, expires_at, ip, user_agent)
+VALUES (@id, @account_id, @now, @now, @expires_at, @ip, @user_agent)
+ON CONFLICT DO NOTHING;

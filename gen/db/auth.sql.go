@@ -29,6 +29,24 @@ func (q *Queries) AccountByEmail(ctx context.Context, db DBTX, email string) (Ac
 	return i, err
 }
 
+const accountByEmailForUpdate = `-- name: AccountByEmailForUpdate :one
+SELECT id, email, password_hash, created_at, updated_at FROM accounts WHERE email = $1 FOR UPDATE
+`
+
+// Locked, so that nobody opens a session with the password that is about to go.
+func (q *Queries) AccountByEmailForUpdate(ctx context.Context, db DBTX, email string) (Account, error) {
+	row := db.QueryRow(ctx, accountByEmailForUpdate, email)
+	var i Account
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.PasswordHash,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const accountByID = `-- name: AccountByID :one
 SELECT id, email, password_hash, created_at, updated_at FROM accounts WHERE id = $1
 `
@@ -64,6 +82,24 @@ func (q *Queries) AccountByIDForUpdate(ctx context.Context, db DBTX, id uuid.UUI
 	return i, err
 }
 
+const accountByIdentity = `-- name: AccountByIdentity :one
+SELECT a.id, a.email, a.password_hash, a.created_at, a.updated_at FROM account_identities i JOIN accounts a ON a.id = i.account_id
+WHERE i.issuer = $1 AND i.subject = $2
+`
+
+func (q *Queries) AccountByIdentity(ctx context.Context, db DBTX, issuer string, subject string) (Account, error) {
+	row := db.QueryRow(ctx, accountByIdentity, issuer, subject)
+	var i Account
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.PasswordHash,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const accountCreate = `-- name: AccountCreate :one
 INSERT INTO accounts (id, email, password_hash) VALUES ($1, $2, $3) RETURNING id, email, password_hash, created_at, updated_at
 `
@@ -88,6 +124,15 @@ UPDATE accounts SET password_hash = $1, updated_at = now() WHERE id = $2
 
 func (q *Queries) AccountSetPassword(ctx context.Context, db DBTX, passwordHash string, iD uuid.UUID) error {
 	_, err := db.Exec(ctx, accountSetPassword, passwordHash, iD)
+	return err
+}
+
+const identityCreate = `-- name: IdentityCreate :exec
+INSERT INTO account_identities (issuer, subject, account_id) VALUES ($1, $2, $3)
+`
+
+func (q *Queries) IdentityCreate(ctx context.Context, db DBTX, issuer string, subject string, accountID uuid.UUID) error {
+	_, err := db.Exec(ctx, identityCreate, issuer, subject, accountID)
 	return err
 }
 
@@ -225,6 +270,37 @@ func (q *Queries) SessionCreate(ctx context.Context, db DBTX, arg SessionCreateP
 		arg.UserAgent,
 	)
 	return err
+}
+
+const sessionCreateOnce = `-- name: SessionCreateOnce :execrows
+INSERT INTO sessions (id, account_id, created_at, last_seen_at, expires_at, ip, user_agent)
+VALUES ($1, $2, $3, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING
+`
+
+type SessionCreateOnceParams struct {
+	ID        uuid.UUID
+	AccountID uuid.UUID
+	Now       time.Time
+	ExpiresAt time.Time
+	IP        string
+	UserAgent string
+}
+
+// The session of a provider's token: its id is derived from the token, so a revoked one does not come back.
+func (q *Queries) SessionCreateOnce(ctx context.Context, db DBTX, arg SessionCreateOnceParams) (int64, error) {
+	result, err := db.Exec(ctx, sessionCreateOnce,
+		arg.ID,
+		arg.AccountID,
+		arg.Now,
+		arg.ExpiresAt,
+		arg.IP,
+		arg.UserAgent,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const sessionExtend = `-- name: SessionExtend :exec

@@ -34,6 +34,13 @@ type Account struct {
 	UpdatedAt    time.Time
 }
 
+type AccountIdentity struct {
+	Issuer    string
+	Subject   string
+	AccountID uuid.UUID
+	CreatedAt time.Time
+}
+
 type AuditLog struct {
 	ProjectID uuid.UUID
 	ID        uuid.UUID

@@ -40,6 +40,7 @@ type Config struct {
 	BcryptCost   int              // 12; each step doubles the work of a login
 	Now          func() time.Time // time.Now
 	Attempts     shared.Attempts  // of passwords; in this process
+	OIDC         *OIDC            // none
 }
 
 // withDefaults also joins every problem.
@@ -101,6 +102,7 @@ type Service struct {
 	store        store
 	passwords    *passwords
 	access       *accessTokens
+	oidc         *oidcLogin // nil without a provider
 	chain        refreshChain
 	attempts     shared.Attempts
 	refreshTTL   time.Duration
@@ -123,11 +125,16 @@ func New(pool *pgxpool.Pool, config Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	oidc, err := newOIDCLogin(c.OIDC, c.Secret, c.Now)
+	if err != nil {
+		return nil, fmt.Errorf("accounts: %w", err)
+	}
 	store := newStore(pool)
 	return &Service{
 		store:        store,
 		passwords:    newPasswords(c.BcryptCost),
 		access:       access,
+		oidc:         oidc,
 		chain:        chain,
 		attempts:     c.Attempts,
 		refreshTTL:   c.RefreshTTL,
@@ -191,6 +198,11 @@ func (s *Service) ChangePassword(ctx context.Context, account uuid.UUID, current
 		return nil, problem.Invalid(errs...)
 	}
 	find := func() (Account, bool, error) { return s.store.accountByID(ctx, account) }
+	if a, known, err := find(); err != nil {
+		return nil, err
+	} else if known && a.passwordHash == noPassword {
+		return nil, problem.Invalid(bodyError("/current_password", codeNoPassword, "this account logs in with the identity provider and has no password"))
+	}
 	return s.attempt(ctx, changeGuards(account), func() (*Session, error) { return s.enter(ctx, find, current, replacement) })
 }
 
@@ -278,13 +290,17 @@ func (s *Service) session(account Account, id uuid.UUID, refresh string) (*Sessi
 	return &Session{AccessToken: access, RefreshToken: refresh, ExpiresIn: s.access.ttl, RefreshTTL: s.refreshTTL, Account: account}, nil
 }
 
-// VerifyAccess says whose access token this is. Its problems are wrong_token_type, invalid_token, token_expired and
-// session_ended.
+// VerifyAccess says whose access token this is: ours, or one of the identity provider. Its problems are wrong_token_type,
+// invalid_token, token_expired and session_ended, and for the latter identity_not_linked and
+// identity_provider_unavailable.
 func (s *Service) VerifyAccess(ctx context.Context, token string) (*auth.Principal, error) {
 	if strings.HasPrefix(token, refreshPrefix) {
 		return nil, problem.New(problem.CodeWrongTokenType, "This takes an access token, not a refresh token.")
 	}
 	account, session, err := s.access.verify(token)
+	if s.oidc != nil && problem.Is(err, problem.CodeInvalidToken) {
+		return s.verifyProviderToken(ctx, token)
+	}
 	if err != nil {
 		return nil, err
 	}

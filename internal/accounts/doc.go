@@ -16,10 +16,15 @@
 //   - An access token is good only while its session is. Logging out, a change of password and a reused refresh token
 //     therefore take effect at once, on every node.
 //   - After a change of password no session opened with the old one is left, not even one that was just being opened.
-//   - Logins, changes of password and ended sessions are in the audit log, in the same transaction.
+//   - Whoever the identity provider vouches for gets the account that he is linked to, and no other: by the provider's
+//     subject, which is nobody else's. The first link goes by a verified address and shuts out whoever had the account.
+//   - A token of the provider counts when it is signed with RS256 and one of the provider's keys, comes from the issuer,
+//     is meant for us, and its session has not been revoked.
+//   - Logins, links, changes of password and ended sessions are in the audit log, in the same transaction.
 //
 // What happens when that fails: without the database nobody logs in and no access token is accepted (503); nothing is
-// guessed from the token alone. When the secret changes, every access token becomes invalid; refresh tokens go on
+// guessed from the token alone. Without the identity provider nobody logs in with it, and its tokens are good for a day by
+// the keys that are known; nothing else depends on it. When the secret changes, every access token becomes invalid; refresh tokens go on
 // working, except that a lost reply from the moment of the change ends its session. When pruning stops, sessions that are
 // over stay in the tables and take up room, but let nobody in.
 package accounts

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -35,6 +36,84 @@ func (a *API) Login(ctx context.Context, request api.LoginRequestObject) (api.Lo
 	}
 	body, cookie := sessionReply(session, wantsCookie(request.Body.Session))
 	return api.Login200JSONResponse{Body: body, Headers: api.Login200ResponseHeaders{SetCookie: cookie}}, nil
+}
+
+// GetAuthMethods says how one can log in.
+func (a *API) GetAuthMethods(context.Context, api.GetAuthMethodsRequestObject) (api.GetAuthMethodsResponseObject, error) {
+	name := a.service.Provider()
+	return api.GetAuthMethods200JSONResponse{Password: true, Oidc: api.OidcMethod{Enabled: name != "", Name: some(name)}}, nil
+}
+
+// StartOidcLogin sends the browser to the identity provider.
+func (a *API) StartOidcLogin(ctx context.Context, request api.StartOidcLoginRequestObject) (api.StartOidcLoginResponseObject, error) {
+	returnTo := "/"
+	if request.Params.ReturnTo != nil {
+		returnTo = *request.Params.ReturnTo
+	}
+	target, sealed, err := a.service.StartOIDC(ctx, returnTo)
+	if err != nil {
+		return failedLogin(err)
+	}
+	return redirect{target, []string{loginCookie(sealed, loginTime)}}, nil
+}
+
+// FinishOidcLogin logs in whoever comes back from the identity provider.
+func (a *API) FinishOidcLogin(ctx context.Context, request api.FinishOidcLoginRequestObject) (api.FinishOidcLoginResponseObject, error) {
+	p := request.Params
+	session, returnTo, err := a.service.FinishOIDC(ctx, given(p.NimbusOidc),
+		OIDCAnswer{State: given(p.State), Code: given(p.Code), Issuer: given(p.Iss), Error: given(p.Error)})
+	if err != nil {
+		return failedLogin(err)
+	}
+	return redirect{returnTo, []string{loginCookie("", -time.Second), sessionCookie(session.RefreshToken, session.RefreshTTL)}}, nil
+}
+
+// redirect is a 302 with any number of cookies; the generated one has room for one.
+type redirect struct {
+	location string
+	cookies  []string
+}
+
+func (r redirect) send(w http.ResponseWriter) error {
+	for _, c := range r.cookies {
+		w.Header().Add("Set-Cookie", c)
+	}
+	w.Header().Set("Location", r.location)
+	w.WriteHeader(http.StatusFound)
+	return nil
+}
+
+// VisitStartOidcLoginResponse sends it.
+func (r redirect) VisitStartOidcLoginResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitFinishOidcLoginResponse sends it.
+func (r redirect) VisitFinishOidcLoginResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// failedLogin sends the browser to the page that explains the failure: a person is looking, and not a program. The cookie
+// stays, because it may be of a login that goes on in another tab.
+func failedLogin(err error) (redirect, error) {
+	var failure LoginFailure
+	if !errors.As(err, &failure) {
+		return redirect{}, err
+	}
+	return redirect{location: "/login?error=" + string(failure)}, nil
+}
+
+// loginCookie is what the browser keeps while its person is at the provider. Lax, because it must come along when the
+// provider sends the browser back.
+func loginCookie(sealed string, lives time.Duration) string {
+	c := http.Cookie{ //nolint:gosec // G124: as with sessionCookie
+		Name: "nimbus_oidc", Value: sealed, Path: "/v1/auth/oidc", MaxAge: int(lives / time.Second),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+	return c.String()
+}
+
+func given(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 // Refresh exchanges the refresh token that the request was authenticated with, for one that goes where it came from.

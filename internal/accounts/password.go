@@ -24,6 +24,7 @@ const (
 const (
 	codePasswordWeak      = "password_weak"
 	codePasswordUnchanged = "password_unchanged"
+	codeNoPassword        = "no_password"
 )
 
 // passwordErrors says everything that is wrong with a new password, at this pointer of the body. The contract counts

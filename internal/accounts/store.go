@@ -20,10 +20,13 @@ var (
 	errEmailTaken    = errors.New("address taken")
 	errEmailUnfit    = errors.New("address refused by the database")
 	errPasswordMoved = errors.New("password changed meanwhile")
+	errIdentityTaken = errors.New("identity linked already, or the account to another one of the issuer")
 )
 
 const (
-	emailConstraint = "accounts_email_key"
+	emailConstraint    = "accounts_email_key"
+	identityConstraint = "account_identities_pkey"
+	issuerConstraint   = "account_identities_account_id_issuer_key"
 	// maxTxAttempts is how often a transaction is run that lost against another one, such as a refresh against pruning.
 	maxTxAttempts = 3
 )
@@ -71,6 +74,28 @@ func (s store) accountByEmail(ctx context.Context, email string) (Account, bool,
 
 func (s store) accountByID(ctx context.Context, id uuid.UUID) (Account, bool, error) {
 	return found(s.q.AccountByID(ctx, s.pool, id))
+}
+
+// accountByIdentity finds nothing for an identity that is not linked.
+func (s store) accountByIdentity(ctx context.Context, tx pgx.Tx, issuer, subject string) (Account, bool, error) {
+	return found(s.q.AccountByIdentity(ctx, tx, issuer, subject))
+}
+
+// lockAccountByEmail is accountByEmail with the account locked until the transaction ends.
+func (s store) lockAccountByEmail(ctx context.Context, tx pgx.Tx, email string) (Account, bool, error) {
+	return found(s.q.AccountByEmailForUpdate(ctx, tx, email))
+}
+
+// linkIdentity fails with errIdentityTaken when the identity has an account, or the account an identity of the issuer.
+func (s store) linkIdentity(ctx context.Context, tx pgx.Tx, issuer, subject string, account uuid.UUID) error {
+	err := s.q.IdentityCreate(ctx, tx, issuer, subject, account)
+	if postgres.IsUnique(err, identityConstraint) || postgres.IsUnique(err, issuerConstraint) {
+		return errIdentityTaken
+	}
+	if err != nil {
+		return fmt.Errorf("link identity: %w", err)
+	}
+	return nil
 }
 
 // sessionAccount finds nothing when the session is over.
@@ -124,6 +149,17 @@ func (s store) createSession(ctx context.Context, tx pgx.Tx, id, account uuid.UU
 		return fmt.Errorf("create refresh token: %w", err)
 	}
 	return nil
+}
+
+// createSessionOnce reports whether there was no session of this id.
+func (s store) createSessionOnce(ctx context.Context, tx pgx.Tx, id, account uuid.UUID, now, expiresAt time.Time) (bool, error) {
+	from := auth.RequestOf(ctx)
+	n, err := s.q.SessionCreateOnce(ctx, tx, db.SessionCreateOnceParams{ID: id, AccountID: account, Now: now, ExpiresAt: expiresAt,
+		IP: from.IP, UserAgent: from.UserAgent})
+	if err != nil {
+		return false, fmt.Errorf("create session: %w", err)
+	}
+	return n > 0, nil
 }
 
 // refreshToken finds a token and its session.

@@ -135,7 +135,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 		return err
 	}
 	account, err := accounts.New(pool, accounts.Config{Secret: []byte(cfg.JWTSecret), AccessTTL: cfg.AccessTTL,
-		RefreshTTL: cfg.RefreshTTL, BcryptCost: cfg.BcryptCost, Now: now, Attempts: state})
+		RefreshTTL: cfg.RefreshTTL, BcryptCost: cfg.BcryptCost, Now: now, Attempts: state, OIDC: oidcOf(cfg, reg, a.log)})
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
@@ -218,6 +218,14 @@ func (a *App) sharedState(ctx context.Context, reg prometheus.Registerer) (*shar
 	}
 	a.redis = client
 	return shared.New(client, time.Now, reg, a.log), nil
+}
+
+func oidcOf(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) *accounts.OIDC {
+	if cfg.OIDCIssuer == "" {
+		return nil
+	}
+	return &accounts.OIDC{Issuer: cfg.OIDCIssuer, ClientID: cfg.OIDCClientID, ClientSecret: cfg.OIDCClientSecret,
+		RedirectURL: cfg.OIDCRedirectURL, Name: cfg.OIDCName, Log: log, Registry: reg}
 }
 
 // requestsPerAddress is the limit of requests without credentials: what one person does, many times over, and little

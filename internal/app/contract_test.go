@@ -80,7 +80,7 @@ func TestEveryOperationRefusesWhatIsNotForIt(t *testing.T) {
 					t.Errorf("a missing and a malformed id are told apart: %s / %s", missing.Body, malformed.Body)
 				}
 			}
-			if slices.Contains(tg.op.Statuses, 422) && !tg.op.Body {
+			if slices.Contains(tg.op.Statuses, 422) && !tg.op.Body && !tg.op.OpenQuery {
 				sep := "?"
 				if strings.Contains(tg.path, "?") {
 					sep = "&"
@@ -114,7 +114,11 @@ func TestEveryOperationAnswers503WithoutDatabase(t *testing.T) {
 	}
 	for _, tg := range all {
 		t.Run(tg.op.ID, func(t *testing.T) {
-			r := tg.caller.Do(tg.op.Method, tg.path, tg.body).Want(503)
+			r := tg.caller.Do(tg.op.Method, tg.path, tg.body)
+			if r.Status/100 == 3 || !slices.Contains(tg.op.Statuses, http.StatusServiceUnavailable) {
+				return // it needs no database, or not for this answer: see TestALoginWithTheProviderNeedsTheDatabase
+			}
+			r.Want(503)
 			if tg.op.ID != "getHealth" && r.Header.Get("Retry-After") == "" {
 				t.Error("a 503 without Retry-After")
 			}
@@ -139,7 +143,7 @@ func TestServedRoutesAreTheContract(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		res, err := http.DefaultClient.Do(req)
+		res, err := http.DefaultTransport.RoundTrip(req) // which follows no redirect
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -159,7 +159,8 @@ type Client struct {
 // Client returns a caller without credentials.
 func (a *App) Client(t testing.TB) *Client {
 	return &Client{t: t, app: a, header: http.Header{},
-		http: &http.Client{Transport: &checkedTransport{t: t, base: http.DefaultTransport}}}
+		http: &http.Client{Transport: &checkedTransport{t: t, base: http.DefaultTransport},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}} // a redirect is a reply too
 }
 
 // With returns a caller that also sends this header.

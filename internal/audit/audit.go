@@ -21,6 +21,7 @@ const (
 	Login           Action = "account.login"
 	Logout          Action = "account.logout"
 	PasswordChange  Action = "account.password"
+	IdentityLink    Action = "account.link"
 	SessionRevoke   Action = "session.revoke"
 	SessionReuse    Action = "session.reuse"
 

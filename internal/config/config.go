@@ -34,6 +34,12 @@ type Config struct {
 	SecretKey         []byte
 	SecretKeyPrevious [][]byte
 
+	OIDCIssuer       string // empty: no identity provider
+	OIDCClientID     string
+	OIDCClientSecret string // empty: a public client
+	OIDCRedirectURL  string
+	OIDCName         string // on the button
+
 	QueryTimeout   time.Duration // of a question that reads events
 	QueryMaxEvents int           // that a question may read
 

@@ -48,35 +48,44 @@ func shown(c *Config, name string) string {
 
 // values has three values for each setting that are not its default, and differ from each other.
 var values = map[string][3]string{
-	"APP_NAME":                 {"one", "two", "three"},
-	"ENVIRONMENT":              {"production", "development", "production"},
-	"LOG_LEVEL":                {"debug", "warn", "error"},
-	"ADDR":                     {":1", "127.0.0.1:2", "[::1]:3"},
-	"ADMIN_ADDR":               {":4", "127.0.0.1:5", "[::1]:6"},
-	"DATABASE_URL":             {"postgres://a/x", "postgres://b/x", "host=c dbname=x"},
-	"ANALYTICS_DATABASE_URL":   {"postgres://d/x", "postgres://e/x", "host=f dbname=x"},
-	"REPLICA_MAX_LAG_SECONDS":  {"0", "1", "86400"},
-	"DB_POOL_SIZE":             {"8", "9", "1000"},
-	"AUTO_MIGRATE":             {"false", "true", "false"},
-	"DATA_DIR":                 {"/x", "y", "/z"},
-	"POSTGRES_BIN":             {"/x", "/y", "/z"},
-	"JWT_SECRET":               {keyA, keyB, keyA + keyB},
-	"JWT_ACCESS_TTL_SECONDS":   {"1", "60", "86400"},
-	"JWT_REFRESH_TTL_SECONDS":  {"86401", "604801", "315360000"},
-	"BCRYPT_COST":              {"10", "11", "16"},
-	"SECRET_KEY":               {keyA, keyB, keyB[:32] + keyA[:32]},
-	"SECRET_KEY_PREVIOUS":      {keyA, keyA + "," + keyB, keyB},
-	"QUERY_TIMEOUT_SECONDS":    {"1", "2", "25"},
-	"QUERY_MAX_EVENTS":         {"1", "2", "3"},
-	"REDIS_URL":                {"redis://a:1", "rediss://u:p@b:2/3", "unix:///c.sock"},
-	"REDIS_TIMEOUT_MS":         {"1", "2", "10000"},
-	"RATE_LIMIT_ENABLED":       {"false", "true", "false"},
-	"RATE_LIMIT_PER_MINUTE":    {"1", "2", "1000000"},
-	"TRUSTED_PROXIES":          {"10.0.0.0/8", "10.0.0.0/8,fd00::/8", "192.0.2.1/32"},
+	"APP_NAME":                {"one", "two", "three"},
+	"ENVIRONMENT":             {"production", "development", "production"},
+	"LOG_LEVEL":               {"debug", "warn", "error"},
+	"ADDR":                    {":1", "127.0.0.1:2", "[::1]:3"},
+	"ADMIN_ADDR":              {":4", "127.0.0.1:5", "[::1]:6"},
+	"DATABASE_URL":            {"postgres://a/x", "postgres://b/x", "host=c dbname=x"},
+	"ANALYTICS_DATABASE_URL":  {"postgres://d/x", "postgres://e/x", "host=f dbname=x"},
+	"REPLICA_MAX_LAG_SECONDS": {"0", "1", "86400"},
+	"DB_POOL_SIZE":            {"8", "9", "1000"},
+	"AUTO_MIGRATE":            {"false", "true", "false"},
+	"DATA_DIR":                {"/x", "y", "/z"},
+	"POSTGRES_BIN":            {"/x", "/y", "/z"},
+	"JWT_SECRET":              {keyA, keyB, keyA + keyB},
+	"JWT_ACCESS_TTL_SECONDS":  {"1", "60", "86400"},
+	"JWT_REFRESH_TTL_SECONDS": {"86401", "604801", "315360000"},
+	"BCRYPT_COST":             {"10", "11", "16"},
+	"SECRET_KEY":              {keyA, keyB, keyB[:32] + keyA[:32]},
+	"SECRET_KEY_PREVIOUS":     {keyA, keyA + "," + keyB, keyB},
+	"QUERY_TIMEOUT_SECONDS":   {"1", "2", "25"},
+	"QUERY_MAX_EVENTS":        {"1", "2", "3"},
+	"REDIS_URL":               {"redis://a:1", "rediss://u:p@b:2/3", "unix:///c.sock"},
+	"REDIS_TIMEOUT_MS":        {"1", "2", "10000"},
+	"RATE_LIMIT_ENABLED":      {"false", "true", "false"},
+	"RATE_LIMIT_PER_MINUTE":   {"1", "2", "1000000"},
+	"TRUSTED_PROXIES":         {"10.0.0.0/8", "10.0.0.0/8,fd00::/8", "192.0.2.1/32"},
+	"OIDC_ISSUER":             {"https://a.example", "http://b.example/realms/x", "https://c.example/"},
+	"OIDC_CLIENT_ID":          {"one", "two", "three"},
+	"OIDC_CLIENT_SECRET":      {"one", "two", "three"},
+	"OIDC_REDIRECT_URL": {"https://a.example/v1/auth/oidc/callback", "http://b.example/v1/auth/oidc/callback",
+		"https://c.example/v1/auth/oidc/callback"},
+	"OIDC_NAME":                {"one", "two", "three"},
 	"ALLOWED_ORIGINS":          {"https://a.example", "https://a.example,http://b.example:8080", "*"},
 	"LIVE_MAX_STREAMS":         {"1", "2", "3"},
 	"SHUTDOWN_TIMEOUT_SECONDS": {"1", "2", "3"},
 }
+
+var oidcSettings = []string{"NIMBUS_OIDC_ISSUER=https://id.example", "NIMBUS_OIDC_CLIENT_ID=nimbus",
+	"NIMBUS_OIDC_REDIRECT_URL=https://nimbus.example" + callbackPath}
 
 func TestEverySettingIsReadFromFlagOverEnvironmentOverDotEnv(t *testing.T) {
 	base := []string{"NIMBUS_DATABASE_URL=postgres://h/d", "NIMBUS_JWT_SECRET=" + keyA + "!", "NIMBUS_SECRET_KEY=" + keyA[1:] + "0"}
@@ -100,6 +109,13 @@ func TestEverySettingIsReadFromFlagOverEnvironmentOverDotEnv(t *testing.T) {
 			}
 			d := defaults()
 			want("nothing", shown(&d, s.name), nil, environ)
+			if strings.HasPrefix(s.name, "OIDC_") { // these stand together or not at all
+				for _, kv := range oidcSettings {
+					if !strings.HasPrefix(kv, "NIMBUS_"+s.name+"=") {
+						environ = append(environ, kv)
+					}
+				}
+			}
 			if err := os.WriteFile(".env", []byte("# a comment\nNIMBUS_"+s.name+"='"+v[0]+"'\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -220,6 +236,12 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 			`NIMBUS_ALLOWED_ORIGINS must be origins such as https://app.example.com, or *; not "ftp://c.example"`}},
 		{env: production[:1], want: []string{
 			"NIMBUS_JWT_SECRET must be set in production" + makeOne, "NIMBUS_SECRET_KEY must be set in production" + makeOne}},
+		{env: oidcSettings[1:], want: []string{"NIMBUS_OIDC_ISSUER must be set too: without it nobody can log in with the provider"}},
+		{env: oidcSettings[:1], want: []string{"NIMBUS_OIDC_CLIENT_ID must be set: the provider knows Nimbus by it",
+			`NIMBUS_OIDC_REDIRECT_URL must be https://<where browsers reach Nimbus>/v1/auth/oidc/callback (http in development), not ""`}},
+		{env: append([]string{"NIMBUS_OIDC_ISSUER=http://id.example", "NIMBUS_OIDC_CLIENT_ID=x", "NIMBUS_OIDC_REDIRECT_URL=https://n.example/callback"}, production...), want: []string{
+			`NIMBUS_OIDC_ISSUER must be the provider's https URL, such as https://accounts.example.com (http in development), not "http://id.example"`,
+			`NIMBUS_OIDC_REDIRECT_URL must be https://<where browsers reach Nimbus>/v1/auth/oidc/callback (http in development), not "https://n.example/callback"`}},
 		{env: []string{"NIMBUS_LOGLEVEL=debug", "NIMBUS_ADRESS=:1"}, want: []string{
 			"NIMBUS_ADRESS is not a setting of Nimbus; is it misspelt?", "NIMBUS_LOGLEVEL is not a setting of Nimbus; is it misspelt?"}},
 		{args: []string{"-nothing"}, want: []string{"flag provided but not defined: -nothing"}},

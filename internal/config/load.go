@@ -157,6 +157,7 @@ func (c *Config) problems() []error {
 			bad("ALLOWED_ORIGINS", "must be origins such as https://app.example.com, or *; not %q", o)
 		}
 	}
+	c.oidcProblems(bad)
 	if c.AnalyticsDatabaseURL != "" && c.DatabaseURL == "" {
 		bad("ANALYTICS_DATABASE_URL", "needs DATABASE_URL: the embedded database has no replica")
 	}
@@ -167,6 +168,29 @@ func (c *Config) problems() []error {
 		bad("DATA_DIR", "must name a directory")
 	}
 	return append(out, c.secretProblems()...)
+}
+
+// callbackPath is where the contract has the operation that the provider sends browsers to.
+const callbackPath = "/v1/auth/oidc/callback"
+
+func (c *Config) oidcProblems(bad func(name, format string, args ...any)) {
+	if c.OIDCIssuer == "" {
+		if c.OIDCClientID+c.OIDCClientSecret+c.OIDCRedirectURL+c.OIDCName != "" {
+			bad("OIDC_ISSUER", "must be set too: without it nobody can log in with the provider")
+		}
+		return
+	}
+	if c.OIDCClientID == "" {
+		bad("OIDC_CLIENT_ID", "must be set: the provider knows Nimbus by it")
+	}
+	u, err := url.Parse(c.OIDCIssuer)
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || c.Production()) || u.RawQuery != "" || u.Fragment != "" {
+		bad("OIDC_ISSUER", "must be the provider's https URL, such as https://accounts.example.com (http in development), not %q", c.OIDCIssuer)
+	}
+	u, err = url.Parse(c.OIDCRedirectURL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || c.Production()) || u.Path != callbackPath || u.RawQuery != "" || u.Fragment != "" {
+		bad("OIDC_REDIRECT_URL", "must be https://<where browsers reach Nimbus>%s (http in development), not %q", callbackPath, c.OIDCRedirectURL)
+	}
 }
 
 const (

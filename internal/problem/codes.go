@@ -19,6 +19,7 @@ const (
 	CodeTokenReused          Code = "token_reused"
 	CodeWrongTokenType       Code = "wrong_token_type"
 	CodeSessionEnded         Code = "session_ended"
+	CodeIdentityNotLinked    Code = "identity_not_linked"
 	CodeInvalidTicket        Code = "invalid_ticket"
 	CodeOriginNotAllowed     Code = "origin_not_allowed"
 	CodeInsufficientScope    Code = "insufficient_scope"
@@ -42,6 +43,7 @@ const (
 	CodeTooManyQueries       Code = "too_many_queries"
 	CodeInternal             Code = "internal"
 	CodeDatabaseUnavailable  Code = "database_unavailable"
+	CodeProviderUnavailable  Code = "identity_provider_unavailable"
 	CodeQueueFull            Code = "queue_full"
 	CodeBusy                 Code = "busy"
 	CodeShuttingDown         Code = "shutting_down"
@@ -71,6 +73,7 @@ var kinds = []Kind{
 	{CodeTokenReused, http.StatusUnauthorized, "The refresh token was used before", "Someone used this token twice, so the session was ended. Log in again."},
 	{CodeWrongTokenType, http.StatusUnauthorized, "The token is of another kind", "Send an access token, or for refreshing a refresh token."},
 	{CodeSessionEnded, http.StatusUnauthorized, "The session is over", "Log in again."},
+	{CodeIdentityNotLinked, http.StatusUnauthorized, "The identity has no account here", "Log in with the identity provider in a browser once: /v1/auth/oidc/login."},
 	{CodeInvalidTicket, http.StatusUnauthorized, "The ticket is not valid", "Get a new ticket for each stream; it works once, within a minute, for one project."},
 	{CodeOriginNotAllowed, http.StatusForbidden, "The origin is not allowed", "Add the origin to the write key's allowed_origins or, for the live stream, to NIMBUS_ALLOWED_ORIGINS."},
 	{CodeInsufficientScope, http.StatusForbidden, "The key is not for this use", "Use a key that has the scope the detail names."},
@@ -94,6 +97,7 @@ var kinds = []Kind{
 	{CodeTooManyQueries, http.StatusTooManyRequests, "Too many questions at once", "Ask fewer at a time, and try again after Retry-After seconds."},
 	{CodeInternal, http.StatusInternalServerError, "Something went wrong in the server", "Try again; if it stays, give the operator the request_id."},
 	{CodeDatabaseUnavailable, http.StatusServiceUnavailable, "The database cannot be reached", "Nothing was stored. Try again after Retry-After seconds."},
+	{CodeProviderUnavailable, http.StatusServiceUnavailable, "The identity provider cannot be reached", "Its token could not be checked. Try again after Retry-After seconds."},
 	{CodeQueueFull, http.StatusServiceUnavailable, "Too much is waiting to be stored", "Nothing was stored. Try again after Retry-After seconds."},
 	{CodeBusy, http.StatusServiceUnavailable, "Too many questions at once from everyone", "Try again after Retry-After seconds."},
 	{CodeShuttingDown, http.StatusServiceUnavailable, "The server is shutting down", "Nothing was stored. Try again after Retry-After seconds."},

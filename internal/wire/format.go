@@ -21,7 +21,7 @@ const (
 func (f Format) check(s string) (ok bool, want string) {
 	switch f {
 	case FormatEmail:
-		return isEmail(s), "an e-mail address"
+		return IsEmail(s), "an e-mail address"
 	case FormatURI:
 		return isURI(s), "an absolute http or https URL"
 	default:
@@ -29,9 +29,9 @@ func (f Format) check(s string) (ok bool, want string) {
 	}
 }
 
-// isEmail keeps out what can never be delivered; only a message that arrives proves more. It is never laxer than
+// IsEmail keeps out what can never be delivered; only a message that arrives proves more. It is never laxer than
 // net/mail, because the e-mail type of the generated models refuses to write what net/mail cannot read.
-func isEmail(s string) bool {
+func IsEmail(s string) bool {
 	local, domain, ok := strings.Cut(s, "@")
 	if !ok || local == "" || domain == "" || len(s) > 254 || strings.ContainsAny(domain, `@<>",`) ||
 		strings.ContainsFunc(s, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) }) {

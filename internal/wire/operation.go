@@ -34,6 +34,7 @@ type Operation struct {
 	Self         string // x-self: the path parameter that, being the caller's own account, makes every role enough
 	Sensitive    bool   // x-sensitive
 	Public       bool   // security: []
+	OpenQuery    bool   // x-open-query: the query may have parameters that the contract does not know
 	Security     []Requirement
 	Params       []Param
 	Statuses     []int // documented statuses, sorted
@@ -79,7 +80,7 @@ func (o *Operation) CheckParams(r *http.Request, pathParam func(string) string) 
 			errs = p.check(errs, values)
 		}
 	}
-	if len(query) > known {
+	if len(query) > known && !o.OpenQuery {
 		errs = o.unknown(errs, query)
 	}
 	return errs

@@ -698,6 +698,16 @@ type AuditPage struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// AuthMethods defines model for AuthMethods.
+type AuthMethods struct {
+	Oidc OidcMethod `json:"oidc"`
+
+	// Password With an address and a password.
+	//
+	// Example: true
+	Password bool `json:"password"`
+}
+
 // Board defines model for Board.
 type Board struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -1300,6 +1310,19 @@ type MetricsResult struct {
 // Example: Correct-Horse-7
 type NewPassword = string
 
+// OidcMethod defines model for OidcMethod.
+type OidcMethod struct {
+	// Enabled Whether this server has an identity provider.
+	//
+	// Example: true
+	Enabled bool `json:"enabled"`
+
+	// Name What to write on the button; absent without a provider.
+	//
+	// Example: Example Ltd
+	Name *string `json:"name,omitempty"`
+}
+
 // Origin Scheme, host and port if not the usual one; `https://*.example.com` allows every subdomain.
 //
 // Example: https://shop.example.com
@@ -1769,6 +1792,27 @@ type UnprocessableQuery = Problem
 
 // UnsupportedMediaType An error, as RFC 9457 describes it.
 type UnsupportedMediaType = Problem
+
+// FinishOidcLoginParams defines parameters for FinishOidcLogin.
+type FinishOidcLoginParams struct {
+	State *string `form:"state,omitempty" json:"state,omitempty"`
+	Code  *string `form:"code,omitempty" json:"code,omitempty"`
+
+	// Iss Who answers (RFC 9207).
+	Iss *string `form:"iss,omitempty" json:"iss,omitempty"`
+
+	// Error Why there is no code.
+	Error *string `form:"error,omitempty" json:"error,omitempty"`
+
+	// NimbusOidc What `/v1/auth/oidc/login` gave the browser.
+	NimbusOidc *string `form:"nimbus_oidc,omitempty" json:"nimbus_oidc,omitempty"`
+}
+
+// StartOidcLoginParams defines parameters for StartOidcLogin.
+type StartOidcLoginParams struct {
+	// ReturnTo Where on this server the browser goes after the login.
+	ReturnTo *string `form:"return_to,omitempty" json:"return_to,omitempty"`
+}
 
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
@@ -2542,9 +2586,44 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/auth/me (the `GetMe` operationId).
 	GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetAuthMethods How can one log in here?
+	//
+	// For a page that shows a form, a button, or both.
+	//
+	// Corresponds with GET /v1/auth/methods (the `GetAuthMethods` operationId).
+	GetAuthMethods(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishOidcLogin Come back from the identity provider
+	//
+	// Where the provider sends the browser. A login that succeeds sets the session's cookie, as `"session": "cookie"`
+	// does, and goes to where `return_to` said. One that fails goes to `/login?error=<code>`:
+	//
+	// | code | why |
+	// |---|---|
+	// | `oidc_not_configured` | This server has no identity provider. |
+	// | `oidc_unavailable` | The provider could not be reached, or did not answer as one. |
+	// | `oidc_denied` | The provider did not let the person in, or the person said no. |
+	// | `oidc_expired` | The login was not begun in this browser, or more than ten minutes ago, or another one was begun since. |
+	// | `oidc_refused` | The provider's code or token did not stand the checks. |
+	// | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
+	// | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+	//
+	// Corresponds with GET /v1/auth/oidc/callback (the `FinishOidcLogin` operationId).
+	FinishOidcLogin(ctx context.Context, params *FinishOidcLoginParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartOidcLogin Log in with the identity provider
+	//
+	// For a browser to navigate to. It goes on to the provider (authorization code with PKCE) and comes back to
+	// `/v1/auth/oidc/callback`. What connects the two is an encrypted cookie that lives for ten minutes. When the
+	// provider cannot be asked, the browser goes to `/login?error=<code>`, as from the callback.
+	//
+	// Corresponds with GET /v1/auth/oidc/login (the `StartOidcLogin` operationId).
+	StartOidcLogin(ctx context.Context, params *StartOidcLoginParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ChangePasswordWithBody Change the password
 	//
-	// Ends every session of the account, this one included, and returns the first pair of a new one.
+	// Ends every session of the account, this one included, and returns the first pair of a new one. An account that
+	// logs in with the identity provider has no password to change (422, `no_password`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2553,7 +2632,8 @@ type ClientInterface interface {
 
 	// ChangePassword Change the password
 	//
-	// Ends every session of the account, this one included, and returns the first pair of a new one.
+	// Ends every session of the account, this one included, and returns the first pair of a new one. An account that
+	// logs in with the identity provider has no password to change (422, `no_password`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3197,9 +3277,74 @@ func (c *HTTPClient) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
+// GetAuthMethods How can one log in here?
+//
+// For a page that shows a form, a button, or both.
+//
+// Corresponds with GET /v1/auth/methods (the `GetAuthMethods` operationId).
+func (c *HTTPClient) GetAuthMethods(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAuthMethodsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishOidcLogin Come back from the identity provider
+//
+// Where the provider sends the browser. A login that succeeds sets the session's cookie, as `"session": "cookie"`
+// does, and goes to where `return_to` said. One that fails goes to `/login?error=<code>`:
+//
+// | code | why |
+// |---|---|
+// | `oidc_not_configured` | This server has no identity provider. |
+// | `oidc_unavailable` | The provider could not be reached, or did not answer as one. |
+// | `oidc_denied` | The provider did not let the person in, or the person said no. |
+// | `oidc_expired` | The login was not begun in this browser, or more than ten minutes ago, or another one was begun since. |
+// | `oidc_refused` | The provider's code or token did not stand the checks. |
+// | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
+// | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+//
+// Corresponds with GET /v1/auth/oidc/callback (the `FinishOidcLogin` operationId).
+func (c *HTTPClient) FinishOidcLogin(ctx context.Context, params *FinishOidcLoginParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishOidcLoginRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartOidcLogin Log in with the identity provider
+//
+// For a browser to navigate to. It goes on to the provider (authorization code with PKCE) and comes back to
+// `/v1/auth/oidc/callback`. What connects the two is an encrypted cookie that lives for ten minutes. When the
+// provider cannot be asked, the browser goes to `/login?error=<code>`, as from the callback.
+//
+// Corresponds with GET /v1/auth/oidc/login (the `StartOidcLogin` operationId).
+func (c *HTTPClient) StartOidcLogin(ctx context.Context, params *StartOidcLoginParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartOidcLoginRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ChangePasswordWithBody Change the password
 //
-// Ends every session of the account, this one included, and returns the first pair of a new one.
+// Ends every session of the account, this one included, and returns the first pair of a new one. An account that
+// logs in with the identity provider has no password to change (422, `no_password`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -3218,7 +3363,8 @@ func (c *HTTPClient) ChangePasswordWithBody(ctx context.Context, contentType str
 
 // ChangePassword Change the password
 //
-// Ends every session of the account, this one included, and returns the first pair of a new one.
+// Ends every session of the account, this one included, and returns the first pair of a new one. An account that
+// logs in with the identity provider has no password to change (422, `no_password`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4475,6 +4621,194 @@ func NewGetMeRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetAuthMethodsRequest constructs an http.Request for the GetAuthMethods method
+func NewGetAuthMethodsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/methods")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFinishOidcLoginRequest constructs an http.Request for the FinishOidcLogin method
+func NewFinishOidcLoginRequest(server string, params *FinishOidcLoginParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/oidc/callback")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Code != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "code", *params.Code, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Iss != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "iss", *params.Iss, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Error != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "error", *params.Error, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.NimbusOidc != nil {
+			var cookieParam0 string
+
+			cookieParam0, err = runtime.StyleParamWithOptions("simple", true, "nimbus_oidc", *params.NimbusOidc, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationCookie, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			cookie0 := &http.Cookie{
+				Name:  "nimbus_oidc",
+				Value: cookieParam0,
+			}
+			req.AddCookie(cookie0)
+		}
+	}
+	return req, nil
+}
+
+// NewStartOidcLoginRequest constructs an http.Request for the StartOidcLogin method
+func NewStartOidcLoginRequest(server string, params *StartOidcLoginParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/oidc/login")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ReturnTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "return_to", *params.ReturnTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -6903,9 +7237,50 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/auth/me (the `GetMe` operationId).
 	GetMeWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMeResponse, error)
 
+	// GetAuthMethodsWithResponse How can one log in here?
+	//
+	// For a page that shows a form, a button, or both.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/auth/methods (the `GetAuthMethods` operationId).
+	GetAuthMethodsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAuthMethodsResponse, error)
+
+	// FinishOidcLoginWithResponse Come back from the identity provider
+	//
+	// Where the provider sends the browser. A login that succeeds sets the session's cookie, as `"session": "cookie"`
+	// does, and goes to where `return_to` said. One that fails goes to `/login?error=<code>`:
+	//
+	// | code | why |
+	// |---|---|
+	// | `oidc_not_configured` | This server has no identity provider. |
+	// | `oidc_unavailable` | The provider could not be reached, or did not answer as one. |
+	// | `oidc_denied` | The provider did not let the person in, or the person said no. |
+	// | `oidc_expired` | The login was not begun in this browser, or more than ten minutes ago, or another one was begun since. |
+	// | `oidc_refused` | The provider's code or token did not stand the checks. |
+	// | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
+	// | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/auth/oidc/callback (the `FinishOidcLogin` operationId).
+	FinishOidcLoginWithResponse(ctx context.Context, params *FinishOidcLoginParams, reqEditors ...RequestEditorFn) (*FinishOidcLoginResponse, error)
+
+	// StartOidcLoginWithResponse Log in with the identity provider
+	//
+	// For a browser to navigate to. It goes on to the provider (authorization code with PKCE) and comes back to
+	// `/v1/auth/oidc/callback`. What connects the two is an encrypted cookie that lives for ten minutes. When the
+	// provider cannot be asked, the browser goes to `/login?error=<code>`, as from the callback.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/auth/oidc/login (the `StartOidcLogin` operationId).
+	StartOidcLoginWithResponse(ctx context.Context, params *StartOidcLoginParams, reqEditors ...RequestEditorFn) (*StartOidcLoginResponse, error)
+
 	// ChangePasswordWithBodyWithResponse Change the password
 	//
-	// Ends every session of the account, this one included, and returns the first pair of a new one.
+	// Ends every session of the account, this one included, and returns the first pair of a new one. An account that
+	// logs in with the identity provider has no password to change (422, `no_password`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6914,7 +7289,8 @@ type ClientWithResponsesInterface interface {
 
 	// ChangePasswordWithResponse Change the password
 	//
-	// Ends every session of the account, this one included, and returns the first pair of a new one.
+	// Ends every session of the account, this one included, and returns the first pair of a new one. An account that
+	// logs in with the identity provider has no password to change (422, `no_password`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7840,6 +8216,214 @@ func (r GetMeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetMeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetAuthMethodsResponse429Headers the declared response headers of an HTTP 429 response for GetAuthMethods
+type GetAuthMethodsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+type GetAuthMethodsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuthMethods
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetAuthMethodsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetAuthMethodsResponse) GetJSON200() *AuthMethods {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetAuthMethodsResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetAuthMethodsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r GetAuthMethodsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetAuthMethodsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetAuthMethodsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetAuthMethodsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// FinishOidcLoginResponse302Headers the declared response headers of an HTTP 302 response for FinishOidcLogin
+type FinishOidcLoginResponse302Headers struct {
+	Location  string
+	SetCookie *string
+}
+
+// FinishOidcLoginResponse429Headers the declared response headers of an HTTP 429 response for FinishOidcLogin
+type FinishOidcLoginResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// FinishOidcLoginResponse503Headers the declared response headers of an HTTP 503 response for FinishOidcLogin
+type FinishOidcLoginResponse503Headers struct {
+	RetryAfter *int
+}
+
+type FinishOidcLoginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers302 the parsed response headers for an HTTP 302 response
+	Headers302 *FinishOidcLoginResponse302Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *FinishOidcLoginResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *FinishOidcLoginResponse503Headers
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r FinishOidcLoginResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r FinishOidcLoginResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r FinishOidcLoginResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r FinishOidcLoginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FinishOidcLoginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FinishOidcLoginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FinishOidcLoginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// StartOidcLoginResponse302Headers the declared response headers of an HTTP 302 response for StartOidcLogin
+type StartOidcLoginResponse302Headers struct {
+	Location  string
+	SetCookie *string
+}
+
+// StartOidcLoginResponse429Headers the declared response headers of an HTTP 429 response for StartOidcLogin
+type StartOidcLoginResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+type StartOidcLoginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// Headers302 the parsed response headers for an HTTP 302 response
+	Headers302 *StartOidcLoginResponse302Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *StartOidcLoginResponse429Headers
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r StartOidcLoginResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r StartOidcLoginResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r StartOidcLoginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartOidcLoginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartOidcLoginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartOidcLoginResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12741,9 +13325,68 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 	return ParseGetMeResponse(rsp)
 }
 
+// GetAuthMethodsWithResponse How can one log in here?
+//
+// For a page that shows a form, a button, or both.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/auth/methods (the `GetAuthMethods` operationId).
+func (c *ClientWithResponses) GetAuthMethodsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAuthMethodsResponse, error) {
+	rsp, err := c.GetAuthMethods(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetAuthMethodsResponse(rsp)
+}
+
+// FinishOidcLoginWithResponse Come back from the identity provider
+//
+// Where the provider sends the browser. A login that succeeds sets the session's cookie, as `"session": "cookie"`
+// does, and goes to where `return_to` said. One that fails goes to `/login?error=<code>`:
+//
+// | code | why |
+// |---|---|
+// | `oidc_not_configured` | This server has no identity provider. |
+// | `oidc_unavailable` | The provider could not be reached, or did not answer as one. |
+// | `oidc_denied` | The provider did not let the person in, or the person said no. |
+// | `oidc_expired` | The login was not begun in this browser, or more than ten minutes ago, or another one was begun since. |
+// | `oidc_refused` | The provider's code or token did not stand the checks. |
+// | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
+// | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/auth/oidc/callback (the `FinishOidcLogin` operationId).
+func (c *ClientWithResponses) FinishOidcLoginWithResponse(ctx context.Context, params *FinishOidcLoginParams, reqEditors ...RequestEditorFn) (*FinishOidcLoginResponse, error) {
+	rsp, err := c.FinishOidcLogin(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishOidcLoginResponse(rsp)
+}
+
+// StartOidcLoginWithResponse Log in with the identity provider
+//
+// For a browser to navigate to. It goes on to the provider (authorization code with PKCE) and comes back to
+// `/v1/auth/oidc/callback`. What connects the two is an encrypted cookie that lives for ten minutes. When the
+// provider cannot be asked, the browser goes to `/login?error=<code>`, as from the callback.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/auth/oidc/login (the `StartOidcLogin` operationId).
+func (c *ClientWithResponses) StartOidcLoginWithResponse(ctx context.Context, params *StartOidcLoginParams, reqEditors ...RequestEditorFn) (*StartOidcLoginResponse, error) {
+	rsp, err := c.StartOidcLogin(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartOidcLoginResponse(rsp)
+}
+
 // ChangePasswordWithBodyWithResponse Change the password
 //
-// Ends every session of the account, this one included, and returns the first pair of a new one.
+// Ends every session of the account, this one included, and returns the first pair of a new one. An account that
+// logs in with the identity provider has no password to change (422, `no_password`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12758,7 +13401,8 @@ func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Con
 
 // ChangePasswordWithResponse Change the password
 //
-// Ends every session of the account, this one included, and returns the first pair of a new one.
+// Ends every session of the account, this one included, and returns the first pair of a new one. An account that
+// logs in with the identity provider has no password to change (422, `no_password`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14080,6 +14724,250 @@ func ParseGetMeResponse(rsp *http.Response) (*GetMeResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetAuthMethodsResponse parses an HTTP response from a GetAuthMethodsWithResponse call
+func ParseGetAuthMethodsResponse(rsp *http.Response) (*GetAuthMethodsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetAuthMethodsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuthMethods
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetAuthMethodsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseFinishOidcLoginResponse parses an HTTP response from a FinishOidcLoginWithResponse call
+func ParseFinishOidcLoginResponse(rsp *http.Response) (*FinishOidcLoginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FinishOidcLoginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 302:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 302:
+		var headers FinishOidcLoginResponse302Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers302 = &headers
+	case rsp.StatusCode == 429:
+		var headers FinishOidcLoginResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers FinishOidcLoginResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseStartOidcLoginResponse parses an HTTP response from a StartOidcLoginWithResponse call
+func ParseStartOidcLoginResponse(rsp *http.Response) (*StartOidcLoginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartOidcLoginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 302:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 302:
+		var headers StartOidcLoginResponse302Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers302 = &headers
+	case rsp.StatusCode == 429:
+		var headers StartOidcLoginResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil

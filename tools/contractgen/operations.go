@@ -92,6 +92,9 @@ func (o *operations) row(at string, item *openapi3.PathItem, path, method string
 	if o.boolExt(at, op.Extensions, "x-sensitive") {
 		b.WriteString("Sensitive: true,\n")
 	}
+	if o.boolExt(at, op.Extensions, "x-open-query") {
+		b.WriteString("OpenQuery: true,\n")
+	}
 	if params := o.params(at, item, op); len(params) > 0 {
 		fmt.Fprintf(&b, "Params: []wire.Param{\n%s},\n", strings.Join(params, ""))
 	}

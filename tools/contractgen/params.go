@@ -9,7 +9,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// params writes a wire.Param for each parameter of the operation and its path, sorted by place and name.
+// params writes a wire.Param for each parameter of the operation and its path, sorted by place and name. Cookies are left
+// out: a browser sends what it has, and nobody could correct it. Whoever reads a cookie judges it.
 func (o *operations) params(at string, item *openapi3.PathItem, op *openapi3.Operation) []string {
 	all := slices.Clone(op.Parameters)
 	for _, ref := range item.Parameters {
@@ -17,6 +18,7 @@ func (o *operations) params(at string, item *openapi3.PathItem, op *openapi3.Ope
 			all = append(all, ref)
 		}
 	}
+	all = slices.DeleteFunc(all, func(ref *openapi3.ParameterRef) bool { return ref.Value.In == openapi3.ParameterInCookie })
 	order := []string{"path", "query", "header"}
 	slices.SortFunc(all, func(a, b *openapi3.ParameterRef) int {
 		return cmp.Or(slices.Index(order, a.Value.In)-slices.Index(order, b.Value.In), strings.Compare(a.Value.Name, b.Value.Name))
