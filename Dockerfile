@@ -1,5 +1,15 @@
 # The server alone: it needs a PostgreSQL beside it (NIMBUS_DATABASE_URL), as docker-compose.yml provides. The embedded
 # PostgreSQL is for running Nimbus without a container.
+FROM node:22-bookworm-slim AS dashboard
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+COPY sdk/typescript/package.json ./sdk/typescript/
+COPY frontend/package.json ./frontend/
+RUN npm ci --no-progress
+COPY sdk/typescript ./sdk/typescript
+COPY frontend ./frontend
+RUN npm run build
+
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
 # First what changes seldom, so that a change of the sources does not download the modules again. The SDK is a module of
@@ -8,6 +18,7 @@ COPY go.mod go.sum ./
 COPY sdk/go/go.mod sdk/go/go.sum ./sdk/go/
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
+COPY --from=dashboard /src/frontend/dist ./frontend/dist
 ARG VERSION=unknown
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.buildVersion=${VERSION}" -o /out/nimbus ./cmd/nimbus

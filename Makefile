@@ -10,8 +10,16 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/nimbus
+build: dashboard ## build bin/nimbus, with the dashboard when Node.js is there
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.buildVersion=$(VERSION)' -o $(BIN) ./cmd/nimbus
+
+.PHONY: dashboard
+dashboard:
+	@sh scripts/build-dashboard.sh
+
+.PHONY: chromium
+chromium: ## install Chromium for the browser tests if there is none
+	@sh scripts/fetch-chromium.sh
 
 .PHONY: postgres
 postgres: ## install PostgreSQL's server programs if there are none
@@ -20,10 +28,6 @@ postgres: ## install PostgreSQL's server programs if there are none
 .PHONY: redis
 redis: ## install redis-server, which the tests start, if there is none
 	@sh scripts/fetch-redis.sh
-
-.PHONY: chromium
-chromium: ## install Chromium, for the tests of the browser's tracker, if there is none
-	@sh scripts/fetch-chromium.sh
 
 .PHONY: demo
 demo: postgres build ## run Nimbus with a demo account, a project and events; stays up
@@ -38,12 +42,15 @@ generate: ## generate gen/, sdk/go and sdk/typescript from the contract, the SQL
 	@sh scripts/generate.sh
 
 .PHONY: test
-test: test-go test-sdk-go test-ts ## run every test
+test: test-go test-sdk-go test-ts test-frontend ## run every test
+
+# What goroutines share is looked at by the race detector; the rest is compiled as the binary is, and shares its cache.
+RACED := accounts app auth embedded events httpapi idempotency jobs live postgres projects redis shared
 
 .PHONY: test-go
 test-go: postgres redis
-	$(GO) vet ./...
-	$(GO) test -race -timeout 8m ./...
+	$(GO) test -race -timeout 8m $(RACED:%=./internal/%)
+	CGO_ENABLED=0 $(GO) test -trimpath -timeout 8m $$($(GO) list ./... $(RACED:%=| grep -v '/internal/%$$'))
 
 .PHONY: test-sdk-go
 test-sdk-go: node_modules
@@ -53,6 +60,10 @@ test-sdk-go: node_modules
 .PHONY: test-ts
 test-ts: node_modules postgres chromium
 	npm test --workspaces --if-present
+
+.PHONY: test-frontend
+test-frontend: chromium postgres build ## the dashboard in a real browser, against the real program
+	cd frontend && NIMBUS_BIN=$(CURDIR)/$(BIN) npm run --silent e2e
 
 node_modules: package-lock.json
 	npm ci
@@ -80,4 +91,5 @@ schemathesis: postgres build ## hammer every operation with Schemathesis (needs 
 
 .PHONY: clean
 clean: ## remove what was built (data/ stays)
-	rm -rf bin node_modules sdk/typescript/dist sdk/typescript/dist-test examples/react-app/dist
+	rm -rf bin node_modules sdk/typescript/dist sdk/typescript/dist-test examples/react-app/dist frontend/test-results
+	find frontend/dist -mindepth 1 ! -name .gitkeep -delete

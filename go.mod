@@ -78,3 +78,10 @@ require (
 )
 
 replace github.com/bahagh/nimbus/sdk/go => ./sdk/go
+
+ignore (
+	./.cache
+	./frontend/node_modules
+	./node_modules
+	./sdk/typescript
+)

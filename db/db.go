@@ -38,7 +38,7 @@ type Status struct {
 	Dirty   bool // a run was cut off at Current
 }
 
-// Migrate applies every migration the database lacks. Cancelling ctx stops it between two files.
+// Migrate applies every migration the database lacks, and distributes the tables of events where Citus is there. Cancelling ctx stops it between two files.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error {
 	return schema{Migrations}.up(ctx, pool, logger)
 }
@@ -140,18 +140,23 @@ func (s schema) refuse(st Status) error {
 }
 
 func (s schema) up(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error {
-	// Nothing to do is the rule when a server starts: two small queries, no lock.
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	// Nothing to do is the rule when a server starts: three small queries, no lock.
 	if st, err := s.status(ctx, pool); err != nil {
 		return err
 	} else if st.Current == st.Latest && !st.Dirty {
-		return nil
+		if left, err := notSpread(ctx, pool); err != nil || len(left) == 0 {
+			return err
+		}
 	}
 	return s.exclusively(ctx, pool, logger, func(m *migrate.Migrate, conn *pgx.Conn, _ Status) error {
-		err := m.Up()
-		if errors.Is(err, migrate.ErrNoChange) {
-			return nil // another replica was faster
+		// Without a change another replica was faster.
+		if err := m.Up(); err != nil && !errors.Is(err, migrate.ErrNoChange) {
+			return s.explain(ctx, conn, err, "up")
 		}
-		return s.explain(ctx, conn, err, "up")
+		return distribute(ctx, conn, logger)
 	})
 }
 

@@ -8,6 +8,8 @@
 //     that PostgreSQL runs outside of transactions, such as CREATE INDEX CONCURRENTLY; it must be alone in its file.
 //   - A database that is newer than this program is refused, by [Migrate] as by [Check]: an old program cannot know what
 //     the new schema asks of it.
+//   - Where the extension citus is there, the tables that grow with the events are distributed by project: once, after the
+//     migrations, under the same lock.
 //
 // What happens when that fails: the error names the file, the line, and PostgreSQL's own words, and says what state the
 // database is in and what to type next. Where a run was cut off between a file and its mark in the version table (a "dirty"

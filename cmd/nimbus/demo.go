@@ -85,6 +85,7 @@ func seed(ctx context.Context, url string, log *slog.Logger, out io.Writer) erro
 	_, err = fmt.Fprintf(out, `
 Nimbus is running.
 
+  Dashboard      %s
   API and docs   %s/docs
   Log in         %s   %s
   Project        %s   %s
@@ -98,7 +99,7 @@ Ask it yourself:
   curl -s -H 'X-API-Key: %s' '%s'
 
 It stays up until Ctrl-C.
-`, url, demoEmail, demoPassword, p.Project.Name, p.Project.ID, p.APIKeyID, p.APIKeySecret, sent.Delivered-sent.Duplicates, sent.Duplicates, answer, p.APIKeySecret, query)
+`, url, url, demoEmail, demoPassword, p.Project.Name, p.Project.ID, p.APIKeyID, p.APIKeySecret, sent.Delivered-sent.Duplicates, sent.Duplicates, answer, p.APIKeySecret, query)
 	return err
 }
 

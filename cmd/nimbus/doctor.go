@@ -14,9 +14,11 @@ import (
 
 	"github.com/bahagh/nimbus/db"
 	"github.com/bahagh/nimbus/internal/app"
+	"github.com/bahagh/nimbus/internal/config"
 	"github.com/bahagh/nimbus/internal/embedded"
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/redis"
+	"github.com/bahagh/nimbus/internal/replica"
 	"github.com/bahagh/nimbus/internal/secretbox"
 )
 
@@ -67,7 +69,7 @@ func doctor(ctx context.Context, e *env) error {
 		x.redis(ctx, e.cfg.RedisURL, e.cfg.RedisTimeout)
 	}
 	if e.cfg.AnalyticsDatabaseURL != "" {
-		x.replica(ctx, e.cfg.AnalyticsDatabaseURL)
+		x.replica(ctx, d.Pool, e.cfg)
 	}
 	return x.report(e)
 }
@@ -337,28 +339,25 @@ func (x *examination) redis(ctx context.Context, url string, timeout time.Durati
 	}
 }
 
-// lagWorthSaying is how far behind answers may be before someone wonders.
-const lagWorthSaying = 10 * time.Second
-
-func (x *examination) replica(ctx context.Context, dsn string) {
-	pool, err := postgres.Open(ctx, dsn, 2, postgres.WithReadOnly())
+func (x *examination) replica(ctx context.Context, primary *pgxpool.Pool, cfg *config.Config) {
+	pool, err := postgres.Open(ctx, cfg.AnalyticsDatabaseURL, 2, postgres.WithReadOnly())
 	if err != nil {
 		x.fail("replica", err.Error(), "correct NIMBUS_ANALYTICS_DATABASE_URL")
 		return
 	}
 	defer pool.Close()
-	standby, lag, err := postgres.ReplicaLag(ctx, pool)
-	if err != nil {
-		x.fail("replica", err.Error(), "start it, or unset NIMBUS_ANALYTICS_DATABASE_URL: questions are answered from it")
-		return
-	}
-	lag = lag.Round(time.Millisecond)
+	ctx, cancel := context.WithTimeout(ctx, impatience)
+	defer cancel()
+	lag, err := replica.Probe(ctx, primary, pool)
+	var late *replica.LateError
 	switch {
-	case !standby:
-		x.warn("replica", "NIMBUS_ANALYTICS_DATABASE_URL is not a standby", "fine if it is the primary; otherwise its answers are those of another database")
-	case lag > lagWorthSaying:
-		x.warn("replica", fmt.Sprintf("it is %s behind", lag), "look at its disk and network: answers are that old")
+	case errors.As(err, &late) && cfg.ReplicaMaxLag == 0:
+		x.warn("replica", err.Error(), "look at its disk and network: answers are that old, since NIMBUS_REPLICA_MAX_LAG_SECONDS is 0")
+	case errors.As(err, &late):
+		x.warn("replica", err.Error(), fmt.Sprintf("look at its disk and network: while it is more than %d s behind, the primary answers questions", cfg.ReplicaMaxLag))
+	case err != nil:
+		x.warn("replica", err.Error(), "mend it, or unset NIMBUS_ANALYTICS_DATABASE_URL: until then the primary answers questions")
 	default:
-		x.fine("replica", "a standby, %s behind", lag)
+		x.fine("replica", "a standby that replays within %s what the primary writes", lag.Round(time.Millisecond))
 	}
 }

@@ -50,7 +50,7 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		}
 	}
 	want(settings, 1, "fsync is off: a 200 is not durable", "set fsync = on", "synchronous_commit is off", "full_page_writes is off",
-		"warn  schema", "run nimbus migrate up", "is not a standby", "takes connections from other machines", "3 of 8 checks failed")
+		"warn  schema", "run nimbus migrate up", "it is not a standby", "the primary answers questions", "takes connections from other machines", "3 of 8 checks failed")
 	if got := nimbus(t, settings, "migrate", "up"); got.code != 0 {
 		t.Fatal(got.stderr)
 	}
@@ -113,4 +113,24 @@ func TestDoctorExaminesRedis(t *testing.T) {
 	srv.Resume()
 	srv.Kill()
 	want(`FAIL  redis       connect: .*\n.*start it, or correct NIMBUS_REDIS_URL`)
+}
+
+func TestDoctorSaysHowFarBehindTheReplicaIs(t *testing.T) {
+	t.Parallel()
+	primary := nimbustest.PrivateServer(t, false, func(c *embedded.Config) { c.Settings["synchronous_commit"] = "on" })
+	standby := nimbustest.Standby(t, primary)
+	settings := []string{"NIMBUS_DATABASE_URL=" + primary.DSN(embedded.Database), "NIMBUS_ANALYTICS_DATABASE_URL=" + standby.DSN(),
+		"NIMBUS_ADDR=:0", "NIMBUS_DATA_DIR=" + dataDir(t)}
+	says := func(want string) {
+		t.Helper()
+		if got := nimbus(t, settings, "doctor"); !strings.Contains(got.stdout, want) {
+			t.Errorf("%q is not said:\n%s%s", want, got.stdout, got.stderr)
+		}
+	}
+	says("ok    replica     a standby that replays within")
+	standby.Exec("SELECT pg_wal_replay_pause()")
+	if got := nimbus(t, settings, "migrate", "up"); got.code != 0 {
+		t.Fatal(got.stderr)
+	}
+	says("while it is more than 10 s behind, the primary answers questions")
 }

@@ -552,6 +552,24 @@ func (e SessionTokenType) Valid() bool {
 	}
 }
 
+// Defines values for SessionKind.
+const (
+	SessionCookie SessionKind = "cookie"
+	SessionToken  SessionKind = "token"
+)
+
+// Valid indicates whether the value is a known member of the SessionKind enum.
+func (e SessionKind) Valid() bool {
+	switch e {
+	case SessionCookie:
+		return true
+	case SessionToken:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SortOrder.
 const (
 	SortAsc  SortOrder = "asc"
@@ -725,6 +743,9 @@ type ChangePasswordRequest struct {
 	//
 	// Example: Correct-Horse-7
 	NewPassword NewPassword `json:"new_password"`
+
+	// Session Where the refresh token goes, into the reply or into a cookie.
+	Session *SessionKind `json:"session,omitempty"`
 }
 
 // Check defines model for Check.
@@ -984,6 +1005,7 @@ type Health struct {
 		Database Check `json:"database"`
 		Ingest   Check `json:"ingest"`
 		Redis    Check `json:"redis"`
+		Replica  Check `json:"replica"`
 	} `json:"checks"`
 	Status HealthStatus `json:"status"`
 }
@@ -1126,6 +1148,9 @@ type LiveTicket struct {
 type LoginRequest struct {
 	Email    string `json:"email"`
 	Password string `json:"password"`
+
+	// Session Where the refresh token goes, into the reply or into a cookie.
+	Session *SessionKind `json:"session,omitempty"`
 }
 
 // Measure - `count`: stored events;
@@ -1418,6 +1443,9 @@ type RegisterRequest struct {
 	//
 	// Example: Correct-Horse-7
 	Password NewPassword `json:"password"`
+
+	// Session Where the refresh token goes, into the reply or into a cookie.
+	Session *SessionKind `json:"session,omitempty"`
 }
 
 // Report defines model for Report.
@@ -1533,7 +1561,7 @@ type Session struct {
 	// Example: 3600
 	ExpiresIn int32 `json:"expires_in"`
 
-	// RefreshToken Works once; see `POST /v1/auth/refresh`.
+	// RefreshToken Works once; see `POST /v1/auth/refresh`. Empty when it went into a cookie.
 	RefreshToken string           `json:"refresh_token"`
 	TokenType    SessionTokenType `json:"token_type"`
 }
@@ -1564,6 +1592,9 @@ type SessionInfo struct {
 	// UserAgent With what it was opened, when that is known.
 	UserAgent *string `json:"user_agent,omitempty"`
 }
+
+// SessionKind Where the refresh token goes, into the reply or into a cookie.
+type SessionKind string
 
 // SessionList defines model for SessionList.
 type SessionList struct {
@@ -3853,15 +3884,25 @@ type LoginResponseObject interface {
 	VisitLoginResponse(w http.ResponseWriter) error
 }
 
-type Login200JSONResponse Session
+type Login200ResponseHeaders struct {
+	SetCookie *string
+}
+
+type Login200JSONResponse struct {
+	Body    Session
+	Headers Login200ResponseHeaders
+}
 
 func (response Login200JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3999,10 +4040,18 @@ type LogoutResponseObject interface {
 	VisitLogoutResponse(w http.ResponseWriter) error
 }
 
+type Logout204ResponseHeaders struct {
+	SetCookie *string
+}
+
 type Logout204Response struct {
+	Headers Logout204ResponseHeaders
 }
 
 func (response Logout204Response) VisitLogoutResponse(w http.ResponseWriter) error {
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(204)
 	return nil
 }
@@ -4190,15 +4239,25 @@ type ChangePasswordResponseObject interface {
 	VisitChangePasswordResponse(w http.ResponseWriter) error
 }
 
-type ChangePassword200JSONResponse Session
+type ChangePassword200ResponseHeaders struct {
+	SetCookie *string
+}
+
+type ChangePassword200JSONResponse struct {
+	Body    Session
+	Headers ChangePassword200ResponseHeaders
+}
 
 func (response ChangePassword200JSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4336,15 +4395,25 @@ type RefreshResponseObject interface {
 	VisitRefreshResponse(w http.ResponseWriter) error
 }
 
-type Refresh200JSONResponse Session
+type Refresh200ResponseHeaders struct {
+	SetCookie *string
+}
+
+type Refresh200JSONResponse struct {
+	Body    Session
+	Headers Refresh200ResponseHeaders
+}
 
 func (response Refresh200JSONResponse) VisitRefreshResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4435,15 +4504,25 @@ type RegisterResponseObject interface {
 	VisitRegisterResponse(w http.ResponseWriter) error
 }
 
-type Register201JSONResponse Session
+type Register201ResponseHeaders struct {
+	SetCookie *string
+}
+
+type Register201JSONResponse struct {
+	Body    Session
+	Headers Register201ResponseHeaders
+}
 
 func (response Register201JSONResponse) VisitRegisterResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err

@@ -18,6 +18,7 @@ var (
 	ruleBoardTileWidth                        = wire.StringRule{Enum: []string{"half", "full"}}
 	ruleChangePasswordRequestCurrentPassword  = wire.StringRule{Min: 1, Max: 1024}
 	ruleChangePasswordRequestNewPassword      = wire.StringRule{Min: 8, Max: 72}
+	ruleChangePasswordRequestSession          = wire.StringRule{Enum: []string{"token", "cookie"}}
 	ruleCreateAPIKeyRequestName               = wire.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleCreateAPIKeyRequestScopes             = wire.CountRule{Min: 1, Max: 20}
 	ruleCreateAPIKeyRequestScopesItem         = wire.StringRule{Enum: []string{"events:write", "events:read", "metrics:read"}}
@@ -56,6 +57,7 @@ var (
 	ruleIngestRequestEvents                   = wire.CountRule{Min: 1, Max: 10000}
 	ruleLoginRequestEmail                     = wire.StringRule{Min: 1, Max: 254}
 	ruleLoginRequestPassword                  = wire.StringRule{Min: 1, Max: 1024}
+	ruleLoginRequestSession                   = wire.StringRule{Enum: []string{"token", "cookie"}}
 	ruleMetricsQueryBreakdown                 = wire.StringRule{Enum: []string{"name", "prop"}}
 	ruleMetricsQueryBreakdownProp             = wire.StringRule{Min: 1, Max: 200}
 	ruleMetricsQueryBucket                    = wire.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
@@ -68,6 +70,7 @@ var (
 	ruleMetricsQueryTz                        = wire.StringRule{Min: 1, Max: 64}
 	ruleRegisterRequestEmail                  = wire.StringRule{Max: 254, Format: wire.FormatEmail}
 	ruleRegisterRequestPassword               = wire.StringRule{Min: 8, Max: 72}
+	ruleRegisterRequestSession                = wire.StringRule{Enum: []string{"token", "cookie"}}
 	ruleReportQuestionBreakdown               = wire.StringRule{Enum: []string{"name", "prop"}}
 	ruleReportQuestionBreakdownProp           = wire.StringRule{Min: 1, Max: 200}
 	ruleReportQuestionBucket                  = wire.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
@@ -200,6 +203,14 @@ func (v *ChangePasswordRequest) decode(r *wire.Reader) {
 			}
 			seen |= 1 << 1
 			v.NewPassword = NewPassword(r.String(&ruleChangePasswordRequestNewPassword))
+		case "session":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Session = new(SessionKind)
+			*v.Session = SessionKind(r.String(&ruleChangePasswordRequestSession))
 		default:
 			r.Unknown()
 		}
@@ -209,6 +220,10 @@ func (v *ChangePasswordRequest) decode(r *wire.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("new_password")
+	}
+	if seen&(1<<2) == 0 {
+		v.Session = new(SessionKind)
+		*v.Session = "token"
 	}
 }
 
@@ -841,6 +856,14 @@ func (v *LoginRequest) decode(r *wire.Reader) {
 			}
 			seen |= 1 << 1
 			v.Password = r.String(&ruleLoginRequestPassword)
+		case "session":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Session = new(SessionKind)
+			*v.Session = SessionKind(r.String(&ruleLoginRequestSession))
 		default:
 			r.Unknown()
 		}
@@ -850,6 +873,10 @@ func (v *LoginRequest) decode(r *wire.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("password")
+	}
+	if seen&(1<<2) == 0 {
+		v.Session = new(SessionKind)
+		*v.Session = "token"
 	}
 }
 
@@ -1074,6 +1101,14 @@ func (v *RegisterRequest) decode(r *wire.Reader) {
 			}
 			seen |= 1 << 1
 			v.Password = NewPassword(r.String(&ruleRegisterRequestPassword))
+		case "session":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Session = new(SessionKind)
+			*v.Session = SessionKind(r.String(&ruleRegisterRequestSession))
 		default:
 			r.Unknown()
 		}
@@ -1083,6 +1118,10 @@ func (v *RegisterRequest) decode(r *wire.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("password")
+	}
+	if seen&(1<<2) == 0 {
+		v.Session = new(SessionKind)
+		*v.Session = "token"
 	}
 }
 

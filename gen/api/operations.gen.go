@@ -537,6 +537,7 @@ var Operations = map[string]*wire.Operation{
 		Security: []wire.Requirement{
 			{"refreshToken": {}},
 			{"bearerAuth": {}},
+			{"refreshCookie": {}, "sameSite": {}},
 		},
 		Role:     "account",
 		Statuses: []int{204, 401, 422, 429, 503},
@@ -578,6 +579,7 @@ var Operations = map[string]*wire.Operation{
 		Scope:  "session",
 		Security: []wire.Requirement{
 			{"refreshToken": {}},
+			{"refreshCookie": {}, "sameSite": {}},
 		},
 		Role:      "account",
 		Sensitive: true,

@@ -92,6 +92,7 @@ type Session struct {
 	AccessToken  string
 	RefreshToken string
 	ExpiresIn    time.Duration // of the access token
+	RefreshTTL   time.Duration // of the refresh token
 	Account      Account
 }
 
@@ -274,7 +275,7 @@ func (s *Service) session(account Account, id uuid.UUID, refresh string) (*Sessi
 	if err != nil {
 		return nil, err
 	}
-	return &Session{AccessToken: access, RefreshToken: refresh, ExpiresIn: s.access.ttl, Account: account}, nil
+	return &Session{AccessToken: access, RefreshToken: refresh, ExpiresIn: s.access.ttl, RefreshTTL: s.refreshTTL, Account: account}, nil
 }
 
 // VerifyAccess says whose access token this is. Its problems are wrong_token_type, invalid_token, token_expired and

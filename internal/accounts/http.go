@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	openapi_types "github.com/oapi-codegen/runtime/types"
@@ -22,7 +23,8 @@ func (a *API) Register(ctx context.Context, request api.RegisterRequestObject) (
 	if err != nil {
 		return nil, err
 	}
-	return api.Register201JSONResponse(sessionBody(session)), nil
+	body, cookie := sessionReply(session, wantsCookie(request.Body.Session))
+	return api.Register201JSONResponse{Body: body, Headers: api.Register201ResponseHeaders{SetCookie: cookie}}, nil
 }
 
 // Login opens a session.
@@ -31,16 +33,19 @@ func (a *API) Login(ctx context.Context, request api.LoginRequestObject) (api.Lo
 	if err != nil {
 		return nil, err
 	}
-	return api.Login200JSONResponse(sessionBody(session)), nil
+	body, cookie := sessionReply(session, wantsCookie(request.Body.Session))
+	return api.Login200JSONResponse{Body: body, Headers: api.Login200ResponseHeaders{SetCookie: cookie}}, nil
 }
 
-// Refresh exchanges the refresh token that the request was authenticated with.
+// Refresh exchanges the refresh token that the request was authenticated with, for one that goes where it came from.
 func (a *API) Refresh(ctx context.Context, _ api.RefreshRequestObject) (api.RefreshResponseObject, error) {
-	session, err := a.service.Refresh(ctx, auth.From(ctx).RefreshToken)
+	caller := auth.From(ctx)
+	session, err := a.service.Refresh(ctx, caller.RefreshToken)
 	if err != nil {
 		return nil, err
 	}
-	return api.Refresh200JSONResponse(sessionBody(session)), nil
+	body, cookie := sessionReply(session, caller.InCookie)
+	return api.Refresh200JSONResponse{Body: body, Headers: api.Refresh200ResponseHeaders{SetCookie: cookie}}, nil
 }
 
 // Logout ends the session of the caller.
@@ -49,7 +54,11 @@ func (a *API) Logout(ctx context.Context, _ api.LogoutRequestObject) (api.Logout
 	if err := a.service.Logout(ctx, caller.AccountID, caller.SessionID); err != nil {
 		return nil, err
 	}
-	return api.Logout204Response{}, nil
+	var cookie *string
+	if caller.InCookie {
+		cookie = new(sessionCookie("", -time.Second))
+	}
+	return api.Logout204Response{Headers: api.Logout204ResponseHeaders{SetCookie: cookie}}, nil
 }
 
 // ListSessions returns the sessions of the caller.
@@ -98,7 +107,30 @@ func (a *API) ChangePassword(ctx context.Context, request api.ChangePasswordRequ
 	if err != nil {
 		return nil, err
 	}
-	return api.ChangePassword200JSONResponse(sessionBody(session)), nil
+	body, cookie := sessionReply(session, wantsCookie(request.Body.Session))
+	return api.ChangePassword200JSONResponse{Body: body, Headers: api.ChangePassword200ResponseHeaders{SetCookie: cookie}}, nil
+}
+
+func wantsCookie(kind *api.SessionKind) bool { return kind != nil && *kind == api.SessionCookie }
+
+// sessionReply returns the body and, when the refresh token goes there, the cookie.
+func sessionReply(s *Session, inCookie bool) (api.Session, *string) {
+	body := sessionBody(s)
+	if !inCookie {
+		return body, nil
+	}
+	body.RefreshToken = ""
+	return body, new(sessionCookie(s.RefreshToken, s.RefreshTTL))
+}
+
+// sessionCookie is the cookie that httpapi reads a refresh token from. No script can read it, no page of another site can
+// make a browser send it, and no other path gets it. httpapi adds Secure to what leaves over https.
+func sessionCookie(token string, lives time.Duration) string {
+	c := http.Cookie{ //nolint:gosec // G124: httpapi knows whether it leaves over https; Secure over http would lose the session
+		Name: auth.RefreshCookie, Value: token, Path: "/v1/auth", MaxAge: int(lives / time.Second),
+		HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	}
+	return c.String()
 }
 
 func sessionBody(s *Session) api.Session {

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,68 @@ func TestARefreshTokenWorksOnce(t *testing.T) {
 	// The thief and the owner are both out.
 	anyone.Bearer(second.RefreshToken).Do("POST", "/v1/auth/refresh", nil).WantCode(401, "session_ended")
 	anyone.Bearer(second.AccessToken).Do("GET", "/v1/auth/me", nil).WantCode(401, "session_ended")
+}
+
+// A browser's session: what its scripts can read is an access token, and what keeps the session is out of their reach.
+func TestASessionIsKeptInACookieThatOnlyOurOwnPagesCanUse(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	browser := a.Client(t).With("X-Forwarded-Proto", "https")
+	var s session
+	cookie := func(r *apptest.Reply) *http.Cookie {
+		t.Helper()
+		s = session{}
+		if len(r.Body) > 0 {
+			r.JSON(&s)
+		}
+		cookies := (&http.Response{Header: r.Header}).Cookies()
+		if len(cookies) != 1 || s.RefreshToken != "" {
+			t.Fatalf("cookies %v, refresh token %q", cookies, s.RefreshToken)
+		}
+		if c := cookies[0]; !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Path != "/v1/auth" {
+			t.Errorf("cookie %s", c.Raw)
+		}
+		return cookies[0]
+	}
+	who := credentials("ada@example.com", apptest.Password)
+	who["session"] = "cookie"
+	first := cookie(browser.Do("POST", "/v1/auth/register", who).Want(201))
+	if first.MaxAge != 7*24*3600 {
+		t.Errorf("the cookie lives %d s", first.MaxAge)
+	}
+	with := func(c *http.Cookie) *apptest.Client { return browser.With("Cookie", c.Name+"="+c.Value) }
+	ours := func(c *http.Cookie) *apptest.Client { return with(c).With("X-Nimbus-Session", "cookie") }
+
+	for _, path := range []string{"/v1/auth/refresh", "/v1/auth/logout"} {
+		with(first).Do("POST", path, nil).WantCode(401, "unauthenticated") // as a form of another site would
+		with(first).With("X-Nimbus-Session", "token").Do("POST", path, nil).WantCode(401, "unauthenticated")
+		browser.With("X-Nimbus-Session", "cookie").Do("POST", path, nil).WantCode(401, "unauthenticated")
+	}
+	second := cookie(ours(first).Do("POST", "/v1/auth/refresh", nil).Want(200))
+	if second.Value == first.Value {
+		t.Error("the token in the cookie was not replaced")
+	}
+	a.Client(t).Bearer(s.AccessToken).Do("GET", "/v1/auth/me", nil).Want(200)
+	ours(second).Do("GET", "/v1/auth/me", nil).WantCode(401, "unauthenticated")
+
+	change := map[string]string{"current_password": apptest.Password, "new_password": "Another-Horse-8", "session": "cookie"}
+	third := cookie(browser.Bearer(s.AccessToken).Do("POST", "/v1/auth/password", change).Want(200))
+	ours(second).Do("POST", "/v1/auth/refresh", nil).WantCode(401, "session_ended")
+	if c := cookie(ours(third).Do("POST", "/v1/auth/logout", nil).Want(204)); c.MaxAge >= 0 || c.Value != "" {
+		t.Errorf("logging out leaves %s", c.Raw)
+	}
+	ours(third).Do("POST", "/v1/auth/refresh", nil).WantCode(401, "session_ended")
+
+	who["password"] = "Another-Horse-8"
+	plain := a.Client(t).Do("POST", "/v1/auth/login", who).Want(200).Header.Get("Set-Cookie")
+	if plain == "" || strings.Contains(plain, "Secure") {
+		t.Errorf("a browser drops this cookie when it came over http: %s", plain)
+	}
+	delete(who, "session")
+	r := browser.Do("POST", "/v1/auth/login", who).Want(200)
+	if r.JSON(&s); s.RefreshToken == "" || r.Header.Get("Set-Cookie") != "" {
+		t.Errorf("a cookie that nobody asked for: %v", r.Header)
+	}
 }
 
 type project struct {

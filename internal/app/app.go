@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/bahagh/nimbus/frontend"
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/accounts"
 	"github.com/bahagh/nimbus/internal/audit"
@@ -32,6 +33,7 @@ import (
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/projects"
 	"github.com/bahagh/nimbus/internal/redis"
+	"github.com/bahagh/nimbus/internal/replica"
 	"github.com/bahagh/nimbus/internal/reports"
 	"github.com/bahagh/nimbus/internal/secretbox"
 	"github.com/bahagh/nimbus/internal/shared"
@@ -44,7 +46,7 @@ type App struct {
 	cfg     *config.Config
 	log     *slog.Logger
 	db      *Database
-	replica *Database     // of a read replica; nil without one
+	reads   *replica.Reads
 	redis   *redis.Client // nil without one
 	batcher *events.Batcher
 	hub     *live.Hub
@@ -127,14 +129,14 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		&poolCollector{pools: []*pgxpool.Pool{pool, a.db.Writes}})
 
-	reads := pool
+	a.reads = replica.Without(pool)
 	if cfg.AnalyticsDatabaseURL != "" {
-		p, err := postgres.Open(ctx, cfg.AnalyticsDatabaseURL, cfg.DBPoolSize, append(statements, postgres.WithReadOnly())...)
+		standby := replica.Config{URL: cfg.AnalyticsDatabaseURL, PoolSize: cfg.DBPoolSize, MaxLag: time.Duration(cfg.ReplicaMaxLag) * time.Second, Options: statements}
+		reads, err := replica.Open(ctx, pool, standby, reg, a.log)
 		if err != nil {
 			return fmt.Errorf("NIMBUS_ANALYTICS_DATABASE_URL: %w", err)
 		}
-		a.replica = &Database{Pool: p}
-		reads = p
+		a.reads = reads
 	}
 	ring, err := secretbox.New(cfg.SecretKey, cfg.SecretKeyPrevious...)
 	if err != nil {
@@ -175,7 +177,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 		return err
 	}
 	a.batcher = events.NewBatcher(store, a.ingestion, events.NewMetrics(reg), time.Now, a.log)
-	event := events.NewAPI(events.NewIngester(a.batcher, now), events.NewReader(events.NewStore(reads), cfg.QueryTimeout), access)
+	event := events.NewAPI(events.NewIngester(a.batcher, now), events.NewReader(a.reads, cfg.QueryTimeout), access)
 
 	kept := events.NewStore(pool) // the connections of ingestion are for ingestion
 	a.jobs = jobs.New(pool, []jobs.Job{
@@ -194,16 +196,16 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 	a.jobs.Start()
 
 	limits := metrics.Limits{Timeout: cfg.QueryTimeout, MaxEvents: cfg.QueryMaxEvents}
-	h := &health{pool: pool, log: a.log, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
+	h := &health{pool: pool, log: a.log, reads: a.reads, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
 	if a.redis != nil {
 		h.redis = a.redis.Health
 	}
 	stream := live.NewAPI(a.hub, cfg.AllowedOrigins)
-	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metrics.NewAPI(reads, limits, now),
+	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metrics.NewAPI(a.reads, limits, now),
 		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool)), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event, live: stream}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, Tracer: a.tracer(), AllowedOrigins: cfg.AllowedOrigins,
-		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Access: access, Replies: replies,
+		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Dashboard: frontend.Dist, Access: access, Replies: replies,
 		TrustedProxies: cfg.TrustedProxies, Limits: limitsOf(cfg, state), Connections: cfg.DBPoolSize,
 		Credentials: httpapi.Credentials{Access: account.VerifyAccess, Refresh: account.VerifyRefresh,
 			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature, Ticket: a.hub.Ticket},
@@ -212,9 +214,6 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 		return err
 	}
 	reg.MustRegister(&projectCollector{active: project.CountActive, deleted: project.CountDeleted}, healthCollector{h})
-	if a.replica != nil {
-		reg.MustRegister(replicaCollector{reads})
-	}
 	if cfg.Embedded() {
 		reg.MustRegister(diskCollector(cfg.DataDir))
 	}
@@ -372,8 +371,8 @@ func (a *App) Close(ctx context.Context) error {
 	if a.redis != nil {
 		a.redis.Close()
 	}
-	if a.replica != nil {
-		a.replica.Close(ctx)
+	if a.reads != nil {
+		a.reads.Close()
 	}
 	if a.db != nil {
 		a.db.Close(ctx)

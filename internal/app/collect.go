@@ -9,7 +9,6 @@ import (
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/embedded"
-	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/projects"
 )
 
@@ -87,21 +86,6 @@ func (c healthCollector) Collect(ch chan<- prometheus.Metric) {
 			value = 1
 		}
 		ch <- prometheus.MustNewConstMetric(readyDesc, prometheus.GaugeValue, value, name)
-	}
-}
-
-// replicaCollector tells how old the answers of the read replica are. When it is away the number is left out.
-type replicaCollector struct{ pool *pgxpool.Pool }
-
-var lagDesc = prometheus.NewDesc("postgresql_replica_lag_seconds", "How far the read replica is behind; 0 for one that is no standby.", nil, nil)
-
-func (replicaCollector) Describe(ch chan<- *prometheus.Desc) { ch <- lagDesc }
-
-func (c replicaCollector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if _, lag, err := postgres.ReplicaLag(ctx, c.pool); err == nil {
-		ch <- prometheus.MustNewConstMetric(lagDesc, prometheus.GaugeValue, lag.Seconds())
 	}
 }
 

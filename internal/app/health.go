@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/replica"
 )
 
 // health answers whether this node can serve. It asks the database each time: a cached "yes" is the one that hurts.
@@ -19,6 +20,7 @@ type health struct {
 	pool   *pgxpool.Pool
 	checks []func() error // of ingestion: the batcher and the jobs
 	redis  func() error   // nil when there is none
+	reads  *replica.Reads
 	log    *slog.Logger
 	sick   atomic.Bool // the last answer was "not ready"
 }
@@ -48,12 +50,12 @@ func (h *health) serve(w http.ResponseWriter, r *http.Request) {
 func (h *health) check(ctx context.Context) (api.Health, bool) {
 	var out api.Health
 	out.Checks.Database = result(h.ping(ctx))
-	out.Checks.Redis = api.Check{Status: api.CheckNotConfigured}
+	out.Checks.Replica, out.Checks.Redis = api.Check{Status: api.CheckNotConfigured}, api.Check{Status: api.CheckNotConfigured}
+	if h.reads.Configured() {
+		out.Checks.Replica = helper(h.reads.Health())
+	}
 	if h.redis != nil {
-		// Never a reason to be not ready: every node would leave the load balancer at once, and all can serve.
-		if out.Checks.Redis = result(h.redis()); out.Checks.Redis.Status != api.CheckOK {
-			out.Checks.Redis.Status = api.CheckDegraded
-		}
+		out.Checks.Redis = helper(h.redis())
 	}
 	out.Checks.Ingest = api.Check{Status: api.CheckOK}
 	for _, check := range h.checks {
@@ -97,6 +99,16 @@ func (h *health) ping(ctx context.Context) error {
 		return fmt.Errorf("the database does not answer within %s", pingTime)
 	}
 	return nil
+}
+
+// helper is the result of what Nimbus can do without. It is never a reason to be not ready: every node would leave the
+// load balancer at once, and all can serve.
+func helper(err error) api.Check {
+	out := result(err)
+	if err != nil {
+		out.Status = api.CheckDegraded
+	}
+	return out
 }
 
 func result(err error) api.Check {

@@ -112,6 +112,11 @@ func newWorld(t *testing.T, a, past *apptest.App, op *wire.Operation) *world {
 	}
 	add(&credential{name: "refresh token", scheme: "refreshToken", role: auth.RoleOwner, mine: true,
 		send: bearer(func() string { return a.Login(t, w.owner.Email).RefreshToken })})
+	add(&credential{name: "refresh token in a cookie", scheme: "refreshCookie+sameSite", role: auth.RoleOwner, mine: true,
+		send: func(method, target string, body []byte) *apptest.Reply {
+			cookie := auth.RefreshCookie + "=" + a.Login(t, w.owner.Email).RefreshToken
+			return raw(a.Client(t).With("Cookie", cookie).With("X-Nimbus-Session", "cookie"), method, target, body)
+		}})
 	ended := a.Login(t, w.owner.Email)
 	ended.Do("POST", "/v1/auth/logout", nil).Want(204)
 	expired := past.Login(t, w.owner.Email)

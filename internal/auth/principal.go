@@ -20,9 +20,13 @@ type Principal struct {
 	Signature string
 	SignedAt  int64 // Unix seconds
 
-	// RefreshToken is set on a request that carries one.
+	// RefreshToken is set on a request that carries one, and InCookie when it came in a cookie.
 	RefreshToken string
+	InCookie     bool
 }
+
+// RefreshCookie is the name of the cookie that keeps the refresh token of a session in a browser.
+const RefreshCookie = "nimbus_refresh"
 
 // Kind is the kind of credentials.
 type Kind int

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -77,7 +76,7 @@ func (c *rawConn) answer() (status int, err error) {
 			}
 		case len(line) == 0:
 			if length < 0 {
-				return 0, errors.New("read the answer: it does not say its length")
+				return 0, fmt.Errorf("read the answer: a %d that does not say its length", status)
 			}
 			if _, err := io.CopyN(io.Discard, c.in, int64(length)); err != nil {
 				return 0, fmt.Errorf("read the answer: %w", err)

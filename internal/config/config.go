@@ -20,7 +20,8 @@ type Config struct {
 	AdminAddr string // metrics and profiles; empty means none
 
 	DatabaseURL          string // empty: the embedded PostgreSQL in DataDir
-	AnalyticsDatabaseURL string // a read replica for questions; empty: DatabaseURL
+	AnalyticsDatabaseURL string // a streaming standby for questions; empty: DatabaseURL
+	ReplicaMaxLag        int    // how many seconds behind it may be and still answer; 0: any
 	DBPoolSize           int
 	AutoMigrate          bool
 	DataDir              string

@@ -166,6 +166,9 @@ func (c *Config) problems() []error {
 	if c.AnalyticsDatabaseURL != "" && c.DatabaseURL == "" {
 		bad("ANALYTICS_DATABASE_URL", "needs DATABASE_URL: the embedded database has no replica")
 	}
+	if c.ReplicaMaxLag < 0 || c.ReplicaMaxLag > 86_400 {
+		bad("REPLICA_MAX_LAG_SECONDS", "must be 0 to 86400, not %d", c.ReplicaMaxLag)
+	}
 	if c.DataDir == "" {
 		bad("DATA_DIR", "must name a directory")
 	}

@@ -61,7 +61,8 @@ func (c *Config) settings() []setting {
 		{"ADDR", str(&c.Addr), "address of the API", false},
 		{"ADMIN_ADDR", str(&c.AdminAddr), "address of /metrics and /debug/pprof; keep it private; off: none", false},
 		{"DATABASE_URL", str(&c.DatabaseURL), "PostgreSQL to use; empty: an embedded one in DATA_DIR", false},
-		{"ANALYTICS_DATABASE_URL", str(&c.AnalyticsDatabaseURL), "read replica that answers questions; empty: DATABASE_URL", false},
+		{"ANALYTICS_DATABASE_URL", str(&c.AnalyticsDatabaseURL), "streaming standby of DATABASE_URL that answers questions; empty: DATABASE_URL", false},
+		{"REPLICA_MAX_LAG_SECONDS", (*intValue)(&c.ReplicaMaxLag), "how far the standby may be behind and still answer; 0: any", false},
 		{"DB_POOL_SIZE", (*intValue)(&c.DBPoolSize), "database connections for everything but ingestion, which has four of its own", false},
 		{"AUTO_MIGRATE", (*boolValue)(&c.AutoMigrate), "bring the schema up to date at the start; false: refuse to start instead", false},
 		{"DATA_DIR", str(&c.DataDir), "directory of the embedded PostgreSQL and of generated secrets", false},
@@ -91,7 +92,7 @@ func defaults() Config {
 	return Config{
 		AppName: "Nimbus", Environment: "development", LogLevel: slog.LevelInfo,
 		Addr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:9464",
-		DBPoolSize: 16, AutoMigrate: true, DataDir: "data",
+		DBPoolSize: 16, ReplicaMaxLag: 10, AutoMigrate: true, DataDir: "data",
 		AccessTTL: time.Hour, RefreshTTL: 7 * 24 * time.Hour, BcryptCost: 12,
 		QueryTimeout: 10 * time.Second, QueryMaxEvents: 10_000_000,
 		RedisTimeout: 10 * time.Millisecond, RateLimitEnabled: true, RateLimitPerMinute: 10_000,

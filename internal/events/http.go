@@ -165,7 +165,7 @@ func (a *API) GetEvent(ctx context.Context, r api.GetEventRequestObject) (api.Ge
 	if err != nil {
 		return nil, err
 	}
-	e, err := a.reader.store.get(ctx, r.EventID, projects)
+	e, err := a.reader.Get(ctx, r.EventID, projects)
 	if err != nil {
 		return nil, err
 	}

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/replica"
 )
 
 // Filter says which events to read. Its fields are combined with AND.
@@ -38,15 +40,31 @@ type Page struct {
 
 // Reader reads events.
 type Reader struct {
-	store *Store
+	reads *replica.Reads
 	limit time.Duration
 }
 
-// NewReader returns a Reader on a store, which may be that of a replica. limit bounds the time of one page.
-func NewReader(s *Store, limit time.Duration) *Reader { return &Reader{store: s, limit: limit} }
+// NewReader returns a Reader. limit bounds the time of one page.
+func NewReader(reads *replica.Reads, limit time.Duration) *Reader {
+	return &Reader{reads: reads, limit: limit}
+}
+
+// Get returns one event of one of the projects; a 404 when there is none. An event that was acknowledged is found: it is
+// looked for on the primary.
+func (r *Reader) Get(ctx context.Context, id uuid.UUID, projects []uuid.UUID) (Event, error) {
+	return NewStore(r.reads.Primary()).get(ctx, id, projects)
+}
 
 // List returns one page, in the order of the ids: by ts to the millisecond, then by hash.
-func (r *Reader) List(ctx context.Context, f *Filter) (Page, error) {
+func (r *Reader) List(ctx context.Context, f *Filter) (page Page, err error) {
+	err = r.reads.Ask(ctx, func(ctx context.Context, pool *pgxpool.Pool) (err error) {
+		page, err = r.list(ctx, NewStore(pool), f)
+		return err
+	})
+	return page, err
+}
+
+func (r *Reader) list(ctx context.Context, s *Store, f *Filter) (Page, error) {
 	bounded := *f
 	if f.Since.Before(beginning) {
 		bounded.Since = beginning
@@ -54,7 +72,7 @@ func (r *Reader) List(ctx context.Context, f *Filter) (Page, error) {
 	if f.Until.IsZero() || f.Until.After(end) {
 		bounded.Until = end
 	}
-	events, err := r.store.list(ctx, &bounded, r.limit)
+	events, err := s.list(ctx, &bounded, r.limit)
 	if err != nil {
 		if ctx.Err() == nil && (postgres.IsStatementTimeout(err) || errors.Is(err, errTooSlow)) {
 			return Page{}, problem.Wrap(err, problem.CodeQueryTooHeavy, "Finding the events took longer than the %s a page may take: "+

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/internal/replica"
 )
 
 func TestMain(m *testing.M) { nimbustest.Main(m) }
@@ -214,7 +215,7 @@ func TestEveryWayOfStoringStoresTheSame(t *testing.T) {
 	}
 	for name, writes := range map[string][]*write{"few": few, "many": many, "expecting duplicates": mixed} {
 		project := writes[0].ProjectID
-		page, err := NewReader(s, time.Minute).List(t.Context(), &Filter{ProjectID: project, Limit: len(writes), Ascending: true})
+		page, err := NewReader(replica.Without(pool), time.Minute).List(t.Context(), &Filter{ProjectID: project, Limit: len(writes), Ascending: true})
 		if err != nil || len(page.Events) != len(writes) {
 			t.Fatalf("%s: %d events, %v", name, len(page.Events), err)
 		}
@@ -299,7 +300,7 @@ func TestReadingAcrossPartitionsKeepsTheOrder(t *testing.T) {
 	var last time.Time
 	total := 0
 	for {
-		page, err := NewReader(s, time.Minute).List(t.Context(), f)
+		page, err := NewReader(replica.Without(pool), time.Minute).List(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}

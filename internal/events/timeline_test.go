@@ -20,6 +20,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/nimbustest"
 	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/replica"
 )
 
 // seen stores n events of some people at random times between two, and returns them.
@@ -93,7 +94,7 @@ func oracle(t *testing.T, pool *pgxpool.Pool, f *Filter) []uuid.UUID {
 func TestATimelineIsThatOfAllEventsAtEveryStep(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, r := NewStore(pool), NewReader(NewStore(pool), time.Minute)
+	s, r := NewStore(pool), NewReader(replica.Without(pool), time.Minute)
 	project, other := newLimited(t, pool, 0), newLimited(t, pool, 0)
 	random := rand.New(rand.NewPCG(5, 6))
 	at := time.Date(2026, 9, 20, 0, 0, 0, 0, time.UTC)
@@ -165,7 +166,7 @@ func TestATimelineHasWhatWasStoredBeforeItWhileIndexesAreBuilt(t *testing.T) {
 	var writing sync.WaitGroup
 	for writer := range writers {
 		writing.Go(func() {
-			s, r, random := NewStore(pool), NewReader(NewStore(pool), time.Minute), rand.New(rand.NewPCG(7, uint64(writer)))
+			s, r, random := NewStore(pool), NewReader(replica.Without(pool), time.Minute), rand.New(rand.NewPCG(7, uint64(writer)))
 			user := fmt.Sprintf("writer_%d", writer)
 			stored := map[uuid.UUID]bool{}
 			for range rounds {
@@ -252,7 +253,7 @@ func TestABuildThatWasCutOffIsDroppedAndDoneAnew(t *testing.T) {
 	}
 	user := "user_1"
 	f := Filter{ProjectID: project, UserID: &user, Limit: 1000}
-	if got, want := everything(t, NewReader(s, time.Minute), f), oracle(t, pool, &f); !slices.Equal(got, want) || len(want) == 0 {
+	if got, want := everything(t, NewReader(replica.Without(pool), time.Minute), f), oracle(t, pool, &f); !slices.Equal(got, want) || len(want) == 0 {
 		t.Errorf("beside half an index: %d events, want %d", len(got), len(want))
 	}
 	if err := reader.Rollback(t.Context()); err != nil {
@@ -264,7 +265,7 @@ func TestABuildThatWasCutOffIsDroppedAndDoneAnew(t *testing.T) {
 	if n := count(t, pool, invalid); n != 0 {
 		t.Errorf("%d indexes that cannot be used", n)
 	}
-	if got, want := everything(t, NewReader(s, time.Minute), f), oracle(t, pool, &f); !slices.Equal(got, want) {
+	if got, want := everything(t, NewReader(replica.Without(pool), time.Minute), f), oracle(t, pool, &f); !slices.Equal(got, want) {
 		t.Errorf("at the end: %d events, want %d", len(got), len(want))
 	}
 }
@@ -362,7 +363,7 @@ func explain(t *testing.T, pool *pgxpool.Pool, f *Filter) string {
 		t.Fatal(err)
 	}
 	defer traced.Close()
-	if _, err := NewReader(NewStore(traced), time.Minute).List(t.Context(), f); err != nil {
+	if _, err := NewReader(replica.Without(traced), time.Minute).List(t.Context(), f); err != nil {
 		t.Fatal(err)
 	}
 	var plans []string

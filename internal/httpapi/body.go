@@ -102,8 +102,13 @@ func drain(c echo.Context, limit int) {
 	if conn.SetReadDeadline(time.Now().Add(drainTime)) != nil {
 		return // no connection: a test's recorder, or HTTP/2, where a refused body does no harm
 	}
-	_, _ = io.CopyN(io.Discard, r.Body, int64(limit))
-	_ = conn.SetReadDeadline(time.Time{}) // what is left is discarded, or the connection closed, when the answer is out
+	if _, err := io.CopyN(io.Discard, r.Body, int64(limit)); !errors.Is(err, io.EOF) {
+		// There is more, or it comes too slowly. The deadline stays, because the server itself reads on when the answer is
+		// out, and would wait for a slow sender without end.
+		c.Response().Header().Set(echo.HeaderConnection, "close")
+		return
+	}
+	_ = conn.SetReadDeadline(time.Time{})
 }
 
 func bodyOf(c echo.Context) *body {

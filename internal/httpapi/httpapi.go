@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -33,9 +34,10 @@ type Options struct {
 	Operations     map[string]*wire.Operation // the contract's table
 	Spec           []byte                     // the contract itself, as YAML
 	Ready          http.HandlerFunc           // the readiness answer, for its names outside /v1
+	Dashboard      fs.FS                      // the built dashboard; empty when it was not built
 }
 
-// New returns the server's routes: the contract's operations, the documentation, the tracker, and the health checks. It fails when
+// New returns the server's routes: the contract's operations, the documentation, the tracker, the dashboard, and the health checks. It fails when
 // an operation requires credentials that nothing checks.
 func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	e := echo.New()
@@ -51,6 +53,11 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	}
 	e.Use(observe(o.Log, newHTTPMetrics(o.Registry), origins(o.TrustedProxies)), secure)
 	e.Use(cors(o.AllowedOrigins)...)
+	pages, err := dashboard(o.Dashboard)
+	if err != nil {
+		return nil, err
+	}
+	e.Use(pages)
 
 	perOperation, err := operationMiddleware(o)
 	if err != nil {

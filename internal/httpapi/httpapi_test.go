@@ -129,7 +129,7 @@ func setup(t *testing.T, origins ...string) *testBundle {
 	s := &testBundle{handlers: &handlers{}, log: &syncBuffer{}, reg: prometheus.NewRegistry()}
 	var err error
 	s.echo, err = New(s.handlers, Options{AppName: "Test", Log: Logger(slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-		Registry: s.reg, AllowedOrigins: origins, Credentials: credentials(), Access: openAccess{}, Operations: api.Operations, Spec: openapi.YAML,
+		Registry: s.reg, AllowedOrigins: origins, Credentials: credentials(), Access: openAccess{}, Operations: api.Operations, Spec: openapi.YAML, Dashboard: builtDashboard,
 		Ready: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }})
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +193,7 @@ func TestTheServerIsNotBuiltWhenAnOperationCannotBeGuarded(t *testing.T) {
 		"public":       {ID: "public", Public: true},
 	}
 	_, err := New(&handlers{}, Options{Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Credentials: credentials(),
-		Access: openAccess{}, Operations: ops, Spec: openapi.YAML, Ready: func(http.ResponseWriter, *http.Request) {}})
+		Access: openAccess{}, Operations: ops, Spec: openapi.YAML, Dashboard: builtDashboard, Ready: func(http.ResponseWriter, *http.Request) {}})
 	if err == nil {
 		t.Fatal("the server was built")
 	}

@@ -38,7 +38,7 @@ func setupLimits(t *testing.T, proxies ...string) *testBundle {
 	}
 	var err error
 	s.echo, err = New(s.handlers, Options{AppName: "Test", Log: slog.New(slog.NewJSONHandler(s.log, nil)), Registry: s.reg,
-		Credentials: credentials(), Operations: api.Operations, Spec: openapi.YAML, Ready: func(http.ResponseWriter, *http.Request) {},
+		Credentials: credentials(), Access: openAccess{}, Operations: api.Operations, Spec: openapi.YAML, Dashboard: builtDashboard, Ready: func(http.ResponseWriter, *http.Request) {},
 		TrustedProxies: trusted, Limits: Limits{Allow: state.Allow, PerAddress: 2, PerCaller: 3, Ingestion: 4}})
 	if err != nil {
 		t.Fatal(err)

@@ -147,7 +147,8 @@ func methodName(m string) string {
 func logRequest(log *slog.Logger, c echo.Context, took time.Duration, where origins) {
 	level := slog.LevelInfo
 	r, status := c.Request(), c.Response().Status
-	if status < 400 && (c.Path() == "/v1/events" && r.Method == http.MethodPost || strings.Contains(c.Path(), "health") || c.Path() == "/readiness") {
+	if status < 400 && (c.Path() == "/v1/events" && r.Method == http.MethodPost || strings.Contains(c.Path(), "health") || c.Path() == "/readiness" ||
+		c.Path() == dashboardRoute) {
 		level = slog.LevelDebug
 	}
 	if !log.Enabled(r.Context(), level) {
@@ -177,6 +178,9 @@ func secure(next echo.HandlerFunc) echo.HandlerFunc {
 		h["Content-Security-Policy"] = noContent
 		if strings.HasPrefix(c.Request().URL.Path, "/v1/") {
 			h["Cache-Control"] = noStore
+			if strings.HasPrefix(c.Request().URL.Path, "/v1/auth/") && overTLS(c.Request()) {
+				c.Response().Before(func() { secureCookies(h) })
+			}
 		} else {
 			h["X-Frame-Options"] = noFrame
 			h["Referrer-Policy"] = noReferer
@@ -186,8 +190,21 @@ func secure(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// overTLS says whether the browser speaks https: to this server or, as it says, to the proxy before it. A caller who says
+// so falsely keeps his own cookie from coming back to him.
+func overTLS(r *http.Request) bool {
+	return r.TLS != nil || strings.EqualFold(r.Header.Get(echo.HeaderXForwardedProto), "https")
+}
+
+func secureCookies(h http.Header) {
+	for i, cookie := range h[echo.HeaderSetCookie] {
+		h[echo.HeaderSetCookie][i] = cookie + "; Secure"
+	}
+}
+
 // cors lets browsers call the API from the configured origins. Sending events is open to every origin, because the
-// write key decides which ones it takes and a preflight carries no key. No answer depends on cookies.
+// write key decides which ones it takes and a preflight carries no key. No answer to another
+// origin depends on cookies: browsers send none without Access-Control-Allow-Credentials.
 func cors(origins []string) []echo.MiddlewareFunc {
 	isIngest := func(c echo.Context) bool {
 		r := c.Request()

@@ -44,6 +44,7 @@ const (
 	headerSignature = "X-Api-Signature"
 	headerSecret    = "X-Api-Key"
 	headerWriteKey  = "X-Write-Key"
+	headerSession   = "X-Nimbus-Session"
 )
 
 // schemes maps the contract's requirements, by their sorted names, to the code that checks them.
@@ -61,6 +62,16 @@ func (cr *Credentials) schemes() map[string]scheme {
 		"refreshToken": {bearer, func(c echo.Context) (*auth.Principal, error) {
 			return cr.Refresh(c.Request().Context(), bearerToken(c.Request()))
 		}, "a refresh token (Authorization: Bearer)"},
+		// The cookie alone proves nothing about who made the browser send it; a page of another site cannot add the header.
+		"refreshCookie+sameSite": {func(r *http.Request) bool {
+			return r.Header.Get(headerSession) == "cookie" && refreshCookie(r) != ""
+		}, func(c echo.Context) (*auth.Principal, error) {
+			p, err := cr.Refresh(c.Request().Context(), refreshCookie(c.Request()))
+			if err == nil {
+				p.InCookie = true
+			}
+			return p, err
+		}, "the session's cookie (with X-Nimbus-Session: cookie)"},
 		// One of the three is enough to mean a signed request: the check then names what is missing.
 		"apiKeyId+apiSignature+apiTimestamp": {has(headerKeyID, headerTimestamp, headerSignature), cr.verifySignature,
 			"a signature (X-Api-Key-Id, X-Api-Timestamp, X-Api-Signature)"},
@@ -130,6 +141,14 @@ func protocolToken(r *http.Request) string {
 		}
 	}
 	return ""
+}
+
+func refreshCookie(r *http.Request) string {
+	c, err := r.Cookie(auth.RefreshCookie)
+	if err != nil {
+		return ""
+	}
+	return c.Value
 }
 
 // guard returns the middleware that enforces the security of one operation: one of the alternatives, in the order of

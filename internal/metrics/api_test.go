@@ -19,6 +19,7 @@ import (
 	"github.com/bahagh/nimbus/internal/nimbustest"
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/replica"
 	"github.com/bahagh/nimbus/internal/rollups"
 )
 
@@ -41,7 +42,7 @@ type bench struct {
 func setup(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{pool: nimbustest.DB(t)}
-	b.api = metrics.NewAPI(b.pool, limits, func() time.Time { return now })
+	b.api = metrics.NewAPI(replica.Without(b.pool), limits, func() time.Time { return now })
 	return b
 }
 

@@ -17,6 +17,6 @@
 //     that takes too long is cancelled. The answer is 422 and says what to narrow. When the caller goes away the
 //     database stops too.
 //
-// It only reads, so it may run on a replica; then it answers as of what the replica has. When the database is away
+// It only reads, so internal/replica may have a standby answer, as of what that has replayed. When the database is away
 // the answer is 503 and nothing is remembered.
 package metrics

@@ -19,6 +19,7 @@ import (
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/metrics"
+	"github.com/bahagh/nimbus/internal/replica"
 	"github.com/bahagh/nimbus/internal/rollups"
 )
 
@@ -517,7 +518,7 @@ func hasNumber(v any) bool {
 func BenchmarkEvents(b *testing.B) {
 	const events, days = 1_000_000, 30
 	env := setup(b)
-	env.api = metrics.NewAPI(env.pool, metrics.Limits{Timeout: time.Minute, MaxEvents: 2 * events}, func() time.Time { return now })
+	env.api = metrics.NewAPI(replica.Without(env.pool), metrics.Limits{Timeout: time.Minute, MaxEvents: 2 * events}, func() time.Time { return now })
 	r := rand.New(rand.NewPCG(1, 2))
 	batch := make([]event, 0, 50_000)
 	for i := range events {

@@ -13,18 +13,20 @@ import (
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/replica"
 	"github.com/bahagh/nimbus/internal/wire"
 )
 
 // API is the metrics part of the contract's server.
 type API struct {
-	store store
-	now   func() time.Time
+	reads  *replica.Reads
+	limits Limits
+	now    func() time.Time
 }
 
-// NewAPI returns the operations. They only read from the pool, which may be a replica's.
-func NewAPI(pool *pgxpool.Pool, limits Limits, now func() time.Time) *API {
-	return &API{store: newStore(pool, limits), now: now}
+// NewAPI returns the operations.
+func NewAPI(reads *replica.Reads, limits Limits, now func() time.Time) *API {
+	return &API{reads: reads, limits: limits, now: now}
 }
 
 // QueryMetrics measures events by time.
@@ -80,7 +82,11 @@ func (a *API) answer(ctx context.Context, projectID uuid.UUID, read func() (*Ask
 	if err != nil {
 		return nil, err
 	}
-	answer, err := a.store.Answer(ctx, projectID, ask, start)
+	var answer *Answer
+	err = a.reads.Ask(ctx, func(ctx context.Context, pool *pgxpool.Pool) (err error) {
+		answer, err = newStore(pool, a.limits).Answer(ctx, projectID, ask, start)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -13,11 +13,12 @@ import (
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/metrics"
 	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/replica"
 )
 
 // limited is the API of a bench with other limits.
 func (b *bench) limited(l metrics.Limits) *bench {
-	return &bench{pool: b.pool, api: metrics.NewAPI(b.pool, l, func() time.Time { return now })}
+	return &bench{pool: b.pool, api: metrics.NewAPI(replica.Without(b.pool), l, func() time.Time { return now })}
 }
 
 func day(person string, at time.Time) event { return event{name: "e", user: person, ts: at} }

@@ -33,8 +33,8 @@ type store struct {
 	limits  Limits
 }
 
-func newStore(pool *pgxpool.Pool, limits Limits) store {
-	return store{pool: pool, queries: db.New(), limits: limits}
+func newStore(pool *pgxpool.Pool, limits Limits) *store {
+	return &store{pool: pool, queries: db.New(), limits: limits}
 }
 
 // reader reads the counts and the events of one project.

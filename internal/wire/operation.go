@@ -41,12 +41,13 @@ type Operation struct {
 	BodyRequired bool
 }
 
+// sessions are the security schemes of an account; all others are those of keys.
+var sessions = []string{"bearerAuth", "refreshToken", "refreshCookie"}
+
 // TakesKeys reports whether a key may call the operation, rather than only an account.
 func (o *Operation) TakesKeys() bool {
 	return slices.ContainsFunc(o.Security, func(r Requirement) bool {
-		_, access := r["bearerAuth"]
-		_, refresh := r["refreshToken"]
-		return !access && !refresh
+		return !slices.ContainsFunc(sessions, func(name string) bool { _, ok := r[name]; return ok })
 	})
 }
 

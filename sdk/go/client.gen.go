@@ -553,6 +553,24 @@ func (e SessionTokenType) Valid() bool {
 	}
 }
 
+// Defines values for SessionKind.
+const (
+	SessionCookie SessionKind = "cookie"
+	SessionToken  SessionKind = "token"
+)
+
+// Valid indicates whether the value is a known member of the SessionKind enum.
+func (e SessionKind) Valid() bool {
+	switch e {
+	case SessionCookie:
+		return true
+	case SessionToken:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SortOrder.
 const (
 	SortAsc  SortOrder = "asc"
@@ -726,6 +744,9 @@ type ChangePasswordRequest struct {
 	//
 	// Example: Correct-Horse-7
 	NewPassword NewPassword `json:"new_password"`
+
+	// Session Where the refresh token goes, into the reply or into a cookie.
+	Session *SessionKind `json:"session,omitempty"`
 }
 
 // Check defines model for Check.
@@ -985,6 +1006,7 @@ type Health struct {
 		Database Check `json:"database"`
 		Ingest   Check `json:"ingest"`
 		Redis    Check `json:"redis"`
+		Replica  Check `json:"replica"`
 	} `json:"checks"`
 	Status HealthStatus `json:"status"`
 }
@@ -1127,6 +1149,9 @@ type LiveTicket struct {
 type LoginRequest struct {
 	Email    string `json:"email"`
 	Password string `json:"password"`
+
+	// Session Where the refresh token goes, into the reply or into a cookie.
+	Session *SessionKind `json:"session,omitempty"`
 }
 
 // Measure - `count`: stored events;
@@ -1419,6 +1444,9 @@ type RegisterRequest struct {
 	//
 	// Example: Correct-Horse-7
 	Password NewPassword `json:"password"`
+
+	// Session Where the refresh token goes, into the reply or into a cookie.
+	Session *SessionKind `json:"session,omitempty"`
 }
 
 // Report defines model for Report.
@@ -1534,7 +1562,7 @@ type Session struct {
 	// Example: 3600
 	ExpiresIn int32 `json:"expires_in"`
 
-	// RefreshToken Works once; see `POST /v1/auth/refresh`.
+	// RefreshToken Works once; see `POST /v1/auth/refresh`. Empty when it went into a cookie.
 	RefreshToken string           `json:"refresh_token"`
 	TokenType    SessionTokenType `json:"token_type"`
 }
@@ -1565,6 +1593,9 @@ type SessionInfo struct {
 	// UserAgent With what it was opened, when that is known.
 	UserAgent *string `json:"user_agent,omitempty"`
 }
+
+// SessionKind Where the refresh token goes, into the reply or into a cookie.
+type SessionKind string
 
 // SessionList defines model for SessionList.
 type SessionList struct {
@@ -2531,9 +2562,9 @@ type ClientInterface interface {
 
 	// Refresh Exchange a refresh token for a new pair
 	//
-	// Send the refresh token as `Authorization: Bearer <refresh token>`. Each refresh token works once. Using one a
-	// second time revokes the whole session (every token descended from the same login), because one of the two
-	// users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
+	// Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
+	// the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
+	// session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
 	// log anyone out.
 	//
 	// Corresponds with POST /v1/auth/refresh (the `Refresh` operationId).
@@ -2633,7 +2664,8 @@ type ClientInterface interface {
 	//
 	// 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
 	// and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
-	// is `degraded` and no reason to stop sending requests here: this node then counts limits alone.
+	// is `degraded` and no reason to stop sending requests here: this node then counts limits alone. So is a replica
+	// that is away or too far behind: the primary then answers questions.
 	//
 	// Corresponds with GET /v1/health (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3205,9 +3237,9 @@ func (c *HTTPClient) ChangePassword(ctx context.Context, body ChangePasswordJSON
 
 // Refresh Exchange a refresh token for a new pair
 //
-// Send the refresh token as `Authorization: Bearer <refresh token>`. Each refresh token works once. Using one a
-// second time revokes the whole session (every token descended from the same login), because one of the two
-// users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
+// Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
+// the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
+// session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
 // log anyone out.
 //
 // Corresponds with POST /v1/auth/refresh (the `Refresh` operationId).
@@ -3397,7 +3429,8 @@ func (c *HTTPClient) GetEvent(ctx context.Context, eventID openapi_types.UUID, r
 //
 // 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
 // and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
-// is `degraded` and no reason to stop sending requests here: this node then counts limits alone.
+// is `degraded` and no reason to stop sending requests here: this node then counts limits alone. So is a replica
+// that is away or too far behind: the primary then answers questions.
 //
 // Corresponds with GET /v1/health (the `GetHealth` operationId).
 func (c *HTTPClient) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6890,9 +6923,9 @@ type ClientWithResponsesInterface interface {
 
 	// RefreshWithResponse Exchange a refresh token for a new pair
 	//
-	// Send the refresh token as `Authorization: Bearer <refresh token>`. Each refresh token works once. Using one a
-	// second time revokes the whole session (every token descended from the same login), because one of the two
-	// users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
+	// Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
+	// the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
+	// session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
 	// log anyone out.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -7002,7 +7035,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
 	// and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
-	// is `degraded` and no reason to stop sending requests here: this node then counts limits alone.
+	// is `degraded` and no reason to stop sending requests here: this node then counts limits alone. So is a replica
+	// that is away or too far behind: the primary then answers questions.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7508,6 +7542,11 @@ type ClientWithResponsesInterface interface {
 	UpdateWriteKeyWithResponse(ctx context.Context, projectID ProjectPath, keyID openapi_types.UUID, body UpdateWriteKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWriteKeyResponse, error)
 }
 
+// LoginResponse200Headers the declared response headers of an HTTP 200 response for Login
+type LoginResponse200Headers struct {
+	SetCookie *string
+}
+
 // LoginResponse401Headers the declared response headers of an HTTP 401 response for Login
 type LoginResponse401Headers struct {
 	WWWAuthenticate *string
@@ -7544,6 +7583,8 @@ type LoginResponse struct {
 	ApplicationProblemJSON429 *TooManyRequests
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *LoginResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *LoginResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -7621,6 +7662,11 @@ func (r LoginResponse) ContentType() string {
 	return ""
 }
 
+// LogoutResponse204Headers the declared response headers of an HTTP 204 response for Logout
+type LogoutResponse204Headers struct {
+	SetCookie *string
+}
+
 // LogoutResponse401Headers the declared response headers of an HTTP 401 response for Logout
 type LogoutResponse401Headers struct {
 	WWWAuthenticate *string
@@ -7649,6 +7695,8 @@ type LogoutResponse struct {
 	ApplicationProblemJSON429 *TooManyRequests
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *Unavailable
+	// Headers204 the parsed response headers for an HTTP 204 response
+	Headers204 *LogoutResponse204Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *LogoutResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -7798,6 +7846,11 @@ func (r GetMeResponse) ContentType() string {
 	return ""
 }
 
+// ChangePasswordResponse200Headers the declared response headers of an HTTP 200 response for ChangePassword
+type ChangePasswordResponse200Headers struct {
+	SetCookie *string
+}
+
 // ChangePasswordResponse401Headers the declared response headers of an HTTP 401 response for ChangePassword
 type ChangePasswordResponse401Headers struct {
 	WWWAuthenticate *string
@@ -7834,6 +7887,8 @@ type ChangePasswordResponse struct {
 	ApplicationProblemJSON429 *TooManyRequests
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ChangePasswordResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ChangePasswordResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -7911,6 +7966,11 @@ func (r ChangePasswordResponse) ContentType() string {
 	return ""
 }
 
+// RefreshResponse200Headers the declared response headers of an HTTP 200 response for Refresh
+type RefreshResponse200Headers struct {
+	SetCookie *string
+}
+
 // RefreshResponse401Headers the declared response headers of an HTTP 401 response for Refresh
 type RefreshResponse401Headers struct {
 	WWWAuthenticate *string
@@ -7941,6 +8001,8 @@ type RefreshResponse struct {
 	ApplicationProblemJSON429 *TooManyRequests
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RefreshResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *RefreshResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -8003,6 +8065,11 @@ func (r RefreshResponse) ContentType() string {
 	return ""
 }
 
+// RegisterResponse201Headers the declared response headers of an HTTP 201 response for Register
+type RegisterResponse201Headers struct {
+	SetCookie *string
+}
+
 // RegisterResponse429Headers the declared response headers of an HTTP 429 response for Register
 type RegisterResponse429Headers struct {
 	RateLimit       *string
@@ -8034,6 +8101,8 @@ type RegisterResponse struct {
 	ApplicationProblemJSON429 *TooManyRequests
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *Unavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *RegisterResponse201Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RegisterResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -12704,9 +12773,9 @@ func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, bo
 
 // RefreshWithResponse Exchange a refresh token for a new pair
 //
-// Send the refresh token as `Authorization: Bearer <refresh token>`. Each refresh token works once. Using one a
-// second time revokes the whole session (every token descended from the same login), because one of the two
-// users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
+// Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
+// the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
+// session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
 // log anyone out.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -12870,7 +12939,8 @@ func (c *ClientWithResponses) GetEventWithResponse(ctx context.Context, eventID 
 //
 // 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
 // and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
-// is `degraded` and no reason to stop sending requests here: this node then counts limits alone.
+// is `degraded` and no reason to stop sending requests here: this node then counts limits alone. So is a replica
+// that is away or too far behind: the primary then answers questions.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -13748,6 +13818,16 @@ func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers LoginResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers LoginResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -13845,6 +13925,16 @@ func ParseLogoutResponse(rsp *http.Response) (*LogoutResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 204:
+		var headers LogoutResponse204Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers204 = &headers
 	case rsp.StatusCode == 401:
 		var headers LogoutResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -14068,6 +14158,16 @@ func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, e
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers ChangePasswordResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers ChangePasswordResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -14169,6 +14269,16 @@ func ParseRefreshResponse(rsp *http.Response) (*RefreshResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers RefreshResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers RefreshResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -14291,6 +14401,16 @@ func ParseRegisterResponse(rsp *http.Response) (*RegisterResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 201:
+		var headers RegisterResponse201Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers201 = &headers
 	case rsp.StatusCode == 429:
 		var headers RegisterResponse429Headers
 		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {

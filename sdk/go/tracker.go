@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"slices"
 	"strconv"
 	"sync"
@@ -246,10 +247,15 @@ func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
 	return nil
 }
 
-// warn logs that the queue is full, once each time it fills. No lock is held: a logger may track.
+// warn logs that the queue is full, once each time it fills. No lock is held: a logger may track. A caller who waits for
+// room has asked for just that, so it is no warning then.
 func (t *Tracker) warn(filled bool) {
+	level := slog.LevelWarn
+	if t.cfg.WhenFull == Block {
+		level = slog.LevelDebug
+	}
 	if filled {
-		t.cfg.Logger.Warn("nimbus: the queue of events is full")
+		t.cfg.Logger.Log(context.Background(), level, "nimbus: the queue of events is full")
 	}
 }
 

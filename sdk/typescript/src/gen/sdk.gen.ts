@@ -49,14 +49,22 @@ export const login = <ThrowOnError extends boolean = true>(options: Options<Logi
 /**
  * Exchange a refresh token for a new pair
  *
- * Send the refresh token as `Authorization: Bearer <refresh token>`. Each refresh token works once. Using one a
- * second time revokes the whole session (every token descended from the same login), because one of the two
- * users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
+ * Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
+ * the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
+ * session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
  * log anyone out.
  *
  */
 export const refresh = <ThrowOnError extends boolean = true>(options?: Options<RefreshData, ThrowOnError>) => (options?.client ?? client).post<RefreshResponses, RefreshErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        {
+            in: 'cookie',
+            name: 'nimbus_refresh',
+            type: 'apiKey'
+        },
+        { name: 'X-Nimbus-Session', type: 'apiKey' }
+    ],
     url: '/v1/auth/refresh',
     ...options
 });
@@ -67,7 +75,16 @@ export const refresh = <ThrowOnError extends boolean = true>(options?: Options<R
  * Revokes the session of the token sent, access or refresh. Its access tokens stop working at once.
  */
 export const logout = <ThrowOnError extends boolean = true>(options?: Options<LogoutData, ThrowOnError>) => (options?.client ?? client).post<LogoutResponses, LogoutErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        {
+            in: 'cookie',
+            name: 'nimbus_refresh',
+            type: 'apiKey'
+        },
+        { name: 'X-Nimbus-Session', type: 'apiKey' }
+    ],
     url: '/v1/auth/logout',
     ...options
 });
@@ -101,7 +118,7 @@ export const changePassword = <ThrowOnError extends boolean = true>(options: Opt
  *
  * The sessions that are not over, the newest first; at most the newest 100.
  */
-export const listSessions = <ThrowOnError extends boolean = false>(options?: Options<ListSessionsData, ThrowOnError>) => (options?.client ?? client).get<ListSessionsResponses, ListSessionsErrors, ThrowOnError>({
+export const listSessions = <ThrowOnError extends boolean = true>(options?: Options<ListSessionsData, ThrowOnError>) => (options?.client ?? client).get<ListSessionsResponses, ListSessionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/auth/sessions',
     ...options
@@ -112,7 +129,7 @@ export const listSessions = <ThrowOnError extends boolean = false>(options?: Opt
  *
  * Its tokens stop working at once, on every node. The session of the caller may be ended too.
  */
-export const revokeSession = <ThrowOnError extends boolean = false>(options: Options<RevokeSessionData, ThrowOnError>) => (options.client ?? client).delete<RevokeSessionResponses, RevokeSessionErrors, ThrowOnError>({
+export const revokeSession = <ThrowOnError extends boolean = true>(options: Options<RevokeSessionData, ThrowOnError>) => (options.client ?? client).delete<RevokeSessionResponses, RevokeSessionErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/auth/sessions/{session_id}',
     ...options
@@ -271,7 +288,7 @@ export const updateWriteKey = <ThrowOnError extends boolean = true>(options: Opt
  * days; one that was revoked does not.
  *
  */
-export const listApiKeys = <ThrowOnError extends boolean = false>(options: Options<ListApiKeysData, ThrowOnError>) => (options.client ?? client).get<ListApiKeysResponses, ListApiKeysErrors, ThrowOnError>({
+export const listApiKeys = <ThrowOnError extends boolean = true>(options: Options<ListApiKeysData, ThrowOnError>) => (options.client ?? client).get<ListApiKeysResponses, ListApiKeysErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/api-keys',
     ...options
@@ -285,7 +302,7 @@ export const listApiKeys = <ThrowOnError extends boolean = false>(options: Optio
  * has at most 100 such keys.
  *
  */
-export const createApiKey = <ThrowOnError extends boolean = false>(options: Options<CreateApiKeyData, ThrowOnError>) => (options.client ?? client).post<CreateApiKeyResponses, CreateApiKeyErrors, ThrowOnError>({
+export const createApiKey = <ThrowOnError extends boolean = true>(options: Options<CreateApiKeyData, ThrowOnError>) => (options.client ?? client).post<CreateApiKeyResponses, CreateApiKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/api-keys',
     ...options,
@@ -301,7 +318,7 @@ export const createApiKey = <ThrowOnError extends boolean = false>(options: Opti
  * Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
  *
  */
-export const revokeApiKey = <ThrowOnError extends boolean = false>(options: Options<RevokeApiKeyData, ThrowOnError>) => (options.client ?? client).delete<RevokeApiKeyResponses, RevokeApiKeyErrors, ThrowOnError>({
+export const revokeApiKey = <ThrowOnError extends boolean = true>(options: Options<RevokeApiKeyData, ThrowOnError>) => (options.client ?? client).delete<RevokeApiKeyResponses, RevokeApiKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/api-keys/{api_key_id}',
     ...options
@@ -314,7 +331,7 @@ export const revokeApiKey = <ThrowOnError extends boolean = false>(options: Opti
  * `DELETE` ends a key at once.
  *
  */
-export const updateApiKey = <ThrowOnError extends boolean = false>(options: Options<UpdateApiKeyData, ThrowOnError>) => (options.client ?? client).patch<UpdateApiKeyResponses, UpdateApiKeyErrors, ThrowOnError>({
+export const updateApiKey = <ThrowOnError extends boolean = true>(options: Options<UpdateApiKeyData, ThrowOnError>) => (options.client ?? client).patch<UpdateApiKeyResponses, UpdateApiKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/api-keys/{api_key_id}',
     ...options,
@@ -329,7 +346,7 @@ export const updateApiKey = <ThrowOnError extends boolean = false>(options: Opti
  *
  * All of them, in the order in which they were added; a project has at most 500.
  */
-export const listMembers = <ThrowOnError extends boolean = false>(options: Options<ListMembersData, ThrowOnError>) => (options.client ?? client).get<ListMembersResponses, ListMembersErrors, ThrowOnError>({
+export const listMembers = <ThrowOnError extends boolean = true>(options: Options<ListMembersData, ThrowOnError>) => (options.client ?? client).get<ListMembersResponses, ListMembersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/members',
     ...options
@@ -342,7 +359,7 @@ export const listMembers = <ThrowOnError extends boolean = false>(options: Optio
  * owner may add an owner.
  *
  */
-export const addMember = <ThrowOnError extends boolean = false>(options: Options<AddMemberData, ThrowOnError>) => (options.client ?? client).post<AddMemberResponses, AddMemberErrors, ThrowOnError>({
+export const addMember = <ThrowOnError extends boolean = true>(options: Options<AddMemberData, ThrowOnError>) => (options.client ?? client).post<AddMemberResponses, AddMemberErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/members',
     ...options,
@@ -359,7 +376,7 @@ export const addMember = <ThrowOnError extends boolean = false>(options: Options
  * stays: `last_owner`. Keys that the member made belong to the project and go on working.
  *
  */
-export const removeMember = <ThrowOnError extends boolean = false>(options: Options<RemoveMemberData, ThrowOnError>) => (options.client ?? client).delete<RemoveMemberResponses, RemoveMemberErrors, ThrowOnError>({
+export const removeMember = <ThrowOnError extends boolean = true>(options: Options<RemoveMemberData, ThrowOnError>) => (options.client ?? client).delete<RemoveMemberResponses, RemoveMemberErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/members/{account_id}',
     ...options
@@ -372,7 +389,7 @@ export const removeMember = <ThrowOnError extends boolean = false>(options: Opti
  * stays one: `last_owner`.
  *
  */
-export const updateMember = <ThrowOnError extends boolean = false>(options: Options<UpdateMemberData, ThrowOnError>) => (options.client ?? client).patch<UpdateMemberResponses, UpdateMemberErrors, ThrowOnError>({
+export const updateMember = <ThrowOnError extends boolean = true>(options: Options<UpdateMemberData, ThrowOnError>) => (options.client ?? client).patch<UpdateMemberResponses, UpdateMemberErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/members/{account_id}',
     ...options,
@@ -389,7 +406,7 @@ export const updateMember = <ThrowOnError extends boolean = false>(options: Opti
  * never changed or removed while the project is there. Filters are combined with AND.
  *
  */
-export const listAudit = <ThrowOnError extends boolean = false>(options: Options<ListAuditData, ThrowOnError>) => (options.client ?? client).get<ListAuditResponses, ListAuditErrors, ThrowOnError>({
+export const listAudit = <ThrowOnError extends boolean = true>(options: Options<ListAuditData, ThrowOnError>) => (options.client ?? client).get<ListAuditResponses, ListAuditErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/audit',
     ...options
@@ -403,7 +420,7 @@ export const listAudit = <ThrowOnError extends boolean = false>(options: Options
  * should be trusted to be all.
  *
  */
-export const exportAudit = <ThrowOnError extends boolean = false>(options: Options<ExportAuditData, ThrowOnError>) => (options.client ?? client).get<ExportAuditResponses, ExportAuditErrors, ThrowOnError>({
+export const exportAudit = <ThrowOnError extends boolean = true>(options: Options<ExportAuditData, ThrowOnError>) => (options.client ?? client).get<ExportAuditResponses, ExportAuditErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/audit/export',
     ...options
@@ -415,7 +432,7 @@ export const exportAudit = <ThrowOnError extends boolean = false>(options: Optio
  * All of them, newest first, as every member of the project sees them; a project has at most 500.
  *
  */
-export const listReports = <ThrowOnError extends boolean = false>(options: Options<ListReportsData, ThrowOnError>) => (options.client ?? client).get<ListReportsResponses, ListReportsErrors, ThrowOnError>({
+export const listReports = <ThrowOnError extends boolean = true>(options: Options<ListReportsData, ThrowOnError>) => (options.client ?? client).get<ListReportsResponses, ListReportsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/reports',
     ...options
@@ -428,7 +445,7 @@ export const listReports = <ThrowOnError extends boolean = false>(options: Optio
  * anew each time it is opened: with `limit` it is about the last buckets, with `from` and `to` about a range that stays.
  *
  */
-export const createReport = <ThrowOnError extends boolean = false>(options: Options<CreateReportData, ThrowOnError>) => (options.client ?? client).post<CreateReportResponses, CreateReportErrors, ThrowOnError>({
+export const createReport = <ThrowOnError extends boolean = true>(options: Options<CreateReportData, ThrowOnError>) => (options.client ?? client).post<CreateReportResponses, CreateReportErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/reports',
     ...options,
@@ -444,7 +461,7 @@ export const createReport = <ThrowOnError extends boolean = false>(options: Opti
  * It disappears from every board too.
  *
  */
-export const deleteReport = <ThrowOnError extends boolean = false>(options: Options<DeleteReportData, ThrowOnError>) => (options.client ?? client).delete<DeleteReportResponses, DeleteReportErrors, ThrowOnError>({
+export const deleteReport = <ThrowOnError extends boolean = true>(options: Options<DeleteReportData, ThrowOnError>) => (options.client ?? client).delete<DeleteReportResponses, DeleteReportErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/reports/{report_id}',
     ...options
@@ -453,7 +470,7 @@ export const deleteReport = <ThrowOnError extends boolean = false>(options: Opti
 /**
  * Get a report
  */
-export const getReport = <ThrowOnError extends boolean = false>(options: Options<GetReportData, ThrowOnError>) => (options.client ?? client).get<GetReportResponses, GetReportErrors, ThrowOnError>({
+export const getReport = <ThrowOnError extends boolean = true>(options: Options<GetReportData, ThrowOnError>) => (options.client ?? client).get<GetReportResponses, GetReportErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/reports/{report_id}',
     ...options
@@ -465,7 +482,7 @@ export const getReport = <ThrowOnError extends boolean = false>(options: Options
  * Members that are absent stay as they are.
  *
  */
-export const updateReport = <ThrowOnError extends boolean = false>(options: Options<UpdateReportData, ThrowOnError>) => (options.client ?? client).patch<UpdateReportResponses, UpdateReportErrors, ThrowOnError>({
+export const updateReport = <ThrowOnError extends boolean = true>(options: Options<UpdateReportData, ThrowOnError>) => (options.client ?? client).patch<UpdateReportResponses, UpdateReportErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/reports/{report_id}',
     ...options,
@@ -481,7 +498,7 @@ export const updateReport = <ThrowOnError extends boolean = false>(options: Opti
  * All of them, newest first; a project has at most 100.
  *
  */
-export const listBoards = <ThrowOnError extends boolean = false>(options: Options<ListBoardsData, ThrowOnError>) => (options.client ?? client).get<ListBoardsResponses, ListBoardsErrors, ThrowOnError>({
+export const listBoards = <ThrowOnError extends boolean = true>(options: Options<ListBoardsData, ThrowOnError>) => (options.client ?? client).get<ListBoardsResponses, ListBoardsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/boards',
     ...options
@@ -493,7 +510,7 @@ export const listBoards = <ThrowOnError extends boolean = false>(options: Option
  * A board shows reports of the project beside each other. A tile whose report is not there is a bad field.
  *
  */
-export const createBoard = <ThrowOnError extends boolean = false>(options: Options<CreateBoardData, ThrowOnError>) => (options.client ?? client).post<CreateBoardResponses, CreateBoardErrors, ThrowOnError>({
+export const createBoard = <ThrowOnError extends boolean = true>(options: Options<CreateBoardData, ThrowOnError>) => (options.client ?? client).post<CreateBoardResponses, CreateBoardErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/boards',
     ...options,
@@ -509,7 +526,7 @@ export const createBoard = <ThrowOnError extends boolean = false>(options: Optio
  * Its reports stay.
  *
  */
-export const deleteBoard = <ThrowOnError extends boolean = false>(options: Options<DeleteBoardData, ThrowOnError>) => (options.client ?? client).delete<DeleteBoardResponses, DeleteBoardErrors, ThrowOnError>({
+export const deleteBoard = <ThrowOnError extends boolean = true>(options: Options<DeleteBoardData, ThrowOnError>) => (options.client ?? client).delete<DeleteBoardResponses, DeleteBoardErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/boards/{board_id}',
     ...options
@@ -518,7 +535,7 @@ export const deleteBoard = <ThrowOnError extends boolean = false>(options: Optio
 /**
  * Get a board
  */
-export const getBoard = <ThrowOnError extends boolean = false>(options: Options<GetBoardData, ThrowOnError>) => (options.client ?? client).get<GetBoardResponses, GetBoardErrors, ThrowOnError>({
+export const getBoard = <ThrowOnError extends boolean = true>(options: Options<GetBoardData, ThrowOnError>) => (options.client ?? client).get<GetBoardResponses, GetBoardErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/boards/{board_id}',
     ...options
@@ -530,7 +547,7 @@ export const getBoard = <ThrowOnError extends boolean = false>(options: Options<
  * Members that are absent stay as they are.
  *
  */
-export const updateBoard = <ThrowOnError extends boolean = false>(options: Options<UpdateBoardData, ThrowOnError>) => (options.client ?? client).patch<UpdateBoardResponses, UpdateBoardErrors, ThrowOnError>({
+export const updateBoard = <ThrowOnError extends boolean = true>(options: Options<UpdateBoardData, ThrowOnError>) => (options.client ?? client).patch<UpdateBoardResponses, UpdateBoardErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/boards/{board_id}',
     ...options,
@@ -690,7 +707,8 @@ export const runMetricsQuery = <ThrowOnError extends boolean = true>(options: Op
  *
  * 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
  * and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
- * is `degraded` and no reason to stop sending requests here: this node then counts limits alone.
+ * is `degraded` and no reason to stop sending requests here: this node then counts limits alone. So is a replica
+ * that is away or too far behind: the primary then answers questions.
  *
  */
 export const getHealth = <ThrowOnError extends boolean = true>(options?: Options<GetHealthData, ThrowOnError>) => (options?.client ?? client).get<GetHealthResponses, GetHealthErrors, ThrowOnError>({ url: '/v1/health', ...options });

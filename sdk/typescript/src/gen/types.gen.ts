@@ -76,11 +76,13 @@ export type RegisterRequest = {
      */
     email: string;
     password: NewPassword;
+    session?: SessionKind;
 };
 
 export type LoginRequest = {
     email: string;
     password: string;
+    session?: SessionKind;
 };
 
 /**
@@ -91,7 +93,24 @@ export type NewPassword = string;
 export type ChangePasswordRequest = {
     current_password: string;
     new_password: NewPassword;
+    session?: SessionKind;
 };
+
+/**
+ * Where the refresh token goes, into the reply or into a cookie.
+ */
+export const SessionKind = { /**
+     * SessionToken
+     */
+    SESSION_TOKEN: 'token', /**
+     * SessionCookie
+     */
+    SESSION_COOKIE: 'cookie' } as const;
+
+/**
+ * Where the refresh token goes, into the reply or into a cookie.
+ */
+export type SessionKind = typeof SessionKind[keyof typeof SessionKind];
 
 export type Session = {
     /**
@@ -99,7 +118,7 @@ export type Session = {
      */
     access_token: string;
     /**
-     * Works once; see `POST /v1/auth/refresh`.
+     * Works once; see `POST /v1/auth/refresh`. Empty when it went into a cookie.
      */
     refresh_token: string;
     token_type: 'Bearer';
@@ -1141,6 +1160,7 @@ export type Health = {
     status: 'ready' | 'unavailable';
     checks: {
         database: Check;
+        replica: Check;
         redis: Check;
         ingest: Check;
     };

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.js';
-import { changePassword, createLiveTicket, createProject, createWriteKey, deleteProject, deleteWriteKey, getEvent, getHealth, getMe, getProject, getProjectDeletion, ingestEvents, listEvents, listProjects, listWriteKeys, login, logout, type Options, queryMetrics, refresh, register, rotateKeys, runMetricsQuery, updateProject, updateWriteKey } from '../sdk.gen.js';
-import type { ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
+import { addMember, changePassword, createApiKey, createBoard, createLiveTicket, createProject, createReport, createWriteKey, deleteBoard, deleteProject, deleteReport, deleteWriteKey, exportAudit, getBoard, getEvent, getHealth, getMe, getProject, getProjectDeletion, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listEvents, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, queryMetrics, refresh, register, removeMember, revokeApiKey, revokeSession, rotateKeys, runMetricsQuery, updateApiKey, updateBoard, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
+import type { AddMemberData, AddMemberError, AddMemberResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, GetBoardData, GetBoardError, GetBoardResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
 
 /**
  * Create an account
@@ -47,9 +47,9 @@ export const loginMutation = (options?: Partial<Options<LoginData>>): UseMutatio
 /**
  * Exchange a refresh token for a new pair
  *
- * Send the refresh token as `Authorization: Bearer <refresh token>`. Each refresh token works once. Using one a
- * second time revokes the whole session (every token descended from the same login), because one of the two
- * users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
+ * Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
+ * the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
+ * session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
  * log anyone out.
  *
  */
@@ -146,6 +146,45 @@ export const changePasswordMutation = (options?: Partial<Options<ChangePasswordD
     const mutationOptions: UseMutationOptions<ChangePasswordResponse, ChangePasswordError, Options<ChangePasswordData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await changePassword({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listSessionsQueryKey = (options?: Options<ListSessionsData>) => createQueryKey('listSessions', options, false, ['Accounts']);
+
+/**
+ * List my sessions
+ *
+ * The sessions that are not over, the newest first; at most the newest 100.
+ */
+export const listSessionsOptions = (options?: Options<ListSessionsData>) => queryOptions<ListSessionsResponse, ListSessionsError, ListSessionsResponse, ReturnType<typeof listSessionsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listSessions({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listSessionsQueryKey(options)
+});
+
+/**
+ * End one of my sessions
+ *
+ * Its tokens stop working at once, on every node. The session of the caller may be ended too.
+ */
+export const revokeSessionMutation = (options?: Partial<Options<RevokeSessionData>>): UseMutationOptions<RevokeSessionResponse, RevokeSessionError, Options<RevokeSessionData>> => {
+    const mutationOptions: UseMutationOptions<RevokeSessionResponse, RevokeSessionError, Options<RevokeSessionData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await revokeSession({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
@@ -432,6 +471,449 @@ export const updateWriteKeyMutation = (options?: Partial<Options<UpdateWriteKeyD
     return mutationOptions;
 };
 
+export const listApiKeysQueryKey = (options: Options<ListApiKeysData>) => createQueryKey('listApiKeys', options, false, ['Projects']);
+
+/**
+ * List the project's API keys
+ *
+ * The main pair and the others, newest first, without secrets. A key that has expired stays in the list for 30
+ * days; one that was revoked does not.
+ *
+ */
+export const listApiKeysOptions = (options: Options<ListApiKeysData>) => queryOptions<ListApiKeysResponse, ListApiKeysError, ListApiKeysResponse, ReturnType<typeof listApiKeysQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listApiKeys({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listApiKeysQueryKey(options)
+});
+
+/**
+ * Create an API key
+ *
+ * A pair of its own beside the project's main pair, with the scopes it needs and no more. The secret is shown
+ * once, in this reply, and never again. A key may have no scope that the caller's role does not allow. A project
+ * has at most 100 such keys.
+ *
+ */
+export const createApiKeyMutation = (options?: Partial<Options<CreateApiKeyData>>): UseMutationOptions<CreateApiKeyResponse, CreateApiKeyError, Options<CreateApiKeyData>> => {
+    const mutationOptions: UseMutationOptions<CreateApiKeyResponse, CreateApiKeyError, Options<CreateApiKeyData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createApiKey({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Revoke an API key
+ *
+ * Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+ *
+ */
+export const revokeApiKeyMutation = (options?: Partial<Options<RevokeApiKeyData>>): UseMutationOptions<RevokeApiKeyResponse, RevokeApiKeyError, Options<RevokeApiKeyData>> => {
+    const mutationOptions: UseMutationOptions<RevokeApiKeyResponse, RevokeApiKeyError, Options<RevokeApiKeyData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await revokeApiKey({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Rename an API key, or let it expire sooner
+ *
+ * Members that are absent stay as they are. An expiry can only be brought forward, to a moment still to come;
+ * `DELETE` ends a key at once.
+ *
+ */
+export const updateApiKeyMutation = (options?: Partial<Options<UpdateApiKeyData>>): UseMutationOptions<UpdateApiKeyResponse, UpdateApiKeyError, Options<UpdateApiKeyData>> => {
+    const mutationOptions: UseMutationOptions<UpdateApiKeyResponse, UpdateApiKeyError, Options<UpdateApiKeyData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateApiKey({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listMembersQueryKey = (options: Options<ListMembersData>) => createQueryKey('listMembers', options, false, ['Members']);
+
+/**
+ * List the project's members
+ *
+ * All of them, in the order in which they were added; a project has at most 500.
+ */
+export const listMembersOptions = (options: Options<ListMembersData>) => queryOptions<ListMembersResponse, ListMembersError, ListMembersResponse, ReturnType<typeof listMembersQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listMembers({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listMembersQueryKey(options)
+});
+
+/**
+ * Add a member
+ *
+ * Adds the account of this address. There must be one: an address without an account is a bad `/email`. Only an
+ * owner may add an owner.
+ *
+ */
+export const addMemberMutation = (options?: Partial<Options<AddMemberData>>): UseMutationOptions<AddMemberResponse, AddMemberError, Options<AddMemberData>> => {
+    const mutationOptions: UseMutationOptions<AddMemberResponse, AddMemberError, Options<AddMemberData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await addMember({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Remove a member, or leave
+ *
+ * From the next request on. Every member may remove himself; only an owner may remove an owner. The last owner
+ * stays: `last_owner`. Keys that the member made belong to the project and go on working.
+ *
+ */
+export const removeMemberMutation = (options?: Partial<Options<RemoveMemberData>>): UseMutationOptions<RemoveMemberResponse, RemoveMemberError, Options<RemoveMemberData>> => {
+    const mutationOptions: UseMutationOptions<RemoveMemberResponse, RemoveMemberError, Options<RemoveMemberData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await removeMember({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Change a member's role
+ *
+ * From the next request on. Only an owner may make someone an owner, or an owner something else. The last owner
+ * stays one: `last_owner`.
+ *
+ */
+export const updateMemberMutation = (options?: Partial<Options<UpdateMemberData>>): UseMutationOptions<UpdateMemberResponse, UpdateMemberError, Options<UpdateMemberData>> => {
+    const mutationOptions: UseMutationOptions<UpdateMemberResponse, UpdateMemberError, Options<UpdateMemberData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateMember({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listAuditQueryKey = (options: Options<ListAuditData>) => createQueryKey('listAudit', options, false, ['Audit']);
+
+/**
+ * Read the audit log
+ *
+ * Who changed what, and when, newest first. An entry is written in the same transaction as the change, and is
+ * never changed or removed while the project is there. Filters are combined with AND.
+ *
+ */
+export const listAuditOptions = (options: Options<ListAuditData>) => queryOptions<ListAuditResponse, ListAuditError, ListAuditResponse, ReturnType<typeof listAuditQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listAudit({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listAuditQueryKey(options)
+});
+
+export const listAuditInfiniteQueryKey = (options: Options<ListAuditData>): QueryKey<Options<ListAuditData>> => createQueryKey('listAudit', options, true);
+
+/**
+ * Read the audit log
+ *
+ * Who changed what, and when, newest first. An entry is written in the same transaction as the change, and is
+ * never changed or removed while the project is there. Filters are combined with AND.
+ *
+ */
+export const listAuditInfiniteOptions = (options: Options<ListAuditData>) => infiniteQueryOptions<ListAuditResponse, ListAuditError, InfiniteData<ListAuditResponse>, QueryKey<Options<ListAuditData>>, string | Pick<QueryKey<Options<ListAuditData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListAuditData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listAudit({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listAuditInfiniteQueryKey(options)
+});
+
+export const exportAuditQueryKey = (options: Options<ExportAuditData>) => createQueryKey('exportAudit', options, false, ['Audit']);
+
+/**
+ * Export the audit log
+ *
+ * Every entry that passes the filters, newest first, one JSON object of the schema `AuditEntry` per line. The
+ * answer is streamed: a connection that breaks off before its last line is complete has failed, and nothing of it
+ * should be trusted to be all.
+ *
+ */
+export const exportAuditOptions = (options: Options<ExportAuditData>) => queryOptions<ExportAuditResponse, ExportAuditError, ExportAuditResponse, ReturnType<typeof exportAuditQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await exportAudit({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: exportAuditQueryKey(options)
+});
+
+export const listReportsQueryKey = (options: Options<ListReportsData>) => createQueryKey('listReports', options, false, ['Reports']);
+
+/**
+ * List the reports
+ *
+ * All of them, newest first, as every member of the project sees them; a project has at most 500.
+ *
+ */
+export const listReportsOptions = (options: Options<ListReportsData>) => queryOptions<ListReportsResponse, ListReportsError, ListReportsResponse, ReturnType<typeof listReportsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listReports({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listReportsQueryKey(options)
+});
+
+/**
+ * Save a report
+ *
+ * A report is a question of `POST /v1/metrics/query` with the way it is drawn, shared by the project's members. It is asked
+ * anew each time it is opened: with `limit` it is about the last buckets, with `from` and `to` about a range that stays.
+ *
+ */
+export const createReportMutation = (options?: Partial<Options<CreateReportData>>): UseMutationOptions<CreateReportResponse, CreateReportError, Options<CreateReportData>> => {
+    const mutationOptions: UseMutationOptions<CreateReportResponse, CreateReportError, Options<CreateReportData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createReport({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Delete a report
+ *
+ * It disappears from every board too.
+ *
+ */
+export const deleteReportMutation = (options?: Partial<Options<DeleteReportData>>): UseMutationOptions<DeleteReportResponse, DeleteReportError, Options<DeleteReportData>> => {
+    const mutationOptions: UseMutationOptions<DeleteReportResponse, DeleteReportError, Options<DeleteReportData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await deleteReport({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getReportQueryKey = (options: Options<GetReportData>) => createQueryKey('getReport', options, false, ['Reports']);
+
+/**
+ * Get a report
+ */
+export const getReportOptions = (options: Options<GetReportData>) => queryOptions<GetReportResponse, GetReportError, GetReportResponse, ReturnType<typeof getReportQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getReport({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getReportQueryKey(options)
+});
+
+/**
+ * Change a report
+ *
+ * Members that are absent stay as they are.
+ *
+ */
+export const updateReportMutation = (options?: Partial<Options<UpdateReportData>>): UseMutationOptions<UpdateReportResponse, UpdateReportError, Options<UpdateReportData>> => {
+    const mutationOptions: UseMutationOptions<UpdateReportResponse, UpdateReportError, Options<UpdateReportData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateReport({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listBoardsQueryKey = (options: Options<ListBoardsData>) => createQueryKey('listBoards', options, false, ['Reports']);
+
+/**
+ * List the boards
+ *
+ * All of them, newest first; a project has at most 100.
+ *
+ */
+export const listBoardsOptions = (options: Options<ListBoardsData>) => queryOptions<ListBoardsResponse, ListBoardsError, ListBoardsResponse, ReturnType<typeof listBoardsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listBoards({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listBoardsQueryKey(options)
+});
+
+/**
+ * Save a board
+ *
+ * A board shows reports of the project beside each other. A tile whose report is not there is a bad field.
+ *
+ */
+export const createBoardMutation = (options?: Partial<Options<CreateBoardData>>): UseMutationOptions<CreateBoardResponse, CreateBoardError, Options<CreateBoardData>> => {
+    const mutationOptions: UseMutationOptions<CreateBoardResponse, CreateBoardError, Options<CreateBoardData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createBoard({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Delete a board
+ *
+ * Its reports stay.
+ *
+ */
+export const deleteBoardMutation = (options?: Partial<Options<DeleteBoardData>>): UseMutationOptions<DeleteBoardResponse, DeleteBoardError, Options<DeleteBoardData>> => {
+    const mutationOptions: UseMutationOptions<DeleteBoardResponse, DeleteBoardError, Options<DeleteBoardData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await deleteBoard({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getBoardQueryKey = (options: Options<GetBoardData>) => createQueryKey('getBoard', options, false, ['Reports']);
+
+/**
+ * Get a board
+ */
+export const getBoardOptions = (options: Options<GetBoardData>) => queryOptions<GetBoardResponse, GetBoardError, GetBoardResponse, ReturnType<typeof getBoardQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getBoard({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getBoardQueryKey(options)
+});
+
+/**
+ * Change a board
+ *
+ * Members that are absent stay as they are.
+ *
+ */
+export const updateBoardMutation = (options?: Partial<Options<UpdateBoardData>>): UseMutationOptions<UpdateBoardResponse, UpdateBoardError, Options<UpdateBoardData>> => {
+    const mutationOptions: UseMutationOptions<UpdateBoardResponse, UpdateBoardError, Options<UpdateBoardData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateBoard({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
 export const listEventsQueryKey = (options: Options<ListEventsData>) => createQueryKey('listEvents', options, false, ['Events']);
 
 /**
@@ -626,7 +1108,9 @@ export const getHealthQueryKey = (options?: Options<GetHealthData>) => createQue
  * Is this server ready?
  *
  * 200 when the server can accept and answer; 503 when the database is away or ingestion is stalled. `/readiness`
- * and `/healthz` are the same; `/health` says only that the process lives and touches nothing.
+ * and `/healthz` are the same; `/health` says only that the process lives and touches nothing. A Redis that is away
+ * is `degraded` and no reason to stop sending requests here: this node then counts limits alone. So is a replica
+ * that is away or too far behind: the primary then answers questions.
  *
  */
 export const getHealthOptions = (options?: Options<GetHealthData>) => queryOptions<GetHealthResponse, GetHealthError, GetHealthResponse, ReturnType<typeof getHealthQueryKey>>({

@@ -1,0 +1,48 @@
+/** Every page in light and in dark, read by axe: structure, names, contrast. */
+import AxeBuilder from '@axe-core/playwright';
+import { expect, home, logIn, test } from './fixtures';
+
+const filter = JSON.stringify({ op: 'and', filters: [{ op: 'exists', prop: 'page' }, { op: 'not', filter: { op: 'eq', prop: 'plan', value: 'team' } }] });
+const pages: Record<string, { path: string; ready: string }> = {
+  'log in': { path: '/login', ready: 'form' },
+  register: { path: '/register?next=/projects', ready: 'form' },
+  overview: { path: home, ready: '.bars li' },
+  explore: { path: `${home}/explore?by=name&compare=true&chart=bar&filter=${encodeURIComponent(filter)}`, ready: '.plot svg rect' },
+  'explore, no property': { path: `${home}/explore?measure=sum`, ready: '.empty' },
+  'explore, a table': { path: `${home}/explore?by=prop:country&chart=table`, ready: '.buckets td' },
+  events: { path: `${home}/events`, ready: '.window .event' },
+  people: { path: `${home}/people`, ready: 'td a' },
+  person: { path: `${home}/people/user_7`, ready: '.visit' },
+  'nobody of that id': { path: `${home}/people/nobody`, ready: '.empty' },
+  install: { path: `${home}/install`, ready: '.notice.good' },
+  settings: { path: `${home}/settings`, ready: '.secret' },
+  projects: { path: '/projects', ready: 'td a' },
+  'new project': { path: '/projects/new', ready: 'form' },
+  account: { path: '/account', ready: 'form' },
+  'not there': { path: '/nowhere', ready: '.empty' },
+};
+
+for (const [name, { path, ready }] of Object.entries(pages)) {
+  test(name, async ({ page }) => {
+    if (!['log in', 'register'].includes(name)) await logIn(page);
+    await page.goto(path);
+    await page.locator(ready).first().waitFor();
+    const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
+    expect(violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 120)} ${n.failureSummary?.split('\n')[1]?.trim()}`))).toEqual([]);
+    // Nothing sticks out at the narrowest: what does makes the whole page slide sideways.
+    await page.setViewportSize({ width: 360, height: 740 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBeLessThanOrEqual(0);
+  });
+}
+
+test('dialogs', async ({ page }) => {
+  await logIn(page);
+  await page.goto(`${home}/explore`);
+  await page.getByRole('button', { name: 'As code' }).click();
+  const scan = async () => (await new AxeBuilder({ page }).include('dialog').withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']).analyze()).violations.map((v) => `${v.id}: ${v.nodes[0]?.html.slice(0, 120)}`);
+  expect(await scan()).toEqual([]);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Control+k');
+  await page.locator('.palette li').first().waitFor();
+  expect(await scan()).toEqual([]);
+});

@@ -1,0 +1,227 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, home, logIn, test, url } from './fixtures';
+import { account, call, password, project, send } from './seed';
+import { start } from './server';
+
+const curve = '.plot svg .line path';
+
+test('from registering to the first chart, with the snippet as it is shown', async ({ page }) => {
+  await page.goto('/');
+  await page.getByRole('link', { name: 'Create account' }).click();
+  await page.getByLabel('Email').fill('new@example.com');
+  await page.getByLabel('Password').fill('short');
+  await page.getByRole('button', { name: 'Create account' }).click();
+  await expect(page.getByLabel('Password')).toHaveAttribute('aria-invalid', 'true');
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Create account' }).click();
+
+  await page.getByLabel('Name').fill('First shop');
+  await page.getByRole('button', { name: 'Create project' }).click();
+  await expect(page.getByTestId('secret')).toHaveText(/^ns_/);
+  await expect(page.getByText('Waiting for your first event…')).toBeVisible();
+
+  // The overview leads here and back: no dead end.
+  await page.getByRole('link', { name: 'Overview' }).click();
+  await page.getByRole('link', { name: 'Send the first event' }).click();
+
+  const snippet = await page.locator('.code pre').innerText();
+  expect(execFileSync('sh', ['-c', snippet]).toString()).toContain('"accepted":1');
+  await expect(page.getByText('Your first event arrived: signed_up')).toBeVisible();
+  await page.getByRole('link', { name: 'See the chart' }).click();
+  await expect(page.locator(curve).first()).toBeAttached();
+  await expect(page.locator('.big .num')).toHaveText('1');
+
+  await page.reload();
+  await expect(page.locator('.big .num')).toHaveText('1');
+  expect(await page.evaluate(() => JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie]))).not.toMatch(/nr_|eyJ/);
+});
+
+test('a question is in its address: reloaded, shared and zoomed', async ({ page, browser }) => {
+  await logIn(page);
+  await page.goto(`${home}/explore`);
+  await expect(page.locator(curve).first()).toBeVisible();
+  await page.getByLabel('Events', { exact: true }).fill('purchased');
+  await page.keyboard.press('Enter');
+  await page.getByLabel('Measure').selectOption('sum');
+  await page.getByLabel('Property', { exact: true }).fill('amount');
+  await page.keyboard.press('Enter');
+  await page.getByLabel('Break down by').selectOption('prop:country');
+  await page.getByRole('button', { name: 'Add a condition' }).click();
+  const where = page.getByRole('group', { name: 'Where' });
+  await where.getByLabel('Property').fill('plan');
+  await where.getByLabel('Comparison').selectOption('in');
+  await where.getByLabel('Value').fill('pro, team');
+  await page.keyboard.press('Enter');
+  await page.getByLabel('Compare with the period before').check();
+  await page.getByRole('button', { name: 'Bars' }).click();
+  await expect(page).toHaveURL(/filter=.*plan.*chart=bar|chart=bar.*filter=.*plan/);
+  await expect(page.locator('.answer')).toHaveAttribute('aria-busy', 'false');
+  const total = await page.locator('.big .num').innerText();
+  expect(Number(total.replaceAll(',', ''))).toBeGreaterThan(0);
+
+  const other = await browser.newPage();
+  await logIn(other);
+  await other.goto(page.url());
+  await expect(other.locator('.big .num')).toHaveText(total);
+  await expect(other.getByRole('button', { name: 'Bars' })).toHaveAttribute('aria-pressed', 'true');
+  await other.close();
+
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'CSV' }).click();
+  expect((await download).suggestedFilename()).toBe('nimbus-props.amount.sum.csv');
+  const picture = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'PNG' }).click();
+  expect((await picture).suggestedFilename()).toBe('nimbus-props.amount.sum.png');
+
+  const plot = (await page.locator('.plot').boundingBox())!;
+  await page.mouse.move(plot.x + plot.width * 0.4, plot.y + 80);
+  await page.mouse.down();
+  await page.mouse.move(plot.x + plot.width * 0.6, plot.y + 80, { steps: 4 });
+  await page.mouse.up();
+  await expect(page).toHaveURL(/from=.*to=/);
+  await page.goBack();
+  await expect(page).not.toHaveURL(/from=/);
+  await expect(page.locator('.big .num')).toHaveText(total);
+});
+
+test('events are found, opened and lead to their person', async ({ page }) => {
+  await logIn(page);
+  await page.goto(`${home}/events`);
+  await expect(page.locator('.window .event').first()).toBeVisible();
+  await page.getByLabel('Event', { exact: true }).fill('purchased');
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(/name=purchased/);
+  await expect(page.locator('.window .event', { hasText: 'page_view' })).toHaveCount(0);
+  await page.locator('.window .event .cell').first().click();
+  const drawer = page.getByRole('dialog', { name: 'purchased' });
+  await expect(drawer).toContainText('"amount"');
+  await page.reload();
+  await expect(drawer).toContainText('"amount"');
+  await drawer.getByRole('link', { name: 'See this person' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(/^user_/);
+  await expect(page.locator('.visit').first()).toContainText('purchased');
+});
+
+test('a thousand events scroll with few rows in the page', async ({ page }) => {
+  await logIn(page);
+  await page.goto(`${home}/events`);
+  await expect(page.locator('.window .event').first()).toBeVisible();
+  for (let i = 0; i < 3; i++) {
+    await page.mouse.wheel(0, 6000);
+    await expect.poll(() => page.getByRole('table').evaluate((e) => e.querySelectorAll('.event').length)).toBeLessThan(60);
+  }
+  await expect.poll(async () => Number((await page.locator('.page-head .num').innerText()).replace(/\D/g, ''))).toBeGreaterThan(200);
+});
+
+test('a key is rotated, and the old one goes on for its grace', async ({ page }) => {
+  const who = await account(url, 'keys@example.com');
+  const mine = await project(url, who, 'Keys');
+  await logIn(page, 'keys@example.com');
+  await page.goto(`/projects/${mine.projectId}/settings`);
+  await page.getByRole('button', { name: 'Rotate key' }).click();
+  await page.getByLabel('The old key works for').selectOption('3600');
+  await page.getByRole('dialog').getByRole('button', { name: 'Rotate key' }).click();
+  const dialog = page.getByRole('dialog', { name: 'The new key' });
+  await page.keyboard.press('Escape'); // the secret cannot be shown again: it does not go by accident
+  const secret = await dialog.getByTestId('secret').innerText();
+  await send(url, mine, [{ name: 'with_the_old_key' }]);
+  await send(url, { ...mine, secret }, [{ name: 'with_the_new_key' }]);
+  await dialog.getByRole('button', { name: 'I have stored it' }).click();
+  await expect(dialog).toBeHidden();
+
+  await page.getByRole('button', { name: 'Create write key' }).click();
+  await page.getByLabel('Allowed websites').fill('not a website');
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByLabel('Allowed websites')).toHaveAttribute('aria-invalid', 'true');
+  await page.getByLabel('Allowed websites').fill('https://shop.example.com');
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  await expect(page.locator('.key')).toContainText('https://shop.example.com');
+  await expect(page.getByRole('dialog')).toBeHidden();
+
+  await page.getByRole('button', { name: 'Delete project…' }).click();
+  const remove = page.getByRole('dialog').getByRole('button', { name: 'Delete project' });
+  await expect(remove).toBeDisabled();
+  await page.getByLabel('Type Keys to confirm').fill('Keys');
+  await remove.click();
+  await expect(page.getByRole('heading', { name: 'Create your first project' })).toBeVisible();
+});
+
+test('an access token that ran out is replaced once, and nobody notices', async ({ page }) => {
+  await logIn(page);
+  await page.goto(home);
+  await expect(page.locator(curve).first()).toBeVisible();
+  let refreshes = 0;
+  page.on('request', (r) => (refreshes += r.url().endsWith('/v1/auth/refresh') ? 1 : 0));
+  // The server's own answer to a token that ran out, for every token until the next refresh.
+  let spent = true;
+  await page.route(/\/v1\/(metrics|events)/, (route) => (spent ? route.fulfill({ status: 401, json: { code: 'token_expired', title: 'Expired', status: 401, detail: '', type: '', request_id: '' } }) : route.continue()));
+  await page.route('**/v1/auth/refresh', async (route) => {
+    spent = false;
+    await route.continue();
+  });
+  await page.getByRole('link', { name: 'Explore', exact: true }).first().click();
+  await expect(page.locator(curve).first()).toBeVisible();
+  expect(refreshes).toBe(1);
+});
+
+test('a session that was ended asks to log in, and leads back', async ({ page }) => {
+  const email = 'ended@example.com';
+  const who = await account(url, email);
+  const mine = await project(url, who, 'Ended');
+  await logIn(page, email);
+  await page.goto(`/projects/${mine.projectId}/settings`);
+  await expect(page.getByLabel('Name')).toHaveValue('Ended');
+  const changed = 'Another-Horse-8';
+  await call(url, '/v1/auth/password', { current_password: password, new_password: changed }, who);
+  await page.getByRole('link', { name: 'Events', exact: true }).click();
+  await expect(page.getByText('Your session has ended.')).toBeVisible();
+  await page.getByLabel('Email').fill(email);
+  await page.getByLabel('Password').fill(changed);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await expect(page).toHaveURL(new RegExp(`${mine.projectId}/events`));
+});
+
+test('a server that goes away and comes back', async ({ page }) => {
+  const dataDir = join(process.env['NIMBUS_E2E_DIR']!, 'away');
+  const binary = process.env['NIMBUS_E2E_BIN']!;
+  const first = await start(binary, dataDir);
+  const mine = await project(first.url, await account(first.url, 'away@example.com'), 'Away');
+  await send(first.url, mine, [{ name: 'before' }]);
+  await logIn(page, 'away@example.com', first.url);
+  await page.goto(`${first.url}/projects/${mine.projectId}/explore?range=24h`);
+  await expect(page.locator('.big .num')).toHaveText('1');
+  await first.stop();
+  await page.getByRole('button', { name: 'Look for new events' }).click();
+  await expect(page.getByText('Nimbus cannot be reached.')).toBeVisible();
+
+  const second = await start(binary, dataDir, new URL(first.url).host);
+  try {
+    await expect(page.getByText('Nimbus is back.')).toBeVisible();
+    await expect(page.locator('.big .num')).toHaveText('1');
+    await expect(page.getByText('Nimbus cannot be reached.')).toBeHidden();
+  } finally {
+    await second.stop();
+  }
+});
+
+test('everything is within reach of the keyboard', async ({ page }) => {
+  await logIn(page);
+  await page.goto(home);
+  await expect(page.locator(curve).first()).toBeVisible();
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('purch');
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(/explore\?.*purchased/);
+  await page.locator('.plot').focus();
+  await page.keyboard.press('ArrowLeft');
+  await page.keyboard.press('ArrowLeft');
+  await expect(page.locator('.chart [aria-live]')).toContainText('purchased');
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('?');
+  await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toBeVisible();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('g');
+  await page.keyboard.press('e');
+  await expect(page).toHaveURL(/\/events/);
+});

@@ -1,0 +1,17 @@
+/** The pictures of the documentation; run by `npm run pictures` only, because they change with every browser and font. */
+import { join } from 'node:path';
+import { expect, home, logIn, test } from './fixtures';
+
+const images = join(import.meta.dirname, '../../docs/images');
+
+for (const [name, path, ready] of [
+  ['overview', home, '.bars li'],
+  ['explore', `${home}/explore?by=name&chart=area&range=30d`, '.plot svg .line path'],
+] as const) {
+  test(name, async ({ page, colorScheme }) => {
+    await logIn(page);
+    await page.goto(path);
+    await expect(page.locator(ready).first()).toBeVisible();
+    await page.screenshot({ path: join(images, `dashboard-${name}-${colorScheme}.png`), animations: 'disabled' });
+  });
+}

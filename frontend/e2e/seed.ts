@@ -1,0 +1,57 @@
+/** An account with a project and two weeks of events that look like those of a shop; the same in every run. */
+export const password = 'Correct-Horse-7';
+
+export interface Shop {
+  email: string;
+  projectId: string;
+  secret: string;
+}
+
+export async function call<T>(url: string, path: string, body: unknown, headers: Record<string, string> = {}): Promise<T> {
+  const response = await fetch(url + path, { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as T;
+}
+
+/** An account of its own for a test that changes it. */
+export async function account(url: string, email: string) {
+  const { access_token } = await call<{ access_token: string }>(url, '/v1/auth/register', { email, password });
+  return { Authorization: `Bearer ${access_token}` };
+}
+
+export async function project(url: string, who: Record<string, string>, name: string) {
+  const made = await call<{ project: { id: string }; api_key_secret: string }>(url, '/v1/projects', { name }, who);
+  return { projectId: made.project.id, secret: made.api_key_secret };
+}
+
+export async function send(url: string, shop: { projectId: string; secret: string }, events: object[]) {
+  await call(url, '/v1/events', { project_id: shop.projectId, events }, { 'X-API-Key': shop.secret });
+}
+
+export async function seed(url: string, email = 'ada@example.com'): Promise<Shop> {
+  const who = await account(url, email);
+  const shop = { email, ...(await project(url, who, 'Web shop')) };
+  let state = 7;
+  const random = () => (state = (state * 16_807) % 2_147_483_647) / 2_147_483_647;
+  const pick = <T>(...of: T[]) => of[Math.floor(random() * of.length)]!;
+  const events: object[] = [];
+  const now = Date.now();
+  for (let day = 29; day >= 0; day--) {
+    const visits = 14 + Math.round(10 * random()) + (day % 7 < 2 ? 0 : 9);
+    for (let visit = 0; visit < visits; visit++) {
+      let ts = now - day * 86_400_000 - random() * 3_600_000 * 10;
+      const user_id = `user_${1 + Math.floor(random() * 120)}`;
+      const shared = { country: pick('DE', 'DE', 'FR', 'US', 'GB'), plan: pick('free', 'free', 'pro', 'team') };
+      const add = (name: string, props: object = {}) => {
+        events.push({ name, user_id, ts: new Date(ts).toISOString(), idempotency_key: `seed-${events.length}`, props: { ...shared, ...props } });
+        ts += 20_000 + random() * 120_000;
+      };
+      for (let views = 1 + Math.floor(random() * 4); views > 0; views--) add('page_view', { page: pick('/', '/pricing', '/docs', '/blog'), duration_ms: Math.round(100 + random() * 900) });
+      if (random() < 0.4) add('search', { results: Math.floor(random() * 30) });
+      if (random() < 0.15) add('signed_up');
+      if (random() < 0.2) add('purchased', { amount: Math.round(500 + random() * 9500) / 100 });
+    }
+  }
+  await send(url, shop, events.filter((e) => Date.parse((e as { ts: string }).ts) < now));
+  return shop;
+}

@@ -1,0 +1,36 @@
+/** Starts the program that is under test, and waits until it says that it is ready. */
+import { spawn, type ChildProcess } from 'node:child_process';
+
+export interface Server {
+  url: string;
+  stop: () => Promise<void>;
+}
+
+export function start(binary: string, dataDir: string, addr = '127.0.0.1:0'): Promise<Server> {
+  const child: ChildProcess = spawn(binary, ['serve'], {
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      NIMBUS_POSTGRES_BIN: process.env['NIMBUS_POSTGRES_BIN'] ?? '',
+      NIMBUS_ADDR: addr,
+      NIMBUS_ADMIN_ADDR: 'off',
+      NIMBUS_DATA_DIR: dataDir,
+      NIMBUS_BCRYPT_COST: '4',
+    },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await ended;
+  };
+  return new Promise((resolve, reject) => {
+    let log = '';
+    child.once('exit', (code) => reject(new Error(`nimbus ended with ${code}:\n${log}`)));
+    child.stderr!.on('data', (bytes: Buffer) => {
+      log += bytes.toString();
+      const ready = /msg=ready url=(\S+)/.exec(log);
+      if (ready) resolve({ url: ready[1]!, stop });
+    });
+  });
+}

@@ -1,0 +1,35 @@
+// Fails when a page got heavy: what the first visit loads, and what each route adds, in kB of gzipped JavaScript.
+import { readdirSync, readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+
+const firstLoad = 220;
+const perRoute = 40;
+
+const assets = new URL('../dist/assets/', import.meta.url);
+const html = readFileSync(new URL('../dist/index.html', import.meta.url), 'utf8');
+const files = new Map(
+  readdirSync(assets)
+    .filter((name) => name.endsWith('.js'))
+    .map((name) => {
+      const text = readFileSync(new URL(name, assets));
+      return [name, { kB: gzipSync(text, { level: 9 }).length / 1000, needs: [...text.toString().matchAll(/(?:from|import)\s*"\.\/([^"]+\.js)"/g)].map((m) => m[1]) }];
+    }),
+);
+/** A file, and everything that it cannot run without. */
+const whole = (name, seen = new Set()) => {
+  if (!seen.has(name)) {
+    seen.add(name);
+    for (const needed of files.get(name).needs) whole(needed, seen);
+  }
+  return seen;
+};
+const sum = (names) => [...names].reduce((total, name) => total + files.get(name).kB, 0);
+
+const first = new Set([...files.keys()].filter((name) => html.includes(name)).flatMap((name) => [...whole(name)]));
+const routes = [...files.keys()].filter((name) => name.includes('Page')).map((name) => ({ name, kB: sum([...whole(name)].filter((f) => !first.has(f))) }));
+const largest = routes.reduce((a, b) => (b.kB > a.kB ? b : a));
+console.log(`first load ${sum(first).toFixed(1)} kB of ${firstLoad}; largest of ${routes.length} routes ${largest.name} ${largest.kB.toFixed(1)} kB of ${perRoute}`);
+if (sum(first) > firstLoad || largest.kB > perRoute) {
+  console.error('The dashboard got too heavy. Load what few people need when they need it, or take less.');
+  process.exit(1);
+}

@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest';
+import { addDays, ago, change, duration, isoDay, startOfDay } from './format';
+import { csv } from './lib/download';
+import { daysOf } from './routes/people/sessions';
+
+it('begins a day where it begins in the zone, on the days of a clock change too', () => {
+  expect(startOfDay('2026-10-25', 'Europe/Berlin').toISOString()).toBe('2026-10-24T22:00:00.000Z');
+  expect(startOfDay('2026-10-26', 'Europe/Berlin').toISOString()).toBe('2026-10-25T23:00:00.000Z');
+  expect(startOfDay('2026-03-30', 'Europe/Berlin').toISOString()).toBe('2026-03-29T22:00:00.000Z');
+  expect(startOfDay('2026-01-15', 'Asia/Kathmandu').toISOString()).toBe('2026-01-14T18:15:00.000Z');
+  expect(isoDay('2026-01-14T18:15:00Z', 'Asia/Kathmandu')).toBe('2026-01-15');
+  expect(addDays('2026-02-28', 1)).toBe('2026-03-01');
+});
+it('says how long ago, how long, and by how much', () => {
+  const now = Date.parse('2026-01-02T00:00:00Z');
+  expect(ago('2026-01-01T23:57:00Z', now)).toMatch(/3 minutes ago/);
+  expect([5_000, 240_000, 4_800_000].map(duration)).toEqual(['< 1 min', '4 min', '1 h 20 min']);
+  expect([change(15, 10), change(1, 0), change(null, 3)]).toEqual([0.5, undefined, undefined]);
+});
+it('writes CSV that no spreadsheet takes for a formula', () => {
+  expect(csv([['a,b', 'say "x"', '=1+1', -5, null]])).toBe('"a,b","say ""x""",\'=1+1,-5,\r\n');
+});
+it('ends a visit after half an hour in which nothing happens', () => {
+  const at = (ts: string) => ({ id: ts, project_id: '', name: 'x', ts, received_at: ts, props: {} });
+  const days = daysOf(['2026-01-02T10:40:00Z', '2026-01-02T10:00:00Z', '2026-01-02T09:45:00Z', '2026-01-01T23:59:00Z'].map(at), (ts) => isoDay(ts, 'UTC'));
+  expect(days.map((d) => [d.day, d.visits.map((v) => [v.events.length, v.ms / 60_000])])).toEqual([['2026-01-02', [[1, 0], [2, 15]]], ['2026-01-01', [[1, 0]]]]);
+});

@@ -1,0 +1,96 @@
+/** Numbers and times, as people read them. The language is the browser's, the zone always the one that was chosen. */
+import type { Bucket } from '@nimbus-analytics/sdk';
+
+const cache = new Map<string, Intl.NumberFormat | Intl.DateTimeFormat | Intl.RelativeTimeFormat>();
+function cached<T extends Intl.NumberFormat | Intl.DateTimeFormat | Intl.RelativeTimeFormat>(key: string, make: () => T): T {
+  let found = cache.get(key);
+  if (!found) cache.set(key, (found = make()));
+  return found as T;
+}
+
+/** 1,234,567 and 12.35; enough digits to tell small numbers apart. */
+export function number(value: number | null | undefined): string {
+  if (value === null || value === undefined) return '–';
+  const digits = Number.isInteger(value) ? 0 : Math.abs(value) < 1 ? 3 : 2;
+  return cached(`n${digits}`, () => new Intl.NumberFormat(undefined, { maximumFractionDigits: digits })).format(value);
+}
+
+/** 1.2M: where there is room for little. */
+export const compact = (value: number) =>
+  cached('compact', () => new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 })).format(value);
+
+export const percent = (share: number) => cached('percent', () => new Intl.NumberFormat(undefined, { style: 'percent', maximumFractionDigits: 1 })).format(share);
+
+/** +12.5 %, against what was before; undefined where that is not a number. */
+export function change(now: number | null | undefined, before: number | null | undefined): number | undefined {
+  if (now === null || now === undefined || !before) return undefined;
+  return (now - before) / Math.abs(before);
+}
+
+function time(zone: string, name: string, options: Intl.DateTimeFormatOptions) {
+  return cached(`${zone} ${name}`, () => new Intl.DateTimeFormat(undefined, { ...options, timeZone: zone }));
+}
+
+export const clock = (iso: string, zone: string) => time(zone, 'clock', { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(iso));
+export const day = (iso: string, zone: string) => time(zone, 'day', { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }).format(new Date(iso));
+export const date = (iso: string, zone: string) => time(zone, 'date', { day: 'numeric', month: 'short', year: 'numeric' }).format(new Date(iso));
+export const dateTime = (iso: string, zone: string) =>
+  time(zone, 'dateTime', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(iso));
+
+/** The day as YYYY-MM-DD, for sorting and for date fields. */
+export const isoDay = (iso: string | number | Date, zone: string) =>
+  cached(`${zone} iso`, () => new Intl.DateTimeFormat('en-CA', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit' })).format(new Date(iso));
+
+/** A bucket's start: short on an axis, long where it is read. */
+export function bucketLabel(bucket: Bucket, zone: string, long = false): (iso: string) => string {
+  const intraday = ['1m', '5m', '15m', '1h'].includes(bucket);
+  const options: Intl.DateTimeFormatOptions =
+    bucket === '1mo'
+      ? { month: long ? 'long' : 'short', year: 'numeric' }
+      : long
+        ? { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', ...(intraday && { hour: '2-digit', minute: '2-digit' }) }
+        : intraday
+          ? { hour: '2-digit', minute: '2-digit' }
+          : { day: 'numeric', month: 'short' };
+  const format = time(zone, `bucket ${bucket} ${long}`, options);
+  return (iso) => format.format(new Date(iso));
+}
+
+/** “3 minutes ago”. */
+export function ago(iso: string, now = Date.now()): string {
+  const seconds = (Date.parse(iso) - now) / 1000;
+  const format = cached('ago', () => new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' }));
+  const units: [Intl.RelativeTimeFormatUnit, number][] = [['day', 86_400], ['hour', 3600], ['minute', 60]];
+  for (const [unit, length] of units) if (Math.abs(seconds) >= length) return format.format(Math.round(seconds / length), unit);
+  return format.format(Math.round(seconds), 'second');
+}
+
+/** “4 min”, “1 h 20 min”: how long a session took. */
+export function duration(ms: number): string {
+  const minutes = Math.round(ms / 60_000);
+  if (minutes < 1) return '< 1 min';
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** The instant at which a day begins in a zone. */
+export function startOfDay(isoDate: string, zone: string): Date {
+  const wanted = Date.parse(`${isoDate}T00:00:00Z`);
+  let at = wanted;
+  // The offset depends on the instant that is looked for: two steps reach it on the days of a clock change too.
+  for (let step = 0; step < 2; step++) at = wanted - offset(at, zone);
+  return new Date(at);
+}
+
+function offset(at: number, zone: string): number {
+  const parts = Object.fromEntries(
+    cached(`${zone} parts`, () => new Intl.DateTimeFormat('en-CA', { timeZone: zone, hourCycle: 'h23', year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' }))
+      .formatToParts(at)
+      .map((p) => [p.type, p.value]),
+  );
+  return Date.parse(`${parts['year']}-${parts['month']}-${parts['day']}T${parts['hour']}:${parts['minute']}:${parts['second']}Z`) - Math.floor(at / 1000) * 1000;
+}
+
+/** The day after, or some days before. */
+export function addDays(isoDate: string, days: number): string {
+  return new Date(Date.parse(`${isoDate}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
+}

@@ -1,0 +1,35 @@
+/** The pages of a project, once: the sidebar, the command palette and the shortcuts are made of this list. */
+import { IconChartLine, IconCode, IconLayoutDashboard, IconList, IconSettings, IconUsers, type Icon } from '@tabler/icons-react';
+import { m } from './messages';
+
+export interface NavItem {
+  to: '/projects/$projectId' | '/projects/$projectId/explore' | '/projects/$projectId/events' | '/projects/$projectId/people' | '/projects/$projectId/install' | '/projects/$projectId/settings';
+  label: string;
+  icon: Icon;
+  /** Typed after g. */
+  key: string;
+}
+
+export const nav: { label: string; items: NavItem[] }[] = [
+  {
+    label: m.nav.analyse,
+    items: [
+      { to: '/projects/$projectId', label: m.nav.overview, icon: IconLayoutDashboard, key: 'o' },
+      { to: '/projects/$projectId/explore', label: m.nav.explore, icon: IconChartLine, key: 'x' },
+    ],
+  },
+  {
+    label: m.nav.data,
+    items: [
+      { to: '/projects/$projectId/events', label: m.nav.events, icon: IconList, key: 'e' },
+      { to: '/projects/$projectId/people', label: m.nav.people, icon: IconUsers, key: 'p' },
+    ],
+  },
+  {
+    label: m.nav.manage,
+    items: [
+      { to: '/projects/$projectId/install', label: m.nav.install, icon: IconCode, key: 'i' },
+      { to: '/projects/$projectId/settings', label: m.nav.settings, icon: IconSettings, key: 's' },
+    ],
+  },
+];

@@ -1,0 +1,41 @@
+/** What this browser remembers of its user. */
+import { useSyncExternalStore } from 'react';
+
+export type Theme = 'light' | 'dark' | 'system';
+const watchers = new Set<() => void>();
+
+function pref<T extends string>(key: string, read: (stored: string | null) => T) {
+  const get = () => read(localStorage.getItem(key));
+  const set = (value: T) => {
+    localStorage.setItem(key, value);
+    watchers.forEach((w) => w());
+  };
+  const use = () =>
+    useSyncExternalStore((w) => {
+      watchers.add(w);
+      return () => void watchers.delete(w);
+    }, get);
+  return { get, set, use };
+}
+
+export const zones = [...new Set([...Intl.supportedValuesOf('timeZone'), 'UTC'])];
+
+export function isZone(zone: unknown): zone is string {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone as string });
+    return typeof zone === 'string' && zone !== '';
+  } catch {
+    return false;
+  }
+}
+
+/** The zone that times are shown in and days begin in. */
+export const zonePref = pref('nimbus.zone', (stored) => (isZone(stored) ? stored : Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC'));
+export const themePref = pref<Theme>('nimbus.theme', (stored) => (stored === 'light' || stored === 'dark' ? stored : 'system'));
+export const lastProject = pref('nimbus.project', (stored) => stored ?? '');
+
+export function applyTheme(theme: Theme) {
+  themePref.set(theme);
+  if (theme === 'system') delete document.documentElement.dataset['theme'];
+  else document.documentElement.dataset['theme'] = theme;
+}

@@ -1,0 +1,69 @@
+/** The routes. Each page is a file of its own, loaded when it is opened; its state is in the address, checked here. */
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type SearchSchemaInput } from '@tanstack/react-router';
+import { listProjectsOptions } from '@nimbus-analytics/sdk/react-query';
+import { queryClient, session } from './api';
+import { lastProject } from './prefs';
+import { parseEvents } from './routes/events/search';
+import { parseExplore, type ExploreState } from './routes/explore/search';
+import { NotFound, PageFailure } from './shell/pages';
+import { Shell } from './shell/Shell';
+import { parsePreset } from './routes/explore/range';
+
+const root = createRootRoute({ component: Outlet, notFoundComponent: () => <main className="main"><NotFound /></main> });
+
+/** Where to go after logging in: a path of ours, and never another site. */
+const parseNext = (s: Record<string, unknown>): { next?: string } => (typeof s['next'] === 'string' && /^\/(?![/\\])/.test(s['next']) ? { next: s['next'] } : {});
+
+const login = createRoute({ getParentRoute: () => root, path: '/login', validateSearch: parseNext, component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'LoginPage') });
+const register = createRoute({ getParentRoute: () => root, path: '/register', validateSearch: parseNext, component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'RegisterPage') });
+
+const app = createRoute({
+  getParentRoute: () => root,
+  id: 'app',
+  component: Shell,
+  errorComponent: PageFailure,
+  beforeLoad: async ({ location }) => {
+    if (!(await session.resume())) throw redirect({ to: '/login', search: location.href === '/' ? {} : { next: location.href } });
+  },
+  loader: () => queryClient.ensureQueryData(listProjectsOptions({ query: { limit: 200 } })),
+});
+const home = createRoute({
+  getParentRoute: () => app,
+  path: '/',
+  loader: async () => {
+    const { items } = await queryClient.ensureQueryData(listProjectsOptions({ query: { limit: 200 } }));
+    const last = items.find((p) => p.id === lastProject.get()) ?? items[0];
+    if (!last) throw redirect({ to: '/projects/new', replace: true });
+    throw redirect({ to: '/projects/$projectId', params: { projectId: last.id }, replace: true });
+  },
+});
+const projects = createRoute({ getParentRoute: () => app, path: '/projects', component: lazyRouteComponent(() => import('./routes/projects/ProjectsPage'), 'ProjectsPage') });
+const newProject = createRoute({ getParentRoute: () => app, path: '/projects/new', component: lazyRouteComponent(() => import('./routes/projects/ProjectsPage'), 'NewProjectPage') });
+const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./routes/account/AccountPage'), 'AccountPage') });
+
+const project = createRoute({ getParentRoute: () => app, path: '/projects/$projectId', component: Outlet });
+const overview = createRoute({ getParentRoute: () => project, path: '/', validateSearch: parsePreset, component: lazyRouteComponent(() => import('./routes/overview/OverviewPage'), 'OverviewPage') });
+const explore = createRoute({ getParentRoute: () => project, path: '/explore', validateSearch: (s: Partial<ExploreState> & SearchSchemaInput) => parseExplore(s as Record<string, unknown>), component: lazyRouteComponent(() => import('./routes/explore/ExplorePage'), 'ExplorePage') });
+const events = createRoute({ getParentRoute: () => project, path: '/events', validateSearch: parseEvents, component: lazyRouteComponent(() => import('./routes/events/EventsPage'), 'EventsPage') });
+const people = createRoute({ getParentRoute: () => project, path: '/people', component: lazyRouteComponent(() => import('./routes/people/PeoplePage'), 'PeoplePage') });
+const person = createRoute({ getParentRoute: () => project, path: '/people/$userId', component: lazyRouteComponent(() => import('./routes/people/PersonPage'), 'PersonPage') });
+const install = createRoute({ getParentRoute: () => project, path: '/install', component: lazyRouteComponent(() => import('./routes/install/InstallPage'), 'InstallPage') });
+const settings = createRoute({ getParentRoute: () => project, path: '/settings', component: lazyRouteComponent(() => import('./routes/settings/SettingsPage'), 'SettingsPage') });
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    login,
+    register,
+    app.addChildren([home, projects, newProject, account, project.addChildren([overview, explore, events, people, person, install, settings])]),
+  ]),
+  defaultPreload: 'intent',
+  notFoundMode: 'root',
+  defaultErrorComponent: PageFailure,
+  scrollRestoration: true,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,63 @@
+import { NimbusError } from '@nimbus-analytics/sdk';
+import { useMutation } from '@tanstack/react-query';
+import { Link, useRouter, useSearch } from '@tanstack/react-router';
+import { IconInfoCircle } from '@tabler/icons-react';
+import { session } from '../../api';
+import { useTitle } from '../../hooks';
+import { m } from '../../messages';
+import { Brand } from '../../shell/Shell';
+import { Button, Failure, Notice, TextField } from '../../ui';
+
+export const LoginPage = () => <AuthPage kind="login" />;
+export const RegisterPage = () => <AuthPage kind="register" />;
+
+function AuthPage({ kind }: { kind: 'login' | 'register' }) {
+  const { next } = useSearch({ strict: false }) as { next?: string };
+  const router = useRouter();
+  const isLogin = kind === 'login';
+  useTitle(isLogin ? m.auth.login : m.auth.register);
+  const submit = useMutation({
+    mutationFn: (body: { email: string; password: string }) => session[kind](body),
+    onSuccess: () => router.history.push(next ?? '/'),
+  });
+  const fields = submit.error instanceof NimbusError ? submit.error.byField() : {};
+  const elsewhere = submit.error && Object.keys(fields).length === 0;
+
+  return (
+    <main className="auth">
+      <div className="card">
+        <Brand />
+        <form
+          className="panel stack"
+          onSubmit={(e) => {
+            e.preventDefault();
+            const form = new FormData(e.currentTarget);
+            submit.mutate({ email: form.get('email') as string, password: form.get('password') as string });
+          }}
+        >
+          <div>
+            <h1>{isLogin ? m.auth.loginTitle : m.auth.registerTitle}</h1>
+            <p className="muted">{m.auth.lead}</p>
+          </div>
+          {isLogin && next && !submit.error && <Notice icon={IconInfoCircle}>{m.auth.ended}</Notice>}
+          {elsewhere && <Failure error={submit.error} />}
+          <TextField label={m.auth.email} name="email" type="email" autoComplete="username" required autoFocus error={fields['email']} />
+          <TextField
+            label={m.auth.password}
+            name="password"
+            type="password"
+            required
+            autoComplete={isLogin ? 'current-password' : 'new-password'}
+            hint={isLogin ? undefined : m.auth.passwordHint}
+            error={fields['password']}
+          />
+          <Button kind="primary" type="submit" busy={submit.isPending}>{isLogin ? m.auth.login : m.auth.register}</Button>
+          <p className="muted small" style={{ textAlign: 'center' }}>
+            {isLogin ? m.auth.noAccount : m.auth.haveAccount}{' '}
+            <Link to={isLogin ? '/register' : '/login'} search={next ? { next } : {}}>{isLogin ? m.auth.register : m.auth.login}</Link>
+          </p>
+        </form>
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,259 @@
+import type { MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
+import { runMetricsQueryOptions } from '@nimbus-analytics/sdk/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { IconChartArea, IconChartBar, IconChartLine, IconCode, IconDownload, IconNumbers, IconPhoto, IconRefresh, IconSearchOff, IconTable, IconX, type Icon } from '@tabler/icons-react';
+import { useMemo, useRef, useState } from 'react';
+import { TimeChart, type Series } from '../../charts/TimeChart';
+import { bucketLabel } from '../../format';
+import { useEventNames, useProject, usePropNames, useTitle } from '../../hooks';
+import { csv, download, png } from '../../lib/download';
+import { m } from '../../messages';
+import { zones } from '../../prefs';
+import { Button, Code, CommitField, CopyButton, Dialog, Empty, Failure, Segments, SelectField, Skeleton } from '../../ui';
+import { asCurl, asGo, asTypeScript } from './code';
+import { FilterEditor } from './FilterEditor';
+import { measureLabel, needsProp, questionOf, rowsOf, seriesOf } from './question';
+import { autoBucket, buckets, fits, windowBefore } from './range';
+import { RangePicker } from './RangePicker';
+import { BigNumber, BucketTable, SeriesTable } from './results';
+import { charts, measures, type Chart, type ExploreState } from './search';
+import './explore.css';
+
+const chartIcons: Record<Chart, Icon> = { line: IconChartLine, area: IconChartArea, bar: IconChartBar, table: IconTable, number: IconNumbers };
+
+export function ExplorePage() {
+  useTitle(m.explore.title);
+  const state = useSearch({ from: '/app/projects/$projectId/explore' });
+  const navigate = useNavigate({ from: '/projects/$projectId/explore' });
+  const set = (change: Partial<ExploreState>) => void navigate({ search: (s) => ({ ...s, ...change }) });
+  const project = useProject()!;
+  const question = useMemo(() => questionOf(state, project.id), [state, project.id]);
+  const [code, setCode] = useState(false);
+  return (
+    <>
+      <header className="page-head">
+        <h1>{m.explore.title}</h1>
+        <div className="row wrap end">
+          <RangePicker range={state} zone={state.tz} onChange={(r) => set({ range: undefined, from: undefined, to: undefined, bucket: undefined, ...r })} />
+          <CopyButton className="" text={location.href} label={m.explore.share} />
+          <Button onClick={() => setCode(true)} disabled={!question}><IconCode size={16} aria-hidden />{m.explore.code}</Button>
+        </div>
+      </header>
+      <div className="explore">
+        <Builder state={state} set={set} />
+        {question ? <Answer state={state} set={set} question={question} /> : <section className="panel"><Empty icon={IconNumbers} title={m.explore.propNeeded}><p>{m.explore.needProp}</p></Empty></section>}
+      </div>
+      {code && question && <CodeDialog question={question} onClose={() => setCode(false)} />}
+    </>
+  );
+}
+
+type Set = (change: Partial<ExploreState>) => void;
+
+function Builder({ state, set }: { state: ExploreState; set: Set }) {
+  const names = useEventNames();
+  const props = usePropNames();
+  const [askProp, setAskProp] = useState(false);
+  const byProp = state.by?.startsWith('prop:') ? state.by.slice('prop:'.length) : undefined;
+  const chosen = state.names ?? [];
+  const measure = state.measure ?? 'count';
+  return (
+    <section className="panel builder" aria-label={m.explore.query}>
+      <div className="field">
+        <CommitField
+          label={m.explore.events}
+          placeholder={chosen.length > 0 ? m.explore.addEvent : m.explore.allEvents}
+          value=""
+          suggestions={names.filter((n) => !chosen.includes(n))}
+          onCommit={(name) => name && set({ names: [...new Set([...chosen, name])] })}
+        />
+        {chosen.length > 0 && (
+          <div className="chips">
+            {chosen.map((name) => (
+              <button key={name} type="button" className="chip" aria-label={m.explore.remove(name)} onClick={() => set({ names: chosen.length > 1 ? chosen.filter((n) => n !== name) : undefined })}>
+                <span className="truncate">{name}</span>
+                <IconX size={14} aria-hidden />
+              </button>
+            ))}
+          </div>
+        )}
+      </div>
+      <SelectField label={m.explore.measure} value={measure} onChange={(e) => set({ measure: e.target.value as ExploreState['measure'] })}>
+        {measures.map((x) => (
+          <option key={x} value={x}>{m.explore.measures[x]}</option>
+        ))}
+      </SelectField>
+      {needsProp(measure) && (
+        <CommitField label={m.explore.prop} placeholder={m.explore.propPlaceholder} value={state.prop ?? ''} suggestions={props.numeric} error={state.prop ? undefined : m.explore.propNeeded} onCommit={(prop) => set({ prop: prop || undefined })} />
+      )}
+      <div className={state.by ? 'pair' : ''}>
+        <SelectField
+          label={m.explore.by}
+          value={askProp ? 'ask' : (state.by ?? '')}
+          onChange={(e) => {
+            setAskProp(e.target.value === 'ask');
+            if (e.target.value !== 'ask') set({ by: e.target.value || undefined });
+          }}
+        >
+          <option value="">{m.explore.byNone}</option>
+          <option value="name">{m.explore.byName}</option>
+          {[...new Set([...props.all, ...(byProp ? [byProp] : [])])].map((name) => (
+            <option key={name} value={`prop:${name}`}>{m.explore.byProp(name)}</option>
+          ))}
+          <option value="ask">{m.explore.byOther}</option>
+        </SelectField>
+        {state.by && (
+          <SelectField label={m.explore.top} value={state.top ?? 10} onChange={(e) => set({ top: Number(e.target.value) })}>
+            {[3, 5, 10, 20, 50].map((n) => (
+              <option key={n} value={n}>{n}</option>
+            ))}
+          </SelectField>
+        )}
+      </div>
+      {askProp && (
+        <CommitField
+          label={m.explore.byPropLabel}
+          value=""
+          autoFocus
+          onCommit={(name) => {
+            setAskProp(false);
+            if (name) set({ by: `prop:${name}` });
+          }}
+        />
+      )}
+      <div className="field">
+        <span className="label">{m.explore.filter}</span>
+        <FilterEditor filter={state.filter} onChange={(filter) => set({ filter })} />
+      </div>
+      <SelectField label={m.explore.bucket} value={state.bucket ?? ''} onChange={(e) => set({ bucket: (e.target.value || undefined) as ExploreState['bucket'] })}>
+        <option value="">{m.explore.bucketAuto(m.explore.buckets[autoBucket(state)])}</option>
+        {buckets.filter((b) => fits(state, b)).map((b) => (
+          <option key={b} value={b}>{m.explore.buckets[b]}</option>
+        ))}
+      </SelectField>
+      <SelectField label={m.explore.zone} value={state.tz} onChange={(e) => set({ tz: e.target.value })}>
+        {[...new Set([state.tz, ...zones])].map((z) => (
+          <option key={z}>{z}</option>
+        ))}
+      </SelectField>
+      <label className="check"><input type="checkbox" checked={state.compare ?? false} onChange={(e) => set({ compare: e.target.checked || undefined })} />{m.explore.compare}</label>
+    </section>
+  );
+}
+
+function Answer({ state, set, question }: { state: ExploreState; set: Set; question: MetricsQuery }) {
+  const card = useRef<HTMLElement>(null);
+  const names = useEventNames();
+  const now = useQuery({ ...runMetricsQueryOptions({ body: question }), placeholderData: keepPreviousData });
+  const { limit: _, ...whole } = question;
+  const before = useQuery({
+    ...runMetricsQueryOptions({ body: { ...whole, ...(now.data && windowBefore(now.data)) } }),
+    enabled: state.compare === true && now.data !== undefined && !now.isPlaceholderData,
+    placeholderData: keepPreviousData,
+  });
+  const failed = now.error ?? (state.compare ? before.error : null);
+  const previous = state.compare ? before.data : undefined;
+  const series = useMemo(() => (now.data ? seriesOf(state, now.data, previous) : []), [state, now.data, previous]);
+  const chart = state.chart ?? 'line';
+  const empty = now.data !== undefined && series.every((s) => s.values.every((v) => !v));
+
+  return (
+    <section ref={card} className="panel answer" aria-label={m.explore.chart} aria-busy={now.isFetching}>
+      <header>
+        <h2 className="truncate">{measureLabel(state)}</h2>
+        {now.isFetching && <span className="spinner" role="status" aria-label={m.loading} />}
+        <div className="row wrap end">
+          <Segments label={m.explore.chart} value={chart} onChange={(c) => set({ chart: c })} options={charts.map((c) => ({ value: c, title: m.explore.charts[c], label: <ChartIcon chart={c} /> }))} />
+          {now.data && <Exports result={now.data} series={series} svg={() => card.current?.querySelector('.plot svg') ?? null} />}
+          <Button kind="quiet" className="icon hide-narrow" aria-label={m.events.refresh} title={m.events.refresh} onClick={() => void now.refetch()}><IconRefresh size={17} aria-hidden /></Button>
+        </div>
+      </header>
+      <div className="body stack">
+        {failed ? (
+          <Failure error={failed} retry={() => void (now.error ? now : before).refetch()} />
+        ) : !now.data ? (
+          <div className="stack"><Skeleton height={44} width={180} /><Skeleton height={300} /></div>
+        ) : (
+          <div className={now.isPlaceholderData ? 'stale stack' : 'stack'}>
+            <BigNumber result={now.data} before={previous} large={chart === 'number'} />
+            {empty ? (
+              <Empty icon={IconSearchOff} title={m.explore.emptyTitle}>
+                <p>{m.explore.emptyText}</p>
+                <div className="row wrap">
+                  <Button onClick={() => set({ names: undefined, filter: undefined, by: undefined, range: '90d', from: undefined, to: undefined, bucket: undefined })}>{m.explore.reset}</Button>
+                  {names.length === 0 && <Link className="button primary" to="/projects/$projectId/install" params={{ projectId: question.project_id }}>{m.overview.emptyAction}</Link>}
+                </div>
+              </Empty>
+            ) : (
+              <>
+                {(chart === 'line' || chart === 'area' || chart === 'bar') && <Drawing result={now.data} series={series} kind={chart} state={state} set={set} />}
+                {chart === 'table' ? <BucketTable result={now.data} series={series} /> : <SeriesTable series={series} result={now.data} />}
+              </>
+            )}
+            <p className="small muted">
+              {m.explore.meta(now.data.meta.took_ms.toFixed(1), now.data.meta.source)} · {now.data.tz}
+              {now.data.meta.incomplete_from && chart !== 'number' && chart !== 'table' && ` · ${m.explore.unfinished}`}
+            </p>
+          </div>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function ChartIcon({ chart }: { chart: Chart }) {
+  const Glyph = chartIcons[chart];
+  return <Glyph size={17} aria-hidden />;
+}
+
+function Drawing({ result, series, kind, state, set }: { result: MetricsResult; series: Series[]; kind: 'line' | 'area' | 'bar'; state: ExploreState; set: Set }) {
+  const times = useMemo(() => result.series.map((p) => p.ts), [result]);
+  return (
+    <TimeChart
+      label={measureLabel(state)}
+      buckets={times}
+      series={series}
+      kind={kind}
+      height={320}
+      formatBucket={bucketLabel(result.bucket, result.tz)}
+      formatBucketLong={bucketLabel(result.bucket, result.tz, true)}
+      incompleteFrom={result.meta.incomplete_from}
+      onZoom={(from, to) => set({ range: undefined, bucket: undefined, from: new Date(times[from]!).toISOString(), to: new Date(times[to + 1] ?? result.to).toISOString() })}
+    />
+  );
+}
+
+function Exports({ result, series, svg }: { result: MetricsResult; series: Series[]; svg: () => SVGSVGElement | null }) {
+  const name = `nimbus-${result.metric}`;
+  return (
+    <>
+      <Button className="tiny" onClick={() => download(`${name}.csv`, new Blob([csv(rowsOf(result, series))], { type: 'text/csv' }))}><IconDownload size={15} aria-hidden />{m.explore.csv}</Button>
+      <Button
+        className="tiny hide-narrow"
+        onClick={() => {
+          const drawing = svg();
+          if (drawing) void png(drawing).then((image) => download(`${name}.png`, image));
+        }}
+      >
+        <IconPhoto size={15} aria-hidden />{m.explore.png}
+      </Button>
+    </>
+  );
+}
+
+const languages = { curl: asCurl, TypeScript: asTypeScript, Go: asGo };
+
+function CodeDialog({ question, onClose }: { question: MetricsQuery; onClose: () => void }) {
+  const [language, setLanguage] = useState<keyof typeof languages>('curl');
+  return (
+    <Dialog title={m.explore.codeTitle} onClose={onClose} variant="wide">
+      <div className="stack">
+        <p className="muted">{m.explore.codeText}</p>
+        <div><Segments label={m.explore.code} value={language} onChange={setLanguage} options={(Object.keys(languages) as (keyof typeof languages)[]).map((l) => ({ value: l, label: l }))} /></div>
+        <Code text={languages[language](question, location.origin)} />
+      </div>
+    </Dialog>
+  );
+}
+

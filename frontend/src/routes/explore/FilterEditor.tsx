@@ -1,0 +1,130 @@
+import type { MetricsFilter } from '@nimbus-analytics/sdk';
+import { IconPlus, IconX } from '@tabler/icons-react';
+import { useId, useState } from 'react';
+import { usePropNames } from '../../hooks';
+import { m } from '../../messages';
+import { Button, IconButton } from '../../ui';
+import { asGroup, condition, isNumeric, operators, replaced, valueText, without, type Condition, type Group, type Operator } from './filter';
+
+type Change<T> = (next: T | undefined) => void;
+
+/** Edits a tree of conditions. What it hands on is always one that the server takes; half a condition stays here. */
+export function FilterEditor({ filter, onChange }: { filter: MetricsFilter | undefined; onChange: Change<MetricsFilter> }) {
+  const props = usePropNames();
+  const list = useId();
+  return (
+    <div role="group" aria-label={m.explore.filter} className="filter">
+      <GroupEditor group={asGroup(filter)} onChange={onChange} list={list} depth={1} />
+      <datalist id={list}>
+        {props.all.map((name) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
+    </div>
+  );
+}
+
+function GroupEditor({ group, onChange, list, depth }: { group: Group | undefined; onChange: Change<Group>; list: string; depth: number }) {
+  const [adding, setAdding] = useState(false);
+  const add = (child: MetricsFilter) => onChange(group ? { ...group, filters: [...group.filters, child] } : { op: 'and', filters: [child] });
+  return (
+    <div className={`filter-group ${depth > 1 ? 'nested' : ''}`}>
+      {group && (group.filters.length > 1 || depth > 1) && (
+        <div className="row">
+          <span className="muted small">{m.explore.match}</span>
+          <select className="input short" aria-label={m.explore.match} value={group.op} onChange={(e) => onChange({ ...group, op: e.target.value as Group['op'] })}>
+            <option value="and">{m.explore.all}</option>
+            <option value="or">{m.explore.any}</option>
+          </select>
+          {depth > 1 && <IconButton className="tiny end" label={m.explore.remove(m.explore.group)} icon={IconX} onClick={() => onChange(undefined)} />}
+        </div>
+      )}
+      {group?.filters.map((child, i) => (
+        // A child has no identity but its place and what it says.
+        <NodeEditor key={`${i} ${JSON.stringify(child)}`} node={child} list={list} depth={depth} onChange={(next) => onChange(next ? replaced(group, i, next) : without(group, i))} />
+      ))}
+      {adding && (
+        <ConditionEditor
+          list={list}
+          onChange={(next) => {
+            setAdding(false);
+            if (next) add(next);
+          }}
+        />
+      )}
+      <div className="row wrap">
+        <Button kind="quiet" className="tiny" onClick={() => setAdding(true)} disabled={adding}><IconPlus size={15} aria-hidden />{m.explore.addCondition}</Button>
+        {group && depth < 4 && isCondition(group.filters.at(-1)!) && (
+          <Button kind="quiet" className="tiny" onClick={() => onChange(replaced(group, group.filters.length - 1, { op: 'or', filters: [group.filters.at(-1)!] }))}><IconPlus size={15} aria-hidden />{m.explore.addGroup}</Button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+const isCondition = (f: MetricsFilter) => f.op !== 'and' && f.op !== 'or' && f.op !== 'not';
+
+function NodeEditor({ node, onChange, list, depth, negated = false }: { node: MetricsFilter; onChange: Change<MetricsFilter>; list: string; depth: number; negated?: boolean }) {
+  if (node.op === 'not') {
+    return (
+      <div className="filter-not">
+        <button type="button" className="badge" aria-pressed="true" title={m.explore.negate} onClick={() => onChange(node.filter)}>{m.explore.not}</button>
+        <div className="grow"><NodeEditor negated node={node.filter} list={list} depth={depth} onChange={(next) => onChange(next && { op: 'not', filter: next })} /></div>
+      </div>
+    );
+  }
+  if (node.op === 'and' || node.op === 'or') return <GroupEditor group={node as Group} onChange={onChange} list={list} depth={depth + 1} />;
+  return <ConditionEditor condition={node as Condition} negated={negated} onChange={onChange} list={list} />;
+}
+
+function ConditionEditor({ condition: given, negated = false, onChange, list }: { condition?: Condition; negated?: boolean; onChange: Change<MetricsFilter>; list: string }) {
+  const [prop, setProp] = useState(given?.prop ?? '');
+  const [op, setOp] = useState<Operator>(given?.op ?? 'eq');
+  const [text, setText] = useState(given ? valueText(given) : '');
+  const next = condition(prop.trim(), op, text);
+  const commit = (c = next) => {
+    if (c && JSON.stringify(c) !== JSON.stringify(given)) onChange(c);
+  };
+  const onKeyDown = (e: React.KeyboardEvent) => e.key === 'Enter' && commit();
+  return (
+    <div
+      className="condition"
+      onBlur={(e) => {
+        if (!e.currentTarget.contains(e.relatedTarget)) commit();
+      }}
+    >
+      <input className="input" aria-label={m.explore.prop} placeholder={m.explore.prop} list={list} autoFocus={!given} autoComplete="off" spellCheck={false} value={prop} onChange={(e) => setProp(e.target.value)} onKeyDown={onKeyDown} />
+      <select
+        className="input"
+        aria-label={m.explore.operator}
+        value={op}
+        onChange={(e) => {
+          const chosen = e.target.value as Operator;
+          setOp(chosen);
+          commit(condition(prop.trim(), chosen, text));
+        }}
+      >
+        {operators.map((o) => (
+          <option key={o} value={o}>{m.explore.ops[o]}</option>
+        ))}
+      </select>
+      {op !== 'exists' && (
+        <input
+          className="input"
+          aria-label={m.explore.value}
+          placeholder={op === 'in' ? m.explore.inHint : m.explore.value}
+          inputMode={isNumeric(op) ? 'decimal' : undefined}
+          aria-invalid={text !== '' && !next && prop !== '' ? true : undefined}
+          autoComplete="off"
+          value={text}
+          onChange={(e) => setText(e.target.value)}
+          onKeyDown={onKeyDown}
+        />
+      )}
+      <span className="row tail">
+        {given && !negated && <Button kind="quiet" className="tiny" title={m.explore.negate} aria-label={m.explore.negate} onClick={() => onChange({ op: 'not', filter: given })}>{m.explore.not}</Button>}
+        <IconButton className="tiny" label={m.explore.remove(m.explore.condition)} icon={IconX} onClick={() => onChange(undefined)} />
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,79 @@
+import type { MetricsResult } from '@nimbus-analytics/sdk';
+import { describe, expect, it } from 'vitest';
+import { condition, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Group } from './filter';
+import { bucketOf, questionOf, seriesOf } from './question';
+import { autoBucket, fits, lengthOf, windowBefore, windowOf } from './range';
+import { parseExplore } from './search';
+
+describe('the address', () => {
+  it('keeps a whole question, and leaves out what it does not understand', () => {
+    const filter = { op: 'and', filters: [{ op: 'gte', prop: 'amount', value: 50 }, { op: 'not', filter: { op: 'in', prop: 'plan', values: ['pro', 1, true] } }] };
+    const s = parseExplore({ names: ['a', 'a', 3, ''], measure: 'p95', prop: 'ms', by: 'prop:country', top: 5, filter, range: '6w', tz: 'Europe/Berlin', compare: true, chart: 'area', bucket: '1w' });
+    expect(s).toEqual({ names: ['a'], measure: 'p95', prop: 'ms', by: 'prop:country', top: 5, filter, range: '6w', tz: 'Europe/Berlin', compare: true, chart: 'area', bucket: '1w' });
+    expect(parseExplore(s as never)).toEqual(s);
+    expect(parseExplore({ names: 'x', measure: 'evil', by: 'country', top: 7, filter: { op: 'eq' }, range: '-1d', from: 'x', tz: 'Mars/Base', chart: 'pie', bucket: '2d' })).toEqual({ range: '30d', tz: expect.any(String) });
+  });
+  it('takes no range that ends before it begins', () => {
+    expect(parseExplore({ from: '2026-02-01T00:00:00Z', to: '2026-01-01T00:00:00Z', tz: 'UTC' }).range).toBe('30d');
+  });
+  it('refuses trees that the server would refuse', () => {
+    const nested = (depth: number): unknown => (depth === 0 ? { op: 'exists', prop: 'a' } : { op: 'not', filter: nested(depth - 1) });
+    expect(parseFilter(nested(7))).toBeDefined();
+    expect(parseFilter(nested(8))).toBeUndefined();
+    expect(parseFilter({ op: 'and', filters: [] })).toBeUndefined();
+    expect(parseFilter({ op: 'gt', prop: 'a', value: '5' })).toBeUndefined();
+  });
+});
+
+describe('a range', () => {
+  it('gets a bucket that makes a readable number of points', () => {
+    expect(['1h', '6h', '24h', '7d', '30d', '90d', '12mo', '5d'].map((range) => autoBucket({ range }))).toEqual(['1m', '15m', '1h', '1d', '1d', '1d', '1mo', '1d']);
+    expect(fits({ range: '90d' }, '1m')).toBe(false);
+    expect(bucketOf({ range: '90d', bucket: '1m', tz: 'UTC' })).toBe('1d');
+    expect(windowOf({ range: '2w' }, '1d')).toEqual({ bucket: '1d', limit: 14 });
+    expect(lengthOf('24h')).toBe(86_400_000);
+  });
+  it('has a period before it of as many buckets, whatever the clocks did', () => {
+    const before = (from: string, bucket: MetricsResult['bucket'], count: number) => windowBefore({ from, bucket, series: Array.from({ length: count }) });
+    // The server moves `from` back to the start of its bucket: noon of the first day is right in summer and in winter.
+    expect(before('2026-11-01T00:00:00+01:00', '1d', 14)).toEqual({ bucket: '1d', from: '2026-10-18T11:00:00.000Z', to: '2026-10-31T23:00:00.000Z' });
+    expect(before('2026-03-01T00:00:00+01:00', '1mo', 3).from).toBe('2025-12-15T00:00:00.000Z');
+  });
+});
+
+describe('a question', () => {
+  it('is not asked before it says what to measure', () => {
+    expect(questionOf({ measure: 'sum', range: '7d', tz: 'UTC' }, 'p')).toBeUndefined();
+    expect(questionOf({ measure: 'sum', prop: 'amount', by: 'prop:plan', range: '7d', tz: 'UTC' }, 'p')).toEqual({ project_id: 'p', bucket: '1d', limit: 7, tz: 'UTC', measure: 'sum', prop: 'amount', breakdown: 'prop', breakdown_prop: 'plan' });
+  });
+  it('puts each group of the period before behind the same group of now', () => {
+    const answer = (values: [string | null, boolean, number][]): MetricsResult => ({
+      metric: 'events.count', bucket: '1d', tz: 'UTC', from: '', to: '', total: 9, series: [{ ts: '', value: 9 }], meta: { exact: true, source: 'rollup', took_ms: 1, definition: '' },
+      groups: values.map(([value, other, total]) => ({ value, other, total, series: [{ ts: '', value: total }] })),
+    });
+    const series = seriesOf({ by: 'name', range: '7d', tz: 'UTC' }, answer([['a', false, 5], [null, false, 3], [null, true, 1]]), answer([[null, false, 2], ['a', false, 4], [null, true, 8]]));
+    expect(series.map((s) => [s.label, s.total, s.previous ?? false, s.color])).toEqual([
+      ['a', 5, false, 0], ['a, before', 4, true, 0], ['Not set', 3, false, 1], ['Not set, before', 2, true, 1], ['Other', 1, false, 'other'],
+    ]);
+  });
+});
+
+describe('the editor of conditions', () => {
+  it('reads what was typed as the value that is meant', () => {
+    expect(['5', '5.0', 'true', 'pro', '"5"', ' x '].map(readScalar)).toEqual([5, 5, true, 'pro', '5', 'x']);
+    expect(['5', 'true', 'pro', 5].map(writeScalar)).toEqual(['"5"', '"true"', 'pro', '5']);
+  });
+  it('makes a condition only of what is whole', () => {
+    expect(condition('plan', 'in', 'pro, team,')).toEqual({ op: 'in', prop: 'plan', values: ['pro', 'team'] });
+    expect(condition('amount', 'gt', 'many')).toBeUndefined();
+    expect(condition('', 'exists', '')).toBeUndefined();
+    expect(condition('plan', 'eq', ' ')).toBeUndefined();
+    expect(valueText(condition('a', 'in', '"1", 2')!)).toBe('"1", 2');
+  });
+  it('takes the group away with its last condition', () => {
+    const group: Group = { op: 'or', filters: [{ op: 'exists', prop: 'a' }, { op: 'exists', prop: 'b' }] };
+    expect(without(group, 0)?.filters).toEqual([{ op: 'exists', prop: 'b' }]);
+    expect(without(without(group, 0)!, 0)).toBeUndefined();
+    expect(replaced(group, 1, { op: 'exists', prop: 'c' }).filters[1]).toEqual({ op: 'exists', prop: 'c' });
+  });
+});

@@ -1,0 +1,87 @@
+/** The tree of conditions: reading it from an address, changing a node of it, and what its comparisons take. */
+import type { MetricsFilter } from '@nimbus-analytics/sdk';
+
+export const operators = ['eq', 'neq', 'in', 'contains', 'gt', 'gte', 'lt', 'lte', 'exists'] as const;
+export type Operator = (typeof operators)[number];
+export type Group = Extract<MetricsFilter, { op: 'and' | 'or' }>;
+export type Condition = Exclude<MetricsFilter, { op: 'and' | 'or' } | { op: 'not' }>;
+type Scalar = string | number | boolean;
+
+const maxDepth = 8;
+const maxNodes = 50;
+const numeric = new Set<Operator>(['gt', 'gte', 'lt', 'lte']);
+
+/** A tree that the server will take, or nothing. */
+export function parseFilter(x: unknown): MetricsFilter | undefined {
+  let nodes = 0;
+  const isScalar = (v: unknown) => typeof v === 'string' || typeof v === 'number' || typeof v === 'boolean';
+  const good = (node: unknown, depth: number): boolean => {
+    if (typeof node !== 'object' || node === null || depth > maxDepth || ++nodes > maxNodes) return false;
+    const n = node as Record<string, unknown>;
+    const isProp = typeof n['prop'] === 'string' && n['prop'] !== '' && n['prop'].length <= 200;
+    switch (n['op']) {
+      case 'and':
+      case 'or':
+        return Array.isArray(n['filters']) && n['filters'].length > 0 && n['filters'].length <= 20 && n['filters'].every((f) => good(f, depth + 1));
+      case 'not':
+        return good(n['filter'], depth + 1);
+      case 'eq':
+      case 'neq':
+        return isProp && isScalar(n['value']);
+      case 'in':
+        return isProp && Array.isArray(n['values']) && n['values'].length > 0 && n['values'].length <= 100 && n['values'].every(isScalar);
+      case 'contains':
+        return isProp && typeof n['value'] === 'string' && n['value'] !== '';
+      case 'gt':
+      case 'gte':
+      case 'lt':
+      case 'lte':
+        return isProp && typeof n['value'] === 'number' && Number.isFinite(n['value']);
+      case 'exists':
+        return isProp;
+      default:
+        return false;
+    }
+  };
+  return good(x, 1) ? (x as MetricsFilter) : undefined;
+}
+
+/** What someone typed, as the value he means: 5 and true are no strings, "5" is one. */
+export function readScalar(text: string): Scalar {
+  const t = text.trim();
+  if (/^".*"$/.test(t)) return t.slice(1, -1);
+  if (t === 'true' || t === 'false') return t === 'true';
+  return t !== '' && Number.isFinite(Number(t)) ? Number(t) : t;
+}
+
+/** The same the other way round. */
+export const writeScalar = (value: unknown): string => (typeof value === 'string' && readScalar(value) !== value ? `"${value}"` : String(value));
+
+export const valueText = (c: Condition): string => (c.op === 'exists' ? '' : c.op === 'in' ? c.values.map(writeScalar).join(', ') : c.op === 'contains' ? c.value : writeScalar(c.value));
+
+/** A condition out of what the editor's fields say; undefined while a field lacks something. */
+export function condition(prop: string, op: Operator, text: string): Condition | undefined {
+  if (prop === '') return undefined;
+  if (op === 'exists') return { op, prop };
+  if (text.trim() === '') return undefined;
+  if (op === 'in') return { op, prop, values: text.split(',').filter((t) => t.trim() !== '').map(readScalar) } as Condition;
+  if (op === 'contains') return { op, prop, value: text };
+  if (numeric.has(op)) {
+    const value = Number(text);
+    return Number.isFinite(value) ? ({ op, prop, value } as Condition) : undefined;
+  }
+  return { op, prop, value: readScalar(text) } as Condition;
+}
+
+export const isNumeric = (op: Operator) => numeric.has(op);
+
+/** A group without the child at a position; undefined when that was the last. */
+export function without(group: Group, index: number): Group | undefined {
+  const filters = group.filters.filter((_, i) => i !== index);
+  return filters.length > 0 ? { ...group, filters } : undefined;
+}
+
+export const replaced = (group: Group, index: number, child: MetricsFilter): Group => ({ ...group, filters: group.filters.map((f, i) => (i === index ? child : f)) });
+
+/** The root as the editor shows it: always a group. */
+export const asGroup = (filter: MetricsFilter | undefined): Group | undefined => (filter === undefined || filter.op === 'and' || filter.op === 'or' ? (filter as Group | undefined) : { op: 'and', filters: [filter] });

@@ -1,0 +1,83 @@
+/** Ranges of time as they stand in an address: relative ones stay relative, so that a shared link goes on meaning it. */
+import type { Bucket } from '@nimbus-analytics/sdk';
+import { m } from '../../messages';
+
+export interface Range {
+  /** Such as 24h, 7d, 12mo; the default when from and to are absent. */
+  range?: string;
+  from?: string;
+  to?: string;
+}
+
+export const presets = ['1h', '24h', '7d', '30d', '90d', '12mo'] as const;
+export const buckets = ['1m', '5m', '15m', '1h', '1d', '1w', '1mo'] as const satisfies readonly Bucket[];
+/** More points than this no chart can show, and no person read. */
+export const maxPoints = 1000;
+
+const minute = 60_000;
+const hour = 60 * minute;
+const day = 24 * hour;
+const unitMs = { h: hour, d: day, w: 7 * day, mo: 30.44 * day };
+export const bucketMs: Record<Bucket, number> = { '1m': minute, '5m': 5 * minute, '15m': 15 * minute, '1h': hour, '1d': day, '1w': 7 * day, '1mo': 30.44 * day };
+
+const shape = /^([1-9]\d{0,3})(h|d|w|mo)$/;
+const isInstant = (x: unknown): x is string => typeof x === 'string' && /^\d{4}-\d\d-\d\dT/.test(x) && !Number.isNaN(Date.parse(x));
+
+export function parseRange(s: Record<string, unknown>, fallback: string): Range {
+  if (isInstant(s['from']) && isInstant(s['to']) && Date.parse(s['from']) < Date.parse(s['to'])) return { from: s['from'], to: s['to'] };
+  return { range: typeof s['range'] === 'string' && shape.test(s['range']) && lengthOf(s['range']) <= 20 * 366 * day ? s['range'] : fallback };
+}
+
+export const parsePreset = (s: Record<string, unknown>): Range => parseRange(s, '7d');
+
+export function lengthOf(range: string): number {
+  const [, count, unit] = shape.exec(range)!;
+  return Number(count) * unitMs[unit as keyof typeof unitMs];
+}
+
+const spanOf = (r: Range) => (r.from && r.to ? Date.parse(r.to) - Date.parse(r.from) : lengthOf(r.range!));
+
+/** How many points a bucket would make of a range. */
+const pointsOf = (r: Range, bucket: Bucket) => Math.max(1, Math.round(spanOf(r) / bucketMs[bucket]));
+
+export const fits = (r: Range, bucket: Bucket) => pointsOf(r, bucket) <= maxPoints && bucketMs[bucket] <= Math.max(spanOf(r), minute);
+
+/** The bucket that shows a range in some 7 to 100 points. */
+export function autoBucket(r: Range): Bucket {
+  const span = spanOf(r);
+  if (span <= hour) return '1m';
+  if (span <= 3 * hour) return '5m';
+  if (span <= 12 * hour) return '15m';
+  if (span <= 3 * day) return '1h';
+  if (span <= 100 * day) return '1d';
+  return span <= 300 * day ? '1w' : '1mo';
+}
+
+/** The part of a question that says when: the last buckets up to now, or from one instant to another. */
+export function windowOf(r: Range, bucket: Bucket): { bucket: Bucket; limit: number } | { bucket: Bucket; from: string; to: string } {
+  if (r.from && r.to) return { bucket, from: r.from, to: r.to };
+  return { bucket, limit: pointsOf(r, bucket) };
+}
+
+/**
+ * The window of as many buckets just before the one that was answered. The server moves `from` back to the start of its
+ * bucket, so half a bucket of slack gets the right one whatever the clocks did in between.
+ */
+export function windowBefore(answered: { from: string; bucket: Bucket; series: readonly unknown[] }): { bucket: Bucket; from: string; to: string } {
+  const { from, bucket, series } = answered;
+  const to = new Date(from).toISOString();
+  if (bucket === '1mo') {
+    // The text has the date in the zone that was asked for.
+    const [year, month] = [Number(from.slice(0, 4)), Number(from.slice(5, 7))];
+    return { bucket, from: new Date(Date.UTC(year, month - 1 - series.length, 15)).toISOString(), to };
+  }
+  return { bucket, from: new Date(Date.parse(from) - (series.length - 0.5) * bucketMs[bucket]).toISOString(), to };
+}
+
+export function describeRange(r: Range, formatDate: (iso: string) => string): string {
+  if (r.from && r.to) return `${formatDate(r.from)} – ${formatDate(new Date(Date.parse(r.to) - 1).toISOString())}`;
+  const preset = m.range.presets[r.range!];
+  if (preset) return preset;
+  const [, count, unit] = shape.exec(r.range!)!;
+  return m.range.relative(`${count} ${m.range.unit[unit!]}`);
+}

@@ -1,0 +1,53 @@
+/** The state of the explorer, as it stands in the address. What is not understood is left out, never an error. */
+import { Measure, type Bucket, type MetricsFilter } from '@nimbus-analytics/sdk';
+import { isZone, zonePref } from '../../prefs';
+import { parseFilter } from './filter';
+import { buckets, parseRange, type Range } from './range';
+
+export const charts = ['line', 'area', 'bar', 'table', 'number'] as const;
+export type Chart = (typeof charts)[number];
+export const measures = Object.values(Measure);
+
+export interface ExploreState extends Range {
+  names?: string[];
+  measure?: Measure;
+  prop?: string;
+  /** `name`, or `prop:` and the name of a property. */
+  by?: string;
+  top?: number;
+  filter?: MetricsFilter;
+  bucket?: Bucket;
+  tz: string;
+  compare?: boolean;
+  chart?: Chart;
+}
+
+const text = (x: unknown) => (typeof x === 'string' && x !== '' && x.length <= 200 ? x : undefined);
+
+export function parseExplore(s: Record<string, unknown>): ExploreState {
+  const names = (Array.isArray(s['names']) ? s['names'] : []).map(text).filter((x) => x !== undefined);
+  const by = text(s['by']);
+  return clean({
+    ...parseRange(s, '30d'),
+    names: names.length > 0 ? [...new Set(names)].slice(0, 50) : undefined,
+    measure: oneOf(measures, s['measure'], 'count'),
+    prop: text(s['prop']),
+    by: by === 'name' || by?.match(/^prop:./) ? by : undefined,
+    top: [3, 5, 20, 50].find((n) => n === s['top']),
+    filter: parseFilter(s['filter']),
+    bucket: oneOf(buckets, s['bucket']),
+    tz: isZone(s['tz']) ? s['tz'] : zonePref.get(),
+    compare: s['compare'] === true || undefined,
+    chart: oneOf(charts, s['chart'], 'line'),
+  });
+}
+
+/** One of these values; the usual one is left out, so that addresses stay short. */
+function oneOf<T extends string>(values: readonly T[], x: unknown, usual?: T): T | undefined {
+  const found = values.find((v) => v === x);
+  return found === usual ? undefined : found;
+}
+
+function clean<T extends object>(state: T): T {
+  return Object.fromEntries(Object.entries(state).filter(([, v]) => v !== undefined)) as T;
+}

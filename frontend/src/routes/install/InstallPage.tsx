@@ -1,0 +1,156 @@
+import { createWriteKeyMutation, listEventsOptions, listWriteKeysOptions } from '@nimbus-analytics/sdk/react-query';
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { IconAlertTriangle, IconCircleCheck, IconKey } from '@tabler/icons-react';
+import { useEffect, useState, type ReactNode } from 'react';
+import { queryClient } from '../../api';
+import { ago } from '../../format';
+import { useProject, useTitle } from '../../hooks';
+import { m } from '../../messages';
+import { Button, Code, Failure, Notice, Segments } from '../../ui';
+import { freshKey, SecretOnce } from './secret';
+import * as snippets from './snippets';
+import './install.css';
+
+const ways = ['curl', 'node', 'go', 'browser'] as const;
+
+export function InstallPage() {
+  useTitle(m.install.title);
+  const project = useProject()!;
+  const fresh = freshKey(project.id);
+  const [way, setWay] = useState<(typeof ways)[number]>('curl');
+  const keys: snippets.Keys = { url: location.origin, projectId: project.id, keyId: fresh?.keyId ?? project.api_key_id, secret: fresh?.secret };
+  return (
+    <>
+      <header className="page-head">
+        <h1>{m.install.title}</h1>
+        <p className="lead">{m.install.lead}</p>
+      </header>
+      <div className="install">
+        <div className="stack">
+          {fresh && (
+            <section className="panel">
+              <header><IconKey size={17} aria-hidden /><h2>{m.install.secretTitle}</h2></header>
+              <div className="body stack">
+                <p className="muted">{m.install.secretText}</p>
+                <SecretOnce made={fresh} />
+              </div>
+            </section>
+          )}
+          <section className="panel">
+            <div className="body stack">
+              <div className="scroll-x"><Segments label={m.install.title} value={way} options={ways.map((w) => ({ value: w, label: m.install[w] }))} onChange={setWay} /></div>
+              {!fresh && way !== 'browser' && (
+                <Notice icon={IconKey}>
+                  {m.install.secretGone} {m.install.secretGoneHelp}{' '}
+                  <Link to="/projects/$projectId/settings" params={{ projectId: project.id }} style={{ textDecoration: 'underline' }}>{m.install.goSettings}</Link>
+                </Notice>
+              )}
+              {way === 'curl' && <Step title={m.install.curlText}><Code text={snippets.curl(keys)} /></Step>}
+              {way === 'node' && (
+                <>
+                  <Step title={m.install.installFirst}><Code text="npm install @nimbus-analytics/sdk" /></Step>
+                  <Step title={m.install.paste}><Code text={snippets.node(keys)} /></Step>
+                </>
+              )}
+              {way === 'go' && (
+                <>
+                  <Step title={m.install.installFirst}><Code text="go get github.com/bahagh/nimbus/sdk/go" /></Step>
+                  <Step title={m.install.paste}><Code text={snippets.go(keys)} /></Step>
+                </>
+              )}
+              {way === 'browser' && <Browser keys={keys} />}
+            </div>
+          </section>
+        </div>
+        <Waiting projectId={project.id} />
+      </div>
+    </>
+  );
+}
+
+function Step({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <div className="stack tight">
+      <h2 className="step">{title}</h2>
+      {children}
+    </div>
+  );
+}
+
+function Browser({ keys }: { keys: snippets.Keys }) {
+  const path = { project_id: keys.projectId };
+  const list = useQuery(listWriteKeysOptions({ path }));
+  const create = useMutation({
+    ...createWriteKeyMutation({ path, body: { allowed_origins: [] } }),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: [{ _id: 'listWriteKeys' }] }),
+  });
+  if (list.error) return <Failure error={list.error} retry={() => void list.refetch()} />;
+  const key = list.data?.items[0];
+  if (!key)
+    return (
+      <div className="stack">
+        <p className="muted">{m.install.writeKeyNeeded}</p>
+        {create.error && <Failure error={create.error} />}
+        <div><Button kind="primary" busy={create.isPending || list.isPending} onClick={() => create.mutate({ path, body: { allowed_origins: [] } })}>{m.install.createWriteKey}</Button></div>
+      </div>
+    );
+  return (
+    <>
+      <Step title={m.install.pasteHtml}><Code wrap text={snippets.browser({ ...keys, writeKey: key.key })} /></Step>
+      {key.allowed_origins.length === 0 && <Notice kind="warn" icon={IconAlertTriangle}>{m.install.writeKeyOpen}</Notice>}
+    </>
+  );
+}
+
+/** Asks every two seconds whether the first event is there, and says what to check when it takes long. */
+function Waiting({ projectId }: { projectId: string }) {
+  const last = useQuery({
+    ...listEventsOptions({ query: { project_id: projectId, limit: 1 } }),
+    refetchInterval: (q) => (q.state.data?.items.length ? 10_000 : 2000),
+    staleTime: 0,
+  });
+  const [waited, setWaited] = useState(false);
+  const [saw, setSaw] = useState<'nothing' | 'something'>();
+  const event = last.data?.items[0];
+  // Whether the first event came while the page was looking, or had been there before.
+  if (last.data && saw === undefined) setSaw(event ? 'something' : 'nothing');
+  useEffect(() => {
+    const timer = setTimeout(() => setWaited(true), 30_000);
+    return () => clearTimeout(timer);
+  }, []);
+
+  return (
+    <section className="panel waiting" aria-live="polite">
+      <div className="body stack">
+        {event ? (
+          <>
+            <Notice kind="good" icon={IconCircleCheck}>
+              <strong>{saw === 'something' ? m.install.receiving : m.install.arrived(event.name)}</strong>
+              <p className="muted">{saw === 'something' ? m.install.last(event.name, ago(event.received_at)) : m.install.arrivedHelp}</p>
+            </Notice>
+            <Link className="button primary" to="/projects/$projectId/explore" params={{ projectId }} search={{ names: [event.name], range: '24h' }}>{m.install.seeChart}</Link>
+          </>
+        ) : (
+          <>
+            <div className="row">
+              <span className="dot pulse" style={{ color: 'var(--accent-text)' }} />
+              <strong>{m.install.waiting}</strong>
+            </div>
+            <p className="muted">{m.install.waitingHelp}</p>
+            {waited && (
+              <div className="stack tight">
+                <h2 className="step">{m.install.slow}</h2>
+                <ul className="checks">
+                  {m.install.slowList.map((line) => (
+                    <li key={line}>{line}</li>
+                  ))}
+                </ul>
+              </div>
+            )}
+          </>
+        )}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,32 @@
+/** Secrets that were just made, for as long as this page is open: the server shows each once and cannot again. */
+import type { ProjectWithSecret } from '@nimbus-analytics/sdk';
+import { m } from '../../messages';
+import { CopyButton } from '../../ui';
+
+export interface FreshKey {
+  projectId: string;
+  keyId: string;
+  secret: string;
+}
+
+let fresh: FreshKey | undefined;
+
+export function keepSecret(made: ProjectWithSecret): FreshKey {
+  fresh = { projectId: made.project.id, keyId: made.api_key_id, secret: made.api_key_secret };
+  return fresh;
+}
+
+export const freshKey = (projectId: string) => (fresh?.projectId === projectId ? fresh : undefined);
+
+export function SecretOnce({ made }: { made: FreshKey }) {
+  const env = `NIMBUS_URL=${location.origin}\nNIMBUS_PROJECT_ID=${made.projectId}\nNIMBUS_KEY_ID=${made.keyId}\nNIMBUS_SECRET=${made.secret}\n`;
+  return (
+    <div className="stack tight">
+      <span className="label">{m.install.keyId}</span>
+      <div className="secret"><code>{made.keyId}</code><CopyButton text={made.keyId} className="" /></div>
+      <span className="label">{m.install.secret}</span>
+      <div className="secret"><code data-testid="secret">{made.secret}</code><CopyButton text={made.secret} className="" /></div>
+      <div><CopyButton text={env} label={m.install.copyEnv} /></div>
+    </div>
+  );
+}

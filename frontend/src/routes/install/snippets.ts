@@ -1,0 +1,53 @@
+/** How to send the first event from each kind of program, with the keys of the project filled in. */
+export interface Keys {
+  url: string;
+  projectId: string;
+  keyId: string;
+  /** Absent when it is not known any more: the snippets then read NIMBUS_SECRET. */
+  secret?: string | undefined;
+  writeKey?: string | undefined;
+}
+
+const event = 'signed_up';
+
+export function curl({ url, projectId, keyId, secret }: Keys): string {
+  return `${secret ? `NIMBUS_SECRET='${secret}'\n` : ''}BODY='{"project_id":"${projectId}","events":[{"name":"${event}","user_id":"user_1","props":{"plan":"pro"}}]}'
+NOW=$(date +%s)
+SIGNATURE=$(printf '%s' "$NOW:POST:/v1/events:$BODY" | openssl dgst -sha256 -hmac "$NIMBUS_SECRET" | sed 's/^.* //')
+curl -sS ${url}/v1/events -H 'Content-Type: application/json' \\
+  -H 'X-Api-Key-Id: ${keyId}' -H "X-Api-Timestamp: $NOW" -H "X-Api-Signature: $SIGNATURE" \\
+  -d "$BODY"`;
+}
+
+export function node({ url, projectId, keyId, secret }: Keys): string {
+  return `import { createTracker } from '@nimbus-analytics/sdk';
+
+const tracker = createTracker({
+  baseUrl: '${url}',
+  projectId: '${projectId}',
+  keyId: '${keyId}',
+  secret: ${secret ? `'${secret}'` : 'process.env.NIMBUS_SECRET'},
+});
+
+tracker.track('${event}', { plan: 'pro' }, { userId: 'user_1' });
+await tracker.close(); // when the program ends: sends what waits`;
+}
+
+export function go({ url, projectId, keyId, secret }: Keys): string {
+  return `tracker, err := nimbus.NewTracker(nimbus.Config{
+	URL:       "${url}",
+	ProjectID: "${projectId}",
+	KeyID:     "${keyId}",
+	Secret:    ${secret ? `"${secret}"` : 'os.Getenv("NIMBUS_SECRET")'},
+})
+if err != nil {
+	return err
+}
+defer tracker.Close(ctx) // sends what waits
+
+err = tracker.Track(ctx, nimbus.Event{Name: "${event}", UserID: "user_1", Props: map[string]any{"plan": "pro"}})`;
+}
+
+export function browser({ url, projectId, writeKey }: Keys): string {
+  return `<script async src="${url}/sdk.js" data-project="${projectId}" data-write-key="${writeKey}"></script>`;
+}

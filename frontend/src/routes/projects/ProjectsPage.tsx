@@ -1,0 +1,78 @@
+import { NimbusError, type ProjectWithSecret } from '@nimbus-analytics/sdk';
+import { createProjectMutation } from '@nimbus-analytics/sdk/react-query';
+import { useMutation } from '@tanstack/react-query';
+import { Link, useNavigate } from '@tanstack/react-router';
+import { IconPlus } from '@tabler/icons-react';
+import { queryClient } from '../../api';
+import { date } from '../../format';
+import { useProjects, useTitle } from '../../hooks';
+import { m } from '../../messages';
+import { zonePref } from '../../prefs';
+import { Button, Failure, TextField } from '../../ui';
+import { keepSecret } from '../install/secret';
+
+export function ProjectsPage() {
+  useTitle(m.projects.title);
+  const projects = useProjects();
+  const zone = zonePref.use();
+  if (projects.length === 0) return <NewProjectPage />;
+  return (
+    <>
+      <header className="page-head">
+        <h1>{m.projects.title}</h1>
+        <Link className="button primary end" to="/projects/new"><IconPlus size={16} aria-hidden /> {m.nav.newProject}</Link>
+      </header>
+      <div className="panel scroll-x">
+        <table className="table">
+          <thead>
+            <tr><th>{m.projects.name}</th><th>{m.settings.description}</th><th>{m.projects.created}</th></tr>
+          </thead>
+          <tbody>
+            {projects.map((p) => (
+              <tr key={p.id}>
+                <td><Link to="/projects/$projectId" params={{ projectId: p.id }}><strong>{p.name}</strong></Link> <span className="badge">{m.projects.role[p.role]}</span></td>
+                <td className="muted">{p.description || '–'}</td>
+                <td className="muted num">{date(p.created_at, zone)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
+export function NewProjectPage() {
+  useTitle(m.projects.newTitle);
+  const first = useProjects().length === 0;
+  const navigate = useNavigate();
+  const create = useMutation({
+    ...createProjectMutation(),
+    onSuccess: async (made: ProjectWithSecret) => {
+      keepSecret(made);
+      await queryClient.invalidateQueries({ queryKey: [{ _id: 'listProjects' }] });
+      await navigate({ to: '/projects/$projectId/install', params: { projectId: made.project.id } });
+    },
+  });
+  const fields = create.error instanceof NimbusError ? create.error.byField() : {};
+  return (
+    <div style={{ maxWidth: 520, marginInline: 'auto', paddingTop: first ? '8vh' : 0 }}>
+      <form
+        className="panel stack"
+        style={{ padding: 28 }}
+        onSubmit={(e) => {
+          e.preventDefault();
+          create.mutate({ body: { name: (new FormData(e.currentTarget).get('name') as string).trim() } });
+        }}
+      >
+        <div className="stack tight">
+          <h1>{first ? m.projects.firstTitle : m.projects.newTitle}</h1>
+          <p className="muted">{first ? m.projects.firstLead : m.projects.lead}</p>
+        </div>
+        {create.error && !fields['name'] && <Failure error={create.error} />}
+        <TextField label={m.projects.name} name="name" required maxLength={100} autoFocus placeholder={m.projects.namePlaceholder} error={fields['name']} />
+        <Button kind="primary" type="submit" busy={create.isPending}>{m.projects.create}</Button>
+      </form>
+    </div>
+  );
+}

@@ -1,0 +1,114 @@
+import { NimbusError, type Project } from '@nimbus-analytics/sdk';
+import { deleteProjectMutation, updateProjectMutation } from '@nimbus-analytics/sdk/react-query';
+import { useMutation } from '@tanstack/react-query';
+import { useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
+import { queryClient } from '../../api';
+import { useProject, useTitle } from '../../hooks';
+import { m } from '../../messages';
+import { Button, CopyButton, Dialog, Failure, SelectField, TextField, toast } from '../../ui';
+import { ApiKey, WriteKeys } from './keys';
+
+const reload = () => queryClient.invalidateQueries({ queryKey: [{ _id: 'listProjects' }] });
+
+export function SettingsPage() {
+  useTitle(m.settings.title);
+  const project = useProject()!;
+  return (
+    <div className="stack" style={{ maxWidth: 720, gap: 20 }}>
+      <header className="page-head" style={{ marginBottom: 0 }}><h1>{m.settings.title}</h1></header>
+      <General key={project.id} project={project} />
+      <ApiKey project={project} onRotated={reload} />
+      <WriteKeys projectId={project.id} />
+      <Danger project={project} />
+    </div>
+  );
+}
+
+const retentions = [0, 30, 90, 180, 365, 730, 1095, 1825, 3650];
+
+function retentionLabel(days: number): string {
+  if (days === 0) return m.settings.forever;
+  if (days === 365) return m.settings.year;
+  return days % 365 === 0 ? m.settings.years(days / 365) : m.settings.days(days);
+}
+
+function General({ project }: { project: Project }) {
+  const update = useMutation({
+    ...updateProjectMutation(),
+    onSuccess: async () => {
+      await reload();
+      toast(m.saved);
+    },
+  });
+  const fields = update.error instanceof NimbusError ? update.error.byField() : {};
+  return (
+    <section className="panel">
+      <header><h2>{m.settings.general}</h2></header>
+      <form
+        className="body stack"
+        onSubmit={(e) => {
+          e.preventDefault();
+          const data = new FormData(e.currentTarget);
+          const text = (name: string) => (data.get(name) as string).trim();
+          update.mutate({ path: { project_id: project.id }, body: { name: text('name'), description: text('description'), data_retention_days: Number(data.get('retention')) } });
+        }}
+      >
+        {update.error && Object.keys(fields).length === 0 && <Failure error={update.error} />}
+        <TextField label={m.settings.name} name="name" required maxLength={100} defaultValue={project.name} error={fields['name']} />
+        <TextField label={m.settings.description} name="description" maxLength={1000} defaultValue={project.description} error={fields['description']} />
+        <SelectField label={m.settings.retention} hint={m.settings.retentionHint} name="retention" defaultValue={project.data_retention_days}>
+          {[...new Set([...retentions, project.data_retention_days])].map((days) => (
+            <option key={days} value={days}>{retentionLabel(days)}</option>
+          ))}
+        </SelectField>
+        <div className="row wrap">
+          <Button kind="primary" type="submit" busy={update.isPending}>{m.save}</Button>
+          <span className="row small muted end"><span className="hide-narrow">{m.settings.projectId}</span><code className="truncate">{project.id}</code><CopyButton text={project.id} /></span>
+        </div>
+      </form>
+    </section>
+  );
+}
+
+function Danger({ project }: { project: Project }) {
+  const [asking, setAsking] = useState(false);
+  const [typed, setTyped] = useState('');
+  const navigate = useNavigate();
+  const remove = useMutation({
+    ...deleteProjectMutation(),
+    onSuccess: async () => {
+      toast(m.settings.deleted(project.name));
+      await navigate({ to: '/projects' });
+      await reload();
+    },
+  });
+  return (
+    <section className="panel">
+      <header><h2>{m.settings.danger}</h2></header>
+      <div className="body row wrap">
+        <p className="muted grow">{m.settings.dangerText}</p>
+        <Button onClick={() => setAsking(true)}>{m.settings.deleteButton}</Button>
+      </div>
+      {asking && (
+        <Dialog title={m.settings.deleteTitle(project.name)} onClose={() => setAsking(false)}>
+          <form
+            className="stack"
+            onSubmit={(e) => {
+              e.preventDefault();
+              if (typed === project.name) remove.mutate({ path: { project_id: project.id } });
+            }}
+          >
+            <p className="muted">{m.settings.deleteText}</p>
+            {remove.error && <Failure error={remove.error} />}
+            <TextField label={m.settings.deleteConfirm(project.name)} autoFocus autoComplete="off" value={typed} onChange={(e) => setTyped(e.target.value)} />
+            <div className="actions">
+              <Button onClick={() => setAsking(false)}>{m.cancel}</Button>
+              <Button kind="danger" type="submit" disabled={typed !== project.name} busy={remove.isPending}>{m.settings.danger}</Button>
+            </div>
+          </form>
+        </Dialog>
+      )}
+    </section>
+  );
+}

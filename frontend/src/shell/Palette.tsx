@@ -1,0 +1,151 @@
+/** The keyboard: a palette of everything one can go to, a list of shortcuts, and the shortcuts themselves. */
+import { useNavigate } from '@tanstack/react-router';
+import { IconActivity, IconFolder, IconLogout, IconPalette, IconUser, type Icon } from '@tabler/icons-react';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { session } from '../api';
+import { useEventNames, useProjectId, useProjects } from '../hooks';
+import { m } from '../messages';
+import { nav } from '../nav';
+import { applyTheme, themePref } from '../prefs';
+import { Dialog } from '../ui';
+import { isMac } from './Shell';
+
+interface Command {
+  label: string;
+  kind: string;
+  icon: Icon;
+  run: () => void;
+}
+type Open = 'commands' | 'keys' | undefined;
+
+const dark = () => getComputedStyle(document.documentElement).colorScheme === 'dark' || (themePref.get() === 'system' && matchMedia('(prefers-color-scheme: dark)').matches);
+const items = nav.flatMap((group) => group.items);
+
+export function Keyboard({ open, setOpen }: { open: Open; setOpen: (open: Open) => void }) {
+  const navigate = useNavigate();
+  const projectId = useProjectId();
+  const went = useRef(0); // when g was pressed
+
+  useEffect(() => {
+    const onKey = (e: KeyboardEvent) => {
+      if ((e.metaKey || e.ctrlKey) && e.key.toLowerCase() === 'k') {
+        e.preventDefault();
+        setOpen('commands');
+        return;
+      }
+      const target = e.target as HTMLElement;
+      if (e.metaKey || e.ctrlKey || e.altKey || target.closest('input, textarea, select, dialog')) return;
+      if (e.key === '?') setOpen('keys');
+      if (e.key === 't') applyTheme(dark() ? 'light' : 'dark');
+      if (e.key === 'g') went.current = e.timeStamp;
+      else if (e.timeStamp - went.current < 1500 && projectId) {
+        const item = items.find((i) => i.key === e.key);
+        if (item) void navigate({ to: item.to, params: { projectId } });
+        went.current = 0;
+      }
+    };
+    document.addEventListener('keydown', onKey);
+    return () => document.removeEventListener('keydown', onKey);
+  }, [navigate, projectId, setOpen]);
+
+  if (open === 'keys') return <Shortcuts onClose={() => setOpen(undefined)} />;
+  if (open === 'commands') return <Palette onClose={() => setOpen(undefined)} />;
+  return null;
+}
+
+function Palette({ onClose }: { onClose: () => void }) {
+  const navigate = useNavigate();
+  const projectId = useProjectId();
+  const projects = useProjects();
+  const names = useEventNames();
+  const [text, setText] = useState('');
+  const [at, setAt] = useState(0);
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    if (!ref.current!.open) ref.current!.showModal();
+  }, []);
+
+  const commands = useMemo<Command[]>(
+    () => [
+      ...(projectId ? items.map((i) => ({ label: i.label, kind: m.palette.goTo, icon: i.icon, run: () => void navigate({ to: i.to, params: { projectId } }) })) : []),
+      { label: m.nav.account, kind: m.palette.goTo, icon: IconUser, run: () => void navigate({ to: '/account' }) },
+      ...(['light', 'dark', 'system'] as const).map((t) => ({ label: m.nav.theme[t], kind: m.palette.theme, icon: IconPalette, run: () => applyTheme(t) })),
+      ...projects.map((p) => ({ label: p.name, kind: m.palette.project, icon: IconFolder, run: () => void navigate({ to: '/projects/$projectId', params: { projectId: p.id } }) })),
+      ...names.map((name) => ({ label: name, kind: m.palette.event, icon: IconActivity, run: () => void navigate({ to: '/projects/$projectId/explore', params: { projectId }, search: { names: [name] } }) })),
+      { label: m.auth.logout, kind: m.nav.account, icon: IconLogout, run: () => void session.logout() },
+    ],
+    [navigate, names, projectId, projects],
+  );
+  const found = commands.filter((c) => `${c.label} ${c.kind}`.toLowerCase().includes(text.trim().toLowerCase())).slice(0, 50);
+  const chosen = Math.min(at, found.length - 1);
+  const run = (c: Command | undefined) => {
+    if (!c) return;
+    onClose();
+    c.run();
+  };
+
+  return (
+    <dialog ref={ref} className="wide palette" aria-label={m.palette.title} onCancel={onClose} onPointerDown={(e) => e.target === ref.current && onClose()}>
+      <input
+        autoFocus
+        role="combobox"
+        aria-label={m.palette.title}
+        aria-expanded="true"
+        aria-controls="commands"
+        aria-activedescendant={found.length > 0 ? `command-${chosen}` : undefined}
+        placeholder={m.palette.placeholder}
+        value={text}
+        onChange={(e) => {
+          setText(e.target.value);
+          setAt(0);
+        }}
+        onKeyDown={(e) => {
+          if (e.key === 'Enter') run(found[chosen]);
+          const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
+          if (step === undefined) return;
+          e.preventDefault();
+          const next = (chosen + step + found.length) % found.length;
+          setAt(next);
+          document.getElementById(`command-${next}`)?.scrollIntoView({ block: 'nearest' });
+        }}
+      />
+      <ul id="commands" role="listbox" aria-label={m.palette.title}>
+        {found.map((c, i) => (
+          <li key={c.kind + c.label + i} id={`command-${i}`} role="option" aria-selected={i === chosen} onPointerMove={() => setAt(i)} onClick={() => run(c)}>
+            <c.icon size={17} aria-hidden />
+            <span className="truncate">{c.label}</span>
+            <span className="kind">{c.kind}</span>
+          </li>
+        ))}
+      </ul>
+      {found.length === 0 && <p className="muted" style={{ padding: '0 18px 18px' }}>{m.palette.none}</p>}
+    </dialog>
+  );
+}
+
+function Shortcuts({ onClose }: { onClose: () => void }) {
+  const rows: [string[], string][] = [
+    [[isMac ? '⌘ K' : 'Ctrl K'], m.shortcuts.palette],
+    [['?'], m.shortcuts.help],
+    [['t'], m.shortcuts.theme],
+    ...items.map((i): [string[], string] => [['g', i.key], i.label]),
+    [['←', '→'], m.shortcuts.chart],
+    [['Esc'], m.shortcuts.escape],
+  ];
+  return (
+    <Dialog title={m.shortcuts.title} onClose={onClose}>
+      <dl className="keys">
+        {rows.map(([keys, label]) => (
+          <div key={label} style={{ display: 'contents' }}>
+            <dt className="row" style={{ gap: 5 }}>
+              {keys.map((key) => (
+                <kbd key={key}>{key}</kbd>
+              ))}
+            </dt>
+            <dd>{label}</dd>
+          </div>
+        ))}
+      </dl>
+    </Dialog>
+  );
+}

@@ -1,0 +1,36 @@
+import { Link, type ErrorComponentProps, useRouter } from '@tanstack/react-router';
+import { IconCompass } from '@tabler/icons-react';
+import { m } from '../messages';
+import { Button, Empty, Failure } from '../ui';
+
+export function NotFound() {
+  return (
+    <Empty icon={IconCompass} heading="h1" title={m.error.notFound}>
+      <p>{m.error.notFoundHelp}</p>
+      <Link className="button primary" to="/">{m.error.home}</Link>
+    </Empty>
+  );
+}
+
+export function PageFailure({ error, reset }: ErrorComponentProps) {
+  const router = useRouter();
+  // The files of an earlier build are gone once a new one is installed: only a reload finds the new ones.
+  const outdated = error instanceof TypeError && /import|module/i.test(error.message);
+  return (
+    <main className="main">
+      {outdated ? (
+        <Empty icon={IconCompass} heading="h1" title={m.error.version}>
+          <Button kind="primary" onClick={() => location.reload()}>{m.error.reload}</Button>
+        </Empty>
+      ) : (
+        <Failure
+          error={error}
+          retry={() => {
+            reset();
+            void router.invalidate();
+          }}
+        />
+      )}
+    </main>
+  );
+}

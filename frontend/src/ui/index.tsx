@@ -1,0 +1,257 @@
+/** The few components that every page is made of. They are native elements with a class: see ui.css. */
+import { NimbusError } from '@nimbus-analytics/sdk';
+import { IconAlertTriangle, IconCheck, IconCopy, IconX, type Icon } from '@tabler/icons-react';
+import { useEffect, useId, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes } from 'react';
+import { m } from '../messages';
+import { percent } from '../format';
+
+export function Button({ kind, busy, className = '', ...rest }: ButtonHTMLAttributes<HTMLButtonElement> & { kind?: 'primary' | 'danger' | 'quiet'; busy?: boolean }) {
+  return (
+    <button type="button" {...rest} className={`button ${kind ?? ''} ${className}`} disabled={rest.disabled || busy} aria-busy={busy || undefined}>
+      {busy && <span className="spinner" />}
+      {rest.children}
+    </button>
+  );
+}
+
+export function IconButton({ label, icon: Glyph, ...rest }: ButtonHTMLAttributes<HTMLButtonElement> & { label: string; icon: Icon }) {
+  return (
+    <Button kind="quiet" {...rest} className={`icon ${rest.className ?? ''}`} aria-label={label} title={label}>
+      <Glyph size={18} aria-hidden />
+    </Button>
+  );
+}
+
+type FieldProps = { label: string; hint?: ReactNode; error?: string | undefined };
+
+function Field({ label, hint, error, id, children }: FieldProps & { id: string; children: ReactNode }) {
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      {children}
+      {hint && !error && <span className="hint" id={`${id}-hint`}>{hint}</span>}
+      {error && <span className="error" id={`${id}-hint`}>{error}</span>}
+    </div>
+  );
+}
+
+export function TextField({ label, hint, error, ...rest }: FieldProps & InputHTMLAttributes<HTMLInputElement>) {
+  const id = useId();
+  return (
+    <Field {...{ label, hint, error, id }}>
+      <input {...rest} id={id} className="input" aria-invalid={error ? true : undefined} aria-describedby={hint || error ? `${id}-hint` : undefined} />
+    </Field>
+  );
+}
+
+export function SelectField({ label, hint, children, ...rest }: FieldProps & SelectHTMLAttributes<HTMLSelectElement>) {
+  const id = useId();
+  return (
+    <Field {...{ label, hint, id }}>
+      <select {...rest} id={id} className="input" aria-describedby={hint ? `${id}-hint` : undefined}>
+        {children}
+      </select>
+    </Field>
+  );
+}
+
+/** A text field that takes a value when its user is done with it, and not at every key. */
+export function CommitField({ value, onCommit, suggestions, ...rest }: FieldProps & Omit<InputHTMLAttributes<HTMLInputElement>, 'value' | 'onChange'> & { value: string; onCommit: (value: string) => void; suggestions?: string[] }) {
+  const [draft, setDraft] = useState<string>();
+  const list = useId();
+  const commit = () => {
+    if (draft !== undefined && draft !== value) onCommit(draft.trim());
+    setDraft(undefined);
+  };
+  return (
+    <>
+      <TextField
+        {...rest}
+        value={draft ?? value}
+        list={suggestions ? list : undefined}
+        autoComplete="off"
+        spellCheck={false}
+        onChange={(e) => {
+          // Choosing a suggestion is being done; typing is not.
+          const chosen = !('inputType' in e.nativeEvent) || e.nativeEvent.inputType === 'insertReplacementText';
+          if (chosen && suggestions?.includes(e.target.value)) {
+            onCommit(e.target.value);
+            setDraft(undefined);
+          } else setDraft(e.target.value);
+        }}
+        onBlur={commit}
+        onKeyDown={(e) => e.key === 'Enter' && commit()}
+      />
+      {suggestions && (
+        <datalist id={list}>
+          {suggestions.map((s) => (
+            <option key={s} value={s} />
+          ))}
+        </datalist>
+      )}
+    </>
+  );
+}
+
+export function Segments<T extends string>({ label, value, options, onChange }: { label: string; value: T | undefined; options: readonly { value: T; label: ReactNode; title?: string }[]; onChange: (value: T) => void }) {
+  return (
+    <div className="segments" role="group" aria-label={label}>
+      {options.map((o) => (
+        <button key={o.value} type="button" aria-pressed={o.value === value} aria-label={o.title} title={o.title} onClick={() => onChange(o.value)}>
+          {o.label}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** A modal dialog; the browser keeps the focus in it and closes it on Escape. */
+export function Dialog({ title, onClose, children, variant = '', sticky = false }: { title: string; onClose: () => void; children: ReactNode; variant?: '' | 'wide' | 'side'; sticky?: boolean }) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const dialog = ref.current!;
+    if (!dialog.open) dialog.showModal();
+  }, []);
+  return (
+    <dialog
+      ref={ref}
+      className={variant}
+      aria-labelledby={id}
+      onCancel={(e) => {
+        e.preventDefault();
+        if (!sticky) onClose();
+      }}
+      onPointerDown={(e) => e.target === ref.current && !sticky && onClose()}
+    >
+      <div className="head">
+        <h2 id={id} className="grow">{title}</h2>
+        {!sticky && <IconButton label={m.close} icon={IconX} onClick={onClose} />}
+      </div>
+      <div className="content">{children}</div>
+    </dialog>
+  );
+}
+
+export function CopyButton({ text, label = m.copy, className = 'tiny' }: { text: string; label?: string; className?: string }) {
+  const [done, setDone] = useState(false);
+  return (
+    <Button
+      className={className}
+      onClick={() => {
+        void copy(text).then(() => {
+          setDone(true);
+          setTimeout(() => setDone(false), 1500);
+        });
+      }}
+    >
+      {done ? <IconCheck size={15} aria-hidden /> : <IconCopy size={15} aria-hidden />}
+      <span aria-live="polite">{done ? m.copied : label}</span>
+    </Button>
+  );
+}
+
+/** The clipboard is for secure pages; a Nimbus on a plain http address in the office network is not one. */
+async function copy(text: string) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement('textarea');
+  area.value = text;
+  (document.querySelector('dialog[open]') ?? document.body).append(area);
+  area.select();
+  document.execCommand('copy');
+  area.remove();
+}
+
+export function Code({ text, wrap }: { text: string; wrap?: boolean }) {
+  return (
+    <div className="code">
+      <pre className={wrap ? 'wrap' : ''} tabIndex={0}>{text}</pre>
+      <CopyButton text={text} />
+    </div>
+  );
+}
+
+export function Notice({ kind = '', icon: Glyph, children, role }: { kind?: '' | 'good' | 'bad' | 'warn'; icon: Icon; children: ReactNode; role?: 'alert' | 'status' }) {
+  return (
+    <div className={`notice ${kind}`} role={role}>
+      <Glyph size={17} aria-hidden />
+      <div className="grow">{children}</div>
+    </div>
+  );
+}
+
+/** What went wrong, what to do about it, and what to quote to the operator. */
+export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
+  const e = error instanceof NimbusError ? error : undefined;
+  const heavy = e?.code === 'query_too_heavy';
+  return (
+    <Notice kind={heavy ? 'warn' : 'bad'} icon={IconAlertTriangle} role="alert">
+      <strong>{heavy ? m.error.tooHeavy : (e?.title || m.error.title)}</strong>
+      <p>{e?.detail ?? m.error.unexpected}</p>
+      {heavy && <p>{m.error.tooHeavyHelp}</p>}
+      {(e?.errors ?? []).map((f) => (
+        <p key={f.pointer + f.code} className="small"><span className="mono">{f.pointer}</span> {f.detail}</p>
+      ))}
+      <div className="row wrap" style={{ marginTop: 8 }}>
+        {retry && <Button className="tiny" onClick={retry}>{m.error.retry}</Button>}
+        {e?.request_id && <span className="small muted">{m.error.requestId} <code>{e.request_id}</code></span>}
+      </div>
+    </Notice>
+  );
+}
+
+export function Empty({ icon: Glyph, title, heading: Heading = 'h2', children }: { icon: Icon; title: string; heading?: 'h1' | 'h2'; children: ReactNode }) {
+  return (
+    <div className="empty">
+      <Glyph size={32} stroke={1.5} aria-hidden />
+      <Heading>{title}</Heading>
+      {children}
+    </div>
+  );
+}
+
+export function Skeleton({ height, width }: { height: number; width?: number | string }) {
+  return <div className="skeleton" style={{ height, width }} aria-hidden />;
+}
+
+/** Up or down by so much: in words for those who do not see colour or arrow. */
+export function Delta({ value }: { value: number | undefined }) {
+  if (value === undefined) return null;
+  const direction = value > 0 ? 'up' : value < 0 ? 'down' : '';
+  return (
+    <span className={`delta ${direction}`}>
+      <span aria-hidden>{value > 0 ? '↑' : value < 0 ? '↓' : ''}</span>
+      <span className="sr">{value > 0 ? m.delta.up : value < 0 ? m.delta.down : m.delta.same}</span> {percent(Math.abs(value))}
+    </span>
+  );
+}
+
+/** Short messages at the corner of the screen: what was done. */
+let messages: { id: number; text: string }[] = [];
+let nextID = 0;
+const watchers = new Set<() => void>();
+const show = (next: typeof messages) => {
+  messages = next;
+  watchers.forEach((w) => w());
+};
+export function toast(text: string) {
+  const id = nextID++;
+  show([...messages, { id, text }]);
+  setTimeout(() => show(messages.filter((x) => x.id !== id)), 4000);
+}
+export function Toasts() {
+  const list = useSyncExternalStore(
+    (w) => {
+      watchers.add(w);
+      return () => void watchers.delete(w);
+    },
+    () => messages,
+  );
+  return (
+    <div className="toasts" role="status">
+      {list.map((x) => (
+        <div key={x.id} className="toast">{x.text}</div>
+      ))}
+    </div>
+  );
+}

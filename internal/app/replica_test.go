@@ -1,0 +1,108 @@
+package app_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bahagh/nimbus/internal/apptest"
+	"github.com/bahagh/nimbus/internal/embedded"
+	"github.com/bahagh/nimbus/internal/nimbustest"
+)
+
+// replicaCheck is what readiness says of the replica. It must be 200 whatever that is.
+func replicaCheck(t *testing.T, a *apptest.App) (check string) {
+	t.Helper()
+	var body struct {
+		Checks struct {
+			Replica struct{ Status string }
+		}
+	}
+	a.Client(t).Do("GET", "/v1/health", nil).Want(http.StatusOK).JSON(&body)
+	return body.Checks.Replica.Status
+}
+
+// asksOf is how many connections of the program last asked a server for events.
+func asksOf(t *testing.T, dsn string) (n int) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE application_name = 'questions' AND query LIKE '%FROM events %'`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// newest is the id of the event that a database has stored last.
+func newest(t *testing.T, dsn string) (id string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if err := conn.QueryRow(t.Context(), "SELECT id::text FROM events ORDER BY received_at DESC LIMIT 1").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func TestQuestionsAreAnsweredWhateverBecomesOfTheReplica(t *testing.T) {
+	t.Parallel()
+	primary := nimbustest.PrivateServer(t, false, func(c *embedded.Config) { c.Settings["synchronous_commit"] = "on" })
+	standby := nimbustest.Standby(t, primary)
+	a := apptest.BootOn(t, primary.DSN(embedded.Database), "NIMBUS_REPLICA_MAX_LAG_SECONDS=1",
+		"NIMBUS_ANALYTICS_DATABASE_URL="+standby.DSN()+" application_name=questions")
+	x := a.Tenant(t)
+	is := func(want string) {
+		t.Helper()
+		eventually(t, "the replica is "+want, func() bool { return replicaCheck(t, a) == want })
+	}
+	counts := func(want int) {
+		t.Helper()
+		if n := x.Count(); n != want {
+			t.Errorf("%d events, want %d", n, want)
+		}
+	}
+
+	is("ok")
+	x.Ingest(keyed("before", 3)...)
+	standby.CatchUp(primary)
+	counts(3)
+	if n := asksOf(t, standby.DSN()); n == 0 {
+		t.Error("the standby was not asked")
+	}
+
+	// It stands still, and what it lacks becomes too old. An event is found at once by its id, and soon counted.
+	standby.Exec("SELECT pg_wal_replay_pause()")
+	x.Ingest(keyed("paused", 2)...)
+	x.Do("GET", "/v1/events/"+newest(t, primary.DSN(embedded.Database)), nil).Want(http.StatusOK)
+	is("degraded")
+	counts(5)
+	if !strings.Contains(a.Metrics(t), "nimbus_replica_up 1") {
+		t.Error("a replica that is behind is up")
+	}
+	standby.Exec("SELECT pg_wal_replay_resume()")
+	is("ok")
+	counts(5)
+
+	standby.Kill()
+	for range 50 { // each is answered, whether or not its death has been noticed
+		counts(5)
+	}
+	is("degraded")
+	x.Ingest(keyed("alone", 1)...)
+	counts(6)
+	if metrics := a.Metrics(t); !strings.Contains(metrics, "nimbus_replica_up 0") || strings.Contains(metrics, `nimbus_replica_fallbacks_total{reason="away"} 0`) {
+		t.Error("the metrics do not say that the replica is away")
+	}
+	standby.Start()
+	is("ok")
+	counts(6)
+}
