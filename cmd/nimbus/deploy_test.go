@@ -37,8 +37,11 @@ type compose struct {
 		DependsOn   any           `yaml:"depends_on"`
 		StopGrace   time.Duration `yaml:"stop_grace_period"`
 	}
-	Networks map[string]struct{ Internal bool }
-	Volumes  map[string]any
+	Networks map[string]struct {
+		Internal bool
+		IPAM     struct{ Config []struct{ Subnet string } }
+	}
+	Volumes map[string]any
 }
 
 func readCompose(t *testing.T) compose {
@@ -141,7 +144,9 @@ func TestComposeGivesTheServersValidSettingsAndNoSecretOfItsOwn(t *testing.T) {
 		}
 		got := nimbus(t, settings, "check-config")
 		if got.code != 0 || !strings.Contains(got.stdout, "NIMBUS_ENVIRONMENT=production\n") ||
-			!strings.Contains(got.stdout, "NIMBUS_DATABASE_URL=postgres://nimbus:xxxxx@postgres:5432/nimbus?sslmode=disable\n") {
+			!strings.Contains(got.stdout, "NIMBUS_DATABASE_URL=postgres://nimbus:xxxxx@postgres:5432/nimbus?sslmode=disable\n") ||
+			!strings.Contains(got.stdout, "NIMBUS_REDIS_URL=redis://redis:6379\n") ||
+			!strings.Contains(got.stdout, "NIMBUS_TRUSTED_PROXIES="+c.Networks["internal"].IPAM.Config[0].Subnet+"\n") {
 			t.Errorf("%s: %d\n%s%s", name, got.code, got.stdout, got.stderr)
 		}
 		for _, secret := range []string{"NIMBUS_JWT_SECRET", "NIMBUS_SECRET_KEY"} {
@@ -164,7 +169,7 @@ func TestComposeGivesTheServersValidSettingsAndNoSecretOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestOnlyTheProxyAndPrometheusAreReachedFromOutside(t *testing.T) {
+func TestOnlyTheProxyAndTheDashboardsAreReachedFromOutside(t *testing.T) {
 	t.Parallel()
 	c := readCompose(t)
 	api := c.Services["api1"].Environment
@@ -184,7 +189,7 @@ func TestOnlyTheProxyAndPrometheusAreReachedFromOutside(t *testing.T) {
 		t.Error("the internal network has a way out")
 	}
 	for name, s := range c.Services {
-		public := name == "proxy" || name == "prometheus"
+		public := name == "proxy" || name == "prometheus" || name == "grafana"
 		if (len(s.Ports) > 0) != public || slices.Contains(s.Networks, "outside") != public || !slices.Contains(s.Networks, "internal") {
 			t.Errorf("%s: ports %q, networks %q", name, s.Ports, s.Networks)
 		}
@@ -199,7 +204,9 @@ func TestOnlyTheProxyAndPrometheusAreReachedFromOutside(t *testing.T) {
 		for _, v := range s.Volumes {
 			from, _, _ := strings.Cut(v, ":")
 			if path, ok := strings.CutPrefix(from, "./"); ok {
-				file(t, path)
+				if _, err := os.Stat(filepath.Join("..", "..", path)); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
 			} else if _, ok := c.Volumes[from]; !ok {
 				t.Errorf("%s: there is no volume %s", name, from)
 			}

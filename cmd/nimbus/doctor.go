@@ -15,7 +15,9 @@ import (
 	"github.com/bahagh/nimbus/db"
 	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/config"
+	"github.com/bahagh/nimbus/internal/embedded"
 	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/redis"
 	"github.com/bahagh/nimbus/internal/replica"
 	"github.com/bahagh/nimbus/internal/secretbox"
 )
@@ -62,6 +64,9 @@ func doctor(ctx context.Context, e *env) error {
 	}
 	if e.cfg.Embedded() {
 		x.disk(e.cfg.DataDir)
+	}
+	if e.cfg.RedisURL != "" {
+		x.redis(ctx, e.cfg.RedisURL, e.cfg.RedisTimeout)
 	}
 	if e.cfg.AnalyticsDatabaseURL != "" {
 		x.replica(ctx, d.Pool, e.cfg)
@@ -281,12 +286,11 @@ const (
 )
 
 func (x *examination) disk(dir string) {
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(dir, &s); err != nil {
+	free, all, err := embedded.DiskSpace(dir)
+	if err != nil {
 		x.fail("disk", err.Error(), "correct NIMBUS_DATA_DIR")
 		return
 	}
-	free, all := uint64(s.Bavail)*uint64(s.Bsize), uint64(s.Blocks)*uint64(s.Bsize) //nolint:unconvert // the types differ between systems
 	says := fmt.Sprintf("%.1f of %.1f GiB are free for %s", float64(free)/(1<<30), float64(all)/(1<<30), dir)
 	const advice = "free some, or set data_retention_days on projects; when it is full, events are refused with 503 and none is lost"
 	switch {
@@ -296,6 +300,42 @@ func (x *examination) disk(dir string) {
 		x.warn("disk", says, advice)
 	default:
 		x.fine("disk", "%s", says)
+	}
+}
+
+func (x *examination) redis(ctx context.Context, url string, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, impatience)
+	defer cancel()
+	r, err := redis.Inspect(ctx, url)
+	if err != nil {
+		x.fail("redis", err.Error(), "start it, or correct NIMBUS_REDIS_URL; until then each node limits alone, and live streams see the events of their own node only")
+		return
+	}
+	healthy := true
+	warn := func(says, advice string) {
+		healthy = false
+		x.warn("redis", says, advice)
+	}
+	if took := r.RoundTrip.Round(time.Microsecond); r.RoundTrip > timeout {
+		warn(fmt.Sprintf("it answered after %s, and NIMBUS_REDIS_TIMEOUT_MS is %d", took, timeout.Milliseconds()),
+			"put it nearer, or raise NIMBUS_REDIS_TIMEOUT_MS: a call that takes longer makes the node go on alone")
+	}
+	if r.MaxMemory > 0 && r.Eviction != "noeviction" && !strings.HasPrefix(r.Eviction, "volatile-") {
+		warn("its maxmemory-policy is "+r.Eviction+": when memory is short it forgets counts of failed logins like any other key",
+			"set maxmemory-policy volatile-ttl, which drops first what would end first, and give Nimbus a Redis of its own")
+	}
+	if r.MaxMemory > 0 && r.Eviction == "noeviction" {
+		warn(fmt.Sprintf("its maxmemory is %d MiB and its maxmemory-policy noeviction: when that is full, every node limits alone", r.MaxMemory>>20),
+			"set maxmemory-policy volatile-ttl: every key of Nimbus ends by itself")
+	}
+	if r.Replica {
+		warn("it is a replica, which takes no writes", "name the primary in NIMBUS_REDIS_URL")
+	}
+	if r.Cluster {
+		warn("it is a node of a Redis Cluster", "use one primary: Nimbus does not follow keys to other nodes")
+	}
+	if healthy {
+		x.fine("redis", "Redis %s, %.1f ms away", r.Version, float64(r.RoundTrip.Microseconds())/1000)
 	}
 }
 

@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"bufio"
+	"net"
 	"regexp"
 	"strings"
 	"testing"
@@ -70,6 +72,47 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want([]string{"NIMBUS_DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "NIMBUS_DATA_DIR=" + dataDir(t)}, 1, "FAIL  database", "nothing works without it")
+}
+
+func TestDoctorExaminesRedis(t *testing.T) {
+	t.Parallel()
+	srv := nimbustest.Redis(t)
+	settings := []string{"NIMBUS_DATABASE_URL=" + nimbustest.DSN(t), "NIMBUS_DATA_DIR=" + dataDir(t), "NIMBUS_REDIS_URL=" + srv.URL, "NIMBUS_REDIS_TIMEOUT_MS=10000"}
+	want := func(pattern string) {
+		t.Helper()
+		got := nimbus(t, settings, "doctor")
+		if !regexp.MustCompile(pattern).MatchString(got.stdout) {
+			t.Errorf("%q is not said:\n%s%s", pattern, got.stdout, got.stderr)
+		}
+	}
+	tell := func(command string) {
+		t.Helper()
+		conn, err := net.Dial("unix", strings.TrimPrefix(srv.URL, "unix://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write([]byte(command + "\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := bufio.NewReader(conn).ReadString('\n'); err != nil || answer != "+OK\r\n" {
+			t.Fatalf("%s: %q %v", command, answer, err)
+		}
+	}
+	want(`ok    redis       Redis \d+\.\d+\.\d+, \d+\.\d ms away`)
+	tell("CONFIG SET maxmemory 64mb")
+	want(`warn  redis       its maxmemory is 64 MiB and its maxmemory-policy noeviction`)
+	tell("CONFIG SET maxmemory-policy allkeys-lru")
+	want(`warn  redis       its maxmemory-policy is allkeys-lru`)
+	tell("CONFIG SET maxmemory-policy volatile-ttl")
+	want(`ok    redis `)
+	tell("REPLICAOF 127.0.0.1 1")
+	want(`warn  redis       it is a replica`)
+	srv.Hang()
+	want(`FAIL  redis       .+\n.*start it, or correct NIMBUS_REDIS_URL`)
+	srv.Resume()
+	srv.Kill()
+	want(`FAIL  redis       connect: .*\n.*start it, or correct NIMBUS_REDIS_URL`)
 }
 
 func TestDoctorSaysHowFarBehindTheReplicaIs(t *testing.T) {

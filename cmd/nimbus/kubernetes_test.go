@@ -76,9 +76,16 @@ func TestKubernetesRunsWhatTheProgramServes(t *testing.T) {
 	}
 	deployment, settings := objects["Deployment"].Spec, objects["ConfigMap"].Data
 	c := deployment.Template.Spec.Containers[0]
-	if got := nimbus(t, []string{"NIMBUS_ADDR=" + settings["NIMBUS_ADDR"], "NIMBUS_ADMIN_ADDR=" + settings["NIMBUS_ADMIN_ADDR"], "NIMBUS_BCRYPT_COST=",
-		"NIMBUS_ENVIRONMENT=" + settings["NIMBUS_ENVIRONMENT"], "NIMBUS_JWT_SECRET=" + keyA, "NIMBUS_SECRET_KEY=" + keyB}, "check-config"); got.code != 0 || len(settings) != 3 {
-		t.Errorf("%v: %d %s", settings, got.code, got.stderr)
+	environ := []string{"NIMBUS_BCRYPT_COST=", "NIMBUS_JWT_SECRET=" + keyA, "NIMBUS_SECRET_KEY=" + keyB}
+	for name, value := range settings {
+		environ = append(environ, name+"="+value)
+	}
+	for _, m := range regexp.MustCompile(`from-literal=(\w+)='([^']+)'`).FindAllStringSubmatch(file(t, "deploy", "kubernetes", "nimbus.yaml"), -1) {
+		environ = append(environ, m[1]+"="+m[2])
+	}
+	if got := nimbus(t, environ, "check-config"); got.code != 0 || !strings.Contains(got.stdout, "NIMBUS_ENVIRONMENT=production\n") ||
+		!strings.Contains(got.stdout, "NIMBUS_REDIS_URL=rediss://") || strings.Contains(got.stdout, "NIMBUS_TRUSTED_PROXIES=\n") {
+		t.Errorf("%v: %d %s%s", environ, got.code, got.stdout, got.stderr)
 	}
 	for _, port := range c.Ports {
 		setting := map[string]string{"http": "NIMBUS_ADDR", "admin": "NIMBUS_ADMIN_ADDR"}[port.Name]

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bahagh/nimbus/frontend"
 	"github.com/bahagh/nimbus/gen/api"
@@ -29,12 +30,14 @@ import (
 	"github.com/bahagh/nimbus/internal/jobs"
 	"github.com/bahagh/nimbus/internal/live"
 	"github.com/bahagh/nimbus/internal/metrics"
+	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/projects"
 	"github.com/bahagh/nimbus/internal/redis"
 	"github.com/bahagh/nimbus/internal/replica"
 	"github.com/bahagh/nimbus/internal/reports"
 	"github.com/bahagh/nimbus/internal/secretbox"
 	"github.com/bahagh/nimbus/internal/shared"
+	"github.com/bahagh/nimbus/internal/tracing"
 	"github.com/bahagh/nimbus/openapi"
 )
 
@@ -49,6 +52,8 @@ type App struct {
 	hub     *live.Hub
 	bus     live.Bus // between nodes
 	jobs    *jobs.Runner
+	traces  *tracing.Provider // nil without an endpoint
+	reg     *prometheus.Registry
 	handler http.Handler
 	admin   http.Handler
 
@@ -82,7 +87,8 @@ const giveUpTime = 2 * time.Second
 // New opens the database and connects the slices. now is the clock of everything but waiting: how long something took
 // or has been waiting is measured with one that nobody can set. Close must be called when Run is not.
 func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger, options ...Option) (_ *App, err error) {
-	a := &App{cfg: cfg, log: log, ingestion: events.DefaultBatcherConfig(), streaming: live.DefaultConfig()}
+	log = httpapi.Logger(log)
+	a := &App{cfg: cfg, log: log, reg: prometheus.NewRegistry(), ingestion: events.DefaultBatcherConfig(), streaming: live.DefaultConfig()}
 	a.streaming.MaxStreams = cfg.LiveMaxStreams
 	for _, option := range options {
 		option(a)
@@ -94,7 +100,14 @@ func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slo
 			a.Close(hurry)
 		}
 	}()
-	if a.db, err = OpenDatabase(ctx, cfg, log); err != nil {
+	var statements []postgres.Option
+	if cfg.OTLPEndpoint != "" {
+		if a.traces, err = tracing.Open(ctx, cfg.OTLPEndpoint, cfg.TraceSampleRatio, a.reg, log); err != nil {
+			return nil, fmt.Errorf("NIMBUS_OTLP_ENDPOINT: %w", err)
+		}
+		statements = append(statements, postgres.WithTracing())
+	}
+	if a.db, err = OpenDatabase(ctx, cfg, log, statements...); err != nil {
 		return nil, err
 	}
 	// After the embedded database has taken the lock of the data directory: two processes must not both make secrets.
@@ -104,22 +117,21 @@ func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slo
 	if err := Prepare(ctx, a.db.Pool, cfg.AutoMigrate, log); err != nil {
 		return nil, err
 	}
-	if err := a.connect(ctx, now); err != nil {
+	if err := a.connect(ctx, now, statements); err != nil {
 		return nil, err
 	}
 	return a, nil
 }
 
 // connect makes every slice and hands each the narrow things it needs.
-func (a *App) connect(ctx context.Context, now func() time.Time) error {
-	cfg, pool := a.cfg, a.db.Pool
-	reg := prometheus.NewRegistry()
+func (a *App) connect(ctx context.Context, now func() time.Time, statements []postgres.Option) error {
+	cfg, pool, reg := a.cfg, a.db.Pool, a.reg
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		&poolCollector{pools: []*pgxpool.Pool{pool, a.db.Writes}})
 
 	a.reads = replica.Without(pool)
 	if cfg.AnalyticsDatabaseURL != "" {
-		standby := replica.Config{URL: cfg.AnalyticsDatabaseURL, PoolSize: cfg.DBPoolSize, MaxLag: time.Duration(cfg.ReplicaMaxLag) * time.Second}
+		standby := replica.Config{URL: cfg.AnalyticsDatabaseURL, PoolSize: cfg.DBPoolSize, MaxLag: time.Duration(cfg.ReplicaMaxLag) * time.Second, Options: statements}
 		reads, err := replica.Open(ctx, pool, standby, reg, a.log)
 		if err != nil {
 			return fmt.Errorf("NIMBUS_ANALYTICS_DATABASE_URL: %w", err)
@@ -184,7 +196,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	a.jobs.Start()
 
 	limits := metrics.Limits{Timeout: cfg.QueryTimeout, MaxEvents: cfg.QueryMaxEvents}
-	h := &health{pool: pool, reads: a.reads, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
+	h := &health{pool: pool, log: a.log, reads: a.reads, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
 	if a.redis != nil {
 		h.redis = a.redis.Health
 	}
@@ -192,7 +204,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metrics.NewAPI(a.reads, limits, now),
 		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool)), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event, live: stream}, httpapi.Options{
-		AppName: cfg.AppName, Log: a.log, Registry: reg, AllowedOrigins: cfg.AllowedOrigins,
+		AppName: cfg.AppName, Log: a.log, Registry: reg, Tracer: a.tracer(), AllowedOrigins: cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Dashboard: frontend.Dist, Access: access, Replies: replies,
 		TrustedProxies: cfg.TrustedProxies, Limits: limitsOf(cfg, state), Connections: cfg.DBPoolSize,
 		Credentials: httpapi.Credentials{Access: account.VerifyAccess, Refresh: account.VerifyRefresh,
@@ -201,10 +213,21 @@ func (a *App) connect(ctx context.Context, now func() time.Time) error {
 	if err != nil {
 		return err
 	}
-	reg.MustRegister(&projectCollector{active: project.CountActive, deleted: project.CountDeleted})
+	reg.MustRegister(&projectCollector{active: project.CountActive, deleted: project.CountDeleted}, healthCollector{h})
+	if cfg.Embedded() {
+		reg.MustRegister(diskCollector(cfg.DataDir))
+	}
 	a.handler = e
 	a.admin = adminHandler(reg)
 	return nil
+}
+
+// tracer is nil, and not a tracer that does nothing, where requests are not traced: nothing of it is then installed.
+func (a *App) tracer() trace.Tracer {
+	if a.traces == nil {
+		return nil
+	}
+	return a.traces.Tracer()
 }
 
 // sharedState connects to Redis, if there is one. It is not needed for a start.
@@ -361,6 +384,11 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	if a.db != nil {
 		a.db.Close(ctx)
+	}
+	if a.traces != nil { // last: all the others may end spans
+		if terr := a.traces.Close(ctx); terr != nil {
+			a.log.Warn("the last traces were not sent", "error", terr)
+		}
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/embedded"
 	"github.com/bahagh/nimbus/internal/projects"
 )
 
@@ -67,6 +69,37 @@ func (c *projectCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(projectsDesc, c.active)
 	gauge(purgeDesc, c.deleted)
+}
+
+// healthCollector tells what readiness answers.
+type healthCollector struct{ health *health }
+
+var readyDesc = prometheus.NewDesc("nimbus_ready", "1 while the check of readiness passes. Where one does not, the node is sent no requests.", []string{"check"}, nil)
+
+func (healthCollector) Describe(ch chan<- *prometheus.Desc) { ch <- readyDesc }
+
+func (c healthCollector) Collect(ch chan<- prometheus.Metric) {
+	h, _ := c.health.check(context.Background()) // the database has a time limit of its own
+	for name, check := range map[string]api.Check{"database": h.Checks.Database, "ingest": h.Checks.Ingest} {
+		value := 0.0
+		if check.Status == api.CheckOK {
+			value = 1
+		}
+		ch <- prometheus.MustNewConstMetric(readyDesc, prometheus.GaugeValue, value, name)
+	}
+}
+
+// diskCollector tells how much room the embedded PostgreSQL has.
+type diskCollector string
+
+var freeDesc = prometheus.NewDesc("nimbus_disk_free_bytes", "Room for the embedded PostgreSQL, in NIMBUS_DATA_DIR.", nil, nil)
+
+func (diskCollector) Describe(ch chan<- *prometheus.Desc) { ch <- freeDesc }
+
+func (dir diskCollector) Collect(ch chan<- prometheus.Metric) {
+	if free, _, err := embedded.DiskSpace(string(dir)); err == nil {
+		ch <- prometheus.MustNewConstMetric(freeDesc, prometheus.GaugeValue, float64(free))
+	}
 }
 
 // watchCollectors show the loop that listens for changes of keys.

@@ -30,7 +30,7 @@ const writeConnections = 3
 
 // OpenDatabase connects, starting the embedded server first when there is no DATABASE_URL. It waits a while for a
 // database that is starting up. Close must be called.
-func OpenDatabase(ctx context.Context, c *config.Config, log *slog.Logger) (*Database, error) {
+func OpenDatabase(ctx context.Context, c *config.Config, log *slog.Logger, opts ...postgres.Option) (*Database, error) {
 	d := &Database{}
 	dsn := c.DatabaseURL
 	if c.Embedded() {
@@ -41,15 +41,15 @@ func OpenDatabase(ctx context.Context, c *config.Config, log *slog.Logger) (*Dat
 		d.own = own
 		dsn = own.dsn
 	}
-	return connect(ctx, d, dsn, c.DBPoolSize, log)
+	return connect(ctx, d, dsn, c.DBPoolSize, log, opts...)
 }
 
-func connect(ctx context.Context, d *Database, dsn string, size int, log *slog.Logger) (_ *Database, err error) {
-	if d.Pool, err = postgres.Open(ctx, dsn, size); err != nil {
+func connect(ctx context.Context, d *Database, dsn string, size int, log *slog.Logger, opts ...postgres.Option) (_ *Database, err error) {
+	if d.Pool, err = postgres.Open(ctx, dsn, size, opts...); err != nil {
 		d.Close(ctx)
 		return nil, err
 	}
-	if d.Writes, err = postgres.Open(ctx, dsn, writeConnections); err != nil {
+	if d.Writes, err = postgres.Open(ctx, dsn, writeConnections, opts...); err != nil {
 		d.Close(ctx)
 		return nil, err
 	}

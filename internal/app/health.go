@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -19,6 +21,8 @@ type health struct {
 	checks []func() error // of ingestion: the batcher and the jobs
 	redis  func() error   // nil when there is none
 	reads  *replica.Reads
+	log    *slog.Logger
+	sick   atomic.Bool // the last answer was "not ready"
 }
 
 // pingTime is how long the database may take to say that it is there.
@@ -64,7 +68,28 @@ func (h *health) check(ctx context.Context) (api.Health, bool) {
 	if out.Checks.Database.Status != api.CheckOK || out.Checks.Ingest.Status != api.CheckOK {
 		out.Status = api.HealthUnavailable
 	}
+	h.tell(ctx, &out)
 	return out, out.Status == api.HealthReady
+}
+
+// tell logs why this node gets no requests any more, once: probes come every few seconds.
+func (h *health) tell(ctx context.Context, out *api.Health) {
+	ready := out.Status == api.HealthReady
+	if h.sick.Swap(!ready) == !ready {
+		return
+	}
+	if ready {
+		h.log.InfoContext(ctx, "ready again")
+		return
+	}
+	h.log.WarnContext(ctx, "not ready", "database", why(out.Checks.Database), "ingest", why(out.Checks.Ingest))
+}
+
+func why(c api.Check) string {
+	if c.Detail == nil {
+		return string(c.Status)
+	}
+	return *c.Detail
 }
 
 func (h *health) ping(ctx context.Context) error {

@@ -54,6 +54,9 @@ type Config struct {
 	LiveMaxStreams  int // open at once on this node
 	ShutdownTimeout time.Duration
 
+	OTLPEndpoint     string  // empty: no tracing
+	TraceSampleRatio float64 // of the traces that begin here
+
 	// jwtSecretSet and secretKeySet tell "generated for this data directory" from "given by the operator".
 	jwtSecretSet, secretKeySet bool
 }
@@ -72,7 +75,7 @@ func (c *Config) Redacted() map[string]string {
 		switch {
 		case s.secret && v != "":
 			v = "(set)"
-		case s.name == "DATABASE_URL" || s.name == "ANALYTICS_DATABASE_URL" || s.name == "REDIS_URL":
+		case s.name == "DATABASE_URL" || s.name == "ANALYTICS_DATABASE_URL" || s.name == "REDIS_URL" || s.name == "OTLP_ENDPOINT":
 			v = redactURL(v)
 		}
 		out["NIMBUS_"+s.name] = v

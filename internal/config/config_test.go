@@ -81,6 +81,8 @@ var values = map[string][3]string{
 	"OIDC_NAME":                {"one", "two", "three"},
 	"ALLOWED_ORIGINS":          {"https://a.example", "https://a.example,http://b.example:8080", "*"},
 	"LIVE_MAX_STREAMS":         {"1", "2", "3"},
+	"OTLP_ENDPOINT":            {"http://a:4318", "https://b", "http://c:4318/v1/traces"},
+	"TRACE_SAMPLE_RATIO":       {"0", "1", "0.25"},
 	"SHUTDOWN_TIMEOUT_SECONDS": {"1", "2", "3"},
 }
 
@@ -227,6 +229,9 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 		{env: []string{"NIMBUS_REDIS_TIMEOUT_MS=0"}, want: []string{"NIMBUS_REDIS_TIMEOUT_MS must be a whole number of milliseconds from 1 to 10000"}},
 		{env: []string{"NIMBUS_RATE_LIMIT_PER_MINUTE=0"}, want: []string{"NIMBUS_RATE_LIMIT_PER_MINUTE must be 1 to 1000000, not 0"}},
 		{env: []string{"NIMBUS_RATE_LIMIT_PER_MINUTE=1000001"}, want: []string{"NIMBUS_RATE_LIMIT_PER_MINUTE must be 1 to 1000000, not 1000001"}},
+		{env: []string{"NIMBUS_OTLP_ENDPOINT=collector:4318"}, want: []string{"NIMBUS_OTLP_ENDPOINT must be http://host:port or https://host, of an OTLP receiver over HTTP"}},
+		{env: []string{"NIMBUS_TRACE_SAMPLE_RATIO=1.1"}, want: []string{"NIMBUS_TRACE_SAMPLE_RATIO must be a number from 0 to 1"}},
+		{env: []string{"NIMBUS_TRACE_SAMPLE_RATIO=NaN"}, want: []string{"NIMBUS_TRACE_SAMPLE_RATIO must be a number from 0 to 1"}},
 		{env: []string{"NIMBUS_TRUSTED_PROXIES=proxy.example"}, want: []string{`NIMBUS_TRUSTED_PROXIES must be addresses or CIDRs such as 10.0.0.0/8, with commas; "proxy.example" is neither`}},
 		{env: []string{"NIMBUS_ALLOWED_ORIGINS=[1]"}, want: []string{"NIMBUS_ALLOWED_ORIGINS must be a JSON array of strings, or a list with commas: json: cannot unmarshal number into Go value of type string"}},
 		{env: []string{"NIMBUS_ALLOWED_ORIGINS=app.example,https://a.example/x,https://b.example?y,ftp://c.example"}, want: []string{

@@ -22,6 +22,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/redis"
 	"github.com/bahagh/nimbus/internal/shared"
+	"github.com/bahagh/nimbus/internal/tracing"
 )
 
 const prefix = "NIMBUS_"
@@ -143,6 +144,11 @@ func (c *Config) problems() []error {
 	if c.RedisURL != "" {
 		if err := redis.Check(c.RedisURL); err != nil {
 			bad("REDIS_URL", "%w", err)
+		}
+	}
+	if c.OTLPEndpoint != "" {
+		if err := tracing.Check(c.OTLPEndpoint); err != nil {
+			bad("OTLP_ENDPOINT", "%w", err)
 		}
 	}
 	if c.RateLimitPerMinute < 1 || c.RateLimitPerMinute > maxRateLimit {

@@ -87,6 +87,8 @@ func (c *Config) settings() []setting {
 		{"TRUSTED_PROXIES", (*prefixesValue)(&c.TrustedProxies), "addresses or CIDRs of proxies whose X-Forwarded-For is believed, with commas", false},
 		{"ALLOWED_ORIGINS", (*listValue)(&c.AllowedOrigins), "origins of browsers that may call the API: a JSON array, or with commas", false},
 		{"LIVE_MAX_STREAMS", (*intValue)(&c.LiveMaxStreams), "live streams that may be open at once on this node", false},
+		{"OTLP_ENDPOINT", str(&c.OTLPEndpoint), "where traces are sent, OTLP over HTTP, such as http://collector:4318; empty: no tracing", false},
+		{"TRACE_SAMPLE_RATIO", (*ratioValue)(&c.TraceSampleRatio), "share of the requests without a traceparent that are traced, 0 to 1", false},
 		{"SHUTDOWN_TIMEOUT_SECONDS", (*secondsValue)(&c.ShutdownTimeout), "how long a stop may take to answer what waits", false},
 	}
 }
@@ -99,7 +101,7 @@ func defaults() Config {
 		AccessTTL: time.Hour, RefreshTTL: 7 * 24 * time.Hour, BcryptCost: 12,
 		QueryTimeout: 10 * time.Second, QueryMaxEvents: 10_000_000,
 		RedisTimeout: 10 * time.Millisecond, RateLimitEnabled: true, RateLimitPerMinute: 10_000,
-		LiveMaxStreams: 10_000, ShutdownTimeout: 30 * time.Second,
+		LiveMaxStreams: 10_000, TraceSampleRatio: 0.1, ShutdownTimeout: 30 * time.Second,
 	}
 }
 
@@ -121,6 +123,7 @@ type (
 	boolValue         bool
 	secondsValue      time.Duration
 	millisecondsValue time.Duration
+	ratioValue        float64
 	prefixesValue     []netip.Prefix
 	keyValue          []byte
 	keysValue         [][]byte
@@ -176,6 +179,17 @@ func (v *millisecondsValue) Set(s string) error {
 func (v *millisecondsValue) String() string {
 	return strconv.FormatInt(time.Duration(*v).Milliseconds(), 10)
 }
+
+func (v *ratioValue) Set(s string) error {
+	r, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(r >= 0 && r <= 1) { // NaN is neither
+		return errors.New("must be a number from 0 to 1")
+	}
+	*v = ratioValue(r)
+	return nil
+}
+
+func (v *ratioValue) String() string { return strconv.FormatFloat(float64(*v), 'g', -1, 64) }
 
 func (v *prefixesValue) Set(s string) error {
 	*v = nil

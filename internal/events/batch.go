@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // state is what became of one event.
@@ -29,6 +30,7 @@ type batch struct {
 	writes   []write
 	bytes    int
 	enqueued time.Time
+	span     trace.Span // of the request; nil when it is not traced
 	done     chan error
 }
 

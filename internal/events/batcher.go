@@ -13,6 +13,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/tracing"
 )
 
 // writer stores writes in one transaction and marks each with what became of it; on an error nothing is stored.
@@ -99,7 +100,8 @@ func startBatcher(w writer, cfg BatcherConfig, m *ingestMetrics, now func() time
 // the request's body, which must stay until the flush is over, and the flush has a time limit of its own.
 //
 // Errors: a problem of status 503 (queue full, shutting down, database away); then nothing of the batch is stored.
-func (b *Batcher) Submit(_ context.Context, x *batch) error {
+func (b *Batcher) Submit(ctx context.Context, x *batch) error {
+	x.span = tracing.Of(ctx)
 	b.mu.Lock()
 	switch {
 	case b.closed:
@@ -235,13 +237,15 @@ func (b *Batcher) flush(batches []*batch) {
 		}
 		live = append(live, x)
 	}
-	b.store(live)
+	ctx, span := traceFlush(live, start)
+	b.store(ctx, live)
+	span.End()
 	b.metrics.flushes.Observe(b.now().Sub(start).Seconds())
 }
 
 // store writes the batches in one transaction. When the database refuses the rows themselves, the halves are tried
 // each on its own, so that a poisoned request does not fail the others that share its transaction.
-func (b *Batcher) store(batches []*batch) {
+func (b *Batcher) store(ctx context.Context, batches []*batch) {
 	if len(batches) == 0 {
 		return
 	}
@@ -251,16 +255,16 @@ func (b *Batcher) store(batches []*batch) {
 			writes = append(writes, &x.writes[k])
 		}
 	}
-	err := b.write(writes)
+	err := b.write(ctx, writes)
 	switch {
 	case err == nil:
 	case postgres.IsData(err) && len(batches) > 1:
 		half := len(batches) / 2
-		b.store(batches[:half])
-		b.store(batches[half:])
+		b.store(ctx, batches[:half])
+		b.store(ctx, batches[half:])
 		return
 	case postgres.IsData(err):
-		err = b.isolate(writes, err)
+		err = b.isolate(ctx, writes, err)
 	}
 	for _, x := range batches {
 		x.done <- err
@@ -269,7 +273,7 @@ func (b *Batcher) store(batches []*batch) {
 
 // isolate stores the rows of one request that the database takes and marks those it refuses. Validation should have
 // caught them; that it did not is logged, and the request is answered like any other with rejected events.
-func (b *Batcher) isolate(writes []*write, cause error) error {
+func (b *Batcher) isolate(ctx context.Context, writes []*write, cause error) error {
 	if len(writes) == 1 {
 		writes[0].state = refused
 		b.log.Error("the database refuses an event that passed validation", "project_id", writes[0].ProjectID,
@@ -278,9 +282,9 @@ func (b *Batcher) isolate(writes []*write, cause error) error {
 	}
 	half := len(writes) / 2
 	for _, part := range [][]*write{writes[:half], writes[half:]} {
-		err := b.write(part)
+		err := b.write(ctx, part)
 		if postgres.IsData(err) {
-			err = b.isolate(part, err)
+			err = b.isolate(ctx, part, err)
 		}
 		if err != nil {
 			return err
@@ -290,8 +294,8 @@ func (b *Batcher) isolate(writes []*write, cause error) error {
 }
 
 // write runs one transaction, again when another one got in its way.
-func (b *Batcher) write(writes []*write) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), b.cfg.FlushTime)
+func (b *Batcher) write(ctx context.Context, writes []*write) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.FlushTime)
 	defer cancel()
 	defer func() {
 		if r := recover(); r != nil {
@@ -307,6 +311,7 @@ func (b *Batcher) write(writes []*write) (err error) {
 		}
 	}
 	b.noteFlush(err)
+	tracing.Fail(ctx, err)
 	b.metrics.flushRows.Observe(float64(len(writes)))
 	switch {
 	case err == nil:

@@ -27,6 +27,7 @@ func (b *Batcher) noteFlush(err error) {
 	case err == nil:
 		b.failing = failing{}
 	case !postgres.IsData(err):
+		b.metrics.failures.Inc()
 		f := &b.failing
 		f.last, f.cause = b.now(), err
 		if f.flushes == 0 {

@@ -15,6 +15,7 @@ type ingestMetrics struct {
 	queueFull  prometheus.Counter
 	flushes    prometheus.Histogram
 	flushRows  prometheus.Histogram
+	failures   prometheus.Counter
 }
 
 // NewMetrics registers the collectors of ingestion.
@@ -33,8 +34,10 @@ func NewMetrics(reg prometheus.Registerer) *ingestMetrics { //nolint:revive // o
 			Help: "Time of one flush, commit included.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
 		flushRows: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "nimbus_flush_rows",
 			Help: "Events in one transaction.", Buckets: prometheus.ExponentialBuckets(1, 4, 8)}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "nimbus_flush_failures_total",
+			Help: "Transactions that stored nothing because of the database; their requests were answered with 503."}),
 	}
-	reg.MustRegister(m.accepted, m.duplicates, m.rejected, m.queueFull, m.flushes, m.flushRows)
+	reg.MustRegister(m.accepted, m.duplicates, m.rejected, m.queueFull, m.flushes, m.flushRows, m.failures)
 	return m
 }
 

@@ -21,7 +21,7 @@ import (
 func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		if c.Response().Committed {
-			log.Error("error after the answer had begun", "request_id", requestID(c), "error", err)
+			log.ErrorContext(c.Request().Context(), "error after the answer had begun", "error", err)
 			return
 		}
 		p := toProblem(err)
@@ -31,7 +31,7 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 			if p.Code == problem.CodeInternal {
 				level = slog.LevelError
 			}
-			log.Log(c.Request().Context(), level, "request failed", "request_id", requestID(c), "route", c.Path(), "code", p.Code, "error", err)
+			log.Log(c.Request().Context(), level, "request failed", "route", c.Path(), "code", p.Code, "error", err)
 		}
 		writeProblem(c, p, kind, log)
 	}
@@ -57,7 +57,7 @@ func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, log *slog
 		return
 	}
 	if err := json.NewEncoder(c.Response()).Encode(out); err != nil {
-		log.Debug("answer not delivered", "request_id", requestID(c), "error", err)
+		log.DebugContext(c.Request().Context(), "answer not delivered", "error", err)
 	}
 }
 

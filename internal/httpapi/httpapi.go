@@ -12,6 +12,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/wire"
@@ -22,7 +23,8 @@ type Options struct {
 	AppName        string
 	Log            *slog.Logger
 	Registry       prometheus.Registerer
-	AllowedOrigins []string // of browsers; ingestion is open to all and guarded by its keys
+	Tracer         trace.Tracer // nil: requests are not traced
+	AllowedOrigins []string     // of browsers; ingestion is open to all and guarded by its keys
 	TrustedProxies []netip.Prefix
 	Limits         Limits
 	Connections    int // of the database, which questions may use a part of
@@ -44,8 +46,12 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	e.HTTPErrorHandler = errorHandler(o.Log)
 	e.Binder = binder{}
 
-	// From the outside in: an id for everything that follows; the log, the metrics and the answer to errors; headers.
-	e.Use(identify, observe(o.Log, newHTTPMetrics(o.Registry), origins(o.TrustedProxies)), secure)
+	// From the outside in: an id for everything that follows; the trace; the log, the metrics and the answer to errors; headers.
+	e.Use(identify)
+	if o.Tracer != nil {
+		e.Use(traced(o.Tracer))
+	}
+	e.Use(observe(o.Log, newHTTPMetrics(o.Registry), origins(o.TrustedProxies)), secure)
 	e.Use(cors(o.AllowedOrigins)...)
 	pages, err := dashboard(o.Dashboard)
 	if err != nil {
@@ -106,7 +112,7 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 		case ingestOperation: // no deadline: its body is bounded by the server's timeouts and its transaction by the batcher's
 			chain = append(chain, ingest.limited(maxIngestBytes))
 		case streamOperation: // no body, and no end
-			chain = append(chain, where.describe)
+			chain = append(chain, openEnded, where.describe)
 		default:
 			chain = append(chain, others.limited(maxBodyBytes), deadline, where.describe)
 		}

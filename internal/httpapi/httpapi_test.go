@@ -128,7 +128,7 @@ func setup(t *testing.T, origins ...string) *testBundle {
 	t.Helper()
 	s := &testBundle{handlers: &handlers{}, log: &syncBuffer{}, reg: prometheus.NewRegistry()}
 	var err error
-	s.echo, err = New(s.handlers, Options{AppName: "Test", Log: slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	s.echo, err = New(s.handlers, Options{AppName: "Test", Log: Logger(slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))),
 		Registry: s.reg, AllowedOrigins: origins, Credentials: credentials(), Access: openAccess{}, Operations: api.Operations, Spec: openapi.YAML, Dashboard: builtDashboard,
 		Ready: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }})
 	if err != nil {
@@ -401,7 +401,15 @@ func TestEveryErrorHasItsStatusAndKeepsItsCauseToItself(t *testing.T) {
 	for _, kind := range problem.Kinds() {
 		s := setup(t)
 		s.getMe = func(echo.Context) error { return problem.Wrap(cause, kind.Code, "this happened") }
-		w := s.do("GET", "/v1/auth/me", "", "Authorization", "Bearer access")
+		w := s.do("GET", "/v1/auth/me", "", "Authorization", "Bearer access", "X-Request-Id", "find-me")
+		for line := range strings.Lines(s.log.String()) {
+			if strings.Count(line, `"request_id":"find-me"`) != 1 {
+				t.Errorf("%s: a line without the id of its request: %s", kind.Code, line)
+			}
+		}
+		if told := strings.Contains(s.log.String(), cause.Error()); told != (kind.Status >= 500) {
+			t.Errorf("%s: whether the log has the cause is %t: %s", kind.Code, told, s.log)
+		}
 		if p := decodeProblem(t, w); w.Code != kind.Status || p.Code != string(kind.Code) || p.Title != kind.Title || p.Detail != "this happened" {
 			t.Errorf("%s: %d %s", kind.Code, w.Code, w.Body)
 		}

@@ -16,24 +16,23 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bahagh/nimbus/internal/auth"
 )
 
-const requestIDKey = "nimbus.request_id"
-
 // requestID returns the id of the request: the caller's own, or one made for it.
-func requestID(c echo.Context) string {
-	id, _ := c.Get(requestIDKey).(string)
-	return id
-}
+func requestID(c echo.Context) string { return auth.RequestID(c.Request().Context()) }
 
-// identify gives the request an id, the caller's if it is one that can be logged safely.
+// identify gives the request an id, the caller's if it is one that can be logged safely. It is in the context, where
+// Logger finds it.
 func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		id := c.Request().Header.Get(echo.HeaderXRequestID)
+		r := c.Request()
+		id := r.Header.Get(echo.HeaderXRequestID)
 		if !loggable(id) {
 			id = newRequestID()
 		}
-		c.Set(requestIDKey, id)
+		c.SetRequest(r.WithContext(auth.WithRequestID(r.Context(), id)))
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
 		return next(c)
 	}
@@ -53,7 +52,9 @@ var crockford = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPaddi
 func newRequestID() string {
 	var b [10]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return crockford.EncodeToString(b[:])
+	var text [16]byte
+	crockford.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 // httpMetrics are the numbers of every request. The route is the contract's path, never the caller's: a scanner must
@@ -68,7 +69,7 @@ func newHTTPMetrics(reg prometheus.Registerer) *httpMetrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "http_requests_total", Help: "Requests answered."},
 			[]string{"method", "route", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "http_request_duration_seconds",
-			Help: "Time from the request's header to the answer's last byte.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)},
+			Help: "Time from the request's header to the answer's last byte; without live streams, which end when their reader leaves.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)},
 			[]string{"method", "route"}),
 	}
 	reg.MustRegister(m.requests, m.duration)
@@ -88,7 +89,7 @@ func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFun
 					if err, ok := r.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 						panic(r)
 					}
-					log.Error("panic", "request_id", requestID(c), "panic", r, "stack", string(debug.Stack()))
+					log.ErrorContext(caller, "panic", "panic", r, "stack", string(debug.Stack()))
 					c.Error(internalError(fmt.Errorf("panic: %v", r)))
 				}
 				took := time.Since(start)
@@ -96,11 +97,11 @@ func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFun
 				if route == "" || c.Response().Status == http.StatusNotFound && !strings.Contains(route, "/v1/") {
 					route = "other"
 				}
-				if !knownMethod(method) {
-					method = "other"
-				}
+				method = methodName(method)
 				m.requests.WithLabelValues(method, route, strconv.Itoa(c.Response().Status)).Inc()
-				m.duration.WithLabelValues(method, route).Observe(took.Seconds())
+				if !streamed(c) {
+					m.duration.WithLabelValues(method, route).Observe(took.Seconds())
+				}
 				logRequest(log, c, took, where)
 			}()
 			if err := next(c); err != nil {
@@ -116,12 +117,30 @@ func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFun
 	}
 }
 
-func knownMethod(m string) bool {
+// streamKey marks the request of an operation whose answer has no end of its own.
+const streamKey = "nimbus.stream"
+
+// openEnded marks the live stream for streamed.
+func openEnded(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Set(streamKey, true)
+		return next(c)
+	}
+}
+
+// streamed reports whether the answer was a stream. How long one was read says nothing about how fast the server answers;
+// one that was refused was answered like any other request.
+func streamed(c echo.Context) bool {
+	return c.Get(streamKey) != nil && c.Response().Status < http.StatusBadRequest
+}
+
+// methodName is the method, for names that must not be the caller's choice.
+func methodName(m string) string {
 	switch m {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
-		return true
+		return m
 	}
-	return false
+	return "other"
 }
 
 // logRequest writes a line for each request; the ones that come all the time and went well only for debugging.
@@ -135,7 +154,7 @@ func logRequest(log *slog.Logger, c echo.Context, took time.Duration, where orig
 	if !log.Enabled(r.Context(), level) {
 		return
 	}
-	log.LogAttrs(r.Context(), level, "request", slog.String("request_id", requestID(c)), slog.String("method", r.Method),
+	log.LogAttrs(r.Context(), level, "request", slog.String("method", r.Method),
 		slog.String("route", c.Path()), slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000),
 		slog.Int64("bytes_out", c.Response().Size), slog.String("remote", where.address(r).String()))
 }
@@ -195,13 +214,13 @@ func cors(origins []string) []echo.MiddlewareFunc {
 		}
 		return r.URL.Path == "/v1/events" && method == http.MethodPost
 	}
-	expose := []string{echo.HeaderXRequestID, "Retry-After", "RateLimit", "RateLimit-Policy"}
+	expose := []string{echo.HeaderXRequestID, "traceparent", "Retry-After", "RateLimit", "RateLimit-Policy"}
 	const maxAgeSeconds = 7200
 	ingest := middleware.CORSWithConfig(middleware.CORSConfig{
 		// Servers and apps send no Origin, and the answer to those that do does not depend on which it is.
 		Skipper:      func(c echo.Context) bool { return !isIngest(c) || c.Request().Header.Get(echo.HeaderOrigin) == "" },
 		AllowOrigins: []string{"*"}, AllowMethods: []string{http.MethodPost}, ExposeHeaders: expose, MaxAge: maxAgeSeconds,
-		AllowHeaders: []string{echo.HeaderContentType, echo.HeaderContentEncoding, echo.HeaderXRequestID, headerWriteKey},
+		AllowHeaders: []string{echo.HeaderContentType, echo.HeaderContentEncoding, echo.HeaderXRequestID, headerWriteKey, "traceparent", "tracestate"},
 	})
 	if len(origins) == 0 {
 		return []echo.MiddlewareFunc{ingest}
@@ -211,7 +230,7 @@ func cors(origins []string) []echo.MiddlewareFunc {
 		AllowOrigins: origins, ExposeHeaders: expose, MaxAge: maxAgeSeconds,
 		AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowHeaders: []string{echo.HeaderAuthorization, echo.HeaderContentType, echo.HeaderContentEncoding, echo.HeaderXRequestID,
-			headerKeyID, headerTimestamp, headerSignature, headerSecret, headerWriteKey, headerIdempotencyKey, "Last-Event-ID"},
+			headerKeyID, headerTimestamp, headerSignature, headerSecret, headerWriteKey, headerIdempotencyKey, "Last-Event-ID", "traceparent", "tracestate"},
 	})
 	return []echo.MiddlewareFunc{ingest, rest}
 }

@@ -55,6 +55,8 @@ func New(pool *pgxpool.Pool, jobs []Job, reg prometheus.Registerer, now func() t
 	}
 	reg.MustRegister(r.runs, r.failed)
 	for _, j := range jobs {
+		r.runs.WithLabelValues(j.Name) // a series that begins with its first increment hides that one from rate()
+		r.failed.WithLabelValues(j.Name)
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "nimbus_job_age_seconds",
 			Help: "Time since the job's last turn ended.", ConstLabels: prometheus.Labels{"job": j.Name}},
 			func() float64 { return r.age(j.Name).Seconds() }))

@@ -57,12 +57,13 @@ type Config struct {
 	URL      string
 	PoolSize int
 	MaxLag   time.Duration // 0: any
+	Options  []postgres.Option
 }
 
 // Open begins to watch a standby; until the first measurement the primary is asked. Close must be called. It fails only
 // when the URL cannot be understood.
 func Open(ctx context.Context, primary *pgxpool.Pool, cfg Config, reg prometheus.Registerer, log *slog.Logger) (*Reads, error) {
-	standby, err := postgres.Open(ctx, cfg.URL, cfg.PoolSize, postgres.WithReadOnly())
+	standby, err := postgres.Open(ctx, cfg.URL, cfg.PoolSize, append(cfg.Options, postgres.WithReadOnly())...)
 	if err != nil {
 		return nil, err
 	}

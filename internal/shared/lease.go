@@ -89,7 +89,7 @@ func (s *State) ask(ctx context.Context, key Key, r Rate, n int, answered chan s
 		l.asking = nil
 	}
 	if err != nil {
-		s.fallBack("limits", err)
+		s.fallBack(ctx, "limits", err)
 		return false
 	}
 	now := s.now().UnixMicro()

@@ -54,6 +54,9 @@ func New(remote Backend, now func() time.Time, reg prometheus.Registerer, log *s
 			Help: "Questions to the shared state that this node answered alone, because Redis was away."}, []string{"use"}),
 	}
 	reg.MustRegister(s.fallbacks)
+	for _, use := range []string{"limits", "attempts"} {
+		s.fallbacks.WithLabelValues(use) // a series that begins with its first increment hides that one from rate()
+	}
 	return s
 }
 
@@ -65,10 +68,10 @@ func (s *State) Bus() Bus {
 	return s.remote
 }
 
-func (s *State) fallBack(use string, err error) {
+func (s *State) fallBack(ctx context.Context, use string, err error) {
 	s.fallbacks.WithLabelValues(use).Inc()
 	if !errors.Is(err, ErrUnavailable) {
-		s.log.Warn("the shared state failed; this node answers alone", "use", use, "error", err)
+		s.log.WarnContext(ctx, "the shared state failed; this node answers alone", "use", use, "error", err)
 	}
 }
 
@@ -79,7 +82,7 @@ func (s *State) Begin(ctx context.Context, key Key, sch Schedule) (Attempt, erro
 		if err == nil {
 			return a, nil
 		}
-		s.fallBack("attempts", err)
+		s.fallBack(ctx, "attempts", err)
 	}
 	return s.local.Begin(ctx, key, sch)
 }
@@ -91,7 +94,7 @@ func (s *State) Undo(ctx context.Context, key Key) error {
 		if err == nil {
 			return nil
 		}
-		s.fallBack("attempts", err)
+		s.fallBack(ctx, "attempts", err)
 	}
 	return s.local.Undo(ctx, key)
 }
@@ -103,7 +106,7 @@ func (s *State) Succeed(ctx context.Context, key Key, remember time.Duration) er
 		if err == nil {
 			return nil
 		}
-		s.fallBack("attempts", err)
+		s.fallBack(ctx, "attempts", err)
 	}
 	return s.local.Succeed(ctx, key, remember)
 }
