@@ -15,10 +15,14 @@ const pages: Record<string, { path: string; ready: string }> = {
   person: { path: `${home}/people/user_7`, ready: '.visit' },
   'nobody of that id': { path: `${home}/people/nobody`, ready: '.empty' },
   install: { path: `${home}/install`, ready: '.notice.good' },
-  settings: { path: `${home}/settings`, ready: '.secret' },
+  members: { path: `${home}/members`, ready: 'select.role' },
+  keys: { path: `${home}/keys`, ready: 'table.cards .badge' },
+  'audit log': { path: `${home}/audit`, ready: '.audit td' },
+  'audit log, nothing found': { path: `${home}/audit?action=project.delete`, ready: '.empty' },
+  settings: { path: `${home}/settings`, ready: 'form' },
   projects: { path: '/projects', ready: 'td a' },
   'new project': { path: '/projects/new', ready: 'form' },
-  account: { path: '/account', ready: 'form' },
+  account: { path: '/account', ready: '.lines li' },
   'not there': { path: '/nowhere', ready: '.empty' },
 };
 
