@@ -49,16 +49,17 @@ function targetOf(e: AuditEntry, { members, keys }: Names, project: { id: string
   if (e.target === project.id) return project.name;
   const key = keys.find((k) => k.id === e.target);
   const named = Object.entries(e.changes as Changes).find(([field]) => field === 'name' || field === 'email')?.[1];
-  return members.find((x) => x.account_id === e.target)?.email ?? (key && keyName(key)) ?? (named ? text(named.new ?? named.old) : e.target);
+  return members.find((x) => x.account_id === e.target)?.email ?? (key && keyName(key)) ?? (named ? text(named.new ?? named.old) : e.action.startsWith('write_key.') ? m.audit.writeKey(e.target) : e.target);
 }
 
 type Changes = Record<string, { old?: unknown; new?: unknown }>;
 const text = (value: unknown): string => (value === undefined || value === null || value === '' ? m.audit.absent : typeof value === 'string' ? value : Array.isArray(value) ? value.map(text).join(', ') || m.audit.absent : JSON.stringify(value));
 
-/** The changes in one line: what was added and removed is known from the entry already. */
+/** The changes in one line, without the name that stands above it. */
 const summary = (changes: Changes) =>
   Object.entries(changes)
-    .map(([field, c]) => (c.old === undefined ? `${field}: ${text(c.new)}` : `${field}: ${text(c.old)} → ${text(c.new)}`))
+    .filter(([field, c]) => !(field === 'name' && text(c.old) === m.audit.absent))
+    .map(([field, c]) => (text(c.old) === m.audit.absent ? `${field}: ${text(c.new)}` : `${field}: ${text(c.old)} → ${text(c.new)}`))
     .join(' · ');
 
 function Log() {
@@ -174,7 +175,7 @@ function Entry({ entry: e, names, project, zone, close }: { entry: AuditEntry; n
         <dl className="facts">
           <dt>{m.audit.when}</dt><dd className="num">{dateTime(e.at, zone)}</dd>
           <dt>{m.audit.actor}</dt><dd className="wrap-any">{actorOf(e, names)}</dd>
-          <dt>{m.audit.target}</dt><dd className="wrap-any">{targetOf(e, names, project)}<br /><span className="mono muted">{e.target}</span></dd>
+          <dt>{m.audit.target}</dt><dd className="wrap-any">{targetOf(e, names, project)}{targetOf(e, names, project) !== e.target && <><br /><span className="mono muted">{e.target}</span></>}</dd>
           <dt>{m.audit.where}</dt><dd className="num">{e.ip ?? m.audit.unknown}</dd>
           {e.user_agent && (<><dt>{m.audit.agent}</dt><dd className="wrap-any" title={e.user_agent}>{agentLabel(e.user_agent)}</dd></>)}
           {e.request_id && (<><dt>{m.audit.request}</dt><dd className="mono wrap-any">{e.request_id}</dd></>)}

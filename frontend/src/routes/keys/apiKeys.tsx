@@ -102,9 +102,9 @@ function Row({ apiKey: key, who, canChange, edit, revoke }: { apiKey: ApiKey; wh
     <tr>
       <td className="key-name"><strong>{key.name || m.keys.mainKey}</strong><br /><span className="mono muted">{key.id}</span></td>
       <td data-label={m.keys.scopes}><span className="row wrap" style={{ gap: 4 }}>{key.scopes.map((s) => <span key={s} className="badge" title={s}>{m.keys.scope[s]}</span>)}</span></td>
-      <td className="muted" data-label={m.keys.created}>{who ? m.keys.createdBy(when, who) : when}</td>
-      <td className="muted num" data-label={m.keys.lastUsed}>{key.last_used_at ? <span title={dateTime(key.last_used_at, zone)}>{ago(key.last_used_at)}</span> : m.keys.unused}</td>
-      <td className="num" data-label={m.keys.expiry}>
+      <td className="muted" data-label={m.keys.created}><span className="num nowrap">{when}</span>{who && <><br /><span className="small">{m.keys.by(who)}</span></>}</td>
+      <td className="muted num nowrap" data-label={m.keys.lastUsed}>{key.last_used_at ? <span title={dateTime(key.last_used_at, zone)}>{ago(key.last_used_at)}</span> : m.keys.unused}</td>
+      <td className="num nowrap" data-label={m.keys.expiry}>
         {over ? <span className="badge bad">{m.keys.expired}</span> : key.expires_at ? <span title={dateTime(key.expires_at, zone)}>{ago(key.expires_at)}</span> : <span className="muted">{m.keys.never}</span>}
       </td>
       {canChange && (
