@@ -119,8 +119,8 @@ function waitFor(seconds: number) {
 }
 
 const unreachable = (error: unknown) => error instanceof NimbusError && [0, 502, 503, 504].includes(error.status);
-/** Nothing was done, and it is soon worth trying again: whatever the request was. Longer waits are the reader's choice. */
-const soon = (error: unknown): error is NimbusError & { retryAfter: number } => error instanceof NimbusError && error.status === 429 && error.retryAfter !== undefined && error.retryAfter <= 30;
+/** Nothing was done, and it is soon worth trying again. Longer waits, and a password that was wrong too often, are up to the reader. */
+const soon = (error: unknown) => error instanceof NimbusError && error.status === 429 && error.code !== 'too_many_attempts' && (error.retryAfter ?? Infinity) <= 30;
 
 function retryDelay(_: number, error: unknown): number {
   const seconds = error instanceof NimbusError ? (error.retryAfter ?? 0.5) : 0.5;
@@ -131,15 +131,19 @@ function retryDelay(_: number, error: unknown): number {
 /** Asks for the projects again, with the roles in them. */
 export const reloadProjects = () => queryClient.invalidateQueries({ predicate: ({ queryKey: [key] }) => ['listProjects', 'getProject'].includes((key as { _id?: string })._id ?? '') });
 
-function onError(error: unknown) {
-  if (unreachable(error)) connection.set(true);
-  // The role has changed since the page was made: the page follows.
+/** The role has changed since the page was made: the page follows. */
+function followRole(error: unknown) {
   if (error instanceof NimbusError && error.code === 'insufficient_role') void reloadProjects();
 }
 
 export const queryClient = new QueryClient({
-  queryCache: new QueryCache({ onError }),
-  mutationCache: new MutationCache({ onError: (error) => void (error instanceof NimbusError && error.code === 'insufficient_role' && onError(error)) }),
+  queryCache: new QueryCache({
+    onError: (error) => {
+      if (unreachable(error)) connection.set(true);
+      followRole(error);
+    },
+  }),
+  mutationCache: new MutationCache({ onError: followRole }),
   defaultOptions: {
     queries: { staleTime: 30_000, networkMode: 'always', retry: (failed, error) => (soon(error) && failed < 3) || (unreachable(error) && failed < 1), retryDelay },
     mutations: { networkMode: 'always', retry: (failed, error) => soon(error) && failed < 2, retryDelay },
