@@ -118,7 +118,7 @@ test('a key is rotated, and the old one goes on for its grace', async ({ page })
   const who = await account(url, 'keys@example.com');
   const mine = await project(url, who, 'Keys');
   await logIn(page, 'keys@example.com');
-  await page.goto(`/projects/${mine.projectId}/settings`);
+  await page.goto(`/projects/${mine.projectId}/keys`);
   await page.getByRole('button', { name: 'Rotate key' }).click();
   await page.getByLabel('The old key works for').selectOption('3600');
   await page.getByRole('dialog').getByRole('button', { name: 'Rotate key' }).click();
@@ -136,9 +136,10 @@ test('a key is rotated, and the old one goes on for its grace', async ({ page })
   await expect(page.getByLabel('Allowed websites')).toHaveAttribute('aria-invalid', 'true');
   await page.getByLabel('Allowed websites').fill('https://shop.example.com');
   await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
-  await expect(page.locator('.key')).toContainText('https://shop.example.com');
+  await expect(page.locator('.write-key')).toContainText('https://shop.example.com');
   await expect(page.getByRole('dialog')).toBeHidden();
 
+  await page.getByRole('link', { name: 'Settings', exact: true }).click();
   await page.getByRole('button', { name: 'Delete project…' }).click();
   const remove = page.getByRole('dialog').getByRole('button', { name: 'Delete project' });
   await expect(remove).toBeDisabled();

@@ -31,6 +31,14 @@ export async function send(url: string, shop: { projectId: string; secret: strin
 export async function seed(url: string, email = 'ada@example.com'): Promise<Shop> {
   const who = await account(url, email);
   const shop = { email, ...(await project(url, who, 'Web shop')) };
+  const at = (path: string) => `/v1/projects/${shop.projectId}/${path}`;
+  await account(url, `viewer.${email}`);
+  await account(url, `admin.${email}`);
+  await call(url, at('members'), { email: `viewer.${email}`, role: 'viewer' }, who);
+  await call(url, at('members'), { email: `admin.${email}`, role: 'admin' }, who);
+  await call(url, at('api-keys'), { name: 'checkout service', scopes: ['events:write'] }, who);
+  await call(url, at('api-keys'), { name: 'nightly report', scopes: ['events:read', 'metrics:read'], expires_at: new Date(Date.now() + 60 * 86_400_000).toISOString() }, who);
+  await call(url, at('write-keys'), { allowed_origins: ['https://shop.example.com'] }, who);
   let state = 7;
   const random = () => (state = (state * 16_807) % 2_147_483_647) / 2_147_483_647;
   const pick = <T>(...of: T[]) => of[Math.floor(random() * of.length)]!;

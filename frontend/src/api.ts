@@ -1,6 +1,6 @@
 /** The session of this browser and the client that every call goes through. Nothing else in the dashboard touches fetch. */
 import { client, login, logout, NimbusError, refresh, register, changePassword, type Account, type ChangePasswordRequest, type LoginRequest, type RegisterRequest, type Session } from '@nimbus-analytics/sdk';
-import { QueryCache, QueryClient } from '@tanstack/react-query';
+import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query';
 import { useSyncExternalStore } from 'react';
 
 // The access token lives here and nowhere else. The refresh token is in a cookie that no script can read; this mark only
@@ -61,6 +61,14 @@ export const session = {
   resume: async () => access !== undefined || (localStorage.getItem(mark) !== null && (await refreshOnce())),
   login: async (body: LoginRequest) => keep((await login({ ...plain, body: { ...body, session: 'cookie' } })).data),
   register: async (body: RegisterRequest) => keep((await register({ ...plain, body: { ...body, session: 'cookie' } })).data),
+  /** How one can log in here. A server that does not say takes passwords, and so does one that cannot be asked. */
+  methods: async (): Promise<{ password: boolean; oidc: { enabled: boolean; name?: string } }> => {
+    const { data } = await client.get({ url: '/v1/auth/methods', ...plain, throwOnError: false });
+    const said = data as { password?: boolean; oidc?: { enabled?: boolean; name?: string } } | undefined;
+    return { password: said?.password ?? true, oidc: { enabled: said?.oidc?.enabled ?? false, ...(said?.oidc?.name && { name: said.oidc.name }) } };
+  },
+  /** The page comes back from the identity provider with a cookie, and must know that there is one. */
+  leaveForProvider: () => localStorage.setItem(mark, '1'),
   changePassword: async (body: ChangePasswordRequest) => keep((await changePassword({ body: { ...body, session: 'cookie' } })).data),
   logout: async () => {
     await logout({ ...plain, headers: sameSite }).catch((error: unknown) => {
@@ -87,10 +95,10 @@ client.setConfig({
   },
 });
 
-/** Whether the last call found the server; the banner watches it, and says when it is back. */
+/** Whether the last call found the server, and the device the network; the banner watches it, and says when it is back. */
 let away = false;
 export const connection = {
-  isAway: () => away,
+  isAway: () => away || !navigator.onLine,
   set: (isAway: boolean) => {
     if (away === isAway) return;
     away = isAway;
@@ -99,17 +107,52 @@ export const connection = {
   },
 };
 export const useAway = () => useSyncExternalStore(watch, connection.isAway);
+addEventListener('offline', () => connection.set(true));
+addEventListener('online', tell); // the next answer of the server says the rest
+
+/** Until when the server asked to wait (429), while something waits for it; the banner counts down. */
+let waitUntil = 0;
+export const useWaitUntil = () => useSyncExternalStore(watch, () => waitUntil);
+function waitFor(seconds: number) {
+  waitUntil = Math.max(waitUntil, Date.now() + seconds * 1000);
+  tell();
+}
 
 const unreachable = (error: unknown) => error instanceof NimbusError && [0, 502, 503, 504].includes(error.status);
+/** Nothing was done, and it is soon worth trying again. Longer waits, and a password that was wrong too often, are up to the reader. */
+const soon = (error: unknown) => error instanceof NimbusError && error.status === 429 && error.code !== 'too_many_attempts' && (error.retryAfter ?? Infinity) <= 30;
+
+function retryDelay(_: number, error: unknown): number {
+  const seconds = error instanceof NimbusError ? (error.retryAfter ?? 0.5) : 0.5;
+  if (soon(error)) waitFor(seconds);
+  return seconds * 1000;
+}
+
+/** Asks for the projects again, with the roles in them. */
+export const reloadProjects = () => queryClient.invalidateQueries({ predicate: ({ queryKey: [key] }) => ['listProjects', 'getProject'].includes((key as { _id?: string })._id ?? '') });
+
+/** The role has changed since the page was made: the page follows. */
+function followRole(error: unknown) {
+  if (error instanceof NimbusError && error.code === 'insufficient_role') void reloadProjects();
+}
 
 export const queryClient = new QueryClient({
   queryCache: new QueryCache({
     onError: (error) => {
       if (unreachable(error)) connection.set(true);
+      followRole(error);
     },
   }),
+  mutationCache: new MutationCache({ onError: followRole }),
   defaultOptions: {
-    queries: { staleTime: 30_000, networkMode: 'always', retry: (failed, error) => unreachable(error) && failed < 1, retryDelay: 500 },
-    mutations: { networkMode: 'always' },
+    queries: { staleTime: 30_000, networkMode: 'always', retry: (failed, error) => (soon(error) && failed < 3) || (unreachable(error) && failed < 1), retryDelay },
+    mutations: { networkMode: 'always', retry: (failed, error) => soon(error) && failed < 2, retryDelay },
   },
 });
+
+/** For operations that take an Idempotency-Key: what got no answer is sent again, and still done once. */
+export const sentAgain = { retry: (failed: number, error: unknown) => (soon(error) || unreachable(error)) && failed < 2 };
+export function idempotencyKey() {
+  // Not randomUUID: that is for secure pages, and a Nimbus in the office network may not be one.
+  return { 'Idempotency-Key': Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('') };
+}

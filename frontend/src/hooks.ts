@@ -1,19 +1,45 @@
 /** What several pages ask: the project at hand, and the names that its events and properties have. */
-import { listEventsOptions, listProjectsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
-import { useQuery } from '@tanstack/react-query';
+import type { Project, Role } from '@nimbus-analytics/sdk';
+import { getProjectOptions, listEventsOptions, listProjectsInfiniteOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
+import { infiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
-import { useEffect } from 'react';
+import { useEffect, useMemo } from 'react';
 import { m } from './messages';
 
-export const useProjects = () => useQuery(listProjectsOptions({ query: { limit: 200 } })).data?.items ?? [];
+/** The projects of the account, 200 a page, the newest first. */
+export const projectsOptions = infiniteQueryOptions({
+  ...listProjectsInfiniteOptions({ query: { limit: 200 } }),
+  initialPageParam: {},
+  getNextPageParam: (page) => page.next_cursor ?? undefined,
+});
+
+/** Those that are loaded: the first page, and all of them where `all` asks for the others too. */
+export function useProjects({ all = false } = {}): Project[] {
+  const { data, hasNextPage, isFetching, isError, fetchNextPage } = useInfiniteQuery(projectsOptions);
+  useEffect(() => {
+    if (all && hasNextPage && !isFetching && !isError) void fetchNextPage();
+  }, [all, hasNextPage, isFetching, isError, fetchNextPage]);
+  return useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
+}
 
 export function useProjectId(): string {
   return useParams({ strict: false }).projectId ?? '';
 }
 
-export function useProject() {
+/** The project at hand; asked for alone when it is on none of the pages that are loaded. */
+export function useProject(): Project | undefined {
   const id = useProjectId();
-  return useProjects().find((p) => p.id === id);
+  const listed = useProjects().find((p) => p.id === id);
+  const alone = useQuery({ ...getProjectOptions({ path: { project_id: id } }), enabled: id !== '' && listed === undefined });
+  return id === '' ? undefined : (listed ?? alone.data);
+}
+
+const ranks: Record<Role, number> = { viewer: 0, admin: 1, owner: 2 };
+
+/** Whether the account's role in the project at hand is at least this one. The server decides; this is for what to show. */
+export function useCan(): (least: Role) => boolean {
+  const role = useProject()?.role ?? 'viewer';
+  return (least) => ranks[role] >= ranks[least];
 }
 
 /** The names of events, the most frequent of the last 90 days first; and how often each came. */

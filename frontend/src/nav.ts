@@ -1,13 +1,16 @@
 /** The pages of a project, once: the sidebar, the command palette and the shortcuts are made of this list. */
-import { IconChartLine, IconCode, IconLayoutDashboard, IconList, IconSettings, IconUsers, type Icon } from '@tabler/icons-react';
+import { IconChartLine, IconCode, IconHistory, IconKey, IconLayoutDashboard, IconList, IconSettings, IconUsers, IconUsersGroup, type Icon } from '@tabler/icons-react';
+import type { Role } from '@nimbus-analytics/sdk';
 import { m } from './messages';
 
 export interface NavItem {
-  to: '/projects/$projectId' | '/projects/$projectId/explore' | '/projects/$projectId/events' | '/projects/$projectId/people' | '/projects/$projectId/install' | '/projects/$projectId/settings';
+  to: '/projects/$projectId' | '/projects/$projectId/explore' | '/projects/$projectId/events' | '/projects/$projectId/people' | '/projects/$projectId/install' | '/projects/$projectId/members' | '/projects/$projectId/keys' | '/projects/$projectId/audit' | '/projects/$projectId/settings';
   label: string;
   icon: Icon;
   /** Typed after g. */
   key: string;
+  /** The least role that may see it. */
+  role?: Role;
 }
 
 export const nav: { label: string; items: NavItem[] }[] = [
@@ -29,6 +32,9 @@ export const nav: { label: string; items: NavItem[] }[] = [
     label: m.nav.manage,
     items: [
       { to: '/projects/$projectId/install', label: m.nav.install, icon: IconCode, key: 'i' },
+      { to: '/projects/$projectId/members', label: m.nav.members, icon: IconUsersGroup, key: 'm' },
+      { to: '/projects/$projectId/keys', label: m.nav.keys, icon: IconKey, key: 'k' },
+      { to: '/projects/$projectId/audit', label: m.nav.audit, icon: IconHistory, key: 'a', role: 'admin' },
       { to: '/projects/$projectId/settings', label: m.nav.settings, icon: IconSettings, key: 's' },
     ],
   },

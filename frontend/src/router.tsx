@@ -1,8 +1,11 @@
 /** The routes. Each page is a file of its own, loaded when it is opened; its state is in the address, checked here. */
+import { NimbusError, type Project } from '@nimbus-analytics/sdk';
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type SearchSchemaInput } from '@tanstack/react-router';
-import { listProjectsOptions } from '@nimbus-analytics/sdk/react-query';
+import { getProjectOptions } from '@nimbus-analytics/sdk/react-query';
 import { queryClient, session } from './api';
+import { projectsOptions } from './hooks';
 import { lastProject } from './prefs';
+import { parseAudit } from './routes/audit/search';
 import { parseEvents } from './routes/events/search';
 import { parseExplore, type ExploreState } from './routes/explore/search';
 import { NotFound, PageFailure } from './shell/pages';
@@ -11,11 +14,25 @@ import { parsePreset } from './routes/explore/range';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: () => <main className="main"><NotFound /></main> });
 
-/** Where to go after logging in: a path of ours, and never another site. */
-const parseNext = (s: Record<string, unknown>): { next?: string } => (typeof s['next'] === 'string' && /^\/(?![/\\])/.test(s['next']) ? { next: s['next'] } : {});
+/** Where to go after logging in: a path of ours, and never another site. And why an identity provider's login failed. */
+const parseNext = (s: Record<string, unknown>): { next?: string; error?: string } => ({
+  ...(typeof s['next'] === 'string' && /^\/(?![/\\])/.test(s['next']) && { next: s['next'] }),
+  ...(typeof s['error'] === 'string' && /^[a-z_]{1,40}$/.test(s['error']) && { error: s['error'] }),
+});
 
 const login = createRoute({ getParentRoute: () => root, path: '/login', validateSearch: parseNext, component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'LoginPage') });
 const register = createRoute({ getParentRoute: () => root, path: '/register', validateSearch: parseNext, component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'RegisterPage') });
+
+/** A project that is on no page of the list that is loaded is asked for alone; one that is not there is not found. */
+async function projectOf(id: string): Promise<Project | undefined> {
+  const { pages } = await queryClient.ensureInfiniteQueryData(projectsOptions);
+  const listed = pages.flatMap((page) => page.items).find((p) => p.id === id);
+  if (listed || id === '') return listed;
+  return queryClient.ensureQueryData(getProjectOptions({ path: { project_id: id } })).catch((error: unknown) => {
+    if (error instanceof NimbusError && (error.status === 404 || error.status === 422)) return undefined;
+    throw error;
+  });
+}
 
 const app = createRoute({
   getParentRoute: () => root,
@@ -25,14 +42,14 @@ const app = createRoute({
   beforeLoad: async ({ location }) => {
     if (!(await session.resume())) throw redirect({ to: '/login', search: location.href === '/' ? {} : { next: location.href } });
   },
-  loader: () => queryClient.ensureQueryData(listProjectsOptions({ query: { limit: 200 } })),
+  loader: () => queryClient.ensureInfiniteQueryData(projectsOptions),
 });
 const home = createRoute({
   getParentRoute: () => app,
   path: '/',
   loader: async () => {
-    const { items } = await queryClient.ensureQueryData(listProjectsOptions({ query: { limit: 200 } }));
-    const last = items.find((p) => p.id === lastProject.get()) ?? items[0];
+    const items = (await queryClient.ensureInfiniteQueryData(projectsOptions)).pages.flatMap((page) => page.items);
+    const last = (await projectOf(lastProject.get())) ?? items[0];
     if (!last) throw redirect({ to: '/projects/new', replace: true });
     throw redirect({ to: '/projects/$projectId', params: { projectId: last.id }, replace: true });
   },
@@ -41,20 +58,23 @@ const projects = createRoute({ getParentRoute: () => app, path: '/projects', com
 const newProject = createRoute({ getParentRoute: () => app, path: '/projects/new', component: lazyRouteComponent(() => import('./routes/projects/ProjectsPage'), 'NewProjectPage') });
 const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./routes/account/AccountPage'), 'AccountPage') });
 
-const project = createRoute({ getParentRoute: () => app, path: '/projects/$projectId', component: Outlet });
+const project = createRoute({ getParentRoute: () => app, path: '/projects/$projectId', component: Outlet, loader: ({ params }) => projectOf(params.projectId) });
 const overview = createRoute({ getParentRoute: () => project, path: '/', validateSearch: parsePreset, component: lazyRouteComponent(() => import('./routes/overview/OverviewPage'), 'OverviewPage') });
 const explore = createRoute({ getParentRoute: () => project, path: '/explore', validateSearch: (s: Partial<ExploreState> & SearchSchemaInput) => parseExplore(s as Record<string, unknown>), component: lazyRouteComponent(() => import('./routes/explore/ExplorePage'), 'ExplorePage') });
 const events = createRoute({ getParentRoute: () => project, path: '/events', validateSearch: parseEvents, component: lazyRouteComponent(() => import('./routes/events/EventsPage'), 'EventsPage') });
 const people = createRoute({ getParentRoute: () => project, path: '/people', component: lazyRouteComponent(() => import('./routes/people/PeoplePage'), 'PeoplePage') });
 const person = createRoute({ getParentRoute: () => project, path: '/people/$userId', component: lazyRouteComponent(() => import('./routes/people/PersonPage'), 'PersonPage') });
 const install = createRoute({ getParentRoute: () => project, path: '/install', component: lazyRouteComponent(() => import('./routes/install/InstallPage'), 'InstallPage') });
+const members = createRoute({ getParentRoute: () => project, path: '/members', component: lazyRouteComponent(() => import('./routes/members/MembersPage'), 'MembersPage') });
+const keys = createRoute({ getParentRoute: () => project, path: '/keys', component: lazyRouteComponent(() => import('./routes/keys/KeysPage'), 'KeysPage') });
+const audit = createRoute({ getParentRoute: () => project, path: '/audit', validateSearch: parseAudit, component: lazyRouteComponent(() => import('./routes/audit/AuditPage'), 'AuditPage') });
 const settings = createRoute({ getParentRoute: () => project, path: '/settings', component: lazyRouteComponent(() => import('./routes/settings/SettingsPage'), 'SettingsPage') });
 
 export const router = createRouter({
   routeTree: root.addChildren([
     login,
     register,
-    app.addChildren([home, projects, newProject, account, project.addChildren([overview, explore, events, people, person, install, settings])]),
+    app.addChildren([home, projects, newProject, account, project.addChildren([overview, explore, events, people, person, install, members, keys, audit, settings])]),
   ]),
   defaultPreload: 'intent',
   notFoundMode: 'root',

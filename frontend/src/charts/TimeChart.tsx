@@ -1,5 +1,5 @@
 /** Lines, areas or bars over time, as SVG: coloured by the style sheet, readable by keyboard and screen reader. */
-import { area, line } from 'd3-shape';
+import { area, line, type Area, type Line } from 'd3-shape';
 import { useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from 'react';
 import { compact, number } from '../format';
 import { m } from '../messages';
@@ -55,8 +55,8 @@ export function TimeChart({ label, buckets, series, kind, formatBucket, formatBu
 
   const count = buckets.length;
   const at = pointed !== undefined && pointed < count ? pointed : undefined; // another answer may be shorter
-  const open = incompleteFrom === undefined ? -1 : buckets.findIndex((b) => Date.parse(b) >= Date.parse(incompleteFrom));
-  const plot = useMemo(() => {
+  const open = useMemo(() => (incompleteFrom === undefined ? -1 : buckets.findIndex((b) => Date.parse(b) >= Date.parse(incompleteFrom))), [buckets, incompleteFrom]);
+  const plot = useMemo((): Plot | undefined => {
     if (width === 0 || count === 0) return undefined;
     const layers = kind === 'line' ? [] : layersOf(shown.current, count);
     const tops = kind === 'line' ? shown.all.map((s) => s.values) : [...layers.map((l) => l.spans.map((s) => s[1])), ...shown.previous.map((s) => s.values)];
@@ -73,6 +73,9 @@ export function TimeChart({ label, buckets, series, kind, formatBucket, formatBu
     };
   }, [width, height, count, kind, shown]);
 
+  // Drawn once for each answer and not at every move of the pointer: ten thousand points are a path of 130 kB.
+  const marks = useMemo(() => plot && <Marks plot={plot} shown={shown} kind={kind} open={open} />, [plot, shown, kind, open]);
+
   const under = (e: PointerEvent) => (plot ? indexAt(e.clientX - box.current!.getBoundingClientRect().left, count, plot.frame) : 0);
   const onKeyDown = (e: KeyboardEvent) => {
     const now = at ?? count - 1;
@@ -84,22 +87,6 @@ export function TimeChart({ label, buckets, series, kind, formatBucket, formatBu
     if (e.key === 'Escape') setAt(undefined);
   };
   const read = (i: number) => `${formatBucketLong(buckets[i]!)}${open >= 0 && i >= open ? ` (${m.explore.soFar})` : ''}: ${shown.all.map((s) => `${s.label} ${s.values[i] === null ? m.explore.noData : number(s.values[i])}`).join(', ')}`;
-
-  // A line's finished part ends at the last finished bucket; the rest is drawn again, dashed.
-  const dashedFrom = open > 0 ? open - 1 : -1;
-  const draw = (s: Series, values: (number | null)[]) => {
-    if (!plot) return null;
-    const single = values.filter((v) => v !== null).length === 1;
-    const solid = dashedFrom < 0 || s.previous ? values : values.map((v, i) => (i <= dashedFrom ? v : null));
-    const dashed = dashedFrom < 0 || s.previous ? [] : values.map((v, i) => (i >= dashedFrom ? v : null));
-    return (
-      <g key={s.key} className={s.previous ? 'line previous' : 'line'} stroke={colorOf(s)}>
-        <path d={plot.line(solid) ?? ''} />
-        {dashed.length > 0 && <path d={plot.line(dashed) ?? ''} strokeDasharray="3 4" />}
-        {single && values.map((v, i) => v !== null && <circle key={i} cx={plot.x.at(i)} cy={plot.y(v)} r={3} fill={colorOf(s)} />)}
-      </g>
-    );
-  };
 
   return (
     <figure className="chart" aria-label={label}>
@@ -140,23 +127,7 @@ export function TimeChart({ label, buckets, series, kind, formatBucket, formatBu
               <text key={i} className="tick" x={Math.min(plot.x.at(i), width - 20)} y={height - 7} textAnchor="middle">{formatBucket(buckets[i]!)}</text>
             ))}
             {at !== undefined && kind === 'bar' && <rect className="band" x={plot.x.at(at) - plot.x.step / 2} y={plot.frame.top} width={plot.x.step} height={height - plot.frame.top - plot.frame.bottom} />}
-            {kind === 'bar' &&
-              plot.layers.map((layer, k) => (
-                <g key={layer.key} fill={colorOf(shown.current[k]!)}>
-                  {layer.spans.map(([low, high], i) => (
-                    <rect key={i} x={plot.x.start(i)} y={Math.min(plot.y(low), plot.y(high))} width={plot.x.width} height={Math.abs(plot.y(low) - plot.y(high))} rx={plot.x.width > 6 ? 1.5 : 0} opacity={open >= 0 && i >= open ? 0.5 : 1} />
-                  ))}
-                </g>
-              ))}
-            {kind === 'area' &&
-              plot.layers.map((layer, k) => (
-                <g key={layer.key}>
-                  <path d={plot.area(layer.spans) ?? ''} fill={colorOf(shown.current[k]!)} fillOpacity={0.18} />
-                  {draw(shown.current[k]!, layer.spans.map((s) => s[1]))}
-                </g>
-              ))}
-            {shown.previous.map((s) => draw(s, s.values))}
-            {kind === 'line' && shown.current.map((s) => draw(s, s.values))}
+            {marks}
             {dragFrom !== undefined && at !== undefined && at !== dragFrom && (
               <rect className="zoom" x={Math.min(plot.x.at(dragFrom), plot.x.at(at))} y={plot.frame.top} width={Math.abs(plot.x.at(at) - plot.x.at(dragFrom))} height={height - plot.frame.top - plot.frame.bottom} />
             )}
@@ -182,6 +153,56 @@ export function TimeChart({ label, buckets, series, kind, formatBucket, formatBu
       )}
       <div className="sr" aria-live="polite">{at === undefined ? '' : read(at)}</div>
     </figure>
+  );
+}
+
+interface Plot {
+  frame: Frame;
+  x: ReturnType<typeof xScale>;
+  y: ReturnType<typeof yScale>;
+  layers: ReturnType<typeof layersOf>;
+  yTicks: ReturnType<typeof yTicks>;
+  xTicks: ReturnType<typeof xTicks>;
+  line: Line<number | null>;
+  area: Area<[number, number]>;
+}
+
+/** The bars, areas and lines themselves. */
+function Marks({ plot, shown, kind, open }: { plot: Plot; shown: { current: Series[]; previous: Series[] }; kind: Props['kind']; open: number }) {
+  // A line's finished part ends at the last finished bucket; the rest is drawn again, dashed.
+  const dashedFrom = open > 0 ? open - 1 : -1;
+  const draw = (s: Series, values: (number | null)[]) => {
+    const single = values.filter((v) => v !== null).length === 1;
+    const solid = dashedFrom < 0 || s.previous ? values : values.map((v, i) => (i <= dashedFrom ? v : null));
+    const dashed = dashedFrom < 0 || s.previous ? [] : values.map((v, i) => (i >= dashedFrom ? v : null));
+    return (
+      <g key={s.key} className={s.previous ? 'line previous' : 'line'} stroke={colorOf(s)}>
+        <path d={plot.line(solid) ?? ''} />
+        {dashed.length > 0 && <path d={plot.line(dashed) ?? ''} strokeDasharray="3 4" />}
+        {single && values.map((v, i) => v !== null && <circle key={i} cx={plot.x.at(i)} cy={plot.y(v)} r={3} fill={colorOf(s)} />)}
+      </g>
+    );
+  };
+  return (
+    <>
+      {kind === 'bar' &&
+        plot.layers.map((layer, k) => (
+          <g key={layer.key} fill={colorOf(shown.current[k]!)}>
+            {layer.spans.map(([low, high], i) => (
+              <rect key={i} x={plot.x.start(i)} y={Math.min(plot.y(low), plot.y(high))} width={plot.x.width} height={Math.abs(plot.y(low) - plot.y(high))} rx={plot.x.width > 6 ? 1.5 : 0} opacity={open >= 0 && i >= open ? 0.5 : 1} />
+            ))}
+          </g>
+        ))}
+      {kind === 'area' &&
+        plot.layers.map((layer, k) => (
+          <g key={layer.key}>
+            <path d={plot.area(layer.spans) ?? ''} fill={colorOf(shown.current[k]!)} fillOpacity={0.18} />
+            {draw(shown.current[k]!, layer.spans.map((s) => s[1]))}
+          </g>
+        ))}
+      {shown.previous.map((s) => draw(s, s.values))}
+      {kind === 'line' && shown.current.map((s) => draw(s, s.values))}
+    </>
   );
 }
 

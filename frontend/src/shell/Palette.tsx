@@ -1,9 +1,10 @@
 /** The keyboard: a palette of everything one can go to, a list of shortcuts, and the shortcuts themselves. */
 import { useNavigate } from '@tanstack/react-router';
-import { IconActivity, IconFolder, IconLogout, IconPalette, IconUser, type Icon } from '@tabler/icons-react';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { IconActivity, IconFolder, IconFolders, IconLogout, IconPalette, IconPlus, IconUser, type Icon } from '@tabler/icons-react';
+import { useEffect, useRef, useState } from 'react';
 import { session } from '../api';
-import { useEventNames, useProjectId, useProjects } from '../hooks';
+import { useCan, useEventNames, useProjectId, useProjects } from '../hooks';
+import { number } from '../format';
 import { m } from '../messages';
 import { nav } from '../nav';
 import { applyTheme, themePref } from '../prefs';
@@ -16,14 +17,15 @@ interface Command {
   icon: Icon;
   run: () => void;
 }
-type Open = 'commands' | 'keys' | undefined;
+export type Open = 'commands' | 'projects' | 'keys';
 
 const dark = () => getComputedStyle(document.documentElement).colorScheme === 'dark' || (themePref.get() === 'system' && matchMedia('(prefers-color-scheme: dark)').matches);
 const items = nav.flatMap((group) => group.items);
 
-export function Keyboard({ open, setOpen }: { open: Open; setOpen: (open: Open) => void }) {
+export function Keyboard({ open, setOpen }: { open: Open | undefined; setOpen: (open: Open | undefined) => void }) {
   const navigate = useNavigate();
   const projectId = useProjectId();
+  const can = useCan();
   const went = useRef(0); // when g was pressed
 
   useEffect(() => {
@@ -40,23 +42,24 @@ export function Keyboard({ open, setOpen }: { open: Open; setOpen: (open: Open) 
       if (e.key === 'g') went.current = e.timeStamp;
       else if (e.timeStamp - went.current < 1500 && projectId) {
         const item = items.find((i) => i.key === e.key);
-        if (item) void navigate({ to: item.to, params: { projectId } });
+        if (item && can(item.role ?? 'viewer')) void navigate({ to: item.to, params: { projectId } });
         went.current = 0;
       }
     };
     document.addEventListener('keydown', onKey);
     return () => document.removeEventListener('keydown', onKey);
-  }, [navigate, projectId, setOpen]);
+  }, [can, navigate, projectId, setOpen]);
 
   if (open === 'keys') return <Shortcuts onClose={() => setOpen(undefined)} />;
-  if (open === 'commands') return <Palette onClose={() => setOpen(undefined)} />;
+  if (open) return <Palette key={open} projectsOnly={open === 'projects'} onClose={() => setOpen(undefined)} />;
   return null;
 }
 
-function Palette({ onClose }: { onClose: () => void }) {
+function Palette({ projectsOnly, onClose }: { projectsOnly: boolean; onClose: () => void }) {
   const navigate = useNavigate();
   const projectId = useProjectId();
-  const projects = useProjects();
+  const projects = useProjects({ all: true });
+  const can = useCan();
   const names = useEventNames();
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
@@ -65,18 +68,27 @@ function Palette({ onClose }: { onClose: () => void }) {
     if (!ref.current!.open) ref.current!.showModal();
   }, []);
 
-  const commands = useMemo<Command[]>(
-    () => [
-      ...(projectId ? items.map((i) => ({ label: i.label, kind: m.palette.goTo, icon: i.icon, run: () => void navigate({ to: i.to, params: { projectId } }) })) : []),
-      { label: m.nav.account, kind: m.palette.goTo, icon: IconUser, run: () => void navigate({ to: '/account' }) },
-      ...(['light', 'dark', 'system'] as const).map((t) => ({ label: m.nav.theme[t], kind: m.palette.theme, icon: IconPalette, run: () => applyTheme(t) })),
-      ...projects.map((p) => ({ label: p.name, kind: m.palette.project, icon: IconFolder, run: () => void navigate({ to: '/projects/$projectId', params: { projectId: p.id } }) })),
-      ...names.map((name) => ({ label: name, kind: m.palette.event, icon: IconActivity, run: () => void navigate({ to: '/projects/$projectId/explore', params: { projectId }, search: { names: [name] } }) })),
-      { label: m.auth.logout, kind: m.nav.account, icon: IconLogout, run: () => void session.logout() },
-    ],
-    [navigate, names, projectId, projects],
-  );
-  const found = commands.filter((c) => `${c.label} ${c.kind}`.toLowerCase().includes(text.trim().toLowerCase())).slice(0, 50);
+  const commands: Command[] = [
+    ...(projectId && !projectsOnly ? items.filter((i) => can(i.role ?? 'viewer')).map((i) => ({ label: i.label, kind: m.palette.goTo, icon: i.icon, run: () => void navigate({ to: i.to, params: { projectId } }) })) : []),
+    ...(projectsOnly
+      ? []
+      : [
+          { label: m.nav.account, kind: m.palette.goTo, icon: IconUser, run: () => void navigate({ to: '/account' }) },
+          ...(['light', 'dark', 'system'] as const).map((t) => ({ label: m.nav.theme[t], kind: m.palette.theme, icon: IconPalette, run: () => applyTheme(t) })),
+        ]),
+    ...projects.map((p) => ({ label: p.name, kind: projectsOnly ? m.projects.role[p.role] : m.palette.project, icon: IconFolder, run: () => void navigate({ to: '/projects/$projectId', params: { projectId: p.id } }) })),
+    { label: m.projects.title, kind: m.palette.goTo, icon: IconFolders, run: () => void navigate({ to: '/projects' }) },
+    { label: m.nav.newProject, kind: m.palette.goTo, icon: IconPlus, run: () => void navigate({ to: '/projects/new' }) },
+    ...(projectsOnly
+      ? []
+      : [
+          ...names.map((name) => ({ label: name, kind: m.palette.event, icon: IconActivity, run: () => void navigate({ to: '/projects/$projectId/explore', params: { projectId }, search: { names: [name] } }) })),
+          { label: m.auth.logout, kind: m.nav.account, icon: IconLogout, run: () => void session.logout() },
+        ]),
+  ];
+  const wanted = text.trim().toLowerCase();
+  const matching = commands.filter((c) => `${c.label} ${c.kind}`.toLowerCase().includes(wanted));
+  const found = matching.slice(0, 50);
   const chosen = Math.min(at, found.length - 1);
   const run = (c: Command | undefined) => {
     if (!c) return;
@@ -85,7 +97,7 @@ function Palette({ onClose }: { onClose: () => void }) {
   };
 
   return (
-    <dialog ref={ref} className="wide palette" aria-label={m.palette.title} onCancel={onClose} onPointerDown={(e) => e.target === ref.current && onClose()}>
+    <dialog ref={ref} className="wide palette" aria-label={projectsOnly ? m.palette.chooseProject : m.palette.title} onCancel={onClose} onPointerDown={(e) => e.target === ref.current && onClose()}>
       <input
         autoFocus
         role="combobox"
@@ -93,7 +105,7 @@ function Palette({ onClose }: { onClose: () => void }) {
         aria-expanded="true"
         aria-controls="commands"
         aria-activedescendant={found.length > 0 ? `command-${chosen}` : undefined}
-        placeholder={m.palette.placeholder}
+        placeholder={projectsOnly ? m.palette.searchProjects : m.palette.placeholder}
         value={text}
         onChange={(e) => {
           setText(e.target.value);
@@ -118,17 +130,19 @@ function Palette({ onClose }: { onClose: () => void }) {
           </li>
         ))}
       </ul>
+      {matching.length > found.length && <p className="muted small" style={{ padding: '0 18px 14px' }}>{m.palette.more(number(matching.length - found.length))}</p>}
       {found.length === 0 && <p className="muted" style={{ padding: '0 18px 18px' }}>{m.palette.none}</p>}
     </dialog>
   );
 }
 
 function Shortcuts({ onClose }: { onClose: () => void }) {
+  const can = useCan();
   const rows: [string[], string][] = [
     [[isMac ? '⌘ K' : 'Ctrl K'], m.shortcuts.palette],
     [['?'], m.shortcuts.help],
     [['t'], m.shortcuts.theme],
-    ...items.map((i): [string[], string] => [['g', i.key], i.label]),
+    ...items.filter((i) => can(i.role ?? 'viewer')).map((i): [string[], string] => [['g', i.key], i.label]),
     [['←', '→'], m.shortcuts.chart],
     [['Esc'], m.shortcuts.escape],
   ];

@@ -1,15 +1,17 @@
 import { getHealth } from '@nimbus-analytics/sdk';
-import { Link, Outlet, useNavigate, useRouter, useRouterState } from '@tanstack/react-router';
-import { IconBook2, IconDeviceDesktop, IconMenu2, IconMoon, IconPlus, IconSearch, IconSun, IconUser, IconWifiOff, IconX } from '@tabler/icons-react';
+import { getProjectOptions } from '@nimbus-analytics/sdk/react-query';
+import { useQuery } from '@tanstack/react-query';
+import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router';
+import { IconBook2, IconDeviceDesktop, IconHourglass, IconMenu2, IconMoon, IconPlus, IconSearch, IconSelector, IconSun, IconUser, IconWifiOff, IconX } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
-import { connection, useAccount, useAway } from '../api';
-import { useProject, useProjectId, useProjects } from '../hooks';
+import { connection, useAccount, useAway, useWaitUntil } from '../api';
+import { useCan, useProject, useProjectId, useProjects } from '../hooks';
 import { m } from '../messages';
 import { nav } from '../nav';
 import { applyTheme, lastProject, themePref, type Theme } from '../prefs';
-import { IconButton, Segments, toast, Toasts } from '../ui';
+import { Failure, IconButton, Segments, Skeleton, toast, Toasts, useSecondsUntil } from '../ui';
 import { NotFound } from './pages';
-import { Keyboard } from './Palette';
+import { Keyboard, type Open } from './Palette';
 
 export const themes: { value: Theme; label: React.ReactNode; title: string }[] = [
   { value: 'system', label: <IconDeviceDesktop size={16} aria-hidden />, title: m.nav.theme.system },
@@ -30,7 +32,8 @@ export function Shell() {
   const projectId = useProjectId();
   const project = useProject();
   const account = useAccount();
-  const [palette, setPalette] = useState<'commands' | 'keys'>();
+  const can = useCan();
+  const [palette, setPalette] = useState<Open>();
   const [openAt, setOpenAt] = useState<string>(); // going somewhere closes the navigation of a narrow page
   const path = useRouterState({ select: (s) => s.location.pathname });
   useSessionEnd();
@@ -43,6 +46,7 @@ export function Shell() {
     <>
       <a className="button skip" href="#main">{m.skip}</a>
       <Away />
+      <Wait />
       <div className="shell">
         <div className="topbar">
           <IconButton label={open ? m.nav.closeNav : m.nav.open} icon={open ? IconX : IconMenu2} aria-expanded={open} onClick={() => setOpenAt(open ? undefined : path)} />
@@ -51,12 +55,12 @@ export function Shell() {
         </div>
         <nav className="sidebar" aria-label={m.nav.main} data-open={open || undefined}>
           <div className="hide-narrow"><Brand /></div>
-          <ProjectSwitcher />
+          <ProjectSwitcher name={project?.name} open={() => setPalette('projects')} />
           {project &&
             nav.map((group) => (
               <div key={group.label} className="nav-group">
                 <h2>{group.label}</h2>
-                {group.items.map((item) => (
+                {group.items.filter((item) => can(item.role ?? 'viewer')).map((item) => (
                   <Link key={item.to} to={item.to} params={{ projectId }} className="nav-link" activeProps={{ className: 'active' }} activeOptions={{ exact: item.to === '/projects/$projectId', includeSearch: false }}>
                     <item.icon size={18} stroke={1.8} aria-hidden />
                     {item.label}
@@ -84,7 +88,7 @@ export function Shell() {
           </div>
         </nav>
         <main className="main" id="main" tabIndex={-1}>
-          {projectId && !project ? <NotFound /> : <Outlet />}
+          {projectId && !project ? <Missing id={projectId} /> : <Outlet />}
         </main>
       </div>
       <Keyboard open={palette} setOpen={setPalette} />
@@ -93,26 +97,24 @@ export function Shell() {
   );
 }
 
+/** A project that is on no page of the list: not there, or not reached yet. */
+function Missing({ id }: { id: string }) {
+  const { error, refetch } = useQuery(getProjectOptions({ path: { project_id: id } }));
+  if (!error) return <Skeleton height={320} />;
+  return [404, 422].includes(error.status) ? <NotFound /> : <Failure error={error} retry={() => void refetch()} />;
+}
+
 export const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
-function ProjectSwitcher() {
-  const projects = useProjects();
-  const projectId = useProjectId();
-  const navigate = useNavigate();
-  if (projects.length === 0) return null;
+function ProjectSwitcher({ name, open }: { name: string | undefined; open: () => void }) {
+  if (useProjects().length === 0) return null;
   return (
     <div className="row" style={{ gap: 4 }}>
-      <select
-        className="input"
-        aria-label={m.nav.project}
-        value={projectId}
-        onChange={(e) => void navigate(e.target.value ? { to: '/projects/$projectId', params: { projectId: e.target.value } } : { to: '/projects' })}
-      >
-        <option value="">{m.projects.title}</option>
-        {projects.map((p) => (
-          <option key={p.id} value={p.id}>{p.name}</option>
-        ))}
-      </select>
+      <button type="button" className="button switcher grow" aria-haspopup="dialog" onClick={open}>
+        <span className="sr">{m.nav.project}:</span>
+        <span className="truncate grow">{name ?? m.palette.chooseProject}</span>
+        <IconSelector size={16} aria-hidden />
+      </button>
       <Link to="/projects/new" className="button quiet icon" aria-label={m.nav.newProject} title={m.nav.newProject}>
         <IconPlus size={18} aria-hidden />
       </Link>
@@ -149,7 +151,19 @@ function Away() {
   return (
     <div className="banner" role="alert">
       <IconWifiOff size={17} aria-hidden />
-      <span><strong>{m.error.away}</strong> {m.error.awayHelp}</span>
+      <span>{navigator.onLine ? <><strong>{m.error.away}</strong> {m.error.awayHelp}</> : <><strong>{m.error.offline}</strong> {m.error.offlineHelp}</>}</span>
+    </div>
+  );
+}
+
+/** The server asked to slow down: what was asked is asked again by itself, and this says when. */
+function Wait() {
+  const left = useSecondsUntil(useWaitUntil());
+  if (left === 0) return null;
+  return (
+    <div className="banner" role="status">
+      <IconHourglass size={17} aria-hidden />
+      <span><strong>{m.error.wait}</strong> <span aria-hidden>{m.error.waitHelp(left)}</span></span>
     </div>
   );
 }

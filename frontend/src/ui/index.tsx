@@ -1,7 +1,7 @@
 /** The few components that every page is made of. They are native elements with a class: see ui.css. */
 import { NimbusError } from '@nimbus-analytics/sdk';
-import { IconAlertTriangle, IconCheck, IconCopy, IconX, type Icon } from '@tabler/icons-react';
-import { useEffect, useId, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes } from 'react';
+import { IconAlertTriangle, IconCheck, IconCopy, IconLock, IconX, type Icon } from '@tabler/icons-react';
+import { useCallback, useEffect, useId, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes } from 'react';
 import { m } from '../messages';
 import { percent } from '../format';
 
@@ -44,11 +44,11 @@ export function TextField({ label, hint, error, ...rest }: FieldProps & InputHTM
   );
 }
 
-export function SelectField({ label, hint, children, ...rest }: FieldProps & SelectHTMLAttributes<HTMLSelectElement>) {
+export function SelectField({ label, hint, error, children, ...rest }: FieldProps & SelectHTMLAttributes<HTMLSelectElement>) {
   const id = useId();
   return (
-    <Field {...{ label, hint, id }}>
-      <select {...rest} id={id} className="input" aria-describedby={hint ? `${id}-hint` : undefined}>
+    <Field {...{ label, hint, error, id }}>
+      <select {...rest} id={id} className="input" aria-invalid={error ? true : undefined} aria-describedby={hint || error ? `${id}-hint` : undefined}>
         {children}
       </select>
     </Field>
@@ -102,6 +102,22 @@ export function Segments<T extends string>({ label, value, options, onChange }: 
         </button>
       ))}
     </div>
+  );
+}
+
+/** Asks before something that cannot be taken back. */
+export function Confirm({ title, text, action, busy, error, onConfirm, onClose }: { title: string; text: ReactNode; action: string; busy: boolean; error: unknown; onConfirm: () => void; onClose: () => void }) {
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <div className="stack">
+        <p className="muted">{text}</p>
+        {error !== null && error !== undefined && <Failure error={error} />}
+      </div>
+      <div className="actions">
+        <Button onClick={onClose}>{m.cancel}</Button>
+        <Button kind="danger" busy={busy} onClick={onConfirm}>{action}</Button>
+      </div>
+    </Dialog>
   );
 }
 
@@ -180,24 +196,52 @@ export function Notice({ kind = '', icon: Glyph, children, role }: { kind?: '' |
   );
 }
 
-/** What went wrong, what to do about it, and what to quote to the operator. */
+/** Whole seconds until an instant, counted down to 0. */
+export function useSecondsUntil(instant: number): number {
+  const tick = useCallback(
+    (changed: () => void) => {
+      const timer = setInterval(() => {
+        changed();
+        if (Date.now() >= instant) clearInterval(timer);
+      }, 250);
+      return () => clearInterval(timer);
+    },
+    [instant],
+  );
+  return useSyncExternalStore(tick, () => Math.max(0, Math.ceil((instant - Date.now()) / 1000)));
+}
+
+/** What went wrong, what to do about it, and what to quote to the operator. What is not a fault does not look like one. */
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const e = error instanceof NimbusError ? error : undefined;
   const heavy = e?.code === 'query_too_heavy';
+  const forbidden = e?.code === 'insufficient_role';
   return (
-    <Notice kind={heavy ? 'warn' : 'bad'} icon={IconAlertTriangle} role="alert">
-      <strong>{heavy ? m.error.tooHeavy : (e?.title || m.error.title)}</strong>
+    <Notice kind={heavy || forbidden || e?.status === 429 ? 'warn' : 'bad'} icon={forbidden ? IconLock : IconAlertTriangle} role="alert">
+      <strong>{heavy ? m.error.tooHeavy : forbidden ? m.error.forbidden : (e?.title || m.error.title)}</strong>
       <p>{e?.detail ?? m.error.unexpected}</p>
       {heavy && <p>{m.error.tooHeavyHelp}</p>}
       {(e?.errors ?? []).map((f) => (
         <p key={f.pointer + f.code} className="small"><span className="mono">{f.pointer}</span> {f.detail}</p>
       ))}
       <div className="row wrap" style={{ marginTop: 8 }}>
-        {retry && <Button className="tiny" onClick={retry}>{m.error.retry}</Button>}
-        {e?.request_id && <span className="small muted">{m.error.requestId} <code>{e.request_id}</code></span>}
+        {retry && !forbidden && <Retry error={e} retry={retry} />}
+        {e?.request_id && <span className="row wrap small muted">{m.error.requestId} <code>{e.request_id}</code><CopyButton text={e.request_id} /></span>}
       </div>
     </Notice>
   );
+}
+
+/** Not before the server has said. */
+function Retry({ error, retry }: { error: NimbusError | undefined; retry: () => void }) {
+  const [seen] = useState(Date.now);
+  const left = useSecondsUntil(error?.status === 429 ? seen + (error.retryAfter ?? 0) * 1000 : 0);
+  return <Button className="tiny" disabled={left > 0} onClick={retry}>{left > 0 ? m.error.retryIn(left) : m.error.retry}</Button>;
+}
+
+/** Says why something cannot be done here, before anyone tries. */
+export function NeedsRole({ children }: { children: ReactNode }) {
+  return <Notice icon={IconLock}>{children}</Notice>;
 }
 
 export function Empty({ icon: Glyph, title, heading: Heading = 'h2', children }: { icon: Icon; title: string; heading?: 'h1' | 'h2'; children: ReactNode }) {

@@ -9,6 +9,7 @@ import { m } from '../../messages';
 import { applyTheme, themePref, zonePref, zones } from '../../prefs';
 import { themes } from '../../shell/Shell';
 import { Button, Failure, Segments, SelectField, TextField, toast } from '../../ui';
+import { Sessions } from './Sessions';
 
 export function AccountPage() {
   useTitle(m.account.title);
@@ -39,6 +40,7 @@ export function AccountPage() {
           </SelectField>
         </div>
       </section>
+      <Sessions />
       <Password />
     </div>
   );

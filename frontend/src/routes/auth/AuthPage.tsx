@@ -1,7 +1,7 @@
 import { NimbusError } from '@nimbus-analytics/sdk';
-import { useMutation } from '@tanstack/react-query';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useRouter, useSearch } from '@tanstack/react-router';
-import { IconInfoCircle } from '@tabler/icons-react';
+import { IconAlertTriangle, IconInfoCircle, IconLogin2 } from '@tabler/icons-react';
 import { session } from '../../api';
 import { useTitle } from '../../hooks';
 import { m } from '../../messages';
@@ -12,7 +12,8 @@ export const LoginPage = () => <AuthPage kind="login" />;
 export const RegisterPage = () => <AuthPage kind="register" />;
 
 function AuthPage({ kind }: { kind: 'login' | 'register' }) {
-  const { next } = useSearch({ strict: false }) as { next?: string };
+  const { next, error: refused } = useSearch({ strict: false }) as { next?: string; error?: string };
+  const methods = useQuery({ queryKey: ['auth methods'], queryFn: session.methods, staleTime: Infinity });
   const router = useRouter();
   const isLogin = kind === 'login';
   useTitle(isLogin ? m.auth.login : m.auth.register);
@@ -39,19 +40,32 @@ function AuthPage({ kind }: { kind: 'login' | 'register' }) {
             <h1>{isLogin ? m.auth.loginTitle : m.auth.registerTitle}</h1>
             <p className="muted">{m.auth.lead}</p>
           </div>
-          {isLogin && next && !submit.error && <Notice icon={IconInfoCircle}>{m.auth.ended}</Notice>}
+          {isLogin && refused && !submit.error && (
+            <Notice kind="warn" icon={IconAlertTriangle} role="alert"><strong>{m.auth.refusedTitle}</strong><p>{m.auth.refused[refused] ?? refused}</p></Notice>
+          )}
+          {isLogin && next && !refused && !submit.error && <Notice icon={IconInfoCircle}>{m.auth.ended}</Notice>}
           {elsewhere && <Failure error={submit.error} />}
-          <TextField label={m.auth.email} name="email" type="email" autoComplete="username" required autoFocus error={fields['email']} />
-          <TextField
-            label={m.auth.password}
-            name="password"
-            type="password"
-            required
-            autoComplete={isLogin ? 'current-password' : 'new-password'}
-            hint={isLogin ? undefined : m.auth.passwordHint}
-            error={fields['password']}
-          />
-          <Button kind="primary" type="submit" busy={submit.isPending}>{isLogin ? m.auth.login : m.auth.register}</Button>
+          {methods.data?.password !== false && (
+            <>
+              <TextField label={m.auth.email} name="email" type="email" autoComplete="username" required autoFocus error={fields['email']} />
+              <TextField
+                label={m.auth.password}
+                name="password"
+                type="password"
+                required
+                autoComplete={isLogin ? 'current-password' : 'new-password'}
+                hint={isLogin ? undefined : m.auth.passwordHint}
+                error={fields['password']}
+              />
+              <Button kind="primary" type="submit" busy={submit.isPending}>{isLogin ? m.auth.login : m.auth.register}</Button>
+            </>
+          )}
+          {methods.data?.oidc.enabled && (
+            <a className="button" href={`/v1/auth/oidc/login?return_to=${encodeURIComponent(next ?? '/')}`} onClick={session.leaveForProvider}>
+              <IconLogin2 size={17} aria-hidden />
+              <span className="truncate">{m.auth.withProvider(methods.data.oidc.name)}</span>
+            </a>
+          )}
           <p className="muted small" style={{ textAlign: 'center' }}>
             {isLogin ? m.auth.noAccount : m.auth.haveAccount}{' '}
             <Link to={isLogin ? '/register' : '/login'} search={next ? { next } : {}}>{isLogin ? m.auth.register : m.auth.login}</Link>

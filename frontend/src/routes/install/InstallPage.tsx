@@ -5,9 +5,9 @@ import { IconAlertTriangle, IconCircleCheck, IconKey } from '@tabler/icons-react
 import { useEffect, useState, type ReactNode } from 'react';
 import { queryClient } from '../../api';
 import { ago } from '../../format';
-import { useProject, useTitle } from '../../hooks';
+import { useCan, useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { Button, Code, Failure, Notice, Segments } from '../../ui';
+import { Button, Code, Failure, NeedsRole, Notice, Segments } from '../../ui';
 import { freshKey, SecretOnce } from './secret';
 import * as snippets from './snippets';
 import './install.css';
@@ -17,6 +17,7 @@ const ways = ['curl', 'node', 'go', 'browser'] as const;
 export function InstallPage() {
   useTitle(m.install.title);
   const project = useProject()!;
+  const can = useCan();
   const fresh = freshKey(project.id);
   const [way, setWay] = useState<(typeof ways)[number]>('curl');
   const keys: snippets.Keys = { url: location.origin, projectId: project.id, keyId: fresh?.keyId ?? project.api_key_id, secret: fresh?.secret };
@@ -43,7 +44,7 @@ export function InstallPage() {
               {!fresh && way !== 'browser' && (
                 <Notice icon={IconKey}>
                   {m.install.secretGone} {m.install.secretGoneHelp}{' '}
-                  <Link to="/projects/$projectId/settings" params={{ projectId: project.id }} style={{ textDecoration: 'underline' }}>{m.install.goSettings}</Link>
+                  <Link to="/projects/$projectId/keys" params={{ projectId: project.id }} style={{ textDecoration: 'underline' }}>{m.install.goKeys}</Link>
                 </Notice>
               )}
               {way === 'curl' && <Step title={m.install.curlText}><Code text={snippets.curl(keys)} /></Step>}
@@ -59,7 +60,7 @@ export function InstallPage() {
                   <Step title={m.install.paste}><Code text={snippets.go(keys)} /></Step>
                 </>
               )}
-              {way === 'browser' && <Browser keys={keys} />}
+              {way === 'browser' && (can('admin') ? <Browser keys={keys} /> : <NeedsRole>{m.install.writeKeyNeeded} {m.install.askAdmin}</NeedsRole>)}
             </div>
           </section>
         </div>

@@ -1,11 +1,12 @@
 import { NimbusError, type ProjectWithSecret } from '@nimbus-analytics/sdk';
 import { createProjectMutation } from '@nimbus-analytics/sdk/react-query';
-import { useMutation } from '@tanstack/react-query';
+import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { IconPlus } from '@tabler/icons-react';
-import { queryClient } from '../../api';
+import { useState } from 'react';
+import { reloadProjects } from '../../api';
 import { date } from '../../format';
-import { useProjects, useTitle } from '../../hooks';
+import { projectsOptions, useProjects, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Failure, TextField } from '../../ui';
@@ -13,31 +14,42 @@ import { keepSecret } from '../install/secret';
 
 export function ProjectsPage() {
   useTitle(m.projects.title);
-  const projects = useProjects();
+  const [text, setText] = useState('');
+  // All of them are loaded only when something is looked for.
+  const projects = useProjects({ all: text !== '' });
+  const { hasNextPage, isFetching, fetchNextPage } = useInfiniteQuery(projectsOptions);
   const zone = zonePref.use();
+  const wanted = text.trim().toLowerCase();
+  const found = projects.filter((p) => `${p.name} ${p.description}`.toLowerCase().includes(wanted));
   if (projects.length === 0) return <NewProjectPage />;
   return (
     <>
       <header className="page-head">
         <h1>{m.projects.title}</h1>
-        <Link className="button primary end" to="/projects/new"><IconPlus size={16} aria-hidden /> {m.nav.newProject}</Link>
+        <div className="row end">
+          {projects.length > 10 && <input className="input find-project" type="search" aria-label={m.projects.find} placeholder={m.projects.find} value={text} onChange={(e) => setText(e.target.value)} />}
+          <Link className="button primary" to="/projects/new"><IconPlus size={16} aria-hidden /> {m.nav.newProject}</Link>
+        </div>
       </header>
-      <div className="panel scroll-x">
-        <table className="table">
+      <div className="panel">
+        <table className="table cards">
           <thead>
-            <tr><th>{m.projects.name}</th><th>{m.settings.description}</th><th>{m.projects.created}</th></tr>
+            <tr><th>{m.projects.name}</th><th>{m.members.role}</th><th>{m.settings.description}</th><th>{m.projects.created}</th></tr>
           </thead>
           <tbody>
-            {projects.map((p) => (
+            {found.map((p) => (
               <tr key={p.id}>
-                <td><Link to="/projects/$projectId" params={{ projectId: p.id }}><strong>{p.name}</strong></Link> <span className="badge">{m.projects.role[p.role]}</span></td>
-                <td className="muted">{p.description || '–'}</td>
-                <td className="muted num">{date(p.created_at, zone)}</td>
+                <td><Link to="/projects/$projectId" params={{ projectId: p.id }}><strong>{p.name}</strong></Link></td>
+                <td><span className="badge">{m.projects.role[p.role]}</span></td>
+                <td className="muted">{p.description}</td>
+                <td className="muted num" data-label={m.projects.created}>{date(p.created_at, zone)}</td>
               </tr>
             ))}
           </tbody>
         </table>
+        {found.length === 0 && <p className="muted" role="status" style={{ padding: 16 }}>{m.projects.none}</p>}
       </div>
+      {hasNextPage && text === '' && <div style={{ padding: 16, textAlign: 'center' }}><Button busy={isFetching} onClick={() => void fetchNextPage()}>{m.projects.more}</Button></div>}
     </>
   );
 }
@@ -50,7 +62,7 @@ export function NewProjectPage() {
     ...createProjectMutation(),
     onSuccess: async (made: ProjectWithSecret) => {
       keepSecret(made);
-      await queryClient.invalidateQueries({ queryKey: [{ _id: 'listProjects' }] });
+      await reloadProjects();
       await navigate({ to: '/projects/$projectId/install', params: { projectId: made.project.id } });
     },
   });

@@ -3,24 +3,21 @@ import { deleteProjectMutation, updateProjectMutation } from '@nimbus-analytics/
 import { useMutation } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
-import { queryClient } from '../../api';
-import { useProject, useTitle } from '../../hooks';
+import { reloadProjects } from '../../api';
+import { useCan, useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { Button, CopyButton, Dialog, Failure, SelectField, TextField, toast } from '../../ui';
-import { ApiKey, WriteKeys } from './keys';
-
-const reload = () => queryClient.invalidateQueries({ queryKey: [{ _id: 'listProjects' }] });
+import { Button, CopyButton, Dialog, Failure, NeedsRole, SelectField, TextField, toast } from '../../ui';
 
 export function SettingsPage() {
   useTitle(m.settings.title);
   const project = useProject()!;
+  const can = useCan();
   return (
     <div className="stack" style={{ maxWidth: 720, gap: 20 }}>
       <header className="page-head" style={{ marginBottom: 0 }}><h1>{m.settings.title}</h1></header>
-      <General key={project.id} project={project} />
-      <ApiKey project={project} onRotated={reload} />
-      <WriteKeys projectId={project.id} />
-      <Danger project={project} />
+      {!can('admin') && <NeedsRole>{m.settings.readOnly}</NeedsRole>}
+      <General key={project.id} project={project} canChange={can('admin')} />
+      <Danger project={project} canDelete={can('owner')} />
     </div>
   );
 }
@@ -33,11 +30,11 @@ function retentionLabel(days: number): string {
   return days % 365 === 0 ? m.settings.years(days / 365) : m.settings.days(days);
 }
 
-function General({ project }: { project: Project }) {
+function General({ project, canChange }: { project: Project; canChange: boolean }) {
   const update = useMutation({
     ...updateProjectMutation(),
     onSuccess: async () => {
-      await reload();
+      await reloadProjects();
       toast(m.saved);
     },
   });
@@ -55,15 +52,15 @@ function General({ project }: { project: Project }) {
         }}
       >
         {update.error && Object.keys(fields).length === 0 && <Failure error={update.error} />}
-        <TextField label={m.settings.name} name="name" required maxLength={100} defaultValue={project.name} error={fields['name']} />
-        <TextField label={m.settings.description} name="description" maxLength={1000} defaultValue={project.description} error={fields['description']} />
-        <SelectField label={m.settings.retention} hint={m.settings.retentionHint} name="retention" defaultValue={project.data_retention_days}>
+        <TextField label={m.settings.name} name="name" required maxLength={100} disabled={!canChange} defaultValue={project.name} error={fields['name']} />
+        <TextField label={m.settings.description} name="description" maxLength={1000} disabled={!canChange} defaultValue={project.description} error={fields['description']} />
+        <SelectField label={m.settings.retention} hint={m.settings.retentionHint} name="retention" disabled={!canChange} defaultValue={project.data_retention_days}>
           {[...new Set([...retentions, project.data_retention_days])].map((days) => (
             <option key={days} value={days}>{retentionLabel(days)}</option>
           ))}
         </SelectField>
         <div className="row wrap">
-          <Button kind="primary" type="submit" busy={update.isPending}>{m.save}</Button>
+          {canChange && <Button kind="primary" type="submit" busy={update.isPending}>{m.save}</Button>}
           <span className="row small muted end"><span className="hide-narrow">{m.settings.projectId}</span><code className="truncate">{project.id}</code><CopyButton text={project.id} /></span>
         </div>
       </form>
@@ -71,7 +68,7 @@ function General({ project }: { project: Project }) {
   );
 }
 
-function Danger({ project }: { project: Project }) {
+function Danger({ project, canDelete }: { project: Project; canDelete: boolean }) {
   const [asking, setAsking] = useState(false);
   const [typed, setTyped] = useState('');
   const navigate = useNavigate();
@@ -80,15 +77,15 @@ function Danger({ project }: { project: Project }) {
     onSuccess: async () => {
       toast(m.settings.deleted(project.name));
       await navigate({ to: '/projects' });
-      await reload();
+      await reloadProjects();
     },
   });
   return (
     <section className="panel">
       <header><h2>{m.settings.danger}</h2></header>
       <div className="body row wrap">
-        <p className="muted grow">{m.settings.dangerText}</p>
-        <Button onClick={() => setAsking(true)}>{m.settings.deleteButton}</Button>
+        <p className="muted grow">{m.settings.dangerText} {!canDelete && m.settings.onlyOwner}</p>
+        <Button disabled={!canDelete} onClick={() => setAsking(true)}>{m.settings.deleteButton}</Button>
       </div>
       {asking && (
         <Dialog title={m.settings.deleteTitle(project.name)} onClose={() => setAsking(false)}>

@@ -3,14 +3,14 @@ import { createWriteKeyMutation, deleteWriteKeyMutation, listWriteKeysOptions, r
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { IconPlus, IconRefresh } from '@tabler/icons-react';
 import { useId, useState } from 'react';
-import { queryClient } from '../../api';
+import { queryClient, reloadProjects } from '../../api';
 import { date } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
-import { Button, CopyButton, Dialog, Failure, SelectField, Skeleton, toast } from '../../ui';
+import { Button, Confirm, CopyButton, Dialog, Failure, SelectField, Skeleton, toast } from '../../ui';
 import { keepSecret, SecretOnce, type FreshKey } from '../install/secret';
 
-export function ApiKey({ project, onRotated }: { project: Project; onRotated: () => Promise<void> }) {
+export function MainKey({ project, canChange }: { project: Project; canChange: boolean }) {
   const [asking, setAsking] = useState(false);
   const [grace, setGrace] = useState('86400');
   const [made, setMade] = useState<FreshKey>();
@@ -19,43 +19,43 @@ export function ApiKey({ project, onRotated }: { project: Project; onRotated: ()
     onSuccess: async (next) => {
       setMade(keepSecret(next));
       setAsking(false);
-      await onRotated();
+      await Promise.all([reloadProjects(), queryClient.invalidateQueries({ queryKey: [{ _id: 'listApiKeys' }] })]);
     },
   });
   return (
     <section className="panel">
-      <header><h2>{m.settings.apiKey}</h2></header>
+      <header><h2>{m.keys.mainKey}</h2></header>
       <div className="body stack">
-        <p className="muted">{m.settings.apiKeyText}</p>
+        <p className="muted">{m.keys.mainKeyText}</p>
         <div className="secret">
           <code>{project.api_key_id}</code>
           <CopyButton className="" text={project.api_key_id} />
-          <Button onClick={() => setAsking(true)}><IconRefresh size={16} aria-hidden />{m.settings.rotate}</Button>
+          {canChange && <Button onClick={() => setAsking(true)}><IconRefresh size={16} aria-hidden />{m.keys.rotate}</Button>}
         </div>
       </div>
       {asking && (
-        <Dialog title={m.settings.rotateTitle} onClose={() => setAsking(false)}>
+        <Dialog title={m.keys.rotateTitle} onClose={() => setAsking(false)}>
           <div className="stack">
-            <p className="muted">{m.settings.rotateText}</p>
+            <p className="muted">{m.keys.rotateText}</p>
             {rotate.error && <Failure error={rotate.error} />}
-            <SelectField label={m.settings.grace} value={grace} onChange={(e) => setGrace(e.target.value)}>
-              {Object.entries(m.settings.graces).map(([seconds, label]) => (
+            <SelectField label={m.keys.grace} value={grace} onChange={(e) => setGrace(e.target.value)}>
+              {Object.entries(m.keys.graces).map(([seconds, label]) => (
                 <option key={seconds} value={seconds}>{label}</option>
               ))}
             </SelectField>
             <div className="actions">
               <Button onClick={() => setAsking(false)}>{m.cancel}</Button>
-              <Button kind="primary" busy={rotate.isPending} onClick={() => rotate.mutate({ path: { project_id: project.id }, body: { grace_seconds: Number(grace) } })}>{m.settings.rotate}</Button>
+              <Button kind="primary" busy={rotate.isPending} onClick={() => rotate.mutate({ path: { project_id: project.id }, body: { grace_seconds: Number(grace) } })}>{m.keys.rotate}</Button>
             </div>
           </div>
         </Dialog>
       )}
       {made && (
-        <Dialog sticky title={m.settings.rotated} onClose={() => setMade(undefined)}>
+        <Dialog sticky title={m.keys.rotated} onClose={() => setMade(undefined)}>
           <div className="stack">
-            <p className="muted">{m.settings.rotatedText}</p>
+            <p className="muted">{m.keys.rotatedText}</p>
             <SecretOnce made={made} />
-            <div className="actions"><Button kind="primary" onClick={() => setMade(undefined)}>{m.settings.haveIt}</Button></div>
+            <div className="actions"><Button kind="primary" onClick={() => setMade(undefined)}>{m.keys.haveIt}</Button></div>
           </div>
         </Dialog>
       )}
@@ -75,28 +75,28 @@ export function WriteKeys({ projectId }: { projectId: string }) {
     onSuccess: async () => {
       setRevoking(undefined);
       await reload();
-      toast(m.settings.revoked);
+      toast(m.keys.writeRevoked);
     },
   });
   return (
     <section className="panel">
       <header>
-        <h2>{m.settings.writeKeys}</h2>
-        <Button className="tiny end" onClick={() => setEditing('new')}><IconPlus size={15} aria-hidden />{m.settings.addWriteKey}</Button>
+        <h2>{m.keys.writeKeys}</h2>
+        <Button className="tiny end" onClick={() => setEditing('new')}><IconPlus size={15} aria-hidden />{m.keys.addWriteKey}</Button>
       </header>
       <div className="body stack">
-        <p className="muted">{m.settings.writeKeysText}</p>
+        <p className="muted">{m.keys.writeKeysText}</p>
         {list.error && <Failure error={list.error} retry={() => void list.refetch()} />}
         {list.isPending && <Skeleton height={40} />}
-        {list.data?.items.length === 0 && <p className="muted">{m.settings.writeKeysNone}</p>}
-        <ul className="stack tight">
+        {list.data?.items.length === 0 && <p className="muted">{m.keys.writeKeysNone}</p>}
+        <ul className="lines">
           {list.data?.items.map((key) => (
-            <li key={key.id} className="key">
+            <li key={key.id} className="write-key stack tight">
               <div className="secret"><code>{key.key}</code><CopyButton text={key.key} className="" /></div>
               <div className="row wrap small">
-                <span className="muted grow">{key.allowed_origins.join(', ') || m.settings.anyOrigin} · {date(key.created_at, zone)}</span>
-                <Button className="tiny" onClick={() => setEditing(key)}>{m.settings.edit}</Button>
-                <Button className="tiny" onClick={() => setRevoking(key)}>{m.settings.revoke}</Button>
+                <span className="muted grow">{key.allowed_origins.join(', ') || m.keys.anyOrigin} · {date(key.created_at, zone)}</span>
+                <Button className="tiny" onClick={() => setEditing(key)}>{m.keys.edit}</Button>
+                <Button className="tiny" onClick={() => setRevoking(key)}>{m.keys.revoke}</Button>
               </div>
             </li>
           ))}
@@ -104,14 +104,15 @@ export function WriteKeys({ projectId }: { projectId: string }) {
       </div>
       {editing && <Origins projectId={projectId} target={editing} onClose={() => setEditing(undefined)} />}
       {revoking && (
-        <Dialog title={m.settings.revokeTitle} onClose={() => setRevoking(undefined)}>
-          <p className="muted">{m.settings.revokeText}</p>
-          {revoke.error && <Failure error={revoke.error} />}
-          <div className="actions">
-            <Button onClick={() => setRevoking(undefined)}>{m.cancel}</Button>
-            <Button kind="danger" busy={revoke.isPending} onClick={() => revoke.mutate({ path: { project_id: projectId, key_id: revoking.id } })}>{m.settings.revoke}</Button>
-          </div>
-        </Dialog>
+        <Confirm
+          title={m.keys.revokeWriteTitle}
+          text={m.keys.revokeWriteText}
+          action={m.keys.revoke}
+          busy={revoke.isPending}
+          error={revoke.error}
+          onConfirm={() => revoke.mutate({ path: { project_id: projectId, key_id: revoking.id } })}
+          onClose={() => setRevoking(undefined)}
+        />
       )}
     </section>
   );
@@ -129,7 +130,7 @@ function Origins({ projectId, target, onClose }: { projectId: string; target: Wr
   const error = create.error ?? update.error;
   const wrong = error instanceof NimbusError ? error.errors[0]?.detail : undefined;
   return (
-    <Dialog title={target === 'new' ? m.settings.addWriteKey : m.settings.editWriteKey} onClose={onClose}>
+    <Dialog title={target === 'new' ? m.keys.addWriteKey : m.keys.editWriteKey} onClose={onClose}>
       <form
         className="stack"
         onSubmit={(e) => {
@@ -142,9 +143,9 @@ function Origins({ projectId, target, onClose }: { projectId: string; target: Wr
       >
         {error && !wrong && <Failure error={error} />}
         <div className="field">
-          <label htmlFor={id}>{m.settings.origins}</label>
+          <label htmlFor={id}>{m.keys.origins}</label>
           <textarea id={id} className="input mono" rows={4} spellCheck={false} autoFocus value={text} onChange={(e) => setText(e.target.value)} aria-invalid={wrong ? true : undefined} aria-describedby={`${id}-hint`} />
-          <span id={`${id}-hint`} className={wrong ? 'error' : 'hint'}>{wrong ?? m.settings.originsHint}</span>
+          <span id={`${id}-hint`} className={wrong ? 'error' : 'hint'}>{wrong ?? m.keys.originsHint}</span>
         </div>
         <div className="actions">
           <Button onClick={onClose}>{m.cancel}</Button>
