@@ -1,8 +1,9 @@
 /** What several pages ask: the project at hand, and the names that its events and properties have. */
-import { listEventsOptions, listProjectsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
+import { listBoardsOptions, listEventsOptions, listProjectsOptions, listReportsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useEffect } from 'react';
+import { queryClient } from './api';
 import { m } from './messages';
 
 export const useProjects = () => useQuery(listProjectsOptions({ query: { limit: 200 } })).data?.items ?? [];
@@ -15,6 +16,14 @@ export function useProject() {
   const id = useProjectId();
   return useProjects().find((p) => p.id === id);
 }
+
+/** Whether this account may save reports and boards here; the server decides, this only hides what it would refuse. */
+export const useCanEdit = () => useProject()?.role !== 'viewer';
+
+/** The saved reports and the boards of a project. */
+export const useReports = (project_id: string) => useQuery({ ...listReportsOptions({ path: { project_id } }), enabled: project_id !== '' });
+export const useBoards = (project_id: string) => useQuery({ ...listBoardsOptions({ path: { project_id } }), enabled: project_id !== '' });
+export const refreshReports = () => queryClient.invalidateQueries({ queryKey: [{ tags: ['Reports'] }] });
 
 /** The names of events, the most frequent of the last 90 days first; and how often each came. */
 export function useEventNames() {

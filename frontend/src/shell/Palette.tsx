@@ -1,9 +1,9 @@
 /** The keyboard: a palette of everything one can go to, a list of shortcuts, and the shortcuts themselves. */
 import { useNavigate } from '@tanstack/react-router';
-import { IconActivity, IconFolder, IconLogout, IconPalette, IconUser, type Icon } from '@tabler/icons-react';
+import { IconActivity, IconBookmark, IconFolder, IconLayoutBoard, IconLogout, IconPalette, IconUser, type Icon } from '@tabler/icons-react';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { session } from '../api';
-import { useEventNames, useProjectId, useProjects } from '../hooks';
+import { useBoards, useEventNames, useProjectId, useProjects, useReports } from '../hooks';
 import { m } from '../messages';
 import { nav } from '../nav';
 import { applyTheme, themePref } from '../prefs';
@@ -58,6 +58,8 @@ function Palette({ onClose }: { onClose: () => void }) {
   const projectId = useProjectId();
   const projects = useProjects();
   const names = useEventNames();
+  const reports = useReports(projectId).data?.items;
+  const boards = useBoards(projectId).data?.items;
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
   const ref = useRef<HTMLDialogElement>(null);
@@ -71,10 +73,12 @@ function Palette({ onClose }: { onClose: () => void }) {
       { label: m.nav.account, kind: m.palette.goTo, icon: IconUser, run: () => void navigate({ to: '/account' }) },
       ...(['light', 'dark', 'system'] as const).map((t) => ({ label: m.nav.theme[t], kind: m.palette.theme, icon: IconPalette, run: () => applyTheme(t) })),
       ...projects.map((p) => ({ label: p.name, kind: m.palette.project, icon: IconFolder, run: () => void navigate({ to: '/projects/$projectId', params: { projectId: p.id } }) })),
+      ...(boards ?? []).map((b) => ({ label: b.name, kind: m.palette.board, icon: IconLayoutBoard, run: () => void navigate({ to: '/projects/$projectId/boards/$boardId', params: { projectId, boardId: b.id } }) })),
+      ...(reports ?? []).map((r) => ({ label: r.name, kind: m.palette.report, icon: IconBookmark, run: () => void navigate({ to: '/projects/$projectId/reports/$reportId', params: { projectId, reportId: r.id } }) })),
       ...names.map((name) => ({ label: name, kind: m.palette.event, icon: IconActivity, run: () => void navigate({ to: '/projects/$projectId/explore', params: { projectId }, search: { names: [name] } }) })),
       { label: m.auth.logout, kind: m.nav.account, icon: IconLogout, run: () => void session.logout() },
     ],
-    [navigate, names, projectId, projects],
+    [navigate, boards, names, projectId, projects, reports],
   );
   const found = commands.filter((c) => `${c.label} ${c.kind}`.toLowerCase().includes(text.trim().toLowerCase())).slice(0, 50);
   const chosen = Math.min(at, found.length - 1);
