@@ -149,9 +149,7 @@ export const m = {
     events: 'Events',
     people: 'People',
     perPerson: 'Events per person',
-    lastEvent: 'Last event',
     ingestion: 'Ingestion',
-    healthy: 'Working',
     stalled: 'Not working',
     overTime: 'Events over time',
     peopleOverTime: 'People over time',
@@ -357,7 +355,6 @@ export const m = {
     pausedTitle: 'Paused',
     pausedText: 'Events that come now wait until you resume.',
     recent: 'Last 30 minutes',
-    recentChart: 'Events in each of the last 30 minutes',
     open: 'Watch live',
   },
   reports: {
