@@ -17,7 +17,7 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
   await page.keyboard.press('Enter');
   await page.getByLabel('Break down by').selectOption('prop:country');
   await page.getByRole('button', { name: 'Save…' }).click();
-  await page.getByLabel('Name').fill('Revenue');
+  await page.getByLabel('Name', { exact: true }).fill('Revenue');
   await page.getByLabel('Description').fill('By country, without refunds');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Revenue', level: 1 })).toBeVisible();
@@ -37,13 +37,13 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
   await page.getByLabel('Break down by').selectOption('');
   await page.getByRole('button', { name: 'Number', exact: true }).click();
   await page.getByRole('button', { name: 'Save as new…' }).click();
-  await page.getByLabel('Name').fill('Total');
+  await page.getByLabel('Name', { exact: true }).fill('Total');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await expect(page.getByRole('heading', { name: 'Total', level: 1 })).toBeVisible();
 
   await page.getByRole('link', { name: 'Boards', exact: true }).click();
   await page.getByRole('button', { name: 'New board' }).click();
-  await page.getByLabel('Name').fill('Monday');
+  await page.getByLabel('Name', { exact: true }).fill('Monday');
   await page.getByRole('button', { name: 'Create board' }).click();
   const add = page.getByLabel('Add a report');
   await add.selectOption('Revenue');
@@ -68,7 +68,7 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
   await expect(shared.locator('.board h2')).toHaveText(['Total', 'Revenue']);
   await expect(shared.locator('.board > .full h2')).toHaveText('Total');
   await expect(shared.locator('.board .big .num')).toHaveText(['25', '25']);
-  await expect(shared.locator('.plot svg rect').first()).toBeVisible();
+  await expect(shared.locator('.plot svg rect').first()).toBeAttached();
   await expect(shared.getByText('You are a viewer of this project.')).toBeVisible();
   await expect(shared.getByRole('button', { name: 'Edit' })).toHaveCount(0);
   await shared.getByRole('link', { name: 'Revenue' }).click();

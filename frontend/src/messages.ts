@@ -224,7 +224,7 @@ export const m = {
     chartHelp: 'Use the arrow keys to read the values; drag to zoom.',
     isolate: (name: string) => `Show only ${name}`,
     meta: (ms: string, source: string) => `Exact, in ${ms} ms, from ${source === 'rollup' ? 'rollups' : 'events'}`,
-    unfinished: 'The dashed end is not over yet.',
+    unfinished: (chart: 'line' | 'area' | 'bar') => (chart === 'bar' ? 'The pale bar is not over yet.' : 'The dashed end is not over yet.'),
     emptyTitle: 'Nothing to show',
     emptyText: 'No event in this range answers the question. Choose a longer range, or take a condition away.',
     needProp: 'Choose a property to measure, and the answer appears here.',
@@ -354,7 +354,7 @@ export const m = {
     emptyText: 'Each event shows up here the moment it is stored.',
     pausedTitle: 'Paused',
     pausedText: 'Events that come now wait until you resume.',
-    recent: 'Last 30 minutes',
+    recent: 'Last 30 min',
     open: 'Watch live',
   },
   reports: {

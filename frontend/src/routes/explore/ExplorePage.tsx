@@ -185,7 +185,7 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
             )}
             <p className="small muted">
               {m.explore.meta(result.meta.took_ms.toFixed(1), result.meta.source)} · {result.tz}
-              {result.meta.incomplete_from && chart !== 'number' && chart !== 'table' && ` · ${m.explore.unfinished}`}
+              {result.meta.incomplete_from && chart !== 'number' && chart !== 'table' && ` · ${m.explore.unfinished(chart)}`}
             </p>
           </div>
         )}

@@ -106,7 +106,7 @@ function Browser({ keys }: { keys: snippets.Keys }) {
 
 /** Hears of the first event from the stream, asks now and then while there is none, and says what to check when it takes long. */
 function Waiting({ projectId }: { projectId: string }) {
-  const stream = useWhenStored(projectId, () => void last.refetch(), 200);
+  const stream = useWhenStored(projectId, () => void queryClient.invalidateQueries({ queryKey: [{ _id: 'listEvents' }] }), 200);
   const last = useQuery({
     ...listEventsOptions({ query: { project_id: projectId, limit: 1 } }),
     refetchInterval: (q) => (stream.state === 'open' ? false : q.state.data?.items.length ? 10_000 : 2000),
