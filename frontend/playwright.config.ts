@@ -35,6 +35,6 @@ export default defineConfig({
   },
   projects: [
     { name: 'light', use: { ...chromium, colorScheme: 'light' } },
-    { name: 'dark', use: { ...chromium, colorScheme: 'dark' }, testMatch: /(a11y|pictures)\.spec\.ts/ },
+    { name: 'dark', use: { ...chromium, colorScheme: 'dark' }, testMatch: /pictures\.spec\.ts/ },
   ],
 });
