@@ -58,6 +58,8 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
   await page.locator('.grip').nth(1).dragTo(page.locator('.board > section').first());
   await expect(names).toHaveText(['Revenue', 'Total']);
   await page.getByRole('button', { name: 'Move Total up' }).click();
+  await page.getByRole('link', { name: 'Overview' }).click(); // asks first, and the answer here is no
+  await expect(names).toHaveText(['Total', 'Revenue']);
   await page.getByRole('button', { name: 'Save board' }).click();
   await expect(page.getByRole('button', { name: 'Edit' })).toBeVisible();
   await expect(page.locator('.board .big .num')).toHaveText(['25', '25']);

@@ -434,6 +434,7 @@ export const m = {
     quiet: 'Nothing in this range.',
     notFound: 'There is no such board',
     notFoundText: 'It has been deleted, or belongs to another project.',
+    leave: 'The board has changes that are not saved. Leave it all the same?',
     all: 'All boards',
   },
 };

@@ -1,7 +1,7 @@
 import { NimbusError, type Board, type BoardTile, type Report } from '@nimbus-analytics/sdk';
 import { deleteBoardMutation, getBoardOptions, updateBoardMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { Link, useBlocker, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { IconLayoutBoard, IconPencil, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { refreshReports, useCanEdit, useProject, useReports, useTitle } from '../../hooks';
@@ -41,6 +41,10 @@ function Shown({ projectId, board, reports }: { projectId: string; board: Board;
   const edit = (on: boolean) => void navigate({ search: on ? { edit: true } : {}, replace: true, resetScroll: false });
   const [dialog, setDialog] = useState<'rename' | 'remove'>();
   const [draft, setDraft] = useState<BoardTile[]>();
+  useBlocker({
+    shouldBlockFn: ({ current, next }) => draft !== undefined && current.pathname !== next.pathname && !confirm(m.boards.leave),
+    enableBeforeUnload: () => draft !== undefined,
+  });
   const tiles = editing ? (draft ?? board.tiles) : board.tiles;
   const byId = new Map(reports.map((r) => [r.id, r]));
   const path = { project_id: projectId, board_id: board.id };

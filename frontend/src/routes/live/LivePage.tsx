@@ -149,6 +149,9 @@ function Nothing({ projectId, names, set, paused }: { projectId: string; names: 
 
 const rowHeight = 42;
 
+/** A little before, because events may be older than their arrival; until now. */
+const around = (since: string) => ({ from: new Date(Date.parse(since) - 60_000).toISOString(), to: new Date().toISOString() });
+
 function Rows({ rows, zone, projectId, set, names }: { rows: readonly Row[]; zone: string; projectId: string; set: Set; names: string[] }) {
   const ref = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
@@ -175,7 +178,7 @@ function Rows({ rows, zone, projectId, set, names }: { rows: readonly Row[]; zon
                   <span role="cell" aria-colspan={4}>
                     <IconAlertTriangle size={16} aria-hidden />
                     <span className="truncate">{m.live.missed(row.count, number(row.count))}</span>
-                    <Link className="end" to="/projects/$projectId/events" params={{ projectId }} search={{ from: row.since, to: new Date(Date.now() + 1000).toISOString(), ...(names.length === 1 && { name: names[0]! }) }}>{m.live.seeMissed}</Link>
+                    <Link className="end" to="/projects/$projectId/events" params={{ projectId }} search={{ ...around(row.since), ...(names.length === 1 && { name: names[0]! }) }}>{m.live.seeMissed}</Link>
                   </span>
                 </div>
               );
