@@ -8,7 +8,7 @@ import { expect, test, url } from './fixtures';
 import { account, call } from './seed';
 
 const root = join(import.meta.dirname, '../..');
-const run = (command: string, args: string[], cwd: string, secret: string) => execFileSync(command, args, { cwd, env: { ...process.env, NIMBUS_SECRET: secret, CGO_ENABLED: '0' } }).toString();
+const run = (command: string, args: string[], cwd: string, secret: string) => execFileSync(command, args, { cwd, env: { ...process.env, NIMBUS_SECRET: secret, CGO_ENABLED: '0', FORCE_COLOR: '0' } }).toString();
 
 function withGo(command: 'run' | 'vet', name: string, program: string, secret: string) {
   const dir = join(process.env['NIMBUS_E2E_DIR']!, name);
