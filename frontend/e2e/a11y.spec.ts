@@ -1,15 +1,24 @@
 /** Every page read by axe: structure, names and contrast in light; in dark the contrast, the rest being the same. */
 import AxeBuilder from '@axe-core/playwright';
-import { expect, home, logIn, test } from './fixtures';
+import { expect, home, logIn, shop, test, url } from './fixtures';
+import { send } from './seed';
 
 const filter = JSON.stringify({ op: 'and', filters: [{ op: 'exists', prop: 'page' }, { op: 'not', filter: { op: 'eq', prop: 'plan', value: 'team' } }] });
-const pages: Record<string, { path: string; ready: string }> = {
+const pages: Record<string, { path: string; ready: string; meanwhile?: () => Promise<void> }> = {
   'log in': { path: '/login', ready: 'form' },
   register: { path: '/register?next=/projects', ready: 'form' },
   overview: { path: home, ready: '.bars li' },
   explore: { path: `${home}/explore?by=name&compare=true&chart=bar&filter=${encodeURIComponent(filter)}`, ready: '.plot svg rect' },
   'explore, no property': { path: `${home}/explore?measure=sum`, ready: '.empty' },
   'explore, a table': { path: `${home}/explore?by=prop:country&chart=table`, ready: '.buckets td' },
+  'a saved report': { path: `${home}/reports/${shop.reportId}`, ready: '.plot svg rect' },
+  reports: { path: `${home}/reports`, ready: 'td a' },
+  boards: { path: `${home}/boards`, ready: '.board-card' },
+  board: { path: `${home}/boards/${shop.boardId}`, ready: '.plot svg rect' },
+  'board, being changed': { path: `${home}/boards/${shop.boardId}?edit=true`, ready: '.plot svg rect' },
+  'no such board': { path: `${home}/boards/${shop.projectId}`, ready: '.empty' },
+  live: { path: `${home}/live`, ready: '.window .event', meanwhile: () => send(url, shop, [{ name: 'page_view', user_id: 'user_7', props: { page: '/pricing', plan: 'pro' } }]) },
+  'live, of a name': { path: `${home}/live?name=%5B%22refunded%22%5D`, ready: '.empty' },
   events: { path: `${home}/events`, ready: '.window .event' },
   people: { path: `${home}/people`, ready: 'td a' },
   person: { path: `${home}/people/user_7`, ready: '.visit' },
@@ -26,10 +35,14 @@ const pages: Record<string, { path: string; ready: string }> = {
   'not there': { path: '/nowhere', ready: '.empty' },
 };
 
-for (const [name, { path, ready }] of Object.entries(pages)) {
+for (const [name, { path, ready, meanwhile }] of Object.entries(pages)) {
   test(name, async ({ page }) => {
     if (!['log in', 'register'].includes(name)) await logIn(page);
     await page.goto(path);
+    if (meanwhile) {
+      await expect(page.locator('.page-head').getByRole('status')).toHaveText('Live');
+      await meanwhile();
+    }
     await page.locator(ready).first().waitFor();
     const scan = async (axe: AxeBuilder) => (await axe.analyze()).violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 120)} ${n.failureSummary?.split('\n')[1]?.trim()}`));
     expect(await scan(new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']))).toEqual([]);

@@ -162,7 +162,7 @@ test('an access token that ran out is replaced once, and nobody notices', async 
     await route.continue();
   });
   await page.getByRole('link', { name: 'Explore', exact: true }).first().click();
-  await expect(page.locator(curve).first()).toBeVisible();
+  await expect(page.locator(`.answer ${curve}`).first()).toBeVisible();
   expect(refreshes).toBe(1);
 });
 

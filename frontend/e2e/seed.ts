@@ -5,6 +5,8 @@ export interface Shop {
   email: string;
   projectId: string;
   secret: string;
+  reportId: string;
+  boardId: string;
 }
 
 export async function call<T>(url: string, path: string, body: unknown, headers: Record<string, string> = {}): Promise<T> {
@@ -39,6 +41,7 @@ export async function seed(url: string, email = 'ada@example.com'): Promise<Shop
   await call(url, at('api-keys'), { name: 'checkout service', scopes: ['events:write'] }, who);
   await call(url, at('api-keys'), { name: 'nightly report', scopes: ['events:read', 'metrics:read'], expires_at: new Date(Date.now() + 60 * 86_400_000).toISOString() }, who);
   await call(url, at('write-keys'), { allowed_origins: ['https://shop.example.com'] }, who);
+  const kept = await reports(url, who, shop.projectId);
   let state = 7;
   const random = () => (state = (state * 16_807) % 2_147_483_647) / 2_147_483_647;
   const pick = <T>(...of: T[]) => of[Math.floor(random() * of.length)]!;
@@ -61,5 +64,22 @@ export async function seed(url: string, email = 'ada@example.com'): Promise<Shop
     }
   }
   await send(url, shop, events.filter((e) => Date.parse((e as { ts: string }).ts) < now));
-  return shop;
+  return { ...shop, ...kept };
+}
+
+/** A board as a shop would have it: every way to draw, both widths. */
+async function reports(url: string, who: Record<string, string>, projectId: string) {
+  const save = async (name: string, description: string, question: object, view: object) =>
+    (await call<{ id: string }>(url, `/v1/projects/${projectId}/reports`, { name, description, question: { tz: 'UTC', ...question }, view }, who)).id;
+  const monthly = { bucket: '1d', limit: 30 };
+  const ids = [
+    await save('Events of the month', 'Everything the shop sends', monthly, { chart: 'area', compare: true }),
+    await save('Revenue by country', 'Sum of amount, without refunds', { ...monthly, names: ['purchased'], measure: 'sum', prop: 'amount', breakdown: 'prop', breakdown_prop: 'country' }, { chart: 'bar' }),
+    await save('Buyers this week', '', { bucket: '1d', limit: 7, names: ['purchased'], measure: 'users' }, { chart: 'number', compare: true }),
+    await save('What people do', '', { ...monthly, breakdown: 'name' }, { chart: 'table' }),
+    await save('Visitors by plan', '', { bucket: '1w', limit: 5, measure: 'users', breakdown: 'prop', breakdown_prop: 'plan' }, { chart: 'line' }),
+  ];
+  const tiles = ids.map((report_id, i) => ({ report_id, width: i === 0 ? 'full' : 'half' }));
+  const board = await call<{ id: string }>(url, `/v1/projects/${projectId}/boards`, { name: 'Monday morning', description: 'What we look at before the week begins', tiles }, who);
+  return { reportId: ids[1]!, boardId: board.id };
 }

@@ -1,9 +1,10 @@
 /** What several pages ask: the project at hand, and the names that its events and properties have. */
 import type { Project, Role } from '@nimbus-analytics/sdk';
-import { getProjectOptions, listEventsOptions, listProjectsInfiniteOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
+import { getProjectOptions, listBoardsOptions, listEventsOptions, listProjectsInfiniteOptions, listReportsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useEffect, useMemo } from 'react';
+import { queryClient } from './api';
 import { m } from './messages';
 
 /** The projects of the account, 200 a page, the newest first. */
@@ -41,6 +42,14 @@ export function useCan(): (least: Role) => boolean {
   const role = useProject()?.role ?? 'viewer';
   return (least) => ranks[role] >= ranks[least];
 }
+
+/** Whether this account may save reports and boards here; the server decides, this only hides what it would refuse. */
+export const useCanEdit = () => useCan()('admin');
+
+/** The saved reports and the boards of a project. */
+export const useReports = (project_id: string) => useQuery({ ...listReportsOptions({ path: { project_id } }), enabled: project_id !== '' });
+export const useBoards = (project_id: string) => useQuery({ ...listBoardsOptions({ path: { project_id } }), enabled: project_id !== '' });
+export const refreshReports = () => queryClient.invalidateQueries({ queryKey: [{ tags: ['Reports'] }] });
 
 /** The names of events, the most frequent of the last 90 days first; and how often each came. */
 export function useEventNames() {

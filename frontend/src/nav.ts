@@ -1,10 +1,10 @@
 /** The pages of a project, once: the sidebar, the command palette and the shortcuts are made of this list. */
-import { IconChartLine, IconCode, IconHistory, IconKey, IconLayoutDashboard, IconList, IconSettings, IconUsers, IconUsersGroup, type Icon } from '@tabler/icons-react';
+import { IconBookmark, IconBroadcast, IconChartLine, IconCode, IconHistory, IconKey, IconLayoutBoard, IconLayoutDashboard, IconList, IconSettings, IconUsers, IconUsersGroup, type Icon } from '@tabler/icons-react';
 import type { Role } from '@nimbus-analytics/sdk';
 import { m } from './messages';
 
 export interface NavItem {
-  to: '/projects/$projectId' | '/projects/$projectId/explore' | '/projects/$projectId/events' | '/projects/$projectId/people' | '/projects/$projectId/install' | '/projects/$projectId/members' | '/projects/$projectId/keys' | '/projects/$projectId/audit' | '/projects/$projectId/settings';
+  to: '/projects/$projectId' | '/projects/$projectId/explore' | '/projects/$projectId/reports' | '/projects/$projectId/boards' | '/projects/$projectId/live' | '/projects/$projectId/events' | '/projects/$projectId/people' | '/projects/$projectId/install' | '/projects/$projectId/members' | '/projects/$projectId/keys' | '/projects/$projectId/audit' | '/projects/$projectId/settings';
   label: string;
   icon: Icon;
   /** Typed after g. */
@@ -19,11 +19,14 @@ export const nav: { label: string; items: NavItem[] }[] = [
     items: [
       { to: '/projects/$projectId', label: m.nav.overview, icon: IconLayoutDashboard, key: 'o' },
       { to: '/projects/$projectId/explore', label: m.nav.explore, icon: IconChartLine, key: 'x' },
+      { to: '/projects/$projectId/reports', label: m.nav.reports, icon: IconBookmark, key: 'r' },
+      { to: '/projects/$projectId/boards', label: m.nav.boards, icon: IconLayoutBoard, key: 'b' },
     ],
   },
   {
     label: m.nav.data,
     items: [
+      { to: '/projects/$projectId/live', label: m.nav.live, icon: IconBroadcast, key: 'l' },
       { to: '/projects/$projectId/events', label: m.nav.events, icon: IconList, key: 'e' },
       { to: '/projects/$projectId/people', label: m.nav.people, icon: IconUsers, key: 'p' },
     ],

@@ -8,6 +8,7 @@ import { lastProject } from './prefs';
 import { parseAudit } from './routes/audit/search';
 import { parseEvents } from './routes/events/search';
 import { parseExplore, type ExploreState } from './routes/explore/search';
+import { parseLive } from './routes/live/search';
 import { NotFound, PageFailure } from './shell/pages';
 import { Shell } from './shell/Shell';
 import { parsePreset } from './routes/explore/range';
@@ -61,6 +62,11 @@ const account = createRoute({ getParentRoute: () => app, path: '/account', compo
 const project = createRoute({ getParentRoute: () => app, path: '/projects/$projectId', component: Outlet, loader: ({ params }) => projectOf(params.projectId) });
 const overview = createRoute({ getParentRoute: () => project, path: '/', validateSearch: parsePreset, component: lazyRouteComponent(() => import('./routes/overview/OverviewPage'), 'OverviewPage') });
 const explore = createRoute({ getParentRoute: () => project, path: '/explore', validateSearch: (s: Partial<ExploreState> & SearchSchemaInput) => parseExplore(s as Record<string, unknown>), component: lazyRouteComponent(() => import('./routes/explore/ExplorePage'), 'ExplorePage') });
+const reports = createRoute({ getParentRoute: () => project, path: '/reports', component: lazyRouteComponent(() => import('./routes/reports/ReportsPage'), 'ReportsPage') });
+const report = createRoute({ getParentRoute: () => project, path: '/reports/$reportId', component: lazyRouteComponent(() => import('./routes/reports/ReportsPage'), 'OpenReport') });
+const boards = createRoute({ getParentRoute: () => project, path: '/boards', component: lazyRouteComponent(() => import('./routes/boards/BoardsPage'), 'BoardsPage') });
+const board = createRoute({ getParentRoute: () => project, path: '/boards/$boardId', validateSearch: (s: Record<string, unknown>): { edit?: boolean } => (s['edit'] === true ? { edit: true } : {}), component: lazyRouteComponent(() => import('./routes/boards/BoardPage'), 'BoardPage') });
+const live = createRoute({ getParentRoute: () => project, path: '/live', validateSearch: parseLive, component: lazyRouteComponent(() => import('./routes/live/LivePage'), 'LivePage') });
 const events = createRoute({ getParentRoute: () => project, path: '/events', validateSearch: parseEvents, component: lazyRouteComponent(() => import('./routes/events/EventsPage'), 'EventsPage') });
 const people = createRoute({ getParentRoute: () => project, path: '/people', component: lazyRouteComponent(() => import('./routes/people/PeoplePage'), 'PeoplePage') });
 const person = createRoute({ getParentRoute: () => project, path: '/people/$userId', component: lazyRouteComponent(() => import('./routes/people/PersonPage'), 'PersonPage') });
@@ -74,7 +80,7 @@ export const router = createRouter({
   routeTree: root.addChildren([
     login,
     register,
-    app.addChildren([home, projects, newProject, account, project.addChildren([overview, explore, events, people, person, install, members, keys, audit, settings])]),
+    app.addChildren([home, projects, newProject, account, project.addChildren([overview, explore, reports, report, boards, board, live, events, people, person, install, members, keys, audit, settings])]),
   ]),
   defaultPreload: 'intent',
   notFoundMode: 'root',

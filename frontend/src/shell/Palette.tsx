@@ -1,9 +1,9 @@
 /** The keyboard: a palette of everything one can go to, a list of shortcuts, and the shortcuts themselves. */
 import { useNavigate } from '@tanstack/react-router';
-import { IconActivity, IconFolder, IconFolders, IconLogout, IconPalette, IconPlus, IconUser, type Icon } from '@tabler/icons-react';
+import { IconActivity, IconBookmark, IconFolder, IconFolders, IconLayoutBoard, IconLogout, IconPalette, IconPlus, IconUser, type Icon } from '@tabler/icons-react';
 import { useEffect, useRef, useState } from 'react';
 import { session } from '../api';
-import { useCan, useEventNames, useProjectId, useProjects } from '../hooks';
+import { useBoards, useCan, useEventNames, useProjectId, useProjects, useReports } from '../hooks';
 import { number } from '../format';
 import { m } from '../messages';
 import { nav } from '../nav';
@@ -61,6 +61,8 @@ function Palette({ projectsOnly, onClose }: { projectsOnly: boolean; onClose: ()
   const projects = useProjects({ all: true });
   const can = useCan();
   const names = useEventNames();
+  const reports = useReports(projectId).data?.items;
+  const boards = useBoards(projectId).data?.items;
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
   const ref = useRef<HTMLDialogElement>(null);
@@ -82,6 +84,8 @@ function Palette({ projectsOnly, onClose }: { projectsOnly: boolean; onClose: ()
     ...(projectsOnly
       ? []
       : [
+          ...(boards ?? []).map((b) => ({ label: b.name, kind: m.palette.board, icon: IconLayoutBoard, run: () => void navigate({ to: '/projects/$projectId/boards/$boardId', params: { projectId, boardId: b.id } }) })),
+          ...(reports ?? []).map((r) => ({ label: r.name, kind: m.palette.report, icon: IconBookmark, run: () => void navigate({ to: '/projects/$projectId/reports/$reportId', params: { projectId, reportId: r.id } }) })),
           ...names.map((name) => ({ label: name, kind: m.palette.event, icon: IconActivity, run: () => void navigate({ to: '/projects/$projectId/explore', params: { projectId }, search: { names: [name] } }) })),
           { label: m.auth.logout, kind: m.nav.account, icon: IconLogout, run: () => void session.logout() },
         ]),

@@ -1,45 +1,47 @@
 import type { MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
-import { runMetricsQueryOptions } from '@nimbus-analytics/sdk/react-query';
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconChartArea, IconChartBar, IconChartLine, IconCode, IconDownload, IconNumbers, IconPhoto, IconRefresh, IconSearchOff, IconTable, IconX, type Icon } from '@tabler/icons-react';
 import { useMemo, useRef, useState } from 'react';
-import { TimeChart, type Series } from '../../charts/TimeChart';
-import { bucketLabel } from '../../format';
-import { useEventNames, useProject, usePropNames, useTitle } from '../../hooks';
+import type { Series } from '../../charts/TimeChart';
+import { useEventNames, useProject, usePropNames } from '../../hooks';
 import { csv, download, png } from '../../lib/download';
 import { m } from '../../messages';
 import { zones } from '../../prefs';
 import { Button, Code, CommitField, CopyButton, Dialog, Empty, Failure, Segments, SelectField, Skeleton } from '../../ui';
+import { useAnswer } from './answer';
 import { asCurl, asGo, asTypeScript } from './code';
+import { Drawing } from './Drawing';
 import { FilterEditor } from './FilterEditor';
-import { measureLabel, needsProp, questionOf, rowsOf, seriesOf } from './question';
-import { autoBucket, buckets, fits, windowBefore } from './range';
+import { measureLabel, needsProp, questionOf, rowsOf } from './question';
+import { autoBucket, buckets, fits } from './range';
 import { RangePicker } from './RangePicker';
 import { BigNumber, BucketTable, SeriesTable } from './results';
+import { ReportTitle, SaveButtons, useReport, ViewerNote } from './Saving';
 import { charts, measures, type Chart, type ExploreState } from './search';
 import './explore.css';
 
 const chartIcons: Record<Chart, Icon> = { line: IconChartLine, area: IconChartArea, bar: IconChartBar, table: IconTable, number: IconNumbers };
 
 export function ExplorePage() {
-  useTitle(m.explore.title);
   const state = useSearch({ from: '/app/projects/$projectId/explore' });
   const navigate = useNavigate({ from: '/projects/$projectId/explore' });
   const set = (change: Partial<ExploreState>) => void navigate({ search: (s) => ({ ...s, ...change }) });
   const project = useProject()!;
   const question = useMemo(() => questionOf(state, project.id), [state, project.id]);
+  const report = useReport(project.id, state.report);
   const [code, setCode] = useState(false);
   return (
     <>
       <header className="page-head">
-        <h1>{m.explore.title}</h1>
+        <ReportTitle state={state} report={report.data} error={report.error} pending={report.isPending} />
         <div className="row wrap end">
           <RangePicker range={state} zone={state.tz} onChange={(r) => set({ range: undefined, from: undefined, to: undefined, bucket: undefined, ...r })} />
           <CopyButton className="" text={location.href} label={m.explore.share} />
           <Button onClick={() => setCode(true)} disabled={!question}><IconCode size={16} aria-hidden />{m.explore.code}</Button>
+          <SaveButtons projectId={project.id} state={state} report={report.data} onSaved={(id) => set({ report: id })} />
         </div>
       </header>
+      <ViewerNote />
       <div className="explore">
         <Builder state={state} set={set} />
         {question ? <Answer state={state} set={set} question={question} /> : <section className="panel"><Empty icon={IconNumbers} title={m.explore.propNeeded}><p>{m.explore.needProp}</p></Empty></section>}
@@ -145,38 +147,28 @@ function Builder({ state, set }: { state: ExploreState; set: Set }) {
 function Answer({ state, set, question }: { state: ExploreState; set: Set; question: MetricsQuery }) {
   const card = useRef<HTMLElement>(null);
   const names = useEventNames();
-  const now = useQuery({ ...runMetricsQueryOptions({ body: question }), placeholderData: keepPreviousData });
-  const { limit: _, ...whole } = question;
-  const before = useQuery({
-    ...runMetricsQueryOptions({ body: { ...whole, ...(now.data && windowBefore(now.data)) } }),
-    enabled: state.compare === true && now.data !== undefined && !now.isPlaceholderData,
-    placeholderData: keepPreviousData,
-  });
-  const failed = now.error ?? (state.compare ? before.error : null);
-  const previous = state.compare ? before.data : undefined;
-  const series = useMemo(() => (now.data ? seriesOf(state, now.data, previous) : []), [state, now.data, previous]);
+  const { result, previous, series, empty, fetching, stale, error, refetch } = useAnswer(state, question);
   const chart = state.chart ?? 'line';
-  const empty = now.data !== undefined && series.every((s) => s.values.every((v) => !v));
 
   return (
-    <section ref={card} className="panel answer" aria-label={m.explore.chart} aria-busy={now.isFetching}>
+    <section ref={card} className="panel answer" aria-label={m.explore.chart} aria-busy={fetching}>
       <header>
         <h2 className="truncate">{measureLabel(state)}</h2>
-        {now.isFetching && <span className="spinner" role="status" aria-label={m.loading} />}
+        {fetching && <span className="spinner" role="status" aria-label={m.loading} />}
         <div className="row wrap end">
           <Segments label={m.explore.chart} value={chart} onChange={(c) => set({ chart: c })} options={charts.map((c) => ({ value: c, title: m.explore.charts[c], label: <ChartIcon chart={c} /> }))} />
-          {now.data && <Exports result={now.data} series={series} svg={() => card.current?.querySelector('.plot svg') ?? null} />}
-          <Button kind="quiet" className="icon hide-narrow" aria-label={m.events.refresh} title={m.events.refresh} onClick={() => void now.refetch()}><IconRefresh size={17} aria-hidden /></Button>
+          {result && <Exports result={result} series={series} svg={() => card.current?.querySelector('.plot svg') ?? null} />}
+          <Button kind="quiet" className="icon hide-narrow" aria-label={m.events.refresh} title={m.events.refresh} onClick={() => refetch()}><IconRefresh size={17} aria-hidden /></Button>
         </div>
       </header>
       <div className="body stack">
-        {failed ? (
-          <Failure error={failed} retry={() => void (now.error ? now : before).refetch()} />
-        ) : !now.data ? (
+        {error ? (
+          <Failure error={error} retry={refetch} />
+        ) : !result ? (
           <div className="stack"><Skeleton height={44} width={180} /><Skeleton height={300} /></div>
         ) : (
-          <div className={now.isPlaceholderData ? 'stale stack' : 'stack'}>
-            <BigNumber result={now.data} before={previous} large={chart === 'number'} />
+          <div className={stale ? 'stale stack' : 'stack'}>
+            <BigNumber result={result} before={previous} large={chart === 'number'} />
             {empty ? (
               <Empty icon={IconSearchOff} title={m.explore.emptyTitle}>
                 <p>{m.explore.emptyText}</p>
@@ -187,13 +179,13 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
               </Empty>
             ) : (
               <>
-                {(chart === 'line' || chart === 'area' || chart === 'bar') && <Drawing result={now.data} series={series} kind={chart} state={state} set={set} />}
-                {chart === 'table' ? <BucketTable result={now.data} series={series} /> : <SeriesTable series={series} result={now.data} />}
+                {(chart === 'line' || chart === 'area' || chart === 'bar') && <Drawing label={measureLabel(state)} result={result} series={series} kind={chart} height={320} onZoom={(zoomed) => set({ range: undefined, bucket: undefined, ...zoomed })} />}
+                {chart === 'table' ? <BucketTable result={result} series={series} /> : <SeriesTable series={series} result={result} />}
               </>
             )}
             <p className="small muted">
-              {m.explore.meta(now.data.meta.took_ms.toFixed(1), now.data.meta.source)} · {now.data.tz}
-              {now.data.meta.incomplete_from && chart !== 'number' && chart !== 'table' && ` · ${m.explore.unfinished}`}
+              {m.explore.meta(result.meta.took_ms.toFixed(1), result.meta.source)} · {result.tz}
+              {result.meta.incomplete_from && chart !== 'number' && chart !== 'table' && ` · ${m.explore.unfinished(chart)}`}
             </p>
           </div>
         )}
@@ -205,23 +197,6 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
 function ChartIcon({ chart }: { chart: Chart }) {
   const Glyph = chartIcons[chart];
   return <Glyph size={17} aria-hidden />;
-}
-
-function Drawing({ result, series, kind, state, set }: { result: MetricsResult; series: Series[]; kind: 'line' | 'area' | 'bar'; state: ExploreState; set: Set }) {
-  const times = useMemo(() => result.series.map((p) => p.ts), [result]);
-  return (
-    <TimeChart
-      label={measureLabel(state)}
-      buckets={times}
-      series={series}
-      kind={kind}
-      height={320}
-      formatBucket={bucketLabel(result.bucket, result.tz)}
-      formatBucketLong={bucketLabel(result.bucket, result.tz, true)}
-      incompleteFrom={result.meta.incomplete_from}
-      onZoom={(from, to) => set({ range: undefined, bucket: undefined, from: new Date(times[from]!).toISOString(), to: new Date(times[to + 1] ?? result.to).toISOString() })}
-    />
-  );
 }
 
 function Exports({ result, series, svg }: { result: MetricsResult; series: Series[]; svg: () => SVGSVGElement | null }) {

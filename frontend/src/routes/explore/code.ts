@@ -19,22 +19,35 @@ const { data } = await runMetricsQuery({
   client,
   body: ${indent(JSON.stringify(q, null, 2), '  ')},
 });
-console.log(data.total, data.series);`;
+console.log(data.total, data.series.length);`;
 }
 
 export function asGo(q: MetricsQuery, url: string): string {
-  return `client, err := nimbus.NewClientWithResponses("${url}", nimbus.WithRequestEditorFn(
-	func(_ context.Context, r *http.Request) error {
-		r.Header.Set("X-API-Key", os.Getenv("NIMBUS_SECRET"))
-		return nil
-	}))
-if err != nil {
-	return err
-}
-question := strings.NewReader(\`${JSON.stringify(q, null, 2).replaceAll('`', '` + "`" + `')}\`)
-answer, err := client.RunMetricsQueryWithBodyWithResponse(ctx, "application/json", question)
-if err != nil {
-	return err
-}
-fmt.Println(answer.JSON200.Total, answer.JSON200.Series)`;
+  return `package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+
+	nimbus "github.com/bahagh/nimbus/sdk/go"
+)
+
+const question = \`${JSON.stringify(q, null, 2).replaceAll('`', '` + "`" + `')}\`
+
+func main() {
+	api, err := nimbus.NewAPI("${url}", nimbus.WithRequestEditorFn(nimbus.SecretEditor(os.Getenv("NIMBUS_SECRET"))))
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer, err := api.RunMetricsQueryWithBodyWithResponse(context.Background(), "application/json", strings.NewReader(question))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if total := answer.JSON200.Total; total != nil {
+		fmt.Println(*total, len(answer.JSON200.Series))
+	}
+}`;
 }

@@ -3,7 +3,7 @@ import type { Bucket } from '@nimbus-analytics/sdk';
 import { m } from '../../messages';
 
 export interface Range {
-  /** Such as 24h, 7d, 12mo; the default when from and to are absent. */
+  /** Such as 30min, 24h, 7d, 12mo; the default when from and to are absent. */
   range?: string;
   from?: string;
   to?: string;
@@ -17,10 +17,10 @@ export const maxPoints = 1000;
 const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
-const unitMs = { h: hour, d: day, w: 7 * day, mo: 30.44 * day };
+const unitMs = { min: minute, h: hour, d: day, w: 7 * day, mo: 30.44 * day };
 export const bucketMs: Record<Bucket, number> = { '1m': minute, '5m': 5 * minute, '15m': 15 * minute, '1h': hour, '1d': day, '1w': 7 * day, '1mo': 30.44 * day };
 
-const shape = /^([1-9]\d{0,3})(h|d|w|mo)$/;
+const shape = /^([1-9]\d{0,3})(min|h|d|w|mo)$/;
 const isInstant = (x: unknown): x is string => typeof x === 'string' && /^\d{4}-\d\d-\d\dT/.test(x) && !Number.isNaN(Date.parse(x));
 
 export function parseRange(s: Record<string, unknown>, fallback: string): Range {
@@ -57,6 +57,19 @@ export function autoBucket(r: Range): Bucket {
 export function windowOf(r: Range, bucket: Bucket): { bucket: Bucket; limit: number } | { bucket: Bucket; from: string; to: string } {
   if (r.from && r.to) return { bucket, from: r.from, to: r.to };
   return { bucket, limit: pointsOf(r, bucket) };
+}
+
+/** The opposite of windowOf: the range of a question that was kept. */
+export function rangeOf({ bucket = '1h', limit = 24, from, to }: { bucket?: Bucket; limit?: number; from?: string; to?: string }, now: () => number = Date.now): Range & { bucket?: Bucket } {
+  const range: Range = from ? { from, to: to ?? new Date(now()).toISOString() } : { range: presets.find((p) => pointsOf({ range: p }, bucket) === limit) ?? relative(bucket, limit) };
+  return autoBucket(range) === bucket ? range : { ...range, bucket };
+}
+
+function relative(bucket: Bucket, count: number): string {
+  const [, unit] = /^\d+(\D+)$/.exec(bucket)!;
+  if (unit !== 'm') return `${count}${unit}`;
+  const minutes = (count * bucketMs[bucket]) / minute;
+  return minutes % 60 === 0 || minutes > 9999 ? `${Math.ceil(minutes / 60)}h` : `${minutes}min`;
 }
 
 /**

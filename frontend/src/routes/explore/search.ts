@@ -20,6 +20,8 @@ export interface ExploreState extends Range {
   tz: string;
   compare?: boolean;
   chart?: Chart;
+  /** The saved report that this question began as. */
+  report?: string;
 }
 
 const text = (x: unknown) => (typeof x === 'string' && x !== '' && x.length <= 200 ? x : undefined);
@@ -39,6 +41,7 @@ export function parseExplore(s: Record<string, unknown>): ExploreState {
     tz: isZone(s['tz']) ? s['tz'] : zonePref.get(),
     compare: s['compare'] === true || undefined,
     chart: oneOf(charts, s['chart'], 'line'),
+    report: typeof s['report'] === 'string' && /^[\da-f-]{36}$/i.test(s['report']) ? s['report'] : undefined,
   });
 }
 

@@ -6,6 +6,7 @@ import { useEffect, useState, type ReactNode } from 'react';
 import { queryClient } from '../../api';
 import { ago } from '../../format';
 import { useCan, useProject, useTitle } from '../../hooks';
+import { useWhenStored } from '../../live';
 import { m } from '../../messages';
 import { Button, Code, Failure, NeedsRole, Notice, Segments } from '../../ui';
 import { freshKey, SecretOnce } from './secret';
@@ -104,13 +105,18 @@ function Browser({ keys }: { keys: snippets.Keys }) {
   );
 }
 
-/** Asks every two seconds whether the first event is there, and says what to check when it takes long. */
+/** Hears of the first event from the stream, asks now and then while there is none, and says what to check when it takes long. */
 function Waiting({ projectId }: { projectId: string }) {
+  const stream = useWhenStored(projectId, () => void queryClient.invalidateQueries({ queryKey: [{ _id: 'listEvents' }] }), 200);
   const last = useQuery({
     ...listEventsOptions({ query: { project_id: projectId, limit: 1 } }),
-    refetchInterval: (q) => (q.state.data?.items.length ? 10_000 : 2000),
+    refetchInterval: (q) => (stream.state === 'open' ? false : q.state.data?.items.length ? 10_000 : 2000),
     staleTime: 0,
   });
+  const { refetch } = last;
+  useEffect(() => {
+    if (stream.state === 'open') void refetch(); // what came before the stream was open is not in it
+  }, [stream.state, refetch]);
   const [waited, setWaited] = useState(false);
   const [saw, setSaw] = useState<'nothing' | 'something'>();
   const event = last.data?.items[0];

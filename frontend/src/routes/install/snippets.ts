@@ -34,20 +34,43 @@ await tracker.close(); // when the program ends: sends what waits`;
 }
 
 export function go({ url, projectId, keyId, secret }: Keys): string {
-  return `tracker, err := nimbus.NewTracker(nimbus.Config{
-	URL:       "${url}",
-	ProjectID: "${projectId}",
-	KeyID:     "${keyId}",
-	Secret:    ${secret ? `"${secret}"` : 'os.Getenv("NIMBUS_SECRET")'},
-})
-if err != nil {
-	return err
-}
-defer tracker.Close(ctx) // sends what waits
+  return `package main
 
-err = tracker.Track(ctx, nimbus.Event{Name: "${event}", UserID: "user_1", Props: map[string]any{"plan": "pro"}})`;
+import (
+	"context"
+	"log"${secret ? '' : '\n\t"os"'}
+
+	nimbus "github.com/bahagh/nimbus/sdk/go"
+)
+
+func main() {
+	ctx := context.Background()
+	tracker, err := nimbus.New(nimbus.Config{
+		URL:       "${url}",
+		ProjectID: "${projectId}",
+		KeyID:     "${keyId}",
+		Secret:    ${secret ? `"${secret}"` : 'os.Getenv("NIMBUS_SECRET")'},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := tracker.Track(ctx, "${event}", map[string]any{"plan": "pro"}, nimbus.WithUserID("user_1")); err != nil {
+		log.Print(err)
+	}
+	if err := tracker.Close(ctx); err != nil { // when the program ends: sends what waits
+		log.Fatal(err)
+	}
+}`;
 }
 
+/** The first script keeps the calls that are made before the second has loaded. */
 export function browser({ url, projectId, writeKey }: Keys): string {
-  return `<script async src="${url}/sdk.js" data-project="${projectId}" data-write-key="${writeKey}"></script>`;
+  return `<script>
+  nimbus = { q: [] };
+  for (const m of ['track', 'page', 'identify', 'reset', 'optIn', 'optOut']) nimbus[m] = (...a) => nimbus.q.push([m, ...a]);
+</script>
+<script async src="${url}/sdk.js" data-write-key="${writeKey}" data-project="${projectId}"></script>
+<script>
+  nimbus.track('${event}', { plan: 'pro' }); // wherever it happens; page views are tracked by themselves
+</script>`;
 }

@@ -1,12 +1,13 @@
-import type { Measure, MetricsResult } from '@nimbus-analytics/sdk';
+import type { Measure, MetricsResult, StoredEvent } from '@nimbus-analytics/sdk';
 import { getHealthOptions, listEventsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconArrowRight, IconCalendarOff, IconSend } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { TimeChart, type Series } from '../../charts/TimeChart';
-import { ago, bucketLabel, change, dateTime, number } from '../../format';
+import { ago, bucketLabel, change, number } from '../../format';
 import { useProject, useTitle } from '../../hooks';
+import { useWhenStored, type StreamState } from '../../live';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Delta, Empty, Failure, Skeleton } from '../../ui';
@@ -23,7 +24,10 @@ export function OverviewPage() {
   const navigate = useNavigate({ from: '/projects/$projectId/' });
   const setRange = (r: Range) => void navigate({ search: r });
   const tz = zonePref.use();
-  const last = useQuery({ ...listEventsOptions({ query: { project_id: project.id, limit: 1 } }), refetchInterval: 15_000 });
+  const recent = useQuery({ ...queryMetricsOptions({ query: { project_id: project.id, bucket: '1m', limit: 30 } }), ...minutely });
+  const last = useQuery({ ...listEventsOptions({ query: { project_id: project.id, limit: 1 } }), ...minutely });
+  // The stream says when to look; the numbers are always the server's.
+  const stream = useWhenStored(project.id, () => void Promise.all([recent.refetch(), last.refetch()]), 1000);
   const nothingYet = last.data?.items.length === 0;
 
   return (
@@ -40,7 +44,7 @@ export function OverviewPage() {
           </Empty>
         </section>
       ) : (
-        <Numbers projectId={project.id} range={range} tz={tz} setRange={setRange} lastEvent={last.data?.items[0]} />
+        <Numbers projectId={project.id} range={range} tz={tz} setRange={setRange} live={<Recent projectId={project.id} recent={recent.data} last={last.data?.items[0]} state={stream.state} />} />
       )}
     </>
   );
@@ -56,10 +60,9 @@ function usePair(project_id: string, measure: Measure, range: Range, tz: string)
 
 type Pair = ReturnType<typeof usePair>;
 
-function Numbers({ projectId, range, tz, setRange, lastEvent }: { projectId: string; range: Range; tz: string; setRange: (r: Range) => void; lastEvent: { name: string; ts: string; received_at: string } | undefined }) {
+function Numbers({ projectId, range, tz, setRange, live }: { projectId: string; range: Range; tz: string; setRange: (r: Range) => void; live: ReactNode }) {
   const events = usePair(projectId, 'count', range, tz);
   const people = usePair(projectId, 'users', range, tz);
-  const health = useQuery({ ...getHealthOptions(), refetchInterval: 15_000 });
   const ratio = (r: MetricsResult | undefined, p: MetricsResult | undefined) => (r?.total && p?.total ? r.total / p.total : undefined);
   const ratios = { now: ratio(events.now, people.now), before: ratio(events.before, people.before) };
   const quiet = events.now?.total === 0;
@@ -75,16 +78,7 @@ function Numbers({ projectId, range, tz, setRange, lastEvent }: { projectId: str
             <div className="value"><span className="num">{number(ratios.now && Math.round(ratios.now * 10) / 10)}</span><Delta value={change(ratios.now, ratios.before)} /></div>
           )}
         </section>
-        <section className="panel tile">
-          <h2>{m.overview.lastEvent}</h2>
-          <div className="value text">
-            {lastEvent ? <span className="truncate" title={dateTime(lastEvent.ts, tz)}>{ago(lastEvent.received_at)}</span> : <Skeleton height={28} width="70%" />}
-          </div>
-          <p className="muted small row">
-            {health.isPending ? <span className="dot" /> : <span className="dot" style={{ color: health.data?.checks.ingest.status === 'ok' ? 'var(--good)' : 'var(--bad)' }} />}
-            <span className="truncate">{m.overview.ingestion}: {health.data?.checks.ingest.status === 'ok' ? m.overview.healthy : health.isPending ? '…' : m.overview.stalled}{lastEvent && ` · ${lastEvent.name}`}</span>
-          </p>
-        </section>
+        {live}
       </div>
       {events.error || people.error ? (
         <Failure error={events.error ?? people.error} retry={events.error ? events.retry : people.retry} />
@@ -105,6 +99,33 @@ function Numbers({ projectId, range, tz, setRange, lastEvent }: { projectId: str
         </>
       )}
     </div>
+  );
+}
+
+/** What happens now: the last half hour, minute by minute, and the latest event. */
+function Recent({ projectId, recent, last, state }: { projectId: string; recent: MetricsResult | undefined; last: StoredEvent | undefined; state: StreamState }) {
+  const health = useQuery({ ...getHealthOptions(), refetchInterval: 15_000 });
+  const stalled = health.data !== undefined && health.data.checks.ingest.status !== 'ok';
+  const most = Math.max(1, ...(recent?.series ?? []).map((p) => p.value ?? 0));
+  return (
+    <section className="panel tile recent">
+      <h2 className="row">
+        {m.live.recent}
+        <Link className="end live-link" to="/projects/$projectId/live" params={{ projectId }} title={m.live.open}>
+          <span className={state === 'open' ? 'dot pulse' : 'dot'} style={{ color: state === 'open' ? 'var(--good)' : 'var(--muted)' }} />
+          {m.live.states[state]}
+        </Link>
+      </h2>
+      <div className="value">
+        {recent ? <span className="num" data-testid="recent">{number(recent.total)}</span> : <Skeleton height={34} width="40%" />}
+        <span className="minutes" aria-hidden>
+          {recent?.series.map((p) => <i key={p.ts} style={{ height: `${Math.max(6, ((p.value ?? 0) / most) * 100)}%` }} data-none={p.value ? undefined : ''} />)}
+        </span>
+      </div>
+      <p className="muted small truncate">
+        {stalled ? <strong className="bad">{m.overview.ingestion}: {m.overview.stalled}</strong> : last && `${last.name}, ${ago(last.received_at)}`}
+      </p>
+    </section>
   );
 }
 

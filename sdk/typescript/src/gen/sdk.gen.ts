@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AddMemberData, AddMemberErrors, AddMemberResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { AddMemberData, AddMemberErrors, AddMemberResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -45,6 +45,42 @@ export const login = <ThrowOnError extends boolean = true>(options: Options<Logi
         ...options.headers
     }
 });
+
+/**
+ * How can one log in here?
+ *
+ * For a page that shows a form, a button, or both.
+ */
+export const getAuthMethods = <ThrowOnError extends boolean = true>(options?: Options<GetAuthMethodsData, ThrowOnError>) => (options?.client ?? client).get<GetAuthMethodsResponses, GetAuthMethodsErrors, ThrowOnError>({ url: '/v1/auth/methods', ...options });
+
+/**
+ * Log in with the identity provider
+ *
+ * For a browser to navigate to. It goes on to the provider (authorization code with PKCE) and comes back to
+ * `/v1/auth/oidc/callback`. What connects the two is an encrypted cookie that lives for ten minutes. When the
+ * provider cannot be asked, the browser goes to `/login?error=<code>`, as from the callback.
+ *
+ */
+export const startOidcLogin = <ThrowOnError extends boolean = true>(options?: Options<StartOidcLoginData, ThrowOnError>) => (options?.client ?? client).get<unknown, StartOidcLoginErrors, ThrowOnError>({ url: '/v1/auth/oidc/login', ...options });
+
+/**
+ * Come back from the identity provider
+ *
+ * Where the provider sends the browser. A login that succeeds sets the session's cookie, as `"session": "cookie"`
+ * does, and goes to where `return_to` said. One that fails goes to `/login?error=<code>`:
+ *
+ * | code | why |
+ * |---|---|
+ * | `oidc_not_configured` | This server has no identity provider. |
+ * | `oidc_unavailable` | The provider could not be reached, or did not answer as one. |
+ * | `oidc_denied` | The provider did not let the person in, or the person said no. |
+ * | `oidc_expired` | The login was not begun in this browser, or more than ten minutes ago, or another one was begun since. |
+ * | `oidc_refused` | The provider's code or token did not stand the checks. |
+ * | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
+ * | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+ *
+ */
+export const finishOidcLogin = <ThrowOnError extends boolean = true>(options?: Options<FinishOidcLoginData, ThrowOnError>) => (options?.client ?? client).get<unknown, FinishOidcLoginErrors, ThrowOnError>({ url: '/v1/auth/oidc/callback', ...options });
 
 /**
  * Exchange a refresh token for a new pair
@@ -101,7 +137,9 @@ export const getMe = <ThrowOnError extends boolean = true>(options?: Options<Get
 /**
  * Change the password
  *
- * Ends every session of the account, this one included, and returns the first pair of a new one.
+ * Ends every session of the account, this one included, and returns the first pair of a new one. An account that
+ * logs in with the identity provider has no password to change (422, `no_password`).
+ *
  */
 export const changePassword = <ThrowOnError extends boolean = true>(options: Options<ChangePasswordData, ThrowOnError>) => (options.client ?? client).post<ChangePasswordResponses, ChangePasswordErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

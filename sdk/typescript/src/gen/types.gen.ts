@@ -70,6 +70,25 @@ export type FieldError = {
     detail: string;
 };
 
+export type AuthMethods = {
+    /**
+     * With an address and a password.
+     */
+    password: boolean;
+    oidc: OidcMethod;
+};
+
+export type OidcMethod = {
+    /**
+     * Whether this server has an identity provider.
+     */
+    enabled: boolean;
+    /**
+     * What to write on the button; absent without a provider.
+     */
+    name?: string;
+};
+
 export type RegisterRequest = {
     /**
      * Compared without regard to case.
@@ -1313,6 +1332,95 @@ export type LoginResponses = {
 };
 
 export type LoginResponse = LoginResponses[keyof LoginResponses];
+
+export type GetAuthMethodsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/auth/methods';
+};
+
+export type GetAuthMethodsErrors = {
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+};
+
+export type GetAuthMethodsError = GetAuthMethodsErrors[keyof GetAuthMethodsErrors];
+
+export type GetAuthMethodsResponses = {
+    /**
+     * The ways to log in.
+     */
+    200: AuthMethods;
+};
+
+export type GetAuthMethodsResponse = GetAuthMethodsResponses[keyof GetAuthMethodsResponses];
+
+export type StartOidcLoginData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Where on this server the browser goes after the login.
+         */
+        return_to?: string;
+    };
+    url: '/v1/auth/oidc/login';
+};
+
+export type StartOidcLoginErrors = {
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+};
+
+export type StartOidcLoginError = StartOidcLoginErrors[keyof StartOidcLoginErrors];
+
+export type FinishOidcLoginData = {
+    body?: never;
+    path?: never;
+    query?: {
+        state?: string;
+        code?: string;
+        /**
+         * Who answers (RFC 9207).
+         */
+        iss?: string;
+        /**
+         * Why there is no code.
+         */
+        error?: string;
+    };
+    url: '/v1/auth/oidc/callback';
+};
+
+export type FinishOidcLoginErrors = {
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     */
+    503: Problem;
+};
+
+export type FinishOidcLoginError = FinishOidcLoginErrors[keyof FinishOidcLoginErrors];
 
 export type RefreshData = {
     body?: never;

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.js';
-import { addMember, changePassword, createApiKey, createBoard, createLiveTicket, createProject, createReport, createWriteKey, deleteBoard, deleteProject, deleteReport, deleteWriteKey, exportAudit, getBoard, getEvent, getHealth, getMe, getProject, getProjectDeletion, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listEvents, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, queryMetrics, refresh, register, removeMember, revokeApiKey, revokeSession, rotateKeys, runMetricsQuery, updateApiKey, updateBoard, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
-import type { AddMemberData, AddMemberError, AddMemberResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, GetBoardData, GetBoardError, GetBoardResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
+import { addMember, changePassword, createApiKey, createBoard, createLiveTicket, createProject, createReport, createWriteKey, deleteBoard, deleteProject, deleteReport, deleteWriteKey, exportAudit, finishOidcLogin, getAuthMethods, getBoard, getEvent, getHealth, getMe, getProject, getProjectDeletion, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listEvents, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, queryMetrics, refresh, register, removeMember, revokeApiKey, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateApiKey, updateBoard, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
+import type { AddMemberData, AddMemberError, AddMemberResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, FinishOidcLoginData, FinishOidcLoginError, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
 
 /**
  * Create an account
@@ -34,48 +34,6 @@ export const loginMutation = (options?: Partial<Options<LoginData>>): UseMutatio
     const mutationOptions: UseMutationOptions<LoginResponse, LoginError, Options<LoginData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await login({
-                ...options,
-                ...fnOptions,
-                throwOnError: true
-            });
-            return data;
-        }
-    };
-    return mutationOptions;
-};
-
-/**
- * Exchange a refresh token for a new pair
- *
- * Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
- * the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
- * session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
- * log anyone out.
- *
- */
-export const refreshMutation = (options?: Partial<Options<RefreshData>>): UseMutationOptions<RefreshResponse, RefreshError, Options<RefreshData>> => {
-    const mutationOptions: UseMutationOptions<RefreshResponse, RefreshError, Options<RefreshData>> = {
-        mutationFn: async (fnOptions) => {
-            const { data } = await refresh({
-                ...options,
-                ...fnOptions,
-                throwOnError: true
-            });
-            return data;
-        }
-    };
-    return mutationOptions;
-};
-
-/**
- * End this session
- *
- * Revokes the session of the token sent, access or refresh. Its access tokens stop working at once.
- */
-export const logoutMutation = (options?: Partial<Options<LogoutData>>): UseMutationOptions<LogoutResponse, LogoutError, Options<LogoutData>> => {
-    const mutationOptions: UseMutationOptions<LogoutResponse, LogoutError, Options<LogoutData>> = {
-        mutationFn: async (fnOptions) => {
-            const { data } = await logout({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
@@ -119,6 +77,123 @@ const createQueryKey = <TOptions extends Options>(id: string, options?: TOptions
     return [params];
 };
 
+export const getAuthMethodsQueryKey = (options?: Options<GetAuthMethodsData>) => createQueryKey('getAuthMethods', options, false, ['Accounts']);
+
+/**
+ * How can one log in here?
+ *
+ * For a page that shows a form, a button, or both.
+ */
+export const getAuthMethodsOptions = (options?: Options<GetAuthMethodsData>) => queryOptions<GetAuthMethodsResponse, GetAuthMethodsError, GetAuthMethodsResponse, ReturnType<typeof getAuthMethodsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getAuthMethods({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getAuthMethodsQueryKey(options)
+});
+
+export const startOidcLoginQueryKey = (options?: Options<StartOidcLoginData>) => createQueryKey('startOidcLogin', options, false, ['Accounts']);
+
+/**
+ * Log in with the identity provider
+ *
+ * For a browser to navigate to. It goes on to the provider (authorization code with PKCE) and comes back to
+ * `/v1/auth/oidc/callback`. What connects the two is an encrypted cookie that lives for ten minutes. When the
+ * provider cannot be asked, the browser goes to `/login?error=<code>`, as from the callback.
+ *
+ */
+export const startOidcLoginOptions = (options?: Options<StartOidcLoginData>) => queryOptions<unknown, StartOidcLoginError, unknown, ReturnType<typeof startOidcLoginQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await startOidcLogin({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: startOidcLoginQueryKey(options)
+});
+
+export const finishOidcLoginQueryKey = (options?: Options<FinishOidcLoginData>) => createQueryKey('finishOidcLogin', options, false, ['Accounts']);
+
+/**
+ * Come back from the identity provider
+ *
+ * Where the provider sends the browser. A login that succeeds sets the session's cookie, as `"session": "cookie"`
+ * does, and goes to where `return_to` said. One that fails goes to `/login?error=<code>`:
+ *
+ * | code | why |
+ * |---|---|
+ * | `oidc_not_configured` | This server has no identity provider. |
+ * | `oidc_unavailable` | The provider could not be reached, or did not answer as one. |
+ * | `oidc_denied` | The provider did not let the person in, or the person said no. |
+ * | `oidc_expired` | The login was not begun in this browser, or more than ten minutes ago, or another one was begun since. |
+ * | `oidc_refused` | The provider's code or token did not stand the checks. |
+ * | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
+ * | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+ *
+ */
+export const finishOidcLoginOptions = (options?: Options<FinishOidcLoginData>) => queryOptions<unknown, FinishOidcLoginError, unknown, ReturnType<typeof finishOidcLoginQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await finishOidcLogin({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: finishOidcLoginQueryKey(options)
+});
+
+/**
+ * Exchange a refresh token for a new pair
+ *
+ * Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
+ * the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
+ * session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
+ * log anyone out.
+ *
+ */
+export const refreshMutation = (options?: Partial<Options<RefreshData>>): UseMutationOptions<RefreshResponse, RefreshError, Options<RefreshData>> => {
+    const mutationOptions: UseMutationOptions<RefreshResponse, RefreshError, Options<RefreshData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await refresh({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * End this session
+ *
+ * Revokes the session of the token sent, access or refresh. Its access tokens stop working at once.
+ */
+export const logoutMutation = (options?: Partial<Options<LogoutData>>): UseMutationOptions<LogoutResponse, LogoutError, Options<LogoutData>> => {
+    const mutationOptions: UseMutationOptions<LogoutResponse, LogoutError, Options<LogoutData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await logout({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
 export const getMeQueryKey = (options?: Options<GetMeData>) => createQueryKey('getMe', options, false, ['Accounts']);
 
 /**
@@ -140,7 +215,9 @@ export const getMeOptions = (options?: Options<GetMeData>) => queryOptions<GetMe
 /**
  * Change the password
  *
- * Ends every session of the account, this one included, and returns the first pair of a new one.
+ * Ends every session of the account, this one included, and returns the first pair of a new one. An account that
+ * logs in with the identity provider has no password to change (422, `no_password`).
+ *
  */
 export const changePasswordMutation = (options?: Partial<Options<ChangePasswordData>>): UseMutationOptions<ChangePasswordResponse, ChangePasswordError, Options<ChangePasswordData>> => {
     const mutationOptions: UseMutationOptions<ChangePasswordResponse, ChangePasswordError, Options<ChangePasswordData>> = {

@@ -1,0 +1,96 @@
+import { expect, logIn, test, url } from './fixtures';
+import { account, call, project, send } from './seed';
+
+test('a question is saved, put on a board, and seen by a viewer who cannot change it', async ({ page, browser }) => {
+  const who = await account(url, 'boards@example.com');
+  const mine = await project(url, who, 'Boards');
+  await account(url, 'viewer@example.com');
+  await call(url, `/v1/projects/${mine.projectId}/members`, { email: 'viewer@example.com', role: 'viewer' }, who);
+  await send(url, mine, [{ name: 'purchased', props: { amount: 20, country: 'DE' } }, { name: 'purchased', props: { amount: 5, country: 'FR' } }]);
+  await logIn(page, 'boards@example.com');
+  const home = `/projects/${mine.projectId}`;
+
+  await page.goto(`${home}/reports`);
+  await page.getByRole('link', { name: 'Ask a question' }).click();
+  await page.getByLabel('Measure').selectOption('sum');
+  await page.getByLabel('Property', { exact: true }).fill('amount');
+  await page.keyboard.press('Enter');
+  await page.getByLabel('Break down by').selectOption('prop:country');
+  await page.getByRole('button', { name: 'Save…' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('Revenue');
+  await page.getByLabel('Description').fill('By country, without refunds');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Revenue', level: 1 })).toBeVisible();
+  await expect(page).toHaveURL(/report=/);
+
+  // A change is marked; it can be taken back, kept, or kept as another report.
+  const changed = page.getByText('Unsaved changes');
+  await expect(changed).toBeHidden();
+  await page.getByRole('button', { name: 'Bars' }).click();
+  await expect(changed).toBeVisible();
+  await page.getByRole('link', { name: 'Discard changes' }).click();
+  await expect(changed).toBeHidden();
+  await expect(page.getByRole('button', { name: 'Line', exact: true })).toHaveAttribute('aria-pressed', 'true');
+  await page.getByRole('button', { name: 'Bars' }).click();
+  await page.getByRole('button', { name: 'Save changes' }).click();
+  await expect(changed).toBeHidden();
+  await page.getByLabel('Break down by').selectOption('');
+  await page.getByRole('button', { name: 'Number', exact: true }).click();
+  await page.getByRole('button', { name: 'Save as new…' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('Total');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Total', level: 1 })).toBeVisible();
+
+  await page.getByRole('link', { name: 'Boards', exact: true }).click();
+  await page.getByRole('button', { name: 'New board' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('Monday');
+  await page.getByRole('button', { name: 'Create board' }).click();
+  const add = page.getByLabel('Add a report');
+  await add.selectOption('Revenue');
+  await add.selectOption('Total');
+  await page.getByRole('group', { name: 'Width of Total' }).getByRole('button', { name: 'Full' }).click();
+  const names = page.locator('.board h2');
+  await expect(names).toHaveText(['Revenue', 'Total']);
+  await page.getByRole('button', { name: 'Move Total up' }).focus();
+  await page.keyboard.press('Enter');
+  await expect(names).toHaveText(['Total', 'Revenue']);
+  await expect(page.getByText('Total is now number 1 of 2.')).toBeAttached();
+  await page.locator('.grip').nth(1).dragTo(page.locator('.board > section').first());
+  await expect(names).toHaveText(['Revenue', 'Total']);
+  await page.getByRole('button', { name: 'Move Total up' }).click();
+  await page.getByRole('link', { name: 'Overview' }).click(); // asks first, and the answer here is no
+  await expect(names).toHaveText(['Total', 'Revenue']);
+  await page.getByRole('button', { name: 'Save board' }).click();
+  await expect(page.getByRole('button', { name: 'Edit' })).toBeVisible();
+  await expect(page.locator('.board .big .num')).toHaveText(['25', '25']);
+
+  const shared = await browser.newPage();
+  await logIn(shared, 'viewer@example.com');
+  await shared.goto(page.url());
+  await expect(shared.locator('.board h2')).toHaveText(['Total', 'Revenue']);
+  await expect(shared.locator('.board > .full h2')).toHaveText('Total');
+  await expect(shared.locator('.board .big .num')).toHaveText(['25', '25']);
+  await expect(shared.locator('.plot svg rect').first()).toBeAttached();
+  await expect(shared.getByText('You are a viewer of this project.')).toBeVisible();
+  await expect(shared.getByRole('button', { name: 'Edit' })).toHaveCount(0);
+  await shared.getByRole('link', { name: 'Revenue' }).click();
+  await expect(shared.getByRole('heading', { name: 'Revenue', level: 1 })).toBeVisible();
+  await expect(shared.getByRole('button', { name: /Save/ })).toHaveCount(0);
+  await shared.close();
+
+  // One tile that fails leaves the others alone.
+  await page.route('**/v1/metrics/query', (route) => (route.request().postData()!.includes('breakdown') ? route.fulfill({ status: 503, json: { code: 'unavailable', title: 'Not now', status: 503, detail: 'The database is away.', type: '', request_id: 'r1' } }) : route.continue()));
+  await page.reload();
+  await expect(page.locator('.board > section').nth(1).getByRole('alert')).toContainText('Not now');
+  await expect(page.locator('.board > section').first().locator('.big .num')).toHaveText('25');
+  await page.unrouteAll();
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await expect(page.locator('.board .big .num')).toHaveText(['25', '25']);
+
+  await page.goto(`${home}/reports`);
+  await page.getByRole('button', { name: 'Delete Revenue' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('link', { name: 'Boards', exact: true }).click();
+  await page.getByRole('link', { name: /Monday/ }).click();
+  await expect(page.locator('.board h2')).toHaveText(['Total']);
+});

@@ -1,0 +1,92 @@
+/** A board that is being changed: nothing is saved before its page says so. */
+import type { BoardTile, Report } from '@nimbus-analytics/sdk';
+import { Link } from '@tanstack/react-router';
+import { IconArrowDown, IconArrowUp, IconGripVertical, IconX } from '@tabler/icons-react';
+import { useState, type ReactNode } from 'react';
+import { m } from '../../messages';
+import { IconButton, Segments } from '../../ui';
+import { Tile } from './Tile';
+import { moved } from './tiles';
+
+const widths = [
+  { value: 'half', label: m.boards.half },
+  { value: 'full', label: m.boards.full },
+] as const;
+
+export function Editor({ projectId, tiles, reports, onChange, rename }: { projectId: string; tiles: readonly BoardTile[]; reports: Report[]; onChange: (tiles: BoardTile[]) => void; rename: ReactNode }) {
+  const [dragged, setDragged] = useState<number>();
+  const [said, setSaid] = useState('');
+  const byId = new Map(reports.map((r) => [r.id, r]));
+  const free = reports.filter((r) => !tiles.some((t) => t.report_id === r.id));
+  const nameOf = (t: BoardTile) => byId.get(t.report_id)?.name ?? m.boards.lost;
+  const move = (from: number, to: number) => {
+    if (to < 0 || to >= tiles.length || to === from) return;
+    onChange(moved(tiles, from, to));
+    setSaid(m.boards.moved(nameOf(tiles[from]!), to + 1, tiles.length));
+  };
+
+  return (
+    <>
+      <div className="row wrap board-tools">
+        <select className="input" aria-label={m.boards.add} value="" disabled={free.length === 0} onChange={(e) => onChange([...tiles, { report_id: e.target.value, width: 'half' }])}>
+          <option value="">{free.length > 0 ? m.boards.choose : m.boards.allAdded}</option>
+          {free.map((r) => (
+            <option key={r.id} value={r.id}>{r.name}</option>
+          ))}
+        </select>
+        {rename}
+        {reports.length === 0 ? (
+          <p className="muted small grow">{m.boards.noReports} <Link to="/projects/$projectId/explore" params={{ projectId }}>{m.reports.emptyAction}</Link></p>
+        ) : (
+          tiles.length > 1 && <p className="muted small">{m.boards.editHint}</p>
+        )}
+      </div>
+      <div className="board editing">
+        {tiles.map((t, i) => {
+          const report = byId.get(t.report_id);
+          const name = nameOf(t);
+          const tools = (
+            <div className="row tile-tools">
+              <Segments label={m.boards.width(name)} value={t.width} options={widths} onChange={(width) => onChange(tiles.map((x, k) => (k === i ? { ...x, width } : x)))} />
+              <IconButton className="tiny" label={m.boards.earlier(name)} icon={IconArrowUp} aria-disabled={i === 0} onClick={() => move(i, i - 1)} />
+              <IconButton className="tiny" label={m.boards.later(name)} icon={IconArrowDown} aria-disabled={i === tiles.length - 1} onClick={() => move(i, i + 1)} />
+              <IconButton className="tiny" label={m.boards.drop(name)} icon={IconX} onClick={() => onChange(tiles.filter((_, k) => k !== i))} />
+            </div>
+          );
+          return (
+            <section
+              key={t.report_id}
+              className={`panel ${t.width}`}
+              data-dragged={dragged === i || undefined}
+              onDragOver={(e) => {
+                if (dragged === undefined) return;
+                e.preventDefault();
+                if (dragged !== i) {
+                  move(dragged, i);
+                  setDragged(i);
+                }
+              }}
+              onDrop={(e) => e.preventDefault()}
+            >
+              <span
+                className="grip"
+                draggable
+                aria-hidden
+                onDragStart={(e) => {
+                  e.dataTransfer.effectAllowed = 'move';
+                  e.dataTransfer.setDragImage(e.currentTarget.parentElement!, 12, 12);
+                  setDragged(i);
+                }}
+                onDragEnd={() => setDragged(undefined)}
+              >
+                <IconGripVertical size={16} />
+              </span>
+              {report ? <Tile projectId={projectId} report={report} tools={tools} /> : <header><p className="grow muted">{m.boards.lost}</p>{tools}</header>}
+            </section>
+          );
+        })}
+      </div>
+      <p className="sr" aria-live="polite">{said}</p>
+    </>
+  );
+}

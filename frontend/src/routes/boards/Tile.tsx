@@ -1,0 +1,74 @@
+import type { MetricsQuery, Report } from '@nimbus-analytics/sdk';
+import { Link } from '@tanstack/react-router';
+import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
+import { date } from '../../format';
+import { m } from '../../messages';
+import { Failure, Skeleton } from '../../ui';
+import { useAnswer } from '../explore/answer';
+import { Drawing } from '../explore/Drawing';
+import { measureLabel } from '../explore/question';
+import { describeRange } from '../explore/range';
+import { stateOf } from '../explore/report';
+import { BigNumber, BucketTable, SeriesTable } from '../explore/results';
+
+const chartHeight = 230;
+
+/** A report on a board: its own question, with its own range, and its own failure. */
+export function Tile({ projectId, report, tools }: { projectId: string; report: Report; tools?: ReactNode }) {
+  const state = useMemo(() => stateOf(report), [report]);
+  return (
+    <>
+      <header>
+        <div className="grow">
+          <h2 className="truncate" title={report.description || undefined}>
+            <Link to="/projects/$projectId/reports/$reportId" params={{ projectId, reportId: report.id }}>{report.name}</Link>
+          </h2>
+          <p className="muted small truncate">{measureLabel(state)} · {describeRange(state, (iso) => date(iso, state.tz))} · {state.tz}</p>
+        </div>
+        {tools}
+      </header>
+      <Answer projectId={projectId} report={report} />
+    </>
+  );
+}
+
+function Answer({ projectId, report }: { projectId: string; report: Report }) {
+  const ref = useRef<HTMLDivElement>(null);
+  const seen = useSeen(ref);
+  const state = useMemo(() => stateOf(report), [report]);
+  // As it was saved, and not as the explorer would put it.
+  const question = useMemo<MetricsQuery>(() => ({ ...report.question, project_id: projectId }), [report, projectId]);
+  const { result, previous, series, empty, error, refetch, fetching } = useAnswer(state, question, { enabled: seen, refetchInterval: 60_000 });
+  const { chart } = report.view;
+  return (
+    <div ref={ref} className="body stack tight" aria-busy={fetching}>
+      {error ? (
+        <Failure error={error} retry={refetch} />
+      ) : !result ? (
+        <><Skeleton height={34} width={140} /><Skeleton height={chart === 'number' ? 60 : chartHeight} /></>
+      ) : (
+        <>
+          <BigNumber result={result} before={previous} large={chart === 'number'} />
+          {empty && chart !== 'number' ? (
+            <p className="muted tile-quiet">{m.boards.quiet}</p>
+          ) : chart === 'table' ? (
+            result.groups.length > 0 ? <SeriesTable series={series} result={result} /> : <BucketTable result={result} series={series} />
+          ) : (
+            chart !== 'number' && <Drawing label={report.name} result={result} series={series} kind={chart} height={chartHeight} />
+          )}
+        </>
+      )}
+    </div>
+  );
+}
+
+/** Whether an element was in sight, or nearly so: a long board asks only what is looked at. */
+function useSeen(ref: React.RefObject<HTMLElement | null>) {
+  const [seen, setSeen] = useState(false);
+  useEffect(() => {
+    const observer = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && setSeen(true), { rootMargin: '300px' });
+    observer.observe(ref.current!);
+    return () => observer.disconnect();
+  }, [ref]);
+  return seen;
+}

@@ -1,0 +1,115 @@
+/** The report that a question began as, and what can be done with the question: keep it, keep it as another, go back. */
+import { NimbusError, type Report } from '@nimbus-analytics/sdk';
+import { createReportMutation, getReportOptions, updateReportMutation } from '@nimbus-analytics/sdk/react-query';
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { IconArrowBackUp, IconBookmark, IconPencil } from '@tabler/icons-react';
+import { useState } from 'react';
+import { refreshReports, useCanEdit, useTitle } from '../../hooks';
+import { m } from '../../messages';
+import { Button, Failure, IconButton, Skeleton, toast } from '../../ui';
+import { Naming } from '../reports/Naming';
+import { differs, reportOf } from './report';
+import type { ExploreState } from './search';
+
+/** The saved report of the address, if it has one. */
+export function useReport(projectId: string, id: string | undefined) {
+  return useQuery({ ...getReportOptions({ path: { project_id: projectId, report_id: id ?? '' } }), enabled: id !== undefined });
+}
+
+export function ReportTitle({ state, report, error, pending }: { state: ExploreState; report: Report | undefined; error: unknown; pending: boolean }) {
+  useTitle(report?.name ?? m.explore.title);
+  if (!state.report) return <h1>{m.explore.title}</h1>;
+  if (pending) return <><h1 className="sr">{m.explore.title}</h1><Skeleton height={27} width={220} /></>;
+  if (!report) {
+    const gone = error instanceof NimbusError && error.status === 404;
+    return <><h1>{m.explore.title}</h1><span className="badge">{gone ? m.reports.gone : m.reports.unknown}</span></>;
+  }
+  return (
+    <>
+      <h1 className="truncate">{report.name}</h1>
+      {differs(state, report) && <span className="badge warn" role="status"><span className="dot" />{m.reports.unsaved}</span>}
+      {report.description && <p className="lead">{report.description}</p>}
+    </>
+  );
+}
+
+type Saving = 'new' | 'rename';
+
+export function SaveButtons({ projectId, state, report, onSaved }: { projectId: string; state: ExploreState; report: Report | undefined; onSaved: (id: string) => void }) {
+  const canEdit = useCanEdit();
+  const [open, setOpen] = useState<Saving>();
+  const kept = reportOf(state);
+  const changed = report !== undefined && differs(state, report);
+  const update = useMutation({
+    ...updateReportMutation(),
+    onSuccess: async () => {
+      await refreshReports();
+      toast(m.reports.updated);
+    },
+  });
+  const create = useMutation({
+    ...createReportMutation(),
+    onSuccess: async (made: Report) => {
+      await refreshReports();
+      setOpen(undefined);
+      toast(m.reports.saved(made.name));
+      onSaved(made.id);
+    },
+  });
+  const path = report && { project_id: projectId, report_id: report.id };
+
+  return (
+    <>
+      {changed && (
+        <Link className="button" to="/projects/$projectId/reports/$reportId" params={{ projectId, reportId: report.id }}>
+          <IconArrowBackUp size={16} aria-hidden />{m.reports.discard}
+        </Link>
+      )}
+      {canEdit && report && path && (
+        <>
+          <IconButton label={m.reports.rename} icon={IconPencil} onClick={() => setOpen('rename')} />
+          {changed && kept && <Button kind="primary" busy={update.isPending} onClick={() => update.mutate({ path, body: kept })}>{m.reports.update}</Button>}
+        </>
+      )}
+      {canEdit && kept && (
+        <Button kind={report ? undefined : 'primary'} onClick={() => setOpen('new')}>
+          {!report && <IconBookmark size={16} aria-hidden />}
+          {report ? m.reports.saveAs : m.reports.save}
+        </Button>
+      )}
+      {update.error && open === undefined && <div style={{ flex: '0 0 100%' }}><Failure error={update.error} /></div>}
+      {open === 'new' && kept && (
+        <Naming
+          title={report ? m.reports.saveAsTitle : m.reports.saveTitle}
+          placeholder={m.reports.namePlaceholder}
+          action={m.save}
+          name=""
+          description={report?.description ?? ''}
+          busy={create.isPending}
+          error={create.error}
+          onClose={() => setOpen(undefined)}
+          onSubmit={(named) => create.mutate({ path: { project_id: projectId }, body: { ...named, ...kept } })}
+        />
+      )}
+      {open === 'rename' && report && path && (
+        <Naming
+          title={m.reports.rename}
+          action={m.save}
+          name={report.name}
+          description={report.description}
+          busy={update.isPending}
+          error={update.error}
+          onClose={() => setOpen(undefined)}
+          onSubmit={(named) => update.mutate({ path, body: named }, { onSuccess: () => setOpen(undefined) })}
+        />
+      )}
+    </>
+  );
+}
+
+/** Why there is nothing to save with. */
+export function ViewerNote() {
+  if (useCanEdit()) return null;
+  return <p className="muted small page-note">{m.reports.viewer}</p>;
+}

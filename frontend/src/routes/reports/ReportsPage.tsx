@@ -1,0 +1,131 @@
+import { NimbusError, type Report } from '@nimbus-analytics/sdk';
+import { deleteReportMutation } from '@nimbus-analytics/sdk/react-query';
+import { useMutation } from '@tanstack/react-query';
+import { Link, Navigate, useParams } from '@tanstack/react-router';
+import { IconBookmark, IconPlus, IconTrash } from '@tabler/icons-react';
+import { useState } from 'react';
+import { date } from '../../format';
+import { refreshReports, useCanEdit, useProject, useReports, useTitle } from '../../hooks';
+import { m } from '../../messages';
+import { zonePref } from '../../prefs';
+import { NotFound } from '../../shell/pages';
+import { Button, Dialog, Empty, Failure, IconButton, Skeleton, TextField, toast } from '../../ui';
+import { measureLabel } from '../explore/question';
+import { describeRange } from '../explore/range';
+import { stateOf } from '../explore/report';
+import { useReport } from '../explore/Saving';
+import './reports.css';
+
+export function ReportsPage() {
+  useTitle(m.reports.title);
+  const project = useProject()!;
+  const list = useReports(project.id);
+  const canEdit = useCanEdit();
+  const [text, setText] = useState('');
+  const reports = list.data?.items ?? [];
+  const found = reports.filter((r) => `${r.name} ${r.description}`.toLowerCase().includes(text.trim().toLowerCase()));
+  const explore = (
+    <Link className="button primary" to="/projects/$projectId/explore" params={{ projectId: project.id }}><IconPlus size={16} aria-hidden />{reports.length > 0 ? m.reports.create : m.reports.emptyAction}</Link>
+  );
+  return (
+    <>
+      <header className="page-head">
+        <h1>{m.reports.title}</h1>
+        {reports.length > 0 && canEdit && <div className="end">{explore}</div>}
+        <p className="lead">{m.reports.lead}</p>
+      </header>
+      {!canEdit && <p className="muted small page-note">{m.reports.viewerList}</p>}
+      {list.error ? (
+        <Failure error={list.error} retry={() => void list.refetch()} />
+      ) : !list.data ? (
+        <div className="panel stack tight" style={{ padding: 16 }}>{Array.from({ length: 5 }, (_, i) => <Skeleton key={i} height={28} />)}</div>
+      ) : reports.length === 0 ? (
+        <section className="panel">
+          <Empty icon={IconBookmark} title={m.reports.emptyTitle}>
+            <p>{canEdit ? m.reports.emptyText : m.reports.emptyViewer}</p>
+            {explore}
+          </Empty>
+        </section>
+      ) : (
+        <>
+          {reports.length > 8 && <div className="find"><TextField label={m.reports.find} type="search" value={text} onChange={(e) => setText(e.target.value)} /></div>}
+          {found.length === 0 ? <section className="panel"><Empty icon={IconBookmark} title={m.reports.findNone}><Button onClick={() => setText('')}>{m.events.clear}</Button></Empty></section> : <Table reports={found} projectId={project.id} canEdit={canEdit} />}
+        </>
+      )}
+    </>
+  );
+}
+
+/** What a report asks, in a line. */
+export function questionText(report: Report, zone: string): string {
+  const state = stateOf(report);
+  const by = state.by === 'name' ? m.explore.byName : state.by?.slice('prop:'.length);
+  return [measureLabel(state), ...(state.names ? [m.reports.of(state.names)] : []), ...(by ? [m.reports.by(by)] : [])].join(' ') + ` · ${describeRange(state, (iso) => date(iso, zone))}`;
+}
+
+function Table({ reports, projectId, canEdit }: { reports: Report[]; projectId: string; canEdit: boolean }) {
+  const zone = zonePref.use();
+  const [removing, setRemoving] = useState<Report>();
+  return (
+    <div className="panel scroll-x">
+      <table className="table">
+        <thead>
+          <tr>
+            <th>{m.reports.name}</th>
+            <th className="hide-narrow">{m.reports.question}</th>
+            <th className="hide-narrow">{m.reports.changedAt}</th>
+            {canEdit && <th><span className="sr">{m.reports.remove}</span></th>}
+          </tr>
+        </thead>
+        <tbody>
+          {reports.map((r) => (
+            <tr key={r.id}>
+              <td className="report-name">
+                <Link to="/projects/$projectId/reports/$reportId" params={{ projectId, reportId: r.id }}><strong>{r.name}</strong></Link>
+                {r.description && <div className="muted small">{r.description}</div>}
+              </td>
+              <td className="muted hide-narrow">{questionText(r, zone)}</td>
+              <td className="muted num hide-narrow nowrap">{date(r.updated_at, zone)}</td>
+              {canEdit && <td className="right"><IconButton label={`${m.reports.remove} ${r.name}`} icon={IconTrash} onClick={() => setRemoving(r)} /></td>}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {removing && <Remove report={removing} projectId={projectId} onClose={() => setRemoving(undefined)} />}
+    </div>
+  );
+}
+
+function Remove({ report, projectId, onClose }: { report: Report; projectId: string; onClose: () => void }) {
+  const remove = useMutation({
+    ...deleteReportMutation(),
+    onSuccess: async () => {
+      await refreshReports();
+      toast(m.reports.removed(report.name));
+      onClose();
+    },
+  });
+  return (
+    <Dialog title={m.reports.removeTitle(report.name)} onClose={onClose}>
+      <div className="stack">
+        <p>{m.reports.removeText}</p>
+        {remove.error && <Failure error={remove.error} />}
+      </div>
+      <div className="actions">
+        <Button onClick={onClose}>{m.cancel}</Button>
+        <Button kind="danger" busy={remove.isPending} onClick={() => remove.mutate({ path: { project_id: projectId, report_id: report.id } })}>{m.reports.remove}</Button>
+      </div>
+    </Dialog>
+  );
+}
+
+/** The address of a report leads to the question as it is saved now. */
+export function OpenReport() {
+  const project = useProject()!;
+  const { reportId } = useParams({ from: '/app/projects/$projectId/reports/$reportId' });
+  const report = useReport(project.id, reportId);
+  if (report.data) return <Navigate to="/projects/$projectId/explore" params={{ projectId: project.id }} search={{ ...stateOf(report.data), report: report.data.id }} replace />;
+  if (report.error instanceof NimbusError && [404, 422].includes(report.error.status)) return <NotFound />;
+  if (report.error) return <Failure error={report.error} retry={() => void report.refetch()} />;
+  return <Skeleton height={320} />;
+}
