@@ -205,7 +205,7 @@ func (g *Generator) Value(s *openapi3.Schema, name string, depth int) any {
 	case s.Type.Is("string"):
 		return g.text(s, name)
 	default: // any value
-		return pick[any](g.Dice, "x", 1.5, true, nil, "50", -0.0)
+		return pick[any](g.Dice, "x", 1.5, true, nil, "50", 0)
 	}
 }
 
