@@ -44,12 +44,14 @@ generate: ## generate gen/, sdk/go and sdk/typescript from the contract, the SQL
 .PHONY: test
 test: test-go test-sdk-go test-ts test-frontend ## run every test
 
-# What goroutines share is looked at by the race detector; the rest is compiled as the binary is, and shares its cache.
-RACED := accounts app auth embedded events httpapi idempotency jobs live postgres projects redis shared
+# What goroutines share is looked at by the race detector; the rest is compiled as the binary is, and shares its cache. Of
+# the whole program under the detector it is the tests in which much happens at once.
+RACED := accounts auth embedded events httpapi idempotency jobs live postgres projects redis shared
 
 .PHONY: test-go
 test-go: postgres redis
 	$(GO) test -race -timeout 8m $(RACED:%=./internal/%)
+	$(GO) test -race -timeout 8m -run 'Once|Nodes|Stop|Storm|Stream|Trac|Away' ./internal/app
 	CGO_ENABLED=0 $(GO) test -trimpath -timeout 8m $$($(GO) list ./... $(RACED:%=| grep -v '/internal/%$$'))
 
 .PHONY: test-sdk-go
