@@ -212,6 +212,7 @@ test('everything is within reach of the keyboard', async ({ page }) => {
   await expect(page.locator(curve).first()).toBeVisible();
   await page.keyboard.press('Control+k');
   await page.keyboard.type('purch');
+  await expect(page.getByRole('dialog').getByText('purchased')).toBeVisible(); // the names are asked for as it opens
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/explore\?.*purchased/);
   await page.locator('.plot').focus();
