@@ -1795,8 +1795,11 @@ type UnsupportedMediaType = Problem
 
 // FinishOidcLoginParams defines parameters for FinishOidcLogin.
 type FinishOidcLoginParams struct {
+	// State What the login sent to the provider.
 	State *string `form:"state,omitempty" json:"state,omitempty"`
-	Code  *string `form:"code,omitempty" json:"code,omitempty"`
+
+	// Code What the provider gives tokens for, once.
+	Code *string `form:"code,omitempty" json:"code,omitempty"`
 
 	// Iss Who answers (RFC 9207).
 	Iss *string `form:"iss,omitempty" json:"iss,omitempty"`

@@ -1391,7 +1391,13 @@ export type FinishOidcLoginData = {
     body?: never;
     path?: never;
     query?: {
+        /**
+         * What the login sent to the provider.
+         */
         state?: string;
+        /**
+         * What the provider gives tokens for, once.
+         */
         code?: string;
         /**
          * Who answers (RFC 9207).
