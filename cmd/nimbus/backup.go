@@ -14,7 +14,6 @@ import (
 	"github.com/bahagh/nimbus/internal/embedded"
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/rollups"
-	"github.com/bahagh/nimbus/internal/secretbox"
 )
 
 // told logs each table as it is done.
@@ -66,10 +65,7 @@ func runRestore(ctx context.Context, e *env) error {
 		return err
 	}
 	defer d.Close(context.WithoutCancel(ctx))
-	if err := e.cfg.EnsureSecrets(); err != nil {
-		return err
-	}
-	ring, err := secretbox.New(e.cfg.SecretKey, e.cfg.SecretKeyPrevious...)
+	ring, err := e.ring()
 	if err != nil {
 		return err
 	}

@@ -124,14 +124,20 @@ func keys(ctx context.Context, e *env) error {
 		return err
 	}
 	defer d.Close(context.WithoutCancel(ctx))
-	if err := e.cfg.EnsureSecrets(); err != nil {
-		return err
-	}
-	ring, err := secretbox.New(e.cfg.SecretKey, e.cfg.SecretKeyPrevious...)
+	ring, err := e.ring()
 	if err != nil {
 		return err
 	}
 	n, err := projects.NewKeys(d.Pool, ring, time.Now).Rewrap(ctx, func(done int) { e.log.Info("rewrapping", "done", done) })
 	fmt.Fprintf(e.stdout, "%d secrets are now under the current key.\n", n)
 	return err
+}
+
+// ring holds the keys under which the secrets in the database are encrypted. Where they are generated, the database must be
+// open already: its lock is that of the data directory too.
+func (e *env) ring() (*secretbox.Ring, error) {
+	if err := e.cfg.EnsureSecrets(); err != nil {
+		return nil, err
+	}
+	return secretbox.New(e.cfg.SecretKey, e.cfg.SecretKeyPrevious...)
 }

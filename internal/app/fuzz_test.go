@@ -7,8 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/uuid"
-
+	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/apptest"
 )
 
@@ -32,12 +31,11 @@ func FuzzContract(f *testing.F) {
 		dice := apptest.NewDice(choices)
 		for _, path := range paths {
 			x := a.Tenant(t) // a new one, because the operations before may have ended its session or deleted its project
-			var wk struct{ ID uuid.UUID }
-			x.Do("POST", "/v1/projects/"+x.ProjectID.String()+"/write-keys", map[string]any{"allowed_origins": []string{}}).Want(201).JSON(&wk)
-			g := &apptest.Generator{Dice: dice, IDs: map[string]string{"project_id": x.ProjectID.String(), "key_id": wk.ID.String()}}
 			callers := []*apptest.Client{x.Client, a.Client(t).Bearer(x.RefreshToken), a.Client(t).With("X-API-Key", x.Secret), a.Client(t)}
 			item := spec.Paths.Value(path)
 			for _, method := range slices.Sorted(maps.Keys(item.Operations())) {
+				op := api.Operations[item.GetOperation(method).OperationID]
+				g := &apptest.Generator{Dice: dice, IDs: things(t, a, x, op)}
 				for _, broken := range []bool{false, true} {
 					r := g.Request(path, method, item, broken)
 					caller := x.Client

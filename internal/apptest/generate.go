@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -60,8 +61,8 @@ type Request struct {
 	Body         []byte // nil when there is none
 }
 
-// LoadSpec returns the contract with its references resolved.
-func LoadSpec() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(openapi.YAML) }
+// LoadSpec returns the contract with its references resolved. It is read once, and nobody may change it.
+var LoadSpec = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(openapi.YAML) })
 
 // Request makes a request of the operation. A broken one breaks the contract in one place, or is not JSON at all.
 func (g *Generator) Request(path, method string, item *openapi3.PathItem, broken bool) Request {
