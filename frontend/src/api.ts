@@ -1,5 +1,5 @@
 /** The session of this browser and the client that every call goes through. Nothing else in the dashboard touches fetch. */
-import { client, login, logout, NimbusError, refresh, register, changePassword, type Account, type ChangePasswordRequest, type LoginRequest, type RegisterRequest, type Session } from '@nimbus-analytics/sdk';
+import { client, getAuthMethods, login, logout, NimbusError, refresh, register, changePassword, type Account, type AuthMethods, type ChangePasswordRequest, type LoginRequest, type RegisterRequest, type Session } from '@nimbus-analytics/sdk';
 import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query';
 import { useSyncExternalStore } from 'react';
 
@@ -62,11 +62,7 @@ export const session = {
   login: async (body: LoginRequest) => keep((await login({ ...plain, body: { ...body, session: 'cookie' } })).data),
   register: async (body: RegisterRequest) => keep((await register({ ...plain, body: { ...body, session: 'cookie' } })).data),
   /** How one can log in here. A server that does not say takes passwords, and so does one that cannot be asked. */
-  methods: async (): Promise<{ password: boolean; oidc: { enabled: boolean; name?: string } }> => {
-    const { data } = await client.get({ url: '/v1/auth/methods', ...plain, throwOnError: false });
-    const said = data as { password?: boolean; oidc?: { enabled?: boolean; name?: string } } | undefined;
-    return { password: said?.password ?? true, oidc: { enabled: said?.oidc?.enabled ?? false, ...(said?.oidc?.name && { name: said.oidc.name }) } };
-  },
+  methods: async (): Promise<AuthMethods> => (await getAuthMethods({ ...plain, throwOnError: false })).data ?? { password: true, oidc: { enabled: false } },
   /** The page comes back from the identity provider with a cookie, and must know that there is one. */
   leaveForProvider: () => localStorage.setItem(mark, '1'),
   changePassword: async (body: ChangePasswordRequest) => keep((await changePassword({ body: { ...body, session: 'cookie' } })).data),

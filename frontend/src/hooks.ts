@@ -43,9 +43,6 @@ export function useCan(): (least: Role) => boolean {
   return (least) => ranks[role] >= ranks[least];
 }
 
-/** Whether this account may save reports and boards here; the server decides, this only hides what it would refuse. */
-export const useCanEdit = () => useCan()('admin');
-
 /** The saved reports and the boards of a project. */
 export const useReports = (project_id: string) => useQuery({ ...listReportsOptions({ path: { project_id } }), enabled: project_id !== '' });
 export const useBoards = (project_id: string) => useQuery({ ...listBoardsOptions({ path: { project_id } }), enabled: project_id !== '' });

@@ -4,7 +4,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useBlocker, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { IconLayoutBoard, IconPencil, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
-import { refreshReports, useCanEdit, useProject, useReports, useTitle } from '../../hooks';
+import { refreshReports, useCan, useProject, useReports, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, CopyButton, Dialog, Empty, Failure, IconButton, Skeleton, toast } from '../../ui';
 import { Naming } from '../reports/Naming';
@@ -35,7 +35,7 @@ export function BoardPage() {
 }
 
 function Shown({ projectId, board, reports }: { projectId: string; board: Board; reports: Report[] }) {
-  const canEdit = useCanEdit();
+  const canEdit = useCan()('admin');
   const editing = useSearch({ from: '/app/projects/$projectId/boards/$boardId' }).edit === true && canEdit;
   const navigate = useNavigate({ from: '/projects/$projectId/boards/$boardId' });
   const edit = (on: boolean) => void navigate({ search: on ? { edit: true } : {}, replace: true, resetScroll: false });

@@ -4,7 +4,7 @@ import { useMutation } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { IconLayoutBoard, IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
-import { refreshReports, useBoards, useCanEdit, useProject, useTitle } from '../../hooks';
+import { refreshReports, useBoards, useCan, useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Empty, Failure, Skeleton } from '../../ui';
 import { Naming } from '../reports/Naming';
@@ -14,7 +14,7 @@ export function BoardsPage() {
   useTitle(m.boards.title);
   const project = useProject()!;
   const list = useBoards(project.id);
-  const canEdit = useCanEdit();
+  const canEdit = useCan()('admin');
   const [creating, setCreating] = useState(false);
   const boards = list.data?.items ?? [];
   const create = canEdit && <Button kind="primary" onClick={() => setCreating(true)}><IconPlus size={16} aria-hidden />{m.boards.create}</Button>;

@@ -5,7 +5,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { IconArrowBackUp, IconBookmark, IconPencil } from '@tabler/icons-react';
 import { useState } from 'react';
-import { refreshReports, useCanEdit, useTitle } from '../../hooks';
+import { refreshReports, useCan, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Failure, IconButton, Skeleton, toast } from '../../ui';
 import { Naming } from '../reports/Naming';
@@ -37,7 +37,7 @@ export function ReportTitle({ state, report, error, pending }: { state: ExploreS
 type Saving = 'new' | 'rename';
 
 export function SaveButtons({ projectId, state, report, onSaved }: { projectId: string; state: ExploreState; report: Report | undefined; onSaved: (id: string) => void }) {
-  const canEdit = useCanEdit();
+  const canEdit = useCan()('admin');
   const [open, setOpen] = useState<Saving>();
   const kept = reportOf(state);
   const changed = report !== undefined && differs(state, report);
@@ -110,6 +110,6 @@ export function SaveButtons({ projectId, state, report, onSaved }: { projectId: 
 
 /** Why there is nothing to save with. */
 export function ViewerNote() {
-  if (useCanEdit()) return null;
+  if (useCan()('admin')) return null;
   return <p className="muted small page-note">{m.reports.viewer}</p>;
 }

@@ -5,7 +5,7 @@ import { Link, Navigate, useParams } from '@tanstack/react-router';
 import { IconBookmark, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { date } from '../../format';
-import { refreshReports, useCanEdit, useProject, useReports, useTitle } from '../../hooks';
+import { refreshReports, useCan, useProject, useReports, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { NotFound } from '../../shell/pages';
@@ -20,7 +20,7 @@ export function ReportsPage() {
   useTitle(m.reports.title);
   const project = useProject()!;
   const list = useReports(project.id);
-  const canEdit = useCanEdit();
+  const canEdit = useCan()('admin');
   const [text, setText] = useState('');
   const reports = list.data?.items ?? [];
   const found = reports.filter((r) => `${r.name} ${r.description}`.toLowerCase().includes(text.trim().toLowerCase()));
