@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bahagh/nimbus/internal/auth"
+	"github.com/bahagh/nimbus/internal/nimbustest"
 	"github.com/bahagh/nimbus/internal/problem"
 	"github.com/bahagh/nimbus/internal/shared"
 )
@@ -151,7 +152,7 @@ func (s *stream) want(want ...string) (at string) {
 func (s *stream) await(want ...string) (at string) {
 	s.t.Helper()
 	var got []string
-	until := time.Now().Add(15 * time.Second)
+	until := time.Now().Add(nimbustest.Patience)
 	for len(got) < len(want) {
 		_, wake := s.next(nil, 0)
 		more, last := s.read()
@@ -258,7 +259,7 @@ func TestStoringCostsNothingWhileNobodyListens(t *testing.T) {
 		t.Error("the events of a project were read that nobody listens to")
 	}
 	n.unsubscribe(s)
-	eventually(t, "the topic is let go", func() bool { return n.topicCount.Load() == 0 })
+	nimbustest.Eventually(t, "the topic is let go", func() bool { return n.topicCount.Load() == 0 })
 }
 
 // lossy is a bus that loses messages while it is told to.
@@ -322,7 +323,7 @@ func acquainted(t *testing.T, bus Bus) (a, b *node, s *stream) {
 // awaitWanted waits until the node knows that the other one listens, and that one knows how far the node has come.
 func (n *node) awaitWanted(by *node) {
 	n.t.Helper()
-	eventually(n.t, "the nodes find each other", func() bool {
+	nimbustest.Eventually(n.t, "the nodes find each other", func() bool {
 		here, there := n.current(), by.current()
 		if here == nil {
 			return false
@@ -339,19 +340,6 @@ func (n *node) current() *topic {
 	return n.topics[project]
 }
 
-// eventually waits until something is so.
-func eventually(t testing.TB, what string, so func() bool) {
-	t.Helper()
-	deadline := time.After(15 * time.Second)
-	for !so() {
-		select {
-		case <-deadline:
-			t.Fatalf("it never happens that %s", what)
-		case <-time.After(time.Millisecond):
-		}
-	}
-}
-
 func TestWhatIsLostBetweenNodesIsCounted(t *testing.T) {
 	t.Parallel()
 	bus := &lossy{Local: shared.NewLocal(time.Now)}
@@ -360,7 +348,7 @@ func TestWhatIsLostBetweenNodesIsCounted(t *testing.T) {
 	s.await("a")
 	bus.set(true, false)
 	b.store("b", "b", "b")
-	eventually(t, "the events are lost", func() bool { return bus.dropped() == 1 })
+	nimbustest.Eventually(t, "the events are lost", func() bool { return bus.dropped() == 1 })
 	bus.set(false, false)
 	s.await("missed 3") // before any further event: nodes say how far they are
 	b.store("c")
@@ -384,26 +372,49 @@ func TestAReconnectOfTheBusIsTold(t *testing.T) {
 func TestANodeThatGoesSilentIsToldAndOneThatStopsIsNot(t *testing.T) {
 	t.Parallel()
 	bus := &lossy{Local: shared.NewLocal(time.Now)}
-	brief := func(c *Config) { c.Linger = 200 * time.Millisecond }
-	a, b := newNode(t, bus, brief), newNode(t, bus, brief)
-	s := a.stream("")
-	s.want()
-	b.awaitWanted(a)
+	a, b, s := acquainted(t, bus)
 	b.store("a")
 	s.await("a")
 	b.Close(t.Context())
-	eventually(t, "the node that stopped is forgotten", func() bool {
-		topic := a.current()
-		topic.mu.RLock()
-		defer topic.mu.RUnlock()
-		return len(topic.origins) == 1
-	})
+	nimbustest.Eventually(t, "the node that stopped says so", func() bool { return a.othersOver() })
+	a.later()
+	if a.othersOver() {
+		t.Error("the node that stopped is not forgotten")
+	}
 	s.want()
 
-	c := newNode(t, bus, brief)
+	c := newNode(t, bus)
 	c.awaitWanted(a)
 	bus.set(true, false) // as if it were dead
-	s.await("missed some")
+	var told []string
+	nimbustest.Eventually(t, "the node that went silent is missed", func() bool {
+		a.later() // again, when a message was still on its way
+		more, _ := s.read()
+		told = append(told, more...)
+		return len(told) > 0
+	})
+	if !slices.Equal(told, []string{"missed some"}) {
+		t.Errorf("told %q", told)
+	}
+}
+
+// othersOver tells whether there is another node, which has said that nothing more comes of it.
+func (n *node) othersOver() bool {
+	topic := n.current()
+	topic.mu.RLock()
+	defer topic.mu.RUnlock()
+	return len(topic.origins) == 2 && topic.origins[1].over
+}
+
+// later makes it long ago that the node heard of the others, and what comes of that.
+func (n *node) later() {
+	topic := n.current()
+	topic.mu.Lock()
+	for k := range topic.origins {
+		topic.origins[k].heard = time.Now().Add(-2 * n.cfg.Linger)
+	}
+	topic.mu.Unlock()
+	n.tend()
 }
 
 // What a node stores while it stops, after its own streams have ended, is still shown by the others.
@@ -495,7 +506,7 @@ func TestATicketThatWasUsedOnOneNodeIsUsedOnAll(t *testing.T) {
 	if _, err := a.Ticket(t.Context(), ticket, project.String()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the other node hears of it", func() bool {
+	nimbustest.Eventually(t, "the other node hears of it", func() bool {
 		b.tickets.mu.Lock()
 		defer b.tickets.mu.Unlock()
 		return len(b.tickets.used) == 1
@@ -537,7 +548,7 @@ func TestReadersAndWritersAtOnce(t *testing.T) {
 	for r := range readers {
 		s := n.stream("")
 		wg.Go(func() {
-			until := time.After(30 * time.Second)
+			until := time.After(nimbustest.Patience)
 			for totals[r] < writers*each {
 				frames, wake := s.next(nil, 16)
 				for _, f := range frames {
