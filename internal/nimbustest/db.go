@@ -26,7 +26,7 @@ import (
 const (
 	tempPrefix = "nimbustest-"
 	// startTimeout is for a loaded machine; a server is usually there in under a second.
-	startTimeout = 2 * time.Minute
+	startTimeout = 5 * time.Minute
 	poolSize     = 8
 	strategy     = "file_copy"
 )
@@ -233,7 +233,7 @@ func open(t testing.TB, dsn string) *pgxpool.Pool {
 		go func() { pool.Close(); close(closed) }()
 		select {
 		case <-closed:
-		case <-time.After(10 * time.Second):
+		case <-time.After(Patience):
 			t.Errorf("the test never released %d of its database connections", pool.Stat().AcquiredConns())
 		}
 	})
