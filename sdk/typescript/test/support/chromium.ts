@@ -15,6 +15,7 @@ export async function launch(): Promise<Browser> {
   if (!executablePath) throw new Error('no Chromium: run scripts/fetch-chromium.sh, or set CHROMIUM_PATH');
   return chromium.launch({
     executablePath,
+    timeout: 120_000,
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   });
 }
