@@ -1,19 +1,8 @@
 /** The tests in a real browser, against the real program and its own PostgreSQL: e2e/setup.ts builds and starts them. */
-import { existsSync } from 'node:fs';
 import { defineConfig, devices } from '@playwright/test';
+import { browserOptions } from '../sdk/typescript/test/support/browser';
 
-// Where scripts/fetch-chromium.sh looks too.
-const browsers = [process.env['CHROMIUM_PATH'] ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
-
-const chromium = {
-  ...devices['Desktop Chrome'],
-  viewport: { width: 1280, height: 800 },
-  launchOptions: {
-    timeout: 120_000,
-    executablePath: browsers.find((path) => path !== '' && existsSync(path)) ?? 'chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  },
-};
+const chromium = { ...devices['Desktop Chrome'], viewport: { width: 1280, height: 800 }, launchOptions: browserOptions() };
 
 export default defineConfig({
   testDir: './e2e',

@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import type { Browser } from 'playwright-core';
-import { launch } from './support/chromium.js';
+import { type Browser, chromium } from 'playwright-core';
+import { browserOptions } from './support/browser.js';
 import { lineOf, Nimbus, root } from './support/processes.js';
 import { arrived, newTenant, stored, type Tenant } from './support/tenant.js';
 
@@ -16,7 +16,7 @@ const run = promisify(execFile);
 const nimbus = new Nimbus();
 let browser: Browser;
 before(async () => {
-  [browser] = await Promise.all([launch(), nimbus.start()]);
+  [browser] = await Promise.all([chromium.launch(browserOptions()), nimbus.start()]);
 });
 after(async () => {
   await browser.close();

@@ -6,10 +6,10 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import type { StoredEvent } from '../src/index.js';
 import { behaviours } from './support/behaviours.js';
-import { launch } from './support/chromium.js';
+import { browserOptions } from './support/browser.js';
 import { Nimbus, startMisbehaving } from './support/processes.js';
 import { arrived, eventually, newTenant, stored, type Tenant } from './support/tenant.js';
 
@@ -21,7 +21,7 @@ let origin: string;
 let bundle: string;
 
 before(async () => {
-  [browser, misbehaving, bundle] = await Promise.all([launch(), startMisbehaving(), bundleBehaviours(), nimbus.start()]);
+  [browser, misbehaving, bundle] = await Promise.all([chromium.launch(browserOptions()), startMisbehaving(), bundleBehaviours(), nimbus.start()]);
   // A site of its own origin; every page of it has the title of its path, and the head that the query asks for.
   site = createServer((req, res) => {
     const url = new URL(req.url ?? '', 'http://site');
