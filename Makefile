@@ -77,7 +77,7 @@ test-frontend: chromium postgres build ## the dashboard in a real browser, again
 	cd frontend && NIMBUS_BIN=$(CURDIR)/$(BIN) npm run --silent e2e
 
 node_modules: package-lock.json
-	npm ci
+	@sh scripts/npm-ci.sh
 	@touch node_modules
 
 .PHONY: verify

@@ -1,18 +1,8 @@
 /** The tests in a real browser, against the real program and its own PostgreSQL: e2e/setup.ts builds and starts them. */
-import { existsSync } from 'node:fs';
 import { defineConfig, devices } from '@playwright/test';
+import { browserOptions } from '../sdk/typescript/test/support/browser';
 
-// Where scripts/fetch-chromium.sh looks too.
-const browsers = [process.env['CHROMIUM_PATH'] ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
-
-const chromium = {
-  ...devices['Desktop Chrome'],
-  viewport: { width: 1280, height: 800 },
-  launchOptions: {
-    executablePath: browsers.find((path) => path !== '' && existsSync(path)) ?? 'chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  },
-};
+const chromium = { ...devices['Desktop Chrome'], viewport: { width: 1280, height: 800 }, launchOptions: browserOptions() };
 
 export default defineConfig({
   testDir: './e2e',
@@ -20,18 +10,19 @@ export default defineConfig({
   globalSetup: './e2e/setup.ts',
   fullyParallel: true,
   workers: 2,
-  retries: process.env["CI"] ? 1 : 0, // a browser on a machine that does much else misses a deadline now and then; it is reported as flaky
+  retries: process.env['CI'] ? 1 : 0, // what passes the second time only is reported as flaky, and is a bug to find
   forbidOnly: Boolean(process.env['CI']),
   reporter: 'list',
-  timeout: 45_000,
-  expect: { timeout: 10_000 },
+  // Only what is broken waits so long: everything here takes a moment, on a machine that has one to spare.
+  timeout: 180_000,
+  expect: { timeout: 30_000 },
   testIgnore: process.env['PICTURES'] ? [] : ['pictures.spec.ts'],
   use: {
     baseURL: process.env['NIMBUS_E2E_URL'],
     locale: 'en-GB',
     timezoneId: 'Europe/Berlin',
     contextOptions: { reducedMotion: 'reduce' },
-    actionTimeout: 10_000,
+    actionTimeout: 30_000,
     // A trace of every test costs more than the tests: `npm run e2e -- --trace on` where one fails.
     screenshot: 'only-on-failure',
   },

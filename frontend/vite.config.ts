@@ -24,5 +24,7 @@ export default defineConfig({
     include: ['src/**/*.test.{ts,tsx}'],
     setupFiles: ['./src/test-setup.ts'],
     restoreMocks: true,
+    testTimeout: 60_000,
+    isolate: false, // a jsdom for each file takes longer than all the tests
   },
 });

@@ -13,6 +13,6 @@ if [ -e "$built" ] && [ -z "$(find frontend sdk/typescript/src package-lock.json
 	exit 0
 fi
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-	npm ci --no-progress
+	sh scripts/npm-ci.sh
 fi
 npm run --silent build

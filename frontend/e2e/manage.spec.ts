@@ -1,17 +1,14 @@
 /** Who may do what, and what was done: members, keys, the audit log, sessions; and what a page says when it has to wait. */
 import { readFileSync } from 'node:fs';
-import type { Page } from '@playwright/test';
-import { expect, home, logIn, shop, test, url } from './fixtures';
-import { account, call, password, project, send } from './seed';
+import { expect, home, logIn, said, shop, test, url } from './fixtures';
+import { account, call, emailOf, password, project, send } from './seed';
 
 /** A project of its own with its owner, for a test that changes it. */
 async function owned(name: string) {
-  const email = `${name}@example.com`;
+  const email = emailOf(name);
   const who = await account(url, email);
   return { email, who, ...(await project(url, who, name)) };
 }
-
-const toast = (page: Page, text: string) => expect(page.getByRole('status').filter({ hasText: text })).toBeVisible();
 
 test('a viewer sees what there is, and is told what he cannot do', async ({ page }) => {
   await logIn(page, `viewer.${shop.email}`);
@@ -43,9 +40,10 @@ test('a viewer sees what there is, and is told what he cannot do', async ({ page
 
 test('a role that is taken away while the page is open is explained, and the page follows', async ({ page }) => {
   const mine = await owned('demoted');
-  await account(url, 'helper@example.com');
-  const { account_id } = await call<{ account_id: string }>(url, `/v1/projects/${mine.projectId}/members`, { email: 'helper@example.com', role: 'admin' }, mine.who);
-  await logIn(page, 'helper@example.com');
+  const helper = emailOf('helper');
+  await account(url, helper);
+  const { account_id } = await call<{ account_id: string }>(url, `/v1/projects/${mine.projectId}/members`, { email: helper, role: 'admin' }, mine.who);
+  await logIn(page, helper);
   await page.goto(`/projects/${mine.projectId}/settings`);
   await expect(page.getByLabel('Name')).toHaveValue('demoted');
   await fetch(`${url}/v1/projects/${mine.projectId}/members/${account_id}`, { method: 'PATCH', headers: { ...mine.who, 'Content-Type': 'application/json' }, body: '{"role":"viewer"}' });
@@ -58,36 +56,37 @@ test('a role that is taken away while the page is open is explained, and the pag
 
 test('a member is added, promoted and removed; the last owner stays; the log has it all', async ({ page }) => {
   const mine = await owned('team');
-  await account(url, 'grace@example.com');
+  const grace = emailOf('grace');
+  await account(url, grace);
   await logIn(page, mine.email);
   await page.goto(`/projects/${mine.projectId}/members`);
   await expect(page.getByText('The only owner: a project always has one.')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Leave project' })).toHaveCount(0);
 
   const email = page.getByLabel('Email');
-  await email.fill('nobody@example.com');
+  await email.fill(emailOf('nobody'));
   await page.getByRole('button', { name: 'Add', exact: true }).click();
   await expect(email).toHaveAttribute('aria-invalid', 'true');
   await email.fill(mine.email);
   await page.getByRole('button', { name: 'Add', exact: true }).click();
   await expect(page.getByText('Is a member already')).toBeVisible();
-  await email.fill('grace@example.com');
+  await email.fill(grace);
   await page.getByRole('button', { name: 'Add', exact: true }).click();
-  await toast(page, 'grace@example.com was added.');
+  await said(page, `${grace} was added.`);
 
   // Refused by the server: the choice goes back to what is true.
-  const role = page.getByLabel('Role of grace@example.com');
+  const role = page.getByLabel(`Role of ${grace}`);
   await page.route('**/members/*', (route) => route.fulfill({ status: 503, json: { code: 'database_unavailable', title: 'The database is away', status: 503, detail: 'Nothing was changed.', type: '', request_id: '01REQUEST' } }), { times: 1 });
   await role.selectOption('owner');
   await expect(page.getByRole('alert').filter({ hasText: 'Nothing was changed.' })).toContainText('01REQUEST');
   await expect(role).toHaveValue('viewer');
   await role.selectOption('owner');
-  await toast(page, 'grace@example.com is now Owner.');
+  await said(page, `${grace} is now Owner.`);
   await role.selectOption('admin');
-  await toast(page, 'grace@example.com is now Admin.');
-  await page.getByRole('button', { name: 'Remove grace@example.com' }).click();
+  await said(page, `${grace} is now Admin.`);
+  await page.getByRole('button', { name: `Remove ${grace}` }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
-  await toast(page, 'grace@example.com was removed.');
+  await said(page, `${grace} was removed.`);
 
   await page.getByRole('link', { name: 'Audit log' }).click();
   const rows = page.locator('.audit tbody tr');
@@ -171,7 +170,7 @@ test('a server that asks to wait is asked again when it said, and the page count
   let refused = 0;
   await page.route(/\/v1\/metrics/, (route) => (refused++ < 1 ? route.fulfill({ status: 429, headers: { 'Retry-After': '2' }, json: { code: 'rate_limited', title: 'Too many requests', status: 429, detail: 'Wait.', type: '', request_id: '01LIMIT' } }) : route.continue()));
   await page.goto(`${home}/explore`);
-  await expect(page.getByText('Nimbus asks to slow down.')).toBeVisible();
+  await said(page, 'Nimbus asks to slow down.');
   await expect(page.locator('.plot svg .line path').first()).toBeVisible();
   await expect(page.getByText('Nimbus asks to slow down.')).toBeHidden();
 });
@@ -183,7 +182,7 @@ test('a device that goes offline says so, and goes on by itself', async ({ page,
   await context.setOffline(true);
   await expect(page.getByText('This device is offline.')).toBeVisible();
   await context.setOffline(false);
-  await expect(page.getByText('Nimbus is back.')).toBeVisible();
+  await said(page, 'Nimbus is back.');
   await expect(page.getByText('This device is offline.')).toBeHidden();
 });
 

@@ -1,13 +1,15 @@
 import { expect, logIn, test, url } from './fixtures';
-import { account, call, project, send } from './seed';
+import { account, call, emailOf, project, send } from './seed';
 
 test('a question is saved, put on a board, and seen by a viewer who cannot change it', async ({ page, browser }) => {
-  const who = await account(url, 'boards@example.com');
+  const email = emailOf('boards');
+  const viewer = emailOf('viewer');
+  const who = await account(url, email);
   const mine = await project(url, who, 'Boards');
-  await account(url, 'viewer@example.com');
-  await call(url, `/v1/projects/${mine.projectId}/members`, { email: 'viewer@example.com', role: 'viewer' }, who);
+  await account(url, viewer);
+  await call(url, `/v1/projects/${mine.projectId}/members`, { email: viewer, role: 'viewer' }, who);
   await send(url, mine, [{ name: 'purchased', props: { amount: 20, country: 'DE' } }, { name: 'purchased', props: { amount: 5, country: 'FR' } }]);
-  await logIn(page, 'boards@example.com');
+  await logIn(page, email);
   const home = `/projects/${mine.projectId}`;
 
   await page.goto(`${home}/reports`);
@@ -65,7 +67,7 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
   await expect(page.locator('.board .big .num')).toHaveText(['25', '25']);
 
   const shared = await browser.newPage();
-  await logIn(shared, 'viewer@example.com');
+  await logIn(shared, viewer);
   await shared.goto(page.url());
   await expect(shared.locator('.board h2')).toHaveText(['Total', 'Revenue']);
   await expect(shared.locator('.board > .full h2')).toHaveText('Total');
@@ -78,8 +80,8 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
   await expect(shared.getByRole('button', { name: /Save/ })).toHaveCount(0);
   await shared.close();
 
-  // One tile that fails leaves the others alone.
-  await page.route('**/v1/metrics/query', (route) => (route.request().postData()!.includes('breakdown') ? route.fulfill({ status: 503, json: { code: 'unavailable', title: 'Not now', status: 503, detail: 'The database is away.', type: '', request_id: 'r1' } }) : route.continue()));
+  // One tile that fails leaves the others alone. (With a 503 the page would try again by itself, before anyone can.)
+  await page.route('**/v1/metrics/query', (route) => (route.request().postData()!.includes('breakdown') ? route.fulfill({ status: 500, json: { code: 'internal', title: 'Not now', status: 500, detail: 'A fault.', type: '', request_id: 'r1' } }) : route.continue()));
   await page.reload();
   await expect(page.locator('.board > section').nth(1).getByRole('alert')).toContainText('Not now');
   await expect(page.locator('.board > section').first().locator('.big .num')).toHaveText('25');

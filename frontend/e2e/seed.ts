@@ -15,6 +15,9 @@ export async function call<T>(url: string, path: string, body: unknown, headers:
   return (await response.json()) as T;
 }
 
+/** An address that nobody has: a test that is run again finds nothing of the last time. */
+export const emailOf = (name: string) => `${name}.${crypto.randomUUID().slice(0, 8)}@example.com`;
+
 /** An account of its own for a test that changes it. */
 export async function account(url: string, email: string) {
   const { access_token } = await call<{ access_token: string }>(url, '/v1/auth/register', { email, password });

@@ -13,7 +13,7 @@ it('begins a day where it begins in the zone, on the days of a clock change too'
 });
 it('says how long ago, how long, and by how much', () => {
   const now = Date.parse('2026-01-02T00:00:00Z');
-  expect(ago('2026-01-01T23:57:00Z', now)).toMatch(/3 minutes ago/);
+  expect(ago('2026-01-01T23:57:00Z', now)).toBe(new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' }).format(-3, 'minute')); // in the reader's language
   expect([5_000, 240_000, 4_800_000].map(duration)).toEqual(['< 1 min', '4 min', '1 h 20 min']);
   expect([change(15, 10), change(1, 0), change(null, 3)]).toEqual([0.5, undefined, undefined]);
 });

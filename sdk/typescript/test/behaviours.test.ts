@@ -31,5 +31,5 @@ const subject = {
   checks: true,
 };
 for (const [name, run] of Object.entries(behaviours)) {
-  test(name, { timeout: 30_000 }, () => run(subject, server.url));
+  test(name, { timeout: 120_000 }, () => run(subject, server.url));
 }

@@ -6,10 +6,10 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import type { StoredEvent } from '../src/index.js';
 import { behaviours } from './support/behaviours.js';
-import { launch } from './support/chromium.js';
+import { browserOptions } from './support/browser.js';
 import { Nimbus, startMisbehaving } from './support/processes.js';
 import { arrived, eventually, newTenant, stored, type Tenant } from './support/tenant.js';
 
@@ -21,7 +21,7 @@ let origin: string;
 let bundle: string;
 
 before(async () => {
-  [browser, misbehaving, bundle] = await Promise.all([launch(), startMisbehaving(), bundleBehaviours(), nimbus.start()]);
+  [browser, misbehaving, bundle] = await Promise.all([chromium.launch(browserOptions()), startMisbehaving(), bundleBehaviours(), nimbus.start()]);
   // A site of its own origin; every page of it has the title of its path, and the head that the query asks for.
   site = createServer((req, res) => {
     const url = new URL(req.url ?? '', 'http://site');
@@ -106,14 +106,15 @@ test('a page, and each page its router goes to, is one page view of one session'
     await flush(page);
     const events = await stored(tenant);
     assert.deepEqual(events.map((e) => e.name), Array.from({ length: 4 }, () => 'page_view'));
-    assert.deepEqual(pick(events, 'page', 'referrer'), [
-      ['/home', ''],
-      ['/products', `${origin}/home`],
-      ['/cart', `${origin}/products`],
-      ['/home', `${origin}/cart`],
+    // Each names the one before; the list may have two of one millisecond in any order.
+    assert.deepEqual(pick(events, 'page', 'referrer').map((view) => view.join(' from ')).sort(), [
+      `/cart from ${origin}/products`,
+      '/home from ',
+      `/home from ${origin}/cart`,
+      `/products from ${origin}/home`,
     ]);
-    assert.equal(events[0]?.props['utm_source'], 'news');
-    assert.equal(events[0]?.props['title'], '/home');
+    const first = events.find((e) => e.props['referrer'] === '');
+    assert.deepEqual([first?.props['utm_source'], first?.props['title']], ['news', '/home']);
     assert.equal(new Set(pick(events, 'session_id').flat()).size, 1);
     assert.equal(new Set(events.map((e) => e.anonymous_id)).size, 1);
   }));
@@ -179,7 +180,7 @@ test('what was tracked offline arrives with the next visit, once, though two tab
     assert.equal(await tabs[0]?.evaluate(() => Object.keys(localStorage).filter((k) => k.includes('.e.')).length), 0, 'nothing waits any longer');
   }));
 
-test('a page that comes back online sends what waited, though the server was killed meanwhile', { timeout: 60_000 }, () =>
+test('a page that comes back online sends what waited, though the server was killed meanwhile', { timeout: 180_000 }, () =>
   inContext(async (context) => {
     const tenant = await newTenant(nimbus.url, [origin]);
     const page = await open(context, address('/a', tag(tenant)));
@@ -282,11 +283,11 @@ test('the script loads with its integrity from its own path, and a key is good f
     await page.waitForFunction(() => 'stats' in window.nimbus);
     await flush(page);
     assert.deepEqual(await stored(tenant), []);
-    assert.ok(warnings.some((text) => text.includes('1 events dropped: origin_not_allowed')), warnings.join('\n'));
+    await eventually(() => warnings, (all) => all.some((text) => text.includes('1 events dropped: origin_not_allowed')), 'the warning');
   }));
 
 for (const name of Object.keys(behaviours)) {
-  test(`in the browser: ${name}`, { timeout: 30_000 }, async () => {
+  test(`in the browser: ${name}`, { timeout: 120_000 }, async () => {
     behaving ??= (async () => {
       const page = await browser.newPage();
       await page.goto(origin);

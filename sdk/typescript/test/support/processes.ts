@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { Gate } from './gate.js';
 
 /** The root of the repository, seen from the compiled tests. */
 export const root = fileURLToPath(new URL('../../../../../', import.meta.url));
@@ -23,7 +24,8 @@ export async function lineOf(child: ChildProcess, stream: 'stdout' | 'stderr', p
       if (match) resolve(match[1] ?? line);
     });
     child.on('error', reject);
-    child.on('exit', (code) => reject(new Error(`the program ended with ${code}:\n${seen.join('\n')}`)));
+    // Not at 'exit': its last lines may still be on their way then.
+    child.on('close', (code) => reject(new Error(`the program ended with ${code}:\n${seen.join('\n')}`)));
   });
 }
 
@@ -34,28 +36,29 @@ export async function startMisbehaving(): Promise<{ url: string; stop: () => voi
   return { url, stop: () => child.stdin.end() };
 }
 
-/** A Nimbus with a database of its own. */
+/** A Nimbus with a database of its own, at one address however often it is started. */
 export class Nimbus {
   private child: ChildProcess | undefined;
   private readonly dir = mkdtempSync(join(tmpdir(), 'nimbus-ts-'));
-  private port = 0;
+  private gate: Gate | undefined;
 
   get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return this.gate?.url ?? '';
   }
 
   async start(): Promise<void> {
+    this.gate ??= await Gate.open();
     chmodSync(this.dir, 0o755); // PostgreSQL runs as another account under root
     const env = {
       ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('NIMBUS_') || name === 'NIMBUS_POSTGRES_BIN')),
-      NIMBUS_ADDR: `127.0.0.1:${this.port}`,
+      NIMBUS_ADDR: '127.0.0.1:0',
       NIMBUS_ADMIN_ADDR: 'off',
       NIMBUS_BCRYPT_COST: '4',
       NIMBUS_DATA_DIR: join(this.dir, 'data'),
     };
     const child = spawn(program('nimbus'), ['serve'], { cwd: this.dir, env, stdio: ['ignore', 'ignore', 'pipe'] });
     this.child = child;
-    this.port = Number(await lineOf(child, 'stderr', /127\.0\.0\.1:(\d+)/));
+    this.gate.behind = Number(await lineOf(child, 'stderr', /msg=ready url=\S+:(\d+)/));
   }
 
   /** Ends it: in order, or at once. */
@@ -63,12 +66,14 @@ export class Nimbus {
     const child = this.child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const over = new Promise((resolve) => child.once('exit', resolve));
+    if (this.gate) this.gate.behind = 0;
     child.kill(signal);
     await over;
   }
 
   async remove(): Promise<void> {
     await this.stop();
+    this.gate?.close();
     rmSync(this.dir, { recursive: true, force: true });
   }
 }

@@ -28,7 +28,7 @@ export async function stored({ client, projectId }: Tenant): Promise<StoredEvent
 
 /** Waits until something is so, asking again and again. */
 export async function eventually<T>(ask: () => Promise<T> | T, good: (answer: T) => boolean, what: string): Promise<T> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const answer = await ask();
     if (good(answer)) return answer;
