@@ -133,7 +133,7 @@ func (c *Config) problems() []error {
 		bad("JWT_REFRESH_TTL_SECONDS", "must be longer than JWT_ACCESS_TTL_SECONDS")
 	}
 	if c.AccessTTL > 24*time.Hour {
-		bad("JWT_ACCESS_TTL_SECONDS", "must be at most 86400: an access token cannot be taken back everywhere at once")
+		bad("JWT_ACCESS_TTL_SECONDS", "must be at most 86400: for that long a token that leaks lets others in")
 	}
 	if c.QueryTimeout > maxQueryTimeout {
 		bad("QUERY_TIMEOUT_SECONDS", "must be at most %d: the request itself ends after 30 s", maxQueryTimeout/time.Second)
