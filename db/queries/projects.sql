@@ -31,7 +31,7 @@ UPDATE projects SET
     updated_at = now()
 WHERE id = @id;
 
--- Locks the project, so that rotations and deletions of one project happen one after the other.
+-- Locks the project, so that its changes, and those of its reports and boards, happen one after the other.
 -- name: ProjectLock :one
 SELECT p.id FROM projects p WHERE p.id = @id AND p.deleted_at IS NULL FOR UPDATE;
 

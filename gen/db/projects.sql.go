@@ -594,7 +594,7 @@ const projectLock = `-- name: ProjectLock :one
 SELECT p.id FROM projects p WHERE p.id = $1 AND p.deleted_at IS NULL FOR UPDATE
 `
 
-// Locks the project, so that rotations and deletions of one project happen one after the other.
+// Locks the project, so that its changes, and those of its reports and boards, happen one after the other.
 func (q *Queries) ProjectLock(ctx context.Context, db DBTX, id uuid.UUID) (uuid.UUID, error) {
 	row := db.QueryRow(ctx, projectLock, id)
 	var id_2 uuid.UUID

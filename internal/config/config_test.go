@@ -215,7 +215,7 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 		{env: []string{"NIMBUS_SECRET_KEY=" + strings.Repeat("ab", 32)}, want: []string{"NIMBUS_SECRET_KEY repeats itself and can be guessed" + makeOne}},
 		{env: []string{"NIMBUS_SECRET_KEY_PREVIOUS=" + keyA + ",x"}, want: []string{"NIMBUS_SECRET_KEY_PREVIOUS must be 32 bytes as hex or base64" + makeOne}},
 		{env: []string{"NIMBUS_JWT_ACCESS_TTL_SECONDS=0"}, want: []string{"NIMBUS_JWT_ACCESS_TTL_SECONDS must be a whole number of seconds from 1 to 315360000"}},
-		{env: []string{"NIMBUS_JWT_ACCESS_TTL_SECONDS=86401"}, want: []string{"NIMBUS_JWT_ACCESS_TTL_SECONDS must be at most 86400: an access token cannot be taken back everywhere at once"}},
+		{env: []string{"NIMBUS_JWT_ACCESS_TTL_SECONDS=86401"}, want: []string{"NIMBUS_JWT_ACCESS_TTL_SECONDS must be at most 86400: for that long a token that leaks lets others in"}},
 		{env: []string{"NIMBUS_JWT_REFRESH_TTL_SECONDS=3600"}, want: []string{"NIMBUS_JWT_REFRESH_TTL_SECONDS must be longer than JWT_ACCESS_TTL_SECONDS"}},
 		{env: []string{"NIMBUS_JWT_REFRESH_TTL_SECONDS=99999999999"}, want: []string{"NIMBUS_JWT_REFRESH_TTL_SECONDS must be a whole number of seconds from 1 to 315360000"}},
 		{env: []string{"NIMBUS_SHUTDOWN_TIMEOUT_SECONDS=-1"}, want: []string{"NIMBUS_SHUTDOWN_TIMEOUT_SECONDS must be a whole number of seconds from 1 to 315360000"}},

@@ -63,7 +63,7 @@ func (c *Config) settings() []setting {
 		{"DATABASE_URL", str(&c.DatabaseURL), "PostgreSQL to use; empty: an embedded one in DATA_DIR", false},
 		{"ANALYTICS_DATABASE_URL", str(&c.AnalyticsDatabaseURL), "streaming standby of DATABASE_URL that answers questions; empty: DATABASE_URL", false},
 		{"REPLICA_MAX_LAG_SECONDS", (*intValue)(&c.ReplicaMaxLag), "how far the standby may be behind and still answer; 0: any", false},
-		{"DB_POOL_SIZE", (*intValue)(&c.DBPoolSize), "database connections for everything but ingestion, which has four of its own", false},
+		{"DB_POOL_SIZE", (*intValue)(&c.DBPoolSize), "database connections for everything but ingestion, which has three of its own", false},
 		{"AUTO_MIGRATE", (*boolValue)(&c.AutoMigrate), "bring the schema up to date at the start; false: refuse to start instead", false},
 		{"DATA_DIR", str(&c.DataDir), "directory of the embedded PostgreSQL and of generated secrets", false},
 		{"POSTGRES_BIN", str(&c.PostgresBin), "directory of the PostgreSQL server programs; empty: the usual places", false},

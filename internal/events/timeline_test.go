@@ -307,6 +307,16 @@ func TestWeeksOfAMonthAreReplacedByTheMonth(t *testing.T) {
 }
 
 // The pieces follow each other without gap or overlap from the first id to the last, whichever indexes there are.
+// An end before 1970 has no id: taken for one, it would be greater than all others, and every event would be looked at.
+func TestAListThatEndsBeforeThereAreIDsReadsNothing(t *testing.T) {
+	t.Parallel()
+	for _, until := range []time.Time{time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), time.Unix(-1, 0), beginning} {
+		if f := (&Filter{Until: until}).bounded(); !f.span().empty() {
+			t.Errorf("until %s the ids %v are read", until, f.span())
+		}
+	}
+}
+
 func TestPiecesAreAllIDs(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
