@@ -76,6 +76,15 @@ export const session = {
 
 export const useAccount = () => useSyncExternalStore(watch, session.account);
 
+// How far the server's clock is ahead of the device's: what is so far is so by the server's.
+let ahead = 0;
+function heard(response: Response) {
+  const told = Date.parse(response.headers.get('Date') ?? '');
+  // The header has whole seconds: a difference of less is none.
+  if (!Number.isNaN(told)) ahead = Math.abs(told - Date.now()) < 2000 ? 0 : told - Date.now();
+}
+export const serverTime = (at: number) => at + ahead;
+
 client.setConfig({
   baseUrl: location.origin,
   auth: (scheme) => (scheme.scheme === 'bearer' ? access : undefined),
@@ -84,6 +93,7 @@ client.setConfig({
     const again = request.clone(); // a body can be read once
     const used = access;
     const response = await fetch(request);
+    heard(response);
     if (response.status !== 401 || used === undefined) return response;
     if (access === used && !(await refreshOnce())) return response;
     again.headers.set('Authorization', `Bearer ${access}`);
