@@ -35,7 +35,7 @@ export const clock = (iso: string, zone: string) => time(zone, 'clock', { hour: 
 export const day = (iso: string, zone: string) => time(zone, 'day', { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }).format(new Date(iso));
 export const date = (iso: string, zone: string) => time(zone, 'date', { day: 'numeric', month: 'short', year: 'numeric' }).format(new Date(iso));
 export const dateTime = (iso: string, zone: string) =>
-  time(zone, 'dateTime', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(iso));
+  time(zone, 'dateTime', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' }).format(new Date(iso));
 
 /** The day as YYYY-MM-DD, for sorting and for date fields. */
 export const isoDay = (iso: string | number | Date, zone: string) =>
