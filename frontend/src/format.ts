@@ -48,7 +48,7 @@ export const date = (iso: string, zone: string) => time(zone, 'date', { day: 'nu
 export const minuteOf = (iso: string, zone: string) =>
   time(zone, isoDay(iso, zone) === isoDay(Date.now(), zone) ? 'minute' : 'dayMinute', { ...(isoDay(iso, zone) !== isoDay(Date.now(), zone) && { day: 'numeric', month: 'short' }), hour: '2-digit', minute: '2-digit' }).format(new Date(iso));
 export const dateTime = (iso: string, zone: string) =>
-  time(zone, 'dateTime', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(iso));
+  time(zone, 'dateTime', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' }).format(new Date(iso));
 
 /** The day as YYYY-MM-DD, for sorting and for date fields. */
 export const isoDay = (iso: string | number | Date, zone: string) =>
