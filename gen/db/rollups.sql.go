@@ -68,6 +68,19 @@ func (q *Queries) CountsDropZero(ctx context.Context, db DBTX, arg CountsDropZer
 	return err
 }
 
+const rollupCountedAfter = `-- name: RollupCountedAfter :one
+SELECT c.project_id FROM event_counts c WHERE c.project_id > $1 ORDER BY c.project_id LIMIT 1
+`
+
+// The first project after another that has counts: who asks for the next one again and again hops through them by index,
+// as many steps as there are projects. A recursive query would do so in one, but not where Citus spreads them.
+func (q *Queries) RollupCountedAfter(ctx context.Context, db DBTX, projectID uuid.UUID) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, rollupCountedAfter, projectID)
+	var project_id uuid.UUID
+	err := row.Scan(&project_id)
+	return project_id, err
+}
+
 const rollupDays = `-- name: RollupDays :many
 WITH RECURSIVE first AS (
     (SELECT e.id AS event_id FROM events e WHERE e.project_id = $1 ORDER BY e.id LIMIT 1)
@@ -143,7 +156,7 @@ SELECT coalesce(h.granularity, s.granularity)::int AS granularity, coalesce(h.na
        coalesce(h.count, 0)::bigint AS has, coalesce(s.count, 0)::bigint AS should, count(*) OVER () AS differences
 FROM has h FULL JOIN should s ON h.granularity = s.granularity AND h.name = s.name AND h.bucket = s.bucket
 WHERE h.count IS DISTINCT FROM s.count
-  AND NOT EXISTS (SELECT FROM projects p WHERE p.id = $1 AND p.deleted_at IS NOT NULL)
+  AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = $1 AND p.deleted_at IS NOT NULL)
 ORDER BY 1, coalesce(h.name, s.name) COLLATE "C", 3
 LIMIT $2
 `
@@ -206,40 +219,28 @@ func (q *Queries) RollupDifferences(ctx context.Context, db DBTX, arg RollupDiff
 }
 
 const rollupProjects = `-- name: RollupProjects :many
-WITH RECURSIVE counted AS (
-    (SELECT c.project_id FROM event_counts c ORDER BY c.project_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT c.project_id FROM event_counts c WHERE c.project_id > r.project_id ORDER BY c.project_id LIMIT 1)
-    FROM counted r WHERE r.project_id IS NOT NULL
-), stored AS (
-    (SELECT e.project_id FROM events e ORDER BY e.project_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT e.project_id FROM events e WHERE e.project_id > r.project_id ORDER BY e.project_id LIMIT 1)
-    FROM stored r WHERE r.project_id IS NOT NULL
-)
-SELECT a.project_id::uuid AS project_id
-FROM (SELECT counted.project_id FROM counted UNION SELECT stored.project_id FROM stored UNION SELECT p.id FROM projects p) AS a
-WHERE a.project_id IS NOT NULL
-  AND NOT EXISTS (SELECT FROM projects p WHERE p.id = a.project_id AND p.deleted_at IS NOT NULL)
-ORDER BY 1
+SELECT p.id, (p.deleted_at IS NOT NULL)::boolean AS deleted FROM projects p
 `
 
-// The projects that have events or counts, or could have them, without those that are deleted: their events and their
-// counts are removed one after the other, and disagree on the way. Both tables are hopped through by index, as many
-// steps as there are projects.
-func (q *Queries) RollupProjects(ctx context.Context, db DBTX) ([]uuid.UUID, error) {
+type RollupProjectsRow struct {
+	ID      uuid.UUID
+	Deleted bool
+}
+
+// The projects that are known, with those that are being deleted.
+func (q *Queries) RollupProjects(ctx context.Context, db DBTX) ([]RollupProjectsRow, error) {
 	rows, err := db.Query(ctx, rollupProjects)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []RollupProjectsRow{}
 	for rows.Next() {
-		var project_id uuid.UUID
-		if err := rows.Scan(&project_id); err != nil {
+		var i RollupProjectsRow
+		if err := rows.Scan(&i.ID, &i.Deleted); err != nil {
 			return nil, err
 		}
-		items = append(items, project_id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -267,4 +268,16 @@ func (q *Queries) RollupRepairUnlock(ctx context.Context, db DBTX, projectID str
 	var held bool
 	err := row.Scan(&held)
 	return held, err
+}
+
+const rollupStoredAfter = `-- name: RollupStoredAfter :one
+SELECT e.project_id FROM events e WHERE e.project_id > $1 ORDER BY e.project_id LIMIT 1
+`
+
+// The same of those that have events.
+func (q *Queries) RollupStoredAfter(ctx context.Context, db DBTX, projectID uuid.UUID) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, rollupStoredAfter, projectID)
+	var project_id uuid.UUID
+	err := row.Scan(&project_id)
+	return project_id, err
 }
