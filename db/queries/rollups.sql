@@ -46,7 +46,6 @@ ORDER BY 1;
 -- all counts of the project for each day. The names are hopped through, of any granularity, so that rows which should
 -- not be there at all are found too. OFFSET 0 keeps the planner from making a join of it.
 -- The condition on the minute leaves out events whose id does not begin with their ts: no reader finds those.
--- A project that is being deleted has no differences: its events go before its counts.
 -- name: RollupDifferences :many
 WITH RECURSIVE runs AS (
     (SELECT c.granularity, c.name FROM event_counts c
@@ -82,9 +81,11 @@ SELECT coalesce(h.granularity, s.granularity)::int AS granularity, coalesce(h.na
        coalesce(h.count, 0)::bigint AS has, coalesce(s.count, 0)::bigint AS should, count(*) OVER () AS differences
 FROM has h FULL JOIN should s ON h.granularity = s.granularity AND h.name = s.name AND h.bucket = s.bucket
 WHERE h.count IS DISTINCT FROM s.count
-  AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = @project_id AND p.deleted_at IS NOT NULL)
 ORDER BY 1, coalesce(h.name, s.name) COLLATE "C", 3
 LIMIT @max_rows;
+
+-- name: RollupProjectDeleted :one
+SELECT EXISTS (SELECT 1 FROM projects p WHERE p.id = @id AND p.deleted_at IS NOT NULL)::boolean AS deleted;
 
 -- Two corrections of one project must not be worked out of the same counts. Ingestion does not take this lock. It
 -- belongs to the session, because the corrections of one comparison are many transactions.

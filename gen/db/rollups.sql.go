@@ -124,23 +124,23 @@ func (q *Queries) RollupDays(ctx context.Context, db DBTX, projectID uuid.UUID) 
 const rollupDifferences = `-- name: RollupDifferences :many
 WITH RECURSIVE runs AS (
     (SELECT c.granularity, c.name FROM event_counts c
-     WHERE c.project_id = $1 ORDER BY c.granularity, c.name LIMIT 1)
+     WHERE c.project_id = $2 ORDER BY c.granularity, c.name LIMIT 1)
     UNION ALL
     SELECT n.granularity, n.name FROM runs r CROSS JOIN LATERAL (
         SELECT c.granularity, c.name FROM event_counts c
-        WHERE c.project_id = $1 AND (c.granularity, c.name) > (r.granularity, r.name)
+        WHERE c.project_id = $2 AND (c.granularity, c.name) > (r.granularity, r.name)
         ORDER BY c.granularity, c.name LIMIT 1
     ) AS n
 ), has AS (
     SELECT r.granularity, r.name, b.bucket, b.count FROM runs r CROSS JOIN LATERAL (
         SELECT c.bucket, c.count FROM event_counts c
-        WHERE c.project_id = $1 AND c.granularity = r.granularity AND c.name = r.name
+        WHERE c.project_id = $2 AND c.granularity = r.granularity AND c.name = r.name
           AND c.bucket >= $3::timestamptz AND c.bucket < $4::timestamptz
         OFFSET 0
     ) AS b
 ), minutes AS MATERIALIZED (
     SELECT e.name, date_bin('1 minute', e.ts, '1970-01-01Z') AS minute, count(*) AS count FROM events e
-    WHERE e.project_id = $1 AND e.id >= event_id_floor($3::timestamptz)
+    WHERE e.project_id = $2 AND e.id >= event_id_floor($3::timestamptz)
       AND e.id < event_id_floor($4::timestamptz)
     GROUP BY 1, 2
 ), should AS (
@@ -156,14 +156,13 @@ SELECT coalesce(h.granularity, s.granularity)::int AS granularity, coalesce(h.na
        coalesce(h.count, 0)::bigint AS has, coalesce(s.count, 0)::bigint AS should, count(*) OVER () AS differences
 FROM has h FULL JOIN should s ON h.granularity = s.granularity AND h.name = s.name AND h.bucket = s.bucket
 WHERE h.count IS DISTINCT FROM s.count
-  AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = $1 AND p.deleted_at IS NOT NULL)
 ORDER BY 1, coalesce(h.name, s.name) COLLATE "C", 3
-LIMIT $2
+LIMIT $1
 `
 
 type RollupDifferencesParams struct {
-	ProjectID uuid.UUID
 	MaxRows   int32
+	ProjectID uuid.UUID
 	Since     time.Time
 	Until     time.Time
 }
@@ -184,11 +183,10 @@ type RollupDifferencesRow struct {
 // all counts of the project for each day. The names are hopped through, of any granularity, so that rows which should
 // not be there at all are found too. OFFSET 0 keeps the planner from making a join of it.
 // The condition on the minute leaves out events whose id does not begin with their ts: no reader finds those.
-// A project that is being deleted has no differences: its events go before its counts.
 func (q *Queries) RollupDifferences(ctx context.Context, db DBTX, arg RollupDifferencesParams) ([]RollupDifferencesRow, error) {
 	rows, err := db.Query(ctx, rollupDifferences,
-		arg.ProjectID,
 		arg.MaxRows,
+		arg.ProjectID,
 		arg.Since,
 		arg.Until,
 	)
@@ -216,6 +214,17 @@ func (q *Queries) RollupDifferences(ctx context.Context, db DBTX, arg RollupDiff
 		return nil, err
 	}
 	return items, nil
+}
+
+const rollupProjectDeleted = `-- name: RollupProjectDeleted :one
+SELECT EXISTS (SELECT 1 FROM projects p WHERE p.id = $1 AND p.deleted_at IS NOT NULL)::boolean AS deleted
+`
+
+func (q *Queries) RollupProjectDeleted(ctx context.Context, db DBTX, id uuid.UUID) (bool, error) {
+	row := db.QueryRow(ctx, rollupProjectDeleted, id)
+	var deleted bool
+	err := row.Scan(&deleted)
+	return deleted, err
 }
 
 const rollupProjects = `-- name: RollupProjects :many

@@ -110,6 +110,14 @@ func (s store) differences(ctx context.Context, on beginner, of slice, first int
 		rows, err = s.q.RollupDifferences(ctx, tx, db.RollupDifferencesParams{
 			ProjectID: of.projectID, Since: of.day, Until: of.day.Add(24 * time.Hour), MaxRows: first,
 		})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		// Asked by itself: Citus could not send a query to the project's worker that reads a table of the coordinator, too.
+		deleted, err := s.q.RollupProjectDeleted(ctx, tx, of.projectID)
+		if deleted {
+			rows = nil // its events go before its counts
+		}
 		return err
 	})
 	if err != nil {
