@@ -1,4 +1,4 @@
--- As before; only that Citus refuses a query for no columns.
+DROP FUNCTION summarise_event_index(text);
 CREATE OR REPLACE FUNCTION drop_empty_event_partition(month timestamptz) RETURNS boolean
 LANGUAGE plpgsql SET lock_timeout = '100ms' AS $$
 DECLARE
@@ -13,7 +13,7 @@ BEGIN
     IF pg_relation_size(to_regclass(partition)) > 0 THEN
         RETURN false;
     END IF;
-    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', partition) INTO used;
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I)', partition) INTO used;
     IF used THEN
         RETURN false;
     END IF;
