@@ -48,6 +48,7 @@ func lock(t *testing.T, dsn string) (release func()) {
 func fault(t *testing.T, dsn, when, plpgsql string) (heal func()) {
 	t.Helper()
 	conn := connect(t, dsn)
+	exec(t, conn, "SET citus.enable_unsafe_triggers = on") // to PostgreSQL a setting like any other
 	exec(t, conn, "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+plpgsql+" RETURN NEW; END $$")
 	exec(t, conn, "CREATE TRIGGER fault BEFORE INSERT ON events FOR EACH "+when+" EXECUTE FUNCTION fault()")
 	return func() { exec(t, conn, "DROP TRIGGER fault ON events") }

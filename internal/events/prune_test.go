@@ -243,9 +243,11 @@ func TestAProjectThatCannotBePrunedDoesNotKeepTheOthersWaiting(t *testing.T) {
 	s, stuck, other := NewStore(pool), newLimited(t, pool, 30), newLimited(t, pool, 30)
 	scatter(t, s, stuck, 100, 120)
 	scatter(t, s, other, 100, 120)
-	execute(t, pool, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'stuck'; END $$`)
-	execute(t, pool, fmt.Sprintf(`CREATE TRIGGER refuse BEFORE DELETE ON events FOR EACH ROW WHEN (old.project_id = '%s')
-		EXECUTE FUNCTION refuse()`, stuck))
+	execute(t, pool, fmt.Sprintf(`ALTER FUNCTION delete_events RENAME TO really_delete_events;
+		CREATE FUNCTION delete_events(project uuid, from_id uuid, to_id uuid) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN
+			IF project = '%s' THEN RAISE 'stuck'; END IF;
+			RETURN really_delete_events(project, from_id, to_id);
+		END $$`, stuck))
 	err := s.Prune(t.Context(), pruneNow)
 	if err == nil || !strings.Contains(err.Error(), stuck.String()) || strings.Contains(err.Error(), other.String()) {
 		t.Errorf("error %v, want one that names the project which could not be pruned", err)
