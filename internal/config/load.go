@@ -158,6 +158,9 @@ func (c *Config) problems() []error {
 	if c.LiveMaxStreams < 1 || c.LiveMaxStreams > 1_000_000 {
 		bad("LIVE_MAX_STREAMS", "must be 1 to 1000000, not %d", c.LiveMaxStreams)
 	}
+	if c.LiveMaxPerProject < 1 || c.LiveMaxPerProject > 1_000_000 {
+		bad("LIVE_MAX_STREAMS_PER_PROJECT", "must be 1 to 1000000, not %d", c.LiveMaxPerProject)
+	}
 	for _, o := range c.AllowedOrigins {
 		u, err := url.Parse(o)
 		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || o != u.Scheme+"://"+u.Host) {
