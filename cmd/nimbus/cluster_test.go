@@ -37,7 +37,7 @@ func startCluster(t *testing.T, settings ...string) *cluster {
 	c := &cluster{t: t, dsn: nimbustest.DSN(t), redis: nimbustest.Redis(t)}
 	c.settings = []string{"NIMBUS_DATABASE_URL=" + c.dsn, "NIMBUS_REDIS_URL=" + c.redis.URL, "NIMBUS_DB_POOL_SIZE=8",
 		// A machine with other work may keep Redis waiting for longer than a server should.
-		"NIMBUS_REDIS_TIMEOUT_MS=30000", "NIMBUS_RATE_LIMIT_ENABLED=true", fmt.Sprint("NIMBUS_RATE_LIMIT_PER_MINUTE=", perMinute),
+		"NIMBUS_REDIS_TIMEOUT_MS=10000", "NIMBUS_RATE_LIMIT_ENABLED=true", fmt.Sprint("NIMBUS_RATE_LIMIT_PER_MINUTE=", perMinute),
 		"NIMBUS_JWT_SECRET=" + strings.Repeat("0123456789abcdef", 4), "NIMBUS_SECRET_KEY=" + strings.Repeat("0123456789abcdef", 4)}
 	c.settings = append(c.settings, settings...)
 	for range 3 {

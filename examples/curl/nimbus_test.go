@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bahagh/nimbus/internal/apptest"
 	"github.com/bahagh/nimbus/internal/nimbustest"
@@ -23,7 +22,7 @@ func run(t *testing.T, url string) (string, error) {
 			t.Fatalf("the example needs %s: apt-get install %s", program, install)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*nimbustest.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "nimbus.sh")
 	cmd.Env = append(os.Environ(), "NIMBUS_URL="+url)

@@ -18,6 +18,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/lestrrat-go/jwx/v2/jwk"
 
+	"github.com/bahagh/nimbus/internal/nimbustest"
 	"github.com/bahagh/nimbus/internal/problem"
 )
 
@@ -341,7 +342,7 @@ func TestAnAnswerThatTakesTooLongOrTooMuchIsGivenUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setupOIDC(t)
-			b.oidc.patience = 10 * time.Second
+			b.oidc.patience = nimbustest.Patience
 			if name == "hanging" {
 				b.oidc.patience = 50 * time.Millisecond
 			}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 	"github.com/swaggest/swgui/v5/static"
@@ -29,16 +30,20 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'uns
 // registerDocs serves the contract and its pages from the binary: they work without the internet and always show what
 // this server does.
 func registerDocs(e *echo.Echo, appName string, spec []byte) error {
-	asJSON, err := yamlToJSON(spec)
-	if err != nil {
-		return err
-	}
+	// Not before somebody asks: it would be most of the work of a start.
+	asJSON := sync.OnceValues(func() ([]byte, error) { return yamlToJSON(spec) })
 	pages, err := template.ParseFS(assets, "assets/pages.html")
 	if err != nil {
 		return fmt.Errorf("parse the pages: %w", err)
 	}
 	e.GET("/openapi.yaml", blob("application/yaml; charset=utf-8", spec))
-	e.GET("/openapi.json", blob(echo.MIMEApplicationJSON, asJSON))
+	e.GET("/openapi.json", func(c echo.Context) error {
+		b, err := asJSON()
+		if err != nil {
+			return err
+		}
+		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, b)
+	})
 	for _, name := range []string{"docs", "redoc", "errors"} {
 		var b bytes.Buffer
 		if err := pages.ExecuteTemplate(&b, name, map[string]any{"AppName": appName, "Kinds": problem.Kinds()}); err != nil {
