@@ -5,13 +5,17 @@ GO ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BIN := bin/nimbus
 
+# Everything is compiled as the program that is shipped, so that each finds in the cache what the others have compiled.
+export CGO_ENABLED := 0
+export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS 2>/dev/null) -trimpath)
+
 .PHONY: help
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: dashboard ## build bin/nimbus, with the dashboard when Node.js is there
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.buildVersion=$(VERSION)' -o $(BIN) ./cmd/nimbus
+	$(GO) build -ldflags '-s -w -X main.buildVersion=$(VERSION)' -o $(BIN) ./cmd/nimbus
 
 .PHONY: dashboard
 dashboard:
@@ -44,20 +48,25 @@ generate: ## generate gen/, sdk/go and sdk/typescript from the contract, the SQL
 .PHONY: test
 test: test-go test-sdk-go test-ts test-frontend ## run every test
 
-# What goroutines share is looked at by the race detector; the rest is compiled as the binary is, and shares its cache. Of
-# the whole program under the detector it is the tests in which much happens at once.
+# What goroutines share is looked at by the race detector, which needs a compilation of its own. Of the whole program under the
+# detector it is the tests in which much happens at once.
 RACED := accounts auth embedded events httpapi idempotency jobs live postgres projects redis shared
+
+# make verify vets. Without the tables for debuggers a test program is linked in half the time. What hangs is ended, and a
+# machine may be very slow.
+TEST := $(GO) test -vet=off -ldflags '-s -w' -timeout 30m
+RACE := CGO_ENABLED=1 $(TEST) -race
 
 .PHONY: test-go
 test-go: postgres redis
-	$(GO) test -race -timeout 8m $(RACED:%=./internal/%)
-	$(GO) test -race -timeout 8m -run 'Once|Nodes|Stop|Storm|Stream|Trac|Away' ./internal/app
-	CGO_ENABLED=0 $(GO) test -trimpath -timeout 8m $$($(GO) list ./... $(RACED:%=| grep -v '/internal/%$$'))
+	$(RACE) $(RACED:%=./internal/%)
+	$(RACE) -run 'Once|Nodes|Stop|Storm|Stream|Trac|Away' ./internal/app
+	$(TEST) $$($(GO) list ./... $(RACED:%=| grep -v '/internal/%$$'))
 
 .PHONY: test-sdk-go
 test-sdk-go: node_modules
-	cd sdk/go && $(GO) vet ./... && $(GO) test -race ./...
-	cd tools && CGO_ENABLED=0 $(GO) test ./...
+	cd sdk/go && $(RACE) ./...
+	cd tools && $(TEST) ./...
 
 .PHONY: test-ts
 test-ts: node_modules postgres chromium

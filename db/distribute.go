@@ -30,7 +30,9 @@ func notSpread(ctx context.Context, q querier) ([]string, error) {
 	return tables, nil
 }
 
-// distribute hands the tables to Citus that it does not have yet, with the rows they hold. The caller has the lock.
+// distribute hands the tables to Citus that it does not have yet, with the rows they hold. The caller has the lock. The rows
+// are copied to the workers, and what is left of them here is given up with the same commit: nobody would read it, and a
+// month of it would never count as empty.
 func distribute(ctx context.Context, conn *pgx.Conn, logger *slog.Logger) error {
 	tables, err := notSpread(ctx, conn)
 	if err != nil {
@@ -41,7 +43,14 @@ func distribute(ctx context.Context, conn *pgx.Conn, logger *slog.Logger) error 
 		if table == with {
 			with = "none" // what others distribute does not concern us
 		}
-		if _, err := conn.Exec(ctx, "SELECT create_distributed_table($1::text::regclass, 'project_id', colocate_with => $2::text)", table, with); err != nil {
+		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, "SELECT create_distributed_table($1::text::regclass, 'project_id', colocate_with => $2::text)", table, with); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, "SELECT truncate_local_data_after_distributing_table($1::text::regclass)", table)
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("distribute %s: %w", table, err)
 		}
 		logger.Info("a table is distributed by project", "table", table)

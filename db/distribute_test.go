@@ -4,20 +4,26 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/db"
-	"github.com/bahagh/nimbus/internal/postgres"
 )
 
-// catalogue is as much of Citus as distributing needs: what it keeps of a distributed table, and the function that makes
-// one, which here only records how it was called, and whether the lock of the migrations was held.
+// catalogue is as much of Citus as distributing needs: what it keeps of a distributed table, and the functions that make
+// one, which here only record how they were called, and whether the lock of the migrations was held.
 var catalogue = fmt.Sprintf(`
 CREATE TABLE pg_dist_partition (logicalrelid regclass PRIMARY KEY);
 CREATE TABLE calls (n int GENERATED ALWAYS AS IDENTITY, call text, version bigint, locked boolean);
+CREATE FUNCTION record(call text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO calls (call, version, locked) SELECT call, (SELECT max(m.version) FROM schema_migrations m),
+        EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted
+            AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+            AND (l.classid::bigint << 32) + l.objid::bigint = %d);
+END
+$$;
 CREATE FUNCTION create_distributed_table(table_name regclass, distribution_column text, distribution_type text DEFAULT 'hash', colocate_with text DEFAULT 'default')
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -25,20 +31,21 @@ BEGIN
         RAISE EXCEPTION 'table %% is already distributed', table_name;
     END IF;
     INSERT INTO pg_dist_partition VALUES (table_name);
-    INSERT INTO calls (call, version, locked) SELECT format('%%s by %%s with %%s', table_name, distribution_column, colocate_with),
-        (SELECT max(m.version) FROM schema_migrations m), EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted
-            AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-            AND (l.classid::bigint << 32) + l.objid::bigint = %d);
+    PERFORM record(format('%%s by %%s with %%s', table_name, distribution_column, colocate_with));
 END
-$$;`, db.Gate)
+$$;
+CREATE FUNCTION truncate_local_data_after_distributing_table(function_table regclass)
+RETURNS void LANGUAGE sql AS $$ SELECT record(format('%%s truncated', function_table)) $$;`, db.Gate)
 
-var wantCalls = []string{"events by project_id with none", "event_keys by project_id with events", "event_counts by project_id with events"}
+var wantCalls = []string{"events by project_id with none", "events truncated", "event_keys by project_id with events", "event_keys truncated",
+	"event_counts by project_id with events", "event_counts truncated"}
 
-// With NIMBUS_TEST_CITUS_URL, a connection string of a Citus coordinator, the same is done there in earnest.
+// Where NIMBUS_TEST_CITUS_URL puts the tests' databases on Citus, it is asked itself.
 func TestTablesOfEventsAreDistributedOnceAfterTheMigrationsUnderTheirLock(t *testing.T) {
 	t.Parallel()
-	if coordinator := os.Getenv("NIMBUS_TEST_CITUS_URL"); coordinator != "" {
-		t.Run("citus", func(t *testing.T) { distributedByCitus(t, coordinator) })
+	if os.Getenv("NIMBUS_TEST_CITUS_URL") != "" {
+		distributedByCitus(t)
+		return
 	}
 	ctx, pool := testContext(t), empty(t)
 	if _, err := pool.Exec(ctx, catalogue); err != nil {
@@ -74,51 +81,66 @@ func TestTablesOfEventsAreDistributedOnceAfterTheMigrationsUnderTheirLock(t *tes
 	if err := db.Migrate(ctx, pool, nil); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := calls(), append(slices.Clone(wantCalls), wantCalls[2]); !slices.Equal(got, want) {
+	if got, want := calls(), append(slices.Clone(wantCalls), wantCalls[4:]...); !slices.Equal(got, want) {
 		t.Errorf("after a run that was cut off: %q, want %q", got, want)
 	}
 }
 
-func distributedByCitus(t *testing.T, coordinator string) {
-	ctx := testContext(t)
-	admin := open(t, coordinator, 1)
-	const name = "nimbus_test_citus"
-	for _, sql := range []string{"DROP DATABASE IF EXISTS " + name + " WITH (FORCE)", "CREATE DATABASE " + name} {
-		if _, err := admin.Exec(ctx, sql); err != nil {
-			t.Fatal(err)
+func distributedByCitus(t *testing.T) {
+	ctx, pool := testContext(t), empty(t)
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := pool.Exec(ctx, sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
 		}
 	}
-	cfg := admin.Config().ConnConfig
-	pool, err := postgres.Open(ctx, strings.TrimSpace(fmt.Sprintf("host='%s' port=%d user='%s' password='%s' dbname=%s", cfg.Host, cfg.Port, cfg.User, cfg.Password, name)), 2)
-	if err != nil {
-		t.Fatal(err)
+	read := func(into any, sql string) {
+		t.Helper()
+		if err := pool.QueryRow(ctx, sql).Scan(into); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
 	}
-	t.Cleanup(pool.Close)
-	if _, err := pool.Exec(ctx, "CREATE EXTENSION citus"); err != nil {
-		t.Fatal(err)
+	wantDistributed := func() {
+		t.Helper()
+		var tables, groups, spread int
+		of := `FROM pg_dist_partition p WHERE p.logicalrelid IN ('events'::regclass, 'event_keys'::regclass, 'event_counts'::regclass)`
+		read(&tables, "SELECT count(*) "+of)
+		read(&groups, "SELECT count(DISTINCT p.colocationid) "+of)
+		read(&spread, "SELECT count(DISTINCT nodeport) FROM citus_shards WHERE table_name = 'events'::regclass")
+		if tables != 3 || groups != 1 || spread < 2 {
+			t.Fatalf("%d tables in %d groups on %d workers, want 3 in one on two or more", tables, groups, spread)
+		}
 	}
 	for range 2 {
 		if err := db.Migrate(ctx, pool, nil); err != nil {
 			t.Fatal(err)
 		}
+		wantDistributed()
 	}
-	var groups, tables int
-	if err := pool.QueryRow(ctx, `SELECT count(DISTINCT p.colocationid), count(*) FROM pg_dist_partition p
-		WHERE p.logicalrelid IN ('events'::regclass, 'event_keys'::regclass, 'event_counts'::regclass)`).Scan(&groups, &tables); err != nil {
+
+	// A database that was there before Citus.
+	exec("SELECT undistribute_table(t) FROM unnest('{events,event_keys,event_counts}'::regclass[]) AS t")
+	exec("SELECT ensure_event_partition('2020-01-01Z')")
+	exec(`INSERT INTO events (project_id, id, ts, received_at, seq, name, props)
+		SELECT gen_random_uuid(), event_id_floor('2020-01-02Z'), '2020-01-02Z', now(), n, 'x', '{}' FROM generate_series(1, 100) AS n`)
+	exec(`INSERT INTO event_counts SELECT project_id, 86400, name, ts, 1 FROM events`)
+	if err := db.Migrate(ctx, pool, nil); err != nil {
 		t.Fatal(err)
 	}
-	if groups != 1 || tables != 3 {
-		t.Errorf("%d tables in %d groups, want 3 in one", tables, groups)
+	wantDistributed()
+	var rows, agree int
+	read(&rows, "SELECT count(*) FROM events")
+	read(&agree, "SELECT count(*) FROM events JOIN event_counts USING (project_id, name)")
+	if rows != 100 || agree != 100 {
+		t.Errorf("%d events and %d with their counts, want all 100", rows, agree)
 	}
-	var created, dropped bool
-	if err := pool.QueryRow(ctx, "SELECT ensure_event_partition('2020-01-01Z')").Scan(&created); err != nil || !created {
-		t.Fatalf("a partition of a distributed table: %v, %v", created, err)
+
+	var dropped bool
+	if read(&dropped, "SELECT drop_empty_event_partition('2020-01-01Z')"); dropped {
+		t.Error("a partition with events was dropped")
 	}
-	if _, err := pool.Exec(ctx, `INSERT INTO events (project_id, id, ts, received_at, seq, name, props)
-		VALUES (gen_random_uuid(), event_id_floor('2020-01-02Z'), '2020-01-02Z', now(), 0, 'x', '{}')`); err != nil {
-		t.Fatal(err)
-	}
-	if err := pool.QueryRow(ctx, "SELECT drop_empty_event_partition('2020-01-01Z')").Scan(&dropped); err != nil || dropped {
-		t.Errorf("a partition with an event was dropped: %v, %v", dropped, err)
+	exec("DELETE FROM events")
+	if read(&dropped, "SELECT drop_empty_event_partition('2020-01-01Z')"); !dropped {
+		t.Error("a partition without events was not dropped")
 	}
 }

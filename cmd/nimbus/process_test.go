@@ -33,21 +33,16 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	binary = filepath.Join(dir, "nimbus")
-	build := exec.Command("go", "build", "-o", binary, ".")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
+	if binary, err = nimbustest.Build(dir, filepath.Join("..", "..")); err != nil {
 		_ = os.RemoveAll(dir)
-		panic(fmt.Sprintf("build the program: %v", err))
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	nimbustest.MainThen(m, func(code int) int {
 		_ = os.RemoveAll(dir)
 		return code
 	})
 }
-
-// longer is how long a test waits for something that takes a second or less on a machine with nothing else to do.
-const longer = time.Minute
 
 // dataDir is one that the account of the embedded PostgreSQL can enter when the tests run as root.
 func dataDir(t *testing.T) string {
@@ -88,7 +83,7 @@ type result struct {
 // nimbus runs a command to its end, in an empty directory.
 func nimbus(t *testing.T, settings []string, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*longer)
+	ctx, cancel := context.WithTimeout(t.Context(), nimbustest.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env, cmd.Dir = environment(settings...), t.TempDir()
@@ -107,12 +102,13 @@ func nimbus(t *testing.T, settings []string, args ...string) result {
 
 // process is a Nimbus that stays up.
 type process struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	url  string
-	out  *output // stdout and stderr
-	took time.Duration
-	done chan struct{}
+	t     *testing.T
+	cmd   *exec.Cmd
+	url   string
+	out   *output // stdout and stderr
+	begun time.Time
+	took  time.Duration
+	done  chan struct{}
 }
 
 // output collects what a process writes and wakes whoever waits for a part of it.
@@ -152,7 +148,7 @@ func start(t *testing.T, settings []string, args ...string) *process {
 	p.cmd = exec.Command(binary, args...) // no context: it is stopped by signals, which is what is tested
 	p.cmd.Env, p.cmd.Dir = environment(settings...), t.TempDir()
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	begun := time.Now()
+	p.begun = time.Now()
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +164,7 @@ func start(t *testing.T, settings []string, args ...string) *process {
 		}
 	})
 	p.await(ready)
-	p.took = time.Since(begun)
+	p.took = time.Since(p.begun)
 	text, _ := p.out.read()
 	p.url = ready.FindStringSubmatch(text)[1]
 	return p
@@ -176,7 +172,7 @@ func start(t *testing.T, settings []string, args ...string) *process {
 
 func (p *process) await(what *regexp.Regexp) {
 	p.t.Helper()
-	patience := time.After(2 * longer)
+	patience := time.After(nimbustest.Patience)
 	for {
 		text, news := p.out.read()
 		if what.MatchString(text) {
@@ -202,7 +198,7 @@ func (p *process) end(sig syscall.Signal) int {
 	}
 	select {
 	case <-p.done:
-	case <-time.After(longer):
+	case <-time.After(nimbustest.Patience):
 		_ = p.cmd.Process.Kill()
 		<-p.done
 		p.t.Errorf("it did not end on %s:\n%s", sig, p.text())

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/bahagh/nimbus/internal/crash"
 	"github.com/bahagh/nimbus/internal/nimbustest"
 	sdk "github.com/bahagh/nimbus/sdk/go"
 )
@@ -18,12 +18,12 @@ import (
 func TestEveryTrackedEventIsStoredOnceThoughTheServerIsKilled(t *testing.T) {
 	t.Parallel()
 	const events, kills = 6_000, 3
-	ln, err := net.Listen("tcp", "127.0.0.1:0") // an address that the server has again after a kill
+	addr, release, err := crash.HoldAddr() // the server has it again after a kill
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := []string{"NIMBUS_DATABASE_URL=" + nimbustest.DSN(t), "NIMBUS_DATA_DIR=" + dataDir(t), "NIMBUS_ADDR=" + ln.Addr().String()}
-	ln.Close()
+	defer release()
+	settings := []string{"NIMBUS_DATABASE_URL=" + nimbustest.DSN(t), "NIMBUS_DATA_DIR=" + dataDir(t), "NIMBUS_ADDR=" + addr}
 	p := start(t, settings, "serve")
 	x := register(t, p)
 	tracker, err := sdk.New(sdk.Config{URL: p.url, ProjectID: x.project, KeyID: x.id, Secret: x.secret,
@@ -45,15 +45,7 @@ func TestEveryTrackedEventIsStoredOnceThoughTheServerIsKilled(t *testing.T) {
 	}()
 	until := func(what string, reached func(sdk.Stats) bool) {
 		t.Helper()
-		patience, again := time.After(longer), time.NewTicker(time.Millisecond)
-		defer again.Stop()
-		for !reached(tracker.Stats()) {
-			select {
-			case <-again.C:
-			case <-patience:
-				t.Fatalf("no %s: %+v", what, tracker.Stats())
-			}
-		}
+		nimbustest.Eventually(t, what, func() bool { return reached(tracker.Stats()) })
 	}
 	for k := range kills {
 		until("progress", func(s sdk.Stats) bool { return s.Delivered >= uint64((k+1)*events/(kills+2)) })
@@ -65,7 +57,7 @@ func TestEveryTrackedEventIsStoredOnceThoughTheServerIsKilled(t *testing.T) {
 	if err := <-produced; err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), longer)
+	ctx, cancel := context.WithTimeout(t.Context(), nimbustest.Patience)
 	defer cancel()
 	if err := tracker.Close(ctx); err != nil {
 		t.Fatal(err)

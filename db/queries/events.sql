@@ -134,7 +134,7 @@ ORDER BY 1;
 
 -- Summarises the blocks that were filled since the last time, and says how many ranges of them there were.
 -- name: PersonSummarise :one
-SELECT coalesce(brin_summarize_new_values(to_regclass(@index::text)), 0)::int AS ranges;
+SELECT summarise_event_index(@index::text)::int AS ranges;
 
 -- name: EventByID :one
 SELECT e.* FROM events e WHERE e.id = @id AND e.project_id = ANY(@project_ids::uuid[]);

@@ -31,7 +31,7 @@ UPDATE projects SET
     updated_at = now()
 WHERE id = @id;
 
--- Locks the project, so that rotations and deletions of one project happen one after the other.
+-- Locks the project, so that its changes, and those of its reports and boards, happen one after the other.
 -- name: ProjectLock :one
 SELECT p.id FROM projects p WHERE p.id = @id AND p.deleted_at IS NULL FOR UPDATE;
 
@@ -56,10 +56,11 @@ SELECT delete_events(@project_id, @id_from, @id_to)::bigint AS deleted;
 -- name: ProjectPurgeProgress :exec
 UPDATE projects SET events_deleted = events_deleted + @deleted WHERE id = @id;
 
--- What a member of a deleted project may know until it is gone; what is left is exact, because the counts are.
+-- What a member of a deleted project may know until it is gone; what is left is exact, because the counts are. They are
+-- found by the parameter and not by p.id, which Citus would have to join across nodes.
 -- name: ProjectDeletion :one
 SELECT p.id, p.deleted_at::timestamptz AS deleted_at, p.purge_started_at, p.events_deleted, coalesce((
-    SELECT sum(c.count) FROM event_counts c WHERE c.project_id = p.id AND c.granularity = 86400 AND c.name = ''
+    SELECT sum(c.count) FROM event_counts c WHERE c.project_id = @project_id AND c.granularity = 86400 AND c.name = ''
 ), 0)::bigint AS events_left
 FROM projects p JOIN project_members m ON m.project_id = p.id
 WHERE p.id = @project_id AND m.account_id = @account_id AND p.deleted_at IS NOT NULL;

@@ -40,7 +40,6 @@ SELECT * FROM boards WHERE project_id = @project_id ORDER BY id DESC;
 -- name: Board :one
 SELECT * FROM boards WHERE project_id = @project_id AND id = @id;
 
--- Locks the board too, so that two changes of its tiles come one after the other.
 -- name: BoardUpdate :execrows
 UPDATE boards SET
     name = coalesce(sqlc.narg('name'), name),

@@ -8,26 +8,18 @@ FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@granularities::
              unnest(@counts::bigint[]) AS count) AS t
 ON CONFLICT (project_id, granularity, name, bucket) DO UPDATE SET count = event_counts.count + excluded.count;
 
--- The projects that have events or counts, or could have them, without those that are deleted: their events and their
--- counts are removed one after the other, and disagree on the way. Both tables are hopped through by index, as many
--- steps as there are projects.
+-- The first project after another that has counts: who asks for the next one again and again hops through them by index,
+-- as many steps as there are projects. A recursive query would do so in one, but not where Citus spreads them.
+-- name: RollupCountedAfter :one
+SELECT c.project_id FROM event_counts c WHERE c.project_id > @project_id ORDER BY c.project_id LIMIT 1;
+
+-- The same of those that have events.
+-- name: RollupStoredAfter :one
+SELECT e.project_id FROM events e WHERE e.project_id > @project_id ORDER BY e.project_id LIMIT 1;
+
+-- The projects that are known, with those that are being deleted.
 -- name: RollupProjects :many
-WITH RECURSIVE counted AS (
-    (SELECT c.project_id FROM event_counts c ORDER BY c.project_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT c.project_id FROM event_counts c WHERE c.project_id > r.project_id ORDER BY c.project_id LIMIT 1)
-    FROM counted r WHERE r.project_id IS NOT NULL
-), stored AS (
-    (SELECT e.project_id FROM events e ORDER BY e.project_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT e.project_id FROM events e WHERE e.project_id > r.project_id ORDER BY e.project_id LIMIT 1)
-    FROM stored r WHERE r.project_id IS NOT NULL
-)
-SELECT a.project_id::uuid AS project_id
-FROM (SELECT counted.project_id FROM counted UNION SELECT stored.project_id FROM stored UNION SELECT p.id FROM projects p) AS a
-WHERE a.project_id IS NOT NULL
-  AND NOT EXISTS (SELECT FROM projects p WHERE p.id = a.project_id AND p.deleted_at IS NOT NULL)
-ORDER BY 1;
+SELECT p.id, (p.deleted_at IS NOT NULL)::boolean AS deleted FROM projects p;
 
 -- The UTC days of which a project has events or counts of any granularity: events by hopping from the first id of one
 -- day to that of the next, counts by reading them all, because a wrong one may be anywhere.
@@ -54,7 +46,6 @@ ORDER BY 1;
 -- all counts of the project for each day. The names are hopped through, of any granularity, so that rows which should
 -- not be there at all are found too. OFFSET 0 keeps the planner from making a join of it.
 -- The condition on the minute leaves out events whose id does not begin with their ts: no reader finds those.
--- A project that is being deleted has no differences: its events go before its counts.
 -- name: RollupDifferences :many
 WITH RECURSIVE runs AS (
     (SELECT c.granularity, c.name FROM event_counts c
@@ -90,9 +81,11 @@ SELECT coalesce(h.granularity, s.granularity)::int AS granularity, coalesce(h.na
        coalesce(h.count, 0)::bigint AS has, coalesce(s.count, 0)::bigint AS should, count(*) OVER () AS differences
 FROM has h FULL JOIN should s ON h.granularity = s.granularity AND h.name = s.name AND h.bucket = s.bucket
 WHERE h.count IS DISTINCT FROM s.count
-  AND NOT EXISTS (SELECT FROM projects p WHERE p.id = @project_id AND p.deleted_at IS NOT NULL)
 ORDER BY 1, coalesce(h.name, s.name) COLLATE "C", 3
 LIMIT @max_rows;
+
+-- name: RollupProjectDeleted :one
+SELECT EXISTS (SELECT 1 FROM projects p WHERE p.id = @id AND p.deleted_at IS NOT NULL)::boolean AS deleted;
 
 -- Two corrections of one project must not be worked out of the same counts. Ingestion does not take this lock. It
 -- belongs to the session, because the corrections of one comparison are many transactions.

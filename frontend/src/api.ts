@@ -8,6 +8,7 @@ import { useSyncExternalStore } from 'react';
 let access: string | undefined;
 let account: Account | undefined;
 const mark = 'nimbus.session';
+let ended = false;
 
 const watchers = new Set<() => void>();
 const tell = () => watchers.forEach((watcher) => watcher());
@@ -22,6 +23,7 @@ const sameSite = { 'X-Nimbus-Session': 'cookie' };
 function keep(session: Session): Account {
   access = session.access_token;
   account = session.account;
+  ended = false;
   localStorage.setItem(mark, '1');
   tell();
   return account;
@@ -45,6 +47,7 @@ function refreshOnce(): Promise<boolean> {
     } catch (error) {
       // Only a refusal ends the session: a server that is away for a moment must not log anyone out.
       if (!(error instanceof NimbusError) || error.status !== 401) throw error;
+      ended = true;
       forget();
       return false;
     }
@@ -57,6 +60,8 @@ function refreshOnce(): Promise<boolean> {
 
 export const session = {
   account: () => account,
+  /** Whether there was a session that is over, and not by logging out. */
+  ended: () => ended,
   /** Whether someone is logged in; asks the server when only the cookie can tell. */
   resume: async () => access !== undefined || (localStorage.getItem(mark) !== null && (await refreshOnce())),
   login: async (body: LoginRequest) => keep((await login({ ...plain, body: { ...body, session: 'cookie' } })).data),
@@ -76,6 +81,15 @@ export const session = {
 
 export const useAccount = () => useSyncExternalStore(watch, session.account);
 
+// How far the server's clock is ahead of the device's: what is so far is so by the server's.
+let ahead = 0;
+function heard(response: Response) {
+  const told = Date.parse(response.headers.get('Date') ?? '');
+  // The header has whole seconds: a difference of less is none.
+  if (!Number.isNaN(told)) ahead = Math.abs(told - Date.now()) < 2000 ? 0 : told - Date.now();
+}
+export const serverTime = (at: number) => at + ahead;
+
 client.setConfig({
   baseUrl: location.origin,
   auth: (scheme) => (scheme.scheme === 'bearer' ? access : undefined),
@@ -84,6 +98,7 @@ client.setConfig({
     const again = request.clone(); // a body can be read once
     const used = access;
     const response = await fetch(request);
+    heard(response);
     if (response.status !== 401 || used === undefined) return response;
     if (access === used && !(await refreshOnce())) return response;
     again.headers.set('Authorization', `Bearer ${access}`);

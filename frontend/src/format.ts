@@ -8,16 +8,26 @@ function cached<T extends Intl.NumberFormat | Intl.DateTimeFormat | Intl.Relativ
   return found as T;
 }
 
-/** 1,234,567 and 12.35; enough digits to tell small numbers apart. */
+/** 1,234,567 and 12.35; enough digits to tell small numbers apart, and no more than anyone reads. */
 export function number(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–';
-  const digits = Number.isInteger(value) ? 0 : Math.abs(value) < 1 ? 3 : 2;
+  if (beyondWords(value)) return scientific(value);
+  if (Math.abs(value) < 1) return cached('n small', () => new Intl.NumberFormat(undefined, { maximumSignificantDigits: 3 })).format(value);
+  const digits = Number.isInteger(value) ? 0 : 2;
   return cached(`n${digits}`, () => new Intl.NumberFormat(undefined, { maximumFractionDigits: digits })).format(value);
 }
 
+/** Numbers that have more zeros than digits. */
+const beyondWords = (value: number) => Math.abs(value) >= 1e15 || (value !== 0 && Math.abs(value) < 1e-4);
+const scientific = (value: number) => cached('scientific', () => new Intl.NumberFormat(undefined, { notation: 'scientific', maximumFractionDigits: 2 })).format(value);
+
 /** 1.2M: where there is room for little. */
 export const compact = (value: number) =>
-  cached('compact', () => new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 })).format(value);
+  beyondWords(value)
+    ? scientific(value)
+    : Math.abs(value) < 1
+      ? number(value)
+      : cached('compact', () => new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 })).format(value);
 
 export const percent = (share: number) => cached('percent', () => new Intl.NumberFormat(undefined, { style: 'percent', maximumFractionDigits: 1 })).format(share);
 
@@ -34,8 +44,11 @@ function time(zone: string, name: string, options: Intl.DateTimeFormatOptions) {
 export const clock = (iso: string, zone: string) => time(zone, 'clock', { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(iso));
 export const day = (iso: string, zone: string) => time(zone, 'day', { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }).format(new Date(iso));
 export const date = (iso: string, zone: string) => time(zone, 'date', { day: 'numeric', month: 'short', year: 'numeric' }).format(new Date(iso));
+/** The minute, with its day where that is not today. */
+export const minuteOf = (iso: string, zone: string) =>
+  time(zone, isoDay(iso, zone) === isoDay(Date.now(), zone) ? 'minute' : 'dayMinute', { ...(isoDay(iso, zone) !== isoDay(Date.now(), zone) && { day: 'numeric', month: 'short' }), hour: '2-digit', minute: '2-digit' }).format(new Date(iso));
 export const dateTime = (iso: string, zone: string) =>
-  time(zone, 'dateTime', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(iso));
+  time(zone, 'dateTime', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' }).format(new Date(iso));
 
 /** The day as YYYY-MM-DD, for sorting and for date fields. */
 export const isoDay = (iso: string | number | Date, zone: string) =>
@@ -53,7 +66,10 @@ export function bucketLabel(bucket: Bucket, zone: string, long = false): (iso: s
           ? { hour: '2-digit', minute: '2-digit' }
           : { day: 'numeric', month: 'short' };
   const format = time(zone, `bucket ${bucket} ${long}`, options);
-  return (iso) => format.format(new Date(iso));
+  if (long || !intraday) return (iso) => format.format(new Date(iso));
+  // Where a day begins, the day is what there is to say.
+  const midnight = time(zone, 'bucket 1d false', { day: 'numeric', month: 'short' });
+  return (iso) => (iso.slice(11, 16) === '00:00' ? midnight : format).format(new Date(iso));
 }
 
 /** “3 minutes ago”. */

@@ -617,7 +617,7 @@ func (q *Queries) PersonIndexes(ctx context.Context, db DBTX) ([]PersonIndexesRo
 }
 
 const personSummarise = `-- name: PersonSummarise :one
-SELECT coalesce(brin_summarize_new_values(to_regclass($1::text)), 0)::int AS ranges
+SELECT summarise_event_index($1::text)::int AS ranges
 `
 
 // Summarises the blocks that were filled since the last time, and says how many ranges of them there were.

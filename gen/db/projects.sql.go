@@ -520,7 +520,7 @@ func (q *Queries) ProjectCreate(ctx context.Context, db DBTX, arg ProjectCreateP
 
 const projectDeletion = `-- name: ProjectDeletion :one
 SELECT p.id, p.deleted_at::timestamptz AS deleted_at, p.purge_started_at, p.events_deleted, coalesce((
-    SELECT sum(c.count) FROM event_counts c WHERE c.project_id = p.id AND c.granularity = 86400 AND c.name = ''
+    SELECT sum(c.count) FROM event_counts c WHERE c.project_id = $1 AND c.granularity = 86400 AND c.name = ''
 ), 0)::bigint AS events_left
 FROM projects p JOIN project_members m ON m.project_id = p.id
 WHERE p.id = $1 AND m.account_id = $2 AND p.deleted_at IS NOT NULL
@@ -534,7 +534,8 @@ type ProjectDeletionRow struct {
 	EventsLeft     int64
 }
 
-// What a member of a deleted project may know until it is gone; what is left is exact, because the counts are.
+// What a member of a deleted project may know until it is gone; what is left is exact, because the counts are. They are
+// found by the parameter and not by p.id, which Citus would have to join across nodes.
 func (q *Queries) ProjectDeletion(ctx context.Context, db DBTX, projectID uuid.UUID, accountID uuid.UUID) (ProjectDeletionRow, error) {
 	row := db.QueryRow(ctx, projectDeletion, projectID, accountID)
 	var i ProjectDeletionRow
@@ -594,7 +595,7 @@ const projectLock = `-- name: ProjectLock :one
 SELECT p.id FROM projects p WHERE p.id = $1 AND p.deleted_at IS NULL FOR UPDATE
 `
 
-// Locks the project, so that rotations and deletions of one project happen one after the other.
+// Locks the project, so that its changes, and those of its reports and boards, happen one after the other.
 func (q *Queries) ProjectLock(ctx context.Context, db DBTX, id uuid.UUID) (uuid.UUID, error) {
 	row := db.QueryRow(ctx, projectLock, id)
 	var id_2 uuid.UUID

@@ -183,7 +183,6 @@ type BoardUpdateParams struct {
 	ID          uuid.UUID
 }
 
-// Locks the board too, so that two changes of its tiles come one after the other.
 func (q *Queries) BoardUpdate(ctx context.Context, db DBTX, arg BoardUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, boardUpdate,
 		arg.Name,

@@ -68,6 +68,19 @@ func (q *Queries) CountsDropZero(ctx context.Context, db DBTX, arg CountsDropZer
 	return err
 }
 
+const rollupCountedAfter = `-- name: RollupCountedAfter :one
+SELECT c.project_id FROM event_counts c WHERE c.project_id > $1 ORDER BY c.project_id LIMIT 1
+`
+
+// The first project after another that has counts: who asks for the next one again and again hops through them by index,
+// as many steps as there are projects. A recursive query would do so in one, but not where Citus spreads them.
+func (q *Queries) RollupCountedAfter(ctx context.Context, db DBTX, projectID uuid.UUID) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, rollupCountedAfter, projectID)
+	var project_id uuid.UUID
+	err := row.Scan(&project_id)
+	return project_id, err
+}
+
 const rollupDays = `-- name: RollupDays :many
 WITH RECURSIVE first AS (
     (SELECT e.id AS event_id FROM events e WHERE e.project_id = $1 ORDER BY e.id LIMIT 1)
@@ -111,23 +124,23 @@ func (q *Queries) RollupDays(ctx context.Context, db DBTX, projectID uuid.UUID) 
 const rollupDifferences = `-- name: RollupDifferences :many
 WITH RECURSIVE runs AS (
     (SELECT c.granularity, c.name FROM event_counts c
-     WHERE c.project_id = $1 ORDER BY c.granularity, c.name LIMIT 1)
+     WHERE c.project_id = $2 ORDER BY c.granularity, c.name LIMIT 1)
     UNION ALL
     SELECT n.granularity, n.name FROM runs r CROSS JOIN LATERAL (
         SELECT c.granularity, c.name FROM event_counts c
-        WHERE c.project_id = $1 AND (c.granularity, c.name) > (r.granularity, r.name)
+        WHERE c.project_id = $2 AND (c.granularity, c.name) > (r.granularity, r.name)
         ORDER BY c.granularity, c.name LIMIT 1
     ) AS n
 ), has AS (
     SELECT r.granularity, r.name, b.bucket, b.count FROM runs r CROSS JOIN LATERAL (
         SELECT c.bucket, c.count FROM event_counts c
-        WHERE c.project_id = $1 AND c.granularity = r.granularity AND c.name = r.name
+        WHERE c.project_id = $2 AND c.granularity = r.granularity AND c.name = r.name
           AND c.bucket >= $3::timestamptz AND c.bucket < $4::timestamptz
         OFFSET 0
     ) AS b
 ), minutes AS MATERIALIZED (
     SELECT e.name, date_bin('1 minute', e.ts, '1970-01-01Z') AS minute, count(*) AS count FROM events e
-    WHERE e.project_id = $1 AND e.id >= event_id_floor($3::timestamptz)
+    WHERE e.project_id = $2 AND e.id >= event_id_floor($3::timestamptz)
       AND e.id < event_id_floor($4::timestamptz)
     GROUP BY 1, 2
 ), should AS (
@@ -143,14 +156,13 @@ SELECT coalesce(h.granularity, s.granularity)::int AS granularity, coalesce(h.na
        coalesce(h.count, 0)::bigint AS has, coalesce(s.count, 0)::bigint AS should, count(*) OVER () AS differences
 FROM has h FULL JOIN should s ON h.granularity = s.granularity AND h.name = s.name AND h.bucket = s.bucket
 WHERE h.count IS DISTINCT FROM s.count
-  AND NOT EXISTS (SELECT FROM projects p WHERE p.id = $1 AND p.deleted_at IS NOT NULL)
 ORDER BY 1, coalesce(h.name, s.name) COLLATE "C", 3
-LIMIT $2
+LIMIT $1
 `
 
 type RollupDifferencesParams struct {
-	ProjectID uuid.UUID
 	MaxRows   int32
+	ProjectID uuid.UUID
 	Since     time.Time
 	Until     time.Time
 }
@@ -171,11 +183,10 @@ type RollupDifferencesRow struct {
 // all counts of the project for each day. The names are hopped through, of any granularity, so that rows which should
 // not be there at all are found too. OFFSET 0 keeps the planner from making a join of it.
 // The condition on the minute leaves out events whose id does not begin with their ts: no reader finds those.
-// A project that is being deleted has no differences: its events go before its counts.
 func (q *Queries) RollupDifferences(ctx context.Context, db DBTX, arg RollupDifferencesParams) ([]RollupDifferencesRow, error) {
 	rows, err := db.Query(ctx, rollupDifferences,
-		arg.ProjectID,
 		arg.MaxRows,
+		arg.ProjectID,
 		arg.Since,
 		arg.Until,
 	)
@@ -205,41 +216,40 @@ func (q *Queries) RollupDifferences(ctx context.Context, db DBTX, arg RollupDiff
 	return items, nil
 }
 
-const rollupProjects = `-- name: RollupProjects :many
-WITH RECURSIVE counted AS (
-    (SELECT c.project_id FROM event_counts c ORDER BY c.project_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT c.project_id FROM event_counts c WHERE c.project_id > r.project_id ORDER BY c.project_id LIMIT 1)
-    FROM counted r WHERE r.project_id IS NOT NULL
-), stored AS (
-    (SELECT e.project_id FROM events e ORDER BY e.project_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT e.project_id FROM events e WHERE e.project_id > r.project_id ORDER BY e.project_id LIMIT 1)
-    FROM stored r WHERE r.project_id IS NOT NULL
-)
-SELECT a.project_id::uuid AS project_id
-FROM (SELECT counted.project_id FROM counted UNION SELECT stored.project_id FROM stored UNION SELECT p.id FROM projects p) AS a
-WHERE a.project_id IS NOT NULL
-  AND NOT EXISTS (SELECT FROM projects p WHERE p.id = a.project_id AND p.deleted_at IS NOT NULL)
-ORDER BY 1
+const rollupProjectDeleted = `-- name: RollupProjectDeleted :one
+SELECT EXISTS (SELECT 1 FROM projects p WHERE p.id = $1 AND p.deleted_at IS NOT NULL)::boolean AS deleted
 `
 
-// The projects that have events or counts, or could have them, without those that are deleted: their events and their
-// counts are removed one after the other, and disagree on the way. Both tables are hopped through by index, as many
-// steps as there are projects.
-func (q *Queries) RollupProjects(ctx context.Context, db DBTX) ([]uuid.UUID, error) {
+func (q *Queries) RollupProjectDeleted(ctx context.Context, db DBTX, id uuid.UUID) (bool, error) {
+	row := db.QueryRow(ctx, rollupProjectDeleted, id)
+	var deleted bool
+	err := row.Scan(&deleted)
+	return deleted, err
+}
+
+const rollupProjects = `-- name: RollupProjects :many
+SELECT p.id, (p.deleted_at IS NOT NULL)::boolean AS deleted FROM projects p
+`
+
+type RollupProjectsRow struct {
+	ID      uuid.UUID
+	Deleted bool
+}
+
+// The projects that are known, with those that are being deleted.
+func (q *Queries) RollupProjects(ctx context.Context, db DBTX) ([]RollupProjectsRow, error) {
 	rows, err := db.Query(ctx, rollupProjects)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []RollupProjectsRow{}
 	for rows.Next() {
-		var project_id uuid.UUID
-		if err := rows.Scan(&project_id); err != nil {
+		var i RollupProjectsRow
+		if err := rows.Scan(&i.ID, &i.Deleted); err != nil {
 			return nil, err
 		}
-		items = append(items, project_id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -267,4 +277,16 @@ func (q *Queries) RollupRepairUnlock(ctx context.Context, db DBTX, projectID str
 	var held bool
 	err := row.Scan(&held)
 	return held, err
+}
+
+const rollupStoredAfter = `-- name: RollupStoredAfter :one
+SELECT e.project_id FROM events e WHERE e.project_id > $1 ORDER BY e.project_id LIMIT 1
+`
+
+// The same of those that have events.
+func (q *Queries) RollupStoredAfter(ctx context.Context, db DBTX, projectID uuid.UUID) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, rollupStoredAfter, projectID)
+	var project_id uuid.UUID
+	err := row.Scan(&project_id)
+	return project_id, err
 }

@@ -75,6 +75,7 @@ func TestARefreshTokenWorksOnce(t *testing.T) {
 	a := apptest.Boot(t)
 	x := a.Tenant(t)
 	anyone := a.Client(t)
+	a.Clock.Freeze()
 	var first, again, second session
 	anyone.Bearer(x.RefreshToken).Do("POST", "/v1/auth/refresh", nil).Want(200).JSON(&first)
 	anyone.Bearer(x.RefreshToken).Do("POST", "/v1/auth/refresh", nil).Want(200).JSON(&again)
@@ -222,6 +223,7 @@ func TestRotationStopsTheOldPair(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)
 	x := a.Tenant(t)
+	a.Clock.Freeze()
 	rotate := func(body any) *apptest.Tenant {
 		var out struct {
 			ID     string `json:"api_key_id"`

@@ -89,7 +89,7 @@ const giveUpTime = 2 * time.Second
 func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger, options ...Option) (_ *App, err error) {
 	log = httpapi.Logger(log)
 	a := &App{cfg: cfg, log: log, reg: prometheus.NewRegistry(), ingestion: events.DefaultBatcherConfig(), streaming: live.DefaultConfig()}
-	a.streaming.MaxStreams = cfg.LiveMaxStreams
+	a.streaming.MaxStreams, a.streaming.PerProject = cfg.LiveMaxStreams, cfg.LiveMaxPerProject
 	for _, option := range options {
 		option(a)
 	}

@@ -28,6 +28,10 @@ type Database struct {
 // writeConnections are one for each flusher and one for the partitions.
 const writeConnections = 3
 
+// Connections is how many a node with a pool of this size holds at most: with those of ingestion, and the one that listens
+// for changes of keys.
+func Connections(pool int) int { return pool + writeConnections + 1 }
+
 // OpenDatabase connects, starting the embedded server first when there is no DATABASE_URL. It waits a while for a
 // database that is starting up. Close must be called.
 func OpenDatabase(ctx context.Context, c *config.Config, log *slog.Logger, opts ...postgres.Option) (*Database, error) {

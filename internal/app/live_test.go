@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -45,8 +47,6 @@ type watcher struct {
 	conn   *websocket.Conn
 }
 
-const frameTime = 15 * time.Second
-
 func livePath(x *apptest.Tenant, query string) string {
 	return "/v1/projects/" + x.ProjectID.String() + "/live" + query
 }
@@ -54,14 +54,33 @@ func livePath(x *apptest.Tenant, query string) string {
 // watch opens a WebSocket and expects it to be let in.
 func watch(t testing.TB, a *apptest.App, x *apptest.Tenant, c *apptest.Client, query string, protocols ...string) *watcher {
 	t.Helper()
+	return watchBy(t, c.HTTP(), a, x, c, query, protocols...)
+}
+
+// narrow is an HTTP client whose connections hold little of what nobody reads, however large the system's buffers are.
+func narrow(t testing.TB) *http.Client {
+	t.Helper()
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return conn, conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func watchBy(t testing.TB, by *http.Client, a *apptest.App, x *apptest.Tenant, c *apptest.Client, query string, protocols ...string) *watcher {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	conn, _, err := websocket.Dial(ctx, a.URL+livePath(x, query), &websocket.DialOptions{HTTPClient: c.HTTP(), HTTPHeader: c.Header(), Subprotocols: protocols})
+	conn, _, err := websocket.Dial(ctx, a.URL+livePath(x, query), &websocket.DialOptions{HTTPClient: by, HTTPHeader: c.Header(), Subprotocols: protocols})
 	if err != nil {
 		cancel()
 		t.Fatalf("connect: %v", err)
 	}
 	w := &watcher{t: t, conn: conn, cancel: func() { _ = conn.CloseNow(); cancel() }, read: func() ([]byte, string, error) {
-		limit, stop := context.WithTimeout(ctx, frameTime)
+		limit, stop := context.WithTimeout(ctx, nimbustest.Patience)
 		defer stop()
 		_, b, err := conn.Read(limit)
 		return b, "", err
@@ -84,7 +103,7 @@ func watchEvents(t testing.TB, x *apptest.Tenant, c *apptest.Client, query strin
 	}
 	lines := bufio.NewScanner(res.Body)
 	w := &watcher{t: t, cancel: func() { cancel(); _ = res.Body.Close() }, read: func() ([]byte, string, error) {
-		stop := time.AfterFunc(frameTime, cancel)
+		stop := time.AfterFunc(nimbustest.Patience, cancel)
 		defer stop.Stop()
 		var id, data string
 		for lines.Scan() {
@@ -279,6 +298,7 @@ func TestWhatALiveStreamRefuses(t *testing.T) {
 func TestATicketOpensOneStreamOfItsProjectWithinAMinute(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)
+	a.Clock.Freeze()
 	x, other := a.Tenant(t), a.Tenant(t)
 	ticket := func(c *apptest.Client) string {
 		var out struct {
@@ -430,7 +450,7 @@ func TestNodesStreamEachOthersEvents(t *testing.T) {
 	}
 	meet := func(w *watcher, own, others string) {
 		t.Helper()
-		for until := time.Now().Add(frameTime); ; {
+		for until := time.Now().Add(nimbustest.Patience); ; {
 			last, met := pair(), false
 			for f := w.want("event"); f.Event.Name != own || f.Event.Props.N != last; f = w.want("event") {
 				met = met || f.Event.Name == others
@@ -482,10 +502,10 @@ func TestNodesStreamEachOthersEvents(t *testing.T) {
 func TestASlowReaderIsToldWhatItMissedAndNobodyElseIsHeldUp(t *testing.T) {
 	t.Parallel()
 	a := apptest.BootOptions(t, nimbustest.DSN(t), []app.Option{app.WithStreaming(func(c *live.Config) {
-		c.RingEvents, c.WriteTime = 50, time.Minute
+		c.RingEvents, c.WriteTime = 50, nimbustest.Patience
 	})})
 	x := a.Tenant(t)
-	slow, quick := watch(t, a, x, x.Client, ""), watch(t, a, x, x.Client, "?name=last")
+	slow, quick := watchBy(t, narrow(t), a, x, x.Client, ""), watch(t, a, x, x.Client, "?name=last")
 	const batches, each = 10, 70 // 20 MB: more than the buffers between the two hold
 	padding := strings.Repeat("x", 30<<10)
 	for b := range batches {
@@ -535,9 +555,9 @@ func TestWhoDoesNotReadOrAnswerIsCutOff(t *testing.T) {
 			t.Parallel()
 			a := apptest.BootOptions(t, nimbustest.DSN(t), []app.Option{app.WithStreaming(change)})
 			x := a.Tenant(t)
-			watch(t, a, x, x.Client, "") // a client answers pings while it reads, and this one does not
+			watchBy(t, narrow(t), a, x, x.Client, "") // a client answers pings while it reads, and this one does not
 			padding := strings.Repeat("x", 30<<10)
-			for n, until := 0, time.Now().Add(frameTime); strings.Contains(a.Metrics(t), "nimbus_live_subscribers 1"); n++ {
+			for n, until := 0, time.Now().Add(nimbustest.Patience); strings.Contains(a.Metrics(t), "nimbus_live_subscribers 1"); n++ {
 				if name == "no reading" {
 					events := numbered("a", make([]int, 100)...)
 					for k := range events {
@@ -557,7 +577,9 @@ func TestWhoDoesNotReadOrAnswerIsCutOff(t *testing.T) {
 
 func TestTheCursorOfAFilteredStreamStaysFresh(t *testing.T) {
 	t.Parallel()
-	a := apptest.BootOptions(t, nimbustest.DSN(t), []app.Option{app.WithStreaming(func(c *live.Config) { c.Heartbeat = 10 * time.Millisecond })})
+	a := apptest.BootOptions(t, nimbustest.DSN(t), []app.Option{app.WithStreaming(func(c *live.Config) {
+		c.Heartbeat, c.PongTime = 10*time.Millisecond, nimbustest.Patience
+	})})
 	x := a.Tenant(t)
 	ws, sse := watch(t, a, x, x.Client, "?name=b"), watchEvents(t, x, x.Client, "?name=b")
 	ws.want("hello")

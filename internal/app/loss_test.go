@@ -120,7 +120,7 @@ func TestAMigrationWhileEventsAreBufferedLosesNothing(t *testing.T) {
 		}
 		send := func(body []byte) { answers <- post(x, body) }
 		go send(bodies[0]) // it is being written, and holds locks of its own
-		eventually(t, "a flush waits for the migration", func() bool { return gauge(t, a, "nimbus_ingest_oldest_seconds") > 0 })
+		nimbustest.Eventually(t, "a flush waits for the migration", func() bool { return gauge(t, a, "nimbus_ingest_oldest_seconds") > 0 })
 		for _, body := range bodies[1:] {
 			go send(body)
 		}
@@ -136,7 +136,7 @@ func TestAMigrationWhileEventsAreBufferedLosesNothing(t *testing.T) {
 				t.Errorf("%s: %+v", change, got)
 			}
 		}
-		eventually(t, "events are read", func() bool {
+		nimbustest.Eventually(t, "events are read", func() bool {
 			r := x.Do("GET", "/v1/events?project_id="+x.ProjectID.String(), nil)
 			if r.Status != http.StatusOK && r.Status != http.StatusServiceUnavailable {
 				t.Fatalf("%s: %d %s", change, r.Status, r.Body)
@@ -153,7 +153,7 @@ func TestAMigrationWhileEventsAreBufferedLosesNothing(t *testing.T) {
 func TestAPoisonedEventInASharedFlushHarmsNobodyElse(t *testing.T) {
 	t.Parallel()
 	dsn := nimbustest.DSN(t)
-	a := apptest.BootOn(t, dsn)
+	a := apptest.BootWith(t, dsn, patient)
 	x, y := a.Tenant(t), a.Tenant(t)
 	fault(t, dsn, "ROW", "IF NEW.name = 'poison' THEN RAISE EXCEPTION 'no' USING ERRCODE = '22P02'; END IF;")
 	release := lock(t, dsn)
@@ -165,7 +165,7 @@ func TestAPoisonedEventInASharedFlushHarmsNobodyElse(t *testing.T) {
 		go func() { answers[k] <- post(who, body) }()
 	}
 	send(0, x, keyed("first", 1)...)
-	eventually(t, "a flush is stuck", func() bool { return gauge(t, a, "nimbus_ingest_oldest_seconds") > 0 })
+	nimbustest.Eventually(t, "a flush is stuck", func() bool { return gauge(t, a, "nimbus_ingest_oldest_seconds") > 0 })
 	for k := 1; k <= senders; k++ {
 		batch := keyed(fmt.Sprint(k), 10)
 		if k == 3 {
@@ -176,7 +176,7 @@ func TestAPoisonedEventInASharedFlushHarmsNobodyElse(t *testing.T) {
 		}
 		send(k, []*apptest.Tenant{x, y}[k%2], batch...)
 	}
-	eventually(t, "the others wait together", func() bool { return gauge(t, a, "nimbus_ingest_queue_rows") >= 71 })
+	nimbustest.Eventually(t, "the others wait together", func() bool { return gauge(t, a, "nimbus_ingest_queue_rows") >= 71 })
 	release()
 	for k, c := range answers {
 		got := <-c

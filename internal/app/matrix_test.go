@@ -240,14 +240,19 @@ func TestEveryOperationLetsInWhomTheContractSaysAndNobodyElse(t *testing.T) {
 // twoNodes starts the program twice, on one database and with the same secrets.
 func twoNodes(t *testing.T, settingsOfTheSecond ...string) (*apptest.App, *apptest.App) {
 	t.Helper()
+	return twoNodesWith(t, nil, settingsOfTheSecond...)
+}
+
+func twoNodesWith(t *testing.T, settings []string, settingsOfTheSecond ...string) (*apptest.App, *apptest.App) {
+	t.Helper()
 	dsn := nimbustest.DSN(t)
 	secret := func() string {
 		b := make([]byte, 32)
 		rand.Read(b) // never fails
 		return hex.EncodeToString(b)
 	}
-	secrets := []string{"NIMBUS_JWT_SECRET=" + secret(), "NIMBUS_SECRET_KEY=" + secret()}
-	return apptest.BootOn(t, dsn, secrets...), apptest.BootOn(t, dsn, append(secrets, settingsOfTheSecond...)...)
+	settings = append(settings, "NIMBUS_JWT_SECRET="+secret(), "NIMBUS_SECRET_KEY="+secret())
+	return apptest.BootOn(t, dsn, settings...), apptest.BootOn(t, dsn, append(settings, settingsOfTheSecond...)...)
 }
 
 func encode(t *testing.T, v any) []byte {

@@ -158,11 +158,13 @@ func TestMetricsAreScraped(t *testing.T) {
 	a := apptest.Boot(t)
 	x := a.Tenant(t)
 	x.Ingest(apptest.Event{"name": "good"}, apptest.Event{"name": ""})
-	a.Client(t).Do("GET", "/v1/health", nil).Want(200)
+	nimbustest.Eventually(t, "the server is ready", func() bool { return readiness(t, a) == http.StatusOK })
 	do(t, "GET", a.URL+"/wp-admin.php", nil)
+	// What a database that is slow to answer leaves out comes with the next scrape.
+	nimbustest.Eventually(t, "the projects are counted", func() bool { return strings.Contains(a.Metrics(t), "nimbus_active_projects 1\n") })
 	got := a.Metrics(t)
 	for _, want := range []string{
-		"nimbus_events_ingested_total 1\n", `nimbus_events_rejected_total{code="length"} 1`, "nimbus_active_projects 1\n",
+		"nimbus_events_ingested_total 1\n", `nimbus_events_rejected_total{code="length"} 1`,
 		"postgresql_connections_active ", "nimbus_ingest_queue_rows 0\n", "nimbus_ingest_oldest_seconds 0\n",
 		`http_requests_total{method="POST",route="/v1/events",status="200"} 1`, `http_request_duration_seconds_count{method="POST",route="/v1/events"} 1`,
 		`http_requests_total{method="GET",route="other",status="404"}`, `nimbus_job_age_seconds{job="purge deleted projects"}`,
@@ -185,7 +187,7 @@ func TestStoppingLosesNothing(t *testing.T) {
 	x := a.Tenant(t)
 	var acked, attempts atomic.Int64
 	var wg sync.WaitGroup
-	enough := make(chan struct{})
+	enough, stopped := make(chan struct{}), make(chan struct{})
 	once := sync.OnceFunc(func() { close(enough) })
 	for worker := range 8 {
 		wg.Add(1)
@@ -198,6 +200,12 @@ func TestStoppingLosesNothing(t *testing.T) {
 				if err != nil {
 					return // the listener is closed
 				}
+				select {
+				case <-stopped:
+					_ = res.Body.Close()
+					return // and somebody else has its port
+				default:
+				}
 				_, _ = io.Copy(io.Discard, res.Body)
 				_ = res.Body.Close()
 				if res.StatusCode == http.StatusOK && acked.Add(2) > 400 {
@@ -206,8 +214,9 @@ func TestStoppingLosesNothing(t *testing.T) {
 			}
 		}()
 	}
-	<-enough
+	nimbustest.Await(t, "enough load", enough)
 	a.Stop()
+	close(stopped)
 	wg.Wait()
 	b := apptest.BootOn(t, dsn, settings...)
 	reader := *x

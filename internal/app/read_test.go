@@ -119,6 +119,7 @@ func TestMetricsAgreeWithTheEvents(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)
 	x := a.Tenant(t)
+	a.Clock.Freeze()
 	now := a.Clock.Now().UTC().Truncate(time.Hour)
 	var batch []apptest.Event
 	want := map[time.Time]float64{}
@@ -177,6 +178,7 @@ func TestAQuestionIsTheSameByParametersAndByBody(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)
 	x := a.Tenant(t)
+	a.Clock.Freeze()
 	now := a.Clock.Now().UTC()
 	purchase := func(user string, amount any, plan string) apptest.Event {
 		return apptest.Event{"name": "purchase", "ts": now.Format(time.RFC3339), "user_id": user, "idempotency_key": uuid.NewString(),
@@ -268,7 +270,8 @@ func TestAQuestionThatCannotBeAskedIsRefused(t *testing.T) {
 
 func TestAQuestionThatIsTooHeavyIsRefusedAndSaysWhatToNarrow(t *testing.T) {
 	t.Parallel()
-	a := apptest.Boot(t, "NIMBUS_QUERY_MAX_EVENTS=10", "NIMBUS_QUERY_TIMEOUT_SECONDS=1")
+	// The same program twice: with time for every question, and with time for none that has to wait.
+	a, impatient := twoNodesWith(t, []string{"NIMBUS_QUERY_MAX_EVENTS=10"}, "NIMBUS_QUERY_TIMEOUT_SECONDS=1")
 	x := a.Tenant(t)
 	now := a.Clock.Now().UTC()
 	var batch []apptest.Event
@@ -300,8 +303,9 @@ func TestAQuestionThatIsTooHeavyIsRefusedAndSaysWhatToNarrow(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "LOCK TABLE events"); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range []*apptest.Reply{x.Do("GET", path+"&measure=users&name=a", nil),
-		x.Do("GET", "/v1/events?user_id=1&project_id="+x.ProjectID.String(), nil)} {
+	hasty := x.On(impatient)
+	for _, r := range []*apptest.Reply{hasty.Do("GET", path+"&measure=users&name=a", nil),
+		hasty.Do("GET", "/v1/events?user_id=1&project_id="+x.ProjectID.String(), nil)} {
 		r.WantCode(422, "query_too_heavy")
 		if !strings.Contains(detail(r), "longer than the 1s") {
 			t.Errorf("detail: %s", detail(r))

@@ -38,6 +38,11 @@ func Write(ctx context.Context, pool *pgxpool.Pool, dir, version string, now tim
 	m := &Manifest{Format: format, Nimbus: version, CreatedAt: now.UTC(), SchemaVersion: st.Current}
 	// What the tables hold is that of one moment, and none of them can be dropped or changed before the end.
 	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		// With Citus each connection to a worker has a snapshot of its own: with one for each worker, and so for each
+		// project, a project's events and counts are of one moment. To PostgreSQL it is a setting like any other.
+		if _, err := tx.Exec(ctx, "SET LOCAL citus.max_adaptive_executor_pool_size = 1"); err != nil {
+			return err
+		}
 		if err := m.describe(ctx, tx); err != nil {
 			return err
 		}

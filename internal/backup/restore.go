@@ -66,7 +66,7 @@ func Restore(ctx context.Context, pool *pgxpool.Pool, dir string, log *slog.Logg
 
 func empty(ctx context.Context, pool *pgxpool.Pool) error {
 	var full bool
-	if err := pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM accounts) OR EXISTS (SELECT FROM projects) OR EXISTS (SELECT FROM events)`).Scan(&full); err != nil {
+	if err := pool.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM accounts) OR EXISTS (SELECT 1 FROM projects) OR EXISTS (SELECT 1 FROM events)`).Scan(&full); err != nil {
 		return fmt.Errorf("look whether the database is empty: %w", err)
 	}
 	if full {

@@ -50,9 +50,10 @@ type Config struct {
 	RateLimitPerMinute int            // of an account or a key; ingestion has twice that
 	TrustedProxies     []netip.Prefix // whose X-Forwarded-For is believed
 
-	AllowedOrigins  []string
-	LiveMaxStreams  int // open at once on this node
-	ShutdownTimeout time.Duration
+	AllowedOrigins    []string
+	LiveMaxStreams    int // open at once on this node
+	LiveMaxPerProject int // the same of one project
+	ShutdownTimeout   time.Duration
 
 	OTLPEndpoint     string  // empty: no tracing
 	TraceSampleRatio float64 // of the traces that begin here

@@ -20,6 +20,7 @@ import (
 
 	"github.com/joho/godotenv"
 
+	"github.com/bahagh/nimbus/internal/durable"
 	"github.com/bahagh/nimbus/internal/redis"
 	"github.com/bahagh/nimbus/internal/shared"
 	"github.com/bahagh/nimbus/internal/tracing"
@@ -133,7 +134,7 @@ func (c *Config) problems() []error {
 		bad("JWT_REFRESH_TTL_SECONDS", "must be longer than JWT_ACCESS_TTL_SECONDS")
 	}
 	if c.AccessTTL > 24*time.Hour {
-		bad("JWT_ACCESS_TTL_SECONDS", "must be at most 86400: an access token cannot be taken back everywhere at once")
+		bad("JWT_ACCESS_TTL_SECONDS", "must be at most 86400: for that long a token that leaks lets others in")
 	}
 	if c.QueryTimeout > maxQueryTimeout {
 		bad("QUERY_TIMEOUT_SECONDS", "must be at most %d: the request itself ends after 30 s", maxQueryTimeout/time.Second)
@@ -156,6 +157,9 @@ func (c *Config) problems() []error {
 	}
 	if c.LiveMaxStreams < 1 || c.LiveMaxStreams > 1_000_000 {
 		bad("LIVE_MAX_STREAMS", "must be 1 to 1000000, not %d", c.LiveMaxStreams)
+	}
+	if c.LiveMaxPerProject < 1 || c.LiveMaxPerProject > 1_000_000 {
+		bad("LIVE_MAX_STREAMS_PER_PROJECT", "must be 1 to 1000000, not %d", c.LiveMaxPerProject)
 	}
 	for _, o := range c.AllowedOrigins {
 		u, err := url.Parse(o)
@@ -311,39 +315,11 @@ func writeSecrets(path string, s secrets) error {
 	if err != nil {
 		return fmt.Errorf("encode the generated secrets: %w", err)
 	}
-	f, err := os.CreateTemp(dir, secretsFile+".*") // 0600
-	if err != nil {
-		return fmt.Errorf("keep the generated secrets: %w", err)
-	}
-	defer os.Remove(f.Name()) // it stays under its other name
-	if _, err = f.Write(append(b, '\n')); err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		// Unlike a rename, a link replaces nothing.
-		if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
-			err = nil
-		}
-	}
-	if err == nil {
-		err = syncDir(dir)
-	}
-	if err != nil {
+	// Unlike a rename, a link replaces nothing.
+	if err := durable.WriteFile(path, append(b, '\n'), os.Link); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("keep the generated secrets: %w", err)
 	}
 	return nil
-}
-
-// syncDir makes the new name outlive a power cut, as the project secrets encrypted under it do.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func randomHex() string {

@@ -63,7 +63,7 @@ func (c *Config) settings() []setting {
 		{"DATABASE_URL", str(&c.DatabaseURL), "PostgreSQL to use; empty: an embedded one in DATA_DIR", false},
 		{"ANALYTICS_DATABASE_URL", str(&c.AnalyticsDatabaseURL), "streaming standby of DATABASE_URL that answers questions; empty: DATABASE_URL", false},
 		{"REPLICA_MAX_LAG_SECONDS", (*intValue)(&c.ReplicaMaxLag), "how far the standby may be behind and still answer; 0: any", false},
-		{"DB_POOL_SIZE", (*intValue)(&c.DBPoolSize), "database connections for everything but ingestion, which has four of its own", false},
+		{"DB_POOL_SIZE", (*intValue)(&c.DBPoolSize), "database connections for everything but ingestion, which has three of its own", false},
 		{"AUTO_MIGRATE", (*boolValue)(&c.AutoMigrate), "bring the schema up to date at the start; false: refuse to start instead", false},
 		{"DATA_DIR", str(&c.DataDir), "directory of the embedded PostgreSQL and of generated secrets", false},
 		{"POSTGRES_BIN", str(&c.PostgresBin), "directory of the PostgreSQL server programs; empty: the usual places", false},
@@ -87,6 +87,7 @@ func (c *Config) settings() []setting {
 		{"TRUSTED_PROXIES", (*prefixesValue)(&c.TrustedProxies), "addresses or CIDRs of proxies whose X-Forwarded-For is believed, with commas", false},
 		{"ALLOWED_ORIGINS", (*listValue)(&c.AllowedOrigins), "origins of browsers that may call the API: a JSON array, or with commas", false},
 		{"LIVE_MAX_STREAMS", (*intValue)(&c.LiveMaxStreams), "live streams that may be open at once on this node", false},
+		{"LIVE_MAX_STREAMS_PER_PROJECT", (*intValue)(&c.LiveMaxPerProject), "live streams of one project that may be open at once on this node", false},
 		{"OTLP_ENDPOINT", str(&c.OTLPEndpoint), "where traces are sent, OTLP over HTTP, such as http://collector:4318; empty: no tracing", false},
 		{"TRACE_SAMPLE_RATIO", (*ratioValue)(&c.TraceSampleRatio), "share of the requests without a traceparent that are traced, 0 to 1", false},
 		{"SHUTDOWN_TIMEOUT_SECONDS", (*secondsValue)(&c.ShutdownTimeout), "how long a stop may take to answer what waits", false},
@@ -101,7 +102,7 @@ func defaults() Config {
 		AccessTTL: time.Hour, RefreshTTL: 7 * 24 * time.Hour, BcryptCost: 12,
 		QueryTimeout: 10 * time.Second, QueryMaxEvents: 10_000_000,
 		RedisTimeout: 10 * time.Millisecond, RateLimitEnabled: true, RateLimitPerMinute: 10_000,
-		LiveMaxStreams: 10_000, TraceSampleRatio: 0.1, ShutdownTimeout: 30 * time.Second,
+		LiveMaxStreams: 10_000, LiveMaxPerProject: 1_000, TraceSampleRatio: 0.1, ShutdownTimeout: 30 * time.Second,
 	}
 }
 

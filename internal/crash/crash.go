@@ -72,7 +72,7 @@ func violation(format string, args ...any) error { return &Violation{fmt.Sprintf
 
 // stuckTime is how long nothing may be acknowledged after a kill. Recovery takes well under a second; the rest is for
 // a machine that does something else.
-const stuckTime = time.Minute
+const stuckTime = 3 * time.Minute
 
 // slowTime is from when on a recovery is worth a look.
 const slowTime = 5 * time.Second

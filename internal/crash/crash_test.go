@@ -5,25 +5,22 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/bahagh/nimbus/internal/crash"
 	"github.com/bahagh/nimbus/internal/embedded"
+	"github.com/bahagh/nimbus/internal/nimbustest"
 )
 
 // TestNothingAcknowledgedIsLostByKill9UnderLoad is the short form of make crash: an in-memory buffer that dies with its
 // process, and a mark that is set before the write, are the bugs it would find.
 func TestNothingAcknowledgedIsLostByKill9UnderLoad(t *testing.T) {
 	t.Parallel()
-	nimbus := filepath.Join(t.TempDir(), "nimbus")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", nimbus, "./cmd/nimbus")
-	build.Dir = filepath.Join("..", "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build nimbus: %v\n%s", err, out)
+	nimbus, err := nimbustest.Build(t.TempDir(), filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
 	}
 	seed := uint64(time.Now().UnixNano()) % 1_000_000 // printed when it fails
 	for _, own := range []bool{false, true} {

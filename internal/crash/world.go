@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +40,7 @@ type world struct {
 	url string
 	env []string
 
+	releaseAddr func()
 	stopKeeping context.CancelFunc
 	keepers     sync.WaitGroup
 
@@ -57,10 +57,11 @@ func (w *world) start(ctx context.Context) error {
 	if err := os.Chmod(w.dir, 0o755); err != nil { // PostgreSQL may run as another user
 		return fmt.Errorf("open the directory: %w", err)
 	}
-	addr, err := freeAddr(ctx)
+	addr, release, err := HoldAddr()
 	if err != nil {
 		return err
 	}
+	w.releaseAddr = release
 	w.url = "http://" + addr
 	w.env = append(os.Environ(), "NIMBUS_ADDR="+addr, "NIMBUS_ADMIN_ADDR=off", "NIMBUS_BCRYPT_COST=4", "NIMBUS_LOG_LEVEL=warn",
 		"NIMBUS_DATA_DIR="+w.dataDir(), "NIMBUS_POSTGRES_BIN="+w.o.PostgresBin, "NIMBUS_ENVIRONMENT=development",
@@ -89,16 +90,6 @@ func (w *world) dataDir() string {
 
 func (w *world) postgresConfig() embedded.Config {
 	return embedded.Config{Dir: w.dir, BinDir: w.o.PostgresBin, CacheDir: w.o.CacheDir, Durable: true, Logger: w.o.Log}
-}
-
-func freeAddr(ctx context.Context) (string, error) {
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
 }
 
 // keepPostgres is the operator's service manager.
@@ -257,6 +248,9 @@ func (w *world) close() {
 	if w.stopKeeping != nil {
 		w.stopKeeping()
 		w.keepers.Wait()
+	}
+	if w.releaseAddr != nil {
+		w.releaseAddr()
 	}
 	if w.pg != nil {
 		hurry, cancel := context.WithCancel(context.Background())

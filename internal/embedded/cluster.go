@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/bahagh/nimbus/internal/durable"
 )
 
 const (
@@ -126,7 +128,7 @@ func (s *Server) initCluster(ctx context.Context) error {
 	if err := os.Rename(tmp, s.dataDir); err != nil {
 		return err
 	}
-	return syncDir(s.cfg.Dir)
+	return durable.SyncDir(s.cfg.Dir)
 }
 
 // sweep removes what interrupted initialisations left. Only the holder of the lock may call it.
@@ -243,15 +245,6 @@ func removeStale(path string) error {
 		return err
 	}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 // pause waits for something that gives no signal of its own.

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 // deadline is generous: nothing in these tests waits for time to pass, and a loaded machine is slow.
-const deadline = time.Minute
+const deadline = 5 * time.Minute
 
 func testContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)

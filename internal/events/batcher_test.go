@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/bahagh/nimbus/internal/nimbustest"
 	"github.com/bahagh/nimbus/internal/problem"
 )
 
@@ -79,7 +80,7 @@ func (c *testClock) add(d time.Duration) {
 func setup(t *testing.T, w *fakeWriter, change func(*BatcherConfig)) (*Batcher, *testClock) {
 	t.Helper()
 	cfg := DefaultBatcherConfig()
-	cfg.Flushers = 1
+	cfg.Flushers, cfg.FlushTime = 1, nimbustest.Patience
 	if change != nil {
 		change(&cfg)
 	}
@@ -106,14 +107,12 @@ func submit(t *testing.T, b *Batcher, x *batch) <-chan error {
 	t.Helper()
 	out := make(chan error, 1)
 	go func() { out <- b.Submit(context.Background(), x) }()
-	for {
+	nimbustest.Eventually(t, "the batch is queued or answered", func() bool {
 		b.mu.Lock()
-		seen := !x.enqueued.IsZero() || b.closed
-		b.mu.Unlock()
-		if seen || len(out) > 0 {
-			return out
-		}
-	}
+		defer b.mu.Unlock()
+		return !x.enqueued.IsZero() || b.closed || len(out) > 0
+	})
+	return out
 }
 
 func TestRequestsThatWaitTogetherShareATransaction(t *testing.T) {
@@ -229,14 +228,11 @@ func TestCloseStoresWhatWaits(t *testing.T) {
 	second := submit(t, b, batchOf("second"))
 	closed := make(chan error, 1)
 	go func() { closed <- b.Close(context.Background()) }()
-	for {
+	nimbustest.Eventually(t, "it is closing", func() bool {
 		b.mu.Lock()
-		done := b.closed
-		b.mu.Unlock()
-		if done {
-			break
-		}
-	}
+		defer b.mu.Unlock()
+		return b.closed
+	})
 	if err := b.Submit(t.Context(), batchOf("late")); !problem.Is(err, problem.CodeShuttingDown) {
 		t.Errorf("after Close: %v", err)
 	}

@@ -65,14 +65,7 @@ func (r *Reader) List(ctx context.Context, f *Filter) (page Page, err error) {
 }
 
 func (r *Reader) list(ctx context.Context, s *Store, f *Filter) (Page, error) {
-	bounded := *f
-	if f.Since.Before(beginning) {
-		bounded.Since = beginning
-	}
-	if f.Until.IsZero() || f.Until.After(end) {
-		bounded.Until = end
-	}
-	events, err := s.list(ctx, &bounded, r.limit)
+	events, err := s.list(ctx, f.bounded(), r.limit)
 	if err != nil {
 		if ctx.Err() == nil && (postgres.IsStatementTimeout(err) || errors.Is(err, errTooSlow)) {
 			return Page{}, problem.Wrap(err, problem.CodeQueryTooHeavy, "Finding the events took longer than the %s a page may take: "+
@@ -86,6 +79,21 @@ func (r *Reader) list(ctx context.Context, s *Store, f *Filter) (Page, error) {
 		p.Next = &p.Events[f.Limit-1].ID
 	}
 	return p, nil
+}
+
+// bounded is the filter within the times that ids can have: before 1970 they would be greater than all others.
+func (f *Filter) bounded() *Filter {
+	b := *f
+	if b.Since.Before(beginning) {
+		b.Since = beginning
+	}
+	switch {
+	case b.Until.IsZero() || b.Until.After(end):
+		b.Until = end
+	case b.Until.Before(beginning):
+		b.Until = beginning
+	}
+	return &b
 }
 
 // ceilMilli rounds up to the millisecond: ids know no finer time.

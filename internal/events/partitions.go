@@ -119,7 +119,7 @@ func (s *Store) dropEmptyPartitions(ctx context.Context, now time.Time) error {
 func (s *Store) dropIfEmpty(ctx context.Context, name string, start time.Time) error {
 	table := pgx.Identifier{name}.Sanitize()
 	var used bool
-	if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+table+")").Scan(&used); err != nil || used {
+	if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+table+")").Scan(&used); err != nil || used {
 		return err
 	}
 	if _, err := s.pool.Exec(ctx, "VACUUM (SKIP_LOCKED) "+table); err != nil {

@@ -82,7 +82,7 @@ func (s *Store) write(ctx context.Context, writes []*write) error {
 	return nil
 }
 
-// errDuplicates is the answer of writeNew when it stored nothing because something was there.
+// errDuplicates is the answer of writeNew when it stored nothing because something was there, or may have been.
 var errDuplicates = errors.New("some events are stored already")
 
 const (
@@ -113,7 +113,8 @@ func (s *Store) writeNew(ctx context.Context, writes []*write) error {
 			return rollups.Apply(ctx, tx, &counts)
 		})
 	}
-	if postgres.IsUnique(err, "") {
+	// Without a reason it may be that, too: looking for duplicates stores the rest, or fails with the reason.
+	if postgres.IsUnique(err, "") || postgres.IsUnexplained(err) {
 		s.cautious.Store(duplicatesPause)
 		return errDuplicates
 	}

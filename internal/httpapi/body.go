@@ -37,6 +37,8 @@ type bodies struct {
 	// zstdTurns has room for the decoders at work. A decoder holds a window of up to maxIngestBytes that left does not
 	// count, and a body of a few bytes can ask for it; more of them than processors would not be faster.
 	zstdTurns chan struct{}
+
+	drainTime time.Duration // how long the rest of a body that nobody wants is read
 }
 
 const (
@@ -50,7 +52,7 @@ const (
 )
 
 func newBodies(held int64) *bodies {
-	b := &bodies{zstdTurns: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	b := &bodies{zstdTurns: make(chan struct{}, runtime.GOMAXPROCS(0)), drainTime: drainTime}
 	b.left.Store(held)
 	b.pool.New = func() any { s := make([]byte, 0, firstChunk); return &s }
 	return b
@@ -79,27 +81,27 @@ func (b *bodies) limited(limit int) echo.MiddlewareFunc {
 			err := next(c)
 			if err != nil && !x.read {
 				x.release() // others may need the memory meanwhile
-				drain(c, limit)
+				drain(c, limit, b.drainTime)
 			}
 			return err
 		}
 	}
 }
 
-// drainTime is how long the rest of a body that nobody wants is read.
+// drainTime is enough for whoever is sending already.
 const drainTime = time.Second
 
 // drain reads what is left of a body before the request is refused. Many clients send all of it before they look for the
 // answer; when the connection is closed under them, what they see is a broken connection, and neither the reason nor
 // Retry-After. It is bounded in bytes and time: who sends more, or more slowly, is cut off. Nothing is read from a client
 // that asks first, by Expect: 100-continue, because reading would tell it to send.
-func drain(c echo.Context, limit int) {
+func drain(c echo.Context, limit int, within time.Duration) {
 	r := c.Request()
 	if r.Header.Get("Expect") != "" {
 		return
 	}
 	conn := http.NewResponseController(c.Response())
-	if conn.SetReadDeadline(time.Now().Add(drainTime)) != nil {
+	if conn.SetReadDeadline(time.Now().Add(within)) != nil {
 		return // no connection: a test's recorder, or HTTP/2, where a refused body does no harm
 	}
 	if _, err := io.CopyN(io.Discard, r.Body, int64(limit)); !errors.Is(err, io.EOF) {

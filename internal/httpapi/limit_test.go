@@ -227,7 +227,7 @@ func TestQuestionsTakeTurns(t *testing.T) {
 		}
 	}
 	// Whoever waits gets the turn of whoever leaves.
-	q.patience = 10 * time.Second
+	q.patience = 2 * time.Minute
 	var wg sync.WaitGroup
 	wg.Go(func() { take(t.Context(), "a")() })
 	for _, l := range leave {

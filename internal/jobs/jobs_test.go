@@ -22,9 +22,6 @@ import (
 
 func TestMain(m *testing.M) { nimbustest.Main(m) }
 
-// longer is how long a test waits for something that comes at once on any machine.
-const longer = 30 * time.Second
-
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -93,22 +90,17 @@ func (n *node) wantCounts(t *testing.T, job string, runs, failures float64) {
 	}
 }
 
-func await(t *testing.T, what string, c <-chan struct{}) {
+// wantNoLocks waits until no advisory lock is held in the database of the pool: the server notices a moment later that a
+// connection has ended.
+func wantNoLocks(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
-	select {
-	case <-c:
-	case <-time.After(longer):
-		t.Fatalf("%s did not happen", what)
-	}
-}
-
-// locksHeld is how many advisory locks there are in the database of the pool.
-func locksHeld(t *testing.T, pool *pgxpool.Pool) (n int) {
-	t.Helper()
-	if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&n); err != nil {
-		t.Fatal(err)
-	}
-	return n
+	nimbustest.Eventually(t, "no lock is held any more", func() bool {
+		var n int
+		if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n == 0
+	})
 }
 
 func TestAJobRunsAgainAndAgainOnceStarted(t *testing.T) {
@@ -126,15 +118,13 @@ func TestAJobRunsAgainAndAgainOnceStarted(t *testing.T) {
 	}})
 	n.Start()
 	for range 3 {
-		await(t, "a run", ran)
+		nimbustest.Await(t, "a run", ran)
 	}
 	n.Stop()
 	if runs := n.metric(t, "nimbus_job_runs_total", "often"); runs < 3 {
 		t.Errorf("%v runs are counted", runs)
 	}
-	if held := locksHeld(t, n.pool); held != 0 {
-		t.Errorf("%d locks are held after the end", held)
-	}
+	wantNoLocks(t, n.pool)
 	select {
 	case <-ran:
 		t.Error("a run after Stop")
@@ -154,7 +144,7 @@ func TestManyNodesNeverRunAJobAtTheSameTime(t *testing.T) {
 				together.Add(1)
 			}
 			defer running.Add(-1)
-			if runs.Add(1) >= 100 {
+			if runs.Add(1) >= 100 && other.Load() > 0 {
 				once()
 			}
 			return nil
@@ -167,7 +157,7 @@ func TestManyNodesNeverRunAJobAtTheSameTime(t *testing.T) {
 		n.Start()
 		nodes = append(nodes, n)
 	}
-	await(t, "the hundredth run", enough)
+	nimbustest.Await(t, "the hundredth run", enough)
 	counted := 0.0
 	for _, n := range nodes {
 		n.Stop()
@@ -209,7 +199,7 @@ func TestATurnIsLeftToTheNodeThatIsAtItAndTakenOverWhenThatDies(t *testing.T) {
 			}}
 			a := newNode(t, dsn, stuck)
 			a.Start()
-			await(t, "the first node's run", begun)
+			nimbustest.Await(t, "the first node's run", begun)
 
 			ran := false
 			same := jobs.Job{Name: "purge", Every: time.Hour, Run: func(context.Context) error { ran = true; return nil }}
@@ -225,7 +215,7 @@ func TestATurnIsLeftToTheNodeThatIsAtItAndTakenOverWhenThatDies(t *testing.T) {
 				t.Fatal(err)
 			}
 			die(t, a, pid)
-			for deadline := time.Now().Add(longer); !ran; {
+			for deadline := time.Now().Add(nimbustest.Patience); !ran; {
 				if time.Now().After(deadline) {
 					t.Fatal("nobody takes over")
 				}
@@ -233,7 +223,7 @@ func TestATurnIsLeftToTheNodeThatIsAtItAndTakenOverWhenThatDies(t *testing.T) {
 			}
 			b.wantCounts(t, "purge", 1, 0)
 			close(release)
-			await(t, "the end of the first node's run", done)
+			nimbustest.Await(t, "the end of the first node's run", done)
 		})
 	}
 }
@@ -295,7 +285,7 @@ func TestAJobWhoseConnectionIsCutRunsAgain(t *testing.T) {
 	}}
 	n = newNode(t, nimbustest.DSN(t), job)
 	const turns = 10
-	for deadline := time.Now().Add(longer); runs < turns && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(nimbustest.Patience); runs < turns && time.Now().Before(deadline); {
 		n.Turn(t.Context(), job) // one that comes before the server has noticed finds the lock still held
 	}
 	if runs != turns {
@@ -322,7 +312,7 @@ func TestAPanicIsSurvivedCountedAndLogged(t *testing.T) {
 		return nil
 	}})
 	n.Start()
-	await(t, "the run after the panic", again)
+	nimbustest.Await(t, "the run after the panic", again)
 	n.Stop()
 	if f := n.metric(t, "nimbus_job_failures_total", "shaky"); f != 1 {
 		t.Errorf("%v failures are counted", f)
@@ -335,9 +325,7 @@ func TestAPanicIsSurvivedCountedAndLogged(t *testing.T) {
 			t.Errorf("%q is not in the log: %s", want, n.log)
 		}
 	}
-	if held := locksHeld(t, n.pool); held != 0 {
-		t.Errorf("the lock of the run that panicked is still held")
-	}
+	wantNoLocks(t, n.pool)
 }
 
 func TestAnErrorIsCountedAndLoggedAndTheLockGivenBack(t *testing.T) {
@@ -350,9 +338,7 @@ func TestAnErrorIsCountedAndLoggedAndTheLockGivenBack(t *testing.T) {
 	if !strings.Contains(n.log.String(), "no such table") || !strings.Contains(n.log.String(), "job=prune") {
 		t.Errorf("%s", n.log)
 	}
-	if held := locksHeld(t, n.pool); held != 0 {
-		t.Errorf("%d locks are held", held)
-	}
+	wantNoLocks(t, n.pool)
 }
 
 func TestAJobCanBeRunAtOnceAndWaitsForWhoeverIsAtIt(t *testing.T) {
@@ -374,7 +360,7 @@ func TestAJobCanBeRunAtOnceAndWaitsForWhoeverIsAtIt(t *testing.T) {
 	}})
 	ended := make(chan error, 2)
 	go func() { ended <- first.Run(t.Context(), "prune") }()
-	await(t, "the first run", begun)
+	nimbustest.Await(t, "the first run", begun)
 	go func() { ended <- second.Run(t.Context(), "prune") }()
 	close(release)
 	var got []string
@@ -429,7 +415,7 @@ func TestStopInterruptsARunAndWaitsForIt(t *testing.T) {
 		return ctx.Err()
 	}}, jobs.Job{Name: "far away", Every: time.Hour, Run: func(context.Context) error { return nil }})
 	n.Start()
-	await(t, "the run", begun)
+	nimbustest.Await(t, "the run", begun)
 	n.Stop()
 	if !ended {
 		t.Error("Stop did not wait")
@@ -438,9 +424,7 @@ func TestStopInterruptsARunAndWaitsForIt(t *testing.T) {
 	if strings.Contains(n.log.String(), "job failed") {
 		t.Errorf("%s", n.log)
 	}
-	if held := locksHeld(t, n.pool); held != 0 {
-		t.Errorf("the next node waits for a lock that nobody uses")
-	}
+	wantNoLocks(t, n.pool)
 	n.Stop() // again: nothing happens
 }
 

@@ -1,13 +1,17 @@
 package live
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
+	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -23,6 +27,7 @@ import (
 // Config bounds the hub.
 type Config struct {
 	MaxStreams int // on this node
+	PerProject int // of one project on this node
 	RingEvents int // kept of a project somebody listens to
 	RingBytes  int // the same in bytes
 	TotalBytes int // of all projects together
@@ -32,6 +37,7 @@ type Config struct {
 	WriteTime time.Duration // how long a client may take to receive what is sent
 	Recheck   time.Duration // callers are asked this often whether they still may
 	Linger    time.Duration // a project is listened to this long after its last stream, for those who come back
+	RoundTime time.Duration // events that follow each other faster than this are sent together
 	Announce  time.Duration // the other nodes are told this often what is listened to here
 	Wanted    time.Duration // and go by it this long
 }
@@ -39,9 +45,9 @@ type Config struct {
 // DefaultConfig suits a node with a few hundred megabytes to spare.
 func DefaultConfig() Config {
 	return Config{
-		MaxStreams: 10_000, RingEvents: 4_096, RingBytes: 4 << 20, TotalBytes: 128 << 20,
+		MaxStreams: 10_000, PerProject: 1_000, RingEvents: 4_096, RingBytes: 4 << 20, TotalBytes: 128 << 20,
 		Heartbeat: 20 * time.Second, PongTime: 20 * time.Second, WriteTime: 10 * time.Second, Recheck: 3 * time.Second,
-		Linger: time.Minute, Announce: 5 * time.Second, Wanted: 20 * time.Second,
+		RoundTime: 5 * time.Millisecond, Linger: time.Minute, Announce: 5 * time.Second, Wanted: 20 * time.Second,
 	}
 }
 
@@ -72,10 +78,11 @@ type Hub struct {
 	topics  map[uuid.UUID]*topic
 	callers map[callerKey]*caller
 
-	outbox chan outgoing
-	quit   context.CancelFunc
-	loops  sync.WaitGroup
-	served sync.WaitGroup // streams
+	writers chan struct{} // has room for those that may write to streams at once
+	outbox  chan outgoing
+	quit    context.CancelFunc
+	loops   sync.WaitGroup
+	served  sync.WaitGroup // streams
 }
 
 type callerKey struct {
@@ -100,7 +107,8 @@ func New(cfg Config, bus Bus, secrets [][]byte, revive Revive, access Access, re
 	}
 	ctx, quit := context.WithCancel(context.Background())
 	h := &Hub{cfg: cfg, bus: bus, node: newOrigin(), revive: revive, access: access, tickets: t, now: now, log: log,
-		topics: make(map[uuid.UUID]*topic), callers: make(map[callerKey]*caller), outbox: make(chan outgoing, outboxMessages), quit: quit}
+		topics: make(map[uuid.UUID]*topic), callers: make(map[callerKey]*caller),
+		writers: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), outbox: make(chan outgoing, outboxMessages), quit: quit}
 	h.metrics = newMetrics(reg, func() float64 { return float64(h.streams.Load()) })
 	stop := bus.Subscribe(controlChannel, h.hear, h.announce)
 	h.loops.Go(func() {
@@ -108,6 +116,7 @@ func New(cfg Config, bus Bus, secrets [][]byte, revive Revive, access Access, re
 		h.every(ctx, min(cfg.Announce, cfg.Linger), h.tend)
 	})
 	h.loops.Go(func() { h.every(ctx, cfg.Recheck, func() { h.recheck(ctx) }) })
+	h.loops.Go(func() { h.every(ctx, max(cfg.Heartbeat/beatSteps, time.Millisecond), h.beat) })
 	h.loops.Go(func() { h.carry(ctx) })
 	h.tell(control{Ask: true}) // so that what this node stores first is not left out on the others
 	return h, nil
@@ -142,8 +151,8 @@ func (h *Hub) Stored(project uuid.UUID, events iter.Seq2[string, []byte]) {
 
 // subscribe opens a stream of a project for the principal of the context. c is where it goes on, or nil.
 //
-// Errors: 503 when the node has as many streams as it may, or stops. The caller has checked the access.
-func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, names []string, c *cursor) (*Subscription, error) {
+// Errors: 503 when the node has as many streams as it may, or stops; 429 when the project has. The caller has checked the access.
+func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, d door, names []string, c *cursor) (*Subscription, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
@@ -153,6 +162,10 @@ func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, names []string, 
 	if h.streams.Load() >= int64(h.cfg.MaxStreams) {
 		return nil, &problem.Error{Code: problem.CodeTooManyStreams, RetryAfter: 5 * time.Second,
 			Detail: fmt.Sprintf("%d live streams are open, which is the limit of this node.", h.cfg.MaxStreams)}
+	}
+	if t := h.topics[project]; t != nil && t.full() {
+		return nil, &problem.Error{Code: problem.CodeTooManyProjectStreams, RetryAfter: 5 * time.Second,
+			Detail: fmt.Sprintf("%d live streams of this project are open, which is its limit on this node.", h.cfg.PerProject)}
 	}
 	t := h.topic(project)
 	t.mu.Lock()
@@ -165,7 +178,7 @@ func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, names []string, 
 	if fresh {
 		h.want(project)
 	}
-	s := t.join(names, c)
+	s := t.join(d, names, c)
 	p := auth.From(ctx)
 	key := callerKey{kind: p.Kind, session: p.SessionID, project: project, key: p.KeyID}
 	s.caller = h.callers[key]
@@ -177,6 +190,15 @@ func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, names []string, 
 	h.streams.Add(1)
 	h.served.Add(1)
 	return s, nil
+}
+
+// serve hands a stream its connection, and what of it was read into.
+func (h *Hub) serve(s *Subscription, conn net.Conn, in *bufio.Reader) {
+	s.open(conn)
+	go func() {
+		defer h.unsubscribe(s)
+		s.read(in)
+	}()
 }
 
 // unsubscribe ends a stream.
@@ -367,10 +389,30 @@ func (h *Hub) recheck(ctx context.Context) {
 			continue
 		}
 		h.mu.RLock()
-		for s := range c.streams {
+		streams := slices.Collect(maps.Keys(c.streams))
+		h.mu.RUnlock()
+		for _, s := range streams {
 			s.finish(e)
 		}
-		h.mu.RUnlock()
+	}
+}
+
+// beatSteps is how many times the streams are looked at within a heartbeat, so that not all are pinged at once.
+const beatSteps = 20
+
+func (h *Hub) beat() {
+	h.mu.RLock()
+	topics := slices.Collect(maps.Values(h.topics))
+	h.mu.RUnlock()
+	now := time.Now()
+	var streams []*Subscription
+	for _, t := range topics {
+		t.mu.RLock()
+		streams = append(streams[:0], t.streams...)
+		t.mu.RUnlock()
+		for _, s := range streams {
+			s.beat(now)
+		}
 	}
 }
 
@@ -391,9 +433,9 @@ func (h *Hub) verdict(ctx context.Context, c *caller) (e end, over bool) {
 	if errors.As(err, &refused) {
 		switch problem.KindOf(refused.Code).Status {
 		case http.StatusUnauthorized:
-			return end{codeUnauthenticated, "The session or the key has ended."}, true
+			return end{code: codeUnauthenticated, reason: "The session or the key has ended."}, true
 		case http.StatusForbidden, http.StatusNotFound:
-			return end{codeNotFound, "There is no such project, or it is no longer yours."}, true
+			return end{code: codeNotFound, reason: "There is no such project, or it is no longer yours."}, true
 		}
 	}
 	h.log.Warn("whether a live stream may go on could not be found out", "error", err)
@@ -405,12 +447,14 @@ func (h *Hub) verdict(ctx context.Context, c *caller) (e end, over bool) {
 func (h *Hub) Drain(ctx context.Context) {
 	h.mu.Lock()
 	h.closing = true
+	var streams []*Subscription
 	for _, c := range h.callers {
-		for s := range c.streams {
-			s.finish(end{codeGoingAway, "The server is shutting down; connect again with the cursor."})
-		}
+		streams = slices.AppendSeq(streams, maps.Keys(c.streams))
 	}
 	h.mu.Unlock()
+	for _, s := range streams {
+		s.finish(end{code: codeGoingAway, reason: "The server is shutting down; connect again with the cursor."})
+	}
 	done := make(chan struct{})
 	go func() {
 		h.served.Wait()

@@ -63,13 +63,15 @@ func (t *tally) add(g *group, e *entry) {
 	}
 }
 
-// group is the streams of a project with one filter. It counts what left the ring, so that a stream that fell behind
+// group is the streams of a project with one filter and one door: all are sent the same bytes. It counts what left the ring, so that a stream that fell behind
 // is told exactly how many of its events it missed, although nobody can look at them any more.
 type group struct {
 	key     string
+	door    door
 	names   map[string]struct{} // nil: all
 	streams int
 	gone    tally
+	chunk   chunk // of the round that is under way; only topic.run changes it
 }
 
 func (g *group) shows(e *entry) bool {
@@ -80,13 +82,13 @@ func (g *group) shows(e *entry) bool {
 	return ok
 }
 
-// join returns the group of a filter, for one more stream.
-func (r *ring) join(names []string) *group {
+// join returns the group of a filter and a door, for one more stream.
+func (r *ring) join(d door, names []string) *group {
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
-	key := strings.Join(names, "\x00")
+	key := string(rune(d)) + strings.Join(names, "\x00")
 	g := r.groups[key]
 	if g == nil {
-		g = &group{key: key}
+		g = &group{key: key, door: d}
 		if len(names) > 0 {
 			g.names = make(map[string]struct{}, len(names))
 			for _, n := range names {

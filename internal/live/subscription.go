@@ -1,6 +1,7 @@
 package live
 
 import (
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -8,19 +9,20 @@ import (
 	"github.com/bahagh/nimbus/internal/auth"
 )
 
-// Subscription is one stream: its place in the ring of a project. Only its own goroutine uses it.
+// Subscription is one stream: its place in the ring of a project, and its connection (stream.go).
 type Subscription struct {
-	topic *topic
-	group *group
-	shard *shard
+	topic  *topic
+	group  *group
+	index  int // in topic.streams, under the lock of that
+	caller *caller
+
+	mu    sync.Mutex // of all below; held for a moment, and before that of the topic
 	place uint64
 	done  tally   // what it would have shown, up to its place
 	back  *cursor // while it catches up after a reconnect: what it has seen; else nil
 	last  []byte  // the cursor at its place
 	first []frame // what it is told before anything else
-
-	caller *caller
-	ended  chan end // has room for one
+	link
 }
 
 // caller is everybody who listens to a project with the same credentials: they are checked together.
@@ -34,6 +36,7 @@ type caller struct {
 type end struct {
 	code   int
 	reason string
+	silent bool // without a frame that says so: the client left, or does not keep to the rules
 }
 
 // The codes of an end, which are those of the closed WebSocket too.
@@ -43,21 +46,12 @@ const (
 	codeNotFound        = 4404
 )
 
-// finish asks the stream to end. The first reason counts.
-func (s *Subscription) finish(e end) {
-	select {
-	case s.ended <- e:
-	default:
-	}
-}
-
 // join makes a subscription that starts behind the cursor, or now.
-func (t *topic) join(names []string, c *cursor) *Subscription {
+func (t *topic) join(d door, names []string, c *cursor) *Subscription {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := &Subscription{topic: t, group: t.ring.join(names), ended: make(chan end, 1), place: t.ring.head()}
-	t.streams++
-	s.shard = t.shard()
+	s := &Subscription{topic: t, group: t.ring.join(d, names), index: len(t.streams), place: t.ring.head()}
+	t.streams = append(t.streams, s)
 	if c == nil {
 		s.last = t.here()
 		s.first = []frame{{kind: kindHello, cursor: s.last}}
@@ -124,8 +118,8 @@ func (t *topic) here() []byte {
 	return c.append(nil)
 }
 
-// next returns the frames that wait, at most so many, or else what is closed when there are more.
-func (s *Subscription) next(frames []frame, most int) ([]frame, <-chan struct{}) {
+// next appends the frames that wait, at most about so many.
+func (s *Subscription) next(frames []frame, most int) []frame {
 	frames = append(frames, s.first...)
 	s.first = nil
 	t := s.topic
@@ -145,10 +139,7 @@ func (s *Subscription) next(frames []frame, most int) ([]frame, <-chan struct{})
 		}
 	}
 	s.settle()
-	if len(frames) > 0 {
-		return frames, nil
-	}
-	return nil, *s.shard.wake.Load()
+	return frames
 }
 
 // fallBehind skips what has left the ring before the stream could show it.
@@ -214,29 +205,17 @@ func atOf(text []byte) time.Time {
 	return c.at
 }
 
-// shard finds room for a stream.
-func (t *topic) shard() *shard {
-	for _, s := range t.shards {
-		if s.streams < shardStreams {
-			s.streams++
-			return s
-		}
-	}
-	s := &shard{streams: 1}
-	wake := make(chan struct{})
-	s.wake.Store(&wake)
-	t.shards = append(t.shards[:len(t.shards):len(t.shards)], s) // run reads the old list
-	return s
-}
-
 // leave ends the subscription.
 func (s *Subscription) leave(now time.Time) {
 	t := s.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ring.leave(s.group)
-	s.shard.streams--
-	if t.streams--; t.streams == 0 {
+	last := len(t.streams) - 1
+	t.streams[s.index] = t.streams[last]
+	t.streams[s.index].index = s.index
+	t.streams[last] = nil
+	if t.streams = t.streams[:last]; last == 0 {
 		t.left = now
 	}
 }

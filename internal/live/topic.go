@@ -4,10 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"iter"
-	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,7 +20,7 @@ type topic struct {
 	mu          sync.RWMutex
 	seq         uint64    // of the newest event stored by this node
 	wantedUntil time.Time // by other nodes
-	streams     int       // on this node
+	streams     []*Subscription
 	left        time.Time // when the last of them ended
 	stop        func()    // the subscription to the bus; nil while nobody has listened here lately
 	origins     []origin  // the first is this node
@@ -30,7 +28,7 @@ type topic struct {
 
 	appended chan struct{} // wakes run
 	closed   chan struct{}
-	shards   []*shard
+	round    round
 }
 
 // origin is what this node has of the events of an origin: those after floor, up to seq, are in the ring.
@@ -40,15 +38,6 @@ type origin struct {
 	heard time.Time
 	over  bool // it has said that nothing more comes
 }
-
-// shard is some of the streams of a topic. They are woken shard by shard, and others run in between: ten thousand
-// readers woken at once would keep the processors from ingestion until each has had its turn.
-type shard struct {
-	streams int
-	wake    atomic.Pointer[chan struct{}]
-}
-
-const shardStreams = 128
 
 func newTopic(h *Hub, project uuid.UUID) *topic {
 	t := &topic{hub: h, project: project, own: newOrigin(), appended: make(chan struct{}, 1), closed: make(chan struct{})}
@@ -63,23 +52,11 @@ func newOrigin() uint64 {
 	return binary.BigEndian.Uint64(b[:]) | 1
 }
 
-// run wakes the streams, so that whoever stores events does not have to.
-func (t *topic) run() {
-	for {
-		select {
-		case <-t.closed:
-			return
-		case <-t.appended:
-		}
-		t.mu.RLock()
-		shards := t.shards
-		t.mu.RUnlock()
-		for _, s := range shards {
-			next := make(chan struct{})
-			close(*s.wake.Swap(&next))
-			runtime.Gosched()
-		}
-	}
+// full reports whether the project has as many streams here as it may.
+func (t *topic) full() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.streams) >= t.hub.cfg.PerProject
 }
 
 // publish numbers events that this node has stored, and hands them to its streams and to the nodes that want them.
@@ -239,9 +216,9 @@ func (t *topic) listen(bus Bus) {
 func (t *topic) rest(now time.Time, linger time.Duration) (stop func(), idle bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.stop != nil && t.streams == 0 && now.Sub(t.left) > linger {
+	if t.stop != nil && len(t.streams) == 0 && now.Sub(t.left) > linger {
 		stop, t.stop = t.stop, nil
-		t.origins, t.ring = nil, ring{}
+		t.origins, t.ring = nil, ring{tail: t.ring.head()}
 	}
 	kept, silent := t.origins[:min(1, len(t.origins))], false
 	for k := range t.origins {

@@ -1,6 +1,7 @@
 package nimbustest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -26,7 +27,7 @@ import (
 const (
 	tempPrefix = "nimbustest-"
 	// startTimeout is for a loaded machine; a server is usually there in under a second.
-	startTimeout = 2 * time.Minute
+	startTimeout = 5 * time.Minute
 	poolSize     = 8
 	strategy     = "file_copy"
 )
@@ -59,7 +60,8 @@ func DSN(t testing.TB) string {
 // EmptyDSN is a database without any schema, to migrate.
 func EmptyDSN(t testing.TB) string {
 	t.Helper()
-	return shared.get(t).create(t, "template0")
+	s := shared.get(t)
+	return s.create(t, s.blank)
 }
 
 // PrivateServer is a database server of the test's own, for tests that stop or kill it. durable decides whether what it
@@ -86,17 +88,21 @@ func PrivateServer(t testing.TB, durable bool, configure ...func(*embedded.Confi
 	return server
 }
 
-// shared is the one server of this test process: that of NIMBUS_TEST_DATABASE_URL, or an embedded one started on first use.
+// shared is the one server of this test process: that of NIMBUS_TEST_DATABASE_URL, the nodes of NIMBUS_TEST_CITUS_URL, or
+// an embedded one started on first use.
 var shared sharedServer
 
 type sharedServer struct {
-	once     sync.Once
-	err      error
-	admin    *pgxpool.Pool
-	template string
-	strategy string
-	url      func(db string) string
-	close    func()
+	once        sync.Once
+	err         error
+	admin       *pgxpool.Pool
+	coordinator node // of Citus, with workers; else none
+	workers     []worker
+	template    string // migrated
+	blank       string // without a schema
+	strategy    string
+	url         func(db string) string
+	close       func()
 }
 
 func (s *sharedServer) get(t testing.TB) *sharedServer {
@@ -117,13 +123,17 @@ func (s *sharedServer) stop() {
 	if s.admin != nil {
 		s.admin.Close()
 	}
+	for _, w := range s.workers {
+		w.admin.Close()
+	}
 	if s.close != nil {
 		s.close()
 	}
 }
 
 func (s *sharedServer) start(ctx context.Context) error {
-	if given := os.Getenv("NIMBUS_TEST_DATABASE_URL"); given != "" {
+	coordinator := os.Getenv("NIMBUS_TEST_CITUS_URL")
+	if given := cmp.Or(coordinator, os.Getenv("NIMBUS_TEST_DATABASE_URL")); given != "" {
 		s.url = func(db string) string { return withDatabase(given, db) }
 	} else {
 		sweep()
@@ -150,17 +160,26 @@ func (s *sharedServer) start(ctx context.Context) error {
 	if s.admin, err = postgres.Open(ctx, s.url("postgres"), 4, postgres.WithApplicationName("nimbustest")); err != nil {
 		return err
 	}
-	return s.prepareTemplate(ctx)
-}
-
-// prepareTemplate makes the database that all others are copied from, once per server and set of migrations. The flag
-// datistemplate marks it as complete; several test processes on one server queue for an advisory lock.
-func (s *sharedServer) prepareTemplate(ctx context.Context) error {
 	hash, err := migrationsHash()
 	if err != nil {
 		return err
 	}
-	s.template = "nimbus_template_" + hash
+	s.blank, s.template = "template0", "nimbus_template_"+hash
+	if coordinator != "" {
+		if err := s.findNodes(ctx, coordinator); err != nil {
+			return fmt.Errorf("NIMBUS_TEST_CITUS_URL: %w", err)
+		}
+		s.blank, s.template = "nimbus_citus", "nimbus_citus_"+hash
+		if err := s.prepareTemplate(ctx, s.blank, "template0", s.registerWorkers); err != nil {
+			return err
+		}
+	}
+	return s.prepareTemplate(ctx, s.template, s.blank, func(ctx context.Context, pool *pgxpool.Pool) error { return db.Migrate(ctx, pool, nil) })
+}
+
+// prepareTemplate makes a database that others are copied from, once per server. The flag datistemplate marks it as
+// complete; several test processes on one server queue for an advisory lock.
+func (s *sharedServer) prepareTemplate(ctx context.Context, name, from string, fill func(context.Context, *pgxpool.Pool) error) error {
 	conn, err := s.admin.Acquire(ctx)
 	if err != nil {
 		return err
@@ -173,33 +192,31 @@ func (s *sharedServer) prepareTemplate(ctx context.Context) error {
 	if version >= 150000 {
 		s.strategy = " STRATEGY " + strategy
 	}
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext($1))", s.template); err != nil {
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext($1))", name); err != nil {
 		return err
 	}
 	defer func() { // where this fails the connection is broken, and the lock went with it
-		_, _ = conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(hashtext($1))", s.template)
+		_, _ = conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(hashtext($1))", name)
 	}()
 	var complete bool
-	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1 AND datistemplate)", s.template).Scan(&complete); err != nil || complete {
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1 AND datistemplate)", name).Scan(&complete); err != nil || complete {
 		return err
 	}
-	for _, sql := range []string{"DROP DATABASE IF EXISTS " + s.template + " WITH (FORCE)", "CREATE DATABASE " + s.template} {
-		if _, err := conn.Exec(ctx, sql); err != nil {
-			return err
-		}
+	if err := s.everywhere(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)", "CREATE DATABASE "+name+" TEMPLATE "+from); err != nil {
+		return err
 	}
-	pool, err := postgres.Open(ctx, s.url(s.template), 2)
+	pool, err := postgres.Open(ctx, s.url(name), 2)
 	if err != nil {
 		return err
 	}
-	err = db.Migrate(ctx, pool, nil)
+	err = fill(ctx, pool)
 	pool.Close()
 	if err != nil {
-		return fmt.Errorf("migrate the template: %w", err)
+		return fmt.Errorf("make the template %s: %w", name, err)
 	}
 	// Closed to connections, since a copy waits for none.
-	_, err = conn.Exec(ctx, "ALTER DATABASE "+s.template+" WITH IS_TEMPLATE true ALLOW_CONNECTIONS false")
-	return err
+	return s.everywhere(ctx, "ALTER DATABASE "+name+" WITH IS_TEMPLATE true ALLOW_CONNECTIONS false",
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+name+"'")
 }
 
 // create makes a database for one test and has it dropped at its end.
@@ -208,17 +225,50 @@ func (s *sharedServer) create(t testing.TB, template string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	name := "nimbus_test_" + strings.ToLower(rand.Text())
-	if _, err := s.admin.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template+s.strategy); err != nil {
+	if err := s.everywhere(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template+s.strategy); err != nil {
 		t.Fatalf("copy the template database: %v", err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 		defer cancel()
-		if _, err := s.admin.Exec(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+		if err := s.drop(ctx, name); err != nil {
 			t.Errorf("drop the test's database: %v", err)
 		}
 	})
 	return s.url(name)
+}
+
+// drop drops a database of the tests.
+func (s *sharedServer) drop(ctx context.Context, name string) error {
+	if len(s.workers) > 0 {
+		// Citus's own sessions would come back, from one node to the other.
+		if err := s.everywhere(ctx, "ALTER DATABASE "+name+" WITH ALLOW_CONNECTIONS false"); err != nil {
+			return err
+		}
+	}
+	for {
+		err := s.everywhere(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+		// One of them may wait for a session of its own, which waits for the drop, which waits for the first, for seconds.
+		if len(s.workers) == 0 || !inUse(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// everywhere runs statements on the server, then on each worker.
+func (s *sharedServer) everywhere(ctx context.Context, statements ...string) error {
+	admins := []*pgxpool.Pool{s.admin}
+	for _, w := range s.workers {
+		admins = append(admins, w.admin)
+	}
+	for _, admin := range admins {
+		for _, sql := range statements {
+			if _, err := admin.Exec(ctx, sql); err != nil {
+				return fmt.Errorf("%s: %w", sql, err)
+			}
+		}
+	}
+	return nil
 }
 
 // open is a pool that is closed when the test ends, and says so if the test kept one of its connections.
@@ -233,7 +283,7 @@ func open(t testing.TB, dsn string) *pgxpool.Pool {
 		go func() { pool.Close(); close(closed) }()
 		select {
 		case <-closed:
-		case <-time.After(10 * time.Second):
+		case <-time.After(Patience):
 			t.Errorf("the test never released %d of its database connections", pool.Stat().AcquiredConns())
 		}
 	})

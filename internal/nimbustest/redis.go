@@ -1,6 +1,7 @@
 package nimbustest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -87,7 +88,14 @@ func (s *RedisServer) Kill() {
 }
 
 // Hang makes it answer nobody, without closing anything, until Resume.
-func (s *RedisServer) Hang() { s.signal(syscall.SIGSTOP) }
+func (s *RedisServer) Hang() {
+	s.t.Helper()
+	s.signal(syscall.SIGSTOP)
+	Eventually(s.t, "redis-server stands still", func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.pid))
+		return err == nil && bytes.Contains(stat, []byte(") T "))
+	})
+}
 
 // Resume ends Hang.
 func (s *RedisServer) Resume() { s.signal(syscall.SIGCONT) }

@@ -75,6 +75,10 @@ func IsData(err error) bool {
 	return code == "54000" || (len(code) == 5 && (code[:2] == "22" || code[:2] == "23"))
 }
 
+// IsUnexplained says that the server gave its general reason (XX000) only. It is what Citus makes of whatever a worker
+// refuses of a COPY, or of an INSERT that it turns into one: a row that is there, a row at fault, or a lock not to be had.
+func IsUnexplained(err error) bool { return sqlState(err) == "XX000" }
+
 // IsDiskFull says that the database had no room to write to.
 func IsDiskFull(err error) bool { return sqlState(err) == "53100" }
 

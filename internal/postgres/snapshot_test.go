@@ -115,9 +115,5 @@ func TestTheServerStopsWorkingWhenNobodyWaits(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want that the caller went away", err)
 	}
-	for start := time.Now(); running() > 0; {
-		if time.Since(start) > 30*time.Second {
-			t.Fatal("the server is still working for nobody")
-		}
-	}
+	nimbustest.Eventually(t, "the server works no longer for nobody", func() bool { return running() == 0 })
 }

@@ -65,11 +65,23 @@ func cached[T any](c *keyCache, kind lookup, text string, load func() (T, bool, 
 	return value, true, nil
 }
 
-// forget empties the cache; live says whether it may be filled again.
-func (c *keyCache) forget(live bool) {
+// listening says whether changes are heard from now on. What was remembered before is forgotten.
+func (c *keyCache) listening(live bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live = live
+	c.empty()
+}
+
+// forget empties the cache.
+func (c *keyCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.empty()
+}
+
+// empty wants the lock held.
+func (c *keyCache) empty() {
 	c.generation++
 	c.entries = make(map[cacheKey]any)
 }
@@ -83,9 +95,7 @@ func (k *Keys) Live() bool {
 
 // Forget makes the next request of each key look it up again. Whoever changes a key on this node calls it after the
 // commit, so that the change is in force before its answer; the other nodes hear of it from the database.
-func (k *Keys) Forget() {
-	k.cache.forget(k.Live())
-}
+func (k *Keys) Forget() { k.cache.forget() }
 
 const (
 	keysChannel = "nimbus_keys" // as the triggers of the schema have it
@@ -130,7 +140,7 @@ func (k *Keys) Watch(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) 
 	for ctx.Err() == nil {
 		k.cache.turn()
 		err := k.listen(ctx, pool)
-		k.cache.forget(false)
+		k.cache.listening(false)
 		if ctx.Err() != nil {
 			return
 		}
@@ -159,7 +169,7 @@ func (k *Keys) listen(ctx context.Context, pool *pgxpool.Pool) error {
 	if _, err := own.Exec(begin, "LISTEN "+keysChannel); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	k.cache.forget(true)
+	k.cache.listening(true)
 	for {
 		k.cache.turn()
 		wait, cancel := context.WithTimeout(ctx, quietTime)
@@ -167,7 +177,7 @@ func (k *Keys) listen(ctx context.Context, pool *pgxpool.Pool) error {
 		cancel()
 		switch {
 		case err == nil:
-			k.cache.forget(true)
+			k.cache.forget()
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):

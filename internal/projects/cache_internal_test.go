@@ -1,17 +1,20 @@
 package projects
 
-import "testing"
+import (
+	"sync"
+	"testing"
+)
 
 // What was loaded before a change and comes back after it must not be remembered.
 func TestALookupThatAChangeOvertookIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	var c keyCache
-	c.forget(true)
+	c.listening(true)
 	loads := 0
 	load := func() (int, bool, error) {
 		loads++
 		if loads == 1 {
-			c.forget(true) // the change arrives while the old row is on its way
+			c.forget() // the change arrives while the old row is on its way
 		}
 		return loads, true, nil
 	}
@@ -20,4 +23,35 @@ func TestALookupThatAChangeOvertookIsNotRemembered(t *testing.T) {
 			t.Errorf("got %d, %v, %v; want %d", got, found, err, want)
 		}
 	}
+}
+
+// A change on this node and the end of the connection that hears of the others' changes come at the same time: what is
+// remembered from then on nobody would forget.
+func TestAChangeDoesNotMakeADeafNodeRememberKeys(t *testing.T) {
+	t.Parallel()
+	var k Keys
+	changed, stop := make(chan struct{}), make(chan struct{})
+	var changes sync.WaitGroup
+	changes.Go(func() {
+		for {
+			k.Forget()
+			select {
+			case changed <- struct{}{}:
+			case <-stop:
+				return
+			}
+		}
+	})
+	for range 20_000 {
+		k.cache.listening(true)
+		<-changed
+		k.cache.listening(false) // while the next change is under way
+		<-changed
+		if k.Live() {
+			t.Error("nobody listens, and keys are remembered")
+			break
+		}
+	}
+	close(stop)
+	changes.Wait()
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bahagh/nimbus/internal/nimbustest"
 	"github.com/bahagh/nimbus/internal/problem"
 	"github.com/bahagh/nimbus/internal/projects"
 )
@@ -23,17 +24,8 @@ func (b *testBundle) watching(t *testing.T) *projects.Keys {
 		keys.Watch(ctx, b.pool, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	}()
 	t.Cleanup(func() { cancel(); <-done })
-	eventually(t, "the cache is live", keys.Live)
+	nimbustest.Eventually(t, "the cache is live", keys.Live)
 	return keys
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
 }
 
 func TestEveryNodeForgetsAKeyThatStopped(t *testing.T) {
@@ -56,7 +48,7 @@ func TestEveryNodeForgetsAKeyThatStopped(t *testing.T) {
 		if err := stop(project); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, name+" is known to the other node", func() bool {
+		nimbustest.Eventually(t, name+" is known to the other node", func() bool {
 			_, err := keys.VerifySecret(t.Context(), pair.Secret)
 			return problem.Is(err, problem.CodeInvalidKey)
 		})
@@ -98,11 +90,11 @@ func TestALostConnectionEmptiesTheCache(t *testing.T) {
 		t.Fatalf("the test is wrong, the key was not remembered: %v", err)
 	}
 	b.exec(t, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'`)
-	eventually(t, "the key is looked up again", func() bool {
+	nimbustest.Eventually(t, "the key is looked up again", func() bool {
 		_, err := keys.VerifySecret(t.Context(), pair.Secret)
 		return problem.Is(err, problem.CodeInvalidKey)
 	})
-	eventually(t, "the cache is live again", keys.Live)
+	nimbustest.Eventually(t, "the cache is live again", keys.Live)
 }
 
 // The node that changes a key does not wait for its own message.

@@ -195,7 +195,7 @@ func (s store) member(ctx context.Context, tx db.DBTX, projectID, accountID uuid
 	return memberOf(row), nil
 }
 
-// candidate finds the account of an address; it finds nothing for text that PostgreSQL cannot hold.
+// candidate finds the account of an address.
 func (s store) candidate(ctx context.Context, tx db.DBTX, email string) (id uuid.UUID, found bool, err error) {
 	id, err = s.q.MemberCandidate(ctx, tx, email)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -98,15 +98,12 @@ func (b *testBundle) who(t *testing.T) (standby bool, numbers int) {
 
 func (b *testBundle) until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !done(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within a minute: %s; health: %v", what, b.reads.Health())
+	defer func() {
+		if t.Failed() {
+			t.Logf("health: %v", b.reads.Health())
 		}
-		select {
-		case <-t.Context().Done():
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
+	}()
+	nimbustest.Eventually(t, what, done)
 }
 
 func (b *testBundle) untilStandby(t *testing.T, answers bool) {
@@ -139,20 +136,21 @@ func (b *testBundle) tooFarBehind(t *testing.T) {
 	if _, n := b.who(t); n != 1001 {
 		t.Errorf("the primary has %d numbers, want 1001", n)
 	}
-	if err := b.reads.Health(); err == nil || !strings.Contains(err.Error(), "bytes behind") {
-		t.Errorf("health says %v", err)
-	}
-	if s, n := b.metric(t, "nimbus_replica_lag_seconds", ""), b.metric(t, "nimbus_replica_fallbacks_total", "behind"); s <= 1 || n < 1 {
-		t.Errorf("%v seconds behind and %v questions asked elsewhere, want more than a second and one", s, n)
-	}
+	b.until(t, "health says how far it is behind", func() bool {
+		err := b.reads.Health()
+		return err != nil && strings.Contains(err.Error(), "bytes behind")
+	})
+	b.until(t, "it is more than a second behind, and questions are asked elsewhere for that", func() bool {
+		b.who(t)
+		return b.metric(t, "nimbus_replica_lag_seconds", "") > 1 && b.metric(t, "nimbus_replica_fallbacks_total", "behind") > 0
+	})
 	b.standby.Exec("SELECT pg_wal_replay_resume()")
+	b.standby.CatchUp(b.primary)
 	b.untilStandby(t, true)
 	if _, n := b.who(t); n != 1001 {
 		t.Errorf("the standby has %d numbers, want 1001", n)
 	}
-	if err := b.reads.Health(); err != nil {
-		t.Errorf("health says %v", err)
-	}
+	b.until(t, "health says that all is well", func() bool { return b.reads.Health() == nil })
 }
 
 func (b *testBundle) anyLag(t *testing.T) {
@@ -160,26 +158,29 @@ func (b *testBundle) anyLag(t *testing.T) {
 	b.standby.Exec("SELECT pg_wal_replay_pause()")
 	b.exec(t, "INSERT INTO numbers VALUES (0)")
 	b.until(t, "the lag is seen", func() bool { return b.metric(t, "nimbus_replica_lag_seconds", "") > 1 })
-	if standby, n := b.who(t); !standby || n != 1001 {
-		t.Errorf("standby: %v, %d numbers, want the standby's 1001", standby, n)
-	}
+	b.until(t, "the standby answers with what it has, 1001 numbers", func() bool { standby, n := b.who(t); return standby && n == 1001 })
 	b.standby.Exec("SELECT pg_wal_replay_resume()")
 }
 
 func (b *testBundle) dies(t *testing.T) {
 	b.onStandby(t, time.Minute)
-	asked, ended := make(chan bool), make(chan error, 1)
+	asked, ended := make(chan struct{}), make(chan error, 1)
 	go func() { // a question that the standby never answers
-		ended <- b.reads.Ask(context.WithoutCancel(t.Context()), func(ctx context.Context, pool *pgxpool.Pool) error {
-			if pool == b.reads.Primary() {
-				return nil
-			}
-			close(asked)
-			<-ctx.Done()
-			return ctx.Err()
-		})
+		var err error
+		for waits := false; !waits && err == nil; { // again, when the standby was not asked
+			err = b.reads.Ask(context.WithoutCancel(t.Context()), func(ctx context.Context, pool *pgxpool.Pool) error {
+				if pool == b.reads.Primary() {
+					return nil
+				}
+				waits = true
+				close(asked)
+				<-ctx.Done()
+				return ctx.Err()
+			})
+		}
+		ended <- err
 	}()
-	<-asked
+	nimbustest.Await(t, "the standby is asked", asked)
 	b.standby.Kill()
 	for range 100 {
 		b.who(t)
@@ -188,14 +189,13 @@ func (b *testBundle) dies(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("the question that waited failed: %v", err)
 	}
-	if err := b.reads.Health(); err == nil || err.Error() != "it does not answer" {
-		t.Errorf("health says %v", err)
-	}
+	b.until(t, "health says that it does not answer", func() bool {
+		err := b.reads.Health()
+		return err != nil && err.Error() == "it does not answer"
+	})
 	b.standby.Start()
 	b.untilStandby(t, true)
-	if up := b.metric(t, "nimbus_replica_up", ""); up != 1 {
-		t.Errorf("nimbus_replica_up is %v", up)
-	}
+	b.until(t, "the metrics say that it is up", func() bool { return b.metric(t, "nimbus_replica_up", "") == 1 })
 }
 
 // The standby must replay the removal of rows that a question still reads, and cancels the question: it is asked anew, as

@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/internal/audit"
-	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/problem"
 	"github.com/bahagh/nimbus/internal/wire"
 )
@@ -59,7 +58,7 @@ func (r *Reports) CreateBoard(ctx context.Context, accountID, projectID uuid.UUI
 		return Board{}, fmt.Errorf("make the id of a board: %w", err)
 	}
 	board.ID, board.CreatedBy = id, &accountID
-	err = postgres.InTx(ctx, r.pool, func(tx pgx.Tx) error {
+	err = r.change(ctx, projectID, func(tx pgx.Tx) error {
 		n, err := r.store.countBoards(ctx, tx, projectID)
 		if err != nil {
 			return err
@@ -85,7 +84,7 @@ func (r *Reports) CreateBoard(ctx context.Context, accountID, projectID uuid.UUI
 // UpdateBoard changes a board and returns it as it is then.
 func (r *Reports) UpdateBoard(ctx context.Context, projectID, id uuid.UUID, change BoardChange) (Board, error) {
 	var board Board
-	err := postgres.InTx(ctx, r.pool, func(tx pgx.Tx) error {
+	err := r.change(ctx, projectID, func(tx pgx.Tx) error {
 		before, err := r.store.board(ctx, tx, projectID, id)
 		if err != nil {
 			return err
@@ -112,7 +111,7 @@ func (r *Reports) UpdateBoard(ctx context.Context, projectID, id uuid.UUID, chan
 
 // DeleteBoard removes a board; its reports stay.
 func (r *Reports) DeleteBoard(ctx context.Context, projectID, id uuid.UUID) error {
-	return postgres.InTx(ctx, r.pool, func(tx pgx.Tx) error {
+	return r.change(ctx, projectID, func(tx pgx.Tx) error {
 		if err := r.store.deleteBoard(ctx, tx, projectID, id); err != nil {
 			return err
 		}

@@ -48,6 +48,17 @@ type Reports struct {
 // New makes Reports on pool.
 func New(pool *pgxpool.Pool) *Reports { return &Reports{pool: pool, store: newStore(pool)} }
 
+// change runs fn in a transaction that has the project to itself: limits hold, a report cannot go while it is placed on a
+// board, and what the audit log calls old is what was replaced. problem.NotFound when the project is being deleted.
+func (r *Reports) change(ctx context.Context, projectID uuid.UUID, fn func(pgx.Tx) error) error {
+	return postgres.InTx(ctx, r.pool, func(tx pgx.Tx) error {
+		if err := r.store.lockProject(ctx, tx, projectID); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
 // List returns the reports of a project, newest first.
 func (r *Reports) List(ctx context.Context, projectID uuid.UUID) ([]Report, error) {
 	return r.store.reports(ctx, projectID)
@@ -65,7 +76,7 @@ func (r *Reports) Create(ctx context.Context, accountID, projectID uuid.UUID, re
 		return Report{}, fmt.Errorf("make the id of a report: %w", err)
 	}
 	report.ID, report.CreatedBy = id, &accountID
-	err = postgres.InTx(ctx, r.pool, func(tx pgx.Tx) error {
+	err = r.change(ctx, projectID, func(tx pgx.Tx) error {
 		n, err := r.store.countReports(ctx, tx, projectID)
 		if err != nil {
 			return err
@@ -88,7 +99,7 @@ func (r *Reports) Create(ctx context.Context, accountID, projectID uuid.UUID, re
 // Update changes a report and returns it as it is then.
 func (r *Reports) Update(ctx context.Context, projectID, id uuid.UUID, change ReportChange) (Report, error) {
 	var report Report
-	err := postgres.InTx(ctx, r.pool, func(tx pgx.Tx) error {
+	err := r.change(ctx, projectID, func(tx pgx.Tx) error {
 		before, err := r.store.report(ctx, tx, projectID, id)
 		if err != nil {
 			return err
@@ -111,7 +122,7 @@ func (r *Reports) Update(ctx context.Context, projectID, id uuid.UUID, change Re
 
 // Delete removes a report, from every board too.
 func (r *Reports) Delete(ctx context.Context, projectID, id uuid.UUID) error {
-	return postgres.InTx(ctx, r.pool, func(tx pgx.Tx) error {
+	return r.change(ctx, projectID, func(tx pgx.Tx) error {
 		if err := r.store.deleteReport(ctx, tx, projectID, id); err != nil {
 			return err
 		}

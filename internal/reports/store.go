@@ -22,6 +22,13 @@ type store struct {
 
 func newStore(pool *pgxpool.Pool) store { return store{pool: pool, q: db.New()} }
 
+func (s store) lockProject(ctx context.Context, tx db.DBTX, id uuid.UUID) error {
+	if _, err := s.q.ProjectLock(ctx, tx, id); err != nil {
+		return absentOr(err, "lock project")
+	}
+	return nil
+}
+
 // Reports ---------------------------------------------------------------------------------------------------------
 
 func (s store) reports(ctx context.Context, projectID uuid.UUID) ([]Report, error) {

@@ -520,16 +520,29 @@ func TestRebuildsUnderLoadLoseAndDoubleNothing(t *testing.T) {
 			}
 		})
 	}
+	const one = "WHERE project_id = $1 AND granularity = $2 AND name = $3 AND bucket = $4"
 	others.Go(func() {
 		random := rand.New(rand.NewPCG(9, 9))
 		for running() {
 			// Whole totals, single rows and rows that should not be there; in the order in which ingestion locks.
-			for _, sql := range []string{
-				`UPDATE event_counts SET count = count + 17 WHERE ctid IN (SELECT ctid FROM event_counts WHERE name = '' AND granularity = 86400 ORDER BY random() LIMIT 1)`,
-				`DELETE FROM event_counts WHERE ctid IN (SELECT ctid FROM event_counts ORDER BY random() LIMIT 1)`,
-				fmt.Sprintf(`INSERT INTO event_counts SELECT project_id, granularity, name || 'x', bucket, %d FROM event_counts ORDER BY random() LIMIT 1 ON CONFLICT DO NOTHING`, random.IntN(9)-4),
+			for _, d := range []struct{ where, sql string }{
+				{"WHERE name = '' AND granularity = 86400", `UPDATE event_counts SET count = count + 17 ` + one},
+				{"", `DELETE FROM event_counts ` + one},
+				{"", fmt.Sprintf(`INSERT INTO event_counts VALUES ($1, $2, $3 || 'x', $4, %d) ON CONFLICT DO NOTHING`, random.IntN(9)-4)},
 			} {
-				if _, err := w.pool.Exec(t.Context(), sql); err != nil {
+				var project uuid.UUID
+				var granularity int
+				var name string
+				var bucket time.Time
+				err := w.pool.QueryRow(t.Context(), `SELECT project_id, granularity, name, bucket FROM event_counts `+d.where+` ORDER BY random() LIMIT 1`).
+					Scan(&project, &granularity, &name, &bucket)
+				if errors.Is(err, pgx.ErrNoRows) {
+					continue
+				}
+				if err == nil {
+					_, err = w.pool.Exec(t.Context(), d.sql, project, granularity, name, bucket)
+				}
+				if err != nil {
 					t.Errorf("damage: %v", err)
 				}
 			}

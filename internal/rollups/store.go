@@ -1,8 +1,12 @@
 package rollups
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,12 +54,32 @@ type store struct {
 
 func newStore(pool *pgxpool.Pool) store { return store{pool: pool, q: db.New()} }
 
+// projects returns those that have events or counts, or could have them, without those that are being deleted: their
+// events and their counts are removed one after the other, and disagree on the way.
 func (s store) projects(ctx context.Context) ([]uuid.UUID, error) {
-	ids, err := s.q.RollupProjects(ctx, s.pool)
+	all := make(map[uuid.UUID]struct{})
+	for _, after := range []func(context.Context, db.DBTX, uuid.UUID) (uuid.UUID, error){s.q.RollupCountedAfter, s.q.RollupStoredAfter} {
+		for at := (uuid.UUID{}); ; all[at] = struct{}{} {
+			var err error
+			if at, err = after(ctx, s.pool, at); errors.Is(err, pgx.ErrNoRows) {
+				break
+			}
+			if err != nil {
+				return nil, fmt.Errorf("find projects: %w", err)
+			}
+		}
+	}
+	known, err := s.q.RollupProjects(ctx, s.pool)
 	if err != nil {
 		return nil, fmt.Errorf("find projects: %w", err)
 	}
-	return ids, nil
+	for _, p := range known {
+		all[p.ID] = struct{}{}
+		if p.Deleted {
+			delete(all, p.ID)
+		}
+	}
+	return slices.SortedFunc(maps.Keys(all), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }), nil
 }
 
 func (s store) days(ctx context.Context, projectID uuid.UUID) ([]time.Time, error) {
@@ -86,6 +110,14 @@ func (s store) differences(ctx context.Context, on beginner, of slice, first int
 		rows, err = s.q.RollupDifferences(ctx, tx, db.RollupDifferencesParams{
 			ProjectID: of.projectID, Since: of.day, Until: of.day.Add(24 * time.Hour), MaxRows: first,
 		})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		// Asked by itself: Citus could not send a query to the project's worker that reads a table of the coordinator, too.
+		deleted, err := s.q.RollupProjectDeleted(ctx, tx, of.projectID)
+		if deleted {
+			rows = nil // its events go before its counts
+		}
 		return err
 	})
 	if err != nil {

@@ -97,7 +97,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 // waitLimit ends a wait for something that does not come; it is well above what a test waits for.
-const waitLimit = time.Minute
+const waitLimit = 2 * time.Minute
 
 // report answers with what has arrived; with ?requests=n or ?waiting=n as soon as there are so many.
 func (x *session) report(w http.ResponseWriter, r *http.Request) {

@@ -99,8 +99,11 @@ func (r *Reader) Time() time.Time {
 		return time.Time{}
 	}
 	t, ok := parseTime(s)
-	if !ok {
+	switch {
+	case !ok:
 		r.Report(CodeFormat, timeDetail)
+	case t.IsZero(): // which stands for an absent member: it must not be taken for one
+		r.Report(CodeMinimum, "must be after 0001-01-01T00:00:00Z")
 	}
 	return t
 }

@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 	code := func() int {
 		defer os.RemoveAll(dir)
 		binary := filepath.Join(dir, "server")
-		build := exec.Command("go", "-C", "../..", "build", "-o", binary, "./internal/sdktest/cmd")
+		build := exec.Command("go", "-C", "../..", "build", "-trimpath", "-o", binary, "./internal/sdktest/cmd")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // as everything else is compiled
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
 			panic(fmt.Sprintf("build the server: %v", err))

@@ -1,43 +1,47 @@
 /** Lines, areas or bars over time, as SVG: coloured by the style sheet, readable by keyboard and screen reader. */
-import { area, line, type Area, type Line } from 'd3-shape';
-import { useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from 'react';
-import { compact, number } from '../format';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent } from 'react';
+import { compact } from '../format';
 import { m } from '../messages';
-import { indexAt, layersOf, xScale, xTicks, yScale, yTicks, type Frame } from './geometry';
+import { clockTicks, indexAt, layersOf, xScale, xTicks, yScale, yTicks, type Frame } from './geometry';
+import { Marks } from './Marks';
+import { createPointed } from './pointed';
+import { Readout, Spoken } from './Readout';
+import { colorOf, type Series } from './series';
 import './chart.css';
-
-export interface Series {
-  key: string;
-  label: string;
-  color: number | 'other';
-  total: number | null;
-  values: (number | null)[];
-  /** Of the period before: drawn pale behind the series of the same colour. */
-  previous?: boolean;
-}
 
 interface Props {
   label: string;
   buckets: readonly string[];
   series: readonly Series[];
   kind: 'line' | 'area' | 'bar';
+  /** Whether the series add up, so that areas and bars may stand upon each other. */
+  additive?: boolean;
+  /** What all series of the period before were together: what is stacked is compared as a whole. */
+  wholeBefore?: readonly (number | null)[] | undefined;
+  /** Buckets of less than a day are labelled where a clock would be. */
+  clock?: boolean;
   formatBucket: (iso: string) => string;
   formatBucketLong: (iso: string) => string;
   /** From this bucket on, time is not over: the line is dashed and the bars are pale. */
   incompleteFrom?: string | undefined;
   height?: number;
   legend?: boolean;
+  /** The one series that is shown; the chart keeps it itself where nobody else does. */
+  only?: string | undefined;
+  onOnly?: (key: string | undefined) => void;
   onZoom?: (from: number, to: number) => void;
 }
 
-export const colorOf = (s: Pick<Series, 'color'>) => (s.color === 'other' ? 'var(--series-other)' : `var(--series-${s.color % 8})`);
+const labelWidth = 72;
 
-export function TimeChart({ label, buckets, series, kind, formatBucket, formatBucketLong, incompleteFrom, height = 300, legend = true, onZoom }: Props) {
+export function TimeChart({ label, buckets, series, kind, additive = true, wholeBefore, clock = false, formatBucket, formatBucketLong, incompleteFrom, height = 300, legend = true, only: chosen, onOnly, onZoom }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
-  const [pointed, setAt] = useState<number>();
-  const [dragFrom, setDragFrom] = useState<number>();
-  const [only, setOnly] = useState<string>();
+  const [own, setOwn] = useState<string>();
+  const only = onOnly ? chosen : own;
+  const setOnly = onOnly ?? setOwn;
+  const [pointed] = useState(createPointed);
+  const moved = useRef({ frame: 0, x: 0 });
 
   useLayoutEffect(() => {
     const element = box.current!;
@@ -48,45 +52,80 @@ export function TimeChart({ label, buckets, series, kind, formatBucket, formatBu
     return () => observer.disconnect();
   }, []);
 
-  const shown = useMemo(() => {
-    const chosen = series.some((s) => s.key === only) ? series.filter((s) => s.key === only || s.key === `${only} before`) : series;
-    return { all: chosen, current: chosen.filter((s) => !s.previous), previous: chosen.filter((s) => s.previous) };
-  }, [series, only]);
-
   const count = buckets.length;
-  const at = pointed !== undefined && pointed < count ? pointed : undefined; // another answer may be shorter
+  const shown = useMemo(() => (series.some((s) => s.key === only) ? series.filter((s) => s.key === only) : series), [series, only]);
   const open = useMemo(() => (incompleteFrom === undefined ? -1 : buckets.findIndex((b) => Date.parse(b) >= Date.parse(incompleteFrom))), [buckets, incompleteFrom]);
-  const plot = useMemo((): Plot | undefined => {
+  const plot = useMemo(() => {
     if (width === 0 || count === 0) return undefined;
-    const layers = kind === 'line' ? [] : layersOf(shown.current, count);
-    const tops = kind === 'line' ? shown.all.map((s) => s.values) : [...layers.map((l) => l.spans.map((s) => s[1])), ...shown.previous.map((s) => s.values)];
-    const whole = shown.all.every((s) => s.values.every((v) => v === null || Number.isInteger(v)));
-    const frame: Frame = { width, height, left: 46, right: 8, top: 10, bottom: 26 };
-    const y = yScale(tops, frame);
-    const x = xScale(count, frame);
-    return {
-      frame, x, y, layers,
-      yTicks: yTicks(y, whole),
-      xTicks: xTicks(count, frame),
-      line: line<number | null>().defined((v) => v !== null).x((_, i) => x.at(i)).y((v) => y(v ?? 0)),
-      area: area<[number, number]>().x((_, i) => x.at(i)).y0((s) => y(s[0])).y1((s) => y(s[1])),
-    };
-  }, [width, height, count, kind, shown]);
+    const below = shown.some((s) => s.values.some((v) => v !== null && v < 0));
+    const stacked = kind !== 'line' && additive && shown.length > 1 && !(kind === 'area' && below);
+    const layers = kind === 'line' ? [] : stacked ? layersOf(shown, count) : shown.map((s) => ({ key: s.key, spans: s.values.map((v): [number, number] => [Math.min(0, v ?? 0), Math.max(0, v ?? 0)]) }));
+    const before = stacked ? (shown === series && wholeBefore ? [{ key: 'whole', color: 'other' as const, values: wholeBefore }] : []) : shown.flatMap((s) => (s.before ? [{ key: s.key, color: s.color, values: s.before.values.slice(0, count) }] : []));
+    const edges = { top: 10, bottom: 26 };
+    const y = yScale([...(kind === 'line' ? shown.map((s) => s.values) : layers.flatMap((l) => [l.spans.map((s) => s[0]), l.spans.map((s) => s[1])])), ...before.map((b) => b.values)], height, edges);
+    const ticks = yTicks(y, shown.every((s) => s.values.every((v) => v === null || Number.isInteger(v)))).map((value) => ({ value, text: compact(value) }));
+    const frame: Frame = { width, height, left: 14 + 7 * Math.max(2, ...ticks.map((t) => t.text.length)), right: 8, ...edges };
+    return { frame, x: xScale(count, frame), y, ticks, layers, stacked, before, labels: clock ? clockTicks(buckets, frame) : xTicks(count, frame, labelWidth) };
+  }, [width, height, count, kind, additive, shown, series, wholeBefore, buckets, clock]);
 
-  // Drawn once for each answer and not at every move of the pointer: ten thousand points are a path of 130 kB.
-  const marks = useMemo(() => plot && <Marks plot={plot} shown={shown} kind={kind} open={open} />, [plot, shown, kind, open]);
+  // Drawn once for each answer, and never for a move of the pointer: ten thousand points are a path of 100 kB.
+  const drawing = useMemo(
+    () =>
+      plot && (
+        <svg width={width} height={height} aria-hidden="true">
+          {plot.ticks.map((t) => (
+            <g key={t.value}>
+              <line className={t.value === 0 ? 'axis' : 'grid'} x1={plot.frame.left} x2={width - plot.frame.right} y1={plot.y(t.value)} y2={plot.y(t.value)} />
+              <text className="tick" x={plot.frame.left - 9} y={plot.y(t.value)} dy="0.32em" textAnchor="end">{t.text}</text>
+            </g>
+          ))}
+          {plot.labels.map((i) => {
+            const atEnd = plot.x.at(i) > width - labelWidth / 2;
+            return <text key={i} className="tick" x={atEnd ? width : plot.x.at(i)} y={height - 7} textAnchor={atEnd ? 'end' : 'middle'}>{formatBucket(buckets[i]!)}</text>;
+          })}
+          <Marks plot={plot} series={shown} kind={kind} open={open} />
+        </svg>
+      ),
+    [plot, width, height, shown, kind, open, buckets, formatBucket],
+  );
 
-  const under = (e: PointerEvent) => (plot ? indexAt(e.clientX - box.current!.getBoundingClientRect().left, count, plot.frame) : 0);
+  const under = (clientX: number) => (plot ? indexAt(clientX - box.current!.getBoundingClientRect().left, count, plot.frame) : 0);
+  const still = () => {
+    cancelAnimationFrame(moved.current.frame);
+    moved.current.frame = 0;
+  };
+  useEffect(() => still, []);
+  const onPointerMove = (e: PointerEvent) => {
+    moved.current.x = e.clientX;
+    // A mouse may tell of a thousand moves a second: one a frame is drawn.
+    moved.current.frame ||= requestAnimationFrame(() => {
+      moved.current.frame = 0;
+      pointed.set({ ...pointed.get(), at: under(moved.current.x), spoken: false });
+    });
+  };
+  const onPointerDown = (e: PointerEvent<HTMLElement>) => {
+    const at = under(e.clientX);
+    const zooms = onZoom !== undefined && e.button === 0 && e.pointerType !== 'touch';
+    if (zooms) e.currentTarget.setPointerCapture(e.pointerId);
+    pointed.set(zooms ? { at, from: at } : { at });
+  };
+  const onPointerUp = (e: PointerEvent) => {
+    still();
+    const { from } = pointed.get();
+    const to = under(e.clientX);
+    pointed.set({ at: to });
+    if (from !== undefined && to !== from) onZoom?.(Math.min(from, to), Math.max(from, to));
+  };
   const onKeyDown = (e: KeyboardEvent) => {
-    const now = at ?? count - 1;
-    const to = { ArrowLeft: at === undefined ? now : now - 1, ArrowRight: now + 1, Home: 0, End: count - 1 }[e.key];
+    const { at } = pointed.get();
+    const now = at === undefined || at >= count ? undefined : at;
+    const to = { ArrowLeft: now === undefined ? count - 1 : now - 1, ArrowRight: now === undefined ? count - 1 : now + 1, Home: 0, End: count - 1 }[e.key];
     if (to !== undefined) {
       e.preventDefault();
-      setAt(Math.max(0, Math.min(count - 1, to)));
+      pointed.set({ at: Math.max(0, Math.min(count - 1, to)), spoken: true });
     }
-    if (e.key === 'Escape') setAt(undefined);
+    if (e.key === 'Escape') pointed.clear();
   };
-  const read = (i: number) => `${formatBucketLong(buckets[i]!)}${open >= 0 && i >= open ? ` (${m.explore.soFar})` : ''}: ${shown.all.map((s) => `${s.label} ${s.values[i] === null ? m.explore.noData : number(s.values[i])}`).join(', ')}`;
 
   return (
     <figure className="chart" aria-label={label}>
@@ -97,128 +136,41 @@ export function TimeChart({ label, buckets, series, kind, formatBucket, formatBu
         tabIndex={0}
         role="group"
         aria-roledescription="chart"
-        aria-label={`${label}. ${m.explore.chartHelp}`}
+        aria-label={`${label}. ${onZoom ? m.explore.chartHelpZoom : m.explore.chartHelp}`}
         data-zoom={onZoom ? '' : undefined}
         onKeyDown={onKeyDown}
-        onBlur={() => setAt(undefined)}
-        onPointerMove={(e) => setAt(under(e))}
-        onPointerLeave={() => {
-          setAt(undefined);
-          setDragFrom(undefined);
+        onBlur={pointed.clear}
+        onPointerMove={onPointerMove}
+        onPointerDown={onPointerDown}
+        onPointerUp={onPointerUp}
+        onPointerCancel={() => {
+          still();
+          pointed.clear();
         }}
-        onPointerDown={(e) => {
-          if (onZoom && e.button === 0 && e.pointerType !== 'touch') setDragFrom(under(e));
-        }}
-        onPointerUp={(e) => {
-          const to = under(e);
-          if (dragFrom !== undefined && to !== dragFrom) onZoom?.(Math.min(dragFrom, to), Math.max(dragFrom, to));
-          setDragFrom(undefined);
+        onPointerLeave={(e) => {
+          still();
+          if (e.pointerType !== 'touch') pointed.clear(); // a finger that was lifted goes on reading
         }}
       >
-        {plot && (
-          <svg width={width} height={height} aria-hidden="true">
-            {plot.yTicks.map((t) => (
-              <g key={t}>
-                <line className={t === 0 ? 'axis' : 'grid'} x1={plot.frame.left} x2={width - plot.frame.right} y1={plot.y(t)} y2={plot.y(t)} />
-                <text className="tick" x={plot.frame.left - 9} y={plot.y(t)} dy="0.32em" textAnchor="end">{compact(t)}</text>
-              </g>
-            ))}
-            {plot.xTicks.map((i) => (
-              <text key={i} className="tick" x={Math.min(plot.x.at(i), width - 20)} y={height - 7} textAnchor="middle">{formatBucket(buckets[i]!)}</text>
-            ))}
-            {at !== undefined && kind === 'bar' && <rect className="band" x={plot.x.at(at) - plot.x.step / 2} y={plot.frame.top} width={plot.x.step} height={height - plot.frame.top - plot.frame.bottom} />}
-            {marks}
-            {dragFrom !== undefined && at !== undefined && at !== dragFrom && (
-              <rect className="zoom" x={Math.min(plot.x.at(dragFrom), plot.x.at(at))} y={plot.frame.top} width={Math.abs(plot.x.at(at) - plot.x.at(dragFrom))} height={height - plot.frame.top - plot.frame.bottom} />
-            )}
-            {at !== undefined && kind !== 'bar' && (
-              <>
-                <line className="cross" x1={plot.x.at(at)} x2={plot.x.at(at)} y1={plot.frame.top} y2={height - plot.frame.bottom} />
-                {kind === 'line' && shown.current.map((s) => s.values[at] !== null && s.values[at] !== undefined && <circle key={s.key} className="point" cx={plot.x.at(at)} cy={plot.y(s.values[at])} r={4} fill={colorOf(s)} />)}
-              </>
-            )}
-          </svg>
-        )}
-        {plot && at !== undefined && <Tooltip x={plot.x.at(at)} width={width} title={formatBucketLong(buckets[at]!)} note={open >= 0 && at >= open ? m.explore.soFar : undefined} series={shown.all} at={at} />}
+        {drawing}
+        {plot && <Readout store={pointed} frame={plot.frame} x={plot.x} y={plot.y} kind={kind} buckets={buckets} series={shown} open={open} format={formatBucketLong} />}
       </div>
-      {legend && series.length > 1 && (
-        <div className="legend">
-          {series.map((s) => (
-            <button key={s.key} type="button" aria-pressed={only === s.key} title={m.explore.isolate(s.label)} data-dim={(only !== undefined && !shown.all.includes(s)) || undefined} onClick={() => setOnly(only === s.key ? undefined : s.key)}>
-              <i className={`swatch ${s.previous ? 'previous' : ''}`} style={{ color: colorOf(s) }} />
-              <span className="truncate">{s.label}</span>
-            </button>
-          ))}
-        </div>
-      )}
-      <div className="sr" aria-live="polite">{at === undefined ? '' : read(at)}</div>
+      {legend && (series.length > 1 || plot?.before.length !== 0) && <Legend series={series} shown={shown} only={only} setOnly={setOnly} before={plot?.before.length !== 0} />}
+      <Spoken store={pointed} buckets={buckets} series={shown} open={open} format={formatBucketLong} />
     </figure>
   );
 }
 
-interface Plot {
-  frame: Frame;
-  x: ReturnType<typeof xScale>;
-  y: ReturnType<typeof yScale>;
-  layers: ReturnType<typeof layersOf>;
-  yTicks: ReturnType<typeof yTicks>;
-  xTicks: ReturnType<typeof xTicks>;
-  line: Line<number | null>;
-  area: Area<[number, number]>;
-}
-
-/** The bars, areas and lines themselves. */
-function Marks({ plot, shown, kind, open }: { plot: Plot; shown: { current: Series[]; previous: Series[] }; kind: Props['kind']; open: number }) {
-  // A line's finished part ends at the last finished bucket; the rest is drawn again, dashed.
-  const dashedFrom = open > 0 ? open - 1 : -1;
-  const draw = (s: Series, values: (number | null)[]) => {
-    const single = values.filter((v) => v !== null).length === 1;
-    const solid = dashedFrom < 0 || s.previous ? values : values.map((v, i) => (i <= dashedFrom ? v : null));
-    const dashed = dashedFrom < 0 || s.previous ? [] : values.map((v, i) => (i >= dashedFrom ? v : null));
-    return (
-      <g key={s.key} className={s.previous ? 'line previous' : 'line'} stroke={colorOf(s)}>
-        <path d={plot.line(solid) ?? ''} />
-        {dashed.length > 0 && <path d={plot.line(dashed) ?? ''} strokeDasharray="3 4" />}
-        {single && values.map((v, i) => v !== null && <circle key={i} cx={plot.x.at(i)} cy={plot.y(v)} r={3} fill={colorOf(s)} />)}
-      </g>
-    );
-  };
+function Legend({ series, shown, only, setOnly, before }: { series: readonly Series[]; shown: readonly Series[]; only: string | undefined; setOnly: (key: string | undefined) => void; before: boolean }) {
   return (
-    <>
-      {kind === 'bar' &&
-        plot.layers.map((layer, k) => (
-          <g key={layer.key} fill={colorOf(shown.current[k]!)}>
-            {layer.spans.map(([low, high], i) => (
-              <rect key={i} x={plot.x.start(i)} y={Math.min(plot.y(low), plot.y(high))} width={plot.x.width} height={Math.abs(plot.y(low) - plot.y(high))} rx={plot.x.width > 6 ? 1.5 : 0} opacity={open >= 0 && i >= open ? 0.5 : 1} />
-            ))}
-          </g>
-        ))}
-      {kind === 'area' &&
-        plot.layers.map((layer, k) => (
-          <g key={layer.key}>
-            <path d={plot.area(layer.spans) ?? ''} fill={colorOf(shown.current[k]!)} fillOpacity={0.18} />
-            {draw(shown.current[k]!, layer.spans.map((s) => s[1]))}
-          </g>
-        ))}
-      {shown.previous.map((s) => draw(s, s.values))}
-      {kind === 'line' && shown.current.map((s) => draw(s, s.values))}
-    </>
-  );
-}
-
-function Tooltip({ x, width, title, note, series, at }: { x: number; width: number; title: string; note: string | undefined; series: readonly Series[]; at: number }) {
-  const rows = [...series].sort((a, b) => Number(a.previous ?? false) - Number(b.previous ?? false) || (b.values[at] ?? -Infinity) - (a.values[at] ?? -Infinity)).slice(0, 12);
-  const side = x > width / 2 ? { right: width - x + 14 } : { left: x + 14 };
-  return (
-    <div className="tooltip" style={side}>
-      <strong>{title}</strong>{note && <span className="muted"> {note}</span>}
-      {rows.map((s) => (
-        <div key={s.key} className={s.previous ? 'muted' : ''}>
-          <i className={`swatch ${s.previous ? 'previous' : ''}`} style={{ color: colorOf(s) }} />
+    <div className="legend">
+      {series.length > 1 && series.map((s) => (
+        <button key={s.key} type="button" aria-pressed={only === s.key} title={m.explore.isolate(s.label)} data-dim={!shown.includes(s) || undefined} onClick={() => setOnly(only === s.key ? undefined : s.key)}>
+          <i className="swatch" style={{ color: colorOf(s) }} />
           <span className="truncate">{s.label}</span>
-          <b className="num">{number(s.values[at])}</b>
-        </div>
+        </button>
       ))}
+      {before && <span className="muted"><i className="swatch previous" />{m.explore.periodBefore}</span>}
     </div>
   );
 }

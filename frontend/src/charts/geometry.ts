@@ -1,6 +1,6 @@
 /** Where everything of a chart is: pure functions of the data and the size, so that they can be tested without a page. */
-import { scaleBand, scaleLinear } from 'd3-scale';
-import { stack } from 'd3-shape';
+import { scaleLinear } from 'd3-scale';
+import { stack, stackOffsetDiverging } from 'd3-shape';
 
 export interface Frame {
   width: number;
@@ -16,24 +16,23 @@ export interface Values {
   values: readonly (number | null)[];
 }
 
+const innerWidth = (frame: Frame) => Math.max(1, frame.width - frame.left - frame.right);
+
 /** The middle of each bucket, and how wide its bar is. */
 export function xScale(count: number, frame: Frame) {
-  const band = scaleBand<number>()
-    .domain(Array.from({ length: count }, (_, i) => i))
-    .range([frame.left, frame.width - frame.right])
-    .paddingInner(count > 60 ? 0.1 : 0.25)
-    .paddingOuter(0.1);
-  return { at: (i: number) => band(i)! + band.bandwidth() / 2, start: (i: number) => band(i)!, width: band.bandwidth(), step: band.step() };
+  const step = innerWidth(frame) / count;
+  const width = step * (count > 60 ? 0.9 : 0.75);
+  const start = (i: number) => frame.left + step * i + (step - width) / 2;
+  return { at: (i: number) => start(i) + width / 2, start, width, step };
 }
 
 /** The bucket under a point of the screen. */
 export function indexAt(x: number, count: number, frame: Frame): number {
-  const inner = frame.width - frame.left - frame.right;
-  return Math.max(0, Math.min(count - 1, Math.floor(((x - frame.left) / inner) * count)));
+  return Math.max(0, Math.min(count - 1, Math.floor(((x - frame.left) / innerWidth(frame)) * count)));
 }
 
 /** From the axis at zero, always: a scale that begins elsewhere exaggerates. Below it only where values are. */
-export function yScale(groups: readonly (readonly (number | null)[])[], frame: Frame) {
+export function yScale(groups: readonly (readonly (number | null)[])[], height: number, { top, bottom }: Pick<Frame, 'top' | 'bottom'>) {
   let low = 0;
   let high = 0;
   for (const values of groups) {
@@ -44,7 +43,7 @@ export function yScale(groups: readonly (readonly (number | null)[])[], frame: F
     }
   }
   if (high === 0 && low === 0) high = 1;
-  return scaleLinear().domain([low, high]).nice(4).range([frame.height - frame.bottom, frame.top]);
+  return scaleLinear().domain([low, high]).nice(4).range([height - bottom, top]);
 }
 
 /** Ticks that are whole numbers where the values are. */
@@ -54,8 +53,30 @@ export function yTicks(scale: ReturnType<typeof yScale>, whole: boolean): number
 
 /** As many labels as fit, the last bucket's among them where there is room. */
 export function xTicks(count: number, frame: Frame, labelWidth = 72): number[] {
-  const every = Math.max(1, Math.ceil((count * labelWidth) / (frame.width - frame.left - frame.right)));
+  const every = Math.max(1, Math.ceil((count * labelWidth) / innerWidth(frame)));
   return Array.from({ length: count }, (_, i) => i).filter((i) => (count - 1 - i) % every === 0);
+}
+
+const dayMinutes = 1440;
+const clockSteps = [1, 5, 10, 15, 30, 60, 120, 180, 360, 720, dayMinutes, 2 * dayMinutes, 7 * dayMinutes, 14 * dayMinutes, 28 * dayMinutes];
+
+/**
+ * Labels for buckets of less than a day where a clock would have them: at full hours, at midnights. The texts of the
+ * buckets tell the time in the zone of the question, also on the days on which the clocks change.
+ */
+export function clockTicks(buckets: readonly string[], frame: Frame, labelWidth = 64): number[] {
+  const wall = buckets.map((b) => Date.parse(`${b.slice(0, 16)}Z`) / 60_000);
+  const [first, last] = [wall[0] ?? 0, wall.at(-1) ?? 0];
+  const span = ((last - first) * buckets.length) / Math.max(1, buckets.length - 1);
+  const room = innerWidth(frame) / labelWidth;
+  const step = clockSteps.find((s) => span / s <= room) ?? clockSteps.at(-1)!;
+  const x = xScale(buckets.length, frame);
+  let left = -Infinity; // where the last label is: the hour that autumn repeats has none of its own
+  return wall.flatMap((minutes, i) => {
+    if (minutes % step !== 0 || x.at(i) - left < labelWidth * 0.9) return [];
+    left = x.at(i);
+    return [i];
+  });
 }
 
 export interface Layer {
@@ -63,12 +84,54 @@ export interface Layer {
   spans: [number, number][];
 }
 
-/** The series one above the other. Nothing measured is no height. */
+/** The series one above the other, those below zero one below the other. Nothing measured is no height. */
 export function layersOf(series: readonly Values[], count: number): Layer[] {
   const keys = series.map((s) => s.key);
   const byKey = new Map(series.map((s) => [s.key, s.values]));
   return stack<number, string>()
     .keys(keys)
+    .offset(stackOffsetDiverging)
     .value((i, key) => byKey.get(key)?.[i] ?? 0)(Array.from({ length: count }, (_, i) => i))
     .map((layer) => ({ key: layer.key, spans: layer.map((span) => [span[0], span[1]]) }));
+}
+
+/**
+ * Which points to draw of more than there are pixels: of each column of pixels the first, the lowest, the highest and the
+ * last of every series. What is left out would have been drawn over what is drawn, so the picture is the same.
+ */
+export function drawn(lists: readonly (readonly (number | null)[])[], count: number, columns: number): number[] | undefined {
+  const most = 2 * lists.length + 2;
+  if (columns < 1 || count <= columns * most) return undefined;
+  const kept: number[] = [];
+  for (let column = 0; column < columns; column++) {
+    const from = Math.floor((column * count) / columns);
+    const to = Math.floor(((column + 1) * count) / columns);
+    const marks = new Set([from, to - 1]);
+    for (const values of lists) {
+      let low = -1;
+      let high = -1;
+      for (let i = from; i < to; i++) {
+        const v = values[i];
+        if (v === null || v === undefined) continue;
+        if (low < 0 || v < values[low]!) low = i;
+        if (high < 0 || v > values[high]!) high = i;
+      }
+      if (low >= 0) marks.add(low).add(high);
+    }
+    kept.push(...[...marks].sort((a, b) => a - b));
+  }
+  return kept;
+}
+
+/** Of bars thinner than a pixel, the one that is furthest from zero in each column. */
+export function peaks(layers: readonly Layer[], count: number, columns: number): number[] | undefined {
+  if (columns < 1 || count <= columns) return undefined;
+  const height = (i: number) => layers.reduce((most, layer) => Math.max(most, Math.abs(layer.spans[i]![0]), Math.abs(layer.spans[i]![1])), 0);
+  return Array.from({ length: columns }, (_, column) => {
+    const from = Math.floor((column * count) / columns);
+    const to = Math.floor(((column + 1) * count) / columns);
+    let peak = from;
+    for (let i = from + 1; i < to; i++) if (height(i) > height(peak)) peak = i;
+    return peak;
+  });
 }

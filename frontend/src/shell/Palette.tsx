@@ -8,7 +8,7 @@ import { number } from '../format';
 import { m } from '../messages';
 import { nav } from '../nav';
 import { applyTheme, themePref } from '../prefs';
-import { Dialog } from '../ui';
+import { Dialog, useModal } from '../ui';
 import { isMac } from './Shell';
 
 interface Command {
@@ -66,9 +66,7 @@ function Palette({ projectsOnly, onClose }: { projectsOnly: boolean; onClose: ()
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    if (!ref.current!.open) ref.current!.showModal();
-  }, []);
+  useModal(ref);
 
   const commands: Command[] = [
     ...(projectId && !projectsOnly ? items.filter((i) => can(i.role ?? 'viewer')).map((i) => ({ label: i.label, kind: m.palette.goTo, icon: i.icon, run: () => void navigate({ to: i.to, params: { projectId } }) })) : []),

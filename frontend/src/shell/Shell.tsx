@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router';
 import { IconBook2, IconDeviceDesktop, IconHourglass, IconMenu2, IconMoon, IconPlus, IconSearch, IconSelector, IconSun, IconUser, IconWifiOff, IconX } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
-import { connection, useAccount, useAway, useWaitUntil } from '../api';
+import { connection, session, useAccount, useAway, useWaitUntil } from '../api';
 import { useCan, useProject, useProjectId, useProjects } from '../hooks';
 import { m } from '../messages';
 import { nav } from '../nav';
@@ -72,7 +72,7 @@ export function Shell() {
             <button type="button" className="nav-link" onClick={() => setPalette('commands')}>
               <IconSearch size={18} stroke={1.8} aria-hidden />
               {m.nav.search}
-              <kbd>{isMac ? '⌘ K' : 'Ctrl K'}</kbd>
+              <kbd className="hide-narrow">{isMac ? '⌘ K' : 'Ctrl K'}</kbd>
             </button>
             <a className="nav-link" href="/docs">
               <IconBook2 size={18} stroke={1.8} aria-hidden />
@@ -122,13 +122,13 @@ function ProjectSwitcher({ name, open }: { name: string | undefined; open: () =>
   );
 }
 
-/** When the session ends, the page asks to log in and comes back to where it was. */
+/** When the session ends, the page asks to log in and comes back to where it was; who logged out is not expected back. */
 function useSessionEnd() {
   const account = useAccount();
   const router = useRouter();
   useEffect(() => {
     if (account) return;
-    void router.navigate({ to: '/login', search: { next: router.state.location.href }, replace: true });
+    void router.navigate({ to: '/login', search: session.ended() ? { next: router.state.location.href } : {}, replace: true });
   }, [account, router]);
 }
 

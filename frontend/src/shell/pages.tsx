@@ -1,9 +1,11 @@
 import { Link, type ErrorComponentProps, useRouter } from '@tanstack/react-router';
 import { IconCompass } from '@tabler/icons-react';
+import { useTitle } from '../hooks';
 import { m } from '../messages';
 import { Button, Empty, Failure } from '../ui';
 
 export function NotFound() {
+  useTitle(m.error.notFound);
   return (
     <Empty icon={IconCompass} heading="h1" title={m.error.notFound}>
       <p>{m.error.notFoundHelp}</p>

@@ -1,7 +1,7 @@
 /** The few components that every page is made of. They are native elements with a class: see ui.css. */
 import { NimbusError } from '@nimbus-analytics/sdk';
 import { IconAlertTriangle, IconCheck, IconCopy, IconLock, IconX, type Icon } from '@tabler/icons-react';
-import { useCallback, useEffect, useId, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes } from 'react';
+import { useCallback, useId, useLayoutEffect, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type RefObject, type SelectHTMLAttributes } from 'react';
 import { m } from '../messages';
 import { percent } from '../format';
 
@@ -121,14 +121,26 @@ export function Confirm({ title, text, action, busy, error, onConfirm, onClose }
   );
 }
 
+/**
+ * Opens a dialog for as long as it is there. Closing it, and not only taking it out of the page, is what brings the focus
+ * back to where it was; and it must happen while it is still in the page, so in a layout effect.
+ */
+export function useModal(ref: RefObject<HTMLDialogElement | null>) {
+  useLayoutEffect(() => {
+    const dialog = ref.current!;
+    // The page behind keeps its width when its scrollbar goes (ui.css), and so nothing moves.
+    if (!document.querySelector('dialog[open]')) document.documentElement.style.setProperty('--gutter', `${innerWidth - document.documentElement.clientWidth}px`);
+    dialog.showModal();
+    dialog.querySelector<HTMLElement>('input, select, textarea')?.focus(); // what it asks for, and not how to leave it
+    return () => dialog.close();
+  }, [ref]);
+}
+
 /** A modal dialog; the browser keeps the focus in it and closes it on Escape. */
 export function Dialog({ title, onClose, children, variant = '', sticky = false }: { title: string; onClose: () => void; children: ReactNode; variant?: '' | 'wide' | 'side'; sticky?: boolean }) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
-    const dialog = ref.current!;
-    if (!dialog.open) dialog.showModal();
-  }, []);
+  useModal(ref);
   return (
     <dialog
       ref={ref}
@@ -150,32 +162,40 @@ export function Dialog({ title, onClose, children, variant = '', sticky = false 
 }
 
 export function CopyButton({ text, label = m.copy, className = 'tiny' }: { text: string; label?: string; className?: string }) {
-  const [done, setDone] = useState(false);
+  const [state, setState] = useState<'copied' | 'failed'>();
+  const Glyph = state === 'copied' ? IconCheck : state === 'failed' ? IconX : IconCopy;
   return (
     <Button
       className={className}
       onClick={() => {
-        void copy(text).then(() => {
-          setDone(true);
-          setTimeout(() => setDone(false), 1500);
+        void copy(text).then((done) => {
+          setState(done ? 'copied' : 'failed');
+          setTimeout(() => setState(undefined), done ? 1500 : 4000);
         });
       }}
     >
-      {done ? <IconCheck size={15} aria-hidden /> : <IconCopy size={15} aria-hidden />}
-      <span aria-live="polite">{done ? m.copied : label}</span>
+      <Glyph size={15} aria-hidden />
+      <span aria-live="polite">{state === 'copied' ? m.copied : state === 'failed' ? m.notCopied : label}</span>
     </Button>
   );
 }
 
-/** The clipboard is for secure pages; a Nimbus on a plain http address in the office network is not one. */
-async function copy(text: string) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = document.createElement('textarea');
-  area.value = text;
-  (document.querySelector('dialog[open]') ?? document.body).append(area);
-  area.select();
-  document.execCommand('copy');
-  area.remove();
+/** The clipboard is for secure pages, and for those that the browser lets: a Nimbus on a plain http address in the office network is none. */
+async function copy(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const before = document.activeElement;
+    const area = document.createElement('textarea');
+    area.value = text;
+    (before?.closest('dialog') ?? document.body).append(area);
+    area.select();
+    const done = document.execCommand('copy');
+    area.remove();
+    if (before instanceof HTMLElement) before.focus();
+    return done;
+  }
 }
 
 export function Code({ text, wrap }: { text: string; wrap?: boolean }) {
@@ -219,7 +239,7 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
   return (
     <Notice kind={heavy || forbidden || e?.status === 429 ? 'warn' : 'bad'} icon={forbidden ? IconLock : IconAlertTriangle} role="alert">
       <strong>{heavy ? m.error.tooHeavy : forbidden ? m.error.forbidden : (e?.title || m.error.title)}</strong>
-      <p>{e?.detail ?? m.error.unexpected}</p>
+      {(!e || (e.detail && e.detail !== e.title)) && <p className="wrap-any">{e?.detail ?? m.error.unexpected}</p>}
       {heavy && <p>{m.error.tooHeavyHelp}</p>}
       {(e?.errors ?? []).map((f) => (
         <p key={f.pointer + f.code} className="small"><span className="mono">{f.pointer}</span> {f.detail}</p>

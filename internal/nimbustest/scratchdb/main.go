@@ -27,7 +27,7 @@ import (
 )
 
 // startTimeout is for a loaded machine; the server is usually there in a second.
-const startTimeout = 2 * time.Minute
+const startTimeout = 5 * time.Minute
 
 // exitFailed is the exit code when the command could not be run; any other is the command's own.
 const exitFailed = 125

@@ -1,5 +1,5 @@
 import { exportAudit, type ApiKey, type AuditEntry, type Member } from '@nimbus-analytics/sdk';
-import { listApiKeysOptions, listAuditInfiniteOptions, listMembersOptions } from '@nimbus-analytics/sdk/react-query';
+import { listApiKeysOptions, listAuditInfiniteOptions, listAuditOptions, listMembersOptions } from '@nimbus-analytics/sdk/react-query';
 import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { IconDownload, IconLock, IconRefresh, IconSearchOff } from '@tabler/icons-react';
@@ -13,7 +13,7 @@ import { zonePref } from '../../prefs';
 import { Button, CopyButton, Dialog, Empty, Failure, IconButton, SelectField, Skeleton, toast } from '../../ui';
 import { lengthOf } from '../explore/range';
 import { RangePicker } from '../explore/RangePicker';
-import type { AuditState } from './search';
+import { instantOf, type AuditState } from './search';
 import './audit.css';
 
 export function AuditPage() {
@@ -66,11 +66,10 @@ function Log() {
   const project = useProject()!;
   const state = useSearch({ from: '/app/projects/$projectId/audit' });
   const navigate = useNavigate({ from: '/projects/$projectId/audit' });
-  const set = (change: Partial<AuditState>) => void navigate({ search: (s) => ({ ...s, ...change }) });
+  const set = (change: Partial<AuditState>) => void navigate({ search: (s) => ({ ...s, ...change }), replace: 'entry' in change, resetScroll: !('entry' in change) });
   const zone = zonePref.use();
   const names = useNames(project.id);
   const [now, setNow] = useState(Date.now); // the pages of one list begin at one instant
-  const [open, setOpen] = useState<AuditEntry>();
   const filters = {
     ...(state.action && { action: [state.action] }),
     ...(state.actor && { actor: state.actor }),
@@ -138,14 +137,14 @@ function Log() {
         </section>
       ) : (
         <div className="panel" aria-busy={list.isPlaceholderData} style={{ opacity: list.isPlaceholderData ? 0.6 : 1 }}>
-          <table className="table cards audit">
+          <table className="table cards long audit">
             <thead>
               <tr><th>{m.audit.when}</th><th>{m.audit.actor}</th><th>{m.audit.what}</th><th>{m.audit.target}</th><th>{m.audit.where}</th></tr>
             </thead>
             <tbody>
               {entries.map((e) => (
                 <tr key={e.id}>
-                  <td className="num"><button type="button" className="cell" aria-label={`${m.audit.details}, ${dateTime(e.at, zone)}`} onClick={() => setOpen(e)}>{date(e.at, zone)} <span className="muted">{clock(e.at, zone)}</span></button></td>
+                  <td className="num"><button type="button" className="cell" aria-label={`${m.audit.details}, ${dateTime(e.at, zone)}`} onClick={() => set({ entry: e.id, at: e.at })}>{date(e.at, zone)} <span className="muted">{clock(e.at, zone)}</span></button></td>
                   <td>{e.actor_kind === 'system' ? <span className="muted">{m.audit.system}</span> : <button type="button" className="cell truncate" title={m.events.filterBy(actorOf(e, names))} onClick={() => set({ actor: e.actor_id })}>{actorOf(e, names)}</button>}</td>
                   <td><button type="button" className="cell strong" title={m.events.filterBy(e.action)} onClick={() => set({ action: e.action })}>{m.audit.actions[e.action] ?? e.action}</button></td>
                   <td className="of"><span className="truncate" title={e.target}>{targetOf(e, names, project)}</span><span className="muted small truncate">{summary(e.changes as Changes)}</span></td>
@@ -162,42 +161,63 @@ function Log() {
           {list.hasNextPage ? <Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{m.audit.older}</Button> : <p className="muted small">{m.audit.end}</p>}
         </div>
       )}
-      {open && <Entry entry={open} names={names} project={project} zone={zone} close={() => setOpen(undefined)} />}
+      {state.entry && <Entry id={state.entry} at={state.at!} known={entries.find((e) => e.id === state.entry)} names={names} project={project} zone={zone} close={() => set({ entry: undefined, at: undefined })} />}
     </>
   );
 }
 
-function Entry({ entry: e, names, project, zone, close }: { entry: AuditEntry; names: Names; project: { id: string; name: string }; zone: string; close: () => void }) {
-  const changes = Object.entries(e.changes as Changes);
+/** One entry, beside the log or from its link: whatever the filters leave of the log. */
+function Entry({ id, at, known, names, project, zone, close }: { id: string; at: string; known: AuditEntry | undefined; names: Names; project: { id: string; name: string }; zone: string; close: () => void }) {
+  const moment = useQuery({ ...listAuditOptions({ path: { project_id: project.id }, query: { ...instantOf(at), limit: 500 } }), enabled: known === undefined });
+  const e = known ?? moment.data?.items.find((x) => x.id === id);
   return (
-    <Dialog variant="side" title={m.audit.actions[e.action] ?? e.action} onClose={close}>
-      <div className="stack">
-        <dl className="facts">
-          <dt>{m.audit.when}</dt><dd className="num">{dateTime(e.at, zone)}</dd>
-          <dt>{m.audit.actor}</dt><dd className="wrap-any">{actorOf(e, names)}</dd>
-          <dt>{m.audit.target}</dt><dd className="wrap-any">{targetOf(e, names, project)}{targetOf(e, names, project) !== e.target && <><br /><span className="mono muted">{e.target}</span></>}</dd>
-          <dt>{m.audit.where}</dt><dd className="num">{e.ip ?? m.audit.unknown}</dd>
-          {e.user_agent && (<><dt>{m.audit.agent}</dt><dd className="wrap-any" title={e.user_agent}>{agentLabel(e.user_agent)}</dd></>)}
-          {e.request_id && (<><dt>{m.audit.request}</dt><dd className="mono wrap-any">{e.request_id}</dd></>)}
-          <dt>{m.audit.id}</dt><dd className="mono wrap-any">{e.id}</dd>
-        </dl>
-        <div><CopyButton className="" label={m.events.copyJson} text={JSON.stringify(e, null, 2)} /></div>
-        <div className="stack tight">
-          <h3>{m.audit.changes}</h3>
-          {changes.length === 0 ? <p className="muted">{m.audit.noChanges}</p> : (
-            <div className="panel scroll-x" tabIndex={0} role="region" aria-label={m.audit.changes}>
-              <table className="table">
-                <thead><tr><th>{m.audit.field}</th><th>{m.audit.before}</th><th>{m.audit.after}</th></tr></thead>
-                <tbody>
-                  {changes.map(([field, c]) => (
-                    <tr key={field}><td className="mono">{field}</td><td className="muted wrap-any">{text(c.old)}</td><td className="wrap-any">{text(c.new)}</td></tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          )}
-        </div>
-      </div>
+    <Dialog variant="side" title={e ? (m.audit.actions[e.action] ?? e.action) : m.audit.entry} onClose={close}>
+      {e ? (
+        <Details entry={e} names={names} project={project} zone={zone} />
+      ) : moment.error ? (
+        <Failure error={moment.error} retry={() => void moment.refetch()} />
+      ) : moment.data ? (
+        <Empty icon={IconSearchOff} title={m.audit.noEntry}><p>{m.audit.noEntryText}</p></Empty>
+      ) : (
+        <Skeleton height={240} />
+      )}
     </Dialog>
+  );
+}
+
+function Details({ entry: e, names, project, zone }: { entry: AuditEntry; names: Names; project: { id: string; name: string }; zone: string }) {
+  const changes = Object.entries(e.changes as Changes);
+  const target = targetOf(e, names, project);
+  return (
+    <div className="stack">
+      <dl className="facts">
+        <dt>{m.audit.when}</dt><dd className="num">{dateTime(e.at, zone)}</dd>
+        <dt>{m.audit.actor}</dt><dd className="wrap-any">{actorOf(e, names)}</dd>
+        <dt>{m.audit.target}</dt><dd className="wrap-any">{target}{target !== e.target && <><br /><span className="mono muted">{e.target}</span></>}</dd>
+        <dt>{m.audit.where}</dt><dd className="num">{e.ip ?? m.audit.unknown}</dd>
+        {e.user_agent && (<><dt>{m.audit.agent}</dt><dd className="wrap-any" title={e.user_agent}>{agentLabel(e.user_agent)}</dd></>)}
+        {e.request_id && (<><dt>{m.audit.request}</dt><dd className="mono wrap-any">{e.request_id}</dd></>)}
+        <dt>{m.audit.id}</dt><dd className="mono wrap-any">{e.id}</dd>
+      </dl>
+      <div className="row wrap">
+        <CopyButton className="" label={m.events.copyLink} text={location.href} />
+        <CopyButton className="" label={m.events.copyJson} text={JSON.stringify(e, null, 2)} />
+      </div>
+      <div className="stack tight">
+        <h3>{m.audit.changes}</h3>
+        {changes.length === 0 ? <p className="muted">{m.audit.noChanges}</p> : (
+          <div className="panel">
+            <table className="table cards changes">
+              <thead><tr><th>{m.audit.field}</th><th>{m.audit.before}</th><th>{m.audit.after}</th></tr></thead>
+              <tbody>
+                {changes.map(([field, c]) => (
+                  <tr key={field}><td className="mono">{field}</td><td className="muted" data-label={m.audit.before}>{text(c.old)}</td><td data-label={m.audit.after}>{text(c.new)}</td></tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </div>
+    </div>
   );
 }

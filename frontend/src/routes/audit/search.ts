@@ -1,14 +1,27 @@
-/** The filters of the audit log, as they stand in the address. */
+/** What the audit log shows, as it stands in the address. */
 import { parseRange, type Range } from '../explore/range';
 
 export interface AuditState extends Range {
   action?: string;
   /** The id of an account or a key. */
   actor?: string;
+  /** The entry that is open, and when it was made: by that it is found again on whatever page it is. */
+  entry?: string;
+  at?: string;
 }
 
 export function parseAudit(s: Record<string, unknown>): AuditState {
   const text = (x: unknown, shape: RegExp) => (typeof x === 'string' && shape.test(x) ? x : undefined);
-  const state = { ...parseRange(s, '30d'), action: text(s['action'], /^[a-z_.]{1,64}$/), actor: text(s['actor'], /^[\w-]{1,64}$/) };
+  const entry = text(s['entry'], /^[\da-f-]{36}$/);
+  const at = text(s['at'], /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/);
+  const state = {
+    ...parseRange(s, '30d'),
+    action: text(s['action'], /^[a-z_.]{1,64}$/),
+    actor: text(s['actor'], /^[\w-]{1,64}$/),
+    ...(entry && at && !Number.isNaN(Date.parse(at)) && { entry, at }),
+  };
   return Object.fromEntries(Object.entries(state).filter(([, v]) => v !== undefined)) as AuditState;
 }
+
+/** The instant of an entry: times are kept to the microsecond, and Date knows milliseconds. */
+export const instantOf = (at: string) => ({ since: at, until: new Date(Date.parse(at) + 1).toISOString() });

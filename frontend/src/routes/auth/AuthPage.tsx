@@ -43,7 +43,7 @@ function AuthPage({ kind }: { kind: 'login' | 'register' }) {
           {isLogin && refused && !submit.error && (
             <Notice kind="warn" icon={IconAlertTriangle} role="alert"><strong>{m.auth.refusedTitle}</strong><p>{m.auth.refused[refused] ?? refused}</p></Notice>
           )}
-          {isLogin && next && !refused && !submit.error && <Notice icon={IconInfoCircle}>{m.auth.ended}</Notice>}
+          {isLogin && next && !refused && !submit.error && <Notice icon={IconInfoCircle}>{session.ended() ? m.auth.ended : m.auth.needed}</Notice>}
           {elsewhere && <Failure error={submit.error} />}
           {methods.data?.password !== false && (
             <>

@@ -38,7 +38,7 @@ function Answer({ projectId, report }: { projectId: string; report: Report }) {
   const state = useMemo(() => stateOf(report), [report]);
   // As it was saved, and not as the explorer would put it.
   const question = useMemo<MetricsQuery>(() => ({ ...report.question, project_id: projectId }), [report, projectId]);
-  const { result, previous, series, empty, error, refetch, fetching } = useAnswer(state, question, { enabled: seen, refetchInterval: 60_000 });
+  const { result, previous, comparison, series, empty, error, refetch, fetching } = useAnswer(state, question, { enabled: seen, refetchInterval: 60_000 });
   const { chart } = report.view;
   return (
     <div ref={ref} className="body stack tight" aria-busy={fetching}>
@@ -48,13 +48,13 @@ function Answer({ projectId, report }: { projectId: string; report: Report }) {
         <><Skeleton height={34} width={140} /><Skeleton height={chart === 'number' ? 60 : chartHeight} /></>
       ) : (
         <>
-          <BigNumber result={result} before={previous} large={chart === 'number'} />
+          <BigNumber result={result} comparison={comparison} large={chart === 'number'} />
           {empty && chart !== 'number' ? (
             <p className="muted tile-quiet">{m.boards.quiet}</p>
           ) : chart === 'table' ? (
-            result.groups.length > 0 ? <SeriesTable series={series} result={result} /> : <BucketTable result={result} series={series} />
+            result.groups.length > 0 ? <SeriesTable series={series} result={result} comparison={comparison} /> : <BucketTable result={result} series={series} />
           ) : (
-            chart !== 'number' && <Drawing label={report.name} result={result} series={series} kind={chart} height={chartHeight} />
+            chart !== 'number' && <Drawing label={report.name} result={result} previous={previous} series={series} kind={chart} height={chartHeight} />
           )}
         </>
       )}

@@ -21,7 +21,7 @@ export function EventDrawer({ id, known, zone, close, go, at, count }: { id: str
   const one = useQuery({ ...getEventOptions({ path: { event_id: id } }), enabled: known === undefined });
   const event = known ?? one.data;
   return (
-    <Dialog key={id} variant="side" title={event?.name ?? m.events.detail} onClose={close}>
+    <Dialog variant="side" title={event?.name ?? m.events.detail} onClose={close}>
       {one.error && <Failure error={one.error} retry={() => void one.refetch()} />}
       {!event && !one.error && <Skeleton height={240} />}
       {event && (
@@ -30,12 +30,13 @@ export function EventDrawer({ id, known, zone, close, go, at, count }: { id: str
             <dt>{m.events.time}</dt><dd className="num">{dateTime(event.ts, zone)}</dd>
             <dt>{m.events.received}</dt><dd className="num">{dateTime(event.received_at, zone)}</dd>
             <dt>{m.events.person}</dt>
-            <dd className="truncate">{event.user_id ?? (event.anonymous_id ? `${event.anonymous_id} (${m.events.anonymous})` : m.events.nobody)}</dd>
+            <dd className="wrap-any">{event.user_id ?? (event.anonymous_id ? `${event.anonymous_id} (${m.events.anonymous})` : m.events.nobody)}</dd>
             {event.seq !== undefined && (<><dt>{m.events.seq}</dt><dd className="num">{event.seq}</dd></>)}
-            <dt>{m.events.id}</dt><dd className="mono truncate">{event.id}</dd>
+            <dt>{m.events.id}</dt><dd className="mono wrap-any">{event.id}</dd>
           </dl>
           <div className="row wrap">
             {event.user_id && <Link className="button" to="/projects/$projectId/people/$userId" params={{ projectId: project.id, userId: event.user_id }}><IconUser size={16} aria-hidden />{m.events.openPerson}</Link>}
+            <CopyButton className="" label={m.events.copyLink} text={location.href} />
             <CopyButton className="" label={m.events.copyJson} text={JSON.stringify(event, null, 2)} />
             <span className="row end" style={{ gap: 2 }}>
               <IconButton label={m.events.previous} icon={IconChevronUp} disabled={at <= 0} onClick={() => go(-1)} />

@@ -2,9 +2,8 @@ import type { StoredEvent } from '@nimbus-analytics/sdk';
 import { listEventsInfiniteOptions } from '@nimbus-analytics/sdk/react-query';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { useWindowVirtualizer } from '@tanstack/react-virtual';
 import { IconRefresh, IconSearchOff } from '@tabler/icons-react';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useMemo, useState } from 'react';
 import { clock, date, dateTime, number } from '../../format';
 import { useEventNames, useProject, usePropNames, useTitle } from '../../hooks';
 import { m } from '../../messages';
@@ -12,16 +11,16 @@ import { zonePref } from '../../prefs';
 import { Button, CommitField, Empty, Failure, IconButton, Skeleton } from '../../ui';
 import { RangePicker } from '../explore/RangePicker';
 import { EventDrawer, summary } from './EventDrawer';
+import { EventTable } from './EventTable';
 import { queryOf } from './query';
 import type { EventsState } from './search';
-import './events.css';
 
 export function EventsPage() {
   useTitle(m.events.title);
   const project = useProject()!;
   const state = useSearch({ from: '/app/projects/$projectId/events' });
   const navigate = useNavigate({ from: '/projects/$projectId/events' });
-  const set = (change: Partial<EventsState>) => void navigate({ search: (s) => ({ ...s, ...change }), replace: 'event' in change });
+  const set = (change: Partial<EventsState>) => void navigate({ search: (s) => ({ ...s, ...change }), replace: 'event' in change, resetScroll: !('event' in change) });
   const zone = zonePref.use();
   const names = useEventNames();
   const props = usePropNames();
@@ -73,48 +72,28 @@ export function EventsPage() {
   );
 }
 
-const rowHeight = 42;
-
-/** Only the rows in sight are in the page, so that scrolling through ten thousand is as light as through ten. */
 function Rows({ events, zone, more, loading, loadMore, open, filter }: { events: StoredEvent[]; zone: string; more: boolean; loading: boolean; loadMore: () => void; open: (id: string) => void; filter: (s: Partial<EventsState>) => void }) {
-  const ref = useRef<HTMLDivElement>(null);
-  const [top, setTop] = useState(0);
-  useEffect(() => setTop(ref.current!.getBoundingClientRect().top + scrollY), []);
-  const rows = useWindowVirtualizer({ count: events.length, estimateSize: () => rowHeight, overscan: 12, scrollMargin: top });
-  const items = rows.getVirtualItems();
-  const last = items.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (more && !loading && last >= events.length - 20) loadMore();
-  }, [more, loading, last, events.length, loadMore]);
-
   return (
-    <div className="panel events">
-    <div role="table" aria-label={m.events.title} aria-rowcount={more ? -1 : events.length + 1}>
-      <div role="rowgroup">
-        <div role="row" className="event head">
-          <span role="columnheader">{m.events.time}</span>
-          <span role="columnheader">{m.events.name}</span>
-          <span role="columnheader">{m.events.person}</span>
-          <span role="columnheader" className="hide-narrow">{m.events.properties}</span>
-        </div>
-      </div>
-      <div ref={ref} role="rowgroup" className="window" style={{ height: rows.getTotalSize() }}>
-        {items.map((item) => {
-          const e = events[item.index]!;
-          return (
-            <div key={e.id} role="row" aria-rowindex={item.index + 2} className="event" style={{ transform: `translateY(${item.start - top}px)` }}>
-              <span role="cell" className="num muted" title={dateTime(e.ts, zone)}><button type="button" className="cell" onClick={() => open(e.id)}><span className="when">{date(e.ts, zone)} </span>{clock(e.ts, zone)}</button></span>
-              <span role="cell"><button type="button" className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => filter({ name: e.name })}>{e.name}</button></span>
-              <span role="cell" className="truncate">
-                {e.user_id ? <button type="button" className="cell truncate" title={m.events.filterBy(e.user_id)} onClick={() => filter({ user: e.user_id })}>{e.user_id}</button> : <span className="muted">{e.anonymous_id ?? m.events.nobody}</span>}
-              </span>
-              <span role="cell" className="hide-narrow truncate muted mono">{summary(e.props)}</span>
-            </div>
-          );
-        })}
-      </div>
-    </div>
-      <p className="muted small foot" role="status">{loading ? m.events.older : more ? '' : m.events.end}</p>
-    </div>
+    <EventTable
+      label={m.events.title}
+      zone={zone}
+      count={events.length}
+      rowCount={more ? -1 : events.length + 1}
+      reached={(last) => more && !loading && last >= events.length - 20 && loadMore()}
+      foot={<p className="muted small foot" role="status">{loading ? m.events.older : more ? '' : m.events.end}</p>}
+      row={(i, place) => {
+        const e = events[i]!;
+        return (
+          <div key={e.id} role="row" className="event" {...place}>
+            <span role="cell" className="num muted" title={dateTime(e.ts, zone)}><button type="button" className="cell" onClick={() => open(e.id)}><span className="when">{date(e.ts, zone)} </span>{clock(e.ts, zone)}</button></span>
+            <span role="cell"><button type="button" className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => filter({ name: e.name })}>{e.name}</button></span>
+            <span role="cell" className="truncate">
+              {e.user_id ? <button type="button" className="cell truncate" title={m.events.filterBy(e.user_id)} onClick={() => filter({ user: e.user_id })}>{e.user_id}</button> : <span className="muted" title={e.anonymous_id}>{e.anonymous_id ?? m.events.nobody}</span>}
+            </span>
+            <span role="cell" className="hide-narrow truncate muted mono">{summary(e.props)}</span>
+          </div>
+        );
+      }}
+    />
   );
 }

@@ -1,20 +1,40 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
 import { useMemo } from 'react';
-import { TimeChart, type Series } from '../../charts/TimeChart';
+import type { Series } from '../../charts/series';
+import { TimeChart } from '../../charts/TimeChart';
 import { bucketLabel } from '../../format';
+import { isAdditive } from './question';
+import { isClock } from './range';
+
+interface Props {
+  label: string;
+  result: MetricsResult;
+  previous?: MetricsResult | undefined;
+  series: readonly Series[];
+  kind: 'line' | 'area' | 'bar';
+  height: number;
+  legend?: boolean;
+  only?: string | undefined;
+  onOnly?: (key: string | undefined) => void;
+  onZoom?: (range: { from: string; to: string }) => void;
+}
 
 /** An answer over time. */
-export function Drawing({ label, result, series, kind, height, onZoom }: { label: string; result: MetricsResult; series: Series[]; kind: 'line' | 'area' | 'bar'; height: number; onZoom?: (range: { from: string; to: string }) => void }) {
+export function Drawing({ result, previous, onZoom, ...rest }: Props) {
   const times = useMemo(() => result.series.map((p) => p.ts), [result]);
+  const additive = isAdditive(result);
+  const wholeBefore = useMemo(() => (additive ? previous?.series.map((p) => p.value) : undefined), [additive, previous]);
+  const { bucket, tz } = result;
+  const [short, long] = useMemo(() => [bucketLabel(bucket, tz), bucketLabel(bucket, tz, true)], [bucket, tz]);
   return (
     <TimeChart
-      label={label}
+      {...rest}
       buckets={times}
-      series={series}
-      kind={kind}
-      height={height}
-      formatBucket={bucketLabel(result.bucket, result.tz)}
-      formatBucketLong={bucketLabel(result.bucket, result.tz, true)}
+      additive={additive}
+      wholeBefore={wholeBefore}
+      clock={isClock(bucket)}
+      formatBucket={short}
+      formatBucketLong={long}
       incompleteFrom={result.meta.incomplete_from}
       {...(onZoom && { onZoom: (from: number, to: number) => onZoom({ from: new Date(times[from]!).toISOString(), to: new Date(times[to + 1] ?? result.to).toISOString() }) })}
     />

@@ -1,10 +1,13 @@
 import type { MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
+import { runMetricsQueryOptions } from '@nimbus-analytics/sdk/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconChartArea, IconChartBar, IconChartLine, IconCode, IconDownload, IconNumbers, IconPhoto, IconRefresh, IconSearchOff, IconTable, IconX, type Icon } from '@tabler/icons-react';
 import { useMemo, useRef, useState } from 'react';
-import type { Series } from '../../charts/TimeChart';
+import type { Series } from '../../charts/series';
+import { date } from '../../format';
 import { useEventNames, useProject, usePropNames } from '../../hooks';
-import { csv, download, png } from '../../lib/download';
+import { csv, download } from '../../lib/download';
 import { m } from '../../messages';
 import { zones } from '../../prefs';
 import { Button, Code, CommitField, CopyButton, Dialog, Empty, Failure, Segments, SelectField, Skeleton } from '../../ui';
@@ -12,8 +15,10 @@ import { useAnswer } from './answer';
 import { asCurl, asGo, asTypeScript } from './code';
 import { Drawing } from './Drawing';
 import { FilterEditor } from './FilterEditor';
-import { measureLabel, needsProp, questionOf, rowsOf } from './question';
-import { autoBucket, buckets, fits } from './range';
+import { during } from './compare';
+import { picture } from './picture';
+import { bucketOf, measureLabel, needsProp, questionOf, questionText, rowsOf, seriesCount } from './question';
+import { autoBucket, buckets, describeRange, fits, longest, windowBefore, within } from './range';
 import { RangePicker } from './RangePicker';
 import { BigNumber, BucketTable, SeriesTable } from './results';
 import { ReportTitle, SaveButtons, useReport, ViewerNote } from './Saving';
@@ -46,7 +51,7 @@ export function ExplorePage() {
         <Builder state={state} set={set} />
         {question ? <Answer state={state} set={set} question={question} /> : <section className="panel"><Empty icon={IconNumbers} title={m.explore.propNeeded}><p>{m.explore.needProp}</p></Empty></section>}
       </div>
-      {code && question && <CodeDialog question={question} onClose={() => setCode(false)} />}
+      {code && question && <CodeDialog question={question} compare={state.compare === true} onClose={() => setCode(false)} />}
     </>
   );
 }
@@ -95,7 +100,7 @@ function Builder({ state, set }: { state: ExploreState; set: Set }) {
           value={askProp ? 'ask' : (state.by ?? '')}
           onChange={(e) => {
             setAskProp(e.target.value === 'ask');
-            if (e.target.value !== 'ask') set({ by: e.target.value || undefined });
+            if (e.target.value !== 'ask') set({ by: e.target.value || undefined, only: undefined });
           }}
         >
           <option value="">{m.explore.byNone}</option>
@@ -120,7 +125,7 @@ function Builder({ state, set }: { state: ExploreState; set: Set }) {
           autoFocus
           onCommit={(name) => {
             setAskProp(false);
-            if (name) set({ by: `prop:${name}` });
+            if (name) set({ by: `prop:${name}`, only: undefined });
           }}
         />
       )}
@@ -128,11 +133,12 @@ function Builder({ state, set }: { state: ExploreState; set: Set }) {
         <span className="label">{m.explore.filter}</span>
         <FilterEditor filter={state.filter} onChange={(filter) => set({ filter })} />
       </div>
-      <SelectField label={m.explore.bucket} value={state.bucket ?? ''} onChange={(e) => set({ bucket: (e.target.value || undefined) as ExploreState['bucket'] })}>
+      <SelectField label={m.explore.bucket} value={bucketOf(state) === state.bucket ? state.bucket : ''} onChange={(e) => set({ bucket: (e.target.value || undefined) as ExploreState['bucket'] })}>
         <option value="">{m.explore.bucketAuto(m.explore.buckets[autoBucket(state)])}</option>
-        {buckets.filter((b) => fits(state, b)).map((b) => (
-          <option key={b} value={b}>{m.explore.buckets[b]}</option>
-        ))}
+        {buckets.filter((b) => within(state, b)).map((b) => {
+          const fit = fits(state, b, seriesCount(state));
+          return <option key={b} value={b} disabled={!fit}>{fit ? m.explore.buckets[b] : m.explore.tooFine(m.explore.buckets[b], longest(b, seriesCount(state)))}</option>;
+        })}
       </SelectField>
       <SelectField label={m.explore.zone} value={state.tz} onChange={(e) => set({ tz: e.target.value })}>
         {[...new Set([state.tz, ...zones])].map((z) => (
@@ -147,8 +153,9 @@ function Builder({ state, set }: { state: ExploreState; set: Set }) {
 function Answer({ state, set, question }: { state: ExploreState; set: Set; question: MetricsQuery }) {
   const card = useRef<HTMLElement>(null);
   const names = useEventNames();
-  const { result, previous, series, empty, fetching, stale, error, refetch } = useAnswer(state, question);
+  const { result, previous, comparison, series, empty, fetching, stale, error, refetch } = useAnswer(state, question);
   const chart = state.chart ?? 'line';
+  const isDrawn = chart === 'line' || chart === 'area' || chart === 'bar';
 
   return (
     <section ref={card} className="panel answer" aria-label={m.explore.chart} aria-busy={fetching}>
@@ -157,7 +164,7 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
         {fetching && <span className="spinner" role="status" aria-label={m.loading} />}
         <div className="row wrap end">
           <Segments label={m.explore.chart} value={chart} onChange={(c) => set({ chart: c })} options={charts.map((c) => ({ value: c, title: m.explore.charts[c], label: <ChartIcon chart={c} /> }))} />
-          {result && <Exports result={result} series={series} svg={() => card.current?.querySelector('.plot svg') ?? null} />}
+          {result && <Exports state={state} result={result} series={series} svg={isDrawn && !empty ? () => card.current?.querySelector('.plot svg') ?? null : undefined} />}
           <Button kind="quiet" className="icon hide-narrow" aria-label={m.events.refresh} title={m.events.refresh} onClick={() => refetch()}><IconRefresh size={17} aria-hidden /></Button>
         </div>
       </header>
@@ -168,7 +175,7 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
           <div className="stack"><Skeleton height={44} width={180} /><Skeleton height={300} /></div>
         ) : (
           <div className={stale ? 'stale stack' : 'stack'}>
-            <BigNumber result={result} before={previous} large={chart === 'number'} />
+            <BigNumber result={result} comparison={comparison} large={chart === 'number'} />
             {empty ? (
               <Empty icon={IconSearchOff} title={m.explore.emptyTitle}>
                 <p>{m.explore.emptyText}</p>
@@ -179,13 +186,13 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
               </Empty>
             ) : (
               <>
-                {(chart === 'line' || chart === 'area' || chart === 'bar') && <Drawing label={measureLabel(state)} result={result} series={series} kind={chart} height={320} onZoom={(zoomed) => set({ range: undefined, bucket: undefined, ...zoomed })} />}
-                {chart === 'table' ? <BucketTable result={result} series={series} /> : <SeriesTable series={series} result={result} />}
+                {isDrawn && <Drawing label={measureLabel(state)} result={result} previous={previous} series={series} kind={chart} height={320} only={state.only} onOnly={(only) => set({ only })} onZoom={(zoomed) => set({ range: undefined, bucket: undefined, ...zoomed })} />}
+                {chart === 'table' ? <BucketTable result={result} series={series} /> : <SeriesTable series={series} result={result} comparison={comparison} />}
               </>
             )}
             <p className="small muted">
               {m.explore.meta(result.meta.took_ms.toFixed(1), result.meta.source)} · {result.tz}
-              {result.meta.incomplete_from && chart !== 'number' && chart !== 'table' && ` · ${m.explore.unfinished(chart)}`}
+              {result.meta.incomplete_from && isDrawn && ` · ${m.explore.unfinished(chart)}`}
             </p>
           </div>
         )}
@@ -199,34 +206,43 @@ function ChartIcon({ chart }: { chart: Chart }) {
   return <Glyph size={17} aria-hidden />;
 }
 
-function Exports({ result, series, svg }: { result: MetricsResult; series: Series[]; svg: () => SVGSVGElement | null }) {
+function Exports({ state, result, series, svg }: { state: ExploreState; result: MetricsResult; series: Series[]; svg: (() => SVGSVGElement | null) | undefined }) {
   const name = `nimbus-${result.metric}`;
+  const subtitle = `${describeRange({ from: result.from, to: result.to }, (iso) => date(iso, result.tz))} · ${m.explore.buckets[result.bucket]} · ${result.tz}`;
   return (
     <>
       <Button className="tiny" onClick={() => download(`${name}.csv`, new Blob([csv(rowsOf(result, series))], { type: 'text/csv' }))}><IconDownload size={15} aria-hidden />{m.explore.csv}</Button>
-      <Button
-        className="tiny hide-narrow"
-        onClick={() => {
-          const drawing = svg();
-          if (drawing) void png(drawing).then((image) => download(`${name}.png`, image));
-        }}
-      >
-        <IconPhoto size={15} aria-hidden />{m.explore.png}
-      </Button>
+      {svg && (
+        <Button
+          className="tiny hide-narrow"
+          onClick={() => {
+            const drawing = svg();
+            if (drawing) void picture(drawing, { title: questionText(state), subtitle, series: series.filter((s) => state.only === undefined || s.key === state.only) }).then((image) => download(`${name}.png`, image));
+          }}
+        >
+          <IconPhoto size={15} aria-hidden />{m.explore.png}
+        </Button>
+      )}
     </>
   );
 }
 
 const languages = { curl: asCurl, TypeScript: asTypeScript, Go: asGo };
 
-function CodeDialog({ question, onClose }: { question: MetricsQuery; onClose: () => void }) {
+function CodeDialog({ question, compare, onClose }: { question: MetricsQuery; compare: boolean; onClose: () => void }) {
   const [language, setLanguage] = useState<keyof typeof languages>('curl');
+  const [of, setOf] = useState<'now' | 'before'>('now');
+  const now = useQuery({ ...runMetricsQueryOptions({ body: question }), enabled: compare });
+  const before = now.data && during(question, windowBefore(now.data));
   return (
     <Dialog title={m.explore.codeTitle} onClose={onClose} variant="wide">
       <div className="stack">
         <p className="muted">{m.explore.codeText}</p>
-        <div><Segments label={m.explore.code} value={language} onChange={setLanguage} options={(Object.keys(languages) as (keyof typeof languages)[]).map((l) => ({ value: l, label: l }))} /></div>
-        <Code text={languages[language](question, location.origin)} />
+        <div className="row wrap">
+          <Segments label={m.explore.code} value={language} onChange={setLanguage} options={(Object.keys(languages) as (keyof typeof languages)[]).map((l) => ({ value: l, label: l }))} />
+          {compare && before && <Segments label={m.explore.codeOf} value={of} onChange={setOf} options={[{ value: 'now', label: m.explore.codeNow }, { value: 'before', label: m.explore.codeBefore }]} />}
+        </div>
+        <Code text={languages[language](of === 'before' && before ? before : question, location.origin)} />
       </div>
     </Dialog>
   );

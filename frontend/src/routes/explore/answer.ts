@@ -1,31 +1,59 @@
-import type { MetricsQuery } from '@nimbus-analytics/sdk';
-import { runMetricsQueryOptions } from '@nimbus-analytics/sdk/react-query';
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { runMetricsQuery, type MetricsQuery, type NimbusError } from '@nimbus-analytics/sdk';
+import { runMetricsQueryOptions, runMetricsQueryQueryKey } from '@nimbus-analytics/sdk/react-query';
+import { hashKey, keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { seriesOf } from './question';
+import { serverTime } from '../../api';
+import { during, isOf, nowhere, partsOf, type Comparison } from './compare';
+import { seriesCount, seriesOf } from './question';
 import { windowBefore } from './range';
 import type { ExploreState } from './search';
 
-/** The answer to a question, that of the period before when they are compared, and what a chart draws of both. */
-export function useAnswer(state: ExploreState, question: MetricsQuery, options: { enabled?: boolean; refetchInterval?: number } = {}) {
+interface Options {
+  enabled?: boolean;
+  refetchInterval?: number;
+}
+
+/** The answer to a question, that of the period before when they are compared, and the totals that can be compared. */
+export function useCompared(question: MetricsQuery, compare: boolean, series: number, options: Options = {}) {
   const now = useQuery({ ...runMetricsQueryOptions({ body: question }), placeholderData: keepPreviousData, ...options });
-  const { limit: _, ...whole } = question;
-  const before = useQuery({
-    ...runMetricsQueryOptions({ body: { ...whole, ...(now.data && windowBefore(now.data)) } }),
-    enabled: state.compare === true && now.data !== undefined && !now.isPlaceholderData,
-    placeholderData: keepPreviousData,
+  const stale = now.isPlaceholderData;
+  const answered = stale ? undefined : now.data;
+  const asks = compare && answered !== undefined;
+
+  const whole = during(question, asks ? windowBefore(answered) : nowhere);
+  const before = useQuery({ ...runMetricsQueryOptions({ body: whole }), enabled: asks, placeholderData: stale ? keepPreviousData : undefined });
+  const previous = compare ? before.data : undefined;
+
+  const running = now.data?.meta.incomplete_from !== undefined;
+  const parts = useMemo(() => (running && answered && previous ? partsOf(answered, previous, serverTime(now.dataUpdatedAt), series) : undefined), [running, answered, previous, now.dataUpdatedAt, series]);
+  const bodies = [during(question, parts?.now ?? nowhere), during(question, parts?.before ?? nowhere)] as const;
+  const pair = useQuery<Comparison | null, NimbusError>({
+    queryKey: [...runMetricsQueryQueryKey({ body: bodies[0] }), bodies[1]],
+    queryFn: async ({ signal }) => {
+      const [a, b] = await Promise.all(bodies.map(async (body) => (await runMetricsQuery({ body, signal, throwOnError: true })).data));
+      return parts && a && b && isOf(a, parts.now) && isOf(b, parts.before) ? { now: a, before: b, until: a.to } : null;
+    },
+    enabled: parts !== undefined,
+    // The parts of a minute ago stand in until those of this one are there; those of another question never do.
+    placeholderData: (data, query) => (stale || (query && sameStart(query.queryKey.at(-1), bodies[1])) ? data : undefined),
   });
-  const result = now.data;
-  const previous = state.compare ? before.data : undefined;
-  const series = useMemo(() => (result ? seriesOf(state, result, previous) : []), [state, result, previous]);
   return {
-    result,
+    result: now.data,
     previous,
-    series,
-    empty: result !== undefined && series.every((s) => s.values.every((v) => !v)),
+    comparison: useMemo((): Comparison | undefined => (now.data && previous ? (running ? (pair.data ?? undefined) : { now: now.data, before: previous }) : undefined), [now.data, previous, running, pair.data]),
     fetching: now.isFetching,
-    stale: now.isPlaceholderData,
-    error: now.error ?? (state.compare ? before.error : null),
-    refetch: () => void (now.error || !before.error ? now : before).refetch(),
+    stale,
+    error: now.error ?? (compare ? (before.error ?? pair.error) : null),
+    refetch: () => void (now.error ? now : before.error ? before : pair.error ? pair : now).refetch(),
   };
+}
+
+const sameStart = (a: unknown, b: MetricsQuery) => hashKey([{ ...(a as MetricsQuery), to: undefined }]) === hashKey([{ ...b, to: undefined }]);
+
+/** What the explorer and the tiles of a board show of a question. */
+export function useAnswer(state: ExploreState, question: MetricsQuery, options: Options = {}) {
+  const compared = useCompared(question, state.compare === true, seriesCount(state), options);
+  const { result, previous, comparison } = compared;
+  const series = useMemo(() => (result ? seriesOf(state, result, previous, comparison) : []), [state, result, previous, comparison]);
+  return { ...compared, series, empty: result !== undefined && series.every((s) => s.values.every((v) => !v)) };
 }

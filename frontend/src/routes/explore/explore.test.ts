@@ -1,7 +1,7 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
 import { describe, expect, it } from 'vitest';
 import { condition, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Group } from './filter';
-import { bucketOf, questionOf, seriesOf } from './question';
+import { bucketOf, questionOf, rowsOf, seriesOf } from './question';
 import { autoBucket, fits, lengthOf, windowBefore, windowOf } from './range';
 import { parseExplore } from './search';
 
@@ -51,10 +51,12 @@ describe('a question', () => {
       metric: 'events.count', bucket: '1d', tz: 'UTC', from: '', to: '', total: 9, series: [{ ts: '', value: 9 }], meta: { exact: true, source: 'rollup', took_ms: 1, definition: '' },
       groups: values.map(([value, other, total]) => ({ value, other, total, series: [{ ts: '', value: total }] })),
     });
-    const series = seriesOf({ by: 'name', range: '7d', tz: 'UTC' }, answer([['a', false, 5], [null, false, 3], [null, true, 1]]), answer([[null, false, 2], ['a', false, 4], [null, true, 8]]));
-    expect(series.map((s) => [s.label, s.total, s.previous ?? false, s.color])).toEqual([
-      ['a', 5, false, 0], ['a, before', 4, true, 0], ['Not set', 3, false, 1], ['Not set, before', 2, true, 1], ['Other', 1, false, 'other'],
+    const [now, before] = [answer([['a', false, 5], ['null', false, 4], [null, false, 3], [null, true, 1]]), answer([[null, false, 2], ['a', false, 4], [null, true, 8]])];
+    const series = seriesOf({}, now, before, { now, before });
+    expect(series.map((s) => [s.key, s.label, s.total, s.before?.values[0], s.compared?.before, s.color])).toEqual([
+      ['=a', 'a', 5, 4, 4, 0], ['=null', 'null', 4, undefined, undefined, 1], ['none', 'Not set', 3, 2, 2, 2], ['other', 'Other', 1, undefined, undefined, 'other'],
     ]);
+    expect(rowsOf(now, series)).toEqual([['Time', 'a', 'null', 'Not set', 'Other', 'Time before', 'a, before', 'Not set, before'], ['', 5, 4, 3, 1, '', 4, 2]]);
   });
 });
 

@@ -1,13 +1,20 @@
 /** From the state in the address to the question for the server, and from its answer to what a chart draws. */
 import type { Bucket, MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
-import type { Series } from '../../charts/TimeChart';
+import type { Series } from '../../charts/series';
 import { m } from '../../messages';
+import type { Comparison } from './compare';
 import { autoBucket, fits, windowOf } from './range';
 import type { ExploreState } from './search';
 
 export const needsProp = (measure: MetricsQuery['measure']) => measure !== undefined && measure !== 'count' && measure !== 'users';
 
-export const bucketOf = (s: ExploreState): Bucket => (s.bucket && fits(s, s.bucket) ? s.bucket : autoBucket(s));
+/** How many series an answer may have: the groups, the rest and the whole; the events that were named, if they are few. */
+export function seriesCount({ by, top = 10, names }: Pick<ExploreState, 'by' | 'top' | 'names'>): number {
+  if (!by) return 1;
+  return by === 'name' && names && names.length <= top ? names.length + 1 : top + 2;
+}
+
+export const bucketOf = (s: ExploreState): Bucket => (s.bucket && fits(s, s.bucket, seriesCount(s)) ? s.bucket : autoBucket(s));
 
 /** The question, or nothing while it lacks the property to measure. */
 export function questionOf(s: ExploreState, project_id: string): MetricsQuery | undefined {
@@ -25,31 +32,57 @@ export function questionOf(s: ExploreState, project_id: string): MetricsQuery | 
   };
 }
 
-export function measureLabel(s: ExploreState): string {
+export function measureLabel(s: Pick<ExploreState, 'measure' | 'prop'>): string {
   const measure = m.explore.measures[s.measure ?? 'count'];
   return needsProp(s.measure) ? `${measure} ${s.prop}` : measure;
 }
 
-/** The series of an answer, with those of the period before behind them: the same groups, place by place. */
-export function seriesOf(s: ExploreState, now: MetricsResult, before: MetricsResult | undefined): Series[] {
-  const groupLabel = (g: MetricsResult['groups'][number]) => (g.other ? m.explore.other : (g.value ?? m.explore.absent));
-  const length = now.series.length;
-  if (now.groups.length === 0) {
-    const label = s.names?.length === 1 && !needsProp(s.measure) ? s.names[0]! : measureLabel(s);
-    const current: Series = { key: 'total', label, color: 0, total: now.total, values: now.series.map((p) => p.value) };
-    return before?.total ? [current, { ...current, key: 'total before', label: `${label}, ${m.explore.previous}`, previous: true, total: before.total, values: before.series.slice(0, length).map((p) => p.value) }] : [current];
-  }
-  const out: Series[] = [];
-  now.groups.forEach((g, i) => {
-    const series: Series = { key: g.other ? 'other' : `value ${g.value}`, label: groupLabel(g), color: g.other ? 'other' : i, total: g.total, values: g.series.map((p) => p.value) };
-    out.push(series);
-    const old = before?.groups.find((b) => b.other === g.other && b.value === g.value);
-    if (old?.total && !g.other) out.push({ ...series, key: `${series.key} before`, label: `${series.label}, ${m.explore.previous}`, previous: true, total: old.total, values: old.series.slice(0, length).map((p) => p.value) });
-  });
-  return out;
+/** What is asked, in a line. */
+export function questionText(s: ExploreState): string {
+  const by = s.by === 'name' ? m.explore.byName : s.by?.slice('prop:'.length);
+  return [measureLabel(s), ...(s.names ? [m.reports.of(s.names)] : []), ...(by ? [m.reports.by(by)] : [])].join(' ');
 }
 
-/** The answer as rows: a column of times, and one for each series. */
-export function rowsOf(result: MetricsResult, series: Series[]): (string | number | null)[][] {
-  return [[m.explore.time, ...series.map((s) => s.label)], ...result.series.map((p, i) => [p.ts, ...series.map((s) => s.values[i] ?? null)])];
+/** Whether the parts of an answer add up to the whole. */
+export const isAdditive = ({ metric }: Pick<MetricsResult, 'metric'>) => metric === 'events.count' || metric.endsWith('.sum');
+
+type Group = MetricsResult['groups'][number];
+const keyOf = (g: Group) => (g.other ? 'other' : g.value === null ? 'none' : `=${g.value}`);
+
+/** The series of an answer, each with that of the period before: the same groups, place by place. */
+export function seriesOf(s: Pick<ExploreState, 'names' | 'measure' | 'prop'>, now: MetricsResult, before?: MetricsResult, comparison?: Comparison): Series[] {
+  // What is still ahead has no value yet, and certainly not zero.
+  const open = now.meta.incomplete_from;
+  const ahead = open === undefined ? -1 : now.series.findIndex((p) => Date.parse(p.ts) > Date.parse(open));
+  const values = (points: MetricsResult['series']) => points.map((p, i) => (ahead >= 0 && i >= ahead ? null : p.value));
+  const earlier = (points: MetricsResult['series'] | undefined) => points && { times: points.map((p) => p.ts), values: points.map((p) => p.value) };
+  if (now.groups.length === 0) {
+    const label = s.names?.length === 1 && !needsProp(s.measure) ? s.names[0]! : measureLabel(s);
+    return [{ key: 'total', label, color: 0, total: now.total, values: values(now.series), before: earlier(before?.series), compared: comparison && { now: comparison.now.total, before: comparison.before.total } }];
+  }
+  return now.groups.map((g, i) => {
+    const key = keyOf(g);
+    // The rest is of other groups in each period.
+    const same = (r: MetricsResult | undefined) => (g.other ? undefined : r?.groups.find((b) => keyOf(b) === key));
+    const [a, b] = [same(comparison?.now), same(comparison?.before)];
+    return {
+      key,
+      label: g.other ? m.explore.other : (g.value ?? m.explore.absent),
+      color: g.other ? 'other' : i,
+      total: g.total,
+      values: values(g.series),
+      before: earlier(same(before)?.series),
+      compared: a && b && { now: a.total, before: b.total },
+    };
+  });
+}
+
+/** The answer as rows: a column of times, and one for each series; and the same of the period before, with its own times. */
+export function rowsOf(result: MetricsResult, series: readonly Series[]): (string | number | null)[][] {
+  const old = series.filter((s) => s.before);
+  const times = old[0]?.before?.times;
+  return [
+    [m.explore.time, ...series.map((s) => s.label), ...(times ? [m.explore.timeBefore, ...old.map((s) => `${s.label}, ${m.explore.previous}`)] : [])],
+    ...result.series.map((p, i) => [p.ts, ...series.map((s) => s.values[i] ?? null), ...(times ? [times[i] ?? null, ...old.map((s) => s.before!.values[i] ?? null)] : [])]),
+  ];
 }

@@ -11,8 +11,9 @@ export interface Range {
 
 export const presets = ['1h', '24h', '7d', '30d', '90d', '12mo'] as const;
 export const buckets = ['1m', '5m', '15m', '1h', '1d', '1w', '1mo'] as const satisfies readonly Bucket[];
-/** More points than this no chart can show, and no person read. */
-export const maxPoints = 1000;
+/** What one answer holds by the contract: buckets of one series, and points of all series of a breakdown. */
+const maxBuckets = 10_000;
+const maxPoints = 50_000;
 
 const minute = 60_000;
 const hour = 60 * minute;
@@ -20,13 +21,16 @@ const day = 24 * hour;
 const unitMs = { min: minute, h: hour, d: day, w: 7 * day, mo: 30.44 * day };
 export const bucketMs: Record<Bucket, number> = { '1m': minute, '5m': 5 * minute, '15m': 15 * minute, '1h': hour, '1d': day, '1w': 7 * day, '1mo': 30.44 * day };
 
-const shape = /^([1-9]\d{0,3})(min|h|d|w|mo)$/;
+const shape = /^([1-9]\d{0,4})(min|h|d|w|mo)$/;
 const isInstant = (x: unknown): x is string => typeof x === 'string' && /^\d{4}-\d\d-\d\dT/.test(x) && !Number.isNaN(Date.parse(x));
 
 export function parseRange(s: Record<string, unknown>, fallback: string): Range {
   if (isInstant(s['from']) && isInstant(s['to']) && Date.parse(s['from']) < Date.parse(s['to'])) return { from: s['from'], to: s['to'] };
   return { range: typeof s['range'] === 'string' && shape.test(s['range']) && lengthOf(s['range']) <= 20 * 366 * day ? s['range'] : fallback };
 }
+
+/** Whether a bucket is a stretch of the clock, and not of dates. */
+export const isClock = (bucket: Bucket) => bucketMs[bucket] < day;
 
 export const parsePreset = (s: Record<string, unknown>): Range => parseRange(s, '7d');
 
@@ -40,7 +44,20 @@ const spanOf = (r: Range) => (r.from && r.to ? Date.parse(r.to) - Date.parse(r.f
 /** How many points a bucket would make of a range. */
 const pointsOf = (r: Range, bucket: Bucket) => Math.max(1, Math.round(spanOf(r) / bucketMs[bucket]));
 
-export const fits = (r: Range, bucket: Bucket) => pointsOf(r, bucket) <= maxPoints && bucketMs[bucket] <= Math.max(spanOf(r), minute);
+/** How many buckets an answer of so many series holds. */
+const most = (series: number) => Math.min(maxBuckets, Math.floor(maxPoints / series));
+
+/** Whether a bucket is no wider than a range. */
+export const within = (r: Range, bucket: Bucket) => bucketMs[bucket] <= Math.max(spanOf(r), minute);
+
+/** Whether one answer holds a range; two instants may cut the bucket at either end. */
+export const fits = (r: Range, bucket: Bucket, series = 1) => within(r, bucket) && pointsOf(r, bucket) + (r.from ? 2 : 0) <= most(series);
+
+/** The longest range, in words, that a bucket is for. */
+export function longest(bucket: Bucket, series: number): string {
+  const span = most(series) * bucketMs[bucket];
+  return span < 2 * day ? m.range.upTo(Math.floor(span / hour), 'h') : m.range.upTo(Math.floor(span / day), 'd');
+}
 
 /** The bucket that shows a range in some 7 to 100 points. */
 export function autoBucket(r: Range): Bucket {
@@ -69,7 +86,7 @@ function relative(bucket: Bucket, count: number): string {
   const [, unit] = /^\d+(\D+)$/.exec(bucket)!;
   if (unit !== 'm') return `${count}${unit}`;
   const minutes = (count * bucketMs[bucket]) / minute;
-  return minutes % 60 === 0 || minutes > 9999 ? `${Math.ceil(minutes / 60)}h` : `${minutes}min`;
+  return minutes % 60 === 0 || minutes > 99_999 ? `${Math.ceil(minutes / 60)}h` : `${minutes}min`;
 }
 
 /**

@@ -26,7 +26,7 @@ it('reads what other programs saved, by the defaults of the contract', () => {
   expect(stateOf({ question: {}, view: { chart: 'line' } })).toEqual({ range: '24h', tz: 'UTC' });
   expect(rangeOf({ bucket: '15m', limit: 7 })).toEqual({ range: '105min', bucket: '15m' });
   expect(rangeOf({ bucket: '1m', limit: 9999 })).toEqual({ range: '9999min', bucket: '1m' });
-  expect(rangeOf({ bucket: '5m', limit: 5001 })).toEqual({ range: '417h', bucket: '5m' });
+  expect(rangeOf({ bucket: '5m', limit: 5001 })).toEqual({ range: '25005min', bucket: '5m' });
   expect(rangeOf({ bucket: '1d', from: '2026-01-01T00:00:00Z' }, () => Date.parse('2026-01-08T00:00:00Z'))).toEqual({ from: '2026-01-01T00:00:00Z', to: '2026-01-08T00:00:00.000Z' });
 });
 

@@ -1,17 +1,19 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
-import { colorOf, type Series } from '../../charts/TimeChart';
-import { bucketLabel, change, number, percent } from '../../format';
+import { colorOf, type Series } from '../../charts/series';
+import { bucketLabel, change, minuteOf, number, percent } from '../../format';
 import { m } from '../../messages';
 import { Delta } from '../../ui';
+import type { Comparison } from './compare';
+import { isAdditive } from './question';
 
-export function BigNumber({ result, before, large }: { result: MetricsResult; before: MetricsResult | undefined; large: boolean }) {
+export function BigNumber({ result, comparison, large }: { result: MetricsResult; comparison: Comparison | undefined; large: boolean }) {
   return (
     <div className={large ? 'big large' : 'big'}>
       <span className="num">{number(result.total)}</span>
-      {before && (
+      {comparison && (
         <>
-          <Delta value={change(result.total, before.total)} />
-          <span className="muted small">{m.overview.previous(number(before.total))}</span>
+          <Delta value={change(comparison.now.total, comparison.before.total)} />
+          <span className="muted small">{m.explore.compared(number(comparison.now.total), number(comparison.before.total), comparison.until && minuteOf(comparison.until, result.tz))}</span>
         </>
       )}
     </div>
@@ -19,28 +21,29 @@ export function BigNumber({ result, before, large }: { result: MetricsResult; be
 }
 
 /** Each group of a breakdown, with its part of the whole where parts add up. */
-export function SeriesTable({ series, result }: { series: Series[]; result: MetricsResult }) {
+export function SeriesTable({ series, result, comparison }: { series: readonly Series[]; result: MetricsResult; comparison: Comparison | undefined }) {
   if (result.groups.length === 0) return null;
-  const additive = result.metric === 'events.count' || result.metric.endsWith('.sum');
-  const before = new Map(series.filter((s) => s.previous).map((s) => [s.key, s.total]));
+  const additive = isAdditive(result) && series.every((s) => (s.total ?? 0) >= 0);
   return (
-    <div className="scroll-x">
+    <div className="scroll-x" tabIndex={0} role="group" aria-label={m.explore.series}>
       <table className="table compact">
         <thead>
           <tr>
             <th>{m.explore.series}</th>
             <th className="right">{m.explore.total}</th>
             {additive && <th className="right">{m.explore.shareOf}</th>}
-            {before.size > 0 && <th className="right">{m.explore.previous}</th>}
+            {comparison && <th className="right">{comparison.until === undefined ? m.explore.change : m.explore.changeSoFar(minuteOf(comparison.until, result.tz))}</th>}
+            {comparison && <th className="right">{m.explore.before}</th>}
           </tr>
         </thead>
         <tbody>
-          {series.filter((s) => !s.previous).map((s) => (
+          {series.map((s) => (
             <tr key={s.key}>
-              <td><span className="row"><i className="swatch" style={{ color: colorOf(s) }} /><span className="truncate">{s.label}</span></span></td>
+              <td><span className="row"><i className="swatch" style={{ color: colorOf(s) }} /><span className="truncate" title={s.label}>{s.label}</span></span></td>
               <td className="right">{number(s.total)}</td>
               {additive && <td className="right muted">{result.total ? percent((s.total ?? 0) / result.total) : '–'}</td>}
-              {before.size > 0 && <td className="right"><Delta value={change(s.total, before.get(`${s.key} before`))} /> <span className="muted">{number(before.get(`${s.key} before`))}</span></td>}
+              {comparison && <td className="right"><Delta value={change(s.compared?.now, s.compared?.before)} /></td>}
+              {comparison && <td className="right muted">{number(s.compared?.before)}</td>}
             </tr>
           ))}
         </tbody>
@@ -49,32 +52,39 @@ export function SeriesTable({ series, result }: { series: Series[]; result: Metr
   );
 }
 
+const mostRows = 1000;
+
 /** Every bucket, the latest first. */
-export function BucketTable({ result, series }: { result: MetricsResult; series: Series[] }) {
+export function BucketTable({ result, series }: { result: MetricsResult; series: readonly Series[] }) {
   const format = bucketLabel(result.bucket, result.tz, true);
   const open = result.meta.incomplete_from;
+  const columns = series.flatMap((s) => [{ key: s.key, label: s.label, values: s.values, old: false }, ...(s.before ? [{ key: `${s.key} before`, label: `${s.label}, ${m.explore.previous}`, values: s.before.values, old: true }] : [])]);
+  const rows = result.series.map((p, i) => ({ p, i })).reverse();
   return (
-    <div className="scroll-x buckets" tabIndex={0} role="group" aria-label={m.explore.charts.table}>
-      <table className="table compact">
-        <thead>
-          <tr>
-            <th>{m.explore.time}</th>
-            {series.map((s) => (
-              <th key={s.key} className="right">{s.label}</th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {result.series.map((p, i) => ({ p, i })).reverse().map(({ p, i }) => (
-            <tr key={p.ts}>
-              <td className="num">{format(p.ts)} {open && Date.parse(p.ts) >= Date.parse(open) && <span className="badge">{m.explore.soFar}</span>}</td>
-              {series.map((s) => (
-                <td key={s.key} className={s.previous ? 'right muted' : 'right'}>{number(s.values[i])}</td>
+    <>
+      <div className="scroll-x buckets" tabIndex={0} role="group" aria-label={m.explore.charts.table}>
+        <table className="table compact">
+          <thead>
+            <tr>
+              <th>{m.explore.time}</th>
+              {columns.map((c) => (
+                <th key={c.key} className="right"><span className="truncate" title={c.label}>{c.label}</span></th>
               ))}
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+          </thead>
+          <tbody>
+            {rows.slice(0, mostRows).map(({ p, i }) => (
+              <tr key={p.ts}>
+                <td className="num nowrap">{format(p.ts)} {open && Date.parse(p.ts) === Date.parse(open) && <span className="badge">{m.explore.soFar}</span>}</td>
+                {columns.map((c) => (
+                  <td key={c.key} className={c.old ? 'right muted' : 'right'}>{number(c.values[i])}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {rows.length > mostRows && <p className="small muted">{m.explore.latestRows(number(mostRows), number(rows.length))}</p>}
+    </>
   );
 }

@@ -20,6 +20,8 @@ export interface ExploreState extends Range {
   tz: string;
   compare?: boolean;
   chart?: Chart;
+  /** The key of the one series that is shown. */
+  only?: string;
   /** The saved report that this question began as. */
   report?: string;
 }
@@ -41,6 +43,7 @@ export function parseExplore(s: Record<string, unknown>): ExploreState {
     tz: isZone(s['tz']) ? s['tz'] : zonePref.get(),
     compare: s['compare'] === true || undefined,
     chart: oneOf(charts, s['chart'], 'line'),
+    only: typeof s['only'] === 'string' && s['only'].length <= 2000 ? s['only'] : undefined,
     report: typeof s['report'] === 'string' && /^[\da-f-]{36}$/i.test(s['report']) ? s['report'] : undefined,
   });
 }

@@ -1,7 +1,7 @@
 /** Secrets that were just made, for as long as this page is open: the server shows each once and cannot again. */
 import type { ProjectWithSecret } from '@nimbus-analytics/sdk';
 import { m } from '../../messages';
-import { CopyButton } from '../../ui';
+import { Button, CopyButton, Dialog } from '../../ui';
 
 export interface FreshKey {
   projectId: string;
@@ -28,5 +28,18 @@ export function SecretOnce({ made }: { made: FreshKey }) {
       <div className="secret"><code data-testid="secret">{made.secret}</code><CopyButton text={made.secret} className="" /></div>
       <div><CopyButton text={env} label={m.install.copyEnv} /></div>
     </div>
+  );
+}
+
+/** The key that was just made. It does not go by accident: its secret cannot be shown again. */
+export function NewKey({ title, made, onClose }: { title: string; made: FreshKey; onClose: () => void }) {
+  return (
+    <Dialog sticky title={title} onClose={onClose}>
+      <div className="stack">
+        <p className="muted">{m.keys.rotatedText}</p>
+        <SecretOnce made={made} />
+        <div className="actions"><Button kind="primary" onClick={onClose}>{m.keys.haveIt}</Button></div>
+      </div>
+    </Dialog>
   );
 }

@@ -9,7 +9,7 @@ import { addDays, ago, date, dateTime, isoDay, startOfDay } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Confirm, Dialog, Failure, SelectField, Skeleton, TextField, toast } from '../../ui';
-import { SecretOnce, type FreshKey } from '../install/secret';
+import { NewKey, type FreshKey } from '../install/secret';
 
 const reload = () => queryClient.invalidateQueries({ queryKey: [{ _id: 'listApiKeys' }] });
 const scopes: KeyScope[] = ['events:write', 'events:read', 'metrics:read'];
@@ -68,15 +68,7 @@ export function ApiKeys({ projectId, canChange }: { projectId: string; canChange
           }}
         />
       )}
-      {made && (
-        <Dialog sticky title={m.keys.madeTitle} onClose={() => setMade(undefined)}>
-          <div className="stack">
-            <p className="muted">{m.keys.rotatedText}</p>
-            <SecretOnce made={made} />
-            <div className="actions"><Button kind="primary" onClick={() => setMade(undefined)}>{m.keys.haveIt}</Button></div>
-          </div>
-        </Dialog>
-      )}
+      {made && <NewKey title={m.keys.madeTitle} made={made} onClose={() => setMade(undefined)} />}
       {editing && <Edit projectId={projectId} apiKey={editing} onClose={() => setEditing(undefined)} />}
       {revoking && (
         <Confirm
@@ -100,7 +92,7 @@ function Row({ apiKey: key, who, canChange, edit, revoke }: { apiKey: ApiKey; wh
   const when = date(key.created_at, zone);
   return (
     <tr>
-      <td className="key-name"><strong>{key.name || m.keys.mainKey}</strong><br /><span className="mono muted">{key.id}</span></td>
+      <td className="wrap-any"><strong>{key.name || m.keys.mainKey}</strong><br /><span className="mono muted">{key.id}</span></td>
       <td data-label={m.keys.scopes}><span className="row wrap" style={{ gap: 4 }}>{key.scopes.map((s) => <span key={s} className="badge" title={s}>{m.keys.scope[s]}</span>)}</span></td>
       <td className="muted" data-label={m.keys.created}><span className="num nowrap">{when}</span>{who && <><br /><span className="small">{m.keys.by(who)}</span></>}</td>
       <td className="muted num nowrap" data-label={m.keys.lastUsed}>{key.last_used_at ? <span title={dateTime(key.last_used_at, zone)}>{ago(key.last_used_at)}</span> : m.keys.unused}</td>

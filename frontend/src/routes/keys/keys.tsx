@@ -8,7 +8,7 @@ import { date } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Confirm, CopyButton, Dialog, Failure, SelectField, Skeleton, toast } from '../../ui';
-import { keepSecret, SecretOnce, type FreshKey } from '../install/secret';
+import { keepSecret, NewKey, type FreshKey } from '../install/secret';
 
 export function MainKey({ project, canChange }: { project: Project; canChange: boolean }) {
   const [asking, setAsking] = useState(false);
@@ -50,15 +50,7 @@ export function MainKey({ project, canChange }: { project: Project; canChange: b
           </div>
         </Dialog>
       )}
-      {made && (
-        <Dialog sticky title={m.keys.rotated} onClose={() => setMade(undefined)}>
-          <div className="stack">
-            <p className="muted">{m.keys.rotatedText}</p>
-            <SecretOnce made={made} />
-            <div className="actions"><Button kind="primary" onClick={() => setMade(undefined)}>{m.keys.haveIt}</Button></div>
-          </div>
-        </Dialog>
-      )}
+      {made && <NewKey title={m.keys.rotated} made={made} onClose={() => setMade(undefined)} />}
     </section>
   );
 }
@@ -94,7 +86,7 @@ export function WriteKeys({ projectId }: { projectId: string }) {
             <li key={key.id} className="write-key stack tight">
               <div className="secret"><code>{key.key}</code><CopyButton text={key.key} className="" /></div>
               <div className="row wrap small">
-                <span className="muted grow">{key.allowed_origins.join(', ') || m.keys.anyOrigin} · {date(key.created_at, zone)}</span>
+                <span className="muted grow wrap-any">{key.allowed_origins.join(', ') || m.keys.anyOrigin} · {date(key.created_at, zone)}</span>
                 <Button className="tiny" onClick={() => setEditing(key)}>{m.keys.edit}</Button>
                 <Button className="tiny" onClick={() => setRevoking(key)}>{m.keys.revoke}</Button>
               </div>
@@ -124,6 +116,7 @@ function Origins({ projectId, target, onClose }: { projectId: string; target: Wr
   const onSuccess = async () => {
     await reload();
     onClose();
+    toast(target === 'new' ? m.keys.writeMade : m.saved);
   };
   const create = useMutation({ ...createWriteKeyMutation(), onSuccess });
   const update = useMutation({ ...updateWriteKeyMutation(), onSuccess });

@@ -1,7 +1,6 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { useWindowVirtualizer } from '@tanstack/react-virtual';
 import { IconAlertTriangle, IconArrowUp, IconBroadcast, IconPlayerPause, IconPlayerPlay, IconX } from '@tabler/icons-react';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { clock, dateTime, number } from '../../format';
 import { useEventNames, useProject, useTitle } from '../../hooks';
 import { useStream, type StreamState } from '../../live';
@@ -9,9 +8,9 @@ import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, CommitField, Empty, Failure, Skeleton } from '../../ui';
 import { EventDrawer, summary } from '../events/EventDrawer';
+import { EventTable } from '../events/EventTable';
 import { Feed, kept, same, type Row, type View } from './feed';
 import type { LiveSearch } from './search';
-import '../events/events.css';
 import './live.css';
 
 type Set = (change: LiveSearch) => void;
@@ -147,56 +146,40 @@ function Nothing({ projectId, names, set, paused }: { projectId: string; names: 
   );
 }
 
-const rowHeight = 42;
-
 /** A little before, because events may be older than their arrival; until now. */
 const around = (since: string) => ({ from: new Date(Date.parse(since) - 60_000).toISOString(), to: new Date().toISOString() });
 
 function Rows({ rows, zone, projectId, set, names }: { rows: readonly Row[]; zone: string; projectId: string; set: Set; names: string[] }) {
-  const ref = useRef<HTMLDivElement>(null);
-  const [top, setTop] = useState(0);
-  useEffect(() => setTop(ref.current!.getBoundingClientRect().top + scrollY), []);
-  const virtual = useWindowVirtualizer({ count: rows.length, estimateSize: () => rowHeight, getItemKey: (i) => rows[i]!.id, overscan: 8, scrollMargin: top });
   return (
-    <div className="panel events">
-      <div role="table" aria-label={m.live.title} aria-rowcount={rows.length + 1}>
-        <div role="rowgroup">
-          <div role="row" className="event head">
-            <span role="columnheader">{m.events.time}</span>
-            <span role="columnheader">{m.events.name}</span>
-            <span role="columnheader">{m.events.person}</span>
-            <span role="columnheader" className="hide-narrow">{m.events.properties}</span>
+    <EventTable
+      label={m.live.title}
+      zone={zone}
+      count={rows.length}
+      foot={<p className="muted small foot">{rows.length >= kept ? m.live.kept(number(kept)) : m.live.since}</p>}
+      row={(i, place) => {
+        const row = rows[i]!;
+        if (row.type === 'missed')
+          return (
+            <div key={row.id} role="row" className="event missed" {...place}>
+              <span role="cell" aria-colspan={4}>
+                <IconAlertTriangle size={16} aria-hidden />
+                <span className="truncate">{m.live.missed(row.count, number(row.count))}</span>
+                <Link className="end" to="/projects/$projectId/events" params={{ projectId }} search={{ ...around(row.since), ...(names.length === 1 && { name: names[0]! }) }}>{m.live.seeMissed}</Link>
+              </span>
+            </div>
+          );
+        const e = row.event;
+        return (
+          <div key={row.id} role="row" className="event" {...place}>
+            <span role="cell" className="num muted" title={dateTime(e.ts, zone)}><button type="button" className="cell" onClick={() => set({ event: e.id })}>{clock(e.ts, zone)}</button></span>
+            <span role="cell"><button type="button" className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => set({ name: [e.name] })}>{e.name}</button></span>
+            <span role="cell" className="truncate">
+              {e.user_id ? <Link className="cell" to="/projects/$projectId/people/$userId" params={{ projectId, userId: e.user_id }}>{e.user_id}</Link> : <span className="muted" title={e.anonymous_id}>{e.anonymous_id ?? m.events.nobody}</span>}
+            </span>
+            <span role="cell" className="hide-narrow truncate muted mono">{summary(e.props)}</span>
           </div>
-        </div>
-        <div ref={ref} role="rowgroup" className="window" style={{ height: virtual.getTotalSize() }}>
-          {virtual.getVirtualItems().map((item) => {
-            const row = rows[item.index]!;
-            const place = { 'aria-rowindex': item.index + 2, style: { transform: `translateY(${item.start - top}px)` } };
-            if (row.type === 'missed')
-              return (
-                <div key={row.id} role="row" className="event missed" {...place}>
-                  <span role="cell" aria-colspan={4}>
-                    <IconAlertTriangle size={16} aria-hidden />
-                    <span className="truncate">{m.live.missed(row.count, number(row.count))}</span>
-                    <Link className="end" to="/projects/$projectId/events" params={{ projectId }} search={{ ...around(row.since), ...(names.length === 1 && { name: names[0]! }) }}>{m.live.seeMissed}</Link>
-                  </span>
-                </div>
-              );
-            const e = row.event;
-            return (
-              <div key={row.id} role="row" className="event" {...place}>
-                <span role="cell" className="num muted" title={dateTime(e.ts, zone)}><button type="button" className="cell" onClick={() => set({ event: e.id })}>{clock(e.ts, zone)}</button></span>
-                <span role="cell"><button type="button" className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => set({ name: [e.name] })}>{e.name}</button></span>
-                <span role="cell" className="truncate">
-                  {e.user_id ? <Link className="cell" to="/projects/$projectId/people/$userId" params={{ projectId, userId: e.user_id }}>{e.user_id}</Link> : <span className="muted">{e.anonymous_id ?? m.events.nobody}</span>}
-                </span>
-                <span role="cell" className="hide-narrow truncate muted mono">{summary(e.props)}</span>
-              </div>
-            );
-          })}
-        </div>
-      </div>
-      <p className="muted small foot">{rows.length >= kept ? m.live.kept(number(kept)) : m.live.since}</p>
-    </div>
+        );
+      }}
+    />
   );
 }

@@ -54,7 +54,7 @@ export function MembersPage() {
         <Skeleton height={160} />
       ) : (
         <div className="panel">
-          <table className="table cards">
+          <table className="table cards members">
             <thead>
               <tr><th>{m.members.email}</th><th>{m.members.role}</th><th>{m.members.since}</th><th><span className="sr">{m.keys.actions}</span></th></tr>
             </thead>
@@ -65,7 +65,7 @@ export function MembersPage() {
                 const mayChange = can('owner') || (can('admin') && x.role !== 'owner');
                 return (
                   <tr key={x.account_id}>
-                    <td><span className="row"><span className="truncate">{x.email}</span>{self && <span className="badge">{m.members.you}</span>}</span></td>
+                    <td><span className="row"><span className="wrap-any">{x.email}</span>{self && <span className="badge">{m.members.you}</span>}</span></td>
                     <td>
                       {mayChange && !last ? (
                         <select className="input role" aria-label={m.members.roleOf(x.email)} value={x.role} disabled={change.isPending} onChange={(e) => change.mutate({ path: { ...path, account_id: x.account_id }, body: { role: e.target.value as Role } })}>

@@ -1,17 +1,20 @@
-import type { Measure, MetricsResult, StoredEvent } from '@nimbus-analytics/sdk';
+import type { Measure, MetricsQuery, MetricsResult, StoredEvent } from '@nimbus-analytics/sdk';
 import { getHealthOptions, listEventsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconArrowRight, IconCalendarOff, IconSend } from '@tabler/icons-react';
-import type { ReactNode } from 'react';
-import { TimeChart, type Series } from '../../charts/TimeChart';
-import { ago, bucketLabel, change, number } from '../../format';
+import { useMemo, type ReactNode } from 'react';
+import { ago, change, minuteOf, number } from '../../format';
 import { useProject, useTitle } from '../../hooks';
 import { useWhenStored, type StreamState } from '../../live';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Delta, Empty, Failure, Skeleton } from '../../ui';
-import { autoBucket, windowBefore, windowOf, type Range } from '../explore/range';
+import { useCompared } from '../explore/answer';
+import type { Comparison } from '../explore/compare';
+import { Drawing } from '../explore/Drawing';
+import { seriesOf } from '../explore/question';
+import { autoBucket, windowOf, type Range } from '../explore/range';
 import { RangePicker } from '../explore/RangePicker';
 import './overview.css';
 
@@ -51,37 +54,33 @@ export function OverviewPage() {
 }
 
 /** A measure over the range, and over as long a time before it. */
-function usePair(project_id: string, measure: Measure, range: Range, tz: string) {
-  const common = { project_id, measure, tz };
-  const now = useQuery({ ...queryMetricsOptions({ query: { ...common, ...windowOf(range, autoBucket(range)) } }), ...minutely });
-  const before = useQuery({ ...queryMetricsOptions({ query: { ...common, ...(now.data && windowBefore(now.data)) } }), ...minutely, enabled: now.data !== undefined && !now.isPlaceholderData });
-  return { now: now.data, before: before.data, error: now.error ?? before.error, retry: () => void (now.error ? now : before).refetch() };
+function useMeasured(project_id: string, measure: Measure, range: Range, tz: string) {
+  const question = useMemo<MetricsQuery>(() => ({ project_id, measure, tz, ...windowOf(range, autoBucket(range)) }), [project_id, measure, tz, range]);
+  return useCompared(question, true, 1, { refetchInterval: 60_000 });
 }
 
-type Pair = ReturnType<typeof usePair>;
+type Measured = ReturnType<typeof useMeasured>;
 
 function Numbers({ projectId, range, tz, setRange, live }: { projectId: string; range: Range; tz: string; setRange: (r: Range) => void; live: ReactNode }) {
-  const events = usePair(projectId, 'count', range, tz);
-  const people = usePair(projectId, 'users', range, tz);
+  const events = useMeasured(projectId, 'count', range, tz);
+  const people = useMeasured(projectId, 'users', range, tz);
   const ratio = (r: MetricsResult | undefined, p: MetricsResult | undefined) => (r?.total && p?.total ? r.total / p.total : undefined);
-  const ratios = { now: ratio(events.now, people.now), before: ratio(events.before, people.before) };
-  const quiet = events.now?.total === 0;
+  const perPerson = ratio(events.result, people.result);
+  const [a, b] = [events.comparison, people.comparison];
+  const compared = a && b && a.until === b.until ? { now: ratio(a.now, b.now), before: ratio(a.before, b.before), until: a.until } : undefined;
+  const tenth = (n: number | undefined) => number(n && Math.round(n * 10) / 10);
+  const quiet = events.result?.total === 0;
 
   return (
     <div className="overview">
       <div className="tiles">
-        <Tile label={m.overview.events} pair={events} />
-        <Tile label={m.overview.people} pair={people} />
-        <section className="panel tile">
-          <h2>{m.overview.perPerson}</h2>
-          {!events.now || (!people.now && !people.error) ? <Skeleton height={34} width="60%" /> : (
-            <div className="value"><span className="num">{number(ratios.now && Math.round(ratios.now * 10) / 10)}</span><Delta value={change(ratios.now, ratios.before)} /></div>
-          )}
-        </section>
+        <Tile label={m.overview.events} value={events.result && number(events.result.total)} failed={events.error !== null} compared={totals(events.comparison)} tz={tz} />
+        <Tile label={m.overview.people} value={people.result && number(people.result.total)} failed={people.error !== null} compared={totals(people.comparison)} tz={tz} />
+        <Tile label={m.overview.perPerson} value={events.result && people.result && tenth(perPerson)} failed={(events.error ?? people.error) !== null} compared={compared} format={tenth} tz={tz} />
         {live}
       </div>
       {events.error || people.error ? (
-        <Failure error={events.error ?? people.error} retry={events.error ? events.retry : people.retry} />
+        <Failure error={events.error ?? people.error} retry={events.error ? events.refetch : people.refetch} />
       ) : quiet ? (
         <section className="panel">
           <Empty icon={IconCalendarOff} title={m.overview.quiet}>
@@ -91,10 +90,10 @@ function Numbers({ projectId, range, tz, setRange, live }: { projectId: string; 
         </section>
       ) : (
         <>
-          <Chart title={m.overview.overTime} pair={events} color={0} link={<ExploreLink projectId={projectId} range={range} />} />
+          <Chart title={m.overview.overTime} measured={events} color={0} link={<ExploreLink projectId={projectId} range={range} />} />
           <div className="halves">
             <TopEvents projectId={projectId} range={range} tz={tz} />
-            <Chart title={m.overview.peopleOverTime} pair={people} color={1} small link={<ExploreLink projectId={projectId} range={range} measure="users" />} />
+            <Chart title={m.overview.peopleOverTime} measured={people} color={1} small link={<ExploreLink projectId={projectId} range={range} measure="users" />} />
           </div>
         </>
       )}
@@ -137,51 +136,43 @@ function ExploreLink({ projectId, range, measure }: { projectId: string; range: 
   );
 }
 
-function Tile({ label, pair }: { label: string; pair: Pair }) {
-  const { now, before } = pair;
+interface Totals {
+  now: number | null | undefined;
+  before: number | null | undefined;
+  until?: string | undefined;
+}
+
+const totals = (c: Comparison | undefined): Totals | undefined => c && { now: c.now.total, before: c.before.total, until: c.until };
+
+/** A number, and how it has changed: of a period that runs, up to an instant that the one before is cut at too. */
+function Tile({ label, value, failed, compared, format = number, tz }: { label: string; value: string | undefined; failed: boolean; compared: Totals | undefined; format?: (n: number | undefined) => string; tz: string }) {
+  const texts = compared?.before ? ([format(compared.now ?? undefined), format(compared.before)] as const) : undefined;
+  const until = compared?.until && minuteOf(compared.until, tz);
   return (
     <section className="panel tile">
       <h2>{label}</h2>
-      {now ? (
+      {value !== undefined ? (
         <>
-          <div className="value"><span className="num">{number(now.total)}</span>{before && <Delta value={change(now.total, before.total)} />}</div>
-          <p className="muted small">{before ? (before.total ? m.overview.previous(number(before.total)) : m.overview.noPrevious) : ' '}</p>
+          <div className="value"><span className="num">{value}</span><Delta value={change(compared?.now, compared?.before)} /></div>
+          <p className="muted small" title={texts && until && m.overview.soFarHelp(until, ...texts)}>
+            {!compared ? '\u00a0' : !texts ? m.overview.noPrevious : until ? m.overview.soFar(until, ...texts) : m.overview.previous(texts[1])}
+          </p>
         </>
-      ) : pair.error ? <div className="value">–</div> : (
+      ) : failed ? <div className="value">–</div> : (
         <Skeleton height={34} width="60%" />
       )}
     </section>
   );
 }
 
-function Chart({ title, pair, color, small, link }: { title: string; pair: Pair; color: number; small?: boolean; link: ReactNode }) {
-  const { now, before } = pair;
-  const values = (r: MetricsResult) => r.series.map((p) => p.value);
-  const series: Series[] = now
-    ? [
-        { key: 'now', label: title, color, total: now.total, values: values(now) },
-        ...(before?.total ? [{ key: 'now before', label: `${title}, ${m.explore.previous}`, color, total: before.total, values: values(before).slice(0, now.series.length), previous: true }] : []),
-      ]
-    : [];
+function Chart({ title, measured: { result, previous, stale }, color, small, link }: { title: string; measured: Measured; color: number; small?: boolean; link: ReactNode }) {
+  const series = useMemo(() => (result ? seriesOf({}, result, previous).map((s) => ({ ...s, label: title, color })) : []), [result, previous, title, color]);
+  const height = small ? 232 : 260;
   return (
     <section className="panel">
       <header><h2>{title}</h2>{link}</header>
-      <div className="body">
-        {now ? (
-          <TimeChart
-            label={title}
-            buckets={now.series.map((p) => p.ts)}
-            series={series}
-            kind={small ? 'bar' : 'area'}
-            legend={false}
-            height={small ? 232 : 260}
-            formatBucket={bucketLabel(now.bucket, now.tz)}
-            formatBucketLong={bucketLabel(now.bucket, now.tz, true)}
-            incompleteFrom={now.meta.incomplete_from}
-          />
-        ) : (
-          <Skeleton height={small ? 232 : 260} />
-        )}
+      <div className={stale ? 'body stale' : 'body'}>
+        {result ? <Drawing label={title} result={result} previous={previous} series={series} kind={small ? 'bar' : 'area'} legend={false} height={height} /> : <Skeleton height={height} />}
       </div>
     </section>
   );

@@ -47,20 +47,18 @@ export function PeoplePage() {
         {seen.size > 0 && (
           <>
             <header><h2>{m.people.recent}</h2></header>
-            <div className="scroll-x">
-              <table className="table">
+            <table className="table cards long">
                 <thead><tr><th>{m.people.person}</th><th>{m.people.lastDid}</th><th className="right">{m.people.lastSeen}</th></tr></thead>
                 <tbody>
                   {[...seen].slice(0, 50).map(([id, last]) => (
                     <tr key={id}>
-                      <td><Link to="/projects/$projectId/people/$userId" params={{ projectId: project.id, userId: id }}>{id}</Link></td>
-                      <td>{last.name}</td>
-                      <td className="right muted" title={dateTime(last.ts, zone)}>{ago(last.ts)}</td>
+                      <td className="wrap-any"><Link to="/projects/$projectId/people/$userId" params={{ projectId: project.id, userId: id }}>{id}</Link></td>
+                      <td className="wrap-any" data-label={m.people.lastDid}>{last.name}</td>
+                      <td className="right muted nowrap" data-label={m.people.lastSeen} title={dateTime(last.ts, zone)}>{ago(last.ts)}</td>
                     </tr>
                   ))}
                 </tbody>
-              </table>
-            </div>
+            </table>
           </>
         )}
       </section>

@@ -4,11 +4,12 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { IconArrowLeft, IconUserOff } from '@tabler/icons-react';
 import { useState } from 'react';
-import { ago, clock, date, day, duration, isoDay, number } from '../../format';
+import { ago, clock, date, dateTime, day, duration, isoDay, number } from '../../format';
 import { useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Code, CopyButton, Empty, Failure, Skeleton } from '../../ui';
+import { summary } from '../events/EventDrawer';
 import { daysOf } from './sessions';
 import './people.css';
 
@@ -31,7 +32,7 @@ export function PersonPage() {
         <Link className="row muted small" style={{ textDecoration: 'none', display: 'inline-flex' }} to="/projects/$projectId/people" params={{ projectId: project.id }}><IconArrowLeft size={15} aria-hidden />{m.people.back}</Link>
       </p>
       <header className="page-head">
-        <h1 className="truncate">{userId}</h1>
+        <h1 className="truncate" title={userId}>{userId}</h1>
         <CopyButton text={userId} />
       </header>
       {list.error && <Failure error={list.error} retry={() => void list.refetch()} />}
@@ -47,7 +48,7 @@ export function PersonPage() {
       {events.length > 0 && (
         <>
           <dl className="person">
-            <div className="panel"><dt>{m.people.lastSeen}</dt><dd>{ago(events[0]!.ts)}</dd></div>
+            <div className="panel"><dt>{m.people.lastSeen}</dt><dd title={dateTime(events[0]!.ts, zone)}>{ago(events[0]!.ts)}</dd></div>
             {!list.hasNextPage && <div className="panel"><dt>{m.people.firstSeen}</dt><dd>{date(events.at(-1)!.ts, zone)}</dd></div>}
             <div className="panel"><dt>{m.people.loaded}</dt><dd className="num">{number(events.length)}{list.hasNextPage && '+'}</dd></div>
           </dl>
@@ -77,13 +78,12 @@ export function PersonPage() {
 
 function Happened({ event, zone }: { event: StoredEvent; zone: string }) {
   const [open, setOpen] = useState(false);
-  const props = Object.entries(event.props);
   return (
     <li>
       <button type="button" className="happened" aria-expanded={open} onClick={() => setOpen(!open)}>
         <span className="num muted">{clock(event.ts, zone)}</span>
         <strong className="truncate">{event.name}</strong>
-        <span className="muted mono truncate hide-narrow">{props.slice(0, 4).map(([k, v]) => `${k}=${typeof v === 'string' ? v : JSON.stringify(v)}`).join('  ')}</span>
+        <span className="muted mono truncate hide-narrow">{summary(event.props)}</span>
       </button>
       {open && <Code wrap text={JSON.stringify(event, null, 2)} />}
     </li>

@@ -11,6 +11,7 @@ import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Failure, TextField } from '../../ui';
 import { keepSecret } from '../install/secret';
+import './projects.css';
 
 export function ProjectsPage() {
   useTitle(m.projects.title);
@@ -32,16 +33,16 @@ export function ProjectsPage() {
         </div>
       </header>
       <div className="panel">
-        <table className="table cards">
+        <table className="table cards long projects">
           <thead>
             <tr><th>{m.projects.name}</th><th>{m.members.role}</th><th>{m.settings.description}</th><th>{m.projects.created}</th></tr>
           </thead>
           <tbody>
             {found.map((p) => (
               <tr key={p.id}>
-                <td><Link to="/projects/$projectId" params={{ projectId: p.id }}><strong>{p.name}</strong></Link></td>
+                <td className="wrap-any"><Link to="/projects/$projectId" params={{ projectId: p.id }}><strong>{p.name}</strong></Link></td>
                 <td><span className="badge">{m.projects.role[p.role]}</span></td>
-                <td className="muted">{p.description}</td>
+                <td className="muted"><span className="clamp" title={p.description}>{p.description}</span></td>
                 <td className="muted num" data-label={m.projects.created}>{date(p.created_at, zone)}</td>
               </tr>
             ))}

@@ -10,7 +10,7 @@ import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { NotFound } from '../../shell/pages';
 import { Button, Dialog, Empty, Failure, IconButton, Skeleton, TextField, toast } from '../../ui';
-import { measureLabel } from '../explore/question';
+import { questionText } from '../explore/question';
 import { describeRange } from '../explore/range';
 import { stateOf } from '../explore/report';
 import { useReport } from '../explore/Saving';
@@ -56,11 +56,9 @@ export function ReportsPage() {
   );
 }
 
-/** What a report asks, in a line. */
-export function questionText(report: Report, zone: string): string {
+function summary(report: Report): string {
   const state = stateOf(report);
-  const by = state.by === 'name' ? m.explore.byName : state.by?.slice('prop:'.length);
-  return [measureLabel(state), ...(state.names ? [m.reports.of(state.names)] : []), ...(by ? [m.reports.by(by)] : [])].join(' ') + ` · ${describeRange(state, (iso) => date(iso, zone))}`;
+  return `${questionText(state)} · ${describeRange(state, (iso) => date(iso, state.tz))}`;
 }
 
 function Table({ reports, projectId, canEdit }: { reports: Report[]; projectId: string; canEdit: boolean }) {
@@ -84,7 +82,7 @@ function Table({ reports, projectId, canEdit }: { reports: Report[]; projectId: 
                 <Link to="/projects/$projectId/reports/$reportId" params={{ projectId, reportId: r.id }}><strong>{r.name}</strong></Link>
                 {r.description && <div className="muted small">{r.description}</div>}
               </td>
-              <td className="muted hide-narrow">{questionText(r, zone)}</td>
+              <td className="muted hide-narrow">{summary(r)}</td>
               <td className="muted num hide-narrow nowrap">{date(r.updated_at, zone)}</td>
               {canEdit && <td className="right"><IconButton label={`${m.reports.remove} ${r.name}`} icon={IconTrash} onClick={() => setRemoving(r)} /></td>}
             </tr>

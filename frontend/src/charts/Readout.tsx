@@ -1,0 +1,89 @@
+/** What moves with the pointer over a chart, on a layer of its own: the lines below are neither computed nor painted again. */
+import { useSyncExternalStore } from 'react';
+import { change, number } from '../format';
+import { m } from '../messages';
+import { Delta } from '../ui';
+import type { xScale, yScale, Frame } from './geometry';
+import type { PointedStore } from './pointed';
+import { colorOf, type Series } from './series';
+
+const mostRows = 12;
+
+interface Props {
+  store: PointedStore;
+  frame: Frame;
+  x: ReturnType<typeof xScale>;
+  y: ReturnType<typeof yScale>;
+  kind: 'line' | 'area' | 'bar';
+  buckets: readonly string[];
+  series: readonly Series[];
+  /** The first bucket that is not over, or -1. */
+  open: number;
+  format: (iso: string) => string;
+}
+
+export function Readout({ store, frame, x, y, kind, buckets, series, open, format }: Props) {
+  const { at, from } = useSyncExternalStore(store.watch, store.get);
+  if (at === undefined || at >= buckets.length) return null; // another answer may be shorter
+  const tall = { top: frame.top, height: frame.height - frame.top - frame.bottom };
+  const middle = x.at(at);
+  const zoomed = from !== undefined && from !== at && from < buckets.length ? { from: Math.min(from, at), to: Math.max(from, at) } : undefined;
+  return (
+    <div className="readout" aria-hidden>
+      {zoomed ? (
+        <i className="zoom" style={{ ...tall, transform: `translateX(${x.at(zoomed.from) - x.step / 2}px)`, width: (zoomed.to - zoomed.from + 1) * x.step }} />
+      ) : kind === 'bar' ? (
+        <i className="band" style={{ ...tall, transform: `translateX(${middle - x.step / 2}px)`, width: Math.max(1, x.step) }} />
+      ) : (
+        <i className="cross" style={{ ...tall, transform: `translateX(${middle}px)` }} />
+      )}
+      {kind === 'line' && !zoomed && series.map((s) => {
+        const value = s.values[at];
+        return value !== null && value !== undefined && <i key={s.key} className="point" style={{ background: colorOf(s), transform: `translate(${middle}px, ${y(value)}px)` }} />;
+      })}
+      <div className="tooltip" style={{ transform: middle > frame.width / 2 ? `translateX(calc(${middle - 14}px - 100%))` : `translateX(${middle + 14}px)` }}>
+        {zoomed ? <strong>{format(buckets[zoomed.from]!)} – {format(buckets[zoomed.to]!)}</strong> : <Values at={at} buckets={buckets} series={series} running={open >= 0 && at >= open} format={format} />}
+      </div>
+    </div>
+  );
+}
+
+function Values({ at, buckets, series, running, format }: { at: number; buckets: readonly string[]; series: readonly Series[]; running: boolean; format: (iso: string) => string }) {
+  const rows = series.length > 1 ? [...series].sort((a, b) => (b.values[at] ?? -Infinity) - (a.values[at] ?? -Infinity)) : series;
+  const earlier = series.find((s) => s.before)?.before?.times[at];
+  return (
+    <>
+      <strong>{format(buckets[at]!)}</strong>{running && <span className="muted"> {m.explore.soFar}</span>}
+      {earlier && <p className="muted">{m.explore.against(format(earlier), running)}</p>}
+      <table>
+        <tbody>
+          {rows.slice(0, mostRows).map((s) => {
+            const before = s.before?.values[at];
+            return (
+              <tr key={s.key}>
+                <td><i className="swatch" style={{ color: colorOf(s) }} /></td>
+                <th>{s.label}</th>
+                <td className="num"><b>{number(s.values[at])}</b></td>
+                {earlier && <td className="num muted">{number(before)}</td>}
+                {earlier && !running && <td className="num"><Delta value={change(s.values[at], before)} /></td>}
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+      {rows.length > mostRows && <p className="muted">{m.explore.andMore(rows.length - mostRows)}</p>}
+    </>
+  );
+}
+
+/** The same for those who hear it: only what the keyboard chose, for a pointer passes over hundreds of buckets. */
+export function Spoken({ store, buckets, series, open, format }: Pick<Props, 'store' | 'buckets' | 'series' | 'open' | 'format'>) {
+  const { at, spoken } = useSyncExternalStore(store.watch, store.get);
+  const tell = (s: Series) => {
+    const before = s.before?.values[at!];
+    return `${s.label} ${read(s.values[at!])}${s.before ? `, ${m.explore.previous} ${read(before)}` : ''}`;
+  };
+  return <div className="sr" aria-live="polite">{spoken && at !== undefined && at < buckets.length ? `${format(buckets[at]!)}${open >= 0 && at >= open ? ` (${m.explore.soFar})` : ''}: ${series.map(tell).join(', ')}` : ''}</div>;
+}
+
+const read = (value: number | null | undefined) => (value === null || value === undefined ? m.explore.noData : number(value));

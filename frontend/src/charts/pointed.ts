@@ -1,0 +1,32 @@
+/** Where the pointer or the keyboard is in a chart. It is no state of the chart: what moves with it draws itself, and only that. */
+export interface Pointed {
+  /** The bucket, if there is one. */
+  at?: number;
+  /** Where a zoom began that is being drawn. */
+  from?: number;
+  /** Chosen by keyboard: then it is told too. */
+  spoken?: boolean;
+}
+
+const nowhere: Pointed = {};
+
+export function createPointed() {
+  let now = nowhere;
+  const watchers = new Set<() => void>();
+  const set = (next: Pointed) => {
+    if (next.at === now.at && next.from === now.from && next.spoken === now.spoken) return;
+    now = next;
+    watchers.forEach((w) => w());
+  };
+  return {
+    get: () => now,
+    set,
+    clear: () => set(nowhere),
+    watch: (w: () => void) => {
+      watchers.add(w);
+      return () => void watchers.delete(w);
+    },
+  };
+}
+
+export type PointedStore = ReturnType<typeof createPointed>;

@@ -1,0 +1,14 @@
+/** What a chart draws. */
+export interface Series {
+  key: string;
+  label: string;
+  color: number | 'other';
+  total: number | null;
+  values: readonly (number | null)[];
+  /** The same of the period before, bucket by bucket: drawn pale behind. */
+  before?: { times: readonly string[]; values: readonly (number | null)[] };
+  /** The two totals that can be compared: of parts of the periods that are equally long. */
+  compared?: { now: number | null; before: number | null };
+}
+
+export const colorOf = (s: Pick<Series, 'color'>) => (s.color === 'other' ? 'var(--series-other)' : `var(--series-${s.color % 8})`);

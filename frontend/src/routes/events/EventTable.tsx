@@ -1,0 +1,52 @@
+/** The table that events are listed in. Only the rows in sight are in the page, so that ten thousand scroll as ten do. */
+import { useWindowVirtualizer } from '@tanstack/react-virtual';
+import { useEffect, useEffectEvent, useRef, useState, type CSSProperties, type ReactNode } from 'react';
+import { m } from '../../messages';
+import './events.css';
+
+const rowHeight = 42;
+
+/** Where a row is, for whoever sees it and for whoever hears it. */
+export interface Place {
+  'aria-rowindex': number;
+  style: CSSProperties;
+}
+
+export function EventTable({ label, zone, count, rowCount = count + 1, row, reached, foot }: {
+  label: string;
+  zone: string;
+  count: number;
+  /** How many rows there are with the head; -1 when more can be loaded. */
+  rowCount?: number;
+  row: (index: number, place: Place) => ReactNode;
+  /** Hears of the last row that is drawn. */
+  reached?: (index: number) => void;
+  foot: ReactNode;
+}) {
+  const ref = useRef<HTMLDivElement>(null);
+  const [top, setTop] = useState(0);
+  useEffect(() => setTop(ref.current!.getBoundingClientRect().top + scrollY), []);
+  const rows = useWindowVirtualizer({ count, estimateSize: () => rowHeight, overscan: 10, scrollMargin: top });
+  const items = rows.getVirtualItems();
+  const last = items.at(-1)?.index ?? 0;
+  const tell = useEffectEvent(() => reached?.(last));
+  useEffect(() => tell(), [last, count]);
+  return (
+    <div className="panel events">
+      <div role="table" aria-label={label} aria-rowcount={rowCount}>
+        <div role="rowgroup" className="heading">
+          <div role="row" className="event head">
+            <span role="columnheader" className="truncate" title={zone}>{m.events.time}<span className="when"> · {zone}</span></span>
+            <span role="columnheader">{m.events.name}</span>
+            <span role="columnheader">{m.events.person}</span>
+            <span role="columnheader" className="hide-narrow">{m.events.properties}</span>
+          </div>
+        </div>
+        <div ref={ref} role="rowgroup" className="window" style={{ height: rows.getTotalSize() }}>
+          {items.map((item) => row(item.index, { 'aria-rowindex': item.index + 2, style: { transform: `translateY(${item.start - top}px)` } }))}
+        </div>
+      </div>
+      {foot}
+    </div>
+  );
+}

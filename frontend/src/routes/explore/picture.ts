@@ -1,0 +1,109 @@
+/** A chart as a picture that tells by itself what it shows: with its question, its range and its series. */
+import { colorOf, type Series } from '../../charts/series';
+import { m } from '../../messages';
+
+const scale = 2;
+const margin = 24;
+const head = 62;
+const row = 22;
+
+export async function picture(svg: SVGSVGElement, { title, subtitle, series }: { title: string; subtitle: string; series: readonly Series[] }): Promise<Blob> {
+  const { width, height } = svg.getBoundingClientRect();
+  const panel = svg.closest('.panel') ?? document.body;
+  const look = lookIn(panel);
+  const font = getComputedStyle(panel).fontFamily;
+
+  const canvas = document.createElement('canvas');
+  const context = canvas.getContext('2d')!;
+  context.font = `12.5px ${font}`;
+  const compared = series.some((s) => s.before);
+  const entries = [...(series.length > 1 ? series.map((s) => ({ label: s.label, color: look(colorOf(s)), old: false })) : []), ...(compared ? [{ label: m.explore.periodBefore, color: look('var(--muted)'), old: true }] : [])]
+    .map((e) => ({ ...e, label: fitted(context, e.label, 240) }));
+  const places = placed(entries.map((e) => context.measureText(e.label).width + 36), width);
+  const rows = places.length > 0 ? places.at(-1)!.row + 1 : 0;
+  const total = { width: width + 2 * margin, height: head + height + rows * row + margin };
+
+  canvas.width = total.width * scale;
+  canvas.height = total.height * scale;
+  context.scale(scale, scale);
+  context.fillStyle = getComputedStyle(panel).backgroundColor;
+  context.fillRect(0, 0, total.width, total.height);
+  const write = (text: string, x: number, y: number, style: string, color: string, align: CanvasTextAlign = 'left') => {
+    context.font = `${style} ${font}`;
+    context.fillStyle = color;
+    context.textAlign = align;
+    context.fillText(text, x, y);
+  };
+  context.font = `600 16px ${font}`;
+  write(fitted(context, title, width), margin, 32, '600 16px', look('var(--text)'));
+  write(subtitle, margin, 51, '12.5px', look('var(--muted)'));
+  context.drawImage(await image(svg), margin, head, width, height);
+  // A picture in a picture has not the fonts of the page: what is written is written here.
+  for (const text of svg.querySelectorAll('text')) {
+    const at = (name: string) => Number(text.getAttribute(name));
+    const anchor = text.getAttribute('text-anchor');
+    write(text.textContent, margin + at('x'), head + at('y') + (text.hasAttribute('dy') ? 4 : 0), '11.5px', look('var(--muted)'), anchor === 'end' ? 'right' : 'center');
+  }
+  entries.forEach((entry, i) => {
+    const x = margin + places[i]!.x;
+    const y = head + height + 18 + places[i]!.row * row;
+    context.fillStyle = entry.color;
+    if (entry.old) for (const dash of [0, 4, 8]) context.fillRect(x + dash, y - 5, 2.5, 2);
+    else context.fillRect(x, y - 9, 10, 10);
+    write(entry.label, x + 17, y, '12.5px', look('var(--text)'));
+  });
+  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('no image'))), 'image/png'));
+}
+
+/** The shapes alone, with the colours that they have on the page. */
+async function image(svg: SVGSVGElement): Promise<HTMLImageElement> {
+  const copy = svg.cloneNode(true) as SVGSVGElement;
+  const originals = svg.querySelectorAll('*');
+  copy.querySelectorAll('*').forEach((element, i) => {
+    if (element.tagName === 'text') return;
+    const style = getComputedStyle(originals[i]!);
+    // As attributes: the page's Content-Security-Policy takes no inline styles.
+    for (const name of ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linecap', 'fill-opacity', 'opacity']) element.setAttribute(name, style.getPropertyValue(name));
+    element.removeAttribute('class');
+  });
+  copy.querySelectorAll('text').forEach((text) => text.remove());
+  copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  const drawn = new Image();
+  drawn.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(copy))}`;
+  await drawn.decode();
+  return drawn;
+}
+
+/** What a colour of the style sheet is at this place, in this theme. */
+function lookIn(place: Element) {
+  const probe = document.createElement('span');
+  return (color: string) => {
+    probe.style.color = color;
+    place.append(probe);
+    const found = getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+  };
+}
+
+function fitted(context: CanvasRenderingContext2D, text: string, width: number): string {
+  if (context.measureText(text).width <= width) return text;
+  let end = text.length;
+  while (end > 1 && context.measureText(`${text.slice(0, end)}…`).width > width) end--;
+  return `${text.slice(0, end)}…`;
+}
+
+/** Where things of these widths stand, in as many rows as they need. */
+export function placed(widths: readonly number[], width: number): { x: number; row: number }[] {
+  let x = 0;
+  let at = 0;
+  return widths.map((w) => {
+    if (x > 0 && x + w > width) {
+      x = 0;
+      at++;
+    }
+    const place = { x, row: at };
+    x += w;
+    return place;
+  });
+}
