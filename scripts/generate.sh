@@ -28,7 +28,7 @@ echo 'sdk/go'
 echo 'sdk/typescript, gen/tracker'
 # npm writes this file last, so that an install that was cut off is done again.
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-	npm ci --no-progress
+	sh scripts/npm-ci.sh
 fi
 npm run --silent generate >"$work/log" 2>&1 || {
 	cat "$work/log" >&2

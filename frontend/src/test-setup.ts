@@ -1,7 +1,8 @@
-import { cleanup } from '@testing-library/react';
+import { cleanup, configure } from '@testing-library/react';
 import { afterEach } from 'vitest';
 
 afterEach(cleanup);
+configure({ asyncUtilTimeout: 30_000 }); // what is awaited takes a moment, on a machine that has one
 
 // What the chart asks of a browser and jsdom lacks.
 globalThis.ResizeObserver = class {
