@@ -742,8 +742,16 @@ type BoardTiles = []BoardTile
 // Breakdown By the name of the event, or by a member of its props.
 type Breakdown string
 
+// BreakdownPropName The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
+//
+// Example: country
+type BreakdownPropName = string
+
 // Bucket defines model for Bucket.
 type Bucket string
+
+// BucketLimit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
+type BucketLimit = int32
 
 // ChangePasswordRequest defines model for ChangePasswordRequest.
 type ChangePasswordRequest struct {
@@ -1170,6 +1178,11 @@ type LoginRequest struct {
 //   - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 type Measure string
 
+// MeasuredProp The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+//
+// Example: amount
+type MeasuredProp = string
+
 // Member defines model for Member.
 type Member struct {
 	AccountID openapi_types.UUID  `json:"account_id"`
@@ -1235,8 +1248,8 @@ type MetricsQuery struct {
 	// BreakdownProp The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
 	//
 	// Example: country
-	BreakdownProp *string `json:"breakdown_prop,omitempty"`
-	Bucket        *Bucket `json:"bucket,omitempty"`
+	BreakdownProp *BreakdownPropName `json:"breakdown_prop,omitempty"`
+	Bucket        *Bucket            `json:"bucket,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -1245,7 +1258,7 @@ type MetricsQuery struct {
 	From *time.Time `json:"from,omitempty"`
 
 	// Limit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
-	Limit *int32 `json:"limit,omitempty"`
+	Limit *BucketLimit `json:"limit,omitempty"`
 
 	// Measure - `count`: stored events;
 	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
@@ -1263,18 +1276,18 @@ type MetricsQuery struct {
 	// Prop The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
 	//
 	// Example: amount
-	Prop *string `json:"prop,omitempty"`
+	Prop *MeasuredProp `json:"prop,omitempty"`
 
 	// To End of the range, exclusive; now when absent.
 	To *time.Time `json:"to,omitempty"`
 
 	// Top How many groups of a breakdown are shown before the rest is measured together.
-	Top *int32 `json:"top,omitempty"`
+	Top *TopGroups `json:"top,omitempty"`
 
 	// Tz An IANA time zone; UTC when absent.
 	//
 	// Example: Europe/Berlin
-	Tz *string `json:"tz,omitempty"`
+	Tz *TimeZone `json:"tz,omitempty"`
 }
 
 // MetricsResult defines model for MetricsResult.
@@ -1508,8 +1521,8 @@ type ReportQuestion struct {
 	// BreakdownProp The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
 	//
 	// Example: country
-	BreakdownProp *string `json:"breakdown_prop,omitempty"`
-	Bucket        *Bucket `json:"bucket,omitempty"`
+	BreakdownProp *BreakdownPropName `json:"breakdown_prop,omitempty"`
+	Bucket        *Bucket            `json:"bucket,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -1518,7 +1531,7 @@ type ReportQuestion struct {
 	From *time.Time `json:"from,omitempty"`
 
 	// Limit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
-	Limit *int32 `json:"limit,omitempty"`
+	Limit *BucketLimit `json:"limit,omitempty"`
 
 	// Measure - `count`: stored events;
 	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
@@ -1533,18 +1546,18 @@ type ReportQuestion struct {
 	// Prop The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
 	//
 	// Example: amount
-	Prop *string `json:"prop,omitempty"`
+	Prop *MeasuredProp `json:"prop,omitempty"`
 
 	// To End of the range, exclusive; now when absent.
 	To *time.Time `json:"to,omitempty"`
 
 	// Top How many groups of a breakdown are shown before the rest is measured together.
-	Top *int32 `json:"top,omitempty"`
+	Top *TopGroups `json:"top,omitempty"`
 
 	// Tz An IANA time zone; UTC when absent.
 	//
 	// Example: Europe/Berlin
-	Tz *string `json:"tz,omitempty"`
+	Tz *TimeZone `json:"tz,omitempty"`
 }
 
 // ReportView How the answer is drawn.
@@ -1649,6 +1662,14 @@ type StoredEvent struct {
 	TS         time.Time `json:"ts"`
 	UserID     *string   `json:"user_id,omitempty"`
 }
+
+// TimeZone An IANA time zone; UTC when absent.
+//
+// Example: Europe/Berlin
+type TimeZone = string
+
+// TopGroups How many groups of a breakdown are shown before the rest is measured together.
+type TopGroups = int32
 
 // UpdateAPIKeyRequest defines model for UpdateAPIKeyRequest.
 type UpdateAPIKeyRequest struct {
@@ -1836,7 +1857,7 @@ type ListEventsParams struct {
 	// Props Only events whose props contain this JSON object, for example `{"plan":"pro"}`.
 	Props *string `form:"props,omitempty" json:"props,omitempty"`
 
-	// Order By `ts`; `desc` is newest first.
+	// Order By `ts` to the millisecond; `desc` is newest first. Events of one millisecond have an order of their own, the same in every list.
 	Order *SortOrder `form:"order,omitempty" json:"order,omitempty"`
 
 	// Limit Events per page.

@@ -960,8 +960,8 @@ func (v *MetricsQuery) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.BreakdownProp = new(string)
-			*v.BreakdownProp = r.String(&ruleMetricsQueryBreakdownProp)
+			v.BreakdownProp = new(BreakdownPropName)
+			*v.BreakdownProp = BreakdownPropName(r.String(&ruleMetricsQueryBreakdownProp))
 		case "bucket":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
@@ -992,8 +992,8 @@ func (v *MetricsQuery) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 5
-			v.Limit = new(int32)
-			*v.Limit = int32(r.Int(&ruleMetricsQueryLimit))
+			v.Limit = new(BucketLimit)
+			*v.Limit = BucketLimit(r.Int(&ruleMetricsQueryLimit))
 		case "measure":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
@@ -1024,8 +1024,8 @@ func (v *MetricsQuery) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 9
-			v.Prop = new(string)
-			*v.Prop = r.String(&ruleMetricsQueryProp)
+			v.Prop = new(MeasuredProp)
+			*v.Prop = MeasuredProp(r.String(&ruleMetricsQueryProp))
 		case "to":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
@@ -1040,16 +1040,16 @@ func (v *MetricsQuery) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 11
-			v.Top = new(int32)
-			*v.Top = int32(r.Int(&ruleMetricsQueryTop))
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleMetricsQueryTop))
 		case "tz":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Tz = new(string)
-			*v.Tz = r.String(&ruleMetricsQueryTz)
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleMetricsQueryTz))
 		default:
 			r.Unknown()
 		}
@@ -1066,7 +1066,7 @@ func (v *MetricsQuery) decode(r *wire.Reader) {
 		r.Missing("project_id")
 	}
 	if seen&(1<<11) == 0 {
-		v.Top = new(int32)
+		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
 }
@@ -1147,8 +1147,8 @@ func (v *ReportQuestion) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 1
-			v.BreakdownProp = new(string)
-			*v.BreakdownProp = r.String(&ruleReportQuestionBreakdownProp)
+			v.BreakdownProp = new(BreakdownPropName)
+			*v.BreakdownProp = BreakdownPropName(r.String(&ruleReportQuestionBreakdownProp))
 		case "bucket":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
@@ -1179,8 +1179,8 @@ func (v *ReportQuestion) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 5
-			v.Limit = new(int32)
-			*v.Limit = int32(r.Int(&ruleReportQuestionLimit))
+			v.Limit = new(BucketLimit)
+			*v.Limit = BucketLimit(r.Int(&ruleReportQuestionLimit))
 		case "measure":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
@@ -1204,8 +1204,8 @@ func (v *ReportQuestion) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 8
-			v.Prop = new(string)
-			*v.Prop = r.String(&ruleReportQuestionProp)
+			v.Prop = new(MeasuredProp)
+			*v.Prop = MeasuredProp(r.String(&ruleReportQuestionProp))
 		case "to":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
@@ -1220,16 +1220,16 @@ func (v *ReportQuestion) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 10
-			v.Top = new(int32)
-			*v.Top = int32(r.Int(&ruleReportQuestionTop))
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleReportQuestionTop))
 		case "tz":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Tz = new(string)
-			*v.Tz = r.String(&ruleReportQuestionTz)
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleReportQuestionTz))
 		default:
 			r.Unknown()
 		}
@@ -1243,7 +1243,7 @@ func (v *ReportQuestion) decode(r *wire.Reader) {
 		*v.Measure = "count"
 	}
 	if seen&(1<<10) == 0 {
-		v.Top = new(int32)
+		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
 }

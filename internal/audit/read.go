@@ -30,13 +30,17 @@ func (l *Log) Page(ctx context.Context, project uuid.UUID, f Filter, limit int32
 	return page, next, nil
 }
 
-// exportPage is how many entries of an export are read at once.
-const exportPage = 1000
+const (
+	exportPage = 1000             // how many entries of an export are read at once
+	pageTime   = 30 * time.Second // and how long that may take; the whole takes as long as its reader
+)
 
 // All calls each for every entry that passes the filter, newest first, until each returns an error.
 func (l *Log) All(ctx context.Context, project uuid.UUID, f Filter, each func(*Stored) error) error {
 	for after := (*position)(nil); ; {
-		page, err := l.page(ctx, project, f, after, exportPage)
+		within, cancel := context.WithTimeout(ctx, pageTime)
+		page, err := l.page(within, project, f, after, exportPage)
+		cancel()
 		if err != nil {
 			return err
 		}

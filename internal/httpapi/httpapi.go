@@ -77,10 +77,11 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	return e, nil
 }
 
-// The operations that are served beside the strict handler.
+// The operations that are served beside the strict handler, and the one whose answer may be of any length.
 const (
 	ingestOperation = "ingestEvents"
 	streamOperation = "streamEvents"
+	exportOperation = "exportAudit"
 )
 
 // operationMiddleware builds, from the contract, what runs before each operation: the limit of the body, who may call
@@ -113,6 +114,8 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 			chain = append(chain, ingest.limited(maxIngestBytes))
 		case streamOperation: // no body, and no end
 			chain = append(chain, openEnded, where.describe)
+		case exportOperation: // as long as its reader takes it
+			chain = append(chain, openEnded, unhurried, where.describe)
 		default:
 			chain = append(chain, others.limited(maxBodyBytes), deadline, where.describe)
 		}

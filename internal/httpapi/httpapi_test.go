@@ -31,7 +31,7 @@ import (
 // handlers answers the operations that a test is about; any other panics.
 type handlers struct {
 	api.ServerInterface
-	getMe, ingest, listProjects, login, logout echo.HandlerFunc
+	getMe, ingest, listProjects, login, logout, exportAudit echo.HandlerFunc
 }
 
 func (h *handlers) GetMe(c echo.Context) error  { return h.getMe(c) }
@@ -39,6 +39,10 @@ func (h *handlers) Login(c echo.Context) error  { return h.login(c) }
 func (h *handlers) Logout(c echo.Context) error { return h.logout(c) }
 func (h *handlers) ListProjects(c echo.Context, _ api.ListProjectsParams) error {
 	return h.listProjects(c)
+}
+
+func (h *handlers) ExportAudit(c echo.Context, _ api.ProjectPath, _ api.ExportAuditParams) error {
+	return h.exportAudit(c)
 }
 
 func (h *handlers) IngestEvents(c echo.Context, _ api.IngestEventsParams) error { return h.ingest(c) }

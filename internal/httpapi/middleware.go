@@ -69,7 +69,7 @@ func newHTTPMetrics(reg prometheus.Registerer) *httpMetrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "http_requests_total", Help: "Requests answered."},
 			[]string{"method", "route", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "http_request_duration_seconds",
-			Help: "Time from the request's header to the answer's last byte; without live streams, which end when their reader leaves.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)},
+			Help: "Time from the request's header to the answer's last byte; without live streams and exports, which take as long as their reader.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)},
 			[]string{"method", "route"}),
 	}
 	reg.MustRegister(m.requests, m.duration)
@@ -117,10 +117,10 @@ func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFun
 	}
 }
 
-// streamKey marks the request of an operation whose answer has no end of its own.
+// streamKey marks the request of an operation whose answer is over when its reader is.
 const streamKey = "nimbus.stream"
 
-// openEnded marks the live stream for streamed.
+// openEnded marks the live stream and the export for streamed.
 func openEnded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Set(streamKey, true)
@@ -246,3 +246,28 @@ func deadline(next echo.HandlerFunc) echo.HandlerFunc {
 		return next(c)
 	}
 }
+
+// unhurried gives an answer that may be long as much time as its reader needs, as long as he goes on reading: the time is
+// counted anew with each part. The handler bounds what it does for one.
+func unhurried(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		out := c.Response()
+		w := &patientWriter{out.Writer, http.NewResponseController(out.Writer)}
+		_ = w.conn.SetReadDeadline(time.Time{}) // it would end the request, although all of it has been read
+		out.Writer = w
+		return next(c)
+	}
+}
+
+type patientWriter struct {
+	http.ResponseWriter
+	conn *http.ResponseController
+}
+
+func (w *patientWriter) Write(b []byte) (int, error) {
+	_ = w.conn.SetWriteDeadline(time.Now().Add(requestTime)) // where there is no connection, there is no deadline either
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets others find what else the writer can do.
+func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 func newReader(s string) *bufio.Reader { return bufio.NewReader(strings.NewReader(s)) }
@@ -64,6 +65,50 @@ func TestAnAnswerThatHasBegunIsNotMixedWithAnError(t *testing.T) {
 		if w.Code != 200 || w.Body.String() != "begun" || !strings.Contains(s.log.String(), "late") {
 			t.Errorf("%s: %d %s\n%s", name, w.Code, w.Body, s.log)
 		}
+	}
+}
+
+// deadlines is a connection that remembers its deadlines.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read, write []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error  { d.read = append(d.read, t); return nil }
+func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = append(d.write, t); return nil }
+
+func TestAnExportTakesAsLongAsItsReaderGoesOnReading(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	const lines = 3
+	s.exportAudit = func(c echo.Context) error {
+		if end, ok := c.Request().Context().Deadline(); ok {
+			t.Errorf("it ends at %s, whatever has been read by then", end)
+		}
+		for range lines {
+			if _, err := c.Response().Write([]byte("{}\n")); err != nil {
+				return err
+			}
+			c.Response().Flush()
+		}
+		return nil
+	}
+	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	r := httptest.NewRequest("GET", "/v1/projects/3fa85f64-5717-4562-b3fc-2c963f66afa6/audit/export", nil)
+	r.Header.Set("Authorization", "Bearer access")
+	before := time.Now()
+	s.echo.ServeHTTP(w, r)
+	if w.Code != 200 || w.Body.String() != strings.Repeat("{}\n", lines) || !w.Flushed {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if len(w.read) != 1 || !w.read[0].IsZero() {
+		t.Errorf("it is given until %v to be read", w.read)
+	}
+	if len(w.write) != lines || w.write[lines-1].Before(before.Add(requestTime)) {
+		t.Errorf("it is given until %v to be written", w.write)
+	}
+	if n, err := testutil.GatherAndCount(s.reg, "http_request_duration_seconds"); n != 0 || err != nil {
+		t.Errorf("how long it was read counts as how fast the server is: %d, %v", n, err)
 	}
 }
 

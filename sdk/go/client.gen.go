@@ -743,8 +743,16 @@ type BoardTiles = []BoardTile
 // Breakdown By the name of the event, or by a member of its props.
 type Breakdown string
 
+// BreakdownPropName The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
+//
+// Example: country
+type BreakdownPropName = string
+
 // Bucket defines model for Bucket.
 type Bucket string
+
+// BucketLimit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
+type BucketLimit = int32
 
 // ChangePasswordRequest defines model for ChangePasswordRequest.
 type ChangePasswordRequest struct {
@@ -1171,6 +1179,11 @@ type LoginRequest struct {
 //   - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 type Measure string
 
+// MeasuredProp The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+//
+// Example: amount
+type MeasuredProp = string
+
 // Member defines model for Member.
 type Member struct {
 	AccountID openapi_types.UUID  `json:"account_id"`
@@ -1236,8 +1249,8 @@ type MetricsQuery struct {
 	// BreakdownProp The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
 	//
 	// Example: country
-	BreakdownProp *string `json:"breakdown_prop,omitempty"`
-	Bucket        *Bucket `json:"bucket,omitempty"`
+	BreakdownProp *BreakdownPropName `json:"breakdown_prop,omitempty"`
+	Bucket        *Bucket            `json:"bucket,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -1246,7 +1259,7 @@ type MetricsQuery struct {
 	From *time.Time `json:"from,omitempty"`
 
 	// Limit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
-	Limit *int32 `json:"limit,omitempty"`
+	Limit *BucketLimit `json:"limit,omitempty"`
 
 	// Measure - `count`: stored events;
 	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
@@ -1264,18 +1277,18 @@ type MetricsQuery struct {
 	// Prop The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
 	//
 	// Example: amount
-	Prop *string `json:"prop,omitempty"`
+	Prop *MeasuredProp `json:"prop,omitempty"`
 
 	// To End of the range, exclusive; now when absent.
 	To *time.Time `json:"to,omitempty"`
 
 	// Top How many groups of a breakdown are shown before the rest is measured together.
-	Top *int32 `json:"top,omitempty"`
+	Top *TopGroups `json:"top,omitempty"`
 
 	// Tz An IANA time zone; UTC when absent.
 	//
 	// Example: Europe/Berlin
-	Tz *string `json:"tz,omitempty"`
+	Tz *TimeZone `json:"tz,omitempty"`
 }
 
 // MetricsResult defines model for MetricsResult.
@@ -1509,8 +1522,8 @@ type ReportQuestion struct {
 	// BreakdownProp The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
 	//
 	// Example: country
-	BreakdownProp *string `json:"breakdown_prop,omitempty"`
-	Bucket        *Bucket `json:"bucket,omitempty"`
+	BreakdownProp *BreakdownPropName `json:"breakdown_prop,omitempty"`
+	Bucket        *Bucket            `json:"bucket,omitempty"`
 
 	// Filter A condition on an event; `op` says which.
 	Filter *MetricsFilter `json:"filter,omitempty"`
@@ -1519,7 +1532,7 @@ type ReportQuestion struct {
 	From *time.Time `json:"from,omitempty"`
 
 	// Limit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
-	Limit *int32 `json:"limit,omitempty"`
+	Limit *BucketLimit `json:"limit,omitempty"`
 
 	// Measure - `count`: stored events;
 	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
@@ -1534,18 +1547,18 @@ type ReportQuestion struct {
 	// Prop The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
 	//
 	// Example: amount
-	Prop *string `json:"prop,omitempty"`
+	Prop *MeasuredProp `json:"prop,omitempty"`
 
 	// To End of the range, exclusive; now when absent.
 	To *time.Time `json:"to,omitempty"`
 
 	// Top How many groups of a breakdown are shown before the rest is measured together.
-	Top *int32 `json:"top,omitempty"`
+	Top *TopGroups `json:"top,omitempty"`
 
 	// Tz An IANA time zone; UTC when absent.
 	//
 	// Example: Europe/Berlin
-	Tz *string `json:"tz,omitempty"`
+	Tz *TimeZone `json:"tz,omitempty"`
 }
 
 // ReportView How the answer is drawn.
@@ -1650,6 +1663,14 @@ type StoredEvent struct {
 	TS         time.Time `json:"ts"`
 	UserID     *string   `json:"user_id,omitempty"`
 }
+
+// TimeZone An IANA time zone; UTC when absent.
+//
+// Example: Europe/Berlin
+type TimeZone = string
+
+// TopGroups How many groups of a breakdown are shown before the rest is measured together.
+type TopGroups = int32
 
 // UpdateAPIKeyRequest defines model for UpdateAPIKeyRequest.
 type UpdateAPIKeyRequest struct {
@@ -1837,7 +1858,7 @@ type ListEventsParams struct {
 	// Props Only events whose props contain this JSON object, for example `{"plan":"pro"}`.
 	Props *string `form:"props,omitempty" json:"props,omitempty"`
 
-	// Order By `ts`; `desc` is newest first.
+	// Order By `ts` to the millisecond; `desc` is newest first. Events of one millisecond have an order of their own, the same in every list.
 	Order *SortOrder `form:"order,omitempty" json:"order,omitempty"`
 
 	// Limit Events per page.
@@ -2647,8 +2668,8 @@ type ClientInterface interface {
 	//
 	// Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
 	// the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
-	// session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
-	// log anyone out.
+	// session (every token descended from the same login), because one of the two users is not its owner. A few
+	// seconds' grace returns the same successor again, so that a lost reply does not log anyone out.
 	//
 	// Corresponds with POST /v1/auth/refresh (the `Refresh` operationId).
 	Refresh(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3388,8 +3409,8 @@ func (c *HTTPClient) ChangePassword(ctx context.Context, body ChangePasswordJSON
 //
 // Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
 // the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
-// session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
-// log anyone out.
+// session (every token descended from the same login), because one of the two users is not its owner. A few
+// seconds' grace returns the same successor again, so that a lost reply does not log anyone out.
 //
 // Corresponds with POST /v1/auth/refresh (the `Refresh` operationId).
 func (c *HTTPClient) Refresh(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7304,8 +7325,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
 	// the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
-	// session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
-	// log anyone out.
+	// session (every token descended from the same login), because one of the two users is not its owner. A few
+	// seconds' grace returns the same successor again, so that a lost reply does not log anyone out.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -13422,8 +13443,8 @@ func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, bo
 //
 // Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
 // the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
-// session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
-// log anyone out.
+// session (every token descended from the same login), because one of the two users is not its owner. A few
+// seconds' grace returns the same successor again, so that a lost reply does not log anyone out.
 //
 // Returns a wrapper object for the known response body format(s).
 //

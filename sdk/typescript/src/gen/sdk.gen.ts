@@ -87,8 +87,8 @@ export const finishOidcLogin = <ThrowOnError extends boolean = true>(options?: O
  *
  * Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
  * the new one then comes in a cookie too. Each refresh token works once. Using one a second time revokes the whole
- * session (every token descended from the same login), because one of the two users is not its owner. A few seconds' grace returns the same successor again, so that a lost reply does not
- * log anyone out.
+ * session (every token descended from the same login), because one of the two users is not its owner. A few
+ * seconds' grace returns the same successor again, so that a lost reply does not log anyone out.
  *
  */
 export const refresh = <ThrowOnError extends boolean = true>(options?: Options<RefreshData, ThrowOnError>) => (options?.client ?? client).post<RefreshResponses, RefreshErrors, ThrowOnError>({

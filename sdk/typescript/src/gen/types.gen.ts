@@ -490,10 +490,7 @@ export type AuditPage = {
  */
 export type ReportQuestion = {
     bucket?: Bucket;
-    /**
-     * How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
-     */
-    limit?: number;
+    limit?: BucketLimit;
     /**
      * Start of the range, inclusive.
      */
@@ -502,28 +499,16 @@ export type ReportQuestion = {
      * End of the range, exclusive; now when absent.
      */
     to?: string;
-    /**
-     * An IANA time zone; UTC when absent.
-     */
-    tz?: string;
+    tz?: TimeZone;
     /**
      * Only events of these names; all when absent or empty.
      */
     names?: Array<string>;
     measure?: Measure;
-    /**
-     * The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
-     */
-    prop?: string;
+    prop?: MeasuredProp;
     breakdown?: Breakdown;
-    /**
-     * The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
-     */
-    breakdown_prop?: string;
-    /**
-     * How many groups of a breakdown are shown before the rest is measured together.
-     */
-    top?: number;
+    breakdown_prop?: BreakdownPropName;
+    top?: TopGroups;
     filter?: MetricsFilter;
 };
 
@@ -937,16 +922,38 @@ export type Measure = typeof Measure[keyof typeof Measure];
  */
 export type PropName = string;
 
+/**
+ * How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
+ */
+export type BucketLimit = number;
+
+/**
+ * An IANA time zone; UTC when absent.
+ */
+export type TimeZone = string;
+
+/**
+ * The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+ */
+export type MeasuredProp = string;
+
+/**
+ * The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
+ */
+export type BreakdownPropName = string;
+
+/**
+ * How many groups of a breakdown are shown before the rest is measured together.
+ */
+export type TopGroups = number;
+
 export type MetricsQuery = {
     /**
      * The project's id.
      */
     project_id: string;
     bucket?: Bucket;
-    /**
-     * How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
-     */
-    limit?: number;
+    limit?: BucketLimit;
     /**
      * Start of the range, inclusive.
      */
@@ -955,28 +962,16 @@ export type MetricsQuery = {
      * End of the range, exclusive; now when absent.
      */
     to?: string;
-    /**
-     * An IANA time zone; UTC when absent.
-     */
-    tz?: string;
+    tz?: TimeZone;
     /**
      * Only events of these names; all when absent or empty.
      */
     names?: Array<string>;
     measure?: Measure;
-    /**
-     * The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
-     */
-    prop?: string;
+    prop?: MeasuredProp;
     breakdown?: Breakdown;
-    /**
-     * The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
-     */
-    breakdown_prop?: string;
-    /**
-     * How many groups of a breakdown are shown before the rest is measured together.
-     */
-    top?: number;
+    breakdown_prop?: BreakdownPropName;
+    top?: TopGroups;
     filter?: MetricsFilter;
 };
 
@@ -3513,7 +3508,7 @@ export type ListEventsData = {
          */
         props?: string;
         /**
-         * By `ts`; `desc` is newest first.
+         * By `ts` to the millisecond; `desc` is newest first. Events of one millisecond have an order of their own, the same in every list.
          */
         order?: SortOrder;
         /**
