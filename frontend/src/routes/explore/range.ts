@@ -105,7 +105,10 @@ export function windowBefore(answered: { from: string; bucket: Bucket; series: r
 }
 
 export function describeRange(r: Range, formatDate: (iso: string) => string): string {
-  if (r.from && r.to) return `${formatDate(r.from)} – ${formatDate(new Date(Date.parse(r.to) - 1).toISOString())}`;
+  if (r.from && r.to) {
+    const [first, last] = [formatDate(r.from), formatDate(new Date(Date.parse(r.to) - 1).toISOString())];
+    return first === last ? first : `${first} – ${last}`;
+  }
   const preset = m.range.presets[r.range!];
   if (preset) return preset;
   const [, count, unit] = shape.exec(r.range!)!;
