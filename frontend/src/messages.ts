@@ -164,6 +164,7 @@ export const m = {
     relative: (text: string) => `Last ${text}`,
     upTo: (n: number, unit: 'h' | 'd') => `for up to ${n} ${unit === 'h' ? (n === 1 ? 'hour' : 'hours') : n === 1 ? 'day' : 'days'}`,
     unit: { min: 'minutes', h: 'hours', d: 'days', w: 'weeks', mo: 'months' } as Record<string, string>,
+    unitLabel: 'Unit',
     custom: 'Custom range…',
     customTitle: 'Custom range',
     last: 'The last',
