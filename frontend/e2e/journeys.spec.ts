@@ -58,6 +58,8 @@ test('a question is in its address: reloaded, shared and zoomed', async ({ page,
   await page.getByRole('button', { name: 'Bars' }).click();
   await expect(page).toHaveURL(/filter=.*plan.*chart=bar|chart=bar.*filter=.*plan/);
   await expect(page.getByRole('button', { name: 'Bars' })).toHaveAttribute('aria-pressed', 'true'); // the page is where its address is
+  await page.locator('.legend button').first().click();
+  await expect(page).toHaveURL(/only=/);
   await expect(page.locator('.answer')).toHaveAttribute('aria-busy', 'false');
   const total = await page.locator('.big .num').innerText();
   expect(Number(total.replaceAll(',', ''))).toBeGreaterThan(0);
@@ -67,6 +69,7 @@ test('a question is in its address: reloaded, shared and zoomed', async ({ page,
   await other.goto(page.url());
   await expect(other.locator('.big .num')).toHaveText(total);
   await expect(other.getByRole('button', { name: 'Bars' })).toHaveAttribute('aria-pressed', 'true');
+  await expect(other.locator('.legend button').first()).toHaveAttribute('aria-pressed', 'true');
   await other.close();
 
   const download = page.waitForEvent('download');

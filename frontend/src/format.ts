@@ -44,9 +44,12 @@ function time(zone: string, name: string, options: Intl.DateTimeFormatOptions) {
 export const clock = (iso: string, zone: string) => time(zone, 'clock', { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(iso));
 export const day = (iso: string, zone: string) => time(zone, 'day', { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }).format(new Date(iso));
 export const date = (iso: string, zone: string) => time(zone, 'date', { day: 'numeric', month: 'short', year: 'numeric' }).format(new Date(iso));
-/** The minute, with its day where that is not today. */
-export const minuteOf = (iso: string, zone: string) =>
-  time(zone, isoDay(iso, zone) === isoDay(Date.now(), zone) ? 'minute' : 'dayMinute', { ...(isoDay(iso, zone) !== isoDay(Date.now(), zone) && { day: 'numeric', month: 'short' }), hour: '2-digit', minute: '2-digit' }).format(new Date(iso));
+/** The minute; with its day where that is not today, or where the day begins. */
+export function minuteOf(iso: string, zone: string): string {
+  const hours = { hour: '2-digit', minute: '2-digit' } as const;
+  const text = time(zone, 'minute', hours).format(new Date(iso));
+  return isoDay(iso, zone) === isoDay(Date.now(), zone) && startOfDay(isoDay(iso, zone), zone).getTime() !== Date.parse(iso) ? text : time(zone, 'dayMinute', { day: 'numeric', month: 'short', ...hours }).format(new Date(iso));
+}
 export const dateTime = (iso: string, zone: string) =>
   time(zone, 'dateTime', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' }).format(new Date(iso));
 

@@ -35,7 +35,7 @@ export function Marks({ plot, series, kind, open }: Props) {
     const splits = dashedFrom >= 0 && !old;
     const only = values.filter((v) => v !== null).length === 1 ? values.findIndex((v) => v !== null) : -1;
     return (
-      <g key={key} className={old ? 'line previous' : 'line'} stroke={colorOf({ color })}>
+      <g key={key} className={`line${old ? ' previous' : ''}${count > columns ? ' dense' : ''}`} stroke={colorOf({ color })}>
         <path d={path(splits ? [...points.filter((i) => i < dashedFrom), dashedFrom] : points) ?? ''} />
         {splits && <path d={path([dashedFrom, ...points.filter((i) => i > dashedFrom)]) ?? ''} strokeDasharray="3 4" />}
         {only >= 0 && <circle cx={x.at(only)} cy={y(values[only]!)} r={3} fill={colorOf({ color })} />}

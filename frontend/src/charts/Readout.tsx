@@ -41,7 +41,7 @@ export function Readout({ store, frame, x, y, kind, buckets, series, open, forma
         const value = s.values[at];
         return value !== null && value !== undefined && <i key={s.key} className="point" style={{ background: colorOf(s), transform: `translate(${middle}px, ${y(value)}px)` }} />;
       })}
-      <div className="tooltip" style={{ transform: middle > frame.width / 2 ? `translateX(calc(${middle - 14}px - 100%))` : `translateX(${middle + 14}px)` }}>
+      <div className="tooltip" style={{ transform: middle > frame.width / 2 ? `translateX(max(0px, ${middle - 14}px - 100%))` : `translateX(min(${middle + 14}px, ${frame.width}px - 100%))` }}>
         {zoomed ? <strong>{format(buckets[zoomed.from]!)} – {format(buckets[zoomed.to]!)}</strong> : <Values at={at} buckets={buckets} series={series} running={open >= 0 && at >= open} format={format} />}
       </div>
     </div>
@@ -57,10 +57,11 @@ function Values({ at, buckets, series, running, format }: { at: number; buckets:
       {earlier && <p className="muted">{m.explore.against(format(earlier), running)}</p>}
       <table>
         <tbody>
-          {rows.slice(0, mostRows).map((s) => {
+          {rows.slice(0, mostRows).map((s, place) => {
             const before = s.before?.values[at];
             return (
-              <tr key={s.key}>
+              // By place and not by series: a row that stays where it is only changes its text.
+              <tr key={place}>
                 <td><i className="swatch" style={{ color: colorOf(s) }} /></td>
                 <th>{s.label}</th>
                 <td className="num"><b>{number(s.values[at])}</b></td>

@@ -192,7 +192,7 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
             )}
             <p className="small muted">
               {m.explore.meta(result.meta.took_ms.toFixed(1), result.meta.source)} · {result.tz}
-              {result.meta.incomplete_from && isDrawn && ` · ${m.explore.unfinished(chart)}`}
+              {result.meta.incomplete_from && isDrawn && !empty && ` · ${m.explore.unfinished(chart)}`}
             </p>
           </div>
         )}

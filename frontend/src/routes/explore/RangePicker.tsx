@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { addDays, date, isoDay, startOfDay } from '../../format';
 import { m } from '../../messages';
 import { Button, Dialog, SelectField, TextField } from '../../ui';
-import { describeRange, presets, type Range } from './range';
+import { countOf, describeRange, presets, type Range } from './range';
 
 /** Presets, any number of hours to months, or days of the calendar in the zone that was chosen. */
 export function RangePicker({ range, zone, onChange }: { range: Range; zone: string; onChange: (range: Range) => void }) {
@@ -38,11 +38,12 @@ export function RangePicker({ range, zone, onChange }: { range: Range; zone: str
 }
 
 function CustomRange({ range, zone, onChange, onClose }: { range: Range; zone: string; onChange: (range: Range) => void; onClose: () => void }) {
+  const relative = range.range === undefined ? undefined : countOf(range.range);
   const [today] = useState(() => isoDay(Date.now(), zone));
   const [from, setFrom] = useState(range.from ? isoDay(range.from, zone) : addDays(today, -13));
   const [to, setTo] = useState(range.to ? isoDay(Date.parse(range.to) - 1, zone) : today);
-  const [count, setCount] = useState('14');
-  const [unit, setUnit] = useState('d');
+  const [count, setCount] = useState(relative?.count ?? '14');
+  const [unit, setUnit] = useState(relative?.unit ?? 'd');
   const wrong = from > to || from === '' || to === '';
   return (
     <Dialog title={m.range.customTitle} onClose={onClose}>
@@ -55,8 +56,8 @@ function CustomRange({ range, zone, onChange, onClose }: { range: Range; zone: s
             onChange({ range: `${Number(count)}${unit}` });
           }}
         >
-          <TextField label={m.range.last} type="number" min={1} max={999} required value={count} onChange={(e) => setCount(e.target.value)} />
-          <SelectField label={m.range.unit['d']!} value={unit} onChange={(e) => setUnit(e.target.value)}>
+          <TextField label={m.range.last} type="number" min={1} max={9999} required value={count} onChange={(e) => setCount(e.target.value)} />
+          <SelectField label={m.range.unitLabel} value={unit} onChange={(e) => setUnit(e.target.value)}>
             {Object.entries(m.range.unit).map(([value, label]) => (
               <option key={value} value={value}>{label}</option>
             ))}

@@ -64,7 +64,9 @@ export function seriesOf(s: Pick<ExploreState, 'names' | 'measure' | 'prop'>, no
     const key = keyOf(g);
     // The rest is of other groups in each period.
     const same = (r: MetricsResult | undefined) => (g.other ? undefined : r?.groups.find((b) => keyOf(b) === key));
-    const [a, b] = [same(comparison?.now), same(comparison?.before)];
+    // Where nothing is left over, a group that is not there had nothing.
+    const none = (r: MetricsResult | undefined) => (r && isAdditive(r) && !g.other && !r.groups.some((x) => x.other) ? { total: 0 } : undefined);
+    const [a, b] = [same(comparison?.now) ?? none(comparison?.now), same(comparison?.before) ?? none(comparison?.before)];
     return {
       key,
       label: g.other ? m.explore.other : (g.value ?? m.explore.absent),

@@ -34,9 +34,14 @@ export const isClock = (bucket: Bucket) => bucketMs[bucket] < day;
 
 export const parsePreset = (s: Record<string, unknown>): Range => parseRange(s, '7d');
 
-export function lengthOf(range: string): number {
+export function countOf(range: string): { count: string; unit: keyof typeof unitMs } {
   const [, count, unit] = shape.exec(range)!;
-  return Number(count) * unitMs[unit as keyof typeof unitMs];
+  return { count: count!, unit: unit as keyof typeof unitMs };
+}
+
+export function lengthOf(range: string): number {
+  const { count, unit } = countOf(range);
+  return Number(count) * unitMs[unit];
 }
 
 const spanOf = (r: Range) => (r.from && r.to ? Date.parse(r.to) - Date.parse(r.from) : lengthOf(r.range!));
@@ -105,9 +110,12 @@ export function windowBefore(answered: { from: string; bucket: Bucket; series: r
 }
 
 export function describeRange(r: Range, formatDate: (iso: string) => string): string {
-  if (r.from && r.to) return `${formatDate(r.from)} – ${formatDate(new Date(Date.parse(r.to) - 1).toISOString())}`;
+  if (r.from && r.to) {
+    const [first, last] = [formatDate(r.from), formatDate(new Date(Date.parse(r.to) - 1).toISOString())];
+    return first === last ? first : `${first} – ${last}`;
+  }
   const preset = m.range.presets[r.range!];
   if (preset) return preset;
-  const [, count, unit] = shape.exec(r.range!)!;
-  return m.range.relative(`${count} ${m.range.unit[unit!]}`);
+  const { count, unit } = countOf(r.range!);
+  return m.range.relative(`${count} ${m.range.unit[unit]}`);
 }

@@ -26,7 +26,7 @@ export function SeriesTable({ series, result, comparison }: { series: readonly S
   const additive = isAdditive(result) && series.every((s) => (s.total ?? 0) >= 0);
   return (
     <div className="scroll-x" tabIndex={0} role="group" aria-label={m.explore.series}>
-      <table className="table compact">
+      <table className="table compact groups">
         <thead>
           <tr>
             <th>{m.explore.series}</th>

@@ -155,7 +155,7 @@ function Tile({ label, value, failed, compared, format = number, tz }: { label: 
         <>
           <div className="value"><span className="num">{value}</span><Delta value={change(compared?.now, compared?.before)} /></div>
           <p className="muted small" title={texts && until && m.overview.soFarHelp(until, ...texts)}>
-            {!compared ? '\u00a0' : !texts ? m.overview.noPrevious : until ? m.overview.soFar(until, ...texts) : m.overview.previous(texts[1])}
+            {!compared ? '\u00a0' : !texts ? m.overview.noPrevious : until ? m.overview.soFar(until, texts[1]) : m.overview.previous(texts[1])}
           </p>
         </>
       ) : failed ? <div className="value">–</div> : (
