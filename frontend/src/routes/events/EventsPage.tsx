@@ -79,7 +79,9 @@ function Rows({ events, zone, more, loading, loadMore, open, filter }: { events:
       zone={zone}
       count={events.length}
       rowCount={more ? -1 : events.length + 1}
-      reached={(last) => more && !loading && last >= events.length - 20 && loadMore()}
+      reached={(last) => {
+        if (more && !loading && last >= events.length - 20) loadMore();
+      }}
       foot={<p className="muted small foot" role="status">{loading ? m.events.older : more ? '' : m.events.end}</p>}
       row={(i, place) => {
         const e = events[i]!;
