@@ -61,6 +61,10 @@ test('dialogs', async ({ page }) => {
   await page.getByRole('button', { name: 'Create API key' }).click();
   const scan = async () => (await new AxeBuilder({ page }).include('dialog').withTags(['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']).analyze()).violations.map((v) => `${v.id}: ${v.nodes[0]?.html.slice(0, 120)}`);
   expect(await scan()).toEqual([]);
+  // The focus goes to what is asked, and back to where it was.
+  await expect(page.getByRole('dialog').getByLabel('Name')).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('button', { name: 'Create API key' })).toBeFocused();
   await page.goto(`${home}/audit`);
   await page.getByRole('button', { name: /^Show the entry/ }).first().click();
   expect(await scan()).toEqual([]);

@@ -100,8 +100,16 @@ test('a member is added, promoted and removed; the last owner stays; the log has
   await page.reload();
   await expect(rows).toHaveCount(2);
   await rows.first().getByRole('button', { name: /^Show the entry/ }).click();
-  await expect(page.getByRole('dialog', { name: 'Role changed' })).toContainText('127.0.0.1');
+  const entry = page.getByRole('dialog', { name: 'Role changed' });
+  await expect(entry).toContainText('127.0.0.1');
+  // Its link opens it for whoever looks at other entries.
+  const link = new URL(page.url());
+  link.searchParams.set('action', 'member.add');
+  await page.goto(link.href);
+  await expect(entry).toContainText('127.0.0.1');
   await page.keyboard.press('Escape');
+  await page.getByLabel('What').selectOption('member.update');
+  await expect(rows).toHaveCount(2);
 
   const saved = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Export' }).click();
@@ -163,6 +171,9 @@ test('sessions are listed and ended; this one goes on', async ({ page }) => {
   await page.reload();
   await expect(sessions).toHaveCount(1);
   await expect(sessions).toContainText('This session');
+  // Who leaves is not told that the session has ended, nor expected back where he was.
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await expect(page).toHaveURL(/\/login$/);
 });
 
 test('a server that asks to wait is asked again when it said, and the page counts down', async ({ page }) => {

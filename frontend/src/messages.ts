@@ -147,7 +147,7 @@ export const m = {
     createWriteKey: 'Create a write key',
     writeKeyOpen: 'This write key takes events from any website. List your own among the keys.',
     waiting: 'Waiting for your first event…',
-    waitingHelp: 'This page notices by itself.',
+    waitingHelp: 'Run the snippet: this page notices the event by itself.',
     slow: 'Nothing yet? Check these:',
     slowList: [
       'The answer of the request: 200 means the event is stored, anything else says what is wrong.',
@@ -476,6 +476,9 @@ export const m = {
     description: 'Description',
     retention: 'Keep events',
     retentionHint: 'Older events are removed about an hour later and are then in no chart. This cannot be undone.',
+    shorter: (what: string) => `Keep events ${what} only?`,
+    shorterText: 'What is older is removed about an hour from now, and nothing can bring it back.',
+    shorterAction: 'Remove older events',
     forever: 'For ever',
     days: (n: number) => `For ${n} days`,
     year: 'For a year',

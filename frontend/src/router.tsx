@@ -9,7 +9,7 @@ import { parseAudit } from './routes/audit/search';
 import { parseEvents } from './routes/events/search';
 import { parseExplore, type ExploreState } from './routes/explore/search';
 import { parseLive } from './routes/live/search';
-import { NotFound, PageFailure } from './shell/pages';
+import { AppFailure, NotFound, PageFailure } from './shell/pages';
 import { Shell } from './shell/Shell';
 import { parsePreset } from './routes/explore/range';
 
@@ -39,7 +39,7 @@ const app = createRoute({
   getParentRoute: () => root,
   id: 'app',
   component: Shell,
-  errorComponent: PageFailure,
+  errorComponent: AppFailure,
   beforeLoad: async ({ location }) => {
     if (!(await session.resume())) throw redirect({ to: '/login', search: location.href === '/' ? {} : { next: location.href } });
   },

@@ -53,7 +53,7 @@ export function Shell() {
           <Brand />
           <IconButton className="end" label={m.nav.search} icon={IconSearch} onClick={() => setPalette('commands')} />
         </div>
-        <nav className="sidebar" aria-label={m.nav.main} data-open={open || undefined}>
+        <nav className="sidebar" aria-label={m.nav.main} data-open={open || undefined} onKeyDown={(e) => e.key === 'Escape' && setOpenAt(undefined)}>
           <div className="hide-narrow"><Brand /></div>
           <ProjectSwitcher name={project?.name} open={() => setPalette('projects')} />
           {project &&

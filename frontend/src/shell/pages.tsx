@@ -14,25 +14,29 @@ export function NotFound() {
   );
 }
 
+/** What stands in the place of a page that broke. */
 export function PageFailure({ error, reset }: ErrorComponentProps) {
   const router = useRouter();
   // The files of an earlier build are gone once a new one is installed: only a reload finds the new ones.
   const outdated = error instanceof TypeError && /import|module/i.test(error.message);
+  if (outdated)
+    return (
+      <Empty icon={IconCompass} heading="h1" title={m.error.version}>
+        <Button kind="primary" onClick={() => location.reload()}>{m.error.reload}</Button>
+      </Empty>
+    );
   return (
-    <main className="main">
-      {outdated ? (
-        <Empty icon={IconCompass} heading="h1" title={m.error.version}>
-          <Button kind="primary" onClick={() => location.reload()}>{m.error.reload}</Button>
-        </Empty>
-      ) : (
-        <Failure
-          error={error}
-          retry={() => {
-            reset();
-            void router.invalidate();
-          }}
-        />
-      )}
-    </main>
+    <Failure
+      error={error}
+      retry={() => {
+        reset();
+        void router.invalidate();
+      }}
+    />
   );
+}
+
+/** And of everything, when not even the projects are known. */
+export function AppFailure(props: ErrorComponentProps) {
+  return <main className="main"><PageFailure {...props} /></main>;
 }

@@ -129,7 +129,7 @@ export function useModal(ref: RefObject<HTMLDialogElement | null>) {
   useLayoutEffect(() => {
     const dialog = ref.current!;
     // The page behind keeps its width when its scrollbar goes (ui.css), and so nothing moves.
-    if (!document.querySelector('dialog[open]')) document.documentElement.style.setProperty('--gutter', `${innerWidth - document.documentElement.clientWidth}px`);
+    if (!document.querySelector('dialog[open]')) document.documentElement.style.setProperty('--gutter', `${innerWidth - document.documentElement.offsetWidth}px`);
     dialog.showModal();
     dialog.querySelector<HTMLElement>('input, select, textarea')?.focus(); // what it asks for, and not how to leave it
     return () => dialog.close();

@@ -157,8 +157,8 @@ function Log() {
       )}
       {list.data && entries.length > 0 && (
         <div className="audit-foot">
-          {list.isFetchNextPageError && <Failure error={list.error} />}
-          {list.hasNextPage ? <Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{m.audit.older}</Button> : <p className="muted small">{m.audit.end}</p>}
+          {list.isFetchNextPageError && <Failure error={list.error} retry={() => void list.fetchNextPage()} />}
+          {list.isFetchNextPageError ? null : list.hasNextPage ? <Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{m.audit.older}</Button> : <p className="muted small">{m.audit.end}</p>}
         </div>
       )}
       {state.entry && <Entry id={state.entry} at={state.at!} known={entries.find((e) => e.id === state.entry)} names={names} project={project} zone={zone} close={() => set({ entry: undefined, at: undefined })} />}

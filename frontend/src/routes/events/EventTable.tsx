@@ -30,7 +30,9 @@ export function EventTable({ label, zone, count, rowCount = count + 1, row, reac
   const items = rows.getVirtualItems();
   const last = items.at(-1)?.index ?? 0;
   const tell = useEffectEvent(() => reached?.(last));
-  useEffect(() => tell(), [last, count]);
+  useEffect(() => {
+    tell();
+  }, [last, count]);
   return (
     <div className="panel events">
       <div role="table" aria-label={label} aria-rowcount={rowCount}>

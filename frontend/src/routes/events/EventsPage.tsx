@@ -52,7 +52,7 @@ export function EventsPage() {
         <CommitField label={m.events.props} placeholder={m.events.propsPlaceholder} value={state.prop ?? ''} suggestions={props.all.map((p) => `${p}=`)} onCommit={(prop) => set({ prop: prop || undefined })} />
         {filtered && <Button kind="quiet" onClick={() => set({ name: undefined, user: undefined, prop: undefined })}>{m.events.clear}</Button>}
       </div>
-      {list.error ? (
+      {list.error && !list.data ? (
         <Failure error={list.error} retry={() => void list.refetch()} />
       ) : !list.data ? (
         <div className="panel body stack tight" style={{ padding: 16 }}>{Array.from({ length: 10 }, (_, i) => <Skeleton key={i} height={28} />)}</div>
@@ -65,22 +65,24 @@ export function EventsPage() {
           </Empty>
         </section>
       ) : (
-        <Rows events={events} zone={zone} more={list.hasNextPage} loading={list.isFetchingNextPage} loadMore={() => void list.fetchNextPage()} open={(id) => set({ event: id })} filter={set} />
+        <Rows events={events} zone={zone} more={list.hasNextPage} loading={list.isFetchingNextPage} error={list.error} loadMore={() => void list.fetchNextPage()} open={(id) => set({ event: id })} filter={set} />
       )}
       {state.event && <EventDrawer id={state.event} known={events[at]} zone={zone} close={() => set({ event: undefined })} go={(step) => events[at + step] && set({ event: events[at + step]!.id })} at={at} count={events.length} />}
     </>
   );
 }
 
-function Rows({ events, zone, more, loading, loadMore, open, filter }: { events: StoredEvent[]; zone: string; more: boolean; loading: boolean; loadMore: () => void; open: (id: string) => void; filter: (s: Partial<EventsState>) => void }) {
+function Rows({ events, zone, more, loading, error, loadMore, open, filter }: { events: StoredEvent[]; zone: string; more: boolean; loading: boolean; error: unknown; loadMore: () => void; open: (id: string) => void; filter: (s: Partial<EventsState>) => void }) {
   return (
     <EventTable
       label={m.events.title}
       zone={zone}
       count={events.length}
       rowCount={more ? -1 : events.length + 1}
-      reached={(last) => more && !loading && last >= events.length - 20 && loadMore()}
-      foot={<p className="muted small foot" role="status">{loading ? m.events.older : more ? '' : m.events.end}</p>}
+      reached={(last) => {
+        if (more && !loading && !error && last >= events.length - 20) loadMore();
+      }}
+      foot={error && !loading ? <Failure error={error} retry={loadMore} /> : <p className="muted small foot" role="status">{loading ? m.events.older : more ? '' : m.events.end}</p>}
       row={(i, place) => {
         const e = events[i]!;
         return (

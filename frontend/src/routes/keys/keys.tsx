@@ -45,7 +45,7 @@ export function MainKey({ project, canChange }: { project: Project; canChange: b
             </SelectField>
             <div className="actions">
               <Button onClick={() => setAsking(false)}>{m.cancel}</Button>
-              <Button kind="primary" busy={rotate.isPending} onClick={() => rotate.mutate({ path: { project_id: project.id }, body: { grace_seconds: Number(grace) } })}>{m.keys.rotate}</Button>
+              <Button kind={grace === '0' ? 'danger' : 'primary'} busy={rotate.isPending} onClick={() => rotate.mutate({ path: { project_id: project.id }, body: { grace_seconds: Number(grace) } })}>{m.keys.rotate}</Button>
             </div>
           </div>
         </Dialog>

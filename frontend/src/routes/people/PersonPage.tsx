@@ -35,7 +35,7 @@ export function PersonPage() {
         <h1 className="truncate" title={userId}>{userId}</h1>
         <CopyButton text={userId} />
       </header>
-      {list.error && <Failure error={list.error} retry={() => void list.refetch()} />}
+      {list.error && !list.isFetchNextPageError && <Failure error={list.error} retry={() => void list.refetch()} />}
       {list.isPending && <div className="stack"><Skeleton height={80} /><Skeleton height={240} /></div>}
       {list.data && events.length === 0 && (
         <section className="panel">
@@ -69,7 +69,8 @@ export function PersonPage() {
               </section>
             ))}
           </div>
-          {list.hasNextPage && <Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{m.people.earlier}</Button>}
+          {list.isFetchNextPageError && <Failure error={list.error} retry={() => void list.fetchNextPage()} />}
+          {list.hasNextPage && !list.isFetchNextPageError && <Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{m.people.earlier}</Button>}
         </>
       )}
     </>

@@ -1,4 +1,4 @@
-import { NimbusError, type Project } from '@nimbus-analytics/sdk';
+import { NimbusError, type Project, type UpdateProjectRequest } from '@nimbus-analytics/sdk';
 import { deleteProjectMutation, updateProjectMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { reloadProjects } from '../../api';
 import { useCan, useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { Button, CopyButton, Dialog, Failure, NeedsRole, SelectField, TextField, toast } from '../../ui';
+import { Button, Confirm, CopyButton, Dialog, Failure, NeedsRole, SelectField, TextField, toast } from '../../ui';
 
 export function SettingsPage() {
   useTitle(m.settings.title);
@@ -38,6 +38,8 @@ function General({ project, canChange }: { project: Project; canChange: boolean 
       toast(m.saved);
     },
   });
+  const [asking, setAsking] = useState<UpdateProjectRequest>();
+  const save = (body: UpdateProjectRequest) => update.mutate({ path: { project_id: project.id }, body });
   const fields = update.error instanceof NimbusError ? update.error.byField() : {};
   return (
     <section className="panel">
@@ -48,7 +50,10 @@ function General({ project, canChange }: { project: Project; canChange: boolean 
           e.preventDefault();
           const data = new FormData(e.currentTarget);
           const text = (name: string) => (data.get(name) as string).trim();
-          update.mutate({ path: { project_id: project.id }, body: { name: text('name'), description: text('description'), data_retention_days: Number(data.get('retention')) } });
+          const days = Number(data.get('retention'));
+          const body = { name: text('name'), description: text('description'), data_retention_days: days };
+          if (days !== 0 && days < (project.data_retention_days || Infinity)) setAsking(body);
+          else save(body);
         }}
       >
         {update.error && Object.keys(fields).length === 0 && <Failure error={update.error} />}
@@ -64,6 +69,20 @@ function General({ project, canChange }: { project: Project; canChange: boolean 
           <span className="row small muted end"><span className="hide-narrow">{m.settings.projectId}</span><code className="truncate">{project.id}</code><CopyButton text={project.id} /></span>
         </div>
       </form>
+      {asking && (
+        <Confirm
+          title={m.settings.shorter(retentionLabel(asking.data_retention_days!).toLowerCase())}
+          text={m.settings.shorterText}
+          action={m.settings.shorterAction}
+          busy={false}
+          error={undefined}
+          onConfirm={() => {
+            setAsking(undefined);
+            save(asking);
+          }}
+          onClose={() => setAsking(undefined)}
+        />
+      )}
     </section>
   );
 }
