@@ -57,6 +57,7 @@ func doctor(ctx context.Context, e *env) error {
 	}
 	defer d.Close(context.WithoutCancel(ctx))
 	x.database(ctx, d.Pool, e.cfg.DBPoolSize)
+	x.workers(ctx, d.Pool)
 	x.clock(ctx, d.Pool)
 	if x.schema(ctx, d.Pool) {
 		x.partitions(ctx, d.Pool)

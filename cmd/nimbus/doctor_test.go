@@ -81,6 +81,37 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 	want([]string{"NIMBUS_DATABASE_URL=postgres://nobody@127.0.0.1:1/none", "NIMBUS_DATA_DIR=" + dataDir(t)}, 1, "FAIL  database", "nothing works without it")
 }
 
+// The functions are as much of Citus as doctor asks.
+func TestDoctorLooksAtTheWorkersOfCitus(t *testing.T) {
+	t.Parallel()
+	dsn := nimbustest.DSN(t)
+	pool, err := postgres.Open(t.Context(), dsn, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if _, err := pool.Exec(t.Context(), `CREATE TABLE pg_dist_node (n int)`); err != nil {
+		t.Fatal(err)
+	}
+	for answer, want := range map[string]string{
+		"true, 'on on on'":          "ok    workers     2 of Citus, durable",
+		"true, 'off on off'":        "FAIL  workers     w1:5432: fsync is off: a 200 is not durable",
+		"true, 'on on off'":         "FAIL  workers     w1:5432: synchronous_commit is off",
+		"false, 'no route to host'": "FAIL  workers     w1:5432 does not answer: no route to host",
+	} {
+		if _, err := pool.Exec(t.Context(), `CREATE OR REPLACE FUNCTION run_command_on_workers(command text, OUT nodename text, OUT nodeport int, OUT success boolean, OUT result text)
+			RETURNS SETOF record LANGUAGE plpgsql AS $$ BEGIN
+				EXECUTE command INTO STRICT result; -- it is one that a worker understands
+				RETURN QUERY VALUES ('w1', 5432, `+answer+`), ('w2', 5432, true, 'on on on');
+			END $$`); err != nil {
+			t.Fatal(err)
+		}
+		if got := nimbus(t, []string{"NIMBUS_DATABASE_URL=" + dsn, "NIMBUS_DATA_DIR=" + dataDir(t)}, "doctor"); !strings.Contains(got.stdout, want) {
+			t.Errorf("%q is not said:\n%s%s", want, got.stdout, got.stderr)
+		}
+	}
+}
+
 func TestDoctorExaminesRedis(t *testing.T) {
 	t.Parallel()
 	srv := nimbustest.Redis(t)

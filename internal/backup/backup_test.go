@@ -108,9 +108,15 @@ func TestARestoreHoldsWhatWasBackedUpAndNothingElse(t *testing.T) {
 func TestABackupIsOfOneMoment(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	// A project after the first table has been written: members, events and all else must not know it either.
+	if _, err := pool.Exec(t.Context(), "SELECT ensure_event_partition('2026-01-01Z')"); err != nil {
+		t.Fatal(err)
+	}
+	// Projects after the first table has been written: members, events, counts and all else must not know them either.
 	late := func(string, int64) {
-		if _, err := pool.Exec(context.WithoutCancel(t.Context()), `INSERT INTO projects (id, name) VALUES (gen_random_uuid(), 'late')`); err != nil {
+		if _, err := pool.Exec(context.WithoutCancel(t.Context()), `INSERT INTO projects (id, name) SELECT gen_random_uuid(), 'late' FROM generate_series(1, 40);
+			INSERT INTO events (project_id, id, ts, received_at, seq, name, props)
+			SELECT id, overlay(event_id_floor('2026-01-02Z')::text placing right(gen_random_uuid()::text, 12) from 25)::uuid, '2026-01-02Z', '2026-01-02Z', 1, 'late', '{}' FROM projects;
+			INSERT INTO event_counts SELECT id, 86400, 'late', '2026-01-02Z', 1 FROM projects ON CONFLICT (project_id, granularity, name, bucket) DO UPDATE SET count = event_counts.count + 1`); err != nil {
 			t.Error(err)
 		}
 	}

@@ -374,6 +374,10 @@ func explain(t *testing.T, pool *pgxpool.Pool, f *Filter) string {
 	}
 	var plans []string
 	err = postgres.InTx(t.Context(), pool, func(tx pgx.Tx) error {
+		// To PostgreSQL a setting like any other.
+		if _, err := tx.Exec(t.Context(), "SET LOCAL citus.explain_all_tasks = on"); err != nil {
+			return err
+		}
 		for _, q := range asked.all {
 			if _, settings, ok := strings.Cut(q.SQL, "READ ONLY;"); ok {
 				q.SQL = settings
@@ -404,7 +408,11 @@ func explain(t *testing.T, pool *pgxpool.Pool, f *Filter) string {
 	return strings.Join(plans, "\n\n")
 }
 
-var removed = regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck): (\d+)`)
+var (
+	removed = regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck): (\d+)`)
+	// scanned is a table that was read from its beginning and had something. One that has nothing may be read as it is.
+	scanned = regexp.MustCompile(`Seq Scan on .*\(actual rows=[1-9]`)
+)
 
 func TestATimelineIsNotSearchedFor(t *testing.T) {
 	t.Parallel()
@@ -443,7 +451,7 @@ func TestATimelineIsNotSearchedFor(t *testing.T) {
 			n, _ := strconv.Atoi(m[1])
 			searched += n
 		}
-		if searched > 6*newestFirst || strings.Contains(plan, "Seq Scan") {
+		if searched > 6*newestFirst || scanned.MatchString(plan) {
 			t.Errorf("ascending %v: %d of %d events were searched\n%s", ascending, searched, days*perDay, plan)
 		}
 	}
