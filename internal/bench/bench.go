@@ -57,6 +57,7 @@ func Run(ctx context.Context, o Options) (err error) {
 // world is the running server, its database, and a project to send to.
 type world struct {
 	Options
+	env    []string // settings of the server
 	dir    string
 	pg     *embedded.Server
 	pool   *pgxpool.Pool
@@ -106,6 +107,7 @@ func (w *world) serve(ctx context.Context) error {
 		"NIMBUS_ADMIN_ADDR=127.0.0.1:19464", "NIMBUS_DATA_DIR="+filepath.Join(w.dir, "server"), "NIMBUS_LOG_LEVEL=info", "NIMBUS_BCRYPT_COST=4",
 		"NIMBUS_RATE_LIMIT_ENABLED=false",                                      // one key sends more than any real one may
 		"NIMBUS_QUERY_TIMEOUT_SECONDS=25", "NIMBUS_QUERY_MAX_EVENTS=100000000") // the time is what is measured
+	w.server.Env = append(w.server.Env, w.env...)
 	w.admin = "http://127.0.0.1:19464"
 	stderr, err := w.server.StderrPipe()
 	if err != nil {

@@ -19,7 +19,7 @@ export interface LiveOptions {
   signal?: AbortSignal | undefined;
   /** Told whether the stream is connected; for a light beside it. */
   onState?: ((state: 'connecting' | 'open' | 'waiting') => void) | undefined;
-  /** The longest wait before the first new attempt, in milliseconds; it doubles with each, up to 30 s. Default 500. */
+  /** The longest wait before the first new attempt, in milliseconds; it doubles with each, up to 30 s, and ends when the browser is online again or the page is looked at. Default 500. */
   retryBaseMs?: number | undefined;
   /** Most frames that wait for the reader; the rest is then fetched again by cursor. Default 10000. */
   maxWaiting?: number | undefined;
@@ -69,7 +69,9 @@ export async function* live(options: LiveOptions): AsyncGenerator<LiveItem, void
       retryAfter = error instanceof NimbusError ? (error.retryAfter ?? 0) : 0;
     }
     onState?.('waiting');
-    await pause(Math.max(Math.random() * Math.min(30_000, retryBaseMs * 2 ** failures), retryAfter * 1000), signal);
+    // What the server asks for is kept to; of the rest, as much as there is a reason for.
+    await pause(retryAfter * 1000, signal);
+    await pause(Math.random() * Math.min(30_000, retryBaseMs * 2 ** failures) - retryAfter * 1000, signal, true);
   }
 }
 
@@ -114,15 +116,31 @@ async function* frames(options: LiveOptions, ticket: string, cursor: string | un
   }
 }
 
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
+/** What a browser has and other platforms lack. */
+const page = globalThis as {
+  addEventListener?: (type: string, listener: () => void) => void;
+  removeEventListener?: (type: string, listener: () => void) => void;
+  document?: EventTarget & { visibilityState: string };
+};
+
+/** Waits; if so wished, only until there is reason to believe that an attempt is worth it. */
+async function pause(ms: number, signal: AbortSignal | undefined, hopeful = false): Promise<void> {
+  if (ms <= 0 || signal?.aborted) return;
+  await new Promise<void>((resolve) => {
+    const look = (): void => {
+      if (page.document?.visibilityState === 'visible') over();
+    };
     const over = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', over);
+      page.removeEventListener?.('online', over);
+      page.document?.removeEventListener('visibilitychange', look);
       resolve();
     };
     const timer = setTimeout(over, ms);
     signal?.addEventListener('abort', over);
-    if (signal?.aborted) over();
+    if (!hopeful) return;
+    page.addEventListener?.('online', over);
+    page.document?.addEventListener('visibilitychange', look);
   });
 }
