@@ -80,7 +80,7 @@ func TestAGuessedPasswordIs429AndTheRightOneWorksAfterTheWait(t *testing.T) {
 // One analyst who asks many questions that take long leaves connections to everyone else, and gets all his answers.
 func TestOneAnalystCannotTakeTheWholePool(t *testing.T) {
 	t.Parallel()
-	a := apptest.Boot(t)
+	a := apptest.Boot(t, "NIMBUS_QUERY_TIMEOUT_SECONDS=25")
 	analyst, other := a.Tenant(t), a.Tenant(t)
 	conn := connect(t, a.DSN)
 	exec := func(sql string) {

@@ -7,6 +7,8 @@
 //   - The server is the one of NIMBUS_TEST_DATABASE_URL, or one embedded server for each test process, which [Main] stops.
 //     What killed test processes left behind is removed by a later run.
 //   - A test that keeps a connection fails, and says how many.
+//   - Waiting is [Eventually] and [Await], which end at once when what is waited for has come, and have a patience that
+//     only what is broken runs out of. No test measures time, on a machine that may be doing something else.
 //
 // What happens when that fails: where there is no server to be had, the test fails and is never skipped, since a suite
 // that silently tests nothing is worse than a red one. The servers are not durable: nothing worth keeping belongs in them.
