@@ -125,7 +125,7 @@ function Palette({ projectsOnly, onClose }: { projectsOnly: boolean; onClose: ()
       />
       <ul id="commands" role="listbox" aria-label={m.palette.title}>
         {found.map((c, i) => (
-          <li key={c.kind + c.label + i} id={`command-${i}`} role="option" aria-selected={i === chosen} onPointerMove={() => setAt(i)} onClick={() => run(c)}>
+          <li key={`${i} ${c.kind} ${c.label}`} id={`command-${i}`} role="option" aria-selected={i === chosen} onPointerMove={() => setAt(i)} onClick={() => run(c)}>
             <c.icon size={17} aria-hidden />
             <span className="truncate">{c.label}</span>
             <span className="kind">{c.kind}</span>
