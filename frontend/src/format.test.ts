@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { addDays, ago, change, duration, isoDay, startOfDay } from './format';
+import { addDays, ago, change, dateTime, duration, isoDay, startOfDay } from './format';
 import { csv } from './lib/download';
 import { daysOf } from './routes/people/sessions';
 
@@ -10,6 +10,10 @@ it('begins a day where it begins in the zone, on the days of a clock change too'
   expect(startOfDay('2026-01-15', 'Asia/Kathmandu').toISOString()).toBe('2026-01-14T18:15:00.000Z');
   expect(isoDay('2026-01-14T18:15:00Z', 'Asia/Kathmandu')).toBe('2026-01-15');
   expect(addDays('2026-02-28', 1)).toBe('2026-03-01');
+});
+it('gives a time with the zone that it is in', () => {
+  expect(dateTime('2026-01-15T10:00:00Z', 'Asia/Kathmandu')).toMatch(/15:45:00.*GMT\+5:45|3:45:00.*GMT\+5:45/);
+  expect(dateTime('2026-01-15T10:00:00Z', 'UTC')).toMatch(/10:00:00.*UTC/);
 });
 it('says how long ago, how long, and by how much', () => {
   const now = Date.parse('2026-01-02T00:00:00Z');

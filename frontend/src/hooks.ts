@@ -15,8 +15,8 @@ export const projectsOptions = infiniteQueryOptions({
 });
 
 /** Those that are loaded: the first page, and all of them where `all` asks for the others too. */
-export function useProjects({ all = false, enabled = true } = {}): Project[] {
-  const { data, hasNextPage, isFetching, isError, fetchNextPage } = useInfiniteQuery({ ...projectsOptions, enabled });
+export function useProjects({ all = false } = {}): Project[] {
+  const { data, hasNextPage, isFetching, isError, fetchNextPage } = useInfiniteQuery(projectsOptions);
   useEffect(() => {
     if (all && hasNextPage && !isFetching && !isError) void fetchNextPage();
   }, [all, hasNextPage, isFetching, isError, fetchNextPage]);
@@ -30,7 +30,7 @@ export function useProjectId(): string {
 /** The project at hand; asked for alone when it is on none of the pages that are loaded. */
 export function useProject(): Project | undefined {
   const id = useProjectId();
-  const listed = useProjects({ enabled: id !== '' }).find((p) => p.id === id);
+  const listed = useProjects().find((p) => p.id === id);
   const alone = useQuery({ ...getProjectOptions({ path: { project_id: id } }), enabled: id !== '' && listed === undefined });
   return id === '' ? undefined : (listed ?? alone.data);
 }
@@ -69,10 +69,15 @@ export function usePropNames(): { all: string[]; numeric: string[] } {
   return { all, numeric: all.filter((name) => seen.get(name)) };
 }
 
-/** The title of the page, with that of the project: tabs of several stand beside each other. */
+/**
+ * The title of the page, with that of the project: tabs of several stand beside each other. The project was loaded before
+ * the page was. Its query is only looked into: whoever watched it on the login page and went would cancel its first load.
+ */
 export function useTitle(title: string) {
-  const project = useProject()?.name;
+  const id = useProjectId();
   useEffect(() => {
-    document.title = [title, project, m.app].filter(Boolean).join(' · ');
-  }, [title, project]);
+    const listed = queryClient.getQueryData(projectsOptions.queryKey)?.pages.flatMap((page) => page.items).find((p) => p.id === id);
+    const project = listed ?? queryClient.getQueryData(getProjectOptions({ path: { project_id: id } }).queryKey);
+    document.title = [title, project?.name, m.app].filter(Boolean).join(' · ');
+  }, [title, id]);
 }

@@ -3,7 +3,7 @@ import { getProjectOptions } from '@nimbus-analytics/sdk/react-query';
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router';
 import { IconBook2, IconDeviceDesktop, IconHourglass, IconMenu2, IconMoon, IconPlus, IconSearch, IconSelector, IconSun, IconUser, IconWifiOff, IconX } from '@tabler/icons-react';
-import { useEffect, useState } from 'react';
+import { useEffect, useState, type KeyboardEvent } from 'react';
 import { connection, session, useAccount, useAway, useWaitUntil } from '../api';
 import { useCan, useProject, useProjectId, useProjects } from '../hooks';
 import { m } from '../messages';
@@ -38,6 +38,7 @@ export function Shell() {
   const path = useRouterState({ select: (s) => s.location.pathname });
   useSessionEnd();
   const open = openAt === path;
+  const closeOnEscape = (e: KeyboardEvent) => e.key === 'Escape' && setOpenAt(undefined);
   useEffect(() => {
     if (project) lastProject.set(project.id);
   }, [project]);
@@ -49,11 +50,11 @@ export function Shell() {
       <Wait />
       <div className="shell">
         <div className="topbar">
-          <IconButton label={open ? m.nav.closeNav : m.nav.open} icon={open ? IconX : IconMenu2} aria-expanded={open} onClick={() => setOpenAt(open ? undefined : path)} />
+          <IconButton label={open ? m.nav.closeNav : m.nav.open} icon={open ? IconX : IconMenu2} aria-expanded={open} onKeyDown={closeOnEscape} onClick={() => setOpenAt(open ? undefined : path)} />
           <Brand />
           <IconButton className="end" label={m.nav.search} icon={IconSearch} onClick={() => setPalette('commands')} />
         </div>
-        <nav className="sidebar" aria-label={m.nav.main} data-open={open || undefined} onKeyDown={(e) => e.key === 'Escape' && setOpenAt(undefined)}>
+        <nav className="sidebar" aria-label={m.nav.main} data-open={open || undefined} onKeyDown={closeOnEscape}>
           <div className="hide-narrow"><Brand /></div>
           <ProjectSwitcher name={project?.name} open={() => setPalette('projects')} />
           {project &&

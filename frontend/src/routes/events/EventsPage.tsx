@@ -3,7 +3,7 @@ import { listEventsInfiniteOptions } from '@nimbus-analytics/sdk/react-query';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconRefresh, IconSearchOff } from '@tabler/icons-react';
-import { useMemo, useState } from 'react';
+import { useMemo, useState, type ReactNode } from 'react';
 import { clock, date, dateTime, number } from '../../format';
 import { useEventNames, useProject, usePropNames, useTitle } from '../../hooks';
 import { m } from '../../messages';
@@ -65,14 +65,14 @@ export function EventsPage() {
           </Empty>
         </section>
       ) : (
-        <Rows events={events} zone={zone} more={list.hasNextPage} loading={list.isFetchingNextPage} error={list.error} loadMore={() => void list.fetchNextPage()} open={(id) => set({ event: id })} filter={set} />
+        <Rows events={events} zone={zone} more={list.hasNextPage} loading={list.isFetchingNextPage} failed={list.error && <Failure error={list.error} retry={() => void (list.isFetchNextPageError ? list.fetchNextPage() : list.refetch())} />} loadMore={() => void list.fetchNextPage()} open={(id) => set({ event: id })} filter={set} />
       )}
       {state.event && <EventDrawer id={state.event} known={events[at]} zone={zone} close={() => set({ event: undefined })} go={(step) => events[at + step] && set({ event: events[at + step]!.id })} at={at} count={events.length} />}
     </>
   );
 }
 
-function Rows({ events, zone, more, loading, error, loadMore, open, filter }: { events: StoredEvent[]; zone: string; more: boolean; loading: boolean; error: unknown; loadMore: () => void; open: (id: string) => void; filter: (s: Partial<EventsState>) => void }) {
+function Rows({ events, zone, more, loading, failed, loadMore, open, filter }: { events: StoredEvent[]; zone: string; more: boolean; loading: boolean; failed: ReactNode; loadMore: () => void; open: (id: string) => void; filter: (s: Partial<EventsState>) => void }) {
   return (
     <EventTable
       label={m.events.title}
@@ -80,9 +80,9 @@ function Rows({ events, zone, more, loading, error, loadMore, open, filter }: { 
       count={events.length}
       rowCount={more ? -1 : events.length + 1}
       reached={(last) => {
-        if (more && !loading && !error && last >= events.length - 20) loadMore();
+        if (more && !loading && !failed && last >= events.length - 20) loadMore();
       }}
-      foot={error && !loading ? <Failure error={error} retry={loadMore} /> : <p className="muted small foot" role="status">{loading ? m.events.older : more ? '' : m.events.end}</p>}
+      foot={failed && !loading ? <div className="foot">{failed}</div> : <p className="muted small foot" role="status">{loading ? m.events.older : more ? '' : m.events.end}</p>}
       row={(i, place) => {
         const e = events[i]!;
         return (
