@@ -60,7 +60,7 @@ func runRestore(ctx context.Context, e *env) error {
 	if err != nil {
 		return err // before a database is started for it
 	}
-	d, err := app.AttachDatabase(ctx, e.cfg, e.log)
+	d, err := app.AttachOrMakeDatabase(ctx, e.cfg, e.log)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,11 @@ func migrate(ctx context.Context, e *env) error {
 	if err != nil {
 		return usageError{err} // before a database is started for it
 	}
-	d, err := app.AttachDatabase(ctx, e.cfg, e.log)
+	open := app.AttachDatabase
+	if verb == "up" {
+		open = app.AttachOrMakeDatabase
+	}
+	d, err := open(ctx, e.cfg, e.log)
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,10 @@ package main_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -159,6 +161,22 @@ func TestMigrateGoesUpAndDownAndSaysWhereItIs(t *testing.T) {
 		}
 	}
 	want("nothing of this changed anything", latest, "status")
+}
+
+// What an operator would see otherwise is a backup of nothing, and a doctor who finds an empty database in good health.
+func TestCommandsThatAreNotToldWhereTheDatabaseIsMakeNone(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	for _, args := range [][]string{{"doctor"}, {"backup", filepath.Join(t.TempDir(), "backup")}, {"keys", "rewrap"},
+		{"rollups", "verify"}, {"migrate", "status"}, {"migrate", "down"}} {
+		got := nimbus(t, []string{"NIMBUS_DATA_DIR=" + dir}, args...)
+		if got.code == 0 || !strings.Contains(got.stdout+got.stderr, "there is no database in "+dir+": set NIMBUS_DATA_DIR or NIMBUS_DATABASE_URL") {
+			t.Errorf("%s: %d\n%s%s", args, got.code, got.stdout, got.stderr)
+		}
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is there: %v", dir, err)
+	}
 }
 
 func TestASecretKeyCanBeReplaced(t *testing.T) {

@@ -65,8 +65,21 @@ func connect(ctx context.Context, d *Database, dsn string, size int, log *slog.L
 }
 
 // AttachDatabase is OpenDatabase for the commands of an operator: where a running Nimbus has the embedded server, they use
-// that one, through its socket.
+// that one, through its socket. It makes no database: a command that was not told where the server has its own would look
+// at a new and empty one, or back it up, and say that all is well.
 func AttachDatabase(ctx context.Context, c *config.Config, log *slog.Logger) (*Database, error) {
+	if c.Embedded() && !embedded.Exists(c.DataDir) {
+		dir, err := filepath.Abs(c.DataDir)
+		if err != nil {
+			dir = c.DataDir
+		}
+		return nil, fmt.Errorf("there is no database in %s: set NIMBUS_DATA_DIR or NIMBUS_DATABASE_URL to what the server has", dir)
+	}
+	return AttachOrMakeDatabase(ctx, c, log)
+}
+
+// AttachOrMakeDatabase is AttachDatabase for the commands that may be the first to use a database.
+func AttachOrMakeDatabase(ctx context.Context, c *config.Config, log *slog.Logger) (*Database, error) {
 	d, err := OpenDatabase(ctx, c, log)
 	if !errors.Is(err, embedded.ErrInUse) {
 		return d, err

@@ -125,6 +125,12 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// Exists says whether there is a cluster in dir. One that cannot be looked at counts: Start says why it cannot.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "pg", "PG_VERSION"))
+	return !errors.Is(err, os.ErrNotExist)
+}
+
 // Running returns the connection string of the server that another process runs in dir, and whether there is one: for the
 // commands of an operator, which must not need the server to stop. Whoever may open the socket is let in.
 func Running(dir string) (dsn string, ok bool) {
