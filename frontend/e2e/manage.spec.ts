@@ -102,12 +102,14 @@ test('a member is added, promoted and removed; the last owner stays; the log has
   await rows.first().getByRole('button', { name: /^Show the entry/ }).click();
   const entry = page.getByRole('dialog', { name: 'Role changed' });
   await expect(entry).toContainText('127.0.0.1');
+  await expect(page).toHaveURL(/entry=/);
   // Its link opens it for whoever looks at other entries.
   const link = new URL(page.url());
   link.searchParams.set('action', 'member.add');
   await page.goto(link.href);
   await expect(entry).toContainText('127.0.0.1');
   await page.keyboard.press('Escape');
+  await expect(entry).toBeHidden();
   await page.getByLabel('What').selectOption('member.update');
   await expect(rows).toHaveCount(2);
 

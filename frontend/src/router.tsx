@@ -1,5 +1,6 @@
 /** The routes. Each page is a file of its own, loaded when it is opened; its state is in the address, checked here. */
 import { NimbusError, type Project } from '@nimbus-analytics/sdk';
+import { CancelledError } from '@tanstack/react-query';
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type SearchSchemaInput } from '@tanstack/react-router';
 import { getProjectOptions } from '@nimbus-analytics/sdk/react-query';
 import { queryClient, session } from './api';
@@ -24,12 +25,24 @@ const parseNext = (s: Record<string, unknown>): { next?: string; error?: string 
 const login = createRoute({ getParentRoute: () => root, path: '/login', validateSearch: parseNext, component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'LoginPage') });
 const register = createRoute({ getParentRoute: () => root, path: '/register', validateSearch: parseNext, component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'RegisterPage') });
 
+/** Asks again when the request is cancelled: a page that goes takes with it what no other page waits for, and a loader is none. */
+async function lasting<T>(ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof CancelledError)) throw error;
+    }
+  }
+}
+const loadedProjects = () => lasting(() => queryClient.ensureInfiniteQueryData(projectsOptions));
+
 /** A project that is on no page of the list that is loaded is asked for alone; one that is not there is not found. */
 async function projectOf(id: string): Promise<Project | undefined> {
-  const { pages } = await queryClient.ensureInfiniteQueryData(projectsOptions);
+  const { pages } = await loadedProjects();
   const listed = pages.flatMap((page) => page.items).find((p) => p.id === id);
   if (listed || id === '') return listed;
-  return queryClient.ensureQueryData(getProjectOptions({ path: { project_id: id } })).catch((error: unknown) => {
+  return lasting(() => queryClient.ensureQueryData(getProjectOptions({ path: { project_id: id } }))).catch((error: unknown) => {
     if (error instanceof NimbusError && (error.status === 404 || error.status === 422)) return undefined;
     throw error;
   });
@@ -43,13 +56,13 @@ const app = createRoute({
   beforeLoad: async ({ location }) => {
     if (!(await session.resume())) throw redirect({ to: '/login', search: location.href === '/' ? {} : { next: location.href } });
   },
-  loader: () => queryClient.ensureInfiniteQueryData(projectsOptions),
+  loader: loadedProjects,
 });
 const home = createRoute({
   getParentRoute: () => app,
   path: '/',
   loader: async () => {
-    const items = (await queryClient.ensureInfiniteQueryData(projectsOptions)).pages.flatMap((page) => page.items);
+    const items = (await loadedProjects()).pages.flatMap((page) => page.items);
     const last = (await projectOf(lastProject.get())) ?? items[0];
     if (!last) throw redirect({ to: '/projects/new', replace: true });
     throw redirect({ to: '/projects/$projectId', params: { projectId: last.id }, replace: true });
