@@ -46,16 +46,6 @@ func (b Bucket) usual() int64 {
 	return 0
 }
 
-// Floor returns the start of the bucket that t is in.
-func (b Bucket) Floor(t time.Time, loc *time.Location) time.Time {
-	return time.Unix(b.floor(t.Unix(), loc), 0).In(loc)
-}
-
-// Next returns the end of the bucket that t is in, which is the start of the one after it.
-func (b Bucket) Next(t time.Time, loc *time.Location) time.Time {
-	return time.Unix(b.next(t.Unix(), loc), 0).In(loc)
-}
-
 // floor and next work on Unix seconds: changes of the clock happen on whole seconds.
 func (b Bucket) floor(sec int64, loc *time.Location) int64 {
 	if b.calendar() {

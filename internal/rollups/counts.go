@@ -44,7 +44,7 @@ type Row struct {
 	Count       int64
 }
 
-// Add counts one stored event. It keeps name until Reset; a name that aliases a request's body keeps that body alive.
+// Add counts one stored event. It keeps name; one that aliases a request's body keeps that body alive.
 func (c *Counts) Add(projectID uuid.UUID, name string, ts time.Time) {
 	minute := floorDiv(ts.Unix(), MinuteSeconds)
 	if len(c.counts) > 0 && c.last.minute == minute && c.last.name == name && c.last.projectID == projectID {
@@ -63,13 +63,6 @@ func (c *Counts) Add(projectID uuid.UUID, name string, ts time.Time) {
 	}
 	c.counts[at]++
 	c.last, c.lastAt = key, at
-}
-
-// Reset forgets everything and keeps the memory for the next events.
-func (c *Counts) Reset() {
-	clear(c.groups)
-	c.counts = c.counts[:0]
-	c.last = group{}
 }
 
 // Empty reports whether nothing was counted.

@@ -34,9 +34,8 @@ func TestConcurrentTransactionsNeverDeadlockAndLoseNothing(t *testing.T) {
 		want[worker] = reference{}
 		group.Go(func() {
 			random := rand.New(rand.NewPCG(7, uint64(worker)))
-			var counts rollups.Counts
 			for range transactions {
-				counts.Reset()
+				var counts rollups.Counts
 				for range 1 + random.IntN(adds) {
 					projectID, name := projects[random.IntN(len(projects))], names[random.IntN(len(names))]
 					ts := origin.Add(time.Duration(random.IntN(5)) * time.Minute)

@@ -60,14 +60,3 @@ func (t *table[V]) least(entries map[Key]*V) (least Key) {
 	}
 	return least
 }
-
-func (t *table[V]) len() int {
-	n := 0
-	for i := range t.shard {
-		s := &t.shard[i]
-		s.mu.Lock()
-		n += len(s.entries)
-		s.mu.Unlock()
-	}
-	return n
-}

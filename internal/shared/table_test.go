@@ -94,3 +94,14 @@ func TestFailuresAreForgottenAfterAWhile(t *testing.T) {
 		t.Errorf("after a rest the first failure is free again, not %s", got)
 	}
 }
+
+func (t *table[V]) len() int {
+	n := 0
+	for i := range t.shard {
+		s := &t.shard[i]
+		s.mu.Lock()
+		n += len(s.entries)
+		s.mu.Unlock()
+	}
+	return n
+}
