@@ -285,6 +285,40 @@ func TestADuplicateBySurpriseIsFoundAndTheRestIsStored(t *testing.T) {
 	}
 }
 
+// Citus gives no reason for what a worker refuses of a COPY. The trigger does as it does.
+func TestARefusalWithoutAReasonIsTriedTheCarefulWay(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	conn, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{
+		"SET citus.enable_unsafe_triggers = on",
+		`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF current_query() NOT LIKE '%ON CONFLICT%' THEN RAISE internal_error; END IF;
+			RETURN NULL;
+		END $$`,
+		"CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION refuse()",
+	} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn.Release()
+	for _, size := range []int{2, copyRows} {
+		s, project := NewStore(pool), uuid.New()
+		var writes []*write
+		for k := range size {
+			writes = append(writes, writeAt(project, fmt.Sprint(k), time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC)))
+		}
+		if err := s.Write(t.Context(), writes); err != nil {
+			t.Fatal(err)
+		}
+		wantCounts(t, pool, project, size)
+	}
+}
+
 func TestReadingAcrossPartitionsKeepsTheOrder(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)

@@ -21,8 +21,9 @@ import (
 
 // node is one of Citus's, by the address that the others have of it.
 type node struct {
-	host string
-	port int
+	host  string
+	port  int
+	group int // 0: the coordinator
 }
 
 // worker is a node that the coordinator hands tables to.
@@ -39,18 +40,18 @@ func (s *sharedServer) findNodes(ctx context.Context, coordinator string) error 
 		return err
 	}
 	defer conn.Close(ctx)
-	rows, err := conn.Query(ctx, "SELECT nodename, nodeport FROM pg_dist_node WHERE isactive AND noderole = 'primary' ORDER BY groupid")
+	rows, err := conn.Query(ctx, "SELECT nodename, nodeport, groupid FROM pg_dist_node WHERE isactive AND noderole = 'primary' ORDER BY groupid")
 	if err != nil {
 		return err
 	}
 	nodes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (n node, err error) {
-		err = row.Scan(&n.host, &n.port)
+		err = row.Scan(&n.host, &n.port, &n.group)
 		return n, err
 	})
 	if err != nil {
-		return fmt.Errorf("list the nodes of NIMBUS_TEST_CITUS_URL: %w", err)
+		return fmt.Errorf("list the nodes: %w", err)
 	}
-	if len(nodes) < 2 {
+	if len(nodes) < 2 || nodes[0].group != 0 {
 		return errors.New("its database needs a coordinator and workers: see citus_set_coordinator_host and citus_add_node")
 	}
 	s.coordinator = nodes[0]

@@ -54,6 +54,18 @@ func TestWithDatabase(t *testing.T) {
 	}
 }
 
+func TestWithHost(t *testing.T) {
+	t.Parallel()
+	for dsn, want := range map[string]string{
+		"postgres://u:p@h:5432/db?sslmode=disable": "postgres://u:p@[::1]:5433/db?sslmode=disable",
+		"host=/run user=u dbname=db":               "host=/run user=u dbname=db host=::1 port=5433",
+	} {
+		if got := withHost(dsn, node{host: "::1", port: 5433}); got != want {
+			t.Errorf("withHost(%q) = %q, want %q", dsn, got, want)
+		}
+	}
+}
+
 // BenchmarkDB is what a test pays for its database.
 func BenchmarkDB(b *testing.B) {
 	ctx := context.Background()

@@ -4,7 +4,8 @@
 //
 //   - A database from [DB] or [DSN] is migrated and empty, and no other test sees it: all of them may run in parallel. It
 //     is a copy of a template that is migrated once, so it costs milliseconds, and it is dropped with its test.
-//   - The server is the one of NIMBUS_TEST_DATABASE_URL, or one embedded server for each test process, which [Main] stops.
+//   - The server is the one of NIMBUS_TEST_DATABASE_URL, the Citus coordinator of NIMBUS_TEST_CITUS_URL, whose database is
+//     then on all workers, too, or one embedded server for each test process, which [Main] stops.
 //     What killed test processes left behind is removed by a later run.
 //   - A test that keeps a connection fails, and says how many.
 //   - Waiting is [Eventually] and [Await], which end at once when what is waited for has come, and have a patience that

@@ -73,6 +73,7 @@ func TestErrorsOfStatements(t *testing.T) {
 		"division by zero":     {"SELECT 1/0", "data"},
 		"no such table":        {"SELECT * FROM nothing", "none"},
 		"syntax":               {"SELEKT", "none"},
+		"without a reason":     {"DO 'BEGIN RAISE internal_error; END'", "none"},
 		"statement timeout":    {"SET LOCAL statement_timeout = 1; SELECT pg_sleep(60)", "none"},
 		"lock not to be had":   {"SET LOCAL lock_timeout = 1; LOCK locked", "retryable"},
 		"read-only":            {"SET LOCAL transaction_read_only = on; DELETE FROM t", "unavailable"},
@@ -85,6 +86,9 @@ func TestErrorsOfStatements(t *testing.T) {
 		}
 		if postgres.IsCanceled(err) != (name == "statement timeout") {
 			t.Errorf("%s: IsCanceled is %v", name, postgres.IsCanceled(err))
+		}
+		if postgres.IsUnexplained(err) != (name == "without a reason") {
+			t.Errorf("%s: IsUnexplained is %v", name, postgres.IsUnexplained(err))
 		}
 		if name == "unique" {
 			for constraint, want := range map[string]bool{"": true, "t_s_key": true, "t_pkey": false} {

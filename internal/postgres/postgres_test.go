@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"testing"
 	"time"
 
@@ -56,9 +57,16 @@ func count(t *testing.T, pool *pgxpool.Pool) int {
 func TestOpenSetsWhatTheURLLeavesOpen(t *testing.T) {
 	t.Parallel()
 	dsn := nimbustest.EmptyDSN(t)
+	named := dsn + " application_name=mine"
+	if u, err := url.Parse(dsn); err == nil && u.Scheme != "" { // as NIMBUS_TEST_DATABASE_URL may be
+		q := u.Query()
+		q.Set("application_name", "mine")
+		u.RawQuery = q.Encode()
+		named = u.String()
+	}
 	for want, pool := range map[string]*pgxpool.Pool{
 		"nimbus UTC off":    open(t, dsn, 1),
-		"mine UTC off":      open(t, dsn+" application_name=mine", 1),
+		"mine UTC off":      open(t, named, 1),
 		"nimbus/job UTC on": open(t, dsn, 1, postgres.WithApplicationName("nimbus/job"), postgres.WithReadOnly()),
 	} {
 		var got string
