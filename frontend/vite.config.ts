@@ -24,7 +24,7 @@ export default defineConfig({
     include: ['src/**/*.test.{ts,tsx}'],
     setupFiles: ['./src/test-setup.ts'],
     restoreMocks: true,
-    testTimeout: 60_000,
+    testTimeout: 60_000, // a machine that does much else is slow, not wrong
     isolate: false, // a jsdom for each file takes longer than all the tests
   },
 });

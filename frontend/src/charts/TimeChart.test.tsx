@@ -42,7 +42,7 @@ it('draws no line again when the pointer moves', async () => {
   const watcher = new MutationObserver((records) => (changes += records.length));
   watcher.observe(drawing, { attributes: true, childList: true, subtree: true, characterData: true });
   fireEvent.pointerMove(screen.getByRole('group'), { clientX: 400 });
-  await waitFor(() => expect(container.querySelector('.tooltip')).not.toBeNull());
+  await waitFor(() => expect(container.querySelector('.tooltip')).not.toBeNull(), { timeout: 20_000 });
   expect(container.querySelector('[aria-live]')!.textContent).toBe('');
   expect(changes + watcher.takeRecords().length).toBe(0);
 });

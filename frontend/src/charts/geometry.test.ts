@@ -27,6 +27,9 @@ it('labels as many buckets as fit, and always the last', () => {
 it('stacks series upon each other, with nothing measured as no height', () => {
   expect(layersOf([{ key: 'a', values: [1, null] }, { key: 'b', values: [2, 3] }], 2).map((l) => l.spans)).toEqual([[[0, 1], [0, 0]], [[1, 3], [0, 3]]]);
 });
+it('keeps a zero on top of what it is stacked upon', () => {
+  expect(layersOf([{ key: 'a', values: [5] }, { key: 'b', values: [0] }], 1).map((l) => l.spans[0])).toEqual([[0, 5], [5, 5]]);
+});
 it('stacks what is below zero downwards', () => {
   expect(layersOf([{ key: 'a', values: [2] }, { key: 'b', values: [-3] }, { key: 'c', values: [1] }], 1).map((l) => l.spans[0])).toEqual([[0, 2], [-3, 0], [2, 3]]);
 });

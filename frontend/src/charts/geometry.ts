@@ -1,6 +1,6 @@
 /** Where everything of a chart is: pure functions of the data and the size, so that they can be tested without a page. */
 import { scaleLinear } from 'd3-scale';
-import { stack, stackOffsetDiverging } from 'd3-shape';
+import { stack, stackOffsetDiverging, stackOffsetNone } from 'd3-shape';
 
 export interface Frame {
   width: number;
@@ -87,10 +87,12 @@ export interface Layer {
 /** The series one above the other, those below zero one below the other. Nothing measured is no height. */
 export function layersOf(series: readonly Values[], count: number): Layer[] {
   const keys = series.map((s) => s.key);
+  // Only then: d3's way of doing so puts what is nothing on the axis, and not on top of the others.
+  const below = series.some((s) => s.values.some((v) => v !== null && v < 0));
   const byKey = new Map(series.map((s) => [s.key, s.values]));
   return stack<number, string>()
     .keys(keys)
-    .offset(stackOffsetDiverging)
+    .offset(below ? stackOffsetDiverging : stackOffsetNone)
     .value((i, key) => byKey.get(key)?.[i] ?? 0)(Array.from({ length: count }, (_, i) => i))
     .map((layer) => ({ key: layer.key, spans: layer.map((span) => [span[0], span[1]]) }));
 }

@@ -43,7 +43,7 @@ function CustomRange({ range, zone, onChange, onClose }: { range: Range; zone: s
   const [from, setFrom] = useState(range.from ? isoDay(range.from, zone) : addDays(today, -13));
   const [to, setTo] = useState(range.to ? isoDay(Date.parse(range.to) - 1, zone) : today);
   const [count, setCount] = useState(relative?.count ?? '14');
-  const [unit, setUnit] = useState(relative?.unit ?? 'd');
+  const [unit, setUnit] = useState<string>(relative?.unit ?? 'd');
   const wrong = from > to || from === '' || to === '';
   return (
     <Dialog title={m.range.customTitle} onClose={onClose}>

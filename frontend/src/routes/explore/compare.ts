@@ -59,6 +59,7 @@ export function partsOf(now: MetricsResult, before: MetricsResult, at: number, s
 export const isOf = (answer: MetricsResult, part: Part) => Date.parse(answer.from) === Date.parse(part.from) && Date.parse(answer.to) === Date.parse(part.to);
 
 /** A question of another stretch of time. */
-export function during({ limit: _, ...question }: MetricsQuery, part: Part): MetricsQuery {
-  return { ...question, ...part };
+export function during(question: MetricsQuery, part: Part): MetricsQuery {
+  const { limit: _, ...rest } = question;
+  return { ...rest, ...part };
 }
