@@ -111,8 +111,8 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 		switch id {
 		case ingestOperation: // no deadline: its body is bounded by the server's timeouts and its transaction by the batcher's
 			chain = append(chain, ingest.limited(maxIngestBytes))
-		case streamOperation: // no body, and no end
-			chain = append(chain, openEnded, where.describe)
+		case streamOperation: // no body
+			chain = append(chain, where.describe)
 		default:
 			chain = append(chain, others.limited(maxBodyBytes), deadline, where.describe)
 		}

@@ -69,7 +69,7 @@ func newHTTPMetrics(reg prometheus.Registerer) *httpMetrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "http_requests_total", Help: "Requests answered."},
 			[]string{"method", "route", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "http_request_duration_seconds",
-			Help: "Time from the request's header to the answer's last byte; without live streams, which end when their reader leaves.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)},
+			Help: "Time from the request's header to the answer's last byte; of a live stream, to its begin.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)},
 			[]string{"method", "route"}),
 	}
 	reg.MustRegister(m.requests, m.duration)
@@ -99,9 +99,7 @@ func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFun
 				}
 				method = methodName(method)
 				m.requests.WithLabelValues(method, route, strconv.Itoa(c.Response().Status)).Inc()
-				if !streamed(c) {
-					m.duration.WithLabelValues(method, route).Observe(took.Seconds())
-				}
+				m.duration.WithLabelValues(method, route).Observe(took.Seconds())
 				logRequest(log, c, took, where)
 			}()
 			if err := next(c); err != nil {
@@ -115,23 +113,6 @@ func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFun
 			return nil
 		}
 	}
-}
-
-// streamKey marks the request of an operation whose answer has no end of its own.
-const streamKey = "nimbus.stream"
-
-// openEnded marks the live stream for streamed.
-func openEnded(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Set(streamKey, true)
-		return next(c)
-	}
-}
-
-// streamed reports whether the answer was a stream. How long one was read says nothing about how fast the server answers;
-// one that was refused was answered like any other request.
-func streamed(c echo.Context) bool {
-	return c.Get(streamKey) != nil && c.Response().Status < http.StatusBadRequest
 }
 
 // methodName is the method, for names that must not be the caller's choice.

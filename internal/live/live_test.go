@@ -37,6 +37,7 @@ func newNode(t testing.TB, bus Bus, change ...func(*Config)) *node {
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.Announce = 10 * time.Millisecond // how often what may be lost is said again
+	cfg.Heartbeat = time.Hour            // most clients of these tests do not answer
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -107,7 +108,7 @@ func (n *node) stream(c string, names ...string) *stream {
 func (s *stream) read() (got []string, at string) {
 	s.t.Helper()
 	for {
-		frames := s.next(nil, 7)
+		frames := s.next(7)
 		if len(frames) == 0 {
 			return got, at
 		}
@@ -151,17 +152,13 @@ func (s *stream) want(want ...string) (at string) {
 func (s *stream) await(want ...string) (at string) {
 	s.t.Helper()
 	var got []string
-	for until := time.Now().Add(eventTime); len(got) < len(want); {
+	eventually(s.t, fmt.Sprintf("%q come", want), func() bool {
 		more, last := s.read()
 		if len(more) > 0 {
 			got, at = append(got, more...), last
-			continue
 		}
-		if time.Now().After(until) {
-			s.t.Fatalf("got %q, want %q", got, want)
-		}
-		time.Sleep(time.Millisecond)
-	}
+		return len(got) >= len(want)
+	})
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
@@ -384,25 +381,25 @@ func TestAReconnectOfTheBusIsTold(t *testing.T) {
 func TestANodeThatGoesSilentIsToldAndOneThatStopsIsNot(t *testing.T) {
 	t.Parallel()
 	bus := &lossy{Local: shared.NewLocal(time.Now)}
-	brief := func(c *Config) { c.Linger = 200 * time.Millisecond }
-	a, b := newNode(t, bus, brief), newNode(t, bus, brief)
-	s := a.stream("")
-	s.want()
-	b.awaitWanted(a)
+	a, b, s := acquainted(t, bus)
+	later := func() { a.current().rest(time.Now().Add(2*a.cfg.Linger), a.cfg.Linger) } // as the hub does then
 	b.store("a")
 	s.await("a")
+	own := b.current().own
 	b.Close(t.Context())
-	eventually(t, "the node that stopped is forgotten", func() bool {
+	eventually(t, "the node says that it stops", func() bool {
 		topic := a.current()
 		topic.mu.RLock()
 		defer topic.mu.RUnlock()
-		return len(topic.origins) == 1
+		return topic.origin(own).over
 	})
+	later()
 	s.want()
 
-	c := newNode(t, bus, brief)
+	c := newNode(t, bus)
 	c.awaitWanted(a)
 	bus.set(true, false) // as if it were dead
+	later()
 	s.await("missed some")
 }
 
@@ -443,7 +440,7 @@ func TestACursorMeansTheSameOnEveryNode(t *testing.T) {
 		}
 		// From every place on one node: what it has shown and what the other then shows is everything, once.
 		all := from.stream(string((&cursor{at: time.Now()}).append(nil)))
-		frames := all.next(nil, 10)
+		frames := all.next(10)
 		var seen []string
 		for _, f := range frames {
 			if f.kind == kindEvent {
@@ -459,7 +456,7 @@ func TestACursorMeansTheSameOnEveryNode(t *testing.T) {
 				t.Errorf("%q here and %q there", seen, rest)
 			}
 			// And half-way through catching up there, back again.
-			half := other.stream(string(f.cursor)).next(nil, 2)
+			half := other.stream(string(f.cursor)).next(2)
 			if last := half[len(half)-1]; last.kind == kindEvent {
 				rest, _ := from.stream(string(last.cursor)).read()
 				both := append(slices.Concat(seen, rest), eventName(t, last))

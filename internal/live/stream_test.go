@@ -185,18 +185,18 @@ func (n *node) awaitStreams(want int64) {
 func TestReadersAndWritersAtOnce(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.RingEvents, c.WriteTime = 64, time.Hour })
-	const writers, each = 4, 500
+	const writers, each = 4, 150
 	server, far := net.Pipe() // takes nothing before it is read
 	stopped := n.connect(webSocket, server, far)
 	slow, far := pair(t)
-	if err := slow.(*net.TCPConn).SetWriteBuffer(1); err != nil { // as little as there is
+	if err := slow.(*net.TCPConn).SetWriteBuffer(8 << 10); err != nil { // less than a round
 		t.Fatal(err)
 	}
 	all := []*client{stopped, n.connect(eventStream, slow, far)}
 	for range 4 {
 		all = append(all, n.dial(webSocket), n.dial(eventStream), n.dial(webSocket, "a"), n.dial(eventStream, "a", "c"))
 	}
-	long := strings.Repeat("x", 1000)
+	long := strings.Repeat("x", 300)
 	var wg, writing sync.WaitGroup
 	stored := make(chan struct{})
 	for r, c := range all {
@@ -253,8 +253,8 @@ func TestAFrameLargerThanTheConnectionTakesArrivesWhole(t *testing.T) {
 			}
 			c := n.connect(d, server, far)
 			c.want("hello")
-			const events = 5
-			large := strings.Repeat("x", 256<<10)
+			const events = 3
+			large := strings.Repeat("x", 64<<10)
 			for k := range events {
 				n.Stored(project, func(yield func(string, []byte) bool) {
 					yield("a", fmt.Appendf(nil, `{"name":"a","n":%d,"props":%q}`, k, large))
