@@ -148,6 +148,9 @@ func (c *client) want(kind string) received {
 	return f
 }
 
+// bye answers the server's end, unless the server has waited long enough for it.
+func (c *client) bye() { _, _ = c.conn.Write([]byte{opClose, 0x80, 0, 0, 0, 0}) }
+
 // send sends a masked frame, as clients do.
 func (c *client) send(op byte, content []byte) {
 	c.t.Helper()
@@ -276,7 +279,7 @@ func TestAClientThatTakesNothingIsCutOff(t *testing.T) {
 	n.connect(webSocket, server, far)
 	n.awaitStreams(0)
 	server, far = pair(t)
-	if err := server.(*net.TCPConn).SetWriteBuffer(1); err != nil {
+	if err := errors.Join(server.(*net.TCPConn).SetWriteBuffer(1), far.(*net.TCPConn).SetReadBuffer(1)); err != nil {
 		t.Fatal(err)
 	}
 	n.connect(eventStream, server, far)
@@ -398,7 +401,7 @@ func TestWhatAWebSocketClientMaySay(t *testing.T) {
 				if err != nil || op != opClose || closeCode(content) != code {
 					t.Fatalf("%x %q %v, want it closed with %d", op, content, err, code)
 				}
-				c.send(opClose, content[:2])
+				c.bye()
 				_ = c.conn.Close()
 			} else if got := c.wantEnd(); got != code {
 				t.Errorf("closed with %d, want %d", got, code)
@@ -434,6 +437,11 @@ func TestAStreamThatEndsGoesOnElsewhere(t *testing.T) {
 		defer close(drained)
 		n.Drain(t.Context())
 	}()
+	eventually(t, "it is told to end", func() bool {
+		slow.s.mu.Lock()
+		defer slow.s.mu.Unlock()
+		return slow.s.end != nil
+	})
 	came := 1
 	for f := slow.want("event"); ; came++ {
 		var err error
@@ -457,7 +465,7 @@ func TestAStreamThatEndsGoesOnElsewhere(t *testing.T) {
 	if op, content, err := slow.raw(); op != opClose || closeCode(content) != codeGoingAway || err != nil {
 		t.Errorf("%x %q %v", op, content, err)
 	}
-	slow.send(opClose, nil)
+	slow.bye()
 	<-drained
 	if came+1 > 200 {
 		t.Error("the test stored too little to be cut off in the middle")
