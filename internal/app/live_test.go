@@ -275,7 +275,7 @@ func TestAStreamGoesOnBehindItsCursor(t *testing.T) {
 
 func TestWhatALiveStreamRefuses(t *testing.T) {
 	t.Parallel()
-	a := apptest.Boot(t, "NIMBUS_ALLOWED_ORIGINS=https://app.example.com,https://*.example.org", "NIMBUS_LIVE_MAX_STREAMS=3")
+	a := apptest.Boot(t, "NIMBUS_ALLOWED_ORIGINS=https://app.example.com,https://*.example.org", "NIMBUS_LIVE_MAX_STREAMS=4", "NIMBUS_LIVE_MAX_STREAMS_PER_PROJECT=3")
 	x, other := a.Tenant(t), a.Tenant(t)
 	c := x.Client
 	c.With("Origin", "https://evil.example.com").Do("GET", livePath(x, ""), nil).WantCode(403, "origin_not_allowed")
@@ -289,9 +289,11 @@ func TestWhatALiveStreamRefuses(t *testing.T) {
 	for _, origin := range []string{"https://app.example.com", "https://a.example.org", a.URL} {
 		watchEvents(t, x, c.With("Origin", origin), "").want("hello")
 	}
-	r := c.Do("GET", livePath(x, ""), nil).WantCode(503, "too_many_streams")
-	if r.Header.Get("Retry-After") == "" {
-		t.Error("a 503 without Retry-After")
+	ofProject := c.Do("GET", livePath(x, ""), nil).WantCode(429, "too_many_project_streams")
+	watchEvents(t, other, other.Client, "").want("hello") // the others are not kept out by one project
+	ofNode := other.Do("GET", livePath(other, ""), nil).WantCode(503, "too_many_streams")
+	if ofProject.Header.Get("Retry-After") == "" || ofNode.Header.Get("Retry-After") == "" {
+		t.Error("a refusal without Retry-After")
 	}
 }
 

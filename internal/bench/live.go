@@ -29,6 +29,10 @@ func RunLive(ctx context.Context, o Options, streams int) (err error) {
 		time.Now().UTC().Format("2006-01-02"), runtime.NumCPU(), runtime.Version(), w.pg.Version(), unwatchedRate)
 	w.printf("| live streams (WebSocket) | KiB of the server each | events/s watched | sent/s | from the answer to the client: p50 | p99 | most | " +
 		"answer to ingestion: p50 | p99 | CPU µs of the server per event sent |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	before, err := w.rss()
+	if err != nil {
+		return err
+	}
 	for _, x := range []struct {
 		where string
 		of    []*project
@@ -37,11 +41,11 @@ func RunLive(ctx context.Context, o Options, streams int) (err error) {
 		{"one project", []*project{w.project}, max(1, sendsRate/streams)},
 		{fmt.Sprintf("%d projects", len(many)), many, spreadRate},
 	} {
-		alone, err := w.live(ctx, shape{"none", x.of, 0, x.rate}, cpu{})
+		alone, err := w.live(ctx, shape{"none", x.of, 0, x.rate}, cpu{}, before)
 		if err != nil {
 			return err
 		}
-		if _, err := w.live(ctx, shape{fmt.Sprintf("%d on %s", streams, x.where), x.of, streams, x.rate}, alone); err != nil {
+		if _, err := w.live(ctx, shape{fmt.Sprintf("%d on %s", streams, x.where), x.of, streams, x.rate}, alone, before); err != nil {
 			return err
 		}
 	}
@@ -78,13 +82,10 @@ type shape struct {
 	rate     int
 }
 
-// live measures a shape and prints its row. alone is what the same events cost without streams.
-func (w *world) live(ctx context.Context, s shape, alone cpu) (used cpu, err error) {
+// live measures a shape and prints its row. alone is what the same events cost without streams, before how much memory the
+// server had then.
+func (w *world) live(ctx context.Context, s shape, alone cpu, before float64) (used cpu, err error) {
 	unwatched, err := w.projects(ctx, 1)
-	if err != nil {
-		return cpu{}, err
-	}
-	before, err := w.rss()
 	if err != nil {
 		return cpu{}, err
 	}

@@ -112,8 +112,8 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 		switch id {
 		case ingestOperation: // no deadline: its body is bounded by the server's timeouts and its transaction by the batcher's
 			chain = append(chain, ingest.limited(maxIngestBytes))
-		case streamOperation: // no body, and no end
-			chain = append(chain, openEnded, where.describe)
+		case streamOperation: // no body
+			chain = append(chain, where.describe)
 		case exportOperation: // as long as its reader takes it
 			chain = append(chain, openEnded, unhurried, where.describe)
 		default:

@@ -69,7 +69,7 @@ func newHTTPMetrics(reg prometheus.Registerer) *httpMetrics {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "http_requests_total", Help: "Requests answered."},
 			[]string{"method", "route", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "http_request_duration_seconds",
-			Help: "Time from the request's header to the answer's last byte; without live streams and exports, which take as long as their reader.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)},
+			Help: "Time from the request's header to the answer's last byte; of a live stream, to its begin; without exports, which take as long as their reader.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15)},
 			[]string{"method", "route"}),
 	}
 	reg.MustRegister(m.requests, m.duration)
@@ -120,7 +120,7 @@ func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFun
 // streamKey marks the request of an operation whose answer is over when its reader is.
 const streamKey = "nimbus.stream"
 
-// openEnded marks the live stream and the export for streamed.
+// openEnded marks an operation for streamed.
 func openEnded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Set(streamKey, true)

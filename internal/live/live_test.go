@@ -38,6 +38,7 @@ func newNode(t testing.TB, bus Bus, change ...func(*Config)) *node {
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.Announce = 10 * time.Millisecond // how often what may be lost is said again
+	cfg.Heartbeat = time.Hour            // most clients of these tests do not answer
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -108,7 +109,7 @@ func (n *node) stream(c string, names ...string) *stream {
 func (s *stream) read() (got []string, at string) {
 	s.t.Helper()
 	for {
-		frames := s.next(nil, 7)
+		frames := s.next(7)
 		if len(frames) == 0 {
 			return got, at
 		}
@@ -152,17 +153,13 @@ func (s *stream) want(want ...string) (at string) {
 func (s *stream) await(want ...string) (at string) {
 	s.t.Helper()
 	var got []string
-	for until := time.Now().Add(nimbustest.Patience); len(got) < len(want); {
+	nimbustest.Eventually(s.t, fmt.Sprintf("%q come", want), func() bool {
 		more, last := s.read()
 		if len(more) > 0 {
 			got, at = append(got, more...), last
-			continue
 		}
-		if time.Now().After(until) {
-			s.t.Fatalf("got %q, want %q", got, want)
-		}
-		time.Sleep(time.Millisecond)
-	}
+		return len(got) >= len(want)
+	})
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
@@ -451,7 +448,7 @@ func TestACursorMeansTheSameOnEveryNode(t *testing.T) {
 		}
 		// From every place on one node: what it has shown and what the other then shows is everything, once.
 		all := from.stream(string((&cursor{at: time.Now()}).append(nil)))
-		frames := all.next(nil, 10)
+		frames := all.next(10)
 		var seen []string
 		for _, f := range frames {
 			if f.kind == kindEvent {
@@ -467,7 +464,7 @@ func TestACursorMeansTheSameOnEveryNode(t *testing.T) {
 				t.Errorf("%q here and %q there", seen, rest)
 			}
 			// And half-way through catching up there, back again.
-			half := other.stream(string(f.cursor)).next(nil, 2)
+			half := other.stream(string(f.cursor)).next(2)
 			if last := half[len(half)-1]; last.kind == kindEvent {
 				rest, _ := from.stream(string(last.cursor)).read()
 				both := append(slices.Concat(seen, rest), eventName(t, last))

@@ -47,7 +47,8 @@ func (s *Subscription) open(conn net.Conn) {
 	if c, ok := conn.(syscall.Conn); ok {
 		s.raw, _ = c.SyscallConn() // without it, it is no socket
 	}
-	s.beatAt = time.Now().Add(rand.N(s.topic.hub.cfg.Heartbeat)) // those who came together are not pinged together
+	//nolint:gosec // so that those who came together are not pinged together; nobody gains from guessing it
+	s.beatAt = time.Now().Add(rand.N(s.topic.hub.cfg.Heartbeat))
 	s.wake()
 }
 
@@ -136,7 +137,7 @@ func (s *Subscription) pull() (b []byte, last bool) {
 	if s.end != nil {
 		most = 0
 	}
-	frames := s.next(nil, most)
+	frames := s.next(most)
 	sent := 0
 	for k := range frames {
 		f := &frames[k]

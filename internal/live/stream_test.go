@@ -149,6 +149,9 @@ func (c *client) want(kind string) received {
 	return f
 }
 
+// bye answers the server's end, unless the server has waited long enough for it.
+func (c *client) bye() { _, _ = c.conn.Write([]byte{opClose, 0x80, 0, 0, 0, 0}) }
+
 // send sends a masked frame, as clients do.
 func (c *client) send(op byte, content []byte) {
 	c.t.Helper()
@@ -186,18 +189,18 @@ func (n *node) awaitStreams(want int64) {
 func TestReadersAndWritersAtOnce(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.RingEvents, c.WriteTime = 64, time.Hour })
-	const writers, each = 4, 500
+	const writers, each = 4, 150
 	server, far := net.Pipe() // takes nothing before it is read
 	stopped := n.connect(webSocket, server, far)
 	slow, far := pair(t)
-	if err := slow.(*net.TCPConn).SetWriteBuffer(1); err != nil { // as little as there is
+	if err := slow.(*net.TCPConn).SetWriteBuffer(8 << 10); err != nil { // less than a round
 		t.Fatal(err)
 	}
 	all := []*client{stopped, n.connect(eventStream, slow, far)}
 	for range 4 {
 		all = append(all, n.dial(webSocket), n.dial(eventStream), n.dial(webSocket, "a"), n.dial(eventStream, "a", "c"))
 	}
-	long := strings.Repeat("x", 1000)
+	long := strings.Repeat("x", 300)
 	var wg, writing sync.WaitGroup
 	stored := make(chan struct{})
 	for r, c := range all {
@@ -254,8 +257,8 @@ func TestAFrameLargerThanTheConnectionTakesArrivesWhole(t *testing.T) {
 			}
 			c := n.connect(d, server, far)
 			c.want("hello")
-			const events = 5
-			large := strings.Repeat("x", 256<<10)
+			const events = 3
+			large := strings.Repeat("x", 64<<10)
 			for k := range events {
 				n.Stored(project, func(yield func(string, []byte) bool) {
 					yield("a", fmt.Appendf(nil, `{"name":"a","n":%d,"props":%q}`, k, large))
@@ -277,7 +280,7 @@ func TestAClientThatTakesNothingIsCutOff(t *testing.T) {
 	n.connect(webSocket, server, far)
 	n.awaitStreams(0)
 	server, far = pair(t)
-	if err := server.(*net.TCPConn).SetWriteBuffer(1); err != nil {
+	if err := errors.Join(server.(*net.TCPConn).SetWriteBuffer(1), far.(*net.TCPConn).SetReadBuffer(1)); err != nil {
 		t.Fatal(err)
 	}
 	n.connect(eventStream, server, far)
@@ -399,7 +402,7 @@ func TestWhatAWebSocketClientMaySay(t *testing.T) {
 				if err != nil || op != opClose || closeCode(content) != code {
 					t.Fatalf("%x %q %v, want it closed with %d", op, content, err, code)
 				}
-				c.send(opClose, content[:2])
+				c.bye()
 				_ = c.conn.Close()
 			} else if got := c.wantEnd(); got != code {
 				t.Errorf("closed with %d, want %d", got, code)
@@ -435,6 +438,11 @@ func TestAStreamThatEndsGoesOnElsewhere(t *testing.T) {
 		defer close(drained)
 		n.Drain(t.Context())
 	}()
+	nimbustest.Eventually(t, "it is told to end", func() bool {
+		slow.s.mu.Lock()
+		defer slow.s.mu.Unlock()
+		return slow.s.end != nil
+	})
 	came := 1
 	for f := slow.want("event"); ; came++ {
 		var err error
@@ -458,7 +466,7 @@ func TestAStreamThatEndsGoesOnElsewhere(t *testing.T) {
 	if op, content, err := slow.raw(); op != opClose || closeCode(content) != codeGoingAway || err != nil {
 		t.Errorf("%x %q %v", op, content, err)
 	}
-	slow.send(opClose, nil)
+	slow.bye()
 	<-drained
 	if came+1 > 200 {
 		t.Error("the test stored too little to be cut off in the middle")

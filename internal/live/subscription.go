@@ -118,9 +118,9 @@ func (t *topic) here() []byte {
 	return c.append(nil)
 }
 
-// next appends the frames that wait, at most about so many.
-func (s *Subscription) next(frames []frame, most int) []frame {
-	frames = append(frames, s.first...)
+// next returns the frames that wait, at most about so many.
+func (s *Subscription) next(most int) []frame {
+	frames := s.first
 	s.first = nil
 	t := s.topic
 	t.mu.RLock()
