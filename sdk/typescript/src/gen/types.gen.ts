@@ -1259,7 +1259,7 @@ export type RegisterErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1308,7 +1308,7 @@ export type LoginErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1341,7 +1341,7 @@ export type GetAuthMethodsErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
 };
@@ -1375,7 +1375,7 @@ export type StartOidcLoginErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
 };
@@ -1412,7 +1412,7 @@ export type FinishOidcLoginErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1440,7 +1440,7 @@ export type RefreshErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1477,7 +1477,7 @@ export type LogoutErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1514,7 +1514,7 @@ export type GetMeErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1563,7 +1563,7 @@ export type ChangePasswordErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1600,7 +1600,7 @@ export type ListSessionsErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1646,7 +1646,7 @@ export type RevokeSessionErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1692,7 +1692,7 @@ export type ListProjectsErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1754,7 +1754,7 @@ export type CreateProjectErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1804,7 +1804,7 @@ export type DeleteProjectErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1850,7 +1850,7 @@ export type GetProjectErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1912,7 +1912,7 @@ export type UpdateProjectErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -1958,7 +1958,7 @@ export type GetProjectDeletionErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2020,7 +2020,7 @@ export type RotateKeysErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2070,7 +2070,7 @@ export type ListWriteKeysErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2145,7 +2145,7 @@ export type CreateWriteKeyErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2199,7 +2199,7 @@ export type DeleteWriteKeyErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2265,7 +2265,7 @@ export type UpdateWriteKeyErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2311,7 +2311,7 @@ export type ListApiKeysErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2386,7 +2386,7 @@ export type CreateApiKeyErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2440,7 +2440,7 @@ export type RevokeApiKeyErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2506,7 +2506,7 @@ export type UpdateApiKeyErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2552,7 +2552,7 @@ export type ListMembersErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2629,7 +2629,7 @@ export type AddMemberErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2689,7 +2689,7 @@ export type RemoveMemberErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2761,7 +2761,7 @@ export type UpdateMemberErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2836,7 +2836,7 @@ export type ListAuditErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2903,7 +2903,7 @@ export type ExportAuditErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -2949,7 +2949,7 @@ export type ListReportsErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3011,7 +3011,7 @@ export type CreateReportErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3065,7 +3065,7 @@ export type DeleteReportErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3115,7 +3115,7 @@ export type GetReportErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3181,7 +3181,7 @@ export type UpdateReportErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3227,7 +3227,7 @@ export type ListBoardsErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3289,7 +3289,7 @@ export type CreateBoardErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3343,7 +3343,7 @@ export type DeleteBoardErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3393,7 +3393,7 @@ export type GetBoardErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3459,7 +3459,7 @@ export type UpdateBoardErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3541,7 +3541,7 @@ export type ListEventsErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3604,7 +3604,7 @@ export type IngestEventsErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3654,7 +3654,7 @@ export type GetEventErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3723,7 +3723,7 @@ export type StreamEventsErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3773,7 +3773,7 @@ export type CreateLiveTicketErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3871,7 +3871,7 @@ export type QueryMetricsErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
@@ -3928,7 +3928,7 @@ export type RunMetricsQueryErrors = {
      */
     422: Problem;
     /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`) or asks too many questions at once (`too_many_queries`). Nothing was done. Try again after `Retry-After` seconds.
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
     /**
