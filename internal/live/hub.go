@@ -3,7 +3,6 @@ package live
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -91,14 +90,6 @@ type callerKey struct {
 	key              string
 }
 
-type outgoing struct {
-	channel string
-	message []byte
-}
-
-// outboxMessages is how many messages may wait for the bus. More are dropped, and the nodes that miss them find out.
-const outboxMessages = 1_024
-
 // New returns a hub that runs until Close. secrets are the key that signs tickets and those that did before.
 func New(cfg Config, bus Bus, secrets [][]byte, revive Revive, access Access, reg prometheus.Registerer, now func() time.Time, log *slog.Logger) (*Hub, error) {
 	t, err := newTickets(secrets, now)
@@ -154,29 +145,22 @@ func (h *Hub) Stored(project uuid.UUID, events iter.Seq2[string, []byte]) {
 // Errors: 503 when the node has as many streams as it may, or stops; 429 when the project has. The caller has checked the access.
 func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, d door, names []string, c *cursor) (*Subscription, error) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closing {
-		return nil, &problem.Error{Code: problem.CodeShuttingDown, RetryAfter: time.Second,
-			Detail: "The server is shutting down. Connect again."}
-	}
-	if h.streams.Load() >= int64(h.cfg.MaxStreams) {
-		return nil, &problem.Error{Code: problem.CodeTooManyStreams, RetryAfter: 5 * time.Second,
-			Detail: fmt.Sprintf("%d live streams are open, which is the limit of this node.", h.cfg.MaxStreams)}
-	}
-	if t := h.topics[project]; t != nil && t.full() {
-		return nil, &problem.Error{Code: problem.CodeTooManyProjectStreams, RetryAfter: 5 * time.Second,
-			Detail: fmt.Sprintf("%d live streams of this project are open, which is its limit on this node.", h.cfg.PerProject)}
+	if err := h.admit(project); err != nil {
+		h.mu.Unlock()
+		return nil, err
 	}
 	t := h.topic(project)
-	t.mu.Lock()
-	fresh := t.stop == nil
-	if fresh {
-		t.listen(h.bus)
+	if t.expect() {
 		h.listening.Add(1)
 	}
-	t.mu.Unlock()
-	if fresh {
-		h.want(project)
+	h.mu.Unlock()
+	t.listen(h.bus)
+
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	defer func() { t.joined(time.Now()) }()
+	if err := h.admit(project); err != nil {
+		return nil, err
 	}
 	s := t.join(d, names, c)
 	p := auth.From(ctx)
@@ -190,6 +174,23 @@ func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, d door, names []
 	h.streams.Add(1)
 	h.served.Add(1)
 	return s, nil
+}
+
+// admit says why a project can have no more streams. h.mu is held.
+func (h *Hub) admit(project uuid.UUID) error {
+	if h.closing {
+		return &problem.Error{Code: problem.CodeShuttingDown, RetryAfter: time.Second,
+			Detail: "The server is shutting down. Connect again."}
+	}
+	if h.streams.Load() >= int64(h.cfg.MaxStreams) {
+		return &problem.Error{Code: problem.CodeTooManyStreams, RetryAfter: 5 * time.Second,
+			Detail: fmt.Sprintf("%d live streams are open, which is the limit of this node.", h.cfg.MaxStreams)}
+	}
+	if t := h.topics[project]; t != nil && t.full() {
+		return &problem.Error{Code: problem.CodeTooManyProjectStreams, RetryAfter: 5 * time.Second,
+			Detail: fmt.Sprintf("%d live streams of this project are open, which is its limit on this node.", h.cfg.PerProject)}
+	}
+	return nil
 }
 
 // serve hands a stream its connection, and what of it was read into.
@@ -229,102 +230,6 @@ func (h *Hub) topic(project uuid.UUID) *topic {
 // ringBytes is the share of one project: as much as it may have, less when many share the memory.
 func (h *Hub) ringBytes() int {
 	return min(h.cfg.RingBytes, h.cfg.TotalBytes/int(max(1, h.listening.Load())))
-}
-
-// post queues a message for the bus, or drops it when the bus does not keep up.
-func (h *Hub) post(channel string, message []byte) {
-	select {
-	case h.outbox <- outgoing{channel, message}:
-	default:
-		h.metrics.dropped.Inc()
-	}
-}
-
-// publishTime bounds one message, so that a bus that hangs does not hold up those behind it for ever.
-const publishTime = 5 * time.Second
-
-func (h *Hub) carry(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case m := <-h.outbox:
-			h.deliver(context.WithoutCancel(ctx), m)
-		}
-	}
-}
-
-func (h *Hub) deliver(ctx context.Context, m outgoing) {
-	ctx, cancel := context.WithTimeout(ctx, publishTime)
-	defer cancel()
-	if err := h.bus.Publish(ctx, m.channel, m.message); err != nil {
-		h.metrics.dropped.Inc()
-		h.log.Warn("live events did not reach the other nodes", "error", err)
-	}
-}
-
-// tell posts what the other nodes should know.
-func (h *Hub) tell(c control) {
-	c.Node = h.node
-	b, err := json.Marshal(c)
-	if err != nil {
-		h.log.Error("encode a message to the other nodes", "error", err)
-		return
-	}
-	h.post(controlChannel, b)
-}
-
-func (h *Hub) want(projects ...uuid.UUID) { h.tell(control{Want: projects}) }
-
-// announce tells the other nodes what is listened to here.
-func (h *Hub) announce() {
-	h.mu.RLock()
-	topics := make([]*topic, 0, len(h.topics))
-	for _, t := range h.topics {
-		topics = append(topics, t)
-	}
-	h.mu.RUnlock()
-	var projects []uuid.UUID
-	for _, t := range topics {
-		t.mu.RLock()
-		if t.stop != nil {
-			projects = append(projects, t.project)
-		}
-		t.mu.RUnlock()
-	}
-	const perMessage = 1_000
-	for part := range slices.Chunk(projects, perMessage) {
-		h.want(part...)
-	}
-}
-
-// hear takes what another node tells.
-func (h *Hub) hear(b []byte) {
-	var c control
-	if err := json.Unmarshal(b, &c); err != nil {
-		h.log.Warn("a message of another node cannot be read", "error", err)
-		return
-	}
-	if c.Node == h.node {
-		return
-	}
-	if c.Ask {
-		h.announce()
-	}
-	for _, s := range c.Used {
-		h.tickets.spend(s)
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	until := time.Now().Add(h.cfg.Wanted)
-	for _, project := range c.Want {
-		t := h.topic(project)
-		t.mu.Lock()
-		t.wantedUntil = until
-		// Where this node's events are: from here on the other one knows when some are missing.
-		t.send(&message{origin: t.own, first: t.seq + 1})
-		t.mu.Unlock()
-	}
 }
 
 // Ticket returns the principal of a ticket for the project, which is used up by it.

@@ -334,6 +334,40 @@ func (n *node) current() *topic {
 	return n.topics[project]
 }
 
+// hesitant is a bus that takes its time to subscribe projects.
+type hesitant struct {
+	*shared.Local
+	asked, granted chan struct{}
+}
+
+func (b *hesitant) Subscribe(channel string, receive func([]byte), lost func()) func() {
+	if channel == channelOf(project) {
+		b.asked <- struct{}{}
+		<-b.granted
+	}
+	return b.Local.Subscribe(channel, receive, lost)
+}
+
+// The first stream of a project waits until the other nodes are heard; who stores events meanwhile does not.
+func TestABusThatHesitatesHoldsUpNobodyWhoStores(t *testing.T) {
+	t.Parallel()
+	bus := &hesitant{Local: shared.NewLocal(time.Now), asked: make(chan struct{}), granted: make(chan struct{})}
+	n := newNode(t, bus)
+	opened := make(chan *stream)
+	go func() { opened <- n.stream("") }()
+	<-bus.asked
+	n.store("a") // of the same project
+	other := uuid.New()
+	if _, err := n.subscribe(auth.WithPrincipal(t.Context(), &auth.Principal{}), other, webSocket, nil, nil); err != nil {
+		t.Error(err)
+	}
+	n.tend() // what a stream is about to join is not given up
+	close(bus.granted)
+	s := <-opened
+	n.store("b")
+	s.await("b")
+}
+
 func TestWhatIsLostBetweenNodesIsCounted(t *testing.T) {
 	t.Parallel()
 	bus := &lossy{Local: shared.NewLocal(time.Now)}

@@ -22,10 +22,13 @@ type topic struct {
 	wantedUntil time.Time // by other nodes
 	streams     []*Subscription
 	left        time.Time // when the last of them ended
-	stop        func()    // the subscription to the bus; nil while nobody has listened here lately
+	keeps       bool      // events go into the ring: somebody listens here, is about to, or did lately
+	joining     int       // streams that wait for the bus
+	stop        func()    // the subscription to the bus, once there is one
 	origins     []origin  // the first is this node
 	ring        ring
 
+	opening  sync.Mutex    // held by the stream that subscribes to the bus; others that come meanwhile wait for that too
 	appended chan struct{} // wakes run
 	closed   chan struct{}
 	round    round
@@ -72,7 +75,7 @@ func (t *topic) publish(stored iter.Seq2[string, []byte]) {
 	defer t.mu.Unlock()
 	m := &message{origin: t.own, first: t.seq + 1, events: events}
 	t.seq += uint64(len(events))
-	if t.stop != nil {
+	if t.keeps {
 		t.append(m)
 	}
 	if t.wantedUntil.After(time.Now()) {
@@ -105,7 +108,7 @@ func (t *topic) receive(b []byte) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if m.origin != t.own && t.stop != nil {
+	if m.origin != t.own && t.keeps {
 		t.append(m)
 	}
 }
@@ -143,7 +146,7 @@ func (t *topic) append(m *message) {
 func (t *topic) lose() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.stop == nil {
+	if !t.keeps {
 		return
 	}
 	t.origins = t.origins[:1] // the others begin anew with what comes next
@@ -203,21 +206,54 @@ func (t *topic) positions(dst []position) []position {
 	return dst
 }
 
-// listen begins to keep events, for the first stream. Events of other nodes come from when they hear of it.
-func (t *topic) listen(bus Bus) {
+// expect begins to keep events, for a stream that is about to join, and reports whether none were kept before.
+func (t *topic) expect() (fresh bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.joining++
+	if t.keeps {
+		return false
+	}
+	t.keeps = true
 	t.origins = []origin{{position: position{t.own, t.seq}, floor: t.seq}}
-	t.stop = bus.Subscribe(channelOf(t.project), t.receive, func() {
+	return true
+}
+
+// listen subscribes to what other nodes store, unless that is done; it comes from when they hear of it. It waits as long as
+// the bus does, and meanwhile holds nothing that storing events needs.
+func (t *topic) listen(bus Bus) {
+	t.opening.Lock()
+	defer t.opening.Unlock()
+	t.mu.RLock()
+	open := t.stop != nil
+	t.mu.RUnlock()
+	if open {
+		return
+	}
+	stop := bus.Subscribe(channelOf(t.project), t.receive, func() {
 		t.lose()
 		t.hub.want(t.project)
 	})
+	t.mu.Lock()
+	t.stop = stop
+	t.mu.Unlock()
+	t.hub.want(t.project)
+}
+
+// joined ends what expect began.
+func (t *topic) joined(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.joining--
+	t.left = now
 }
 
 // rest ends what is not needed any more and reports whether that is everything.
 func (t *topic) rest(now time.Time, linger time.Duration) (stop func(), idle bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.stop != nil && len(t.streams) == 0 && now.Sub(t.left) > linger {
-		stop, t.stop = t.stop, nil
+	if t.stop != nil && t.joining == 0 && len(t.streams) == 0 && now.Sub(t.left) > linger {
+		stop, t.stop, t.keeps = t.stop, nil, false
 		t.origins, t.ring = nil, ring{tail: t.ring.head()}
 	}
 	kept, silent := t.origins[:min(1, len(t.origins))], false
@@ -234,5 +270,5 @@ func (t *topic) rest(now time.Time, linger time.Duration) (stop func(), idle boo
 	if silent { // it went without a word, and may have stored events that it could not send any more
 		t.gap()
 	}
-	return stop, t.stop == nil && now.After(t.wantedUntil)
+	return stop, !t.keeps && now.After(t.wantedUntil)
 }
