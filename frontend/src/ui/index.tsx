@@ -239,7 +239,7 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
   return (
     <Notice kind={heavy || forbidden || e?.status === 429 ? 'warn' : 'bad'} icon={forbidden ? IconLock : IconAlertTriangle} role="alert">
       <strong>{heavy ? m.error.tooHeavy : forbidden ? m.error.forbidden : (e?.title || m.error.title)}</strong>
-      {(!e || (e.detail && e.detail !== e.title)) && <p className="wrap-any">{e?.detail ?? m.error.unexpected}</p>}
+      {(!e || (e.detail && e.detail.replace(/\.$/, '') !== e.title)) && <p className="wrap-any">{e?.detail ?? m.error.unexpected}</p>}
       {heavy && <p>{m.error.tooHeavyHelp}</p>}
       {(e?.errors ?? []).map((f) => (
         <p key={f.pointer + f.code} className="small"><span className="mono">{f.pointer}</span> {f.detail}</p>
