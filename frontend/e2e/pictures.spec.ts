@@ -12,6 +12,7 @@ for (const [name, path, ready] of [
     await logIn(page);
     await page.goto(path);
     await expect(page.locator(ready).first()).toBeVisible();
+    await page.waitForLoadState('networkidle'); // the periods before have come, too
     await page.screenshot({ path: join(images, `dashboard-${name}-${colorScheme}.png`), animations: 'disabled' });
   });
 }
