@@ -1,3 +1,4 @@
+DROP FUNCTION summarise_event_index(text);
 CREATE OR REPLACE FUNCTION drop_empty_event_partition(month timestamptz) RETURNS boolean
 LANGUAGE plpgsql SET lock_timeout = '100ms' AS $$
 DECLARE
