@@ -35,12 +35,12 @@ func exec(t *testing.T, conn *pgx.Conn, sql string, args ...any) {
 	}
 }
 
-// lock takes event_counts, which every flush writes last, and returns what gives it back.
-func lock(t *testing.T, dsn string) (release func()) {
+// lock takes a table from everyone else, and returns what gives it back. Every flush writes event_counts last.
+func lock(t *testing.T, dsn, table string) (release func()) {
 	t.Helper()
 	conn := connect(t, dsn)
 	exec(t, conn, "BEGIN")
-	exec(t, conn, "LOCK TABLE event_counts IN ACCESS EXCLUSIVE MODE")
+	exec(t, conn, "LOCK TABLE "+table+" IN ACCESS EXCLUSIVE MODE")
 	return func() { exec(t, conn, "ROLLBACK") }
 }
 

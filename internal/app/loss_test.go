@@ -156,7 +156,7 @@ func TestAPoisonedEventInASharedFlushHarmsNobodyElse(t *testing.T) {
 	a := apptest.BootWith(t, dsn, patient)
 	x, y := a.Tenant(t), a.Tenant(t)
 	fault(t, dsn, "ROW", "IF NEW.name = 'poison' THEN RAISE EXCEPTION 'no' USING ERRCODE = '22P02'; END IF;")
-	release := lock(t, dsn)
+	release := lock(t, dsn, "event_counts")
 	const senders = 8
 	answers := make([]chan answer, 1+senders)
 	send := func(k int, who *apptest.Tenant, batch ...apptest.Event) {

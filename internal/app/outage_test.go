@@ -107,7 +107,7 @@ func TestAnOutageLongerThanTheQueueIs503AndNotLoss(t *testing.T) {
 	a := apptest.BootWith(t, dsn, func(c *ingestion.BatcherConfig) { c.QueueRows, c.FlushRows = queueRows, 100 })
 	x := a.Tenant(t)
 	x.Ingest(apptest.Event{"name": "warm"}) // the key is known, so that nothing else needs the database
-	release := lock(t, dsn)
+	release := lock(t, dsn, "event_counts")
 	bodies := make([][]byte, senders)
 	for k := range bodies {
 		bodies[k] = x.Batch(keyed(fmt.Sprint(k), perRequest)...)
@@ -145,7 +145,7 @@ func TestALockThatIsHeldIs503AndThenEventsFlow(t *testing.T) {
 	dsn := nimbustest.DSN(t)
 	a := apptest.BootWith(t, dsn, quick)
 	x := a.Tenant(t)
-	release := lock(t, dsn)
+	release := lock(t, dsn, "event_counts")
 	body := x.Batch(keyed("locked", 3)...)
 	for range 3 {
 		want503(t, post(x, body))
@@ -172,7 +172,7 @@ func TestAFlushThatIsCanceledIs503(t *testing.T) {
 	dsn := nimbustest.DSN(t)
 	a := apptest.BootOn(t, dsn)
 	x := a.Tenant(t)
-	release := lock(t, dsn)
+	release := lock(t, dsn, "event_counts")
 	own := connect(t, dsn)
 	for _, end := range []string{"pg_cancel_backend", "pg_terminate_backend"} {
 		body := x.Batch(keyed(end, 2)...)
@@ -204,7 +204,7 @@ func TestReadinessIsRedWhenAFlusherIsStuck(t *testing.T) {
 		c.StalledTime = 100 * time.Millisecond
 	})
 	x := a.Tenant(t)
-	release := lock(t, dsn)
+	release := lock(t, dsn, "event_counts")
 	body := x.Batch(keyed("stuck", 1)...)
 	done := make(chan answer, 1)
 	go func() { done <- post(x, body) }()
@@ -369,7 +369,7 @@ func TestAClockThatJumpsStopsNothing(t *testing.T) {
 	x := a.Tenant(t)
 	stored := 0
 	for _, jump := range []time.Duration{3 * time.Hour, -8 * time.Hour, 50 * time.Hour, -45 * time.Hour} {
-		release := lock(t, dsn)
+		release := lock(t, dsn, "event_counts")
 		done := make(chan answer, 1)
 		body := x.Batch(keyed(jump.String(), 2)...)
 		go func() { done <- post(x, body) }()

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/internal/apptest"
 )
@@ -291,18 +290,7 @@ func TestAQuestionThatIsTooHeavyIsRefusedAndSaysWhatToNarrow(t *testing.T) {
 	x.Do("GET", path+"&measure=users&name=a", nil).Want(200) // fewer names are fewer events
 
 	// Whatever keeps the database from answering in time.
-	conn, err := pgx.Connect(t.Context(), a.DSN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(t.Context())
-	tx, err := conn.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), "LOCK TABLE events"); err != nil {
-		t.Fatal(err)
-	}
+	release := lock(t, a.DSN, "events")
 	hasty := x.On(impatient)
 	for _, r := range []*apptest.Reply{hasty.Do("GET", path+"&measure=users&name=a", nil),
 		hasty.Do("GET", "/v1/events?user_id=1&project_id="+x.ProjectID.String(), nil)} {
@@ -311,9 +299,7 @@ func TestAQuestionThatIsTooHeavyIsRefusedAndSaysWhatToNarrow(t *testing.T) {
 			t.Errorf("detail: %s", detail(r))
 		}
 	}
-	if err := tx.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	release()
 	x.Do("GET", path+"&measure=users&name=a", nil).Want(200)
 	x.Do("GET", "/v1/events?user_id=1&project_id="+x.ProjectID.String(), nil).Want(200)
 }

@@ -159,18 +159,7 @@ func TestARequestIsTracedToItsStatements(t *testing.T) {
 // shareAFlush makes two requests wait behind a third, so that one transaction stores both; the third is a large one.
 func shareAFlush(t *testing.T, a *apptest.App, x *apptest.Tenant) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), a.DSN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(t.Context())
-	tx, err := conn.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), "LOCK TABLE events IN ACCESS EXCLUSIVE MODE"); err != nil {
-		t.Fatal(err)
-	}
+	release := lock(t, a.DSN, "events")
 	var answers sync.WaitGroup
 	send := func(events ...apptest.Event) { answers.Go(func() { x.Ingest(events...) }) }
 	send(keyed("large", 200)...)
@@ -180,9 +169,7 @@ func shareAFlush(t *testing.T, a *apptest.App, x *apptest.Tenant) {
 	send(keyed("second", 1)...)
 	send(keyed("third", 1)...)
 	nimbustest.Eventually(t, "two requests to wait", func() bool { return gauge(t, a, "nimbus_ingest_queue_rows") == 2 })
-	if err := tx.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	release()
 	answers.Wait()
 }
 
