@@ -6,7 +6,7 @@ import { IconLayoutBoard, IconPencil, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { refreshReports, useCan, useProject, useReports, useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { Button, CopyButton, Dialog, Empty, Failure, IconButton, Skeleton, toast } from '../../ui';
+import { Button, Confirm, CopyButton, Empty, Failure, IconButton, Skeleton, toast } from '../../ui';
 import { Naming } from '../reports/Naming';
 import { Editor } from './Editor';
 import { Tile } from './Tile';
@@ -126,15 +126,14 @@ function Remove({ board, projectId, onClose }: { board: Board; projectId: string
     },
   });
   return (
-    <Dialog title={m.boards.removeTitle(board.name)} onClose={onClose}>
-      <div className="stack">
-        <p>{m.boards.removeText}</p>
-        {remove.error && <Failure error={remove.error} />}
-      </div>
-      <div className="actions">
-        <Button onClick={onClose}>{m.cancel}</Button>
-        <Button kind="danger" busy={remove.isPending} onClick={() => remove.mutate({ path: { project_id: projectId, board_id: board.id } })}>{m.boards.remove}</Button>
-      </div>
-    </Dialog>
+    <Confirm
+      title={m.boards.removeTitle(board.name)}
+      text={m.boards.removeText}
+      action={m.boards.remove}
+      busy={remove.isPending}
+      error={remove.error}
+      onConfirm={() => remove.mutate({ path: { project_id: projectId, board_id: board.id } })}
+      onClose={onClose}
+    />
   );
 }

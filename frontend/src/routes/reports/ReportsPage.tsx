@@ -9,7 +9,7 @@ import { refreshReports, useCan, useProject, useReports, useTitle } from '../../
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { NotFound } from '../../shell/pages';
-import { Button, Dialog, Empty, Failure, IconButton, Skeleton, TextField, toast } from '../../ui';
+import { Button, Confirm, Empty, Failure, IconButton, Skeleton, TextField, toast } from '../../ui';
 import { questionText } from '../explore/question';
 import { describeRange } from '../explore/range';
 import { stateOf } from '../explore/report';
@@ -104,16 +104,15 @@ function Remove({ report, projectId, onClose }: { report: Report; projectId: str
     },
   });
   return (
-    <Dialog title={m.reports.removeTitle(report.name)} onClose={onClose}>
-      <div className="stack">
-        <p>{m.reports.removeText}</p>
-        {remove.error && <Failure error={remove.error} />}
-      </div>
-      <div className="actions">
-        <Button onClick={onClose}>{m.cancel}</Button>
-        <Button kind="danger" busy={remove.isPending} onClick={() => remove.mutate({ path: { project_id: projectId, report_id: report.id } })}>{m.reports.remove}</Button>
-      </div>
-    </Dialog>
+    <Confirm
+      title={m.reports.removeTitle(report.name)}
+      text={m.reports.removeText}
+      action={m.reports.remove}
+      busy={remove.isPending}
+      error={remove.error}
+      onConfirm={() => remove.mutate({ path: { project_id: projectId, report_id: report.id } })}
+      onClose={onClose}
+    />
   );
 }
 
