@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,7 +19,7 @@ func (x *examination) workers(ctx context.Context, pool *pgxpool.Pool) {
 	if err == nil && !citus {
 		return
 	}
-	names := []string{"fsync", "full_page_writes", "synchronous_commit"}
+	names := slices.Sorted(maps.Keys(durable))
 	var rows pgx.Rows
 	if err == nil {
 		rows, err = pool.Query(ctx, "SELECT nodename || ':' || nodeport, success, result FROM run_command_on_workers($1)",

@@ -155,6 +155,12 @@ func (w *world) live(ctx context.Context, s shape, alone cpu, before float64) (u
 // sending is when an event was to be sent, and when it was answered.
 type sending struct{ due, answered time.Time }
 
+// arrival is when an event was received.
+type arrival struct {
+	number int
+	at     time.Time
+}
+
 // trickle sends one event at a time to the projects in turn, so many a second, whether those before were answered or not.
 func (w *world) trickle(ctx context.Context, to []*project, rate int) ([]sending, error) {
 	var idle []*rawConn // the last one used goes first: the server closes those that it hears nothing from

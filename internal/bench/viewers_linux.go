@@ -37,12 +37,6 @@ type viewer struct {
 	part []byte // of a frame that has not come whole
 }
 
-// arrival is when an event was received.
-type arrival struct {
-	number int
-	at     time.Time
-}
-
 // watch opens so many streams, on the projects in turn.
 func (w *world) watch(of []*project, streams int) (*viewers, error) {
 	addr, err := net.ResolveTCPAddr("tcp4", strings.TrimPrefix(w.url, "http://"))

@@ -12,11 +12,6 @@ import (
 // viewers are not there: they, like the numbers of the server's memory and processor time, come from Linux.
 type viewers struct{ of map[uuid.UUID]int }
 
-type arrival struct {
-	number int
-	at     time.Time
-}
-
 var errLinux = errors.New("live streams are measured on Linux only")
 
 func (*world) watch([]*project, int) (*viewers, error) { return nil, errLinux }

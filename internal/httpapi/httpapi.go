@@ -115,7 +115,7 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 		case streamOperation: // no body
 			chain = append(chain, where.describe)
 		case exportOperation: // as long as its reader takes it
-			chain = append(chain, openEnded, unhurried, where.describe)
+			chain = append(chain, unhurried, where.describe)
 		default:
 			chain = append(chain, others.limited(maxBodyBytes), deadline, where.describe)
 		}

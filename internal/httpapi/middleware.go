@@ -120,14 +120,6 @@ func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFun
 // streamKey marks the request of an operation whose answer is over when its reader is.
 const streamKey = "nimbus.stream"
 
-// openEnded marks an operation for streamed.
-func openEnded(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Set(streamKey, true)
-		return next(c)
-	}
-}
-
 // streamed reports whether the answer was a stream. How long one was read says nothing about how fast the server answers;
 // one that was refused was answered like any other request.
 func streamed(c echo.Context) bool {
@@ -251,6 +243,7 @@ func deadline(next echo.HandlerFunc) echo.HandlerFunc {
 // counted anew with each part. The handler bounds what it does for one.
 func unhurried(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		c.Set(streamKey, true)
 		out := c.Response()
 		w := &patientWriter{out.Writer, http.NewResponseController(out.Writer)}
 		_ = w.conn.SetReadDeadline(time.Time{}) // it would end the request, although all of it has been read

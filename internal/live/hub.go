@@ -158,7 +158,7 @@ func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, d door, names []
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	defer func() { t.joined(time.Now()) }()
+	defer t.joined()
 	if err := h.admit(project); err != nil {
 		return nil, err
 	}

@@ -63,8 +63,9 @@ func (t *tally) add(g *group, e *entry) {
 	}
 }
 
-// group is the streams of a project with one filter and one door: all are sent the same bytes. It counts what left the ring, so that a stream that fell behind
-// is told exactly how many of its events it missed, although nobody can look at them any more.
+// group is the streams of a project with one filter and one door: all are sent the same bytes. It counts what left the
+// ring, so that a stream that fell behind is told exactly how many of its events it missed, although nobody can look at
+// them any more.
 type group struct {
 	key     string
 	door    door

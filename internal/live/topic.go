@@ -241,11 +241,11 @@ func (t *topic) listen(bus Bus) {
 }
 
 // joined ends what expect began.
-func (t *topic) joined(now time.Time) {
+func (t *topic) joined() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.joining--
-	t.left = now
+	t.left = time.Now()
 }
 
 // rest ends what is not needed any more and reports whether that is everything.

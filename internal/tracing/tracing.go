@@ -99,8 +99,8 @@ func Of(ctx context.Context) trace.Span {
 
 // Start begins a span within the one of ctx. Where that is not recorded, it does nothing, and End of what it returns neither.
 func Start(ctx context.Context, name string) (context.Context, trace.Span) {
-	parent := trace.SpanFromContext(ctx)
-	if !parent.IsRecording() {
+	parent := Of(ctx)
+	if parent == nil {
 		return ctx, nothing
 	}
 	return From(parent).Start(ctx, name)
