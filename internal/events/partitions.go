@@ -107,7 +107,8 @@ func (s *Store) dropEmptyPartitions(ctx context.Context, now time.Time) error {
 		if monthOf(start) >= monthOf(now)-emptyMonthsKept {
 			continue
 		}
-		if err := s.dropIfEmpty(ctx, name, start); err != nil {
+		err = s.dropIfEmpty(ctx, name, start)
+		if err != nil && !postgres.IsNoTable(err) { // another process was faster
 			return fmt.Errorf("drop the partition %s: %w", name, err)
 		}
 	}

@@ -128,7 +128,7 @@ func (s *Store) IndexPeople(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return fmt.Errorf("the partition %s is of no month: %w", name, err)
 		}
-		if err := s.indexPartition(ctx, monthOf(start), now, valid); err != nil {
+		if err := s.indexPartition(ctx, monthOf(start), now, valid); err != nil && !postgres.IsNoTable(err) { // dropped meanwhile
 			failed = append(failed, err)
 		}
 		if ctx.Err() != nil {

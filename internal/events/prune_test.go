@@ -373,6 +373,37 @@ func TestAWriteSurvivesThatItsPartitionIsDropped(t *testing.T) {
 	wantCounted(t, pool, "at the end")
 }
 
+// Two processes prune, or one prunes while another indexes: a partition that was listed is gone when its turn comes.
+func TestAPartitionThatAnotherProcessDropsIsNobodysFailure(t *testing.T) {
+	t.Parallel()
+	for name, job := range map[string]func(*Store, context.Context, time.Time) error{"prune": (*Store).Prune, "index": (*Store).IndexPeople} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool := nimbustest.DB(t)
+			execute(t, pool, `SELECT ensure_event_partition('2019-04-01Z')`)
+			other, err := pool.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Rollback(context.Background())
+			if _, err := other.Exec(t.Context(), `DROP TABLE events_201904`); err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() { done <- job(NewStore(pool), t.Context(), pruneNow) }()
+			nimbustest.Eventually(t, "it waits for the partition", func() bool {
+				return count(t, pool, `SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`) == 1
+			})
+			if err := other.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestOnlyOldAndEmptyPartitionsAreDropped(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)

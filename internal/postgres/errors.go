@@ -79,6 +79,9 @@ func IsData(err error) bool {
 // refuses of a COPY, or of an INSERT that it turns into one: a row that is there, a row at fault, or a lock not to be had.
 func IsUnexplained(err error) bool { return sqlState(err) == "XX000" }
 
+// IsNoTable says that a table of the statement does not exist.
+func IsNoTable(err error) bool { return sqlState(err) == "42P01" }
+
 // IsDiskFull says that the database had no room to write to.
 func IsDiskFull(err error) bool { return sqlState(err) == "53100" }
 

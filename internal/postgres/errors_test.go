@@ -87,6 +87,9 @@ func TestErrorsOfStatements(t *testing.T) {
 		if postgres.IsCanceled(err) != (name == "statement timeout") {
 			t.Errorf("%s: IsCanceled is %v", name, postgres.IsCanceled(err))
 		}
+		if postgres.IsNoTable(err) != (name == "no such table") {
+			t.Errorf("%s: IsNoTable is %v", name, postgres.IsNoTable(err))
+		}
 		if postgres.IsUnexplained(err) != (name == "without a reason") {
 			t.Errorf("%s: IsUnexplained is %v", name, postgres.IsUnexplained(err))
 		}
