@@ -1976,6 +1976,14 @@ type ExportAuditParams struct {
 	Until *AuditUntil `form:"until,omitempty" json:"until,omitempty"`
 }
 
+// CreateBoardParams defines parameters for CreateBoard.
+type CreateBoardParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// Name Only events of this name; may be repeated.
@@ -1993,6 +2001,14 @@ type StreamEventsParams struct {
 
 // AddMemberParams defines parameters for AddMember.
 type AddMemberParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateReportParams defines parameters for CreateReport.
+type CreateReportParams struct {
 	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
 	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
 	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
@@ -2596,7 +2612,7 @@ type ServerInterface interface {
 	ListBoards(ctx echo.Context, projectID ProjectPath) error
 	// CreateBoard Save a board
 	// (POST /v1/projects/{project_id}/boards)
-	CreateBoard(ctx echo.Context, projectID ProjectPath) error
+	CreateBoard(ctx echo.Context, projectID ProjectPath, params CreateBoardParams) error
 	// DeleteBoard Delete a board
 	// (DELETE /v1/projects/{project_id}/boards/{board_id})
 	DeleteBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error
@@ -2632,7 +2648,7 @@ type ServerInterface interface {
 	ListReports(ctx echo.Context, projectID ProjectPath) error
 	// CreateReport Save a report
 	// (POST /v1/projects/{project_id}/reports)
-	CreateReport(ctx echo.Context, projectID ProjectPath) error
+	CreateReport(ctx echo.Context, projectID ProjectPath, params CreateReportParams) error
 	// DeleteReport Delete a report
 	// (DELETE /v1/projects/{project_id}/reports/{report_id})
 	DeleteReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error
@@ -3394,8 +3410,28 @@ func (w *ServerInterfaceWrapper) CreateBoard(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateBoardParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateBoard(ctx, projectID)
+	err = w.Handler.CreateBoard(ctx, projectID, params)
 	return err
 }
 
@@ -3686,8 +3722,28 @@ func (w *ServerInterfaceWrapper) CreateReport(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateReportParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateReport(ctx, projectID)
+	err = w.Handler.CreateReport(ctx, projectID, params)
 	return err
 }
 
@@ -7738,6 +7794,7 @@ func (response ListBoards503ApplicationProblemPlusJSONResponse) VisitListBoardsR
 
 type CreateBoardRequestObject struct {
 	ProjectID ProjectPath `json:"project_id"`
+	Params    CreateBoardParams
 	Body      *CreateBoardJSONRequestBody
 }
 
@@ -7822,6 +7879,25 @@ func (response CreateBoard404ApplicationProblemPlusJSONResponse) VisitCreateBoar
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBoard409ApplicationProblemPlusJSONResponse struct {
+	InProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateBoard409ApplicationProblemPlusJSONResponse) VisitCreateBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -9522,6 +9598,7 @@ func (response ListReports503ApplicationProblemPlusJSONResponse) VisitListReport
 
 type CreateReportRequestObject struct {
 	ProjectID ProjectPath `json:"project_id"`
+	Params    CreateReportParams
 	Body      *CreateReportJSONRequestBody
 }
 
@@ -9606,6 +9683,25 @@ func (response CreateReport404ApplicationProblemPlusJSONResponse) VisitCreateRep
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateReport409ApplicationProblemPlusJSONResponse struct {
+	InProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateReport409ApplicationProblemPlusJSONResponse) VisitCreateReportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -12025,10 +12121,11 @@ func (sh *strictHandler) ListBoards(ctx echo.Context, projectID ProjectPath) err
 }
 
 // CreateBoard operation middleware
-func (sh *strictHandler) CreateBoard(ctx echo.Context, projectID ProjectPath) error {
+func (sh *strictHandler) CreateBoard(ctx echo.Context, projectID ProjectPath, params CreateBoardParams) error {
 	var request CreateBoardRequestObject
 
 	request.ProjectID = projectID
+	request.Params = params
 
 	var body CreateBoardJSONRequestBody
 	var err error
@@ -12424,10 +12521,11 @@ func (sh *strictHandler) ListReports(ctx echo.Context, projectID ProjectPath) er
 }
 
 // CreateReport operation middleware
-func (sh *strictHandler) CreateReport(ctx echo.Context, projectID ProjectPath) error {
+func (sh *strictHandler) CreateReport(ctx echo.Context, projectID ProjectPath, params CreateReportParams) error {
 	var request CreateReportRequestObject
 
 	request.ProjectID = projectID
+	request.Params = params
 
 	var body CreateReportJSONRequestBody
 	var err error

@@ -73,8 +73,9 @@ var Operations = map[string]*wire.Operation{
 		Project: "path",
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
 		},
-		Statuses:     []int{201, 400, 401, 403, 404, 413, 415, 422, 429, 503},
+		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -127,8 +128,9 @@ var Operations = map[string]*wire.Operation{
 		Project: "path",
 		Params: []wire.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
 		},
-		Statuses:     []int{201, 400, 401, 403, 404, 413, 415, 422, 429, 503},
+		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},

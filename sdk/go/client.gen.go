@@ -1977,6 +1977,14 @@ type ExportAuditParams struct {
 	Until *AuditUntil `form:"until,omitempty" json:"until,omitempty"`
 }
 
+// CreateBoardParams defines parameters for CreateBoard.
+type CreateBoardParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// Name Only events of this name; may be repeated.
@@ -1994,6 +2002,14 @@ type StreamEventsParams struct {
 
 // AddMemberParams defines parameters for AddMember.
 type AddMemberParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateReportParams defines parameters for CreateReport.
+type CreateReportParams struct {
 	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
 	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
 	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
@@ -2971,7 +2987,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/projects/{project_id}/boards (the `CreateBoard` operationId).
-	CreateBoardWithBody(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateBoardWithBody(ctx context.Context, projectID ProjectPath, params *CreateBoardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateBoard Save a board
 	//
@@ -2980,7 +2996,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/projects/{project_id}/boards (the `CreateBoard` operationId).
-	CreateBoard(ctx context.Context, projectID ProjectPath, body CreateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateBoard(ctx context.Context, projectID ProjectPath, params *CreateBoardParams, body CreateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteBoard Delete a board
 	//
@@ -3120,7 +3136,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/projects/{project_id}/reports (the `CreateReport` operationId).
-	CreateReportWithBody(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateReportWithBody(ctx context.Context, projectID ProjectPath, params *CreateReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateReport Save a report
 	//
@@ -3130,7 +3146,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/projects/{project_id}/reports (the `CreateReport` operationId).
-	CreateReport(ctx context.Context, projectID ProjectPath, body CreateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateReport(ctx context.Context, projectID ProjectPath, params *CreateReportParams, body CreateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteReport Delete a report
 	//
@@ -4002,8 +4018,8 @@ func (c *HTTPClient) ListBoards(ctx context.Context, projectID ProjectPath, reqE
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/projects/{project_id}/boards (the `CreateBoard` operationId).
-func (c *HTTPClient) CreateBoardWithBody(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateBoardRequestWithBody(c.Server, projectID, contentType, body)
+func (c *HTTPClient) CreateBoardWithBody(ctx context.Context, projectID ProjectPath, params *CreateBoardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateBoardRequestWithBody(c.Server, projectID, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4021,8 +4037,8 @@ func (c *HTTPClient) CreateBoardWithBody(ctx context.Context, projectID ProjectP
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/projects/{project_id}/boards (the `CreateBoard` operationId).
-func (c *HTTPClient) CreateBoard(ctx context.Context, projectID ProjectPath, body CreateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateBoardRequest(c.Server, projectID, body)
+func (c *HTTPClient) CreateBoard(ctx context.Context, projectID ProjectPath, params *CreateBoardParams, body CreateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateBoardRequest(c.Server, projectID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4311,8 +4327,8 @@ func (c *HTTPClient) ListReports(ctx context.Context, projectID ProjectPath, req
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/projects/{project_id}/reports (the `CreateReport` operationId).
-func (c *HTTPClient) CreateReportWithBody(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateReportRequestWithBody(c.Server, projectID, contentType, body)
+func (c *HTTPClient) CreateReportWithBody(ctx context.Context, projectID ProjectPath, params *CreateReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateReportRequestWithBody(c.Server, projectID, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4331,8 +4347,8 @@ func (c *HTTPClient) CreateReportWithBody(ctx context.Context, projectID Project
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/projects/{project_id}/reports (the `CreateReport` operationId).
-func (c *HTTPClient) CreateReport(ctx context.Context, projectID ProjectPath, body CreateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateReportRequest(c.Server, projectID, body)
+func (c *HTTPClient) CreateReport(ctx context.Context, projectID ProjectPath, params *CreateReportParams, body CreateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateReportRequest(c.Server, projectID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6187,18 +6203,18 @@ func NewListBoardsRequest(server string, projectID ProjectPath) (*http.Request, 
 }
 
 // NewCreateBoardRequest calls the generic CreateBoard builder with application/json body
-func NewCreateBoardRequest(server string, projectID ProjectPath, body CreateBoardJSONRequestBody) (*http.Request, error) {
+func NewCreateBoardRequest(server string, projectID ProjectPath, params *CreateBoardParams, body CreateBoardJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateBoardRequestWithBody(server, projectID, "application/json", bodyReader)
+	return NewCreateBoardRequestWithBody(server, projectID, params, "application/json", bodyReader)
 }
 
 // NewCreateBoardRequestWithBody constructs an http.Request for the CreateBoard method, with any body, and a specified content type
-func NewCreateBoardRequestWithBody(server string, projectID ProjectPath, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateBoardRequestWithBody(server string, projectID ProjectPath, params *CreateBoardParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6229,6 +6245,21 @@ func NewCreateBoardRequestWithBody(server string, projectID ProjectPath, content
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -6763,18 +6794,18 @@ func NewListReportsRequest(server string, projectID ProjectPath) (*http.Request,
 }
 
 // NewCreateReportRequest calls the generic CreateReport builder with application/json body
-func NewCreateReportRequest(server string, projectID ProjectPath, body CreateReportJSONRequestBody) (*http.Request, error) {
+func NewCreateReportRequest(server string, projectID ProjectPath, params *CreateReportParams, body CreateReportJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateReportRequestWithBody(server, projectID, "application/json", bodyReader)
+	return NewCreateReportRequestWithBody(server, projectID, params, "application/json", bodyReader)
 }
 
 // NewCreateReportRequestWithBody constructs an http.Request for the CreateReport method, with any body, and a specified content type
-func NewCreateReportRequestWithBody(server string, projectID ProjectPath, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateReportRequestWithBody(server string, projectID ProjectPath, params *CreateReportParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6805,6 +6836,21 @@ func NewCreateReportRequestWithBody(server string, projectID ProjectPath, conten
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -7658,7 +7704,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/projects/{project_id}/boards (the `CreateBoard` operationId).
-	CreateBoardWithBodyWithResponse(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateBoardResponse, error)
+	CreateBoardWithBodyWithResponse(ctx context.Context, projectID ProjectPath, params *CreateBoardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateBoardResponse, error)
 
 	// CreateBoardWithResponse Save a board
 	//
@@ -7667,7 +7713,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/projects/{project_id}/boards (the `CreateBoard` operationId).
-	CreateBoardWithResponse(ctx context.Context, projectID ProjectPath, body CreateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBoardResponse, error)
+	CreateBoardWithResponse(ctx context.Context, projectID ProjectPath, params *CreateBoardParams, body CreateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBoardResponse, error)
 
 	// DeleteBoardWithResponse Delete a board
 	//
@@ -7823,7 +7869,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/projects/{project_id}/reports (the `CreateReport` operationId).
-	CreateReportWithBodyWithResponse(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateReportResponse, error)
+	CreateReportWithBodyWithResponse(ctx context.Context, projectID ProjectPath, params *CreateReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateReportResponse, error)
 
 	// CreateReportWithResponse Save a report
 	//
@@ -7833,7 +7879,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/projects/{project_id}/reports (the `CreateReport` operationId).
-	CreateReportWithResponse(ctx context.Context, projectID ProjectPath, body CreateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateReportResponse, error)
+	CreateReportWithResponse(ctx context.Context, projectID ProjectPath, params *CreateReportParams, body CreateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateReportResponse, error)
 
 	// DeleteReportWithResponse Delete a report
 	//
@@ -10916,6 +10962,11 @@ type CreateBoardResponse401Headers struct {
 	WWWAuthenticate *string
 }
 
+// CreateBoardResponse409Headers the declared response headers of an HTTP 409 response for CreateBoard
+type CreateBoardResponse409Headers struct {
+	RetryAfter *int
+}
+
 // CreateBoardResponse429Headers the declared response headers of an HTTP 429 response for CreateBoard
 type CreateBoardResponse429Headers struct {
 	RateLimit       *string
@@ -10941,6 +10992,8 @@ type CreateBoardResponse struct {
 	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *InProgress
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *TooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -10953,6 +11006,8 @@ type CreateBoardResponse struct {
 	ApplicationProblemJSON503 *Unavailable
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *CreateBoardResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateBoardResponse409Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CreateBoardResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -10982,6 +11037,11 @@ func (r CreateBoardResponse) GetApplicationProblemJSON403() *Forbidden {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r CreateBoardResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateBoardResponse) GetApplicationProblemJSON409() *InProgress {
+	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -12244,6 +12304,11 @@ type CreateReportResponse401Headers struct {
 	WWWAuthenticate *string
 }
 
+// CreateReportResponse409Headers the declared response headers of an HTTP 409 response for CreateReport
+type CreateReportResponse409Headers struct {
+	RetryAfter *int
+}
+
 // CreateReportResponse429Headers the declared response headers of an HTTP 429 response for CreateReport
 type CreateReportResponse429Headers struct {
 	RateLimit       *string
@@ -12269,6 +12334,8 @@ type CreateReportResponse struct {
 	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *InProgress
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *TooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -12281,6 +12348,8 @@ type CreateReportResponse struct {
 	ApplicationProblemJSON503 *Unavailable
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *CreateReportResponse401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateReportResponse409Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CreateReportResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -12310,6 +12379,11 @@ func (r CreateReportResponse) GetApplicationProblemJSON403() *Forbidden {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r CreateReportResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateReportResponse) GetApplicationProblemJSON409() *InProgress {
+	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -13950,8 +14024,8 @@ func (c *ClientWithResponses) ListBoardsWithResponse(ctx context.Context, projec
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/projects/{project_id}/boards (the `CreateBoard` operationId).
-func (c *ClientWithResponses) CreateBoardWithBodyWithResponse(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateBoardResponse, error) {
-	rsp, err := c.CreateBoardWithBody(ctx, projectID, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateBoardWithBodyWithResponse(ctx context.Context, projectID ProjectPath, params *CreateBoardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateBoardResponse, error) {
+	rsp, err := c.CreateBoardWithBody(ctx, projectID, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13965,8 +14039,8 @@ func (c *ClientWithResponses) CreateBoardWithBodyWithResponse(ctx context.Contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/projects/{project_id}/boards (the `CreateBoard` operationId).
-func (c *ClientWithResponses) CreateBoardWithResponse(ctx context.Context, projectID ProjectPath, body CreateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBoardResponse, error) {
-	rsp, err := c.CreateBoard(ctx, projectID, body, reqEditors...)
+func (c *ClientWithResponses) CreateBoardWithResponse(ctx context.Context, projectID ProjectPath, params *CreateBoardParams, body CreateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBoardResponse, error) {
+	rsp, err := c.CreateBoard(ctx, projectID, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14211,8 +14285,8 @@ func (c *ClientWithResponses) ListReportsWithResponse(ctx context.Context, proje
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/projects/{project_id}/reports (the `CreateReport` operationId).
-func (c *ClientWithResponses) CreateReportWithBodyWithResponse(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateReportResponse, error) {
-	rsp, err := c.CreateReportWithBody(ctx, projectID, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateReportWithBodyWithResponse(ctx context.Context, projectID ProjectPath, params *CreateReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateReportResponse, error) {
+	rsp, err := c.CreateReportWithBody(ctx, projectID, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14227,8 +14301,8 @@ func (c *ClientWithResponses) CreateReportWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/projects/{project_id}/reports (the `CreateReport` operationId).
-func (c *ClientWithResponses) CreateReportWithResponse(ctx context.Context, projectID ProjectPath, body CreateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateReportResponse, error) {
-	rsp, err := c.CreateReport(ctx, projectID, body, reqEditors...)
+func (c *ClientWithResponses) CreateReportWithResponse(ctx context.Context, projectID ProjectPath, params *CreateReportParams, body CreateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateReportResponse, error) {
+	rsp, err := c.CreateReport(ctx, projectID, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -17707,6 +17781,13 @@ func ParseCreateBoardResponse(rsp *http.Response) (*CreateBoardResponse, error) 
 		}
 		response.ApplicationProblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest InProgress
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest TooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -17755,6 +17836,16 @@ func ParseCreateBoardResponse(rsp *http.Response) (*CreateBoardResponse, error) 
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateBoardResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 429:
 		var headers CreateBoardResponse429Headers
 		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
@@ -19152,6 +19243,13 @@ func ParseCreateReportResponse(rsp *http.Response) (*CreateReportResponse, error
 		}
 		response.ApplicationProblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest InProgress
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest TooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -19200,6 +19298,16 @@ func ParseCreateReportResponse(rsp *http.Response) (*CreateReportResponse, error
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateReportResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 429:
 		var headers CreateReportResponse429Headers
 		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {

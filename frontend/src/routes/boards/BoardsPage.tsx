@@ -4,6 +4,7 @@ import { useMutation } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { IconLayoutBoard, IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
+import { idempotencyKey, sentAgain } from '../../api';
 import { refreshReports, useBoards, useCan, useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Empty, Failure, Skeleton } from '../../ui';
@@ -59,6 +60,7 @@ function Create({ projectId, onClose }: { projectId: string; onClose: () => void
   const navigate = useNavigate();
   const create = useMutation({
     ...createBoardMutation(),
+    ...sentAgain,
     onSuccess: async (made: Board) => {
       await refreshReports();
       await navigate({ to: '/projects/$projectId/boards/$boardId', params: { projectId, boardId: made.id }, search: { edit: true } });
@@ -74,7 +76,7 @@ function Create({ projectId, onClose }: { projectId: string; onClose: () => void
       busy={create.isPending}
       error={create.error}
       onClose={onClose}
-      onSubmit={(named) => create.mutate({ path: { project_id: projectId }, body: named })}
+      onSubmit={(named) => create.mutate({ path: { project_id: projectId }, headers: idempotencyKey(), body: named })}
     />
   );
 }

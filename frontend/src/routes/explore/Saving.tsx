@@ -5,6 +5,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { IconArrowBackUp, IconBookmark, IconPencil } from '@tabler/icons-react';
 import { useState } from 'react';
+import { idempotencyKey, sentAgain } from '../../api';
 import { refreshReports, useCan, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Failure, IconButton, Skeleton, toast } from '../../ui';
@@ -50,6 +51,7 @@ export function SaveButtons({ projectId, state, report, onSaved }: { projectId: 
   });
   const create = useMutation({
     ...createReportMutation(),
+    ...sentAgain,
     onSuccess: async (made: Report) => {
       await refreshReports();
       setOpen(undefined);
@@ -89,7 +91,7 @@ export function SaveButtons({ projectId, state, report, onSaved }: { projectId: 
           busy={create.isPending}
           error={create.error}
           onClose={() => setOpen(undefined)}
-          onSubmit={(named) => create.mutate({ path: { project_id: projectId }, body: { ...named, ...kept } })}
+          onSubmit={(named) => create.mutate({ path: { project_id: projectId }, headers: idempotencyKey(), body: { ...named, ...kept } })}
         />
       )}
       {open === 'rename' && report && path && (

@@ -3,7 +3,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { IconAlertTriangle, IconCircleCheck, IconKey } from '@tabler/icons-react';
 import { useEffect, useState, type ReactNode } from 'react';
-import { queryClient } from '../../api';
+import { idempotencyKey, queryClient, sentAgain } from '../../api';
 import { ago } from '../../format';
 import { useCan, useProject, useTitle } from '../../hooks';
 import { useWhenStored } from '../../live';
@@ -84,7 +84,8 @@ function Browser({ keys }: { keys: snippets.Keys }) {
   const path = { project_id: keys.projectId };
   const list = useQuery(listWriteKeysOptions({ path }));
   const create = useMutation({
-    ...createWriteKeyMutation({ path, body: { allowed_origins: [] } }),
+    ...createWriteKeyMutation(),
+    ...sentAgain,
     onSuccess: () => queryClient.invalidateQueries({ queryKey: [{ _id: 'listWriteKeys' }] }),
   });
   if (list.error) return <Failure error={list.error} retry={() => void list.refetch()} />;
@@ -94,7 +95,7 @@ function Browser({ keys }: { keys: snippets.Keys }) {
       <div className="stack">
         <p className="muted">{m.install.writeKeyNeeded}</p>
         {create.error && <Failure error={create.error} />}
-        <div><Button kind="primary" busy={create.isPending || list.isPending} onClick={() => create.mutate({ path, body: { allowed_origins: [] } })}>{m.install.createWriteKey}</Button></div>
+        <div><Button kind="primary" busy={create.isPending || list.isPending} onClick={() => create.mutate({ path, headers: idempotencyKey(), body: { allowed_origins: [] } })}>{m.install.createWriteKey}</Button></div>
       </div>
     );
   return (

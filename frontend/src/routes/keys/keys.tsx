@@ -3,7 +3,7 @@ import { createWriteKeyMutation, deleteWriteKeyMutation, listWriteKeysOptions, r
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { IconPlus, IconRefresh } from '@tabler/icons-react';
 import { useId, useState } from 'react';
-import { queryClient, reloadProjects } from '../../api';
+import { idempotencyKey, queryClient, reloadProjects, sentAgain } from '../../api';
 import { date } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
@@ -118,7 +118,7 @@ function Origins({ projectId, target, onClose }: { projectId: string; target: Wr
     onClose();
     toast(target === 'new' ? m.keys.writeMade : m.saved);
   };
-  const create = useMutation({ ...createWriteKeyMutation(), onSuccess });
+  const create = useMutation({ ...createWriteKeyMutation(), ...sentAgain, onSuccess });
   const update = useMutation({ ...updateWriteKeyMutation(), onSuccess });
   const error = create.error ?? update.error;
   const wrong = error instanceof NimbusError ? error.errors[0]?.detail : undefined;
@@ -130,7 +130,7 @@ function Origins({ projectId, target, onClose }: { projectId: string; target: Wr
           e.preventDefault();
           const body = { allowed_origins: [...new Set(text.split(/[\s,]+/).map((o) => o.replace(/\/+$/, '')).filter(Boolean))] };
           const path = { project_id: projectId };
-          if (target === 'new') create.mutate({ path, body });
+          if (target === 'new') create.mutate({ path, headers: idempotencyKey(), body });
           else update.mutate({ path: { ...path, key_id: target.id }, body });
         }}
       >

@@ -4,7 +4,7 @@ import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
-import { reloadProjects } from '../../api';
+import { idempotencyKey, reloadProjects, sentAgain } from '../../api';
 import { date } from '../../format';
 import { projectsOptions, useProjects, useTitle } from '../../hooks';
 import { m } from '../../messages';
@@ -61,6 +61,7 @@ export function NewProjectPage() {
   const navigate = useNavigate();
   const create = useMutation({
     ...createProjectMutation(),
+    ...sentAgain,
     onSuccess: async (made: ProjectWithSecret) => {
       keepSecret(made);
       await reloadProjects();
@@ -75,7 +76,7 @@ export function NewProjectPage() {
         style={{ padding: 28 }}
         onSubmit={(e) => {
           e.preventDefault();
-          create.mutate({ body: { name: (new FormData(e.currentTarget).get('name') as string).trim() } });
+          create.mutate({ headers: idempotencyKey(), body: { name: (new FormData(e.currentTarget).get('name') as string).trim() } });
         }}
       >
         <div className="stack tight">

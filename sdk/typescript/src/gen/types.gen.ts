@@ -2971,6 +2971,15 @@ export type ListReportsResponse = ListReportsResponses[keyof ListReportsResponse
 
 export type CreateReportData = {
     body: CreateReportRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path: {
         /**
          * The project's id.
@@ -2998,6 +3007,10 @@ export type CreateReportErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is still being answered. Try again after `Retry-After` seconds.
+     */
+    409: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */
@@ -3249,6 +3262,15 @@ export type ListBoardsResponse = ListBoardsResponses[keyof ListBoardsResponses];
 
 export type CreateBoardData = {
     body: CreateBoardRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path: {
         /**
          * The project's id.
@@ -3276,6 +3298,10 @@ export type CreateBoardErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is still being answered. Try again after `Retry-After` seconds.
+     */
+    409: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */
