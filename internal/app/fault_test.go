@@ -51,7 +51,7 @@ func fault(t *testing.T, dsn, when, plpgsql string) (heal func()) {
 	exec(t, conn, "SET citus.enable_unsafe_triggers = on") // to PostgreSQL a setting like any other
 	exec(t, conn, "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+plpgsql+" RETURN NEW; END $$")
 	exec(t, conn, "CREATE TRIGGER fault BEFORE INSERT ON events FOR EACH "+when+" EXECUTE FUNCTION fault()")
-	return func() { exec(t, conn, "DROP TRIGGER fault ON events") }
+	return func() { exec(t, conn, "DROP FUNCTION fault CASCADE") }
 }
 
 // answer is what a sender that is not the test's own goroutine got; status 0 when the connection broke.

@@ -193,3 +193,27 @@ func TestAPoisonedEventInASharedFlushHarmsNobodyElse(t *testing.T) {
 		t.Errorf("%d events are stored, want %d", n, 1+9+6*10)
 	}
 }
+
+// The database refuses an event of a request and then has no room for another: what the request holds besides must not be
+// stored, for its sender is told that nothing was, and without keys nothing tells the events of the next try from it.
+func TestARequestWithAPoisonedEventIsStoredWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	dsn := nimbustest.DSN(t)
+	a := apptest.BootWith(t, dsn, patient)
+	x := a.Tenant(t)
+	const refuse = "IF NEW.name = 'poison' THEN RAISE EXCEPTION 'no' USING ERRCODE = '22P02'; END IF;"
+	heal := fault(t, dsn, "ROW", refuse+" IF NEW.name = 'last' THEN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END IF;")
+	body := x.Batch(apptest.Event{"name": "first"}, apptest.Event{"name": "second"}, apptest.Event{"name": "poison"}, apptest.Event{"name": "last"})
+	sender := a.Client(t).With("X-API-Key", x.Secret) // not signed: a signature would tell
+	sender.Do("POST", "/v1/events", body).WantCode(503, "database_unavailable")
+	if n := x.Count(); n != 0 {
+		t.Errorf("%d events of a request that was refused are stored", n)
+	}
+	heal()
+	fault(t, dsn, "ROW", refuse)
+	var got apptest.Ingested
+	sender.Do("POST", "/v1/events", body).Want(200).JSON(&got)
+	if n := x.Count(); n != 3 || got.Accepted != 3 || got.Rejected != 1 || len(got.Errors) != 1 || got.Errors[0].Index != 2 {
+		t.Errorf("%d events are stored, and the answer is %+v", n, got)
+	}
+}

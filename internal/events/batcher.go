@@ -16,9 +16,11 @@ import (
 	"github.com/bahagh/nimbus/internal/tracing"
 )
 
-// writer stores writes in one transaction and marks each with what became of it; on an error nothing is stored.
+// writer stores writes in one transaction and marks each with what became of it; on an error nothing is stored. Salvage is
+// for writes of which some are refused.
 type writer interface {
 	Write(ctx context.Context, writes []*write) error
+	Salvage(ctx context.Context, writes []*write) ([]refusal, error)
 }
 
 // Publisher hears of events right after their commit.
@@ -255,7 +257,7 @@ func (b *Batcher) store(ctx context.Context, batches []*batch) {
 			writes = append(writes, &x.writes[k])
 		}
 	}
-	err := b.write(ctx, writes)
+	err := b.write(ctx, writes, b.writer.Write)
 	switch {
 	case err == nil:
 	case postgres.IsData(err) && len(batches) > 1:
@@ -264,37 +266,25 @@ func (b *Batcher) store(ctx context.Context, batches []*batch) {
 		b.store(ctx, batches[half:])
 		return
 	case postgres.IsData(err):
-		err = b.isolate(ctx, writes, err)
+		err = b.write(ctx, writes, b.salvage)
 	}
 	for _, x := range batches {
 		x.done <- err
 	}
 }
 
-// isolate stores the rows of one request that the database takes and marks those it refuses. Validation should have
-// caught them; that it did not is logged, and the request is answered like any other with rejected events.
-func (b *Batcher) isolate(ctx context.Context, writes []*write, cause error) error {
-	if len(writes) == 1 {
-		writes[0].state = refused
-		b.log.Error("the database refuses an event that passed validation", "project_id", writes[0].ProjectID,
-			"event_id", writes[0].ID, "error", cause)
-		return nil
+// salvage stores the events of one request that the database takes. Validation should have caught the others; that it did
+// not is logged, and the request is answered like any other with rejected events.
+func (b *Batcher) salvage(ctx context.Context, writes []*write) error {
+	refused, err := b.writer.Salvage(ctx, writes)
+	for _, r := range refused {
+		b.log.Error("the database refuses an event that passed validation", "project_id", r.ProjectID, "event_id", r.ID, "error", r.cause)
 	}
-	half := len(writes) / 2
-	for _, part := range [][]*write{writes[:half], writes[half:]} {
-		err := b.write(ctx, part)
-		if postgres.IsData(err) {
-			err = b.isolate(ctx, part, err)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 // write runs one transaction, again when another one got in its way.
-func (b *Batcher) write(ctx context.Context, writes []*write) (err error) {
+func (b *Batcher) write(ctx context.Context, writes []*write, transaction func(context.Context, []*write) error) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.FlushTime)
 	defer cancel()
 	defer func() {
@@ -305,7 +295,7 @@ func (b *Batcher) write(ctx context.Context, writes []*write) (err error) {
 	}()
 	const attempts = 3
 	for range attempts {
-		err = b.writer.Write(ctx, writes)
+		err = transaction(ctx, writes)
 		if err == nil || !postgres.IsRetryable(err) {
 			break
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/problem"
 )
 
@@ -57,6 +58,19 @@ func (f *fakeWriter) Write(ctx context.Context, writes []*write) error {
 		w.state = stored
 	}
 	return nil
+}
+
+func (f *fakeWriter) Salvage(ctx context.Context, writes []*write) (refusals []refusal, err error) {
+	var good []*write
+	for _, w := range writes {
+		if err := f.fail([]string{w.Name}); postgres.IsData(err) {
+			w.state = refused
+			refusals = append(refusals, refusal{w, err})
+		} else {
+			good = append(good, w)
+		}
+	}
+	return refusals, f.Write(ctx, good)
 }
 
 func (f *fakeWriter) committed() [][]string {
