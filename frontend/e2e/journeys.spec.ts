@@ -242,3 +242,21 @@ test('everything is within reach of the keyboard', async ({ page }) => {
     await expect(page).toHaveURL(/\/events/, { timeout: 2000 });
   }).toPass();
 });
+
+test('keys that do something by themselves can be switched off', async ({ page }) => {
+  await logIn(page);
+  await page.goto('/account');
+  const keys = page.getByRole('dialog', { name: 'Keyboard shortcuts' });
+  const single = page.getByRole('checkbox', { name: 'Shortcuts of single keys' });
+  await single.uncheck();
+  await page.getByRole('heading', { level: 1 }).click(); // away from the box, in which no key does anything
+  await page.keyboard.press('?');
+  await page.keyboard.press('Control+k'); // opens after what ? would have opened
+  await expect(page.getByRole('dialog', { name: 'Commands' })).toBeVisible();
+  await expect(keys).toBeHidden();
+  await page.keyboard.press('Escape');
+  await single.check();
+  await page.getByRole('heading', { level: 1 }).click();
+  await page.keyboard.press('?');
+  await expect(keys).toBeVisible();
+});

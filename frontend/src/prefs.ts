@@ -32,6 +32,8 @@ export function isZone(zone: unknown): zone is string {
 /** The zone that times are shown in and days begin in. */
 export const zonePref = pref('nimbus.zone', (stored) => (isZone(stored) ? stored : Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC'));
 export const themePref = pref<Theme>('nimbus.theme', (stored) => (stored === 'light' || stored === 'dark' ? stored : 'system'));
+/** Keys without Ctrl or ⌘: who speaks to the computer, or slips, must be able to be without them (WCAG 2.1.4). */
+export const singleKeysPref = pref<'on' | 'off'>('nimbus.single-keys', (stored) => (stored === 'off' ? 'off' : 'on'));
 export const lastProject = pref('nimbus.project', (stored) => stored ?? '');
 
 export function applyTheme(theme: Theme) {

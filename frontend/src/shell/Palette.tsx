@@ -7,9 +7,9 @@ import { useBoards, useCan, useEventNames, useProjectId, useProjects, useReports
 import { number } from '../format';
 import { m } from '../messages';
 import { nav } from '../nav';
-import { applyTheme, themePref } from '../prefs';
+import { applyTheme, singleKeysPref, themePref } from '../prefs';
 import { Dialog, useModal } from '../ui';
-import { isMac } from './Shell';
+import { commandKey } from './Shell';
 
 interface Command {
   label: string;
@@ -36,7 +36,7 @@ export function Keyboard({ open, setOpen }: { open: Open | undefined; setOpen: (
         return;
       }
       const target = e.target as HTMLElement;
-      if (e.metaKey || e.ctrlKey || e.altKey || target.closest('input, textarea, select, dialog')) return;
+      if (singleKeysPref.get() === 'off' || e.metaKey || e.ctrlKey || e.altKey || target.closest('input, textarea, select, dialog')) return;
       if (e.key === '?') setOpen('keys');
       if (e.key === 't') applyTheme(dark() ? 'light' : 'dark');
       if (e.key === 'g') went.current = e.timeStamp;
@@ -141,7 +141,7 @@ function Palette({ projectsOnly, onClose }: { projectsOnly: boolean; onClose: ()
 function Shortcuts({ onClose }: { onClose: () => void }) {
   const can = useCan();
   const rows: [string[], string][] = [
-    [[isMac ? '⌘ K' : 'Ctrl K'], m.shortcuts.palette],
+    [[commandKey], m.shortcuts.palette],
     [['?'], m.shortcuts.help],
     [['t'], m.shortcuts.theme],
     ...items.filter((i) => can(i.role ?? 'viewer')).map((i): [string[], string] => [['g', i.key], i.label]),

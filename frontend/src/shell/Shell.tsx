@@ -73,7 +73,7 @@ export function Shell() {
             <button type="button" className="nav-link" onClick={() => setPalette('commands')}>
               <IconSearch size={18} stroke={1.8} aria-hidden />
               {m.nav.search}
-              <kbd className="hide-narrow">{isMac ? '⌘ K' : 'Ctrl K'}</kbd>
+              <kbd className="hide-narrow">{commandKey}</kbd>
             </button>
             <a className="nav-link" href="/docs">
               <IconBook2 size={18} stroke={1.8} aria-hidden />
@@ -105,7 +105,7 @@ function Missing({ id }: { id: string }) {
   return [404, 422].includes(error.status) ? <NotFound /> : <Failure error={error} retry={() => void refetch()} />;
 }
 
-export const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
+export const commandKey = /Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘ K' : 'Ctrl K';
 
 function ProjectSwitcher({ name, open }: { name: string | undefined; open: () => void }) {
   if (useProjects().length === 0) return null;

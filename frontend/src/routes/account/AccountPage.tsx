@@ -6,8 +6,8 @@ import { session, useAccount } from '../../api';
 import { date } from '../../format';
 import { useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { applyTheme, themePref, zonePref, zones } from '../../prefs';
-import { themes } from '../../shell/Shell';
+import { applyTheme, singleKeysPref, themePref, zonePref, zones } from '../../prefs';
+import { commandKey, themes } from '../../shell/Shell';
 import { Button, Failure, Segments, SelectField, TextField, toast } from '../../ui';
 import { Sessions } from './Sessions';
 
@@ -38,6 +38,13 @@ export function AccountPage() {
               <option key={z}>{z}</option>
             ))}
           </SelectField>
+          <div className="field">
+            <label className="check">
+              <input type="checkbox" checked={singleKeysPref.use() === 'on'} onChange={(e) => singleKeysPref.set(e.target.checked ? 'on' : 'off')} aria-describedby="single-keys-hint" />
+              {m.account.singleKeys}
+            </label>
+            <span id="single-keys-hint" className="hint">{m.account.singleKeysHint(commandKey)}</span>
+          </div>
         </div>
       </section>
       <Sessions />
