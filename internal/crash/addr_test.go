@@ -2,6 +2,7 @@ package crash_test
 
 import (
 	"net"
+	"syscall"
 	"testing"
 
 	"github.com/bahagh/nimbus/internal/crash"
@@ -15,6 +16,9 @@ func TestAHeldAddressIsFreeForWhoeverAsksForItAgainAndAgain(t *testing.T) {
 	}
 	defer release()
 	var lc net.ListenConfig
+	// A program that another test is starting has a copy of every listener until it runs: none is started meanwhile.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	for range 3 {
 		ln, err := lc.Listen(t.Context(), "tcp", addr)
 		if err != nil {
