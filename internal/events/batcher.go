@@ -101,7 +101,8 @@ func startBatcher(w writer, cfg BatcherConfig, m *ingestMetrics, now func() time
 // Submit waits until the batch is committed. It does not return early when the caller goes away: the batch aliases
 // the request's body, which must stay until the flush is over, and the flush has a time limit of its own.
 //
-// Errors: a problem of status 503 (queue full, shutting down, database away); then nothing of the batch is stored.
+// Errors: a problem of status 503. Queue full, shutting down: nothing of the batch is stored. Database away: nothing, or
+// it is not known.
 func (b *Batcher) Submit(ctx context.Context, x *batch) error {
 	x.span = tracing.Of(ctx)
 	b.mu.Lock()
@@ -311,7 +312,7 @@ func (b *Batcher) write(ctx context.Context, writes []*write, transaction func(c
 		return err
 	case postgres.IsUnavailable(err), postgres.IsRetryable(err), postgres.IsCanceled(err), errors.Is(err, context.DeadlineExceeded):
 		b.log.Warn("flush failed, its requests are answered with 503", "rows", len(writes), "error", err)
-		return problem.Unavailable(err)
+		return unavailable(err)
 	default:
 		b.log.Error("flush failed", "rows", len(writes), "error", err)
 		return err
@@ -344,6 +345,16 @@ func (b *Batcher) publish(writes []*write) {
 			}
 		})
 	}
+}
+
+// unavailable is the answer after a flush that failed.
+func unavailable(cause error) error {
+	e := problem.Unavailable(cause)
+	e.Detail = "The database cannot be reached. Nothing of this request was stored; try again."
+	if errors.Is(cause, postgres.ErrUnconfirmed) {
+		e.Detail = "The database did not confirm that it stored this. Send it again: events with an idempotency_key, and the same signed request, are stored once."
+	}
+	return e
 }
 
 func shuttingDown() error {

@@ -280,6 +280,22 @@ func TestCloseThatRunsOutOfTimeAnswersWhatWaits(t *testing.T) {
 	}
 }
 
+// Nobody may be told that nothing was stored when nobody knows.
+func TestAFlushThatIsNotConfirmedIsNotSaidToHaveFailed(t *testing.T) {
+	t.Parallel()
+	for want, cause := range map[string]error{
+		"Nothing of this request was stored":          io.ErrUnexpectedEOF,
+		"The database did not confirm that it stored": fmt.Errorf("commit: %w: %w", postgres.ErrUnconfirmed, io.ErrUnexpectedEOF),
+	} {
+		b, _ := setup(t, &fakeWriter{fail: func([]string) error { return cause }}, nil)
+		err := <-submit(t, b, batchOf("e"))
+		var p *problem.Error
+		if !errors.As(err, &p) || p.Code != problem.CodeDatabaseUnavailable || !strings.Contains(p.Detail, want) {
+			t.Errorf("%v: %+v", cause, err)
+		}
+	}
+}
+
 // Red keeps senders away, and without them nothing would ever succeed again.
 func TestHealthTurnsGreenWhenNothingWasTriedForAWhile(t *testing.T) {
 	t.Parallel()

@@ -81,8 +81,12 @@ func toProblem(err error) *problem.Error {
 		return problem.Wrap(err, problem.CodeMalformedJSON, "The body broke off before its end.")
 	case errors.As(err, &he):
 		return fromEcho(he)
+	case errors.Is(err, postgres.ErrUnconfirmed):
+		p = problem.Unavailable(err)
+		p.Detail = "The database did not confirm, so it is not known whether this was done. Look before you ask again, or ask with an Idempotency-Key where the operation takes one."
+		return p
 	case errors.Is(err, context.DeadlineExceeded):
-		return &problem.Error{Code: problem.CodeTimeout, Detail: "The answer was not ready in time. Nothing was changed; try again, or ask for less.",
+		return &problem.Error{Code: problem.CodeTimeout, Detail: "The answer was not ready in time. Try again, or ask for less.",
 			RetryAfter: time.Second, Cause: err}
 	case postgres.IsUnavailable(err), postgres.IsRetryable(err):
 		return problem.Unavailable(err)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/auth"
+	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/problem"
 	"github.com/bahagh/nimbus/internal/wire"
 	"github.com/bahagh/nimbus/openapi"
@@ -371,6 +372,7 @@ func TestEveryErrorHasItsStatusAndKeepsItsCauseToItself(t *testing.T) {
 		{"echo: media type", echo.ErrUnsupportedMediaType, 415, problem.CodeUnsupportedMediaType, ""},
 		{"echo: a parameter", echo.NewHTTPError(400, "limit is odd").SetInternal(cause), 422, problem.CodeValidation, ""},
 		{"echo: anything else", echo.NewHTTPError(418, hidden), 500, problem.CodeInternal, ""},
+		{"nobody knows", fmt.Errorf("%s: %w: %w", hidden, postgres.ErrUnconfirmed, context.DeadlineExceeded), 503, problem.CodeDatabaseUnavailable, "1"},
 		{"time is up", fmt.Errorf("%s: %w", hidden, context.DeadlineExceeded), 503, problem.CodeTimeout, "1"},
 		{"the database stops", fmt.Errorf("%s: %w", hidden, &pgconn.PgError{Code: "57P01", Message: hidden}), 503, problem.CodeDatabaseUnavailable, "1"},
 		{"the database is full", &pgconn.PgError{Code: "53100", Message: hidden}, 503, problem.CodeDatabaseUnavailable, "1"},

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -42,6 +43,23 @@ func IsUnavailable(err error) bool {
 	}
 	var netErr net.Error
 	return isConnect(err) || errors.As(err, &netErr) || isClosedConn(err)
+}
+
+// ErrUnconfirmed says that a transaction may be committed, and may not be: the answer to its COMMIT never came.
+var ErrUnconfirmed = errors.New("it is not known whether this was committed")
+
+// unconfirmed marks the error of a COMMIT after which nobody knows. What the server says against it undoes the transaction,
+// unless it says that the connection is ended: then it may have been waiting for a standby, after its own commit.
+func unconfirmed(ctx context.Context, err error) error {
+	switch code := sqlState(err); {
+	case err == nil:
+		return nil
+	case pgconn.SafeToRetry(err): // it was never sent
+		return err
+	case code == "57P01" || code == "57P02" || code == "" && (IsUnavailable(err) || ctx.Err() != nil):
+		return fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+	}
+	return err
 }
 
 // IsRetryable says that the transaction lost against another one and would probably succeed if run again at once: a

@@ -25,8 +25,7 @@ func (p *Pipeline) Exec(_ context.Context, sql string, args ...any) (pgconn.Comm
 	return pgconn.CommandTag{}, nil
 }
 
-// Commit runs the statements and commits them. On an error none of them has happened, or, when the connection was lost
-// during the commit, it is not known.
+// Commit runs the statements and commits them. After an error none of them has happened, unless it is ErrUnconfirmed.
 func (p *Pipeline) Commit(ctx context.Context, pool *pgxpool.Pool) error {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
@@ -37,6 +36,7 @@ func (p *Pipeline) Commit(ctx context.Context, pool *pgxpool.Pool) error {
 	// Close reads every answer and returns the first error. What follows a failed statement is skipped, COMMIT too.
 	err = conn.SendBatch(ctx, &p.batch).Close()
 	if err != nil {
+		err = unconfirmed(ctx, err)
 		// The pool lets go of a connection whose transaction is still open, so this saves the connection, nothing else.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 		defer cancel()

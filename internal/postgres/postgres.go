@@ -77,12 +77,13 @@ func WithTx(ctx context.Context, tx pgx.Tx) context.Context {
 	return context.WithValue(ctx, txKey{}, tx)
 }
 
-// InTx runs fn in a transaction, or in a part of that of WithTx that is undone by itself. It commits when fn returns nil and rolls back when fn returns an error, which is returned
-// as it is, or panics, in which case the panic goes on. fn must neither commit nor keep the transaction.
+// InTx runs fn in a transaction, or in a part of that of WithTx that is undone by itself. It commits when fn returns nil
+// and rolls back when fn returns an error, which is returned as it is, or panics, in which case the panic goes on. fn must
+// neither commit nor keep the transaction. After an error nothing of it has happened, unless the error is ErrUnconfirmed.
 func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) (err error) {
-	begin := pool.Begin
+	begin, outermost := pool.Begin, true
 	if outer, ok := ctx.Value(txKey{}).(pgx.Tx); ok {
-		begin = outer.Begin
+		begin, outermost = outer.Begin, false
 	}
 	tx, err := begin(ctx)
 	if err != nil {
@@ -105,6 +106,9 @@ func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) (err e
 	}
 	committed = true // from here on pgx ends the transaction itself, whatever the answer
 	if err := tx.Commit(ctx); err != nil {
+		if outermost {
+			err = unconfirmed(ctx, err)
+		}
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/url"
 	"testing"
 	"time"
@@ -143,6 +144,68 @@ func TestInTx(t *testing.T) {
 	}
 	if n := count(t, pool); n != 1 {
 		t.Errorf("%d rows, want 1", n)
+	}
+}
+
+// What is asked for at the COMMIT happens there: the connection ends, or the answer does not come.
+func TestACommitWithoutAnAnswerIsUnconfirmed(t *testing.T) {
+	t.Parallel()
+	pool := empty(t, 3)
+	mustExec(t, pool, "CREATE TABLE t (n int PRIMARY KEY)")
+	mustExec(t, pool, `CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		CASE NEW.n
+		WHEN 1 THEN PERFORM pg_terminate_backend(pg_backend_pid());
+		WHEN 2 THEN PERFORM pg_sleep(60);
+		WHEN 3 THEN RAISE 'no';
+		ELSE NULL; END CASE;
+		RETURN NEW; END $$`)
+	mustExec(t, pool, "CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit()")
+	const insert = "INSERT INTO t VALUES ($1)"
+	for name, run := range map[string]func(context.Context, int) error{
+		"transaction": func(ctx context.Context, n int) error {
+			return postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
+				_, err := tx.Exec(ctx, insert, n)
+				return err
+			})
+		},
+		"pipeline": func(ctx context.Context, n int) error {
+			var p postgres.Pipeline
+			if _, err := p.Exec(ctx, insert, n); err != nil {
+				return err
+			}
+			return p.Commit(ctx, pool)
+		},
+	} {
+		for n, want := range map[int]bool{1: true, 2: true, 3: false} {
+			ctx, cancel := context.WithCancel(testContext(t))
+			done := make(chan error, 1)
+			go func() { done <- run(ctx, n) }()
+			if n == 2 {
+				nimbustest.Eventually(t, "the commit waits", func() bool {
+					var waits bool
+					const asleep = `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep')`
+					if err := pool.QueryRow(testContext(t), asleep).Scan(&waits); err != nil {
+						t.Fatal(err)
+					}
+					return waits
+				})
+				cancel()
+			}
+			err := <-done
+			cancel()
+			if err == nil || errors.Is(err, postgres.ErrUnconfirmed) != want {
+				t.Errorf("%s %d: unconfirmed is not %v: %v", name, n, want, err)
+			}
+		}
+		gone, cancel := context.WithCancel(testContext(t))
+		cancel()
+		if err := run(gone, 4); err == nil || errors.Is(err, postgres.ErrUnconfirmed) {
+			t.Errorf("%s that was never sent: %v", name, err)
+		}
+	}
+	before := postgres.InTx(testContext(t), pool, func(pgx.Tx) error { return io.ErrUnexpectedEOF })
+	if errors.Is(before, postgres.ErrUnconfirmed) {
+		t.Errorf("before the commit: %v", before)
 	}
 }
 

@@ -98,12 +98,12 @@ var kinds = []Kind{
 	{CodeTooManyQueries, http.StatusTooManyRequests, "Too many questions at once", "Ask fewer at a time, and try again after Retry-After seconds."},
 	{CodeTooManyProjectStreams, http.StatusTooManyRequests, "The project has too many live streams open", "Close some, or try again after Retry-After seconds. The operator may raise NIMBUS_LIVE_MAX_STREAMS_PER_PROJECT."},
 	{CodeInternal, http.StatusInternalServerError, "Something went wrong in the server", "Try again; if it stays, give the operator the request_id."},
-	{CodeDatabaseUnavailable, http.StatusServiceUnavailable, "The database cannot be reached", "Nothing was stored. Try again after Retry-After seconds."},
+	{CodeDatabaseUnavailable, http.StatusServiceUnavailable, "The database cannot be reached", "The detail says when it is not known whether something was done. Try again after Retry-After seconds: events with an idempotency_key, and the same signed request, are stored once."},
 	{CodeProviderUnavailable, http.StatusServiceUnavailable, "The identity provider cannot be reached", "Its token could not be checked. Try again after Retry-After seconds."},
 	{CodeQueueFull, http.StatusServiceUnavailable, "Too much is waiting to be stored", "Nothing was stored. Try again after Retry-After seconds."},
 	{CodeBusy, http.StatusServiceUnavailable, "Too many questions at once from everyone", "Try again after Retry-After seconds."},
 	{CodeShuttingDown, http.StatusServiceUnavailable, "The server is shutting down", "Nothing was stored. Try again after Retry-After seconds."},
-	{CodeTimeout, http.StatusServiceUnavailable, "It took too long", "Nothing was changed. Try again, or ask for less."},
+	{CodeTimeout, http.StatusServiceUnavailable, "It took too long", "Try again, or ask for less."},
 	{CodeTooManyStreams, http.StatusServiceUnavailable, "Too many live streams are open", "Try again after Retry-After seconds, or raise NIMBUS_LIVE_MAX_STREAMS."},
 }
 

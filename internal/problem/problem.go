@@ -58,9 +58,9 @@ func Invalid(fields ...wire.FieldError) *Error {
 	return &Error{Code: CodeValidation, Detail: detail, Fields: fields}
 }
 
-// Unavailable says that nothing was done and when to try again.
+// Unavailable says when to try again, and not that nothing was done: of a statement by itself nobody knows.
 func Unavailable(cause error) *Error {
-	return &Error{Code: CodeDatabaseUnavailable, Detail: "The database cannot be reached. Nothing was stored; try again.",
+	return &Error{Code: CodeDatabaseUnavailable, Detail: "The database cannot be reached. Try again.",
 		RetryAfter: time.Second, Cause: cause}
 }
 

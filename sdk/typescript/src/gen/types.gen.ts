@@ -1263,7 +1263,9 @@ export type RegisterErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1312,7 +1314,9 @@ export type LoginErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1416,7 +1420,9 @@ export type FinishOidcLoginErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1444,7 +1450,9 @@ export type RefreshErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1481,7 +1489,9 @@ export type LogoutErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1518,7 +1528,9 @@ export type GetMeErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1567,7 +1579,9 @@ export type ChangePasswordErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1604,7 +1618,9 @@ export type ListSessionsErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1650,7 +1666,9 @@ export type RevokeSessionErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1696,7 +1714,9 @@ export type ListProjectsErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1758,7 +1778,9 @@ export type CreateProjectErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1808,7 +1830,9 @@ export type DeleteProjectErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1854,7 +1878,9 @@ export type GetProjectErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1916,7 +1942,9 @@ export type UpdateProjectErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -1962,7 +1990,9 @@ export type GetProjectDeletionErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2024,7 +2054,9 @@ export type RotateKeysErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2074,7 +2106,9 @@ export type ListWriteKeysErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2149,7 +2183,9 @@ export type CreateWriteKeyErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2203,7 +2239,9 @@ export type DeleteWriteKeyErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2269,7 +2307,9 @@ export type UpdateWriteKeyErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2315,7 +2355,9 @@ export type ListApiKeysErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2390,7 +2432,9 @@ export type CreateApiKeyErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2444,7 +2488,9 @@ export type RevokeApiKeyErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2510,7 +2556,9 @@ export type UpdateApiKeyErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2556,7 +2604,9 @@ export type ListMembersErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2633,7 +2683,9 @@ export type AddMemberErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2693,7 +2745,9 @@ export type RemoveMemberErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2765,7 +2819,9 @@ export type UpdateMemberErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2840,7 +2896,9 @@ export type ListAuditErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2907,7 +2965,9 @@ export type ExportAuditErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -2953,7 +3013,9 @@ export type ListReportsErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3028,7 +3090,9 @@ export type CreateReportErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3082,7 +3146,9 @@ export type DeleteReportErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3132,7 +3198,9 @@ export type GetReportErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3198,7 +3266,9 @@ export type UpdateReportErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3244,7 +3314,9 @@ export type ListBoardsErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3319,7 +3391,9 @@ export type CreateBoardErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3373,7 +3447,9 @@ export type DeleteBoardErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3423,7 +3499,9 @@ export type GetBoardErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3489,7 +3567,9 @@ export type UpdateBoardErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3571,7 +3651,9 @@ export type ListEventsErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3634,7 +3716,9 @@ export type IngestEventsErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3684,7 +3768,9 @@ export type GetEventErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3753,7 +3839,9 @@ export type StreamEventsErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3803,7 +3891,9 @@ export type CreateLiveTicketErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3901,7 +3991,9 @@ export type QueryMetricsErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
@@ -3958,7 +4050,9 @@ export type RunMetricsQueryErrors = {
      */
     429: Problem;
     /**
-     * The database is away or the queue is full; nothing was stored. Try again after `Retry-After` seconds.
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
      */
     503: Problem;
 };
