@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -127,7 +126,7 @@ func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slo
 func (a *App) connect(ctx context.Context, now func() time.Time, statements []postgres.Option) error {
 	cfg, pool, reg := a.cfg, a.db.Pool, a.reg
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&poolCollector{pools: []*pgxpool.Pool{pool, a.db.Writes}})
+		poolCollector{"main": pool, "ingestion": a.db.Writes})
 
 	a.reads = replica.Without(pool)
 	if cfg.AnalyticsDatabaseURL != "" {

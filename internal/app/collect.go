@@ -12,36 +12,32 @@ import (
 	"github.com/bahagh/nimbus/internal/projects"
 )
 
-// poolCollector adds up the numbers of the pools when they are asked for.
-type poolCollector struct{ pools []*pgxpool.Pool }
+// poolCollector tells the numbers of each pool when they are asked for: a pool that is used up is not helped by what is
+// free in the other one.
+type poolCollector map[string]*pgxpool.Pool
 
 var (
-	activeDesc = prometheus.NewDesc("postgresql_connections_active", "Database connections in use.", nil, nil)
-	idleDesc   = prometheus.NewDesc("postgresql_connections_idle", "Database connections waiting for work.", nil, nil)
-	maxDesc    = prometheus.NewDesc("postgresql_connections_max", "Database connections at most.", nil, nil)
-	waitDesc   = prometheus.NewDesc("postgresql_connection_waits_total", "Times a connection had to be waited for.", nil, nil)
+	byPool     = []string{"pool"}
+	activeDesc = prometheus.NewDesc("postgresql_connections_active", "Database connections in use.", byPool, nil)
+	idleDesc   = prometheus.NewDesc("postgresql_connections_idle", "Database connections waiting for work.", byPool, nil)
+	maxDesc    = prometheus.NewDesc("postgresql_connections_max", "Database connections at most.", byPool, nil)
+	waitDesc   = prometheus.NewDesc("postgresql_connection_waits_total", "Times a connection had to be waited for.", byPool, nil)
 )
 
-func (c *poolCollector) Describe(ch chan<- *prometheus.Desc) {
+func (poolCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{activeDesc, idleDesc, maxDesc, waitDesc} {
 		ch <- d
 	}
 }
 
-func (c *poolCollector) Collect(ch chan<- prometheus.Metric) {
-	var active, idle, limit int32
-	var waits int64
-	for _, pool := range c.pools {
+func (c poolCollector) Collect(ch chan<- prometheus.Metric) {
+	for name, pool := range c {
 		s := pool.Stat()
-		active, idle, limit, waits = active+s.AcquiredConns(), idle+s.IdleConns(), limit+s.MaxConns(), waits+s.EmptyAcquireCount()
+		for d, v := range map[*prometheus.Desc]int32{activeDesc: s.AcquiredConns(), idleDesc: s.IdleConns(), maxDesc: s.MaxConns()} {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), name)
+		}
+		ch <- prometheus.MustNewConstMetric(waitDesc, prometheus.CounterValue, float64(s.EmptyAcquireCount()), name)
 	}
-	gauge := func(d *prometheus.Desc, v int32) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v))
-	}
-	gauge(activeDesc, active)
-	gauge(idleDesc, idle)
-	gauge(maxDesc, limit)
-	ch <- prometheus.MustNewConstMetric(waitDesc, prometheus.CounterValue, float64(waits))
 }
 
 // projectCollector counts the projects. When the database is away the numbers are left out: a zero would be a lie.

@@ -165,7 +165,7 @@ func TestMetricsAreScraped(t *testing.T) {
 	got := a.Metrics(t)
 	for _, want := range []string{
 		"nimbus_events_ingested_total 1\n", `nimbus_events_rejected_total{code="length"} 1`,
-		"postgresql_connections_active ", "nimbus_ingest_queue_rows 0\n", "nimbus_ingest_oldest_seconds 0\n",
+		`postgresql_connections_active{pool="ingestion"} `, "nimbus_ingest_queue_rows 0\n", "nimbus_ingest_oldest_seconds 0\n",
 		`http_requests_total{method="POST",route="/v1/events",status="200"} 1`, `http_request_duration_seconds_count{method="POST",route="/v1/events"} 1`,
 		`http_requests_total{method="GET",route="other",status="404"}`, `nimbus_job_age_seconds{job="purge deleted projects"}`,
 	} {
