@@ -72,14 +72,14 @@ func runRestore(ctx context.Context, e *env) error {
 	lost := slices.DeleteFunc(slices.Clone(m.SecretKeyIDs), ring.Has)
 	if len(lost) > 0 && !withoutKeys {
 		return fmt.Errorf("the secrets of API keys in the backup are encrypted under keys that are not here (%v): set NIMBUS_SECRET_KEY or NIMBUS_SECRET_KEY_PREVIOUS to them, "+
-			"or put the secrets.json of the old data directory into this one; or restore without-keys, and rotate the keys of every project afterwards", lost)
+			"or put the secrets.json of the old data directory into this one; or restore without-keys, and replace the API keys of every project afterwards", lost)
 	}
 	if m, err = backup.Restore(ctx, d.Pool, dir, e.log, e.told("restored")); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "%d events and all else are restored, as of %s.\n", m.Events(), m.CreatedAt.Format(time.RFC3339))
 	if len(lost) > 0 {
-		fmt.Fprintln(e.stdout, "API keys cannot sign until they are rotated: their secrets cannot be decrypted.")
+		fmt.Fprintln(e.stdout, "API keys cannot sign until they are replaced (rotate a project's main key, delete any other): their secrets cannot be decrypted.")
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func TestABackupOfARunningServerBecomesANewServer(t *testing.T) {
 
 	// Without the key everything but the secrets can be saved.
 	lost := dataDir(t)
-	if got := nimbus(t, []string{"NIMBUS_DATA_DIR=" + lost}, "restore", backup, "without-keys"); got.code != 0 || !strings.Contains(got.stdout, "until they are rotated") {
+	if got := nimbus(t, []string{"NIMBUS_DATA_DIR=" + lost}, "restore", backup, "without-keys"); got.code != 0 || !strings.Contains(got.stdout, "until they are replaced") {
 		t.Errorf("restore without-keys: %d\n%s%s", got.code, got.stdout, got.stderr)
 	}
 }

@@ -31,6 +31,7 @@ type compose struct {
 	Services map[string]struct {
 		Image       string
 		Environment map[string]string
+		EnvFile     []struct{ Path string } `yaml:"env_file"`
 		Volumes     []string
 		Ports       []string
 		Networks    []string
@@ -127,6 +128,9 @@ func TestComposeGivesTheServersValidSettingsAndNoSecretOfItsOwn(t *testing.T) {
 		s, ok := c.Services[name]
 		if !ok {
 			t.Fatalf("there is no service %s", name)
+		}
+		if len(s.EnvFile) != 1 || s.EnvFile[0].Path != ".env" {
+			t.Errorf("%s does not get the settings of .env", name)
 		}
 		settings := []string{"NIMBUS_BCRYPT_COST="} // the default, and not the cheap one of the tests
 		for key, value := range s.Environment {

@@ -50,9 +50,20 @@ func doctor(ctx context.Context, e *env) error {
 	x := &examination{}
 	x.settings(e)
 	x.process()
+	// Before the database, which may be away because of it.
+	if e.cfg.Embedded() {
+		x.disk(e.cfg.DataDir)
+	}
+	if e.cfg.RedisURL != "" {
+		x.redis(ctx, e.cfg.RedisURL, e.cfg.RedisTimeout)
+	}
 	d, err := attach(ctx, e)
 	if err != nil {
-		x.fail("database", err.Error(), "start it, or correct NIMBUS_DATABASE_URL; nothing works without it")
+		advice := "start it, or correct NIMBUS_DATABASE_URL; nothing works without it"
+		if e.cfg.Embedded() {
+			advice = "mend what it says, or correct NIMBUS_DATA_DIR; nothing works without it"
+		}
+		x.fail("database", err.Error(), advice)
 		return x.report(e)
 	}
 	defer d.Close(context.WithoutCancel(ctx))
@@ -62,12 +73,6 @@ func doctor(ctx context.Context, e *env) error {
 	if x.schema(ctx, d.Pool) {
 		x.partitions(ctx, d.Pool)
 		x.secrets(ctx, d.Pool, e)
-	}
-	if e.cfg.Embedded() {
-		x.disk(e.cfg.DataDir)
-	}
-	if e.cfg.RedisURL != "" {
-		x.redis(ctx, e.cfg.RedisURL, e.cfg.RedisTimeout)
 	}
 	if e.cfg.AnalyticsDatabaseURL != "" {
 		x.replica(ctx, d.Pool, e.cfg)
@@ -272,7 +277,7 @@ func (x *examination) secrets(ctx context.Context, pool *pgxpool.Pool, e *env) {
 		x.fail("secrets", rows.Err().Error(), "look into PostgreSQL's log")
 	case lost > 0:
 		x.fail("secrets", fmt.Sprintf("%d of %d API keys are encrypted under a key that is not here, and cannot sign", lost, total),
-			"set NIMBUS_SECRET_KEY_PREVIOUS to the key they were made under, or rotate them")
+			"set NIMBUS_SECRET_KEY_PREVIOUS to the key they were made under, or replace them: rotate a project's main key, delete any other")
 	case old > 0:
 		x.warn("secrets", fmt.Sprintf("%d of %d API keys are encrypted under a previous key", old, total), "run nimbus keys rewrap, then drop NIMBUS_SECRET_KEY_PREVIOUS")
 	default:

@@ -35,7 +35,8 @@ type manifest struct {
 				Annotations map[string]string
 			}
 			Spec struct {
-				Grace      int `yaml:"terminationGracePeriodSeconds"`
+				Grace      int   `yaml:"terminationGracePeriodSeconds"`
+				Links      *bool `yaml:"enableServiceLinks"`
 				Containers []struct {
 					Ports []struct {
 						Name string
@@ -82,6 +83,10 @@ func TestKubernetesRunsWhatTheProgramServes(t *testing.T) {
 	}
 	for _, m := range regexp.MustCompile(`from-literal=(\w+)='([^']+)'`).FindAllStringSubmatch(file(t, "deploy", "kubernetes", "nimbus.yaml"), -1) {
 		environ = append(environ, m[1]+"="+m[2])
+	}
+	// Unless it is told not to, Kubernetes adds what it knows of the Service nimbus to every pod of its namespace.
+	if links := deployment.Template.Spec.Links; links == nil || *links {
+		environ = append(environ, "NIMBUS_SERVICE_HOST=10.96.0.12", "NIMBUS_SERVICE_PORT=80", "NIMBUS_PORT=tcp://10.96.0.12:80")
 	}
 	if got := nimbus(t, environ, "check-config"); got.code != 0 || !strings.Contains(got.stdout, "NIMBUS_ENVIRONMENT=production\n") ||
 		!strings.Contains(got.stdout, "NIMBUS_REDIS_URL=rediss://") || strings.Contains(got.stdout, "NIMBUS_TRUSTED_PROXIES=\n") {

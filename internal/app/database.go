@@ -97,6 +97,7 @@ const patience = 30 * time.Second
 func awaitDatabase(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	began := time.Now()
 	for told := false; ; {
 		err := pool.Ping(ctx)
 		if err == nil {
@@ -111,7 +112,7 @@ func awaitDatabase(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) er
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the database did not answer within %s: %w", patience, err)
+			return fmt.Errorf("the database did not answer within %s: %w", time.Since(began).Round(time.Second), err)
 		case <-time.After(250 * time.Millisecond):
 		}
 	}

@@ -191,6 +191,12 @@ func TestSpecialValues(t *testing.T) {
 
 const makeOne = "; make one with: openssl rand -hex 32"
 
+func TestWhatSendersKeepInTheEnvironmentIsNotMisspelt(t *testing.T) {
+	if _, err := load(t, nil, "NIMBUS_URL=http://n", "NIMBUS_PROJECT_ID=p", "NIMBUS_KEY_ID=nk", "NIMBUS_SECRET=ns", "NIMBUS_WRITE_KEY=nw"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 	production := []string{"NIMBUS_ENVIRONMENT=production", "NIMBUS_JWT_SECRET=" + keyA, "NIMBUS_SECRET_KEY=" + keyA}
 	for _, tt := range []struct {
@@ -251,6 +257,16 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 			`NIMBUS_OIDC_REDIRECT_URL must be https://<where browsers reach Nimbus>/v1/auth/oidc/callback (http in development), not "https://n.example/callback"`}},
 		{env: []string{"NIMBUS_LOGLEVEL=debug", "NIMBUS_ADRESS=:1"}, want: []string{
 			"NIMBUS_ADRESS is not a setting of Nimbus; is it misspelt?", "NIMBUS_LOGLEVEL is not a setting of Nimbus; is it misspelt?"}},
+		{env: []string{"NIMBUS_ADDR=127.0.0.1:99999", "NIMBUS_ADMIN_ADDR=localhost"}, want: []string{
+			`NIMBUS_ADDR must be host:port, such as 127.0.0.1:8080 or :8080, not "127.0.0.1:99999"`,
+			`NIMBUS_ADMIN_ADDR must be host:port, such as 127.0.0.1:8080 or :8080, not "localhost"`}},
+		{env: []string{"NIMBUS_ADDR=:8080", "NIMBUS_ADMIN_ADDR=127.0.0.1:8080"}, want: []string{
+			`NIMBUS_ADMIN_ADDR must have another port than ADDR, not "127.0.0.1:8080"`}},
+		{env: []string{"NIMBUS_DATABASE_URL=mysql://nimbus:hidden@db/nimbus"}, want: []string{
+			"NIMBUS_DATABASE_URL must be such as postgres://nimbus:password@host:5432/nimbus"}},
+		{env: []string{"NIMBUS_DATABASE_URL=postgres://nimbus:hid/den@db/nimbus", "NIMBUS_ANALYTICS_DATABASE_URL=postgres://h/d?sslmode=verify-ca&sslrootcert=/nowhere/ca"}, want: []string{
+			"NIMBUS_DATABASE_URL must be such as postgres://nimbus:password@host:5432/nimbus",
+			"NIMBUS_ANALYTICS_DATABASE_URL names a file that cannot be read: open /nowhere/ca: no such file or directory"}},
 		{args: []string{"-nothing"}, want: []string{"flag provided but not defined: -nothing"}},
 		{args: []string{"-db-pool-size=x", "-log-level=y"}, want: []string{"-db-pool-size must be a whole number", "-log-level must be debug, info, warn or error"}},
 	} {
@@ -334,7 +350,7 @@ func TestHelpShowsDefaultsAndNeverWhatIsSet(t *testing.T) {
 }
 
 func TestRedactedHidesEverySecret(t *testing.T) {
-	for _, dsn := range []string{"postgres://u:pass-word@h/d", "postgres://u@h/d?password=pass-word", "host=h password=pass-word", "postgres://u:pass-word@h:port/%"} {
+	for _, dsn := range []string{"postgres://u:pass-word@h/d", "postgres://u@h/d?password=pass-word", "host=h password=pass-word"} {
 		c, err := load(t, nil, "NIMBUS_DATABASE_URL="+dsn, "NIMBUS_ANALYTICS_DATABASE_URL="+dsn,
 			"NIMBUS_JWT_SECRET="+keyA, "NIMBUS_SECRET_KEY="+keyB, "NIMBUS_SECRET_KEY_PREVIOUS="+keyA)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/joho/godotenv"
 
 	"github.com/bahagh/nimbus/internal/durable"
@@ -27,6 +28,9 @@ import (
 )
 
 const prefix = "NIMBUS_"
+
+// ofSenders are the variables in which the documents of the SDKs keep what a sender needs. A shell may have them, too.
+var ofSenders = []string{prefix + "URL", prefix + "PROJECT_ID", prefix + "KEY_ID", prefix + "SECRET", prefix + "WRITE_KEY"}
 
 // Load reads the settings: flags (args) over the environment over the .env file in the working directory. It returns
 // the arguments that are not flags. The error joins every problem, one a line, and repeats no secret; it is
@@ -54,7 +58,7 @@ func Load(fset *flag.FlagSet, args []string, environ []string) (*Config, []strin
 		problems = append(problems, err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		if strings.HasPrefix(name, prefix) && !known[name] && !strings.HasPrefix(name, prefix+"TEST_") {
+		if strings.HasPrefix(name, prefix) && !known[name] && !strings.HasPrefix(name, prefix+"TEST_") && !slices.Contains(ofSenders, name) {
 			problems = append(problems, fmt.Errorf("%s is not a setting of Nimbus; is it misspelt?", name))
 		}
 	}
@@ -120,8 +124,22 @@ func (c *Config) problems() []error {
 		if a.addr == "" && a.name == "ADMIN_ADDR" {
 			continue
 		}
-		if _, _, err := net.SplitHostPort(a.addr); err != nil {
+		if !isAddr(a.addr) {
 			bad(a.name, "must be host:port, such as 127.0.0.1:8080 or :8080, not %q", a.addr)
+		}
+	}
+	if collide(c.Addr, c.AdminAddr) {
+		bad("ADMIN_ADDR", "must have another port than ADDR, not %q", c.AdminAddr)
+	}
+	for _, d := range []struct{ name, dsn string }{{"DATABASE_URL", c.DatabaseURL}, {"ANALYTICS_DATABASE_URL", c.AnalyticsDatabaseURL}} {
+		_, err := pgconn.ParseConfig(d.dsn)
+		var file *fs.PathError
+		switch {
+		case d.dsn == "" || err == nil:
+		case errors.As(err, &file):
+			bad(d.name, "names a file that cannot be read: %w", file)
+		default: // the parser's own words may quote a part of the password
+			bad(d.name, "must be such as postgres://nimbus:password@host:5432/nimbus")
 		}
 	}
 	if c.DBPoolSize < 8 || c.DBPoolSize > 1000 {
@@ -178,6 +196,21 @@ func (c *Config) problems() []error {
 		bad("DATA_DIR", "must name a directory")
 	}
 	return append(out, c.secretProblems()...)
+}
+
+func isAddr(addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	return err == nil
+}
+
+// collide says that nobody can listen at both addresses.
+func collide(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	return errA == nil && errB == nil && portA == portB && portA != "0" && (hostA == hostB || hostA == "" || hostB == "")
 }
 
 // callbackPath is where the contract has the operation that the provider sends browsers to.
