@@ -291,14 +291,27 @@ func (c *Config) EnsureSecrets() error {
 	if c.jwtSecretSet && c.secretKeySet {
 		return nil
 	}
-	path := filepath.Join(c.DataDir, secretsFile)
-	b, err := os.ReadFile(path)
+	err := c.loadSecrets()
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := writeSecrets(path, secrets{JWTSecret: randomHex(), SecretKey: randomHex()}); err != nil {
+		if err := writeSecrets(filepath.Join(c.DataDir, secretsFile), secrets{JWTSecret: randomHex(), SecretKey: randomHex()}); err != nil {
 			return err
 		}
-		b, err = os.ReadFile(path) // another process may have been faster, and then its secrets count
+		err = c.loadSecrets() // another process may have been faster, and then its secrets count
 	}
+	return err
+}
+
+// LoadSecretKey fills in the secret key that was made, for whoever cannot do with another: fs.ErrNotExist when none was.
+func (c *Config) LoadSecretKey() error {
+	if c.secretKeySet {
+		return nil
+	}
+	return c.loadSecrets()
+}
+
+func (c *Config) loadSecrets() error {
+	path := filepath.Join(c.DataDir, secretsFile)
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read the generated secrets: %w", err)
 	}
