@@ -2,12 +2,14 @@ package projects
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -169,13 +171,17 @@ func (k *Keys) listen(ctx context.Context, pool *pgxpool.Pool) error {
 	if _, err := own.Exec(begin, "LISTEN "+keysChannel); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	if err := hears(begin, own, pool); err != nil {
+		return err
+	}
 	k.cache.listening(true)
 	for {
 		k.cache.turn()
 		wait, cancel := context.WithTimeout(ctx, quietTime)
-		_, err := own.WaitForNotification(wait)
+		heard, err := own.WaitForNotification(wait)
 		cancel()
 		switch {
+		case err == nil && heard.Payload != "": // another node tries whether it hears
 		case err == nil:
 			k.cache.forget()
 		case ctx.Err() != nil:
@@ -189,6 +195,26 @@ func (k *Keys) listen(ctx context.Context, pool *pgxpool.Pool) error {
 			}
 		default:
 			return fmt.Errorf("wait for changes: %w", err)
+		}
+	}
+}
+
+// hears tries the channel. Behind a pooler that gives each transaction another connection LISTEN succeeds, and nothing is
+// heard: a key that stopped would go on here.
+func hears(ctx context.Context, listener *pgx.Conn, pool *pgxpool.Pool) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	probe := rand.Text()
+	if _, err := pool.Exec(ctx, "SELECT pg_notify($1, $2)", keysChannel, probe); err != nil {
+		return fmt.Errorf("try the channel: %w", err)
+	}
+	for {
+		heard, err := listener.WaitForNotification(ctx)
+		if err != nil {
+			return fmt.Errorf("nothing is heard; does a pooler in transaction mode stand before PostgreSQL? %w", err)
+		}
+		if heard.Payload == probe {
+			return nil
 		}
 	}
 }

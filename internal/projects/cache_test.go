@@ -5,8 +5,14 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/internal/nimbustest"
 	"github.com/bahagh/nimbus/internal/problem"
@@ -98,6 +104,42 @@ func TestALostConnectionEmptiesTheCache(t *testing.T) {
 }
 
 // The node that changes a key does not wait for its own message.
+// Notifications are of one database. A listener in another one hears as much as behind a pooler in transaction mode.
+func TestNothingIsRememberedWhereChangesAreNotHeard(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	config := b.pool.Config()
+	var listens atomic.Bool
+	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		if listens.CompareAndSwap(false, true) {
+			c.Database = "postgres"
+		}
+		return nil
+	}
+	deaf, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	keys := projects.NewKeys(b.pool, newRing(t, 1), b.clock.Now)
+	ctx, cancel := context.WithCancel(t.Context())
+	said := make(warnings, 100)
+	var watching sync.WaitGroup
+	watching.Go(func() { keys.Watch(ctx, deaf, slog.New(slog.NewTextHandler(said, nil))) })
+	if line := <-said; !strings.Contains(line, "does a pooler in transaction mode stand before PostgreSQL?") || keys.Live() {
+		t.Errorf("live: %v, said %s", keys.Live(), line)
+	}
+	cancel()
+	watching.Wait()
+}
+
+type warnings chan string
+
+func (w warnings) Write(line []byte) (int, error) {
+	w <- string(line)
+	return len(line), nil
+}
+
 func TestForgetMakesTheNextRequestAskAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
