@@ -383,6 +383,44 @@ func TestWhatIsLostBetweenNodesIsCounted(t *testing.T) {
 	s.await("c")
 }
 
+// A call of Redis has 10 ms, and a network of 1 Gbit/s carries a megabyte in these.
+func TestALargeBatchTravelsInPartsThatTakeNoTime(t *testing.T) {
+	t.Parallel()
+	bus := shared.NewLocal(time.Now)
+	_, b, s := acquainted(t, bus)
+	var mu sync.Mutex
+	events, largest := 0, 0
+	defer bus.Subscribe(channelOf(project), func(raw []byte) {
+		m, err := decodeMessage(raw)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		events, largest = events+len(m.events), max(largest, len(raw))
+	}, func() {})()
+	batch := repeat("large", 100)
+	b.Stored(project, func(yield func(string, []byte) bool) {
+		for _, name := range batch {
+			if !yield(name, []byte(`{"name":"large","props":"`+strings.Repeat("x", 10<<10)+`"}`)) {
+				return
+			}
+		}
+	})
+	s.await(batch...)
+	nimbustest.Eventually(t, "all parts", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return events == len(batch)
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if largest > 100<<10 {
+		t.Errorf("a message of %d bytes", largest)
+	}
+}
+
 func TestAReconnectOfTheBusIsTold(t *testing.T) {
 	t.Parallel()
 	bus := &lossy{Local: shared.NewLocal(time.Now)}
