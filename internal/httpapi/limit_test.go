@@ -104,8 +104,8 @@ func TestEachKindOfCallerHasItsOwnLimitAndIsToldIt(t *testing.T) {
 	}
 }
 
-// Guessing keys is limited by address, also where each guess names another key; right credentials from the same
-// address, as behind one NAT, are not held up by it.
+// Guessing keys is limited by address, also where each guess names another key; right credentials and logging in from the
+// same address, as behind one NAT, are not held up by it.
 func TestRefusedCredentialsCountForTheirAddress(t *testing.T) {
 	t.Parallel()
 	s := setupLimits(t)
@@ -123,6 +123,9 @@ func TestRefusedCredentialsCountForTheirAddress(t *testing.T) {
 	}
 	if w := s.from("192.0.2.1:1", "GET", "/v1/auth/me", "Authorization", "Bearer access"); w.Code != 204 {
 		t.Errorf("the right token: %d", w.Code)
+	}
+	if w := s.from("192.0.2.1:1", "POST", "/v1/auth/login"); w.Code != 204 {
+		t.Errorf("logging in: %d", w.Code)
 	}
 	if w := s.from("192.0.2.3:1", "GET", "/v1/auth/me", "Authorization", "Bearer no-database"); w.Code != 503 || w.Header().Get("RateLimit") != "" {
 		t.Errorf("credentials that could not be checked: %d %v", w.Code, w.Header())
