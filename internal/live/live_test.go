@@ -32,6 +32,7 @@ type node struct {
 
 	mu      sync.Mutex
 	refusal error
+	asked   int
 }
 
 func newNode(t testing.TB, bus Bus, change ...func(*Config)) *node {
@@ -46,6 +47,7 @@ func newNode(t testing.TB, bus Bus, change ...func(*Config)) *node {
 	h, err := New(cfg, bus, [][]byte{secret}, func(_ context.Context, p *auth.Principal) (*auth.Principal, error) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
+		n.asked++
 		return p, n.refusal
 	}, func(context.Context, uuid.UUID) error { return nil }, prometheus.NewRegistry(), time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -602,6 +604,32 @@ func TestAnUnreachableDatabaseEndsNoStream(t *testing.T) {
 		s.mu.Unlock()
 		if ends != tc.ends {
 			t.Errorf("%v: ends: %t, want %t", tc.err, ends, tc.ends)
+		}
+	}
+}
+
+// Each question may take as long as the patience with a database that hangs.
+func TestAnUnreachableDatabaseIsAskedForOneOfManyCallers(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.Recheck = time.Hour })
+	for k := range 3 {
+		caller := &auth.Principal{Kind: auth.KindAPIKey, KeyID: fmt.Sprint("key ", k)}
+		s, err := n.subscribe(auth.WithPrincipal(t.Context(), caller), project, webSocket, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { n.unsubscribe(s) })
+	}
+	for _, tc := range []struct {
+		err   error
+		asked int
+	}{{nil, 3}, {problem.Unavailable(nil), 1}} {
+		n.mu.Lock()
+		n.refusal, n.asked = tc.err, 0
+		n.mu.Unlock()
+		n.recheck(t.Context())
+		if n.asked != tc.asked {
+			t.Errorf("%v: asked for %d callers, want %d", tc.err, n.asked, tc.asked)
 		}
 	}
 }
