@@ -40,7 +40,8 @@ UPDATE projects SET deleted_at = @now::timestamptz WHERE id = @id;
 
 -- Only those deleted a while ago: a request that was let in just before may still be storing events.
 -- name: ProjectsToPurge :many
-SELECT p.id FROM projects p WHERE p.deleted_at < @before::timestamptz ORDER BY p.deleted_at LIMIT 10;
+SELECT p.id FROM projects p WHERE p.deleted_at < @before::timestamptz AND p.id <> ALL (@failed::uuid[])
+ORDER BY p.deleted_at LIMIT 10;
 
 -- name: ProjectPurgeBegin :exec
 UPDATE projects SET purge_started_at = @now::timestamptz WHERE id = @id AND purge_started_at IS NULL;

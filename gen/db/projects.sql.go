@@ -812,12 +812,13 @@ func (q *Queries) ProjectsForAccount(ctx context.Context, db DBTX, accountID uui
 }
 
 const projectsToPurge = `-- name: ProjectsToPurge :many
-SELECT p.id FROM projects p WHERE p.deleted_at < $1::timestamptz ORDER BY p.deleted_at LIMIT 10
+SELECT p.id FROM projects p WHERE p.deleted_at < $1::timestamptz AND p.id <> ALL ($2::uuid[])
+ORDER BY p.deleted_at LIMIT 10
 `
 
 // Only those deleted a while ago: a request that was let in just before may still be storing events.
-func (q *Queries) ProjectsToPurge(ctx context.Context, db DBTX, before time.Time) ([]uuid.UUID, error) {
-	rows, err := db.Query(ctx, projectsToPurge, before)
+func (q *Queries) ProjectsToPurge(ctx context.Context, db DBTX, before time.Time, failed []uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, projectsToPurge, before, failed)
 	if err != nil {
 		return nil, err
 	}

@@ -232,14 +232,20 @@ func (a *App) tracer() trace.Tracer {
 // sharedState connects to Redis, if there is one. It is not needed for a start.
 func (a *App) sharedState(ctx context.Context, reg prometheus.Registerer) (*shared.State, error) {
 	if a.cfg.RedisURL == "" {
-		return shared.New(nil, time.Now, reg, a.log), nil
+		return shared.New(nil, steady(), reg, a.log), nil
 	}
 	client, err := redis.Open(ctx, a.cfg.RedisURL, a.cfg.RedisTimeout, reg, a.log)
 	if err != nil {
 		return nil, fmt.Errorf("NIMBUS_REDIS_URL: %w", err)
 	}
 	a.redis = client
-	return shared.New(client, time.Now, reg, a.log), nil
+	return shared.New(client, steady(), reg, a.log), nil
+}
+
+// steady is a clock that nobody can set: it tells the time at which it was made, and what has passed since.
+func steady() func() time.Time {
+	begun := time.Now()
+	return func() time.Time { return begun.Add(time.Since(begun)) }
 }
 
 func oidcOf(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) *accounts.OIDC {

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -29,12 +29,13 @@ const (
 // bodies reads request bodies into shared memory of bounded size. Without the bound, a hundred large requests at once
 // would be a gigabyte; with it, the ones that do not fit are answered with 503 and tried again.
 type bodies struct {
-	left atomic.Int64 // bytes that may still be held
-	pool sync.Pool    // *[]byte, of firstChunk to maxPooled bytes
-	gzip sync.Pool    // *gzip.Reader
-	zstd sync.Pool    // *zstd.Decoder
+	memory *memory
+	where  origins
+	pool   sync.Pool // *[]byte, of firstChunk to maxPooled bytes
+	gzip   sync.Pool // *gzip.Reader
+	zstd   sync.Pool // *zstd.Decoder
 
-	// zstdTurns has room for the decoders at work. A decoder holds a window of up to maxIngestBytes that left does not
+	// zstdTurns has room for the decoders at work. A decoder holds a window of up to maxIngestBytes that memory does not
 	// count, and a body of a few bytes can ask for it; more of them than processors would not be faster.
 	zstdTurns chan struct{}
 
@@ -51,9 +52,8 @@ const (
 	maxPooled  = 2 << 20
 )
 
-func newBodies(held int64) *bodies {
-	b := &bodies{zstdTurns: make(chan struct{}, runtime.GOMAXPROCS(0)), drainTime: drainTime}
-	b.left.Store(held)
+func newBodies(held int64, where origins) *bodies {
+	b := &bodies{memory: newMemory(held), where: where, zstdTurns: make(chan struct{}, runtime.GOMAXPROCS(0)), drainTime: drainTime}
 	b.pool.New = func() any { s := make([]byte, 0, firstChunk); return &s }
 	return b
 }
@@ -61,6 +61,7 @@ func newBodies(held int64) *bodies {
 // body is the body of one request: the exact bytes that came, for the signature, and what they hold.
 type body struct {
 	owner    *bodies
+	sender   netip.Prefix
 	limit    int
 	raw      []byte
 	plain    []byte
@@ -75,7 +76,7 @@ const bodyKey = "nimbus.body"
 func (b *bodies) limited(limit int) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			x := &body{owner: b, limit: limit}
+			x := &body{owner: b, sender: subnet(b.where.address(c.Request())), limit: limit}
 			c.Set(bodyKey, x)
 			defer x.release()
 			err := next(c)
@@ -240,8 +241,7 @@ func (x *body) readAll(r io.Reader) ([]byte, error) {
 }
 
 func (x *body) reserve(n int) bool {
-	if x.owner.left.Add(-int64(n)) < 0 {
-		x.owner.left.Add(int64(n))
+	if !x.owner.memory.take(x.sender, int64(n)) {
 		return false
 	}
 	x.reserved += int64(n)
@@ -254,7 +254,7 @@ func (x *body) release() {
 			x.owner.pool.Put(p)
 		}
 	}
-	x.owner.left.Add(x.reserved)
+	x.owner.memory.give(x.sender, x.reserved)
 	x.held, x.reserved, x.raw, x.plain = nil, 0, nil, nil
 }
 

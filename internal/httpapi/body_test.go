@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,14 +78,14 @@ func zstdFrame(exponent byte) []byte {
 // checkReturned fails the test when memory is still counted as held.
 func checkReturned(t testing.TB, b *bodies, want int64) {
 	t.Helper()
-	if got := b.left.Load(); got != want {
+	if got := b.memory.left; got != want || len(b.memory.held) > 0 {
 		t.Errorf("%d bytes of memory were never given back", want-got)
 	}
 }
 
 func TestABodyIsReadExactlyHoweverItArrives(t *testing.T) {
 	t.Parallel()
-	owner := newBodies(heldBytes)
+	owner := newBodies(heldBytes, nil)
 	for _, size := range []int{0, 1, firstChunk - 1, firstChunk, firstChunk + 1, 2 * firstChunk, testLimit - 1, testLimit} {
 		want := noise(size)
 		for name, reader := range map[string]func(io.Reader) io.Reader{
@@ -112,7 +114,7 @@ func TestABodyIsReadExactlyHoweverItArrives(t *testing.T) {
 
 func TestCompressedBodiesAreReadWhole(t *testing.T) {
 	t.Parallel()
-	owner := newBodies(heldBytes)
+	owner := newBodies(heldBytes, nil)
 	a, b := noise(firstChunk+7), bytes.Repeat([]byte("nimbus "), 20_000)
 	both := append(bytes.Clone(a), b...)
 	for name, tt := range map[string]struct {
@@ -146,7 +148,7 @@ func TestCompressedBodiesAreReadWhole(t *testing.T) {
 
 func TestEveryWayToFailHasItsCodeAndGivesTheMemoryBack(t *testing.T) {
 	t.Parallel()
-	owner := newBodies(heldBytes)
+	owner := newBodies(heldBytes, nil)
 	small := bytes.Repeat([]byte(`{"name":"x"}`), 100)
 	bomb := make([]byte, testLimit+1)
 	gz, zs := gzipped(t, small), zstded(t, small)
@@ -236,8 +238,8 @@ func TestRequestsBeyondTheMemoryAreAskedToComeAgain(t *testing.T) {
 		"none for the plain form of gzip": {firstChunk + 10, gzipped(t, []byte("x")), "gzip"},
 		"none for the plain form of zstd": {firstChunk + 10, zstded(t, []byte("x")), "zstd"},
 	} {
-		owner := newBodies(heldBytes)
-		owner.left.Store(tt.left)
+		owner := newBodies(heldBytes, nil)
+		owner.memory.left = tt.left
 		x := &body{owner: owner, limit: testLimit}
 		_, err := x.Plain(request(bytes.NewReader(tt.body), tt.encoding))
 		if p := toProblem(err); p.Code != problem.CodeQueueFull || p.RetryAfter <= 0 || problem.KindOf(p.Code).Status != http.StatusServiceUnavailable {
@@ -248,10 +250,47 @@ func TestRequestsBeyondTheMemoryAreAskedToComeAgain(t *testing.T) {
 	}
 }
 
+// Who begins bodies and does not go on has a share, and the others have the rest.
+func TestOneSenderLeavesHalfOfTheMemoryToOthers(t *testing.T) {
+	t.Parallel()
+	const room = 6
+	owner := newBodies(room*firstChunk, origins{netip.MustParsePrefix("10.0.0.0/8")})
+	e := echo.New()
+	// send sends a small body from each address, while those before it are held.
+	var send func(from []string) error
+	send = func(from []string) error {
+		req := request(strings.NewReader("x"), "")
+		req.RemoteAddr = "10.0.0.1:1"
+		req.Header.Set(headerForwardedFor, from[0])
+		return owner.limited(testLimit)(func(c echo.Context) error {
+			if _, err := bodyOf(c).Raw(c.Request()); err != nil || len(from) == 1 {
+				return err
+			}
+			return send(from[1:])
+		})(e.NewContext(req, httptest.NewRecorder()))
+	}
+	one, other := []string{"192.0.2.1", "192.0.2.1", "192.0.2.1"}, []string{"192.0.2.2", "192.0.2.2", "192.0.2.2"}
+	for name, tt := range map[string]struct {
+		from []string
+		fits bool
+	}{
+		"half":                          {one, true},
+		"more than half":                {append(slices.Clone(one), "192.0.2.1"), false},
+		"more than half, of one /64":    {[]string{"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::4"}, false},
+		"another takes the other half":  {slices.Concat(one, other), true},
+		"and for a third there is none": {slices.Concat(one, other, []string{"192.0.2.3"}), false},
+	} {
+		if err := send(tt.from); tt.fits && err != nil || !tt.fits && !problem.Is(err, problem.CodeQueueFull) {
+			t.Errorf("%s: %v", name, err)
+		}
+		checkReturned(t, owner, room*firstChunk)
+	}
+}
+
 // A window is memory that the accounting does not see, so the number of decoders is what bounds it.
 func TestAFewZstdDecodersWorkAtATime(t *testing.T) {
 	t.Parallel()
-	owner := newBodies(heldBytes)
+	owner := newBodies(heldBytes, nil)
 	for range cap(owner.zstdTurns) {
 		owner.zstdTurns <- struct{}{}
 	}
@@ -275,9 +314,9 @@ func TestAFewZstdDecodersWorkAtATime(t *testing.T) {
 
 func TestManyBodiesAtOnceAreExactOrRefusedAndNeverMixed(t *testing.T) {
 	t.Parallel()
-	owner := newBodies(heldBytes)
+	owner := newBodies(heldBytes, nil)
 	const budget = 6 * testLimit
-	owner.left.Store(budget)
+	owner.memory.left = budget
 	var wg sync.WaitGroup
 	var good, refused sync.Map
 	for worker := range 16 {
@@ -319,12 +358,12 @@ func size(m *sync.Map) (n int) {
 
 func TestAPanicInAHandlerGivesTheMemoryBack(t *testing.T) {
 	t.Parallel()
-	owner := newBodies(heldBytes)
+	owner := newBodies(heldBytes, nil)
 	e := echo.New()
 	c := e.NewContext(request(strings.NewReader("some bytes"), ""), httptest.NewRecorder())
 	handler := owner.limited(testLimit)(func(c echo.Context) error {
 		x := bodyOf(c)
-		if _, err := x.Raw(c.Request()); err != nil || owner.left.Load() == heldBytes {
+		if _, err := x.Raw(c.Request()); err != nil || owner.memory.left == heldBytes {
 			t.Errorf("nothing is held while the handler runs: %v", err)
 		}
 		panic("a bug")
@@ -345,7 +384,7 @@ func FuzzBody(f *testing.F) {
 		f.Add(raw, uint8(k), uint32(testLimit), k%2 == 0)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, encoding uint8, limit uint32, slowly bool) {
-		owner := newBodies(heldBytes)
+		owner := newBodies(heldBytes, nil)
 		x := &body{owner: owner, limit: int(limit % (1 << 20))}
 		var r io.Reader = bytes.NewReader(raw)
 		if slowly {

@@ -12,9 +12,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// withoutMemory takes a body where there is no memory left for bodies.
+// withoutMemory takes a body where one sender may hold no more than the first chunk.
 func withoutMemory(drainTime time.Duration) http.Handler {
-	b := newBodies(firstChunk)
+	b := newBodies(2*firstChunk, nil)
 	b.drainTime = drainTime
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(slog.New(slog.DiscardHandler))

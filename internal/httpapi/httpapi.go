@@ -89,8 +89,8 @@ const (
 // come first: nobody learns about parameters without them.
 func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 	known := o.Credentials.schemes()
-	ingest, others := newBodies(heldBytes), newBodies(heldOtherBytes)
 	limits, questions, where := newLimiter(&o.Limits, o.Registry), newTurns(o.Connections), origins(o.TrustedProxies)
+	ingest, others := newBodies(heldBytes, where), newBodies(heldOtherBytes, where)
 	out := make(map[string][]echo.MiddlewareFunc, len(o.Operations))
 	var problems []error
 	for id, op := range o.Operations {

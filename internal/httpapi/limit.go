@@ -21,7 +21,7 @@ type Limits struct {
 	// Allow takes one from the key's limit. nil: there are no limits.
 	Allow func(ctx context.Context, key shared.Key, r shared.Rate) shared.Verdict
 
-	PerAddress int // a minute: of requests without credentials, or with wrong ones
+	PerAddress int // a minute: of requests without credentials, and as many with wrong ones
 	PerCaller  int // a minute: of an account or a key
 	Ingestion  int // a minute: of a key that sends events
 }
@@ -36,8 +36,8 @@ type policy struct {
 
 // limiter refuses what is over the limit, and says in each answer how much is left.
 type limiter struct {
-	allow                      func(ctx context.Context, key shared.Key, r shared.Rate) shared.Verdict
-	address, caller, ingestion policy
+	allow                                func(ctx context.Context, key shared.Key, r shared.Rate) shared.Verdict
+	address, stranger, caller, ingestion policy
 }
 
 func newLimiter(l *Limits, reg prometheus.Registerer) *limiter {
@@ -48,8 +48,8 @@ func newLimiter(l *Limits, reg prometheus.Registerer) *limiter {
 		return policy{name, shared.Rate{PerMinute: perMinute}, []string{`"` + name + `";q=` + strconv.Itoa(perMinute) + ";w=60"},
 			refused.WithLabelValues(name)}
 	}
-	return &limiter{allow: l.Allow, address: policyOf("address", l.PerAddress), caller: policyOf("caller", l.PerCaller),
-		ingestion: policyOf("ingestion", l.Ingestion)}
+	return &limiter{allow: l.Allow, address: policyOf("address", l.PerAddress), stranger: policyOf("stranger", l.PerAddress),
+		caller: policyOf("caller", l.PerCaller), ingestion: policyOf("ingestion", l.Ingestion)}
 }
 
 // limited says whether the contract has a limit for the operation: whether it can answer 429.
@@ -104,13 +104,14 @@ func (l *limiter) perCaller(op *wire.Operation) echo.MiddlewareFunc {
 }
 
 // strangers counts, by their address, requests whose credentials were refused: guessing keys is slowed like logging in.
-// Right credentials from the same address are not, because they are checked before.
+// Right credentials from the same address are not, because they are checked before; nor is logging in, which a page with a
+// key of the past would else keep everybody at its address from.
 func (l *limiter) strangers(where origins) func(c echo.Context, err error) error {
 	return func(c echo.Context, err error) error {
 		if status := problem.KindOf(toProblem(err).Code).Status; status != http.StatusUnauthorized && status != http.StatusForbidden {
 			return err
 		}
-		if over := l.take(c, &l.address, network(where.address(c.Request()))); over != nil {
+		if over := l.take(c, &l.stranger, network(where.address(c.Request()))); over != nil {
 			return over
 		}
 		return err

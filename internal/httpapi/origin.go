@@ -58,11 +58,15 @@ func (o origins) trusts(a netip.Addr) bool {
 // network is what counts as one sender: an IPv4 address, or the /64 that one subscriber of IPv6 has all addresses of.
 func network(a netip.Addr) string {
 	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.String()
-		}
+		return subnet(a).String()
 	}
 	return a.String()
+}
+
+// subnet is network as a key that takes no memory of its own.
+func subnet(a netip.Addr) netip.Prefix {
+	p, _ := a.Prefix(min(64, a.BitLen())) // of no address: the zero one
+	return p
 }
 
 // describe puts into the context from where the request comes.

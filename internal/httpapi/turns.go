@@ -31,9 +31,10 @@ type callerTurns struct {
 // turnPatience is how long a question waits for its turn: a dashboard asks many at once and should get them all.
 const turnPatience = 5 * time.Second
 
-// newTurns divides a pool of connections: a caller may use a quarter of them, all questions together three quarters.
+// newTurns divides a pool of connections: a caller may use a quarter of them, all questions together half. A job needs two,
+// and a node whose readiness found none would be taken for one without a database.
 func newTurns(connections int) *turns {
-	return &turns{each: max(2, connections/4), all: make(chan struct{}, max(2, connections*3/4)), patience: turnPatience,
+	return &turns{each: max(2, connections/4), all: make(chan struct{}, max(2, connections/2)), patience: turnPatience,
 		callers: make(map[string]*callerTurns)}
 }
 

@@ -202,10 +202,12 @@ func (r *Runner) locked(ctx context.Context, j Job, lock string, ifDue bool) (ra
 }
 
 // isDue says whether the interval since the last run is over, by the clock that all nodes have in common. A tenth of it
-// is left for the node that did the work, whose own timer must not come round a moment too early.
+// is left for the node that did the work, whose own timer must not come round a moment too early. A run that ended in the
+// future did so by a clock that was wrong, and holds up nobody until then.
 func isDue(ctx context.Context, conn *pgxpool.Conn, j Job) (due bool, err error) {
 	err = conn.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM job_turns
-		WHERE job = $1 AND ended_at > clock_timestamp() - make_interval(secs => $2))`, j.Name, (j.Every - j.Every/10).Seconds()).Scan(&due)
+		WHERE job = $1 AND ended_at BETWEEN clock_timestamp() - make_interval(secs => $2) AND clock_timestamp())`,
+		j.Name, (j.Every - j.Every/10).Seconds()).Scan(&due)
 	if err != nil {
 		return false, fmt.Errorf("ask when it ran last: %w", err)
 	}

@@ -274,6 +274,20 @@ func TestAJobRunsOncePerIntervalOnWhicheverNode(t *testing.T) {
 	}
 }
 
+func TestARunThatEndedInTheFutureHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	job := jobs.Job{Name: "purge", Every: time.Hour, Run: func(context.Context) error { return nil }}
+	n := newNode(t, nimbustest.DSN(t), job)
+	n.Turn(t.Context(), job)
+	if _, err := n.pool.Exec(t.Context(), "UPDATE job_turns SET ended_at = ended_at + interval '1 day'"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		n.Turn(t.Context(), job) // the first puts right when it ran, and the second is left out
+	}
+	n.wantCounts(t, "purge", 2, 0)
+}
+
 func TestAJobWhoseConnectionIsCutRunsAgain(t *testing.T) {
 	t.Parallel()
 	var n *node

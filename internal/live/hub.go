@@ -280,7 +280,8 @@ func (h *Hub) tend() {
 }
 
 // recheck ends the streams of those who may not listen any more. While the database cannot be asked nobody is thrown
-// out: nothing is stored then either.
+// out: nothing is stored then either. The first caller without an answer ends the round, for the others would wait as long
+// each; they come in another order in every round.
 func (h *Hub) recheck(ctx context.Context) {
 	h.mu.RLock()
 	callers := make([]*caller, 0, len(h.callers))
@@ -289,7 +290,11 @@ func (h *Hub) recheck(ctx context.Context) {
 	}
 	h.mu.RUnlock()
 	for _, c := range callers {
-		e, over := h.verdict(ctx, c)
+		e, over, err := h.verdict(ctx, c)
+		if err != nil {
+			h.log.Warn("whether live streams may go on could not be found out", "error", err)
+			return
+		}
 		if !over {
 			continue
 		}
@@ -324,27 +329,23 @@ func (h *Hub) beat() {
 // checkTime bounds the question whether one caller still may.
 const checkTime = 5 * time.Second
 
-func (h *Hub) verdict(ctx context.Context, c *caller) (e end, over bool) {
+func (h *Hub) verdict(ctx context.Context, c *caller) (e end, over bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	p, err := h.revive(ctx, c.principal)
 	if err == nil {
 		err = h.access(auth.WithPrincipal(ctx, p), c.project)
 	}
-	if err == nil {
-		return end{}, false
-	}
 	var refused *problem.Error
 	if errors.As(err, &refused) {
 		switch problem.KindOf(refused.Code).Status {
 		case http.StatusUnauthorized:
-			return end{code: codeUnauthenticated, reason: "The session or the key has ended."}, true
+			return end{code: codeUnauthenticated, reason: "The session or the key has ended."}, true, nil
 		case http.StatusForbidden, http.StatusNotFound:
-			return end{code: codeNotFound, reason: "There is no such project, or it is no longer yours."}, true
+			return end{code: codeNotFound, reason: "There is no such project, or it is no longer yours."}, true, nil
 		}
 	}
-	h.log.Warn("whether a live stream may go on could not be found out", "error", err)
-	return end{}, false
+	return end{}, false, err
 }
 
 // Drain ends every stream, telling each where it was, and waits for that until ctx ends. New ones are refused. Events that

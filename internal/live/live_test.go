@@ -32,6 +32,7 @@ type node struct {
 
 	mu      sync.Mutex
 	refusal error
+	asked   int
 }
 
 func newNode(t testing.TB, bus Bus, change ...func(*Config)) *node {
@@ -46,6 +47,7 @@ func newNode(t testing.TB, bus Bus, change ...func(*Config)) *node {
 	h, err := New(cfg, bus, [][]byte{secret}, func(_ context.Context, p *auth.Principal) (*auth.Principal, error) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
+		n.asked++
 		return p, n.refusal
 	}, func(context.Context, uuid.UUID) error { return nil }, prometheus.NewRegistry(), time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -383,6 +385,44 @@ func TestWhatIsLostBetweenNodesIsCounted(t *testing.T) {
 	s.await("c")
 }
 
+// A call of Redis has 10 ms, and a network of 1 Gbit/s carries a megabyte in these.
+func TestALargeBatchTravelsInPartsThatTakeNoTime(t *testing.T) {
+	t.Parallel()
+	bus := shared.NewLocal(time.Now)
+	_, b, s := acquainted(t, bus)
+	var mu sync.Mutex
+	events, largest := 0, 0
+	defer bus.Subscribe(channelOf(project), func(raw []byte) {
+		m, err := decodeMessage(raw)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		events, largest = events+len(m.events), max(largest, len(raw))
+	}, func() {})()
+	batch := repeat("large", 100)
+	b.Stored(project, func(yield func(string, []byte) bool) {
+		for _, name := range batch {
+			if !yield(name, []byte(`{"name":"large","props":"`+strings.Repeat("x", 10<<10)+`"}`)) {
+				return
+			}
+		}
+	})
+	s.await(batch...)
+	nimbustest.Eventually(t, "all parts", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return events == len(batch)
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if largest > 100<<10 {
+		t.Errorf("a message of %d bytes", largest)
+	}
+}
+
 func TestAReconnectOfTheBusIsTold(t *testing.T) {
 	t.Parallel()
 	bus := &lossy{Local: shared.NewLocal(time.Now)}
@@ -564,6 +604,32 @@ func TestAnUnreachableDatabaseEndsNoStream(t *testing.T) {
 		s.mu.Unlock()
 		if ends != tc.ends {
 			t.Errorf("%v: ends: %t, want %t", tc.err, ends, tc.ends)
+		}
+	}
+}
+
+// Each question may take as long as the patience with a database that hangs.
+func TestAnUnreachableDatabaseIsAskedForOneOfManyCallers(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.Recheck = time.Hour })
+	for k := range 3 {
+		caller := &auth.Principal{Kind: auth.KindAPIKey, KeyID: fmt.Sprint("key ", k)}
+		s, err := n.subscribe(auth.WithPrincipal(t.Context(), caller), project, webSocket, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { n.unsubscribe(s) })
+	}
+	for _, tc := range []struct {
+		err   error
+		asked int
+	}{{nil, 3}, {problem.Unavailable(nil), 1}} {
+		n.mu.Lock()
+		n.refusal, n.asked = tc.err, 0
+		n.mu.Unlock()
+		n.recheck(t.Context())
+		if n.asked != tc.asked {
+			t.Errorf("%v: asked for %d callers, want %d", tc.err, n.asked, tc.asked)
 		}
 	}
 }

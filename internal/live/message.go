@@ -26,8 +26,9 @@ const (
 	messageVersion = 1
 	messageHead    = 1 + 1 + 8 + 8
 	controlChannel = "nimbus.live"
-	// maxMessageBytes is about how much of a large batch one message carries.
-	maxMessageBytes = 1 << 20
+	// maxMessageBytes is about how much of a large batch one message carries: a message that takes longer than a call of
+	// Redis may, a few milliseconds, makes the node go on without Redis.
+	maxMessageBytes = 64 << 10
 )
 
 func channelOf(project uuid.UUID) string { return controlChannel + "." + project.String() }

@@ -26,9 +26,6 @@ func (h *Hub) post(channel string, message []byte) {
 	}
 }
 
-// publishTime bounds one message, so that a bus that hangs does not hold up those behind it for ever.
-const publishTime = 5 * time.Second
-
 func (h *Hub) carry(ctx context.Context) {
 	for {
 		select {
@@ -41,8 +38,6 @@ func (h *Hub) carry(ctx context.Context) {
 }
 
 func (h *Hub) deliver(ctx context.Context, m outgoing) {
-	ctx, cancel := context.WithTimeout(ctx, publishTime)
-	defer cancel()
 	if err := h.bus.Publish(ctx, m.channel, m.message); err != nil {
 		h.metrics.dropped.Inc()
 		h.log.Warn("live events did not reach the other nodes", "error", err)

@@ -18,25 +18,23 @@ const expiredKeyDays = 30
 
 // Purge removes what is left of every deleted project: its events with their counts, its event keys, in steps of
 // 10,000 rows, and last the project itself. Each step is committed by itself, so a Purge that was stopped, by ctx or by
-// a crash, is taken up by the next one. A project that cannot be purged does not keep the others waiting; the error
+// a crash, is taken up by the next one. Projects that cannot be purged do not keep the others waiting; the error
 // names each.
 func (p *Projects) Purge(ctx context.Context) error {
+	failed := []uuid.UUID{} // and not nil, which is NULL, and leaves nothing to purge
+	var problems []error
 	for {
-		ids, err := p.store.projectsToPurge(ctx, p.now().Add(-settleTime))
+		ids, err := p.store.projectsToPurge(ctx, p.now().Add(-settleTime), failed)
 		if err != nil || len(ids) == 0 {
-			return err
+			return errors.Join(append(problems, err)...)
 		}
-		var failed []error
 		for _, id := range ids {
 			if err := p.store.purge(ctx, id, p.now()); err != nil {
+				failed, problems = append(failed, id), append(problems, fmt.Errorf("purge project %s: %w", id, err))
 				if ctx.Err() != nil {
-					return err
+					return errors.Join(problems...)
 				}
-				failed = append(failed, fmt.Errorf("purge project %s: %w", id, err))
 			}
-		}
-		if len(failed) > 0 {
-			return errors.Join(failed...)
 		}
 	}
 }

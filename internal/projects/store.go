@@ -90,8 +90,8 @@ func (s store) lockProject(ctx context.Context, tx db.DBTX, id uuid.UUID) error 
 	return nil
 }
 
-func (s store) projectsToPurge(ctx context.Context, deletedBefore time.Time) ([]uuid.UUID, error) {
-	ids, err := s.q.ProjectsToPurge(ctx, s.pool, deletedBefore)
+func (s store) projectsToPurge(ctx context.Context, deletedBefore time.Time, failed []uuid.UUID) ([]uuid.UUID, error) {
+	ids, err := s.q.ProjectsToPurge(ctx, s.pool, deletedBefore, failed)
 	if err != nil {
 		return nil, fmt.Errorf("find deleted projects: %w", err)
 	}

@@ -3,6 +3,7 @@ package redis
 import (
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,36 @@ func TestTheScriptAndTheLocalBucketDecideTheSame(t *testing.T) {
 	if refused == 0 {
 		t.Error("nothing was refused: the test compares too little")
 	}
+}
+
+// A clock of Redis that was an hour ahead and is put right makes nobody wait for that hour.
+func TestAClockThatIsSetBackLeavesNoMoreThanAnEmptyBucketAndTheLongestWait(t *testing.T) {
+	t.Parallel()
+	c := connected(t, nimbustest.Redis(t).URL)
+	ctx, key, rate := t.Context(), shared.Key{Group: "g", Subject: "s"}, shared.Rate{PerMinute: 60_000}
+	s := shared.Schedule{First: time.Millisecond, Longest: 10 * time.Millisecond, Forget: 24 * time.Hour}
+	client := *c.client.Load()
+	before, err := c.take(ctx, client, keyOf("limit", key), rate, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead := strconv.FormatInt(before.at+time.Hour.Microseconds(), 10)
+	for _, words := range [][]string{{"SET", keyOf("limit", key), ahead}, {"HSET", keyOf("attempts", key), "failures", "1", "last", ahead, "open", ahead}} {
+		if err := client.Do(ctx, client.B().Arbitrary(words...).Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if g, err := c.Take(ctx, key, rate, 1); err != nil || g.Tokens != 0 || g.RetryAfter != time.Millisecond || g.Reset != time.Minute {
+		t.Errorf("the bucket: %+v, %v; want an empty one", g, err)
+	}
+	if a, err := c.Begin(ctx, key, s); err != nil || a.Wait != s.Longest {
+		t.Errorf("the attempt: %+v, %v; want to wait %s", a, err, s.Longest)
+	}
+	nimbustest.Eventually(t, "a token and the next attempt", func() bool {
+		g, err := c.Take(ctx, key, rate, 1)
+		a, aerr := c.Begin(ctx, key, s)
+		return err == nil && aerr == nil && g.Tokens == 1 && a.Wait == 0
+	})
 }
 
 func TestEveryKeyExpires(t *testing.T) {

@@ -16,11 +16,12 @@ var takeScript = rueidis.NewLuaScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local interval, size, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local full = math.max(tonumber(redis.call('GET', KEYS[1])) or 0, now)
+local stored = tonumber(redis.call('GET', KEYS[1])) or 0
+local full = math.min(math.max(stored, now), now + size * interval)
 local room = size - math.floor((full - now + interval - 1) / interval)
 local granted = math.max(0, math.min(n, room))
 local after = full + granted * interval
-if granted > 0 then
+if granted > 0 or full < stored then
   redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil((after - now) / 1000) + 1)
 end
 local wait = 0
@@ -38,6 +39,10 @@ local failures, last, open, known = tonumber(v[1]) or 0, tonumber(v[2]) or 0, to
 local is_known = 0
 if known > now then is_known = 1 end
 if now - last > forget then failures, open = 0, 0 end
+if open > now + longest then
+  open = now + longest
+  redis.call('HSET', KEYS[1], 'open', string.format('%.0f', open))
+end
 if open > now then return {open - now, is_known} end
 failures = failures + 1
 local wait = 0

@@ -55,6 +55,7 @@ func (a *attempts) begin(now int64, s Schedule) Attempt {
 	if now-a.last > s.Forget.Microseconds() {
 		a.failures, a.openAt = 0, 0
 	}
+	a.openAt = min(a.openAt, now+s.Longest.Microseconds()) // also after the clock was set back
 	if a.openAt > now {
 		out.Wait = micro(a.openAt - now)
 		return out

@@ -35,13 +35,13 @@ type Limiter interface {
 	Take(ctx context.Context, key Key, r Rate, n int) (Grant, error)
 }
 
-// bucket is the state of GCRA: the time at which the bucket will be full, in microseconds. The script in
-// internal/redis does the same arithmetic.
+// bucket is the state of GCRA: the time at which the bucket will be full, in microseconds. After a clock was set back it is
+// empty at worst. The script in internal/redis does the same arithmetic.
 type bucket struct{ fullAt int64 }
 
 func (b *bucket) take(now int64, r Rate, n int) Grant {
 	interval := r.Interval()
-	full := max(b.fullAt, now)
+	full := min(max(b.fullAt, now), now+int64(r.PerMinute)*interval)
 	missing := (full - now + interval - 1) / interval
 	room := int64(r.PerMinute) - missing
 	granted := max(0, min(int64(n), room))

@@ -66,6 +66,33 @@ func TestTheWaitGrowsToItsLongest(t *testing.T) {
 	}
 }
 
+// A clock that was an hour ahead and is put right makes nobody wait for that hour.
+func TestAClockThatIsSetBackLeavesNoMoreThanAnEmptyBucketAndTheLongestWait(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_700_000_000, 0)
+	l := NewLocal(func() time.Time { return now })
+	k, r := Key{"g", "s"}, Rate{60}
+	s := Schedule{First: time.Minute, Longest: 2 * time.Minute, Forget: 24 * time.Hour}
+	l.take(k, r, 10)
+	if _, err := l.Begin(t.Context(), k, s); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(-time.Hour)
+	if g := l.take(k, r, 1); g.Tokens != 0 || g.RetryAfter != time.Second || g.Reset != time.Minute {
+		t.Errorf("the bucket: %+v, want an empty one", g)
+	}
+	if a, err := l.Begin(t.Context(), k, s); err != nil || a.Wait != s.Longest {
+		t.Errorf("the attempt: %+v, %v; want to wait %s", a, err, s.Longest)
+	}
+	now = now.Add(s.Longest)
+	if g := l.take(k, r, 60); g.Tokens != 60 {
+		t.Errorf("the bucket later: %+v, want a full one", g)
+	}
+	if a, err := l.Begin(t.Context(), k, s); err != nil || a.Wait != 0 {
+		t.Errorf("the attempt after the wait: %+v, %v", a, err)
+	}
+}
+
 func TestFailuresAreForgottenAfterAWhile(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)
