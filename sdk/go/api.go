@@ -20,8 +20,9 @@ import (
 type API struct {
 	*ClientWithResponses
 
-	// OnSession gets each new session, from Login and whenever the tokens are renewed, before it is used. Set it before the
-	// first call; whoever keeps sessions must keep the last, because a refresh token works once.
+	// OnSession gets each new session, from Login and whenever the tokens are renewed, before it is used; a renewal calls it in
+	// a goroutine of its own. Set it before the first call; whoever keeps sessions must keep the last, because a refresh token
+	// works once.
 	OnSession func(Session)
 
 	plain *ClientWithResponses // without the session: for what makes one
@@ -108,15 +109,37 @@ func (a *API) current() (token string, due bool) {
 	return a.session.AccessToken, !time.Now().Before(a.renewAt)
 }
 
+// renewTimeout is how long the server has to renew a session.
+const renewTimeout = 30 * time.Second
+
 // renew replaces the session whose access token this is. Of all who ask at once one does it, since the refresh token works
-// once.
+// once; for the same reason it goes on when that one gives up, or the next refresh token would be lost with the answer.
 func (a *API) renew(ctx context.Context, old string) (string, error) {
 	select {
 	case a.renewing <- struct{}{}:
-		defer func() { <-a.renewing }()
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
+	var token string
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer func() { <-a.renewing }()
+		defer close(done)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
+		defer cancel()
+		token, err = a.refresh(ctx, old)
+	}()
+	select {
+	case <-done:
+		return token, err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// refresh is renew for the one who does it.
+func (a *API) refresh(ctx context.Context, old string) (string, error) {
 	a.mu.Lock()
 	s := *a.session
 	a.mu.Unlock()

@@ -1,6 +1,7 @@
 package nimbus_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -104,6 +105,66 @@ func TestALoginIsNotUndoneByARenewal(t *testing.T) {
 		close(renewed)
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+		if token, err := api.Token(t.Context()); err != nil || token != "access-2" {
+			t.Errorf("token %q, %v", token, err)
+		}
+	})
+}
+
+// The refresh token works once, so the answer of the caller who was chosen to renew is everybody's.
+func TestARenewalOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refreshes := 0
+		api := answered(t, func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/v1/auth/login":
+				replySession(t, w, "1")
+			case "/v1/auth/refresh":
+				refreshes++
+				if r.Header.Get("Authorization") != "Bearer refresh-1" {
+					replyUnauthenticated(t, w)
+					return
+				}
+				wait(t, time.Second) // the answer is on its way
+				replySession(t, w, "2")
+			default:
+				reply(t, w, http.StatusOK, "application/json", account)
+			}
+		})
+		login(t, api)
+		wait(t, 2*time.Hour)
+		impatient, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		begun := time.Now()
+		if _, err := api.GetMeWithResponse(impatient); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != time.Millisecond {
+			t.Errorf("error %v after %s", err, time.Since(begun))
+		}
+		if token, err := api.Token(t.Context()); err != nil || token != "access-2" || refreshes != 1 {
+			t.Errorf("token %q, %v, after %d refreshes", token, err, refreshes)
+		}
+	})
+}
+
+// A server that never answers holds up the renewal only so long: the next call tries again.
+func TestARenewalThatHangsIsBrokenOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refreshes := 0
+		api := answered(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/v1/auth/login" {
+				replySession(t, w, "1")
+			} else if refreshes++; refreshes == 1 {
+				<-r.Context().Done()
+			} else {
+				replySession(t, w, "2")
+			}
+		})
+		login(t, api)
+		wait(t, 2*time.Hour)
+		if _, err := api.Token(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
 		}
 		if token, err := api.Token(t.Context()); err != nil || token != "access-2" {
 			t.Errorf("token %q, %v", token, err)
