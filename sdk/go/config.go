@@ -41,7 +41,7 @@ type Config struct {
 
 	CompressAbove int // compress bodies of more bytes than this, negative for never; 1 KiB
 
-	SpoolDir  string        // a directory that keeps undelivered events for the next start; there is no spool
+	SpoolDir  string        // a directory that keeps undelivered events, by project, for the next start; there is no spool
 	SpoolSync time.Duration // how often the spool is forced to disk, negative for before each Track returns; 1 s
 
 	HTTPClient *http.Client       // what sends: proxies, TLS, tracing; one with the default transport

@@ -101,7 +101,7 @@ func (e *RejectedError) Error() string {
 // UndeliveredError says that [Tracker.Flush] or [Tracker.Close] ended before everything was delivered.
 type UndeliveredError struct {
 	Count   int   // of events
-	Spooled bool  // they are in the spool, and the next tracker on it sends them
+	Spooled bool  // they are in the spool, and the project's next tracker on it sends them
 	Cause   error // that of the context
 }
 

@@ -335,7 +335,7 @@ func upTo(items []item, number uint64) int {
 
 // Close refuses new events, delivers those that wait, and ends the tracker. When ctx ends first it gives up: it breaks off the
 // request under way, reports each event left to OnDrop with [ErrNotDelivered], and returns an *[UndeliveredError] with their
-// number. With a spool they are not dropped but stay in it, for the next tracker on the directory.
+// number. With a spool they are not dropped but stay in it, for the project's next tracker on the directory.
 //
 // Closing again returns nil, when the first Close has ended.
 func (t *Tracker) Close(ctx context.Context) error {
