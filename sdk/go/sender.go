@@ -107,7 +107,7 @@ func (s *sender) deliver(ctx context.Context, items []item) {
 	case refused.Status == http.StatusRequestEntityTooLarge && len(items) > 1:
 		half := len(items) / 2
 		s.cfg.Logger.Warn("nimbus: the server finds the batch too large, so it is sent in two", "events", len(items), "error", err)
-		s.limit = max(min(s.limit, bytesOf(items))/2, leastBytes)
+		s.limit = min(s.limit, max(bytesOf(items)/2, leastBytes))
 		s.deliver(ctx, items[:half])
 		s.deliver(ctx, items[half:])
 	case refused.Code == "all_events_rejected":

@@ -3,7 +3,9 @@ package nimbus_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +80,56 @@ func TestAnEventWaitsNoLongerThanItsInterval(t *testing.T) {
 		synctest.Wait()
 		if len(a.at) != 1 || a.at[0].Sub(begun) != 10*time.Second {
 			t.Errorf("sent at %v, begun at %v", a.at, begun)
+		}
+	})
+}
+
+// However small the queue is, it is sent before an event has no room, and not only when the interval ends.
+func TestAFullQueueWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	for name, small := range map[string]func(*nimbus.Config){
+		"events": func(c *nimbus.Config) { c.QueueEvents = 10 },
+		"bytes":  func(c *nimbus.Config) { c.QueueBytes = 64 << 10 },
+	} {
+		for _, policy := range []nimbus.FullPolicy{nimbus.Refuse, nimbus.DropOldest, nimbus.Block} {
+			t.Run(fmt.Sprint(name, policy), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					x, _ := slow(t, small, func(c *nimbus.Config) { c.WhenFull, c.FlushInterval = policy, time.Hour })
+					begun := time.Now()
+					for k := range 100 {
+						if err := x.Track(t.Context(), "e", map[string]any{"text": strings.Repeat("x", 32_000*k/100)}); err != nil {
+							t.Fatalf("event %d: %v", k, err)
+						}
+						synctest.Wait() // the sender has done what it wants to
+					}
+					if s := x.Stats(); s.Dropped != 0 || s.Delivered == 0 || time.Since(begun) != 0 {
+						t.Errorf("after %s: %+v", time.Since(begun), s)
+					}
+				})
+			})
+		}
+	}
+}
+
+// What is learned from a 413 makes batches smaller, and never larger than the queue allows.
+func TestABatchThatWasTooLargeMakesNoneLarger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		x, a := slow(t, func(c *nimbus.Config) { c.QueueBytes, c.FlushInterval = 64<<10, time.Hour })
+		a.Fail(413)
+		for _, size := range []int{1, 10_000} {
+			for range 3 {
+				if err := x.Track(t.Context(), "e", map[string]any{"text": strings.Repeat("x", size)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := x.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if requests, s := len(a.at), x.Stats(); requests != 3+2 || s.Delivered != 6 { // one and its halves; two events and one
+			t.Errorf("%d requests, %+v", requests, s)
 		}
 	})
 }
