@@ -60,6 +60,12 @@ func (e *APIError) Temporary() bool {
 	return e.Status == http.StatusRequestTimeout || e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
 }
 
+// final reports whether the server has refused the request for good. Only a 4xx says so: any other answer than a 200 comes from
+// something in between.
+func (e *APIError) final() bool {
+	return e.Status >= http.StatusBadRequest && e.Status < http.StatusInternalServerError && !e.Temporary()
+}
+
 // newAPIError reads an answer that is no success.
 func newAPIError(status int, header http.Header, body []byte) *APIError {
 	e := &APIError{RetryAfter: retryAfter(header)}

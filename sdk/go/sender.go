@@ -195,7 +195,7 @@ func (s *sender) attempts(ctx context.Context, items []item) (*IngestResult, err
 			return result, nil
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case errors.As(err, &refused) && !refused.Temporary():
+		case errors.As(err, &refused) && refused.final():
 			if refused.Code != "stale_timestamp" || corrected || refused.date.IsZero() {
 				return nil, err
 			}
