@@ -48,7 +48,7 @@ func (p *Problem) Error() string {
 // what was answered as Detail.
 type APIError struct {
 	Problem
-	RetryAfter time.Duration // how long the server asks to wait; 0 when it does not say
+	RetryAfter time.Duration // how long the server asks to wait, 10 minutes at most; 0 when it does not say
 	date       time.Time     // the server's clock; zero when it does not say
 }
 
