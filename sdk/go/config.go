@@ -123,6 +123,7 @@ func (c Config) complete() (Config, error) {
 	if c.HTTPClient == nil {
 		c.HTTPClient = &http.Client{}
 	}
+	c.HTTPClient = posting(c.HTTPClient)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

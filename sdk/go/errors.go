@@ -1,6 +1,7 @@
 package nimbus
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ var (
 // Error says what went wrong, for the log. Switch on Code.
 func (p *Problem) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "nimbus: %d %s", p.Status, p.Code)
+	fmt.Fprintf(&b, "nimbus: %d %s", p.Status, cmp.Or(p.Code, p.Title))
 	if p.Detail != "" {
 		b.WriteString(": " + p.Detail)
 	}
@@ -45,7 +46,7 @@ func (p *Problem) Error() string {
 // switch on, Status, Detail, Errors (every bad field), RequestID. Both errors.As to *APIError and to *[Problem] find it.
 //
 // An answer that is no problem document, such as the page of a proxy, has its status, an empty Code, and the beginning of
-// what was answered as Detail.
+// what was answered, or where it redirects to, as Detail.
 type APIError struct {
 	Problem
 	RetryAfter time.Duration // how long the server asks to wait, 10 minutes at most; 0 when it does not say
@@ -73,6 +74,9 @@ func newAPIError(status int, header http.Header, body []byte) *APIError {
 	if json.Unmarshal(body, &e.Problem) != nil || e.Code == "" {
 		const enough = 200
 		detail := strings.ToValidUTF8(string(body[:min(len(body), enough)]), "")
+		if to := header.Get("Location"); to != "" {
+			detail = "redirected to " + to
+		}
 		e.Problem = Problem{Title: http.StatusText(status), Detail: detail, RequestID: header.Get("X-Request-Id")}
 	}
 	e.Status = int32(status)

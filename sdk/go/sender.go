@@ -243,6 +243,24 @@ func (s *sender) body(items []item) (body []byte, encoding string) {
 	return z.Bytes(), "gzip"
 }
 
+// posting returns the client without the redirects that turn a POST into a GET: that would arrive without the events.
+func posting(client *http.Client) *http.Client {
+	c := *client
+	c.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		const enough = 10 // as net/http has it
+		switch {
+		case req.Method != http.MethodPost:
+			return http.ErrUseLastResponse
+		case client.CheckRedirect != nil:
+			return client.CheckRedirect(req, via)
+		case len(via) >= enough:
+			return fmt.Errorf("%d redirects in a row", enough)
+		}
+		return nil
+	}
+	return &c
+}
+
 // maxAnswer bounds what is read of an answer: a batch of 10,000 bad events has about 2 MB of errors.
 const maxAnswer = 8 << 20
 
