@@ -192,6 +192,34 @@ func TestCloseWaitsForAServerOnlyAsLongAsItMay(t *testing.T) {
 	})
 }
 
+// Who closes a tracker that is being closed may rely on the same: everything is reported, and the spool is free.
+func TestASecondCloseWaitsForTheFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reported := make(chan struct{})
+		x, _ := slow(t, func(c *nimbus.Config) { c.OnDrop = func(nimbus.Event, error) { <-reported } })
+		if err := x.Track(t.Context(), "e", nil); err != nil {
+			t.Fatal(err)
+		}
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		closed := make(chan error)
+		for range 2 {
+			go func() { closed <- x.Close(over) }()
+			synctest.Wait()
+		}
+		select {
+		case err := <-closed:
+			t.Errorf("it returned %v before the event was reported", err)
+		default:
+		}
+		close(reported)
+		if err := errors.Join(<-closed, <-closed); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
 // The recorder is what users test with, so it has to fail as the real thing does.
 func TestTheRecorderStoresEachEventOnceAndFailsAsTold(t *testing.T) {
 	t.Parallel()

@@ -24,6 +24,7 @@ type Tracker struct {
 	spool   *spool // nil without one
 	stop    context.CancelCauseFunc
 	stopped chan struct{} // closed when the sender has ended
+	ended   chan struct{} // closed when Close has
 
 	mu      sync.Mutex
 	queue   []item        // oldest first
@@ -73,7 +74,7 @@ func New(c Config) (*Tracker, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracker{cfg: c, run: rand.Text(), stopped: make(chan struct{}), wake: make(chan struct{}, 1), changed: make(chan struct{})}
+	t := &Tracker{cfg: c, run: rand.Text(), stopped: make(chan struct{}), ended: make(chan struct{}), wake: make(chan struct{}, 1), changed: make(chan struct{})}
 	if c.SpoolDir != "" {
 		found, err := t.openSpool()
 		if err != nil {
@@ -347,9 +348,10 @@ func (t *Tracker) Close(ctx context.Context) error {
 	t.announce() // those who wait for room
 	t.mu.Unlock()
 	if again {
-		<-t.stopped
+		<-t.ended
 		return nil
 	}
+	defer close(t.ended)
 	err := t.await(ctx, t.last)
 	t.stop(ErrClosed)
 	<-t.stopped
