@@ -1,17 +1,51 @@
 package nimbus_test
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 
 	nimbus "github.com/bahagh/nimbus/sdk/go"
+	"github.com/bahagh/nimbus/sdk/go/nimbustest"
 )
 
 // Proxies and portals answer as they please. Unless it is a refusal, an answer that is not the server's is none.
 func TestOnlyA4xxIsARefusal(t *testing.T) {
 	t.Parallel()
 	retries(`{"status": 202}, {"status": 204}, {"status": 300}, {"status": 304}`)(t)
+}
+
+// The longest answer of the server is read to its end: a part of it would be no answer, and the batch would be sent again for ever.
+func TestAnAnswerIsReadWhole(t *testing.T) {
+	t.Parallel()
+	const mistakes, each = 12_000, 1_000
+	errs := make([]string, mistakes)
+	for k := range errs {
+		errs[k] = fmt.Sprintf(`{"index":0,"pointer":"/events/0/props/%s","code":"duplicate_member","detail":"d"}`, strings.Repeat("x", each))
+	}
+	answer := `{"accepted":0,"duplicates":0,"rejected":1,"errors":[` + strings.Join(errs, ",") + `]}`
+	var why error
+	x, _ := nimbustest.Tracker(t, func(c *nimbus.Config) {
+		c.MaxAttempts, c.Logger = 1, slog.New(slog.DiscardHandler)
+		c.OnDrop = func(_ nimbus.Event, err error) { why = err }
+		c.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer)), Request: r}, nil
+		})}
+	})
+	if err := x.Track(t.Context(), "e", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var rejected *nimbus.RejectedError
+	if !errors.As(why, &rejected) || len(rejected.Fields) != mistakes {
+		t.Errorf("%.200v", why)
+	}
 }
 
 // After a 301, 302 or 303 a POST is repeated as a GET, without the events.

@@ -261,8 +261,9 @@ func posting(client *http.Client) *http.Client {
 	return &c
 }
 
-// maxAnswer bounds what is read of an answer: a batch of 10,000 bad events has about 2 MB of errors.
-const maxAnswer = 8 << 20
+// maxAnswer bounds what is read of an answer. The server names at most 12,000 mistakes of a batch, each by a pointer of at most
+// 512 characters, which take 4 KB when all are escaped; an answer that was cut off would be asked for again without end.
+const maxAnswer = 64 << 20
 
 func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding string, again bool) (*IngestResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
