@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -198,15 +198,16 @@ func (a *API) do(req *http.Request) (*http.Response, error) {
 	return a.exchange(again)
 }
 
-// exchange sends a request and turns an answer that is no success into an error. What counts is that the answer is JSON and no
-// problem: the contract gives a server that is not ready such a body, and a proxy's page may come with a 200.
+// exchange sends a request and turns an answer that is no success into an error. What counts is that the answer is JSON, or lines
+// of it, and no problem: the contract gives a server that is not ready such a body, and a proxy's page may come with a 200.
 func (a *API) exchange(req *http.Request) (*http.Response, error) {
 	req.Header.Set("User-Agent", userAgent)
 	res, err := a.http.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("nimbus: %s %s: %w", req.Method, req.URL.Path, err)
 	}
-	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusAccepted {
+	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")) // empty after an error
+	if mediaType == "application/json" || mediaType == "application/x-ndjson" || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusAccepted {
 		return res, nil
 	}
 	defer res.Body.Close()

@@ -47,6 +47,31 @@ func login(t *testing.T, api *nimbus.API) {
 	}
 }
 
+func TestWhatIsASuccess(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status    int
+		mediaType string
+		success   bool
+	}{
+		"JSON":                {200, "application/json", true},
+		"JSON with a charset": {200, "application/json; charset=utf-8", true},
+		"lines of JSON":       {200, "application/x-ndjson", true},
+		"a problem":           {404, "application/problem+json", false},
+		"a page":              {200, "text/html", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := answered(t, func(w http.ResponseWriter, _ *http.Request) { reply(t, w, c.status, c.mediaType, `{}`) })
+			got, err := api.ExportAuditWithResponse(t.Context(), project, nil)
+			var failed *nimbus.APIError
+			if c.success && (err != nil || string(got.Body) != "{}") || !c.success && (!errors.As(err, &failed) || int(failed.Status) != c.status) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
 func TestASessionThatIsOverCanBeFollowedByAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
