@@ -226,7 +226,7 @@ func TestTheRecorderStoresEachEventOnceAndFailsAsTold(t *testing.T) {
 	x, sent := nimbustest.Tracker(t, func(c *nimbus.Config) { c.MinBackoff = time.Millisecond })
 	sent.Fail(503, 0)
 	for _, key := range []string{"1", "2", "1"} {
-		if err := x.Track(t.Context(), "e", nil, nimbus.WithIdempotencyKey(key)); err != nil {
+		if err := x.Track(t.Context(), "e", nil, nimbus.WithTS(clock()), nimbus.WithIdempotencyKey(key)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -242,5 +242,39 @@ func TestTheRecorderStoresEachEventOnceAndFailsAsTold(t *testing.T) {
 	}
 	if events := sent.Events(t); len(events) != 2 || x.Stats().Dropped != 1 {
 		t.Errorf("%d events, %+v", len(events), x.Stats())
+	}
+}
+
+// A test that passes with the recorder must not find two events to be one with the server, nor one to be two.
+func TestTheRecorderKnowsAnEventAsTheServerDoes(t *testing.T) {
+	t.Parallel()
+	first := nimbus.Event{Name: "e", TS: clock(), UserID: "u", IdempotencyKey: "k"}
+	for name, c := range map[string]struct {
+		change func(*nimbus.Event)
+		same   bool
+	}{
+		"nothing":                    {func(*nimbus.Event) {}, true},
+		"less than a microsecond":    {func(e *nimbus.Event) { e.TS = e.TS.Add(time.Nanosecond) }, true},
+		"zone":                       {func(e *nimbus.Event) { e.TS = e.TS.In(time.FixedZone("", 3600)) }, true},
+		"props":                      {func(e *nimbus.Event) { e.Props = []byte(`{"a":1}`) }, true},
+		"anonymous_id with a person": {func(e *nimbus.Event) { e.AnonymousID = "a" }, true},
+		"ts":                         {func(e *nimbus.Event) { e.TS = e.TS.Add(time.Microsecond) }, false},
+		"name":                       {func(e *nimbus.Event) { e.Name = "other" }, false},
+		"user_id":                    {func(e *nimbus.Event) { e.UserID = "other" }, false},
+		"kind of id":                 {func(e *nimbus.Event) { e.UserID, e.AnonymousID = "", "u" }, false},
+		"idempotency_key":            {func(e *nimbus.Event) { e.IdempotencyKey = "other" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x, sent := nimbustest.Tracker(t)
+			second := first
+			c.change(&second)
+			if err := errors.Join(x.Enqueue(t.Context(), first), x.Enqueue(t.Context(), second)); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(sent.Events(t)); (n == 1) != c.same {
+				t.Errorf("%d events stored", n)
+			}
+		})
 	}
 }
