@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,12 +20,13 @@ import (
 type API struct {
 	*ClientWithResponses
 
-	// OnSession gets each new session, from Login and whenever the tokens are renewed, before it is used. Set it before the
-	// first call; whoever keeps sessions must keep the last, because a refresh token works once.
+	// OnSession gets each new session, from Login and whenever the tokens are renewed, before it is used; a renewal calls it in
+	// a goroutine of its own. Set it before the first call; whoever keeps sessions must keep the last, because a refresh token
+	// works once.
 	OnSession func(Session)
 
-	server string
-	http   HttpRequestDoer
+	plain *ClientWithResponses // without the session: for what makes one
+	http  HttpRequestDoer
 
 	renewing chan struct{} // has room for the one call that renews
 	mu       sync.Mutex
@@ -40,7 +41,8 @@ func NewAPI(url string, options ...ClientOption) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nimbus: %w", err)
 	}
-	a := &API{server: client.Server, http: client.Client, renewing: make(chan struct{}, 1)}
+	a := &API{http: client.Client, renewing: make(chan struct{}, 1)}
+	a.plain = &ClientWithResponses{ClientInterface: &HTTPClient{Server: client.Server, Client: doer(a.exchange), RequestEditors: client.RequestEditors}}
 	client.Client = doer(a.do)
 	a.ClientWithResponses = &ClientWithResponses{ClientInterface: client}
 	return a, nil
@@ -56,7 +58,7 @@ func SecretEditor(secret string) RequestEditorFn {
 
 // Register creates an account and logs in as it.
 func (a *API) Register(ctx context.Context, email, password string) error {
-	reply, err := a.RegisterWithResponse(ctx, RegisterRequest{Email: types.Email(email), Password: password})
+	reply, err := a.plain.RegisterWithResponse(ctx, RegisterRequest{Email: types.Email(email), Password: password})
 	if err != nil {
 		return err
 	}
@@ -66,7 +68,7 @@ func (a *API) Register(ctx context.Context, email, password string) error {
 
 // Login logs in. What is called from then on is called as this account.
 func (a *API) Login(ctx context.Context, email, password string) error {
-	reply, err := a.LoginWithResponse(ctx, LoginRequest{Email: email, Password: password})
+	reply, err := a.plain.LoginWithResponse(ctx, LoginRequest{Email: email, Password: password})
 	if err != nil {
 		return err
 	}
@@ -107,34 +109,55 @@ func (a *API) current() (token string, due bool) {
 	return a.session.AccessToken, !time.Now().Before(a.renewAt)
 }
 
+// renewTimeout is how long the server has to renew a session.
+const renewTimeout = 30 * time.Second
+
 // renew replaces the session whose access token this is. Of all who ask at once one does it, since the refresh token works
-// once.
+// once; for the same reason it goes on when that one gives up, or the next refresh token would be lost with the answer.
 func (a *API) renew(ctx context.Context, old string) (string, error) {
 	select {
 	case a.renewing <- struct{}{}:
-		defer func() { <-a.renewing }()
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
+	var token string
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer func() { <-a.renewing }()
+		defer close(done)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
+		defer cancel()
+		token, err = a.refresh(ctx, old)
+	}()
+	select {
+	case <-done:
+		return token, err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// refresh is renew for the one who does it.
+func (a *API) refresh(ctx context.Context, old string) (string, error) {
 	a.mu.Lock()
 	s := *a.session
 	a.mu.Unlock()
 	if s.AccessToken != old {
 		return s.AccessToken, nil // someone else has
 	}
-	req, err := NewRefreshRequest(a.server)
-	if err != nil {
-		return "", fmt.Errorf("nimbus: %w", err)
+	reply, err := a.plain.RefreshWithResponse(ctx, func(_ context.Context, req *http.Request) error {
+		req.Header.Set("Authorization", "Bearer "+s.RefreshToken)
+		return nil
+	})
+	if token, _ := a.current(); token != old {
+		return token, nil // someone has logged in meanwhile
 	}
-	req.Header.Set("Authorization", "Bearer "+s.RefreshToken)
-	res, err := a.exchange(req.WithContext(ctx))
 	if err != nil {
 		return "", err
 	}
-	defer res.Body.Close()
-	reply, err := ParseRefreshResponse(res)
-	if err != nil || reply.JSON200 == nil {
-		return "", fmt.Errorf("nimbus: renew the session: %s: %w", res.Status, err)
+	if reply.JSON200 == nil {
+		return "", fmt.Errorf("nimbus: renew the session: %s", reply.Status())
 	}
 	a.Resume(*reply.JSON200)
 	return reply.JSON200.AccessToken, nil
@@ -146,7 +169,6 @@ func (d doer) Do(req *http.Request) (*http.Response, error) { return d(req) }
 
 // do sends a request of the generated client.
 func (a *API) do(req *http.Request) (*http.Response, error) {
-	req.Header.Set("User-Agent", userAgent)
 	if req.Header.Get("Authorization")+req.Header.Get("X-Api-Key")+req.Header.Get(headerSignature) != "" {
 		return a.exchange(req)
 	}
@@ -176,14 +198,16 @@ func (a *API) do(req *http.Request) (*http.Response, error) {
 	return a.exchange(again)
 }
 
-// exchange sends a request and turns an answer that is no success into an error. What counts is that the answer is JSON and no
-// problem: the contract gives a server that is not ready such a body, and a proxy's page may come with a 200.
+// exchange sends a request and turns an answer that is no success into an error. What counts is that the answer is JSON, or lines
+// of it, and no problem: the contract gives a server that is not ready such a body, and a proxy's page may come with a 200.
 func (a *API) exchange(req *http.Request) (*http.Response, error) {
+	req.Header.Set("User-Agent", userAgent)
 	res, err := a.http.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("nimbus: %s %s: %w", req.Method, req.URL.Path, err)
 	}
-	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusAccepted {
+	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")) // empty after an error
+	if mediaType == "application/json" || mediaType == "application/x-ndjson" || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusAccepted {
 		return res, nil
 	}
 	defer res.Body.Close()

@@ -26,8 +26,8 @@ type Config struct {
 	Secret   string // the project's secret, ns_…; a WriteKey is required
 	WriteKey string // the public key of a program that strangers hold, nw_…; a Secret is required
 
-	FlushEvents   int           // send when so many events wait, and never more at once, up to 10,000; 500
-	FlushBytes    int           // send when so many bytes wait, and never more at once, 64 KiB to 10 MiB; 1 MiB
+	FlushEvents   int           // send when so many events wait, and never more at once, up to 10,000 and QueueEvents; 500
+	FlushBytes    int           // send when so many bytes wait, and never more at once, 64 KiB to 10 MiB and up to a third of QueueBytes; 1 MiB
 	FlushInterval time.Duration // send an event after this time, whatever else waits; 1 s
 
 	QueueEvents int        // how many events may wait, besides those being sent; 10,000
@@ -41,7 +41,7 @@ type Config struct {
 
 	CompressAbove int // compress bodies of more bytes than this, negative for never; 1 KiB
 
-	SpoolDir  string        // a directory that keeps undelivered events for the next start; there is no spool
+	SpoolDir  string        // a directory that keeps undelivered events, by project, for the next start; there is no spool
 	SpoolSync time.Duration // how often the spool is forced to disk, negative for before each Track returns; 1 s
 
 	HTTPClient *http.Client       // what sends: proxies, TLS, tracing; one with the default transport
@@ -109,6 +109,8 @@ func (c Config) complete() (Config, error) {
 	if c.QueueBytes < leastBytes {
 		bad("Config.QueueBytes %d is less than %d, in which the largest event has room", c.QueueBytes, leastBytes)
 	}
+	// A queue that is full must be due: in the other two thirds the largest event has room.
+	c.FlushEvents, c.FlushBytes = min(c.FlushEvents, c.QueueEvents), min(c.FlushBytes, c.QueueBytes/3)
 	if c.FlushInterval < 0 || c.RequestTimeout < 0 || c.MinBackoff < 0 || c.MaxBackoff < c.MinBackoff {
 		bad("Config has a negative duration, or a MaxBackoff below MinBackoff")
 	}
@@ -121,6 +123,7 @@ func (c Config) complete() (Config, error) {
 	if c.HTTPClient == nil {
 		c.HTTPClient = &http.Client{}
 	}
+	c.HTTPClient = posting(c.HTTPClient)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

@@ -1,6 +1,7 @@
 package nimbus
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ var (
 // Error says what went wrong, for the log. Switch on Code.
 func (p *Problem) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "nimbus: %d %s", p.Status, p.Code)
+	fmt.Fprintf(&b, "nimbus: %d %s", p.Status, cmp.Or(p.Code, p.Title))
 	if p.Detail != "" {
 		b.WriteString(": " + p.Detail)
 	}
@@ -45,10 +46,10 @@ func (p *Problem) Error() string {
 // switch on, Status, Detail, Errors (every bad field), RequestID. Both errors.As to *APIError and to *[Problem] find it.
 //
 // An answer that is no problem document, such as the page of a proxy, has its status, an empty Code, and the beginning of
-// what was answered as Detail.
+// what was answered, or where it redirects to, as Detail.
 type APIError struct {
 	Problem
-	RetryAfter time.Duration // how long the server asks to wait; 0 when it does not say
+	RetryAfter time.Duration // how long the server asks to wait, 10 minutes at most; 0 when it does not say
 	date       time.Time     // the server's clock; zero when it does not say
 }
 
@@ -60,6 +61,12 @@ func (e *APIError) Temporary() bool {
 	return e.Status == http.StatusRequestTimeout || e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
 }
 
+// final reports whether the server has refused the request for good. Only a 4xx says so: any other answer than a 200 comes from
+// something in between.
+func (e *APIError) final() bool {
+	return e.Status >= http.StatusBadRequest && e.Status < http.StatusInternalServerError && !e.Temporary()
+}
+
 // newAPIError reads an answer that is no success.
 func newAPIError(status int, header http.Header, body []byte) *APIError {
 	e := &APIError{RetryAfter: retryAfter(header)}
@@ -67,6 +74,9 @@ func newAPIError(status int, header http.Header, body []byte) *APIError {
 	if json.Unmarshal(body, &e.Problem) != nil || e.Code == "" {
 		const enough = 200
 		detail := strings.ToValidUTF8(string(body[:min(len(body), enough)]), "")
+		if to := header.Get("Location"); to != "" {
+			detail = "redirected to " + to
+		}
 		e.Problem = Problem{Title: http.StatusText(status), Detail: detail, RequestID: header.Get("X-Request-Id")}
 	}
 	e.Status = int32(status)
@@ -101,7 +111,7 @@ func (e *RejectedError) Error() string {
 // UndeliveredError says that [Tracker.Flush] or [Tracker.Close] ended before everything was delivered.
 type UndeliveredError struct {
 	Count   int   // of events
-	Spooled bool  // they are in the spool, and the next tracker on it sends them
+	Spooled bool  // they are in the spool, and the project's next tracker on it sends them
 	Cause   error // that of the context
 }
 

@@ -107,7 +107,7 @@ func (s *sender) deliver(ctx context.Context, items []item) {
 	case refused.Status == http.StatusRequestEntityTooLarge && len(items) > 1:
 		half := len(items) / 2
 		s.cfg.Logger.Warn("nimbus: the server finds the batch too large, so it is sent in two", "events", len(items), "error", err)
-		s.limit = max(min(s.limit, bytesOf(items))/2, leastBytes)
+		s.limit = min(s.limit, max(bytesOf(items)/2, leastBytes))
 		s.deliver(ctx, items[:half])
 		s.deliver(ctx, items[half:])
 	case refused.Code == "all_events_rejected":
@@ -195,7 +195,7 @@ func (s *sender) attempts(ctx context.Context, items []item) (*IngestResult, err
 			return result, nil
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case errors.As(err, &refused) && !refused.Temporary():
+		case errors.As(err, &refused) && refused.final():
 			if refused.Code != "stale_timestamp" || corrected || refused.date.IsZero() {
 				return nil, err
 			}
@@ -243,8 +243,27 @@ func (s *sender) body(items []item) (body []byte, encoding string) {
 	return z.Bytes(), "gzip"
 }
 
-// maxAnswer bounds what is read of an answer: a batch of 10,000 bad events has about 2 MB of errors.
-const maxAnswer = 8 << 20
+// posting returns the client without the redirects that turn a POST into a GET: that would arrive without the events.
+func posting(client *http.Client) *http.Client {
+	c := *client
+	c.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		const enough = 10 // as net/http has it
+		switch {
+		case req.Method != http.MethodPost:
+			return http.ErrUseLastResponse
+		case client.CheckRedirect != nil:
+			return client.CheckRedirect(req, via)
+		case len(via) >= enough:
+			return fmt.Errorf("%d redirects in a row", enough)
+		}
+		return nil
+	}
+	return &c
+}
+
+// maxAnswer bounds what is read of an answer. The server names at most 12,000 mistakes of a batch, each by a pointer of at most
+// 512 characters, which take 4 KB when all are escaped; an answer that was cut off would be asked for again without end.
+const maxAnswer = 64 << 20
 
 func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding string, again bool) (*IngestResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)

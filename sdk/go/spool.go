@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// A spool keeps the events that wait in segments, files that are only ever appended to and are removed when the last of
-// their events is settled. A segment is the line segmentHead and records: the length and the CRC-32C of an event, each
+// A spool keeps the events of one project that wait in segments, files that are only ever appended to and are removed when the
+// last of their events is settled. A segment is the line segmentHead and records: the length and the CRC-32C of an event, each
 // in four bytes, little-endian, then the event.
 //
 // A crash may tear the last record of a segment; reading stops there, and new events go to a new segment. An event that was
@@ -55,7 +55,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // openSpool makes the tracker's spool and returns the events it finds in it, oldest first.
 func (t *Tracker) openSpool() ([]item, error) {
-	dir := t.cfg.SpoolDir
+	dir := filepath.Join(t.cfg.SpoolDir, t.cfg.ProjectID) // a segment does not say whose events it has
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("nimbus: make the spool: %w", err)
 	}

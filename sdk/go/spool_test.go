@@ -39,11 +39,22 @@ func abandoned(t *testing.T, dir string, names ...string) {
 
 func segments(t *testing.T, dir string) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.events"))
+	files, err := filepath.Glob(filepath.Join(dir, project.String(), "*.events"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// planted is a spool with this segment.
+func planted(t *testing.T, segment []byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, project.String()), 0o700),
+		os.WriteFile(filepath.Join(dir, project.String(), "0000000000000000.events"), segment, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // resumed is what a new tracker on the directory sends.
@@ -86,12 +97,8 @@ func TestATornSpoolGivesItsWholeRecords(t *testing.T) {
 	}
 	record := (len(whole) - len("nimbus1\n")) / 3
 	for cut := 0; cut < len(whole); cut += 7 {
-		torn := t.TempDir()
-		if err := os.WriteFile(filepath.Join(torn, "0000000000000000.events"), whole[:cut], 0o600); err != nil {
-			t.Fatal(err)
-		}
 		want := max(0, cut-len("nimbus1\n")) / record
-		if got := resumed(t, torn); len(got) != want {
+		if got := resumed(t, planted(t, whole[:cut])); len(got) != want {
 			t.Errorf("cut at %d of %d: sent %v, want %d", cut, len(whole), got, want)
 		}
 	}
@@ -100,16 +107,26 @@ func TestATornSpoolGivesItsWholeRecords(t *testing.T) {
 		if at%11 != 0 {
 			continue
 		}
-		flipped := t.TempDir()
 		bad := slices.Clone(whole)
 		bad[at] ^= 0x20
-		if err := os.WriteFile(filepath.Join(flipped, "0000000000000000.events"), bad, 0o600); err != nil {
-			t.Fatal(err)
-		}
 		want := max(0, at-len("nimbus1\n")) / record
-		if got := resumed(t, flipped); len(got) != want {
+		if got := resumed(t, planted(t, bad)); len(got) != want {
 			t.Errorf("byte %d flipped: sent %v, want %d", at, got, want)
 		}
+	}
+}
+
+// Segments do not say whose their events are: where they lie does.
+func TestASpoolKeepsTheEventsOfProjectsApart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	abandoned(t, dir, "a", "b")
+	other, sent := nimbustest.Tracker(t, func(c *nimbus.Config) { c.SpoolDir, c.ProjectID = dir, "22222222-2222-4222-8222-222222222222" })
+	if events := sent.Events(t); len(events) != 0 || other.Stats().Tracked != 0 {
+		t.Errorf("sent %+v", events)
+	}
+	if got := resumed(t, dir); !slices.Equal(got, []string{"a", "b"}) { // though the other has the same directory
+		t.Errorf("sent %v", got)
 	}
 }
 

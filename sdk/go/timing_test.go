@@ -3,7 +3,9 @@ package nimbus_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +84,56 @@ func TestAnEventWaitsNoLongerThanItsInterval(t *testing.T) {
 	})
 }
 
+// However small the queue is, it is sent before an event has no room, and not only when the interval ends.
+func TestAFullQueueWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	for name, small := range map[string]func(*nimbus.Config){
+		"events": func(c *nimbus.Config) { c.QueueEvents = 10 },
+		"bytes":  func(c *nimbus.Config) { c.QueueBytes = 64 << 10 },
+	} {
+		for _, policy := range []nimbus.FullPolicy{nimbus.Refuse, nimbus.DropOldest, nimbus.Block} {
+			t.Run(fmt.Sprint(name, policy), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					x, _ := slow(t, small, func(c *nimbus.Config) { c.WhenFull, c.FlushInterval = policy, time.Hour })
+					begun := time.Now()
+					for k := range 100 {
+						if err := x.Track(t.Context(), "e", map[string]any{"text": strings.Repeat("x", 32_000*k/100)}); err != nil {
+							t.Fatalf("event %d: %v", k, err)
+						}
+						synctest.Wait() // the sender has done what it wants to
+					}
+					if s := x.Stats(); s.Dropped != 0 || s.Delivered == 0 || time.Since(begun) != 0 {
+						t.Errorf("after %s: %+v", time.Since(begun), s)
+					}
+				})
+			})
+		}
+	}
+}
+
+// What is learned from a 413 makes batches smaller, and never larger than the queue allows.
+func TestABatchThatWasTooLargeMakesNoneLarger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		x, a := slow(t, func(c *nimbus.Config) { c.QueueBytes, c.FlushInterval = 64<<10, time.Hour })
+		a.Fail(413)
+		for _, size := range []int{1, 10_000} {
+			for range 3 {
+				if err := x.Track(t.Context(), "e", map[string]any{"text": strings.Repeat("x", size)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := x.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if requests, s := len(a.at), x.Stats(); requests != 3+2 || s.Delivered != 6 { // one and its halves; two events and one
+			t.Errorf("%d requests, %+v", requests, s)
+		}
+	})
+}
+
 // wait moves the clock of the bubble.
 func wait(t *testing.T, d time.Duration) {
 	t.Helper()
@@ -140,13 +192,41 @@ func TestCloseWaitsForAServerOnlyAsLongAsItMay(t *testing.T) {
 	})
 }
 
+// Who closes a tracker that is being closed may rely on the same: everything is reported, and the spool is free.
+func TestASecondCloseWaitsForTheFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reported := make(chan struct{})
+		x, _ := slow(t, func(c *nimbus.Config) { c.OnDrop = func(nimbus.Event, error) { <-reported } })
+		if err := x.Track(t.Context(), "e", nil); err != nil {
+			t.Fatal(err)
+		}
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		closed := make(chan error)
+		for range 2 {
+			go func() { closed <- x.Close(over) }()
+			synctest.Wait()
+		}
+		select {
+		case err := <-closed:
+			t.Errorf("it returned %v before the event was reported", err)
+		default:
+		}
+		close(reported)
+		if err := errors.Join(<-closed, <-closed); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
 // The recorder is what users test with, so it has to fail as the real thing does.
 func TestTheRecorderStoresEachEventOnceAndFailsAsTold(t *testing.T) {
 	t.Parallel()
 	x, sent := nimbustest.Tracker(t, func(c *nimbus.Config) { c.MinBackoff = time.Millisecond })
 	sent.Fail(503, 0)
 	for _, key := range []string{"1", "2", "1"} {
-		if err := x.Track(t.Context(), "e", nil, nimbus.WithIdempotencyKey(key)); err != nil {
+		if err := x.Track(t.Context(), "e", nil, nimbus.WithTS(clock()), nimbus.WithIdempotencyKey(key)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -162,5 +242,39 @@ func TestTheRecorderStoresEachEventOnceAndFailsAsTold(t *testing.T) {
 	}
 	if events := sent.Events(t); len(events) != 2 || x.Stats().Dropped != 1 {
 		t.Errorf("%d events, %+v", len(events), x.Stats())
+	}
+}
+
+// A test that passes with the recorder must not find two events to be one with the server, nor one to be two.
+func TestTheRecorderKnowsAnEventAsTheServerDoes(t *testing.T) {
+	t.Parallel()
+	first := nimbus.Event{Name: "e", TS: clock(), UserID: "u", IdempotencyKey: "k"}
+	for name, c := range map[string]struct {
+		change func(*nimbus.Event)
+		same   bool
+	}{
+		"nothing":                    {func(*nimbus.Event) {}, true},
+		"less than a microsecond":    {func(e *nimbus.Event) { e.TS = e.TS.Add(time.Nanosecond) }, true},
+		"zone":                       {func(e *nimbus.Event) { e.TS = e.TS.In(time.FixedZone("", 3600)) }, true},
+		"props":                      {func(e *nimbus.Event) { e.Props = []byte(`{"a":1}`) }, true},
+		"anonymous_id with a person": {func(e *nimbus.Event) { e.AnonymousID = "a" }, true},
+		"ts":                         {func(e *nimbus.Event) { e.TS = e.TS.Add(time.Microsecond) }, false},
+		"name":                       {func(e *nimbus.Event) { e.Name = "other" }, false},
+		"user_id":                    {func(e *nimbus.Event) { e.UserID = "other" }, false},
+		"kind of id":                 {func(e *nimbus.Event) { e.UserID, e.AnonymousID = "", "u" }, false},
+		"idempotency_key":            {func(e *nimbus.Event) { e.IdempotencyKey = "other" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x, sent := nimbustest.Tracker(t)
+			second := first
+			c.change(&second)
+			if err := errors.Join(x.Enqueue(t.Context(), first), x.Enqueue(t.Context(), second)); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(sent.Events(t)); (n == 1) != c.same {
+				t.Errorf("%d events stored", n)
+			}
+		})
 	}
 }

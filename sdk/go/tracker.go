@@ -24,6 +24,7 @@ type Tracker struct {
 	spool   *spool // nil without one
 	stop    context.CancelCauseFunc
 	stopped chan struct{} // closed when the sender has ended
+	ended   chan struct{} // closed when Close has
 
 	mu      sync.Mutex
 	queue   []item        // oldest first
@@ -73,7 +74,7 @@ func New(c Config) (*Tracker, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracker{cfg: c, run: rand.Text(), stopped: make(chan struct{}), wake: make(chan struct{}, 1), changed: make(chan struct{})}
+	t := &Tracker{cfg: c, run: rand.Text(), stopped: make(chan struct{}), ended: make(chan struct{}), wake: make(chan struct{}, 1), changed: make(chan struct{})}
 	if c.SpoolDir != "" {
 		found, err := t.openSpool()
 		if err != nil {
@@ -335,7 +336,7 @@ func upTo(items []item, number uint64) int {
 
 // Close refuses new events, delivers those that wait, and ends the tracker. When ctx ends first it gives up: it breaks off the
 // request under way, reports each event left to OnDrop with [ErrNotDelivered], and returns an *[UndeliveredError] with their
-// number. With a spool they are not dropped but stay in it, for the next tracker on the directory.
+// number. With a spool they are not dropped but stay in it, for the project's next tracker on the directory.
 //
 // Closing again returns nil, when the first Close has ended.
 func (t *Tracker) Close(ctx context.Context) error {
@@ -347,9 +348,10 @@ func (t *Tracker) Close(ctx context.Context) error {
 	t.announce() // those who wait for room
 	t.mu.Unlock()
 	if again {
-		<-t.stopped
+		<-t.ended
 		return nil
 	}
+	defer close(t.ended)
 	err := t.await(ctx, t.last)
 	t.stop(ErrClosed)
 	<-t.stopped

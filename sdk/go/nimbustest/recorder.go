@@ -18,23 +18,42 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	nimbus "github.com/bahagh/nimbus/sdk/go"
 )
 
 // closeTimeout ends a test whose events cannot be delivered.
 const closeTimeout = 10 * time.Second
 
-// Recorder stands in for the server: an [http.RoundTripper] that stores each event once, by its idempotency key, and answers
-// like the server. The zero value is ready; make the tracker's HTTPClient from it, or take the one of [Tracker].
+// Recorder stands in for the server: an [http.RoundTripper] that stores each event once, and answers like the server. What has
+// the same idempotency key, ts, name and person is the same event. The zero value is ready; make the tracker's HTTPClient from it, or take the one of [Tracker].
 //
 // It checks neither credentials nor events. What the tracker itself refuses never gets here.
 type Recorder struct {
 	mu       sync.Mutex
 	tracker  *nimbus.Tracker
 	events   []nimbus.Event
-	seen     map[string]bool
+	seen     map[identity]bool
 	requests int
 	failures []int
+}
+
+// identity is what makes two events with an idempotency key the same event to the server.
+type identity struct {
+	project             uuid.UUID
+	ts                  int64 // in microseconds
+	name                string
+	userID, anonymousID string // the second only without the first
+	key                 string
+}
+
+func identify(project uuid.UUID, e *nimbus.Event) identity {
+	i := identity{project: project, ts: e.TS.UnixMicro(), name: e.Name, userID: e.UserID, key: e.IdempotencyKey}
+	if e.UserID == "" {
+		i.anonymousID = e.AnonymousID
+	}
+	return i
 }
 
 // Tracker returns a tracker that sends to the recorder, and is closed with the test. Each change sees the configuration
@@ -107,16 +126,18 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		return answer(req, status, nimbus.Problem{Status: int32(status), Code: "test", Title: http.StatusText(status)})
 	}
 	if r.seen == nil {
-		r.seen = make(map[string]bool)
+		r.seen = make(map[identity]bool)
 	}
 	var result nimbus.IngestResult
-	for _, e := range batch.Events {
-		if e.IdempotencyKey != "" && r.seen[e.IdempotencyKey] {
+	for k := range batch.Events {
+		e := &batch.Events[k]
+		id := identify(batch.ProjectID, e)
+		if e.IdempotencyKey != "" && r.seen[id] {
 			result.Duplicates++
 			continue
 		}
-		r.seen[e.IdempotencyKey] = true
-		r.events = append(r.events, e)
+		r.seen[id] = true
+		r.events = append(r.events, *e)
 		result.Accepted++
 	}
 	return answer(req, http.StatusOK, result)
