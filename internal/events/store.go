@@ -29,13 +29,15 @@ type Store struct {
 
 	cautious atomic.Int32 // flushes that are to expect duplicates
 
+	preparing chan struct{} // holds the request whose partitions are made
+
 	mu     sync.RWMutex
 	months map[month]struct{} // that have a partition, as far as this process knows
 }
 
 // NewStore returns a Store on the pool.
 func NewStore(pool *pgxpool.Pool) *Store {
-	return &Store{pool: pool, q: db.New(), months: make(map[month]struct{})}
+	return &Store{pool: pool, q: db.New(), preparing: make(chan struct{}, 1), months: make(map[month]struct{})}
 }
 
 // writeTries bounds how often a write makes its partitions anew. They are dropped only when they are old and empty, once
@@ -48,10 +50,12 @@ func (s *Store) Write(ctx context.Context, writes []*write) error {
 	return s.withPartitions(ctx, writes, func() error { return s.write(ctx, writes) })
 }
 
-// withPartitions runs a transaction that stores the writes when there are partitions for them.
+// withPartitions runs a transaction that stores the writes when there are partitions for them. Prepare has made them, unless
+// they were dropped since.
 func (s *Store) withPartitions(ctx context.Context, writes []*write, fn func() error) error {
 	for try := 1; ; try++ {
-		if err := s.ensureMonths(ctx, writes); err != nil {
+		missing := s.missing(len(writes), func(k int) time.Time { return writes[k].TS })
+		if err := s.ensureMonths(ctx, missing); err != nil {
 			return err
 		}
 		err := fn()

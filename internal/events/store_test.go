@@ -2,6 +2,8 @@ package events
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -38,6 +40,37 @@ func TestPartitionsAreMadeOnDemandAndAgainAfterADrop(t *testing.T) {
 	w := writeAt(project, "a", at)
 	if err := s.Write(t.Context(), []*write{w}); err != nil || w.state != stored {
 		t.Fatalf("state %d, %v", w.state, err)
+	}
+}
+
+func TestPrepareMakesPartitionsForOneRequestAtATime(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	s := NewStore(pool)
+	months := func(from, to int) (writes []write) {
+		for y := from; y <= to; y++ {
+			writes = append(writes, *writeAt(uuid.New(), "k", time.Date(y, 1, 15, 0, 0, 0, 0, time.UTC)))
+		}
+		return writes
+	}
+	made := func() int {
+		return count(t, pool, `SELECT count(*) FROM pg_inherits WHERE inhparent = 'events'::regclass`)
+	}
+	if err := s.Prepare(t.Context(), months(1971, 1973)); err != nil || made() != 3 {
+		t.Fatalf("%d partitions, %v; want 3", made(), err)
+	}
+	s.preparing <- struct{}{} // another request
+	if err := s.Prepare(t.Context(), months(1971, 1973)); err != nil {
+		t.Errorf("what needs nothing: %v", err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Prepare(gone, months(1973, 1974)); !errors.Is(err, context.Canceled) {
+		t.Errorf("whoever goes away while it waits: %v", err)
+	}
+	<-s.preparing
+	if err := s.Prepare(t.Context(), months(1973, 1974)); err != nil || made() != 4 {
+		t.Errorf("%d partitions, %v; want 4", made(), err)
 	}
 }
 
