@@ -851,7 +851,8 @@ type Event struct {
 	Name string `json:"name"`
 
 	// Props Anything else about the event: a JSON object of at most 32 KiB, at most 8 levels deep, without U+0000, without
-	// a member named twice, and with numbers that a double can hold.
+	// a member named twice, and with numbers that a double can hold; one with an exponent counts with its zeros, as it is
+	// given back.
 	//
 	//
 	// Example: {"page":"/home"}
@@ -1463,7 +1464,8 @@ type ProjectWithSecret struct {
 type PropName = string
 
 // Props Anything else about the event: a JSON object of at most 32 KiB, at most 8 levels deep, without U+0000, without
-// a member named twice, and with numbers that a double can hold.
+// a member named twice, and with numbers that a double can hold; one with an exponent counts with its zeros, as it is
+// given back.
 //
 // Example: {"page":"/home"}
 type Props = json.RawMessage
@@ -1650,7 +1652,8 @@ type StoredEvent struct {
 	ProjectID openapi_types.UUID `json:"project_id"`
 
 	// Props Anything else about the event: a JSON object of at most 32 KiB, at most 8 levels deep, without U+0000, without
-	// a member named twice, and with numbers that a double can hold.
+	// a member named twice, and with numbers that a double can hold; one with an exponent counts with its zeros, as it is
+	// given back.
 	//
 	//
 	// Example: {"page":"/home"}

@@ -644,7 +644,8 @@ export type Event = {
 
 /**
  * Anything else about the event: a JSON object of at most 32 KiB, at most 8 levels deep, without U+0000, without
- * a member named twice, and with numbers that a double can hold.
+ * a member named twice, and with numbers that a double can hold; one with an exponent counts with its zeros, as it is
+ * given back.
  *
  */
 export type Props = {
