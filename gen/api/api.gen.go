@@ -820,7 +820,7 @@ type CreateReportRequest struct {
 	// Name Example: Paying users by country
 	Name ReportName `json:"name"`
 
-	// Question A question of `POST /v1/metrics/query`, without its project.
+	// Question A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
 	Question ReportQuestion `json:"question"`
 
 	// View How the answer is drawn.
@@ -1496,7 +1496,7 @@ type Report struct {
 	ID          openapi_types.UUID  `json:"id"`
 	Name        string              `json:"name"`
 
-	// Question A question of `POST /v1/metrics/query`, without its project.
+	// Question A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
 	Question  ReportQuestion `json:"question"`
 	UpdatedAt time.Time      `json:"updated_at"`
 
@@ -1515,7 +1515,7 @@ type ReportList struct {
 // ReportName Example: Paying users by country
 type ReportName = string
 
-// ReportQuestion A question of `POST /v1/metrics/query`, without its project.
+// ReportQuestion A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
 type ReportQuestion struct {
 	// Breakdown By the name of the event, or by a member of its props.
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
@@ -1724,7 +1724,7 @@ type UpdateReportRequest struct {
 	// Name Example: Paying users by country
 	Name *ReportName `json:"name,omitempty"`
 
-	// Question A question of `POST /v1/metrics/query`, without its project.
+	// Question A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
 	Question *ReportQuestion `json:"question,omitempty"`
 
 	// View How the answer is drawn.

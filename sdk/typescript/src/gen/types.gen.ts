@@ -486,7 +486,7 @@ export type AuditPage = {
 };
 
 /**
- * A question of `POST /v1/metrics/query`, without its project.
+ * A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
  */
 export type ReportQuestion = {
     bucket?: Bucket;
