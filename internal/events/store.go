@@ -226,15 +226,17 @@ func (s *Store) insertNew(ctx context.Context, tx pgx.Tx, writes, keyed []*write
 	return nil
 }
 
-// distinct returns one write of each id in the order of the primary key, and of those the ones that are found by their
-// idempotency key. The others stay unmarked and are duplicates once that one is committed. The order keeps two
-// transactions with the same events from waiting for each other, and makes neighbours in the index neighbours in time.
+// distinct returns one write of each id in the order of the primary key, and one of each idempotency key that must be
+// claimed. The others stay unmarked and are duplicates once that one is committed. The order keeps two transactions with the
+// same events from waiting for each other, and makes neighbours in the index neighbours in time.
+//
+// The same event may come with its ts and without, when it is that of the request: then the one with it is stored, whoever
+// had the key before, and the key is claimed all the same, for the next time it comes without.
 func distinct(writes []*write) (unique, keyed []*write) {
 	unique = slices.Clone(writes)
 	slices.SortFunc(unique, func(a, b *write) int {
-		return cmp.Or(bytes.Compare(a.ProjectID[:], b.ProjectID[:]), bytes.Compare(a.ID[:], b.ID[:]))
+		return cmp.Or(bytes.Compare(a.ProjectID[:], b.ProjectID[:]), bytes.Compare(a.ID[:], b.ID[:]), bytes.Compare(a.keyHash[:], b.keyHash[:]))
 	})
-	unique = slices.CompactFunc(unique, func(a, b *write) bool { return a.ID == b.ID && a.ProjectID == b.ProjectID })
 	seen := make(map[uuid.UUID]struct{})
 	unique = slices.DeleteFunc(unique, func(w *write) bool {
 		if w.keyHash == (uuid.UUID{}) {
@@ -247,7 +249,7 @@ func distinct(writes []*write) (unique, keyed []*write) {
 		keyed = append(keyed, w)
 		return false
 	})
-	return unique, keyed
+	return slices.CompactFunc(unique, func(a, b *write) bool { return a.ID == b.ID && a.ProjectID == b.ProjectID }), keyed
 }
 
 // claimKeys takes the keys of the events that came without a ts, and returns the writes without those whose key was

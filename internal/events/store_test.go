@@ -122,6 +122,37 @@ func TestTheFloorOfIDsIsTheSameInSQL(t *testing.T) {
 	}
 }
 
+// The ts that an event is given may be the one it came with the other time, in the same flush.
+func TestAKeyIsClaimedWhetherOrNotTheEventAlsoCameWithItsTime(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	s := NewStore(pool)
+	at := time.Date(2026, 1, 15, 10, 30, 0, 0, time.UTC)
+	for _, order := range [][2]int{{0, 1}, {1, 0}} {
+		project, hash := uuid.New(), uuid.New()
+		withTime, without := writeAt(project, "k", at), writeAt(project, "k", at)
+		without.keyHash = hash
+		both := []*write{withTime, without}
+		if err := s.Write(t.Context(), []*write{both[order[0]], both[order[1]]}); err != nil {
+			t.Fatal(err)
+		}
+		again := writeAt(project, "k", at.Add(time.Second))
+		again.keyHash = hash
+		if err := s.Write(t.Context(), []*write{again}); err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, pool, `SELECT count(*) FROM events WHERE project_id = $1`, project); n != 1 || again.state != duplicate {
+			t.Errorf("%d events, state %d; want 1 and a duplicate", n, again.state)
+		}
+		// Another time is another event, also beside one that has lost its key.
+		otherTime, late := writeAt(project, "k", at.Add(time.Minute)), writeAt(project, "k", at.Add(time.Minute))
+		late.keyHash = hash
+		if err := s.Write(t.Context(), []*write{late, otherTime}); err != nil || otherTime.state != stored || late.state != duplicate {
+			t.Errorf("states %d and %d, %v", otherTime.state, late.state, err)
+		}
+	}
+}
+
 // A mark that is set before the write turns the retry after a failure into a "duplicate", and the event is lost. Each way
 // of storing has its own way of noticing duplicates, so each is made to fail and tried again.
 func TestDedupeMarkIsNotSetBeforeTheWrite(t *testing.T) {
