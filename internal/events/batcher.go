@@ -21,7 +21,7 @@ import (
 type writer interface {
 	Prepare(ctx context.Context, writes []write) error
 	Write(ctx context.Context, writes []*write) error
-	Salvage(ctx context.Context, writes []*write) ([]refusal, error)
+	Salvage(ctx context.Context, writes []*write) ([]Refusal, error)
 }
 
 // Publisher hears of events right after their commit.

@@ -68,12 +68,12 @@ func (f *fakeWriter) Write(ctx context.Context, writes []*write) error {
 	return nil
 }
 
-func (f *fakeWriter) Salvage(ctx context.Context, writes []*write) (refusals []refusal, err error) {
+func (f *fakeWriter) Salvage(ctx context.Context, writes []*write) (refusals []Refusal, err error) {
 	var good []*write
 	for _, w := range writes {
 		if err := f.fail([]string{w.Name}); postgres.IsData(err) {
 			w.state = refused
-			refusals = append(refusals, refusal{w, err})
+			refusals = append(refusals, Refusal{w, err})
 		} else {
 			good = append(good, w)
 		}
