@@ -61,24 +61,24 @@ func Force(ctx context.Context, pool *pgxpool.Pool, version uint) error {
 }
 
 // ReadStatus reports how far the database is. It changes nothing.
-func ReadStatus(ctx context.Context, pool *pgxpool.Pool) (Status, error) {
-	return schema{Migrations}.status(ctx, pool)
+func ReadStatus(ctx context.Context, q Querier) (Status, error) {
+	return schema{Migrations}.status(ctx, q)
 }
 
 // Check returns nil when the database is exactly at the version this program needs, and otherwise says what to do.
-func Check(ctx context.Context, pool *pgxpool.Pool) error {
-	return schema{Migrations}.check(ctx, pool)
+func Check(ctx context.Context, q Querier) error {
+	return schema{Migrations}.check(ctx, q)
 }
 
 // schema is a set of migrations: ours, or those of a test.
 type schema struct{ files fs.FS }
 
-// querier is the pool, or the connection that holds the lock.
-type querier interface {
+// Querier is the pool, a transaction, or the connection that holds the lock.
+type Querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-func (s schema) status(ctx context.Context, q querier) (Status, error) {
+func (s schema) status(ctx context.Context, q Querier) (Status, error) {
 	versions, err := s.versions()
 	if err != nil {
 		return Status{}, err
@@ -107,8 +107,8 @@ func (s schema) status(ctx context.Context, q querier) (Status, error) {
 	return st, nil
 }
 
-func (s schema) check(ctx context.Context, pool *pgxpool.Pool) error {
-	st, err := s.status(ctx, pool)
+func (s schema) check(ctx context.Context, q Querier) error {
+	st, err := s.status(ctx, q)
 	switch {
 	case err != nil:
 		return err

@@ -16,7 +16,7 @@ var spread = []string{"events", "event_keys", "event_counts"}
 
 // notSpread returns those of the tables that are there and not distributed; none where there is no Citus. Which there are
 // is read from Citus's catalogue, so that a run that was cut off goes on where it was.
-func notSpread(ctx context.Context, q querier) ([]string, error) {
+func notSpread(ctx context.Context, q Querier) ([]string, error) {
 	var citus bool
 	if err := q.QueryRow(ctx, "SELECT to_regclass('pg_dist_partition') IS NOT NULL").Scan(&citus); err != nil || !citus {
 		return nil, err

@@ -16,7 +16,7 @@ import (
 
 // explain turns a failed run into what an operator needs: which file, what PostgreSQL said, what state the database is in,
 // what to type next.
-func (s schema) explain(ctx context.Context, q querier, err error, direction string) error {
+func (s schema) explain(ctx context.Context, q Querier, err error, direction string) error {
 	if err == nil {
 		return nil
 	}

@@ -200,8 +200,9 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 		h.redis = a.redis.Health
 	}
 	stream := live.NewAPI(a.hub, cfg.AllowedOrigins)
-	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metrics.NewAPI(a.reads, limits, now),
-		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool)), h}
+	metric := metrics.NewAPI(a.reads, limits, now)
+	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metric,
+		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool), metric.CheckQuestion), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event, live: stream}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, Tracer: a.tracer(), AllowedOrigins: cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Dashboard: frontend.Dist, Access: access, Replies: replies,

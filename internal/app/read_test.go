@@ -78,6 +78,7 @@ func TestListFiltersAndPages(t *testing.T) {
 		{"&order=asc&until=2026-01-15T00:00:00.000001Z", []string{"e00"}},
 		{"&order=asc&since=2026-01-15T00:00:00.000001Z&until=2026-01-15T02:00:00Z", []string{"e01"}},
 		{"&order=asc&limit=2&props=" + url.QueryEscape(`{"n":1}`), names(func(k int) bool { return k%3 == 1 })},
+		{"&props=" + url.QueryEscape(`{"n":1e308}`), nil},
 		{"&order=asc&props=" + url.QueryEscape(`{"nested":{"a":[4]},"n":0}`), names(func(k int) bool { return k%5 == 4 && k%3 == 0 })},
 		{"&name=nothing", nil},
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,6 +76,55 @@ func TestAReportIsKeptAsItWasSavedAndCanBeAsked(t *testing.T) {
 	x.Do("GET", strings.TrimSuffix(path, "reports")+"audit?limit=3", nil).Want(200).JSON(&log)
 	if fmt.Sprint(log.Items) != "[{report.delete} {report.update} {report.create}]" {
 		t.Errorf("the audit log has %v", log.Items)
+	}
+}
+
+func TestAQuestionThatCannotBeAskedIsNotKept(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	path := "/v1/projects/" + x.ProjectID.String() + "/reports"
+	saved := path + "/" + savedReport(x)
+	in := func(values ...any) any { return map[string]any{"op": "in", "prop": "a", "values": values} }
+	or := func(n int, filter any) any {
+		return map[string]any{"op": "or", "filters": slices.Repeat([]any{filter}, n)}
+	}
+	for name, tt := range map[string]struct {
+		question map[string]any
+		fields   string
+	}{
+		"sum of nothing":       {map[string]any{"measure": "sum"}, "/question/prop required"},
+		"no zone":              {map[string]any{"tz": "Europe/Atlantis"}, "/question/tz time_zone"},
+		"a number and a range": {map[string]any{"limit": 3, "from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"}, "/question/limit conflict"},
+		"back to front":        {map[string]any{"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "/question/from order"},
+		"too many nodes":       {map[string]any{"filter": or(10, or(10, in(1)))}, "/question/filter too_large"},
+		"two mistakes":         {map[string]any{"measure": "sum", "breakdown": "prop"}, "/question/prop required /question/breakdown_prop required"},
+		"larger than 32 KiB":   {map[string]any{"filter": or(9, in(strings.Repeat("x", 4000)))}, "/question too_large"},
+		"larger written out":   {map[string]any{"filter": or(12, in(slices.Repeat([]any{1e300}, 10)...))}, "/question too_large"},
+	} {
+		for _, refused := range []*apptest.Reply{
+			x.Do("POST", path, map[string]any{"name": "r", "question": tt.question, "view": map[string]any{"chart": "line"}}),
+			x.Do("PATCH", saved, map[string]any{"question": tt.question}),
+		} {
+			var p struct {
+				Errors []struct{ Pointer, Code string }
+			}
+			refused.WantCode(422, "validation_failed").JSON(&p)
+			var fields []string
+			for _, e := range p.Errors {
+				fields = append(fields, e.Pointer, e.Code)
+			}
+			if got := strings.Join(fields, " "); got != tt.fields {
+				t.Errorf("%s: %s, want %s", name, got, tt.fields)
+			}
+		}
+	}
+	var list struct {
+		Items []struct{ Question map[string]any }
+	}
+	x.Do("GET", path, nil).Want(200).JSON(&list)
+	if len(list.Items) != 1 || list.Items[0].Question["measure"] != "users" {
+		t.Errorf("kept: %v", list.Items)
 	}
 }
 

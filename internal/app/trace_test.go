@@ -158,6 +158,7 @@ func TestARequestIsTracedToItsStatements(t *testing.T) {
 // shareAFlush makes two requests wait behind a third, so that one transaction stores both; the third is a large one.
 func shareAFlush(t *testing.T, a *apptest.App, x *apptest.Tenant) {
 	t.Helper()
+	x.Ingest(keyed("before", 1)...) // makes the partition, which else would be waited for before the flush
 	release := lock(t, a.DSN, "events")
 	var answers sync.WaitGroup
 	send := func(events ...apptest.Event) { answers.Go(func() { x.Ingest(events...) }) }

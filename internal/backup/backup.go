@@ -28,16 +28,13 @@ func Write(ctx context.Context, pool *pgxpool.Pool, dir, version string, now tim
 	if err := makeDir(dir); err != nil {
 		return nil, err
 	}
-	if err := db.Check(ctx, pool); err != nil {
-		return nil, err
-	}
-	st, err := db.ReadStatus(ctx, pool)
-	if err != nil {
-		return nil, err
-	}
-	m := &Manifest{Format: format, Nimbus: version, CreatedAt: now.UTC(), SchemaVersion: st.Current}
+	m := &Manifest{Format: format, Nimbus: version, CreatedAt: now.UTC()}
 	// What the tables hold is that of one moment, and none of them can be dropped or changed before the end.
-	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	err := pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		// Others than the ISO style leave open which number is the day, and which is the month.
+		if _, err := tx.Exec(ctx, "SET LOCAL datestyle = 'ISO'"); err != nil {
+			return err
+		}
 		// With Citus each connection to a worker has a snapshot of its own: with one for each worker, and so for each
 		// project, a project's events and counts are of one moment. To PostgreSQL it is a setting like any other.
 		if _, err := tx.Exec(ctx, "SET LOCAL citus.max_adaptive_executor_pool_size = 1"); err != nil {
@@ -78,12 +75,21 @@ func makeDir(dir string) error {
 	return nil
 }
 
-// describe lists the tables, in an order in which every row finds what it refers to, and locks them.
+// describe lists the tables of the schema that events is in, in an order in which every row finds what it refers to, and
+// locks them.
 func (m *Manifest) describe(ctx context.Context, tx pgx.Tx) error {
+	if err := db.Check(ctx, tx); err != nil {
+		return err
+	}
+	st, err := db.ReadStatus(ctx, tx)
+	if err != nil {
+		return err
+	}
+	m.SchemaVersion = st.Current
 	rows, err := tx.Query(ctx, `
 		SELECT c.relname::text, array_agg(a.attname::text ORDER BY a.attnum)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'schema_migrations'
+		WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'events'::regclass) AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'schema_migrations'
 		GROUP BY c.relname ORDER BY c.relname`)
 	if err != nil {
 		return fmt.Errorf("list the tables: %w", err)
@@ -97,7 +103,7 @@ func (m *Manifest) describe(ctx context.Context, tx pgx.Tx) error {
 		return fmt.Errorf("list the tables: %w", err)
 	}
 	rows, err = tx.Query(ctx, `SELECT DISTINCT conrelid::regclass::text, confrelid::regclass::text FROM pg_constraint
-		WHERE contype = 'f' AND conrelid <> confrelid AND connamespace = 'public'::regnamespace`)
+		WHERE contype = 'f' AND conrelid <> confrelid AND connamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'events'::regclass)`)
 	if err != nil {
 		return fmt.Errorf("list the references: %w", err)
 	}

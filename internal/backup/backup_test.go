@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/bahagh/nimbus/db"
 	"github.com/bahagh/nimbus/internal/backup"
 	"github.com/bahagh/nimbus/internal/nimbustest"
 	"github.com/bahagh/nimbus/internal/postgres"
@@ -127,6 +128,63 @@ func TestABackupIsOfOneMoment(t *testing.T) {
 	for _, table := range m.Tables {
 		if table.Rows != 0 {
 			t.Errorf("%s has %d rows of a later moment", table.Name, table.Rows)
+		}
+	}
+}
+
+func TestABackupIsTheSameHoweverTheDatabaseWritesDates(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	want := everything(t, b.pool)
+	if _, err := b.pool.Exec(t.Context(), `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET datestyle = %L', current_database(), 'SQL, DMY'); END $$`); err != nil {
+		t.Fatal(err)
+	}
+	b.pool.Reset()
+	dir, pool := filepath.Join(t.TempDir(), "b"), scratch(t)
+	if _, err := backup.Write(t.Context(), b.pool, dir, "v1", made, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := backup.Restore(t.Context(), pool, dir, quiet, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if got := everything(t, pool); got != want {
+		t.Errorf("restored:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// The schema is the first of the search path only until another one is made before it, as one with the name of the role.
+func TestABackupIsOfTheSchemaThatTheServerUses(t *testing.T) {
+	t.Parallel()
+	dsn := nimbustest.EmptyDSN(t)
+	in := func(path string) *pgxpool.Pool {
+		pool, err := postgres.Open(t.Context(), dsn, 4, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["search_path"] = path })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(pool.Close)
+		return pool
+	}
+	pool := in("own")
+	if _, err := pool.Exec(t.Context(), "CREATE SCHEMA own; CREATE SCHEMA first"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Migrate(t.Context(), pool, quiet); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(t.Context(), "INSERT INTO projects (id, name) VALUES (gen_random_uuid(), 'p')"); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"own", "first, own"} {
+		dir, to := filepath.Join(t.TempDir(), "b"), scratch(t)
+		if _, err := backup.Write(t.Context(), in(path), dir, "v1", made, nobody); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if _, err := backup.Restore(t.Context(), to, dir, quiet, nobody); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		var n int
+		if err := to.QueryRow(t.Context(), "SELECT count(*) FROM projects").Scan(&n); err != nil || n != 1 {
+			t.Errorf("%s: %d projects, %v; want 1", path, n, err)
 		}
 	}
 }

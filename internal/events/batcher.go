@@ -17,10 +17,11 @@ import (
 )
 
 // writer stores writes in one transaction and marks each with what became of it; on an error nothing is stored. Salvage is
-// for writes of which some are refused.
+// for writes of which some are refused. Prepare does before what would keep the others of a transaction waiting.
 type writer interface {
+	Prepare(ctx context.Context, writes []write) error
 	Write(ctx context.Context, writes []*write) error
-	Salvage(ctx context.Context, writes []*write) ([]refusal, error)
+	Salvage(ctx context.Context, writes []*write) ([]Refusal, error)
 }
 
 // Publisher hears of events right after their commit.
@@ -105,6 +106,12 @@ func startBatcher(w writer, cfg BatcherConfig, m *ingestMetrics, now func() time
 // it is not known.
 func (b *Batcher) Submit(ctx context.Context, x *batch) error {
 	x.span = tracing.Of(ctx)
+	if err := b.writer.Prepare(ctx, x.writes); err != nil {
+		if databaseAway(err) {
+			return unavailable(err)
+		}
+		return err
+	}
 	b.mu.Lock()
 	switch {
 	case b.closed:
@@ -310,7 +317,7 @@ func (b *Batcher) write(ctx context.Context, writes []*write, transaction func(c
 		return nil
 	case postgres.IsData(err):
 		return err
-	case postgres.IsUnavailable(err), postgres.IsRetryable(err), postgres.IsCanceled(err), errors.Is(err, context.DeadlineExceeded):
+	case databaseAway(err):
 		b.log.Warn("flush failed, its requests are answered with 503", "rows", len(writes), "error", err)
 		return unavailable(err)
 	default:
@@ -347,7 +354,7 @@ func (b *Batcher) publish(writes []*write) {
 	}
 }
 
-// unavailable is the answer after a flush that failed.
+// unavailable is the answer when nothing was stored, or, after a flush, when that is not known.
 func unavailable(cause error) error {
 	e := problem.Unavailable(cause)
 	e.Detail = "The database cannot be reached. Nothing of this request was stored; try again."
@@ -355,6 +362,11 @@ func unavailable(cause error) error {
 		e.Detail = "The database did not confirm that it stored this. Send it again: events with an idempotency_key, and the same signed request, are stored once."
 	}
 	return e
+}
+
+// databaseAway says that the database did not do its work, whatever was to be stored.
+func databaseAway(err error) bool {
+	return postgres.IsUnavailable(err) || postgres.IsRetryable(err) || postgres.IsCanceled(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
 func shuttingDown() error {

@@ -29,6 +29,14 @@ type fakeWriter struct {
 	started chan struct{}
 	gate    chan struct{} // a flush waits for it, when set
 	fail    func(names []string) error
+	prepare func(ctx context.Context, name string) error // of the first event
+}
+
+func (f *fakeWriter) Prepare(ctx context.Context, writes []write) error {
+	if f.prepare == nil {
+		return nil
+	}
+	return f.prepare(ctx, writes[0].Name)
 }
 
 func (f *fakeWriter) Write(ctx context.Context, writes []*write) error {
@@ -60,12 +68,12 @@ func (f *fakeWriter) Write(ctx context.Context, writes []*write) error {
 	return nil
 }
 
-func (f *fakeWriter) Salvage(ctx context.Context, writes []*write) (refusals []refusal, err error) {
+func (f *fakeWriter) Salvage(ctx context.Context, writes []*write) (refusals []Refusal, err error) {
 	var good []*write
 	for _, w := range writes {
 		if err := f.fail([]string{w.Name}); postgres.IsData(err) {
 			w.state = refused
-			refusals = append(refusals, refusal{w, err})
+			refusals = append(refusals, Refusal{w, err})
 		} else {
 			good = append(good, w)
 		}
@@ -167,6 +175,32 @@ func TestAFullQueueRefusesAndStoresNothing(t *testing.T) {
 	}
 	if n := len(w.committed()); n != 2 {
 		t.Errorf("%d flushes", n)
+	}
+}
+
+func TestWhatMustBePreparedKeepsNobodyElseWaiting(t *testing.T) {
+	t.Parallel()
+	preparing, prepared := make(chan struct{}), make(chan error)
+	w := &fakeWriter{prepare: func(_ context.Context, name string) error {
+		if name != "slow" {
+			return nil
+		}
+		close(preparing)
+		return <-prepared
+	}}
+	b, _ := setup(t, w, nil)
+	slow := make(chan error, 1)
+	go func() { slow <- b.Submit(context.Background(), batchOf("slow")) }()
+	<-preparing
+	if err := b.Submit(t.Context(), batchOf("other")); err != nil {
+		t.Error(err)
+	}
+	prepared <- context.DeadlineExceeded
+	if err := <-slow; !problem.Is(err, problem.CodeDatabaseUnavailable) {
+		t.Errorf("what was not prepared in time: %v", err)
+	}
+	if got := w.committed(); len(got) != 1 || got[0][0] != "other" {
+		t.Errorf("flushes %v", got)
 	}
 }
 

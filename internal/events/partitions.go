@@ -22,27 +22,48 @@ func (m month) start() time.Time {
 	return time.Date(int(m)/12, time.Month(int(m)%12+1), 1, 0, 0, 0, 0, time.UTC)
 }
 
-// monthsAhead is how many months have a partition before their first event: making one in the middle of a flush
-// would keep its requests waiting.
+// monthsAhead is how many months have a partition before their first event: nobody has to wait for them.
 const monthsAhead = 2
 
 // EnsurePartitions makes the partitions of this month and the next ones. It runs at the start and as a job.
 func (s *Store) EnsurePartitions(ctx context.Context, now time.Time) error {
+	var months []month
 	for m := monthOf(now); m <= monthOf(now)+monthsAhead; m++ {
-		if err := s.ensureMonth(ctx, m); err != nil {
-			return err
-		}
+		months = append(months, m)
 	}
-	return nil
+	return s.ensureMonths(ctx, months)
 }
 
-// ensureMonths makes the partitions that the writes need and that this process has not seen yet.
-func (s *Store) ensureMonths(ctx context.Context, writes []*write) error {
+// prepareTime is how long a request waits for its partitions. Those that are made by then stay: sent again, it goes on.
+const prepareTime = 15 * time.Second
+
+// Prepare makes the partitions that a request needs before it waits in the queue: they take some 10 ms each, its events may
+// be of hundreds of months, and whoever shares its flush would wait for all of them. One request at a time, so that the
+// others keep their connections.
+func (s *Store) Prepare(ctx context.Context, writes []write) error {
+	missing := s.missing(len(writes), func(k int) time.Time { return writes[k].TS })
+	if len(missing) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, prepareTime)
+	defer cancel()
+	select {
+	case s.preparing <- struct{}{}:
+		defer func() { <-s.preparing }()
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the partitions of other requests: %w", ctx.Err())
+	}
+	return s.ensureMonths(ctx, missing)
+}
+
+// missing returns the months of n events of which this process does not know that they have a partition.
+func (s *Store) missing(n int, ts func(k int) time.Time) []month {
 	var missing []month
 	last := month(-1)
 	s.mu.RLock()
-	for _, w := range writes {
-		m := monthOf(w.TS)
+	defer s.mu.RUnlock()
+	for k := range n {
+		m := monthOf(ts(k))
 		if m == last {
 			continue
 		}
@@ -51,8 +72,11 @@ func (s *Store) ensureMonths(ctx context.Context, writes []*write) error {
 			missing = append(missing, m)
 		}
 	}
-	s.mu.RUnlock()
-	for _, m := range missing {
+	return missing
+}
+
+func (s *Store) ensureMonths(ctx context.Context, months []month) error {
+	for _, m := range months {
 		if err := s.ensureMonth(ctx, m); err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/bahagh/nimbus/gen/db"
 	"github.com/bahagh/nimbus/internal/postgres"
 )
 
@@ -111,38 +110,4 @@ func (s *Store) pruneKeys(ctx context.Context, tx pgx.Tx, p *pruning, before tim
 	}
 	p.keyFrom = *end
 	return true, nil
-}
-
-// eventsStep returns where a step of pruneRows events ends that starts at from, and whether there are more before the
-// end; when there are not, the step ends there.
-func (s *Store) eventsStep(ctx context.Context, tx pgx.Tx, project, from, before uuid.UUID) (end uuid.UUID, more bool, err error) {
-	end, err = s.q.EventsStep(ctx, tx, db.EventsStepParams{ProjectID: project, IDFrom: from, IDTo: before, Events: pruneRows})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return before, false, nil
-	}
-	if err != nil {
-		return end, false, fmt.Errorf("find the oldest events: %w", err)
-	}
-	return end, true, nil
-}
-
-// keysStep returns where a step of pruneRows keys ends that starts at from, nil when it is the last.
-func (s *Store) keysStep(ctx context.Context, tx pgx.Tx, project, from uuid.UUID) (*uuid.UUID, error) {
-	end, err := s.q.EventKeysStep(ctx, tx, project, from, pruneRows)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find idempotency keys: %w", err)
-	}
-	return &end, nil
-}
-
-// deleteKeys deletes the keys of a step that were claimed before a time; a nil end is the end of all keys.
-func (s *Store) deleteKeys(ctx context.Context, tx pgx.Tx, project, from uuid.UUID, end *uuid.UUID, before time.Time) error {
-	_, err := s.q.EventKeysDelete(ctx, tx, db.EventKeysDeleteParams{ProjectID: project, KeyFrom: from, KeyTo: end, Before: before})
-	if err != nil {
-		return fmt.Errorf("delete idempotency keys: %w", err)
-	}
-	return nil
 }

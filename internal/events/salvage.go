@@ -9,8 +9,8 @@ import (
 	"github.com/bahagh/nimbus/internal/rollups"
 )
 
-// refusal is an event that the database does not take, and why.
-type refusal struct {
+// Refusal is an event that the database does not take, and why.
+type Refusal struct {
 	*write
 	cause error
 }
@@ -18,7 +18,7 @@ type refusal struct {
 // Salvage is Write for events of which the database refuses some: it stores the others, marks those refused, and returns
 // them. It is one transaction, too, because it is one request: an event without a key that was stored by a request that
 // failed would be stored once more when that is sent again.
-func (s *Store) Salvage(ctx context.Context, writes []*write) (refused []refusal, err error) {
+func (s *Store) Salvage(ctx context.Context, writes []*write) (refused []Refusal, err error) {
 	err = s.withPartitions(ctx, writes, func() error {
 		err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
 			if refused, err = s.sift(postgres.WithTx(ctx, tx), writes); err != nil {
@@ -37,7 +37,7 @@ func (s *Store) Salvage(ctx context.Context, writes []*write) (refused []refusal
 
 // sift stores the writes in a part of the transaction that is undone by itself when one of them is refused; then it halves
 // them, down to that one.
-func (s *Store) sift(ctx context.Context, writes []*write) ([]refusal, error) {
+func (s *Store) sift(ctx context.Context, writes []*write) ([]Refusal, error) {
 	unique, keyed := distinct(writes)
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error { return s.insertNew(ctx, tx, unique, keyed) })
 	switch {
@@ -48,7 +48,7 @@ func (s *Store) sift(ctx context.Context, writes []*write) ([]refusal, error) {
 		return nil, err
 	case len(writes) == 1:
 		writes[0].state = refused
-		return []refusal{{writes[0], err}}, nil
+		return []Refusal{{writes[0], err}}, nil
 	}
 	half := len(writes) / 2
 	first, err := s.sift(ctx, writes[:half])

@@ -29,13 +29,15 @@ type Store struct {
 
 	cautious atomic.Int32 // flushes that are to expect duplicates
 
+	preparing chan struct{} // holds the request whose partitions are made
+
 	mu     sync.RWMutex
 	months map[month]struct{} // that have a partition, as far as this process knows
 }
 
 // NewStore returns a Store on the pool.
 func NewStore(pool *pgxpool.Pool) *Store {
-	return &Store{pool: pool, q: db.New(), months: make(map[month]struct{})}
+	return &Store{pool: pool, q: db.New(), preparing: make(chan struct{}, 1), months: make(map[month]struct{})}
 }
 
 // writeTries bounds how often a write makes its partitions anew. They are dropped only when they are old and empty, once
@@ -48,10 +50,12 @@ func (s *Store) Write(ctx context.Context, writes []*write) error {
 	return s.withPartitions(ctx, writes, func() error { return s.write(ctx, writes) })
 }
 
-// withPartitions runs a transaction that stores the writes when there are partitions for them.
+// withPartitions runs a transaction that stores the writes when there are partitions for them. Prepare has made them, unless
+// they were dropped since.
 func (s *Store) withPartitions(ctx context.Context, writes []*write, fn func() error) error {
 	for try := 1; ; try++ {
-		if err := s.ensureMonths(ctx, writes); err != nil {
+		missing := s.missing(len(writes), func(k int) time.Time { return writes[k].TS })
+		if err := s.ensureMonths(ctx, missing); err != nil {
 			return err
 		}
 		err := fn()
@@ -222,15 +226,17 @@ func (s *Store) insertNew(ctx context.Context, tx pgx.Tx, writes, keyed []*write
 	return nil
 }
 
-// distinct returns one write of each id in the order of the primary key, and of those the ones that are found by their
-// idempotency key. The others stay unmarked and are duplicates once that one is committed. The order keeps two
-// transactions with the same events from waiting for each other, and makes neighbours in the index neighbours in time.
+// distinct returns one write of each id in the order of the primary key, and one of each idempotency key that must be
+// claimed. The others stay unmarked and are duplicates once that one is committed. The order keeps two transactions with the
+// same events from waiting for each other, and makes neighbours in the index neighbours in time.
+//
+// The same event may come with its ts and without, when it is that of the request: then the one with it is stored, whoever
+// had the key before, and the key is claimed all the same, for the next time it comes without.
 func distinct(writes []*write) (unique, keyed []*write) {
 	unique = slices.Clone(writes)
 	slices.SortFunc(unique, func(a, b *write) int {
-		return cmp.Or(bytes.Compare(a.ProjectID[:], b.ProjectID[:]), bytes.Compare(a.ID[:], b.ID[:]))
+		return cmp.Or(bytes.Compare(a.ProjectID[:], b.ProjectID[:]), bytes.Compare(a.ID[:], b.ID[:]), bytes.Compare(a.keyHash[:], b.keyHash[:]))
 	})
-	unique = slices.CompactFunc(unique, func(a, b *write) bool { return a.ID == b.ID && a.ProjectID == b.ProjectID })
 	seen := make(map[uuid.UUID]struct{})
 	unique = slices.DeleteFunc(unique, func(w *write) bool {
 		if w.keyHash == (uuid.UUID{}) {
@@ -243,7 +249,7 @@ func distinct(writes []*write) (unique, keyed []*write) {
 		keyed = append(keyed, w)
 		return false
 	})
-	return unique, keyed
+	return slices.CompactFunc(unique, func(a, b *write) bool { return a.ID == b.ID && a.ProjectID == b.ProjectID }), keyed
 }
 
 // claimKeys takes the keys of the events that came without a ts, and returns the writes without those whose key was
@@ -286,6 +292,40 @@ func insertParams(writes []*write) db.EventsInsertParams {
 		p.Names[k], p.UserIDs[k], p.AnonymousIDs[k], p.Props[k] = w.Name, w.UserID, w.AnonymousID, w.Props
 	}
 	return p
+}
+
+// eventsStep returns where a step of pruneRows events ends that starts at from, and whether there are more before the
+// end; when there are not, the step ends there.
+func (s *Store) eventsStep(ctx context.Context, tx pgx.Tx, project, from, before uuid.UUID) (end uuid.UUID, more bool, err error) {
+	end, err = s.q.EventsStep(ctx, tx, db.EventsStepParams{ProjectID: project, IDFrom: from, IDTo: before, Events: pruneRows})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return before, false, nil
+	}
+	if err != nil {
+		return end, false, fmt.Errorf("find the oldest events: %w", err)
+	}
+	return end, true, nil
+}
+
+// keysStep returns where a step of pruneRows keys ends that starts at from, nil when it is the last.
+func (s *Store) keysStep(ctx context.Context, tx pgx.Tx, project, from uuid.UUID) (*uuid.UUID, error) {
+	end, err := s.q.EventKeysStep(ctx, tx, project, from, pruneRows)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find idempotency keys: %w", err)
+	}
+	return &end, nil
+}
+
+// deleteKeys deletes the keys of a step that were claimed before a time; a nil end is the end of all keys.
+func (s *Store) deleteKeys(ctx context.Context, tx pgx.Tx, project, from uuid.UUID, end *uuid.UUID, before time.Time) error {
+	_, err := s.q.EventKeysDelete(ctx, tx, db.EventKeysDeleteParams{ProjectID: project, KeyFrom: from, KeyTo: end, Before: before})
+	if err != nil {
+		return fmt.Errorf("delete idempotency keys: %w", err)
+	}
+	return nil
 }
 
 func noPartition(err error) bool {

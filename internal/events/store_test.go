@@ -2,6 +2,8 @@ package events
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -38,6 +40,37 @@ func TestPartitionsAreMadeOnDemandAndAgainAfterADrop(t *testing.T) {
 	w := writeAt(project, "a", at)
 	if err := s.Write(t.Context(), []*write{w}); err != nil || w.state != stored {
 		t.Fatalf("state %d, %v", w.state, err)
+	}
+}
+
+func TestPrepareMakesPartitionsForOneRequestAtATime(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	s := NewStore(pool)
+	months := func(from, to int) (writes []write) {
+		for y := from; y <= to; y++ {
+			writes = append(writes, *writeAt(uuid.New(), "k", time.Date(y, 1, 15, 0, 0, 0, 0, time.UTC)))
+		}
+		return writes
+	}
+	made := func() int {
+		return count(t, pool, `SELECT count(*) FROM pg_inherits WHERE inhparent = 'events'::regclass`)
+	}
+	if err := s.Prepare(t.Context(), months(1971, 1973)); err != nil || made() != 3 {
+		t.Fatalf("%d partitions, %v; want 3", made(), err)
+	}
+	s.preparing <- struct{}{} // another request
+	if err := s.Prepare(t.Context(), months(1971, 1973)); err != nil {
+		t.Errorf("what needs nothing: %v", err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Prepare(gone, months(1973, 1974)); !errors.Is(err, context.Canceled) {
+		t.Errorf("whoever goes away while it waits: %v", err)
+	}
+	<-s.preparing
+	if err := s.Prepare(t.Context(), months(1973, 1974)); err != nil || made() != 4 {
+		t.Errorf("%d partitions, %v; want 4", made(), err)
 	}
 }
 
@@ -85,6 +118,37 @@ func TestTheFloorOfIDsIsTheSameInSQL(t *testing.T) {
 		}
 		if want := idFloor(ts); !bytes.Equal(got[:], want[:]) {
 			t.Errorf("%s: %s in SQL, %s in Go", ts, got, want)
+		}
+	}
+}
+
+// The ts that an event is given may be the one it came with the other time, in the same flush.
+func TestAKeyIsClaimedWhetherOrNotTheEventAlsoCameWithItsTime(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	s := NewStore(pool)
+	at := time.Date(2026, 1, 15, 10, 30, 0, 0, time.UTC)
+	for _, order := range [][2]int{{0, 1}, {1, 0}} {
+		project, hash := uuid.New(), uuid.New()
+		withTime, without := writeAt(project, "k", at), writeAt(project, "k", at)
+		without.keyHash = hash
+		both := []*write{withTime, without}
+		if err := s.Write(t.Context(), []*write{both[order[0]], both[order[1]]}); err != nil {
+			t.Fatal(err)
+		}
+		again := writeAt(project, "k", at.Add(time.Second))
+		again.keyHash = hash
+		if err := s.Write(t.Context(), []*write{again}); err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, pool, `SELECT count(*) FROM events WHERE project_id = $1`, project); n != 1 || again.state != duplicate {
+			t.Errorf("%d events, state %d; want 1 and a duplicate", n, again.state)
+		}
+		// Another time is another event, also beside one that has lost its key.
+		otherTime, late := writeAt(project, "k", at.Add(time.Minute)), writeAt(project, "k", at.Add(time.Minute))
+		late.keyHash = hash
+		if err := s.Write(t.Context(), []*write{late, otherTime}); err != nil || otherTime.state != stored || late.state != duplicate {
+			t.Errorf("states %d and %d, %v", otherTime.state, late.state, err)
 		}
 	}
 }

@@ -49,28 +49,41 @@ func (a *API) QueryMetrics(ctx context.Context, request api.QueryMetricsRequestO
 
 // RunMetricsQuery measures filtered events by time.
 func (a *API) RunMetricsQuery(ctx context.Context, request api.RunMetricsQueryRequestObject) (api.RunMetricsQueryResponseObject, error) {
-	q := request.Body
-	result, err := a.answer(ctx, q.ProjectID, func() (*Ask, error) {
-		filter, err := filterOf(q.Filter)
-		if err != nil {
-			return nil, err
-		}
-		return &Ask{From: q.From, To: q.To, Names: q.Names, Bucket: Bucket(value(q.Bucket)), TZ: value(q.Tz), Limit: limitOf(q.Limit),
-			Measure: Measure(value(q.Measure)), Prop: value(q.Prop), Breakdown: Breakdown(value(q.Breakdown)),
-			BreakdownProp: value(q.BreakdownProp), Top: int(value(q.Top)), Filter: filter}, nil
-	})
+	result, err := a.answer(ctx, request.Body.ProjectID, func() (*Ask, error) { return askOf(request.Body) })
 	if err != nil {
-		return nil, inBody(err)
+		return nil, inBody(err, "")
 	}
 	return api.RunMetricsQuery200JSONResponse(*result), nil
 }
 
-// inBody says of bad fields that they are in the body, where the names of the query's parameters are members.
-func inBody(err error) error {
+// CheckQuestion refuses a question that would be refused if it was asked now, with the bad fields under /question.
+func (a *API) CheckQuestion(q *api.ReportQuestion) error {
+	ask, err := askOf(&api.MetricsQuery{From: q.From, To: q.To, Names: q.Names, Bucket: q.Bucket, Tz: q.Tz, Limit: q.Limit, Measure: q.Measure,
+		Prop: q.Prop, Breakdown: q.Breakdown, BreakdownProp: q.BreakdownProp, Top: q.Top, Filter: q.Filter})
+	if err == nil {
+		_, err = Resolve(ask, a.now())
+	}
+	return inBody(err, "/question")
+}
+
+// askOf reads a question; the error names every bad node of its filter.
+func askOf(q *api.MetricsQuery) (*Ask, error) {
+	filter, err := filterOf(q.Filter)
+	if err != nil {
+		return nil, err
+	}
+	return &Ask{From: q.From, To: q.To, Names: q.Names, Bucket: Bucket(value(q.Bucket)), TZ: value(q.Tz), Limit: limitOf(q.Limit),
+		Measure: Measure(value(q.Measure)), Prop: value(q.Prop), Breakdown: Breakdown(value(q.Breakdown)),
+		BreakdownProp: value(q.BreakdownProp), Top: int(value(q.Top)), Filter: filter}, nil
+}
+
+// inBody says of bad fields that they are in the body, under a member of it, where the names of the query's parameters are
+// members.
+func inBody(err error, under string) error {
 	var p *problem.Error
 	if errors.As(err, &p) {
 		for i := range p.Fields {
-			p.Fields[i].In = wire.InBody
+			p.Fields[i].In, p.Fields[i].Pointer = wire.InBody, under+p.Fields[i].Pointer
 		}
 	}
 	return err

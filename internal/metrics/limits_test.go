@@ -101,6 +101,24 @@ func TestNumbersAtTheEndsOfADoubleAreMeasuredOrNull(t *testing.T) {
 	}
 }
 
+func TestPercentilesAreExactWhateverTheDatabaseRoundsTo(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.keep(t, []event{day("x", now.Truncate(time.Hour))})
+	if _, err := b.pool.Exec(t.Context(), `UPDATE events SET props = '{"n": 0.30000000000000004}';
+		DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET extra_float_digits = 0', current_database()); END $$`); err != nil {
+		t.Fatal(err)
+	}
+	b.pool.Reset()
+	r, err := b.run(t, map[string]any{"project_id": project, "measure": "p50", "prop": "n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := json.Marshal(r.Total); string(got) != "0.30000000000000004" {
+		t.Errorf("%s, want 0.30000000000000004", got)
+	}
+}
+
 func TestAQuestionOverTheBudgetIsRefusedBeforeItRuns(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

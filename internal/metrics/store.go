@@ -50,7 +50,8 @@ func (s *store) pooled(projectID uuid.UUID) *reader { return &reader{s, s.pool, 
 // snapshot lets fn read several times and see the same. A statement that takes longer than the whole question may is
 // cancelled, and the error says what the caller can do about it.
 func (s *store) snapshot(ctx context.Context, projectID uuid.UUID, fn func(*reader) error) error {
-	err := postgres.InSnapshot(ctx, s.pool, s.limits.Timeout, func(tx pgx.Tx) error { return fn(&reader{s, tx, projectID}) }, "work_mem = '"+workMem+"'")
+	err := postgres.InSnapshot(ctx, s.pool, s.limits.Timeout, func(tx pgx.Tx) error { return fn(&reader{s, tx, projectID}) },
+		"work_mem = '"+workMem+"'", "extra_float_digits = 1") // else an operator's 0 rounds percentiles
 	if ctx.Err() == nil && postgres.IsStatementTimeout(err) {
 		return tooSlow(err, s.limits.Timeout)
 	}

@@ -13,6 +13,6 @@
 //     two clocks are compared.
 //
 // What happens when that fails: where the primary does not answer measurements, the standby is judged by what is known;
-// there is nobody else to ask. A standby whose lag cannot be known yet, after a start for instance, is not asked before it
-// has replayed what the primary had written by then.
+// there is nobody else to ask. A standby whose lag cannot be known yet, after a start or where an older copy stands
+// in its place, is not asked before it has replayed what the primary had written by then.
 package replica

@@ -8,6 +8,7 @@ type history struct {
 	identity int64    // of the primary; 0 before it was known
 	unseen   []sample // what the standby has not replayed, oldest first
 	last     int64    // the newest position
+	replayed int64    // where the standby was when it was last asked
 	caught   bool     // the standby has replayed one of the samples
 }
 
@@ -41,6 +42,12 @@ func (h *history) add(at time.Time, position int64) {
 // behind is how far a standby that has replayed up to a position is behind. The time is that since the primary was first
 // seen to have what the standby lacks: it is short by what lies between two measurements.
 func (h *history) behind(now time.Time, replayed int64) lag {
+	if h.caught && replayed < h.replayed {
+		// An older copy stands in its place. What that lacks was replayed once and is forgotten, so since when it lacks it is
+		// not known before it has everything.
+		h.unseen, h.caught = []sample{{now, h.last}}, false
+	}
+	h.replayed = replayed
 	seen := 0
 	for seen < len(h.unseen) && h.unseen[seen].position <= replayed {
 		seen++

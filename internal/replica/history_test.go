@@ -29,6 +29,10 @@ func TestLagIsTimeSinceThePrimaryHadWhatTheStandbyLacks(t *testing.T) {
 		{3602, 1400, 1400, 0, 0, false, "replayed"},
 		{3603, 700, 690, 0, 10, true, "another primary took over: positions begin anew"},
 		{3604, 800, 750, 0, 50, false, "and are known again"},
+		{3605, 800, 800, 0, 0, false, "replayed"},
+		{7200, 800, 300, 0, 500, true, "an older copy stands in its place: it may lack what is an hour old"},
+		{7201, 900, 700, 1, 200, true, "it replays"},
+		{7202, 900, 850, 1, 50, false, "it has what was there when it came"},
 	} {
 		h.add(at(step.second), step.written)
 		got := h.behind(at(step.second), step.replayed)

@@ -3,7 +3,8 @@
 //
 // What it guarantees:
 //
-//   - A question is kept as the contract has it: what was accepted can be asked again, unchanged.
+//   - A question is kept as the contract has it: what was accepted can be asked again, unchanged. One that would be refused
+//     is not accepted; a range without an end may outgrow its buckets later.
 //   - A board shows reports of its own project only, and never one that is not there: deleting a report takes it off every
 //     board, in the same transaction.
 //   - The changes of one project happen one after the other, each in the audit log, in its own transaction. The limits of a

@@ -10,10 +10,15 @@ import (
 )
 
 // API is this slice's part of api.StrictServerInterface.
-type API struct{ reports *Reports }
+type API struct {
+	reports *Reports
+	check   func(*api.ReportQuestion) error
+}
 
-// NewAPI makes the operations on reports and boards.
-func NewAPI(reports *Reports) *API { return &API{reports: reports} }
+// NewAPI makes the operations on reports and boards. check refuses a question that cannot be asked.
+func NewAPI(reports *Reports, check func(*api.ReportQuestion) error) *API {
+	return &API{reports: reports, check: check}
+}
 
 // ListReports lists the reports of a project.
 func (a *API) ListReports(ctx context.Context, req api.ListReportsRequestObject) (api.ListReportsResponseObject, error) {
@@ -37,7 +42,7 @@ func (a *API) CreateReport(ctx context.Context, req api.CreateReportRequestObjec
 		report.Description = *req.Body.Description
 	}
 	var err error
-	if report.Question, report.View, err = encode(&req.Body.Question, &req.Body.View); err != nil {
+	if report.Question, report.View, err = a.encode(&req.Body.Question, &req.Body.View); err != nil {
 		return nil, err
 	}
 	if report, err = a.reports.Create(ctx, auth.From(ctx).AccountID, req.ProjectID, report); err != nil {
@@ -61,7 +66,7 @@ func (a *API) GetReport(ctx context.Context, req api.GetReportRequestObject) (ap
 func (a *API) UpdateReport(ctx context.Context, req api.UpdateReportRequestObject) (api.UpdateReportResponseObject, error) {
 	change := ReportChange{Name: req.Body.Name, Description: req.Body.Description}
 	var err error
-	if change.Question, change.View, err = encode(req.Body.Question, req.Body.View); err != nil {
+	if change.Question, change.View, err = a.encode(req.Body.Question, req.Body.View); err != nil {
 		return nil, err
 	}
 	report, err := a.reports.Update(ctx, req.ProjectID, req.ReportID, change)
@@ -140,9 +145,12 @@ func (a *API) DeleteBoard(ctx context.Context, req api.DeleteBoardRequestObject)
 	return api.DeleteBoard204Response{}, nil
 }
 
-// encode writes a question and a view as the contract has them; nil stays nil.
-func encode(question *api.ReportQuestion, view *api.ReportView) (q, v json.RawMessage, err error) {
+// encode writes a question that can be asked, and a view, as the contract has them; nil stays nil.
+func (a *API) encode(question *api.ReportQuestion, view *api.ReportView) (q, v json.RawMessage, err error) {
 	if question != nil {
+		if err = a.check(question); err != nil {
+			return nil, nil, err
+		}
 		if q, err = json.Marshal(question); err != nil {
 			return nil, nil, fmt.Errorf("encode a question: %w", err)
 		}

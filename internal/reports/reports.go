@@ -13,12 +13,14 @@ import (
 	"github.com/bahagh/nimbus/internal/audit"
 	"github.com/bahagh/nimbus/internal/postgres"
 	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/wire"
 )
 
 // Lists are read whole, so they are bounded.
 const (
-	maxReports = 500
-	maxBoards  = 100
+	maxReports  = 500
+	maxBoards   = 100
+	maxQuestion = 32 << 10 // bytes, as it is kept: with the zeros of 1e308, and whatever else the database writes out
 )
 
 // Report is a question that is kept.
@@ -69,6 +71,15 @@ func (r *Reports) Get(ctx context.Context, projectID, id uuid.UUID) (Report, err
 	return r.store.report(ctx, r.pool, projectID, id)
 }
 
+// kept returns a report that was just written, unless it is too large to stay.
+func (r *Reports) kept(ctx context.Context, tx pgx.Tx, projectID, id uuid.UUID) (Report, error) {
+	report, err := r.store.report(ctx, tx, projectID, id)
+	if err == nil && len(report.Question) > maxQuestion {
+		err = problem.Field(wire.InBody, "/question", wire.CodeTooLarge, fmt.Sprintf("must be at most %d bytes of JSON, with numbers written out", maxQuestion))
+	}
+	return report, err
+}
+
 // Create keeps a report. limit_reached when the project has too many.
 func (r *Reports) Create(ctx context.Context, accountID, projectID uuid.UUID, report Report) (Report, error) {
 	id, err := uuid.NewV7()
@@ -87,7 +98,7 @@ func (r *Reports) Create(ctx context.Context, accountID, projectID uuid.UUID, re
 		if err := r.store.createReport(ctx, tx, projectID, report); err != nil {
 			return err
 		}
-		if report, err = r.store.report(ctx, tx, projectID, id); err != nil {
+		if report, err = r.kept(ctx, tx, projectID, id); err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.ReportCreate, Target: id.String(),
@@ -107,7 +118,7 @@ func (r *Reports) Update(ctx context.Context, projectID, id uuid.UUID, change Re
 		if err := r.store.updateReport(ctx, tx, projectID, id, change); err != nil {
 			return err
 		}
-		if report, err = r.store.report(ctx, tx, projectID, id); err != nil {
+		if report, err = r.kept(ctx, tx, projectID, id); err != nil {
 			return err
 		}
 		changes := make(audit.Changes)

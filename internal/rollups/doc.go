@@ -34,6 +34,6 @@
 //     one only compares what is right already.
 //
 // Whoever removes counts, other than those of a deleted project, must remove their events in the same transaction and
-// hold the same advisory lock (RollupRepairLock): a correction would otherwise add to a count that is gone what that
-// count lacked. The lock needs a connection that is a session: no pooler that hands out transactions in between.
+// hold the same advisory lock (RollupRepairLock), as delete_events does: a correction would otherwise add to a count that is
+// gone what that count lacked. The lock needs a connection that is a session: no pooler that hands out transactions in between.
 package rollups

@@ -480,6 +480,41 @@ func TestRebuildsAtTheSameTimeCorrectOnce(t *testing.T) {
 	}
 }
 
+// What a rebuild has compared stays until it has corrected it.
+func TestPruningWaitsForTheRebuildOfItsProject(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.projects = w.projects[:2]
+	w.ingest(rand.New(rand.NewPCG(12, 12)), 100)
+	prune := func(project uuid.UUID) error {
+		return postgres.InTx(t.Context(), w.pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), "SET LOCAL lock_timeout = '50ms'"); err != nil {
+				return err
+			}
+			_, err := tx.Exec(t.Context(), "SELECT delete_events($1, event_id_floor('1971-01-01Z'), event_id_floor('2100-01-01Z'))", project)
+			return err
+		})
+	}
+	if err := rollups.NewProof(w.pool).Repairing(t.Context(), w.projects[0], func() {
+		if err := prune(w.projects[0]); !postgres.IsRetryable(err) {
+			t.Errorf("pruned beside a rebuild: %v", err)
+		}
+		if err := prune(w.projects[1]); err != nil {
+			t.Errorf("of another project: %v", err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, project := range w.projects {
+		if err := prune(project); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(table(t, w.pool)); n != 0 {
+		t.Errorf("%d counts without events", n)
+	}
+}
+
 // Writers, vandals, verifiers and two rebuilds at once. In the end the counts are those of the events.
 func TestRebuildsUnderLoadLoseAndDoubleNothing(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package wire
 import (
 	"math"
 	"strconv"
+	"strings"
 	"unsafe"
 )
 
@@ -103,6 +104,16 @@ func storable(token string) bool {
 		return err == nil && !math.IsInf(f, 0)
 	}
 	return true // 64 digits without an exponent stay below 1e64
+}
+
+// zeros is by how much a storable number may grow: PostgreSQL gives 1e308 back with all its zeros.
+func zeros(token string) int {
+	at := strings.IndexAny(token, "eE")
+	if at < 0 {
+		return 0
+	}
+	exp, _ := strconv.Atoi(token[at+1:]) // storable has read it
+	return max(exp, -exp)
 }
 
 const rangeDetail = "must be a number of at most 64 characters within the range of a double"

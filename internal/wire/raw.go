@@ -1,8 +1,10 @@
 package wire
 
+import "math"
+
 // RawRule limits a member that is kept as raw JSON. Zero values mean no limit, except for MaxDepth (at most maxDepth).
 type RawRule struct {
-	MaxBytes           int  // of the raw text
+	MaxBytes           int  // of the raw text, its numbers written out
 	MaxDepth           int  // the value itself is level 1
 	MinProps, MaxProps int  // of the outermost object
 	Any                bool // any value but null, not only an object
@@ -25,9 +27,9 @@ func (r *Reader) Raw(rule *RawRule) []byte {
 		return nil
 	}
 	start := r.i
-	r.raw, r.rawEnd = *rule, len(r.b)
+	r.raw, r.rawEnd = *rule, math.MaxInt
 	if rule.MaxBytes > 0 {
-		r.rawEnd = min(r.rawEnd, start+rule.MaxBytes)
+		r.rawEnd = start + rule.MaxBytes
 	}
 	if rule.MaxDepth == 0 {
 		r.raw.MaxDepth = maxDepth
@@ -37,7 +39,7 @@ func (r *Reader) Raw(rule *RawRule) []byte {
 		return nil
 	}
 	if r.i > r.rawEnd {
-		r.Report(CodeTooLarge, "must be at most "+plural(rule.MaxBytes, "byte")+" of JSON")
+		r.Report(CodeTooLarge, "must be at most "+plural(rule.MaxBytes, "byte")+" of JSON, with numbers written out")
 	}
 	if c == '{' {
 		r.Properties(n, rule.MinProps, rule.MaxProps)
@@ -59,8 +61,13 @@ func (r *Reader) rawValue(level int) int {
 			}
 		}
 	case c == '-' || c >= '0' && c <= '9':
-		if token, simple, ok := r.scanNumber(); ok && (!simple || len(token) > maxNumber) && !storable(token) {
+		token, simple, ok := r.scanNumber()
+		switch {
+		case !ok, simple && len(token) <= maxNumber:
+		case !storable(token):
 			r.Report(CodeNumberRange, rangeDetail)
+		default:
+			r.rawEnd -= zeros(token)
 		}
 	case c != '{' && c != '[':
 		r.skipScalar(c)

@@ -821,7 +821,7 @@ type CreateReportRequest struct {
 	// Name Example: Paying users by country
 	Name ReportName `json:"name"`
 
-	// Question A question of `POST /v1/metrics/query`, without its project.
+	// Question A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
 	Question ReportQuestion `json:"question"`
 
 	// View How the answer is drawn.
@@ -852,7 +852,8 @@ type Event struct {
 	Name string `json:"name"`
 
 	// Props Anything else about the event: a JSON object of at most 32 KiB, at most 8 levels deep, without U+0000, without
-	// a member named twice, and with numbers that a double can hold.
+	// a member named twice, and with numbers that a double can hold; one with an exponent counts with its zeros, as it is
+	// given back.
 	//
 	//
 	// Example: {"page":"/home"}
@@ -1464,7 +1465,8 @@ type ProjectWithSecret struct {
 type PropName = string
 
 // Props Anything else about the event: a JSON object of at most 32 KiB, at most 8 levels deep, without U+0000, without
-// a member named twice, and with numbers that a double can hold.
+// a member named twice, and with numbers that a double can hold; one with an exponent counts with its zeros, as it is
+// given back.
 //
 // Example: {"page":"/home"}
 type Props = json.RawMessage
@@ -1495,7 +1497,7 @@ type Report struct {
 	ID          openapi_types.UUID  `json:"id"`
 	Name        string              `json:"name"`
 
-	// Question A question of `POST /v1/metrics/query`, without its project.
+	// Question A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
 	Question  ReportQuestion `json:"question"`
 	UpdatedAt time.Time      `json:"updated_at"`
 
@@ -1514,7 +1516,7 @@ type ReportList struct {
 // ReportName Example: Paying users by country
 type ReportName = string
 
-// ReportQuestion A question of `POST /v1/metrics/query`, without its project.
+// ReportQuestion A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
 type ReportQuestion struct {
 	// Breakdown By the name of the event, or by a member of its props.
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
@@ -1651,7 +1653,8 @@ type StoredEvent struct {
 	ProjectID openapi_types.UUID `json:"project_id"`
 
 	// Props Anything else about the event: a JSON object of at most 32 KiB, at most 8 levels deep, without U+0000, without
-	// a member named twice, and with numbers that a double can hold.
+	// a member named twice, and with numbers that a double can hold; one with an exponent counts with its zeros, as it is
+	// given back.
 	//
 	//
 	// Example: {"page":"/home"}
@@ -1722,7 +1725,7 @@ type UpdateReportRequest struct {
 	// Name Example: Paying users by country
 	Name *ReportName `json:"name,omitempty"`
 
-	// Question A question of `POST /v1/metrics/query`, without its project.
+	// Question A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
 	Question *ReportQuestion `json:"question,omitempty"`
 
 	// View How the answer is drawn.

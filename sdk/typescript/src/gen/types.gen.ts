@@ -486,7 +486,7 @@ export type AuditPage = {
 };
 
 /**
- * A question of `POST /v1/metrics/query`, without its project.
+ * A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
  */
 export type ReportQuestion = {
     bucket?: Bucket;
@@ -644,7 +644,8 @@ export type Event = {
 
 /**
  * Anything else about the event: a JSON object of at most 32 KiB, at most 8 levels deep, without U+0000, without
- * a member named twice, and with numbers that a double can hold.
+ * a member named twice, and with numbers that a double can hold; one with an exponent counts with its zeros, as it is
+ * given back.
  *
  */
 export type Props = {
