@@ -253,10 +253,10 @@ export function createCore(o: CoreOptions): Core {
     else timer ??= clock.setTimeout(() => void pump(), flushIntervalMs);
   };
 
-  const refuse = (code: TrackError['code'], message: string): never => {
+  const refuse = (code: TrackError['code'], message: string, error: unknown = new TrackError(code, message)): never => {
     count.refused++;
     logger?.warn(`nimbus: ${code}: ${message}`);
-    throw new TrackError(code, message);
+    throw error;
   };
 
   const core: Core = {
@@ -275,7 +275,10 @@ export function createCore(o: CoreOptions): Core {
         if (wrong) return refuse('invalid_event', wrong);
         const full = (): boolean => queue.length >= maxQueueEvents;
         if (!closing && onFull === 'error' && full()) refuse('queue_full', 'the queue is full');
-        if (onFull === 'block' && full()) await until(() => !full() || closing, signal);
+        // Whoever waited beside it may have taken the room.
+        while (onFull === 'block' && !closing && full()) {
+          await until(() => !full() || closing, signal).catch((reason: unknown) => refuse('queue_full', 'given up by its caller', reason));
+        }
         if (closing) refuse('closed', 'the tracker is closed');
         spool?.add(idempotencyKey, text);
         put({ key: idempotencyKey, json: text, bytes: size(text) });

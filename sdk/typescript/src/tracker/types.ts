@@ -108,8 +108,8 @@ export interface Tracker<Events extends EventMap = EventMap> {
    * Takes an event. Its time, props and idempotency key are those of the call.
    *
    * The promise is fulfilled when the event is in the queue. It is rejected with a `TrackError` when the event can never
-   * be stored, the tracker is closed, or the queue is full and `onFull` says so; a rejection that nobody awaits is no
-   * unhandled one, because tracking must not end the program.
+   * be stored, the tracker is closed, or the queue is full and `onFull` says so, and with the reason of `signal` when that
+   * ends the wait for room; a rejection that nobody awaits is no unhandled one, because tracking must not end the program.
    */
   track: <Name extends keyof Events & string>(name: Name, props?: Events[Name], options?: TrackOptions) => Promise<void>;
   /** Sends what waits; fulfilled when the server has answered for every event tracked before. Rejected when `signal` ends it. */
