@@ -149,7 +149,7 @@ export function createCore(o: CoreOptions): Core {
       if (stopped) return;
       const code = reply?.code ?? (status ? `http_${status}` : 'network_error');
       const detail = reply?.detail ?? '';
-      if (status === 200 && typeof reply?.accepted === 'number') return settle(items, reply.errors ?? []);
+      if (status === 200 && typeof reply?.accepted === 'number') return settle(items, reply.errors);
       if (status === 413 && items.length > 1) {
         const half = items.length >> 1;
         underWay.delete(items);
@@ -164,8 +164,8 @@ export function createCore(o: CoreOptions): Core {
         continue;
       }
       const final = status >= 400 && status < 500 && status !== 408 && status !== 429;
-      if (final) return settle(items, reply?.errors ?? [], { code, detail });
-      if (attempt >= maxAttempts) return settle(items, [], { code: 'max_attempts', detail: `${code}: ${detail}` });
+      if (final) return settle(items, reply?.errors, { code, detail });
+      if (attempt >= maxAttempts) return settle(items, undefined, { code: 'max_attempts', detail: `${code}: ${detail}` });
       const wait = Math.max(random() * Math.min(retryMaxMs, retryBaseMs * 2 ** (attempt - 1)), retryAfter * 1000);
       count.retries++;
       logger?.debug(`nimbus: ${code}; attempt ${attempt + 1} in ${Math.round(wait)} ms`);
@@ -174,11 +174,12 @@ export function createCore(o: CoreOptions): Core {
   };
 
   /** Counts what became of a batch: what is named in errors was refused; the rest was delivered, or is given up. */
-  const settle = (items: Item[], errors: EventError[], failure?: DropReason): void => {
+  const settle = (items: Item[], errors?: EventError[], failure?: DropReason): void => {
     underWay.delete(items);
     const rest: Item[] = [];
     items.forEach((item, k) => {
-      const own = errors.filter((e) => e.index === k);
+      // A gateway's errors may be anything.
+      const own = [errors].flat().filter((e) => e?.index === k) as EventError[];
       if (!own.length) {
         rest.push(item);
         return;

@@ -329,6 +329,8 @@ export const behaviours: Record<string, Behaviour> = {
   survives_an_answer_that_is_no_problem: async (subject, server) => {
     await retriesOn({ status: 502, body: '<h1>Bad Gateway</h1>' })(subject, server);
     await isFinal(403, '<h1>Forbidden</h1>', 'http_403')(subject, server);
+    await isFinal(400, { title: 'Bad Request', errors: { header: ['too long'] } }, 'http_400')(subject, server);
+    await isFinal(400, { errors: [null, 'too long'] }, 'http_400')(subject, server);
     // A captive portal says 200 to everything, and has stored nothing.
     await retriesOn({ status: 200, body: '<h1>Welcome</h1>' })(subject, server);
   },
