@@ -199,6 +199,20 @@ test('a page that comes back online sends what waited, though the server was kil
     assert.deepEqual(pick(ticks, 'n').flat().sort((a, b) => Number(a) - Number(b)), Array.from({ length: 600 }, (_, n) => n));
   }));
 
+test('an event too large for a request that outlives its page is refused by the server, and no others wait for it', { timeout: 120_000 }, () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant)));
+    await page.evaluate(() => {
+      const noise = Array.from({ length: 20_000 }, () => Math.random().toString(36)).join(''); // cannot be compressed below 64 KiB
+      void window.nimbus.track('huge', { noise });
+      return window.nimbus.track('after');
+    });
+    await flush(page);
+    assert.deepEqual((await stored(tenant)).map((e) => e.name).sort(), ['after', 'page_view']);
+    assert.equal(await page.evaluate(() => Object.keys(localStorage).filter((k) => k.includes('.e.')).length), 0);
+  }));
+
 /** The requests of a page to the server, but for the script. */
 function watched(context: BrowserContext): string[] {
   const seen: string[] = [];

@@ -203,7 +203,9 @@ export function createCore(o: CoreOptions): Core {
     try {
       const own = credentials.headers(path, body);
       const headers = { ...common, ...(own instanceof Promise ? await own : own) };
-      const response = await send(o.url, { method: 'POST', headers, body, signal: control.signal, keepalive: o.keepalive ?? false, credentials: 'omit' });
+      // A browser refuses to keep alive what is larger than 64 KiB, each time anew.
+      const keepalive = !!o.keepalive && new Blob([body]).size < 6e4;
+      const response = await send(o.url, { method: 'POST', headers, body, signal: control.signal, keepalive, credentials: 'omit' });
       const text = await response.text();
       const after = response.headers.get('Retry-After') ?? '';
       return { status: response.status, body: document(text), retryAfter: /^\d{1,9}$/.test(after) ? +after : 0, date: response.headers.get('Date') };
