@@ -42,6 +42,8 @@ interface Item {
   key: string;
   json: string;
   bytes: number;
+  /** Its number among all that were tracked. */
+  nth: number;
 }
 
 interface Answer {
@@ -78,7 +80,8 @@ export function createCore(o: CoreOptions): Core {
   let queuedBytes = 0;
   const underWay = new Set<Item[]>();
   const count = { tracked: 0, delivered: 0, rejected: 0, dropped: 0, refused: 0, retries: 0 };
-  const settled = (): number => count.delivered + count.rejected + count.dropped;
+  /** Whether none of the first n events waits any longer. */
+  const settled = (n: number): boolean => [...underWay, queue].every(([first]) => !first || first.nth > n);
   const watchers = new Set<() => void>();
   const aborts = new Set<() => void>();
   let timer: unknown;
@@ -243,15 +246,15 @@ export function createCore(o: CoreOptions): Core {
     pumping = false;
   };
 
-  const put = (item: Item): void => {
+  const put = (key: string, json: string): void => {
     if (queue.length >= maxQueueEvents) {
       const oldest = queue.splice(0, 1);
       for (const { bytes } of oldest) queuedBytes -= bytes + 1;
       drop(oldest, { code: 'queue_full', detail: 'a newer one needed the room' });
     }
-    queue.push(item);
-    queuedBytes += item.bytes + 1;
-    count.tracked++;
+    const bytes = size(json);
+    queue.push({ key, json, bytes, nth: ++count.tracked });
+    queuedBytes += bytes + 1;
     if (queue.length >= Math.min(maxBatchEvents, maxQueueEvents) || overhead + queuedBytes > maxBatchBytes) void pump();
     else timer ??= clock.setTimeout(() => void pump(), flushIntervalMs);
   };
@@ -284,7 +287,7 @@ export function createCore(o: CoreOptions): Core {
         }
         if (closing) refuse('closed', 'the tracker is closed');
         spool?.add(idempotencyKey, text);
-        put({ key: idempotencyKey, json: text, bytes: size(text) });
+        put(idempotencyKey, text);
       };
       const done = run();
       done.catch(() => undefined);
@@ -293,13 +296,13 @@ export function createCore(o: CoreOptions): Core {
     flush: ({ signal } = {}) => {
       const target = count.tracked;
       void pump();
-      return until(() => settled() >= target, signal);
+      return until(() => settled(target), signal);
     },
     close: ({ timeoutMs = 10_000, signal } = {}) =>
       (closing ??= (async () => {
         void pump();
         const limit = sleep(timeoutMs, false).then(() => true);
-        await Promise.race([limit, until(() => settled() >= count.tracked, signal)]).catch(() => undefined);
+        await Promise.race([limit, until(() => settled(count.tracked), signal)]).catch(() => undefined);
         clock.clearTimeout(timer);
         stopped = true;
         for (const abort of aborts) abort();
@@ -309,7 +312,7 @@ export function createCore(o: CoreOptions): Core {
         return left.map((item) => parse(item.json));
       })()),
     stats: (): TrackerStats => ({ ...count, waiting: [...underWay].reduce((n, items) => n + items.length, queue.length) }),
-    adopt: (key, text) => put({ key, json: text, bytes: size(text) }),
+    adopt: put,
     hurry: () => {
       while (queue.length && !stopped) void deliver(take(), true);
     },
