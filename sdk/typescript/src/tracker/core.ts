@@ -46,12 +46,12 @@ interface Item {
   nth: number;
 }
 
-interface Answer {
-  status: number;
-  body: { accepted?: unknown; code?: string; detail?: string; errors?: EventError[] } | null | undefined;
-  retryAfter: number;
-  date: string | null;
-}
+type Answer = [
+  status: number,
+  body: { accepted?: unknown; code?: string; detail?: string; errors?: EventError[] } | null | undefined,
+  retryAfter: number,
+  date: string | null,
+];
 
 const encoder = new TextEncoder();
 const size = (text: string): number => encoder.encode(text).length;
@@ -148,7 +148,7 @@ export function createCore(o: CoreOptions): Core {
     }
     let clockSet = false;
     for (let attempt = 1; !stopped; attempt++) {
-      const { status, body: reply, retryAfter, date } = await request(body, headers);
+      const [status, reply, retryAfter, date] = await request(body, headers);
       if (stopped) return;
       const code = reply?.code ?? (status ? `http_${status}` : 'network_error');
       const detail = reply?.detail ?? '';
@@ -203,6 +203,7 @@ export function createCore(o: CoreOptions): Core {
     const abort = (): void => control.abort();
     aborts.add(abort);
     const limit = clock.setTimeout(abort, requestTimeoutMs);
+    let answer: Answer = [0, undefined, 0, null];
     try {
       const own = credentials.headers(path, body);
       const headers = { ...common, ...(own instanceof Promise ? await own : own) };
@@ -211,13 +212,22 @@ export function createCore(o: CoreOptions): Core {
       const response = await send(o.url, { method: 'POST', headers, body, signal: control.signal, keepalive, credentials: 'omit' });
       const text = await response.text();
       const after = response.headers.get('Retry-After') ?? '';
-      return { status: response.status, body: document(text), retryAfter: /^\d{1,9}$/.test(after) ? +after : 0, date: response.headers.get('Date') };
+      answer = [response.status, undefined, /^\d{1,9}$/.test(after) ? +after : 0, response.headers.get('Date')];
+      answer[1] = JSON.parse(text) as Answer[1];
     } catch (error) {
-      return { status: 0, body: { detail: String(error) }, retryAfter: 0, date: null };
-    } finally {
-      clock.clearTimeout(limit);
-      aborts.delete(abort);
+      // There was no answer, or it is a proxy's page.
+      answer[1] = { detail: String(error) };
     }
+    clock.clearTimeout(limit);
+    aborts.delete(abort);
+    return answer;
+  };
+
+  const full = (): boolean => queue.length >= maxQueueEvents;
+  const cut = (n: number): Item[] => {
+    const items = queue.splice(0, n);
+    for (const item of items) queuedBytes -= item.bytes + 1;
+    return items;
   };
 
   /** Takes the next batch off the queue. */
@@ -230,8 +240,7 @@ export function createCore(o: CoreOptions): Core {
       if (n && bytes - 1 > maxBatchBytes) break;
       n++;
     }
-    const items = queue.splice(0, n);
-    for (const item of items) queuedBytes -= item.bytes + 1;
+    const items = cut(n);
     underWay.add(items);
     changed(); // there is room
     return items;
@@ -247,11 +256,7 @@ export function createCore(o: CoreOptions): Core {
   };
 
   const put = (key: string, json: string): void => {
-    if (queue.length >= maxQueueEvents) {
-      const oldest = queue.splice(0, 1);
-      for (const { bytes } of oldest) queuedBytes -= bytes + 1;
-      drop(oldest, { code: 'queue_full', detail: 'a newer one needed the room' });
-    }
+    if (full()) drop(cut(1), { code: 'queue_full', detail: 'a newer one needed the room' });
     const bytes = size(json);
     queue.push({ key, json, bytes, nth: ++count.tracked });
     queuedBytes += bytes + 1;
@@ -279,7 +284,6 @@ export function createCore(o: CoreOptions): Core {
           wrong = String(error);
         }
         if (wrong) return refuse('invalid_event', wrong);
-        const full = (): boolean => queue.length >= maxQueueEvents;
         if (!closing && onFull === 'error' && full()) refuse('queue_full', 'the queue is full');
         // Whoever waited beside it may have taken the room.
         while (onFull === 'block' && !closing && full()) {
@@ -311,25 +315,13 @@ export function createCore(o: CoreOptions): Core {
         drop(left, { code: 'closed', detail: 'not delivered in time' });
         return left.map((item) => parse(item.json));
       })()),
-    stats: (): TrackerStats => ({ ...count, waiting: [...underWay].reduce((n, items) => n + items.length, queue.length) }),
+    stats: (): TrackerStats => ({ ...count, waiting: [...underWay, queue].flat().length }),
     adopt: put,
     hurry: () => {
       while (queue.length && !stopped) void deliver(take(), true);
     },
     wake: () => wakeUp?.(),
-    discard: (reason) => {
-      queuedBytes = 0;
-      drop(queue.splice(0), reason);
-    },
+    discard: (reason) => drop(cut(Infinity), reason),
   };
   return core;
-}
-
-/** A proxy's page is no JSON. */
-function document(text: string): Answer['body'] {
-  try {
-    return JSON.parse(text) as Answer['body'];
-  } catch {
-    return undefined;
-  }
 }
