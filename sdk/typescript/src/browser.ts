@@ -65,8 +65,8 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     stored((s) => s.setItem(prefix + name, value));
   };
   /** The names of what waits: each event has an entry of its own, so that tabs never overwrite one another's. */
-  const waiting = (): string[] =>
-    stored((s) => Object.keys(s).filter((name) => name.startsWith(`${prefix}e.`)).map((name) => name.slice(prefix.length + 2))) ?? [];
+  const waiting = (): string[] => stored((s) => Object.keys(s).filter((name) => name.startsWith(`${prefix}e.`))) ?? [];
+  const remove = (name: string): void => stored((s) => s.removeItem(name));
 
   const forbidden = (): boolean => {
     const { doNotTrack, globalPrivacyControl } = navigator as Navigator & { globalPrivacyControl?: boolean };
@@ -84,8 +84,12 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     credentials: { headers: () => ({ 'X-Write-Key': writeKey }) },
     keepalive: true,
     spool: {
-      add: (key, json) => stored((s) => s.setItem(`${prefix}e.${key}`, json)),
-      remove: (key) => stored((s) => s.removeItem(`${prefix}e.${key}`)),
+      add: (json) => {
+        const name = `${prefix}e.${randomId()}`;
+        stored((s) => s.setItem(name, json));
+        return name;
+      },
+      remove,
     },
   });
 
@@ -147,9 +151,9 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
 
   // What earlier pages, or other tabs, could not deliver. Sending it twice is safe: every event has its key.
   if (!forbidden()) {
-    for (const key of waiting()) {
-      const json = stored((s) => s.getItem(`${prefix}e.${key}`));
-      if (json) core.adopt(key, json);
+    for (const name of waiting()) {
+      const json = stored((s) => s.getItem(name));
+      if (json) core.adopt(json, name);
     }
   }
 
@@ -165,7 +169,7 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     optOut: () => {
       reset();
       core.discard({ code: 'opted_out', detail: 'the person opted out' });
-      for (const key of waiting()) stored((s) => s.removeItem(`${prefix}e.${key}`));
+      waiting().forEach(remove);
       set('out', '1');
     },
     optIn: () => set('out'),

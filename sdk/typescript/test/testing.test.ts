@@ -17,6 +17,15 @@ test('a transport records what was accepted, once, and fails as its script says'
   assert.deepEqual([transport.requests[0]?.headers.get('X-Write-Key'), transport.requests[0]?.url], ['nw', 'http://nimbus.example/v1/events']);
 });
 
+test('a key makes events of one time, name and person one', async () => {
+  const transport = recordingTransport();
+  const tracker = createTracker({ ...common, fetch: transport.fetch });
+  const ts = '2026-01-15T10:30:00Z';
+  for (const [name, userId] of [['started', 'a'], ['paid', 'a'], ['paid', 'b'], ['paid', 'b']] as const) void tracker.track(name, {}, { userId, ts, idempotencyKey: 'order-42' });
+  await tracker.flush();
+  assert.deepEqual(transport.events.map((e) => `${e.name} ${e.user_id}`), ['started a', 'paid a', 'paid b']);
+});
+
 test('waits double up to their limit, with jitter, and are never shorter than the server asks', async () => {
   const clock = manualClock();
   const answers = [503, 503, 503, 503, 200];

@@ -12,8 +12,9 @@ export interface Credentials {
 
 /** Keeps waiting events beyond the life of the tracker. */
 export interface Spool {
-  add(key: string, json: string): void;
-  remove(key: string): void;
+  /** Keeps an event, and says under which name. */
+  add(json: string): string;
+  remove(name: string): void;
 }
 
 export interface CoreOptions extends CommonOptions {
@@ -28,7 +29,7 @@ export interface CoreOptions extends CommonOptions {
 
 export interface Core extends Tracker {
   /** Takes an event of an earlier tracker as it was. */
-  adopt: (key: string, json: string) => void;
+  adopt: (json: string, name: string) => void;
   /** Sends what waits in this very turn, uncompressed and beside whatever is under way. */
   hurry: () => void;
   /** Tries again now, unless the server named a time. */
@@ -39,7 +40,8 @@ export interface Core extends Tracker {
 
 /** An event that waits: as the JSON it is sent as, so that nothing can change it and its size is known. */
 interface Item {
-  key: string;
+  /** Its name in the spool. The idempotency key would not do: events of other names or persons may have the same. */
+  name: string;
   json: string;
   bytes: number;
   /** Its number among all that were tracked. */
@@ -130,9 +132,9 @@ export function createCore(o: CoreOptions): Core {
   const drop = (items: Item[], reason: DropReason): void => {
     count.dropped += items.length;
     if (items.length) logger?.warn(`nimbus: ${items.length} events dropped: ${reason.code}: ${reason.detail}`);
-    for (const { key, json } of items) {
+    for (const { name, json } of items) {
       // What a closed tracker could not deliver is for the next one.
-      if (!stopped) spool?.remove(key);
+      if (!stopped) spool?.remove(name);
       if (onDrop) tell(() => onDrop(parse(json), reason));
     }
     changed();
@@ -189,12 +191,12 @@ export function createCore(o: CoreOptions): Core {
       }
       count.rejected++;
       logger?.warn(`nimbus: an event was rejected: ${own[0]?.code}: ${own[0]?.detail}`);
-      spool?.remove(item.key);
+      spool?.remove(item.name);
       if (onReject) tell(() => onReject(parse(item.json), own));
     });
     if (failure) return drop(rest, failure);
     count.delivered += rest.length;
-    for (const { key } of rest) spool?.remove(key);
+    for (const { name } of rest) spool?.remove(name);
     changed();
   };
 
@@ -255,10 +257,10 @@ export function createCore(o: CoreOptions): Core {
     pumping = false;
   };
 
-  const put = (key: string, json: string): void => {
+  const put = (json: string, name = ''): void => {
     if (full()) drop(cut(1), { code: 'queue_full', detail: 'a newer one needed the room' });
     const bytes = size(json);
-    queue.push({ key, json, bytes, nth: ++count.tracked });
+    queue.push({ name, json, bytes, nth: ++count.tracked });
     queuedBytes += bytes + 1;
     if (queue.length >= Math.min(maxBatchEvents, maxQueueEvents) || overhead + queuedBytes > maxBatchBytes) void pump();
     else timer ??= clock.setTimeout(() => void pump(), flushIntervalMs);
@@ -290,8 +292,7 @@ export function createCore(o: CoreOptions): Core {
           await until(() => !full() || closing, signal).catch((reason: unknown) => refuse('queue_full', 'given up by its caller', reason));
         }
         if (closing) refuse('closed', 'the tracker is closed');
-        spool?.add(idempotencyKey, text);
-        put(idempotencyKey, text);
+        put(text, spool?.add(text));
       };
       const done = run();
       done.catch(() => undefined);
