@@ -36,7 +36,7 @@ export interface BrowserTracker<Events extends EventMap = EventMap> extends Trac
   identify: (userId: string, traits?: Record<string, unknown>) => Promise<void>;
   /** Forgets the person and begins a new session: for logging out. */
   reset: () => void;
-  /** Stops tracking, forgets every id and every waiting event; lasts until `optIn`. */
+  /** Stops tracking in every tab, forgets every id and every waiting event; lasts until `optIn`. */
   optOut: () => void;
   optIn: () => void;
 }
@@ -47,8 +47,9 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
   const now = (): number => rest.clock?.now() ?? Date.now();
   const prefix = `nimbus.${projectId}.`;
 
-  // The browser's storage may be full, forbidden or cleared at any time; then the page's own memory has to do.
-  const memory: Record<string, string> = {};
+  // The browser's storage may be full or forbidden; then the page's own memory has to do. It has only what the storage
+  // did not take, so that what is forgotten in another tab is forgotten here too.
+  const memory: Record<string, string | undefined> = {};
   const stored = <T>(use: (storage: Storage) => T): T | undefined => {
     try {
       return cookieless ? undefined : use(localStorage);
@@ -58,11 +59,12 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
   };
   const get = (name: string): string | undefined => stored((s) => s.getItem(prefix + name)) ?? memory[name];
   const set = (name: string, value?: string): void => {
-    delete memory[name];
-    stored((s) => s.removeItem(prefix + name));
-    if (value === undefined) return;
     memory[name] = value;
-    stored((s) => s.setItem(prefix + name, value));
+    stored((s) => {
+      s.removeItem(prefix + name);
+      if (value !== undefined) s.setItem(prefix + name, value);
+      delete memory[name];
+    });
   };
   /** The names of what waits: each event has an entry of its own, so that tabs never overwrite one another's. */
   const waiting = (): string[] => stored((s) => Object.keys(s).filter((name) => name.startsWith(`${prefix}e.`))) ?? [];
@@ -125,12 +127,18 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     if (current !== location.pathname) void page();
   };
 
+  /** Gives up what waits when the person has opted out, here or in another tab. */
+  const heed = (): void => {
+    if (get('out')) core.discard({ code: 'opted_out', detail: 'the person opted out' });
+  };
+
   const gone = new AbortController();
   const on = (target: EventTarget, type: string, run: (event: Event) => void): void =>
     target.addEventListener(type, run, { signal: gone.signal });
   on(document, 'visibilitychange', () => document.visibilityState === 'hidden' && core.hurry());
   on(window, 'pagehide', core.hurry);
   on(window, 'online', core.wake);
+  on(window, 'storage', heed);
   if (pageViews) {
     for (const method of ['pushState', 'replaceState'] as const) {
       const original = history[method];
@@ -167,10 +175,10 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     },
     reset,
     optOut: () => {
-      reset();
-      core.discard({ code: 'opted_out', detail: 'the person opted out' });
-      waiting().forEach(remove);
       set('out', '1');
+      reset();
+      heed();
+      waiting().forEach(remove);
     },
     optIn: () => set('out'),
     flush: core.flush,

@@ -66,7 +66,7 @@ function address(path: string, head: string, query = ''): string {
   return `${origin}${path}?${query}head=${encodeURIComponent(head)}`;
 }
 
-type Calls = { track(...args: unknown[]): Promise<void>; flush(): Promise<void>; identify(...args: unknown[]): void; stats(): { delivered: number; waiting: number } } & Record<'reset' | 'optIn' | 'optOut', () => void>;
+type Calls = { track(...args: unknown[]): Promise<void>; flush(): Promise<void>; identify(...args: unknown[]): void; stats(): { delivered: number; waiting: number; retries: number } } & Record<'reset' | 'optIn' | 'optOut', () => void>;
 declare const window: { nimbus: Calls; behave(name: string, server: string): Promise<void> };
 declare const localStorage: Record<string, string>;
 declare const history: { pushState(...args: unknown[]): void; replaceState(...args: unknown[]): void; back(): void };
@@ -285,6 +285,50 @@ test('one who opts out is forgotten and tracked no more, until they opt in', () 
     });
     await flush(page);
     assert.deepEqual((await stored(tenant)).map((e) => e.name), ['wanted']);
+  }));
+
+test('who opts out in one tab is tracked in none, and what another had under way is given up', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const head = tag(tenant, 'data-page-views="false"');
+    const [a, b] = [await open(context, address('/a', head)), await open(context, address('/b', head))];
+    await context.setOffline(true);
+    await a.evaluate(() => {
+      void window.nimbus.track('waiting');
+      void window.nimbus.flush();
+    });
+    await a.waitForFunction(() => window.nimbus.stats().retries > 0);
+    await b.evaluate(() => window.nimbus.optOut());
+    await a.waitForFunction(() => window.nimbus.stats().waiting === 0);
+    await a.waitForFunction(() => Object.values(localStorage).join() === '1');
+    await context.setOffline(false);
+    await a.evaluate(() => window.nimbus.track('unwanted'));
+    await b.evaluate(() => window.nimbus.optIn());
+    await a.waitForFunction(() => Object.keys(localStorage).length === 0);
+    await a.evaluate(() => window.nimbus.track('wanted'));
+    await flush(a);
+    assert.deepEqual((await stored(tenant)).map((e) => e.name), ['wanted']);
+  }));
+
+test('a person that one tab forgets is forgotten in every tab', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const head = tag(tenant, 'data-page-views="false"');
+    const [a, b] = [await open(context, address('/a', head)), await open(context, address('/b', head))];
+    await a.evaluate(() => window.nimbus.identify('user_1'));
+    await b.waitForFunction(() => Object.values(localStorage).includes('user_1'));
+    await b.evaluate(() => {
+      window.nimbus.reset();
+      return window.nimbus.track('next person', { tab: 'b' });
+    });
+    // What one tab writes another reads somewhat later.
+    const session = await b.evaluate(() => Object.entries(localStorage).find(([name]) => name.endsWith('.session'))?.[1]);
+    await a.waitForFunction((value) => Object.values(localStorage).includes(value ?? ''), session);
+    await a.evaluate(() => window.nimbus.track('next person', { tab: 'a' }));
+    await Promise.all([flush(a), flush(b)]);
+    const next = (await stored(tenant)).filter((e) => e.name === 'next person');
+    assert.deepEqual(next.map((e) => `${e.props['tab']} ${e.user_id ?? ''}`).sort(), ['a ', 'b ']);
+    assert.equal(next[0]?.anonymous_id, next[1]?.anonymous_id);
   }));
 
 test('the script loads with its integrity from its own path, and a key is good for its origins only', () =>

@@ -34,7 +34,7 @@ export interface Core extends Tracker {
   hurry: () => void;
   /** Tries again now, unless the server named a time. */
   wake: () => void;
-  /** Gives up what waits. */
+  /** Gives up what waits, and breaks off what is under way. */
   discard: (reason: DropReason) => void;
 }
 
@@ -116,8 +116,8 @@ export function createCore(o: CoreOptions): Core {
       signal?.addEventListener('abort', watch);
       watch();
     });
-  /** Waits for the time to pass, and for nothing once the tracker has stopped. */
-  const sleep = async (ms: number, mayWake: boolean): Promise<void> => {
+  /** Waits for the time to pass, or until there is nothing to wait for. */
+  const sleep = async (ms: number, done: () => unknown, mayWake?: boolean, signal?: AbortSignal): Promise<void> => {
     let over = false;
     const end = (): void => {
       over = true;
@@ -125,7 +125,7 @@ export function createCore(o: CoreOptions): Core {
     };
     const alarm = clock.setTimeout(end, ms);
     if (mayWake) wakeUp = end;
-    await until(() => over || stopped);
+    await until(() => over || done(), signal).catch(() => undefined);
     clock.clearTimeout(alarm);
   };
 
@@ -149,9 +149,10 @@ export function createCore(o: CoreOptions): Core {
       headers['Content-Encoding'] = 'gzip';
     }
     let clockSet = false;
-    for (let attempt = 1; !stopped; attempt++) {
+    const over = (): boolean => !underWay.has(items);
+    for (let attempt = 1; !over(); attempt++) {
       const [status, reply, retryAfter, date] = await request(body, headers);
-      if (stopped) return;
+      if (over()) return;
       const code = reply?.code ?? (status ? `http_${status}` : 'network_error');
       const detail = reply?.detail ?? '';
       if (status === 200 && typeof reply?.accepted === 'number') return settle(items, reply.errors);
@@ -174,7 +175,7 @@ export function createCore(o: CoreOptions): Core {
       const wait = Math.max(random() * Math.min(retryMaxMs, retryBaseMs * 2 ** (attempt - 1)), retryAfter * 1000);
       count.retries++;
       logger?.debug(`nimbus: ${code}; attempt ${attempt + 1} in ${Math.round(wait)} ms`);
-      await sleep(wait, !retryAfter);
+      await sleep(wait, over, !retryAfter);
     }
   };
 
@@ -248,12 +249,20 @@ export function createCore(o: CoreOptions): Core {
     return items;
   };
 
+  /** Takes everything that waits; what is under way is broken off. */
+  const takeAll = (): Item[] => {
+    const items = [...underWay, cut(Infinity)].flat();
+    underWay.clear();
+    for (const abort of aborts) abort();
+    return items;
+  };
+
   const pump = async (): Promise<void> => {
     clock.clearTimeout(timer);
     timer = undefined;
     if (pumping) return;
     pumping = true;
-    while (queue.length && !stopped) await deliver(take());
+    while (queue.length) await deliver(take());
     pumping = false;
   };
 
@@ -306,23 +315,20 @@ export function createCore(o: CoreOptions): Core {
     close: ({ timeoutMs = 10_000, signal } = {}) =>
       (closing ??= (async () => {
         void pump();
-        const limit = sleep(timeoutMs, false).then(() => true);
-        await Promise.race([limit, until(() => settled(count.tracked), signal)]).catch(() => undefined);
+        await sleep(timeoutMs, () => settled(count.tracked), false, signal);
         clock.clearTimeout(timer);
         stopped = true;
-        for (const abort of aborts) abort();
-        const left = [...underWay, queue.splice(0)].flat();
-        underWay.clear();
+        const left = takeAll();
         drop(left, { code: 'closed', detail: 'not delivered in time' });
         return left.map((item) => parse(item.json));
       })()),
     stats: (): TrackerStats => ({ ...count, waiting: [...underWay, queue].flat().length }),
     adopt: put,
     hurry: () => {
-      while (queue.length && !stopped) void deliver(take(), true);
+      while (queue.length) void deliver(take(), true);
     },
     wake: () => wakeUp?.(),
-    discard: (reason) => drop(cut(Infinity), reason),
+    discard: (reason) => drop(takeAll(), reason),
   };
   return core;
 }

@@ -39,7 +39,7 @@ export interface TrackerStats {
 
 /** Why an event was given up. */
 export interface DropReason {
-  /** The code of the server's problem, or `queue_full`, `closed`, `max_attempts`. */
+  /** The code of the server's problem, or `queue_full`, `closed`, `max_attempts`, `opted_out`. */
   code: string;
   detail: string;
 }
