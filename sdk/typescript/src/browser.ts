@@ -108,8 +108,9 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     return own;
   };
 
-  const track: BrowserTracker['track'] = async (name, props, own) => {
-    if (forbidden()) return;
+  // Not async: that would be another promise, whose failure is an unhandled one.
+  const track: BrowserTracker['track'] = (name, props, own) => {
+    if (forbidden()) return Promise.resolve();
     return core.track(name, { session_id: sessionId(), ...props }, { userId: get('user'), anonymousId: anonymousId(), ...own });
   };
 

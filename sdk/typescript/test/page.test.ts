@@ -66,8 +66,8 @@ function address(path: string, head: string, query = ''): string {
   return `${origin}${path}?${query}head=${encodeURIComponent(head)}`;
 }
 
-type Calls = { track(...args: unknown[]): Promise<void>; flush(): Promise<void>; identify(...args: unknown[]): void; stats(): { delivered: number; waiting: number; retries: number } } & Record<'reset' | 'optIn' | 'optOut', () => void>;
-declare const window: { nimbus: Calls; behave(name: string, server: string): Promise<void> };
+type Calls = { track(...args: unknown[]): Promise<void>; flush(): Promise<void>; identify(...args: unknown[]): void; stats(): { delivered: number; waiting: number; retries: number; refused: number } } & Record<'reset' | 'optIn' | 'optOut', () => void>;
+declare const window: { nimbus: Calls; addEventListener(type: string, run: (event: { reason: unknown }) => void): void; behave(name: string, server: string): Promise<void> };
 declare const localStorage: Record<string, string>;
 declare const history: { pushState(...args: unknown[]): void; replaceState(...args: unknown[]): void; back(): void };
 declare const document: { cookie: string };
@@ -319,16 +319,36 @@ test('a person that one tab forgets is forgotten in every tab', () =>
     await b.waitForFunction(() => Object.values(localStorage).includes('user_1'));
     await b.evaluate(() => {
       window.nimbus.reset();
-      return window.nimbus.track('next person', { tab: 'b' });
+      return window.nimbus.track('next person');
     });
     // What one tab writes another reads somewhat later.
     const session = await b.evaluate(() => Object.entries(localStorage).find(([name]) => name.endsWith('.session'))?.[1]);
     await a.waitForFunction((value) => Object.values(localStorage).includes(value ?? ''), session);
-    await a.evaluate(() => window.nimbus.track('next person', { tab: 'a' }));
+    await a.evaluate(() => window.nimbus.track('next person'));
     await Promise.all([flush(a), flush(b)]);
     const next = (await stored(tenant)).filter((e) => e.name === 'next person');
-    assert.deepEqual(next.map((e) => `${e.props['tab']} ${e.user_id ?? ''}`).sort(), ['a ', 'b ']);
+    assert.deepEqual(next.map((e) => e.user_id), [undefined, undefined]);
     assert.equal(next[0]?.anonymous_id, next[1]?.anonymous_id);
+  }));
+
+test('a call that fails, and that nobody awaits, is no error of the page', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant, 'crossorigin'))); // else its errors are none of the page's
+    const failed = await page.evaluate(async () => {
+      const unhandled: string[] = [];
+      await new Promise<void>((resolve) => {
+        window.addEventListener('unhandledrejection', ({ reason }) => {
+          unhandled.push(String(reason));
+          if (String(reason) === 'Error: last') resolve();
+        });
+        void window.nimbus.track('loop', { window });
+        window.nimbus.identify('user_1', { window });
+        setTimeout(() => Promise.reject(new Error('last'))); // behind those of this turn
+      });
+      return [unhandled, window.nimbus.stats().refused];
+    });
+    assert.deepEqual(failed, [['Error: last'], 2]);
   }));
 
 test('the script loads with its integrity from its own path, and a key is good for its origins only', () =>
