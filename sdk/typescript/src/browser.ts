@@ -44,7 +44,6 @@ export interface BrowserTracker<Events extends EventMap = EventMap> extends Trac
 /** Makes the tracker of a page; one per page is enough. */
 export function createBrowserTracker<Events extends EventMap = EventMap>(options: BrowserTrackerOptions): BrowserTracker<Events> {
   const { baseUrl, projectId, writeKey, pageViews = true, cookieless, respectPrivacySignals = true, sessionTimeoutMs = 1_800_000, ...rest } = options;
-  const now = (): number => rest.clock?.now() ?? Date.now();
   const prefix = `nimbus.${projectId}.`;
 
   // The browser's storage may be full or forbidden; then the page's own memory has to do. It has only what the storage
@@ -72,7 +71,7 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
 
   const forbidden = (): boolean => {
     const { doNotTrack, globalPrivacyControl } = navigator as Navigator & { globalPrivacyControl?: boolean };
-    return !!get('out') || (respectPrivacySignals && (globalPrivacyControl === true || doNotTrack === '1'));
+    return !!get('out') || (respectPrivacySignals && (globalPrivacyControl || doNotTrack === '1'));
   };
 
   const core = createCore({
@@ -101,7 +100,7 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     return get('anon') as string;
   };
   const sessionId = (): string => {
-    const at = now();
+    const at = rest.clock?.now() ?? Date.now();
     const [id, last] = (get('session') ?? '').split(' ');
     const own = id && at - Number(last) <= sessionTimeoutMs ? id : randomId();
     set('session', `${own} ${at}`);

@@ -135,7 +135,7 @@ export function createCore(o: CoreOptions): Core {
     for (const { name, json } of items) {
       // What a closed tracker could not deliver is for the next one.
       if (!stopped) spool?.remove(name);
-      if (onDrop) tell(() => onDrop(parse(json), reason));
+      tell(() => onDrop?.(parse(json), reason));
     }
     changed();
   };
@@ -193,7 +193,7 @@ export function createCore(o: CoreOptions): Core {
       count.rejected++;
       logger?.warn(`nimbus: an event was rejected: ${own[0]?.code}: ${own[0]?.detail}`);
       spool?.remove(item.name);
-      if (onReject) tell(() => onReject(parse(item.json), own));
+      tell(() => onReject?.(parse(item.json), own));
     });
     if (failure) return drop(rest, failure);
     count.delivered += rest.length;
@@ -271,7 +271,7 @@ export function createCore(o: CoreOptions): Core {
     const bytes = size(json);
     queue.push({ name, json, bytes, nth: ++count.tracked });
     queuedBytes += bytes + 1;
-    if (queue.length >= Math.min(maxBatchEvents, maxQueueEvents) || overhead + queuedBytes > maxBatchBytes) void pump();
+    if (queue.length >= maxBatchEvents || full() || overhead + queuedBytes > maxBatchBytes) void pump();
     else timer ??= clock.setTimeout(() => void pump(), flushIntervalMs);
   };
 
