@@ -110,7 +110,7 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
   // Not async: that would be another promise, whose failure is an unhandled one.
   const track: BrowserTracker['track'] = (name, props, own) => {
     if (forbidden()) return Promise.resolve();
-    return core.track(name, { session_id: sessionId(), ...props }, { userId: get('user'), anonymousId: anonymousId(), ...own });
+    return core.track(name, { session_id: sessionId(), ...props }, { ...own, userId: own?.userId ?? get('user'), anonymousId: own?.anonymousId ?? anonymousId() });
   };
 
   let previous: string | undefined; // the page before, in a page that never reloads
@@ -170,7 +170,7 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     track,
     page,
     identify: (userId, traits) => {
-      if (!forbidden()) set('user', userId);
+      if (!forbidden()) set('user', userId || undefined);
       return track('identify', traits);
     },
     reset,

@@ -331,6 +331,23 @@ test('a person that one tab forgets is forgotten in every tab', () =>
     assert.equal(next[0]?.anonymous_id, next[1]?.anonymous_id);
   }));
 
+test('an id that is not there is no other person, and an empty one is none', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant, 'data-page-views="false"')));
+    await page.evaluate(() => {
+      window.nimbus.identify('user_1');
+      void window.nimbus.track('known', {}, { userId: undefined, anonymousId: undefined });
+      void window.nimbus.track('another', {}, { userId: 'user_2' });
+      window.nimbus.identify('');
+      void window.nimbus.track('nobody');
+    });
+    await flush(page);
+    const events = await stored(tenant);
+    assert.deepEqual(events.map((e) => `${e.name} ${e.user_id ?? ''}`).sort(), ['another user_2', 'identify ', 'identify user_1', 'known user_1', 'nobody ']);
+    assert.equal(new Set(events.map((e) => e.anonymous_id)).size, 1);
+  }));
+
 test('a call that fails, and that nobody awaits, is no error of the page', () =>
   inContext(async (context) => {
     const tenant = await newTenant(nimbus.url, [origin]);
