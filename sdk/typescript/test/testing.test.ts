@@ -108,3 +108,16 @@ test('a callback that throws harms nothing, and a tracker needs one kind of cred
   assert.throws(() => createTracker({ ...common, secret: 'ns' }), TypeError);
   assert.throws(() => createTracker({ baseUrl: 'http://x', projectId: 'p' }), TypeError);
 });
+
+test('a limit with which nothing could be sent is refused, and one without end is none', async (t) => {
+  for (const wrong of [{ maxBatchEvents: Number.NaN }, { maxBatchEvents: 0 }, { maxQueueEvents: -1 }, { maxAttempts: 0 }, { retryBaseMs: Number.NaN }]) {
+    assert.throws(() => createTracker({ ...common, ...wrong }), TypeError);
+  }
+  const waits: number[] = [];
+  t.mock.method(globalThis, 'setTimeout', (_run: () => void, ms: number) => waits.push(ms));
+  const tracker = createTracker({ ...common, fetch: recordingTransport().fetch, maxAttempts: Infinity, gzipAboveBytes: Infinity, requestTimeoutMs: Infinity, flushIntervalMs: undefined });
+  void tracker.track('e');
+  assert.deepEqual(await tracker.close({ timeoutMs: Infinity }), []);
+  // More than 31 bits of milliseconds is over at once.
+  assert.deepEqual(waits, [1000, 2 ** 31 - 1, 2 ** 31 - 1]);
+});

@@ -65,7 +65,8 @@ export const randomId = (): string => crypto.getRandomValues(new Uint32Array(4))
 export function createCore(o: CoreOptions): Core {
   const clock = o.clock ?? {
     now: () => Date.now(),
-    setTimeout: (run, ms) => setTimeout(run, ms),
+    // What is longer, such as Infinity, would be over at once.
+    setTimeout: (run, ms) => setTimeout(run, Math.min(ms, 2 ** 31 - 1)),
     clearTimeout: (timer) => clearTimeout(timer as number),
   };
   const {
