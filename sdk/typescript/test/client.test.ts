@@ -90,7 +90,7 @@ test('a list goes on to its last page, with the same filters', async (t) => {
 
 /** A server whose access tokens are good until `expire` is called, and whose refresh tokens work once. */
 function authServer() {
-  const state = { generation: 1, refreshes: 0, down: false };
+  const state = { generation: 1, refreshes: 0, down: false, onRefresh: async (): Promise<void> => undefined };
   const account = { id: project, email: 'a@example.com', created_at: '2026-01-01T00:00:00Z' };
   const tokens = () => ({ access_token: `a${state.generation}`, refresh_token: `r${state.generation}`, token_type: 'Bearer', expires_in: 3600, account });
   const refused = { type: 't', title: 'x', status: 401, detail: 'x', code: 'unauthenticated', request_id: 'r' };
@@ -102,6 +102,7 @@ function authServer() {
         return reply(res, 200, 'application/json', tokens());
       case '/v1/auth/refresh':
         state.refreshes++;
+        await state.onRefresh();
         if (token !== `r${state.generation}`) return reply(res, 401, 'application/problem+json', refused);
         state.generation++;
         return reply(res, 200, 'application/json', tokens());
@@ -161,4 +162,43 @@ test('logging out forgets the tokens even when the server cannot be reached', as
   await assert.rejects(session.logout(), NimbusError);
   assert.equal(await store.get(), undefined);
   assert.equal(await session.accessToken(), undefined);
+});
+
+test('a refresh that comes back after logging out, or in again, changes nothing any more', async (t) => {
+  const { state, handler } = authServer();
+  const base = await connect(t, handler);
+  const store = memoryStore('r1');
+  const session = createSession({ baseUrl: base.getConfig().baseUrl ?? '', store });
+  for (const meanwhile of [() => session.logout(), () => session.login({ email: 'a@example.com', password: 'x' })]) {
+    await store.set(`r${state.generation}`);
+    let release = (): void => undefined;
+    const arrived = new Promise<void>((resolve) => {
+      state.onRefresh = () => {
+        resolve();
+        return new Promise((answer) => (release = answer));
+      };
+    });
+    const resuming = session.resume();
+    await arrived;
+    await meanwhile();
+    const kept = await store.get();
+    release();
+    assert.equal(await resuming, undefined);
+    assert.equal(await store.get(), kept);
+  }
+});
+
+test('a session of which another tab has logged out ends', async (t) => {
+  const { handler, expire } = authServer();
+  const base = await connect(t, handler);
+  const baseUrl = base.getConfig().baseUrl ?? '';
+  const store = memoryStore();
+  let ended = 0;
+  const [one, other] = [createSession({ baseUrl, store }), createSession({ baseUrl, store, onEnd: () => ended++ })];
+  for (const session of [one, other]) await session.login({ email: 'a@example.com', password: 'x' });
+  await one.logout();
+  expire();
+  await assert.rejects(getMe({ client: other.client }), (e) => e instanceof NimbusError && e.status === 401);
+  assert.equal(ended, 1);
+  assert.equal(await other.accessToken(), undefined);
 });
