@@ -29,7 +29,7 @@ export interface BrowserTrackerOptions extends CommonOptions {
 }
 
 /** The tracker of a page. Every event gets the ids of the person, and the prop `session_id`. */
-export interface BrowserTracker<Events extends EventMap = EventMap> extends Tracker<Events> {
+export interface BrowserTracker<Events extends { [Name in keyof Events]: object } = EventMap> extends Tracker<Events> {
   /** Tracks a `page_view` with `page`, `url`, `title`, `referrer` and the `utm_` parameters; for pages tracked by hand. */
   page: (props?: Record<string, unknown>) => Promise<void>;
   /** Says who the person is; later events carry the id, also after a reload. Tracks `identify` with the traits. */
@@ -42,7 +42,7 @@ export interface BrowserTracker<Events extends EventMap = EventMap> extends Trac
 }
 
 /** Makes the tracker of a page; one per page is enough. */
-export function createBrowserTracker<Events extends EventMap = EventMap>(options: BrowserTrackerOptions): BrowserTracker<Events> {
+export function createBrowserTracker<Events extends { [Name in keyof Events]: object } = EventMap>(options: BrowserTrackerOptions): BrowserTracker<Events> {
   const { baseUrl, projectId, writeKey, pageViews = true, cookieless, respectPrivacySignals = true, sessionTimeoutMs = 1_800_000, ...rest } = options;
   const prefix = `nimbus.${projectId}.`;
 
@@ -188,5 +188,5 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     },
     stats: core.stats,
   };
-  return tracker;
+  return tracker as BrowserTracker<Events>;
 }

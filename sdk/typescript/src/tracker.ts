@@ -30,7 +30,7 @@ export interface TrackerOptions extends CommonOptions {
  *
  * Give the type of your events to have names and props checked: `createTracker<{ signed_up: { plan: string } }>(…)`.
  */
-export function createTracker<Events extends EventMap = EventMap>(options: TrackerOptions): Tracker<Events> {
+export function createTracker<Events extends { [Name in keyof Events]: object } = EventMap>(options: TrackerOptions): Tracker<Events> {
   const { baseUrl, secret, writeKey, signal } = options;
   if (!writeKey === !secret) {
     throw new TypeError('createTracker needs either a writeKey, or a secret (with a keyId, to sign)');
@@ -40,7 +40,7 @@ export function createTracker<Events extends EventMap = EventMap>(options: Track
   const abort = (): void => void core.close({ timeoutMs: 0 });
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort);
-  return core;
+  return core as Tracker<Events>;
 }
 
 /** What is not a number would be no limit, and less than this nothing could be sent: empty batches, for ever. */

@@ -55,6 +55,15 @@ export const done: Promise<void> = tracker.track('signed_up', { plan: 'pro' });
 void tracker.track('signed_out');
 // @ts-expect-error no such prop
 void tracker.track('signed_up', { plam: 'pro' });
+// @ts-expect-error the prop is required
+void tracker.track('signed_up');
+interface Props { page?: string }
+interface Events { viewed: Props; left: { after: number } }
+const declared = createBrowserTracker<Events>({ baseUrl: '', projectId: '', writeKey: '' });
+void declared.track('viewed');
+void declared.track('left', { after: 1 }, { userId: 'u' });
+// @ts-expect-error no such prop
+void declared.track('viewed', { pagee: '/' });
 void createBrowserTracker({ baseUrl: '', projectId: '', writeKey: '' }).track('anything', { goes: [1] });
 const { client } = createSession({ baseUrl: '' });
 for await (const event of items(listEvents, { client, query: { project_id: '', order: 'asc' } })) { const stored: StoredEvent = event; void stored; }

@@ -3,6 +3,9 @@ import type { Event, EventError } from '../gen/types.gen.js';
 /** The events of an application and the props of each; `any event, any props` unless an application says otherwise. */
 export type EventMap = Record<string, Record<string, unknown>>;
 
+/** What `track` is given besides the name: props may be left out when none of them is required. */
+type Args<Props> = {} extends Props ? [props?: Props, options?: TrackOptions] : [props: Props, options?: TrackOptions];
+
 /** What may be said of one event besides its name and props. */
 export interface TrackOptions {
   /** Who did it, once known. */
@@ -103,7 +106,7 @@ export interface CommonOptions {
 }
 
 /** Tracks events: takes them at once, sends them in batches, and loses none without saying so. */
-export interface Tracker<Events extends EventMap = EventMap> {
+export interface Tracker<Events extends { [Name in keyof Events]: object } = EventMap> {
   /**
    * Takes an event. Its time, props and idempotency key are those of the call.
    *
@@ -111,7 +114,7 @@ export interface Tracker<Events extends EventMap = EventMap> {
    * be stored, the tracker is closed, or the queue is full and `onFull` says so, and with the reason of `signal` when that
    * ends the wait for room; a rejection that nobody awaits is no unhandled one, because tracking must not end the program.
    */
-  track: <Name extends keyof Events & string>(name: Name, props?: Events[Name], options?: TrackOptions) => Promise<void>;
+  track: <Name extends keyof Events & string>(name: Name, ...args: Args<Events[Name]>) => Promise<void>;
   /** Sends what waits; fulfilled when the server has answered for every event tracked before. Rejected when `signal` ends it. */
   flush: (options?: { signal?: AbortSignal | undefined }) => Promise<void>;
   /** Takes no more, sends what waits, and returns the events that were not delivered in time (10 s by default). */
