@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { createClient, createSession, getMe, ingestEvents, items, listEvents, memoryStore, NimbusError, sign, signRequests } from '../src/index.js';
+import { createClient, createSession, exportAudit, getMe, ingestEvents, items, listEvents, memoryStore, NimbusError, sign, signRequests } from '../src/index.js';
 
 const project = '3fa85f64-5717-4562-b3fc-2c963f66afa6';
 
@@ -73,6 +73,14 @@ test('what is not from Nimbus, and no answer at all, are errors of the same type
   const gone = createClient({ baseUrl: 'http://127.0.0.1:1' });
   await assert.rejects(getMe({ client: gone }), (e) => e instanceof NimbusError && e.code === 'network_error' && e.cause instanceof TypeError);
   await assert.rejects(getMe({ client: gone, signal: AbortSignal.abort() }), { name: 'AbortError' });
+});
+
+test('lines of JSON are text, unless a call says otherwise', async (t) => {
+  const lines = '{"id":1}\n{"id":2}\n';
+  const client = await connect(t, (_req, _body, res) => void res.writeHead(200, { 'Content-Type': 'application/x-ndjson' }).end(lines));
+  const path = { project_id: project };
+  assert.equal((await exportAudit({ client, path })).data, lines);
+  assert.ok(((await exportAudit({ client, path, parseAs: 'blob' })).data as unknown) instanceof Blob);
 });
 
 test('a list goes on to its last page, with the same filters', async (t) => {

@@ -25,11 +25,18 @@ export function memoryStore(token?: string): TokenStore {
   };
 }
 
+/** What `webStore` needs of a `Storage`, which platforms without a DOM do not know. */
+interface Items {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
 /**
  * Keeps the refresh token in `localStorage` or `sessionStorage`. Every script of the page can read it there: prefer
  * `memoryStore` unless staying logged in over a reload is worth that.
  */
-export function webStore(storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>, key = 'nimbus.refresh'): TokenStore {
+export function webStore(storage: Items, key = 'nimbus.refresh'): TokenStore {
   return {
     get: () => storage.getItem(key) ?? undefined,
     set: (token) => (token === undefined ? storage.removeItem(key) : storage.setItem(key, token)),
