@@ -139,6 +139,7 @@ export function createBrowserTracker<Events extends { [Name in keyof Events]: ob
   on(window, 'pagehide', core.hurry);
   on(window, 'online', core.wake);
   on(window, 'storage', heed);
+  on(window, 'pageshow', heed); // the browser may have kept it where it heard of nothing
   if (pageViews) {
     for (const method of ['pushState', 'replaceState'] as const) {
       const original = history[method];

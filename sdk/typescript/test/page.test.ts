@@ -67,7 +67,7 @@ function address(path: string, head: string, query = ''): string {
 }
 
 type Calls = { track(...args: unknown[]): Promise<void>; flush(): Promise<void>; identify(...args: unknown[]): void; stats(): { delivered: number; waiting: number; retries: number; refused: number } } & Record<'reset' | 'optIn' | 'optOut', () => void>;
-declare const window: { nimbus: Calls; addEventListener(type: string, run: (event: { reason: unknown }) => void): void; behave(name: string, server: string): Promise<void> };
+declare const window: { nimbus: Calls; dispatchEvent(event: Event): void; addEventListener(type: string, run: (event: { reason: unknown }) => void): void; behave(name: string, server: string): Promise<void> };
 declare const localStorage: Record<string, string>;
 declare const history: { pushState(...args: unknown[]): void; replaceState(...args: unknown[]): void; back(): void };
 declare const document: { cookie: string };
@@ -308,6 +308,20 @@ test('who opts out in one tab is tracked in none, and what another had under way
     await a.evaluate(() => window.nimbus.track('wanted'));
     await flush(a);
     assert.deepEqual((await stored(tenant)).map((e) => e.name), ['wanted']);
+  }));
+
+test('a page that the browser had kept gives up what waits when it is shown again and the person has opted out', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant, 'data-page-views="false"')));
+    await context.setOffline(true);
+    const waiting = await page.evaluate((out) => {
+      void window.nimbus.track('waiting');
+      localStorage[out] = '1'; // by another page: this one is told nothing
+      window.dispatchEvent(new Event('pageshow'));
+      return window.nimbus.stats().waiting;
+    }, `nimbus.${tenant.projectId}.out`);
+    assert.equal(waiting, 0);
   }));
 
 test('a person that one tab forgets is forgotten in every tab', () =>
