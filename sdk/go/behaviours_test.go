@@ -551,14 +551,21 @@ var behaviours = map[string]func(*testing.T){
 			t.Errorf("error %v", err)
 		}
 		done := make(chan error)
-		go func() { done <- x.Track(t.Context(), "d", nil) }()
+		for range 5 {
+			go func() { done <- x.Track(t.Context(), "d", nil) }()
+		}
 		s.release()
-		if err := <-done; err != nil {
-			t.Fatal(err)
+		for range 5 {
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
 		}
 		x.flush()
-		if r := s.report("requests=3").Requests; r[2].names() != "d" {
+		if r := s.report("requests=7").Requests; r[2].names() != "d" {
 			t.Errorf("requests %+v", r)
+		}
+		if got := x.Stats(); got.Delivered != 7 || got.Refused != 1 || got.Dropped != 0 {
+			t.Errorf("stats %+v", got)
 		}
 	},
 	"counts_add_up": func(t *testing.T) {

@@ -29,26 +29,26 @@ export interface BrowserTrackerOptions extends CommonOptions {
 }
 
 /** The tracker of a page. Every event gets the ids of the person, and the prop `session_id`. */
-export interface BrowserTracker<Events extends EventMap = EventMap> extends Tracker<Events> {
+export interface BrowserTracker<Events extends { [Name in keyof Events]: object } = EventMap> extends Tracker<Events> {
   /** Tracks a `page_view` with `page`, `url`, `title`, `referrer` and the `utm_` parameters; for pages tracked by hand. */
   page: (props?: Record<string, unknown>) => Promise<void>;
   /** Says who the person is; later events carry the id, also after a reload. Tracks `identify` with the traits. */
   identify: (userId: string, traits?: Record<string, unknown>) => Promise<void>;
   /** Forgets the person and begins a new session: for logging out. */
   reset: () => void;
-  /** Stops tracking, forgets every id and every waiting event; lasts until `optIn`. */
+  /** Stops tracking in every tab, forgets every id and every waiting event; lasts until `optIn`. */
   optOut: () => void;
   optIn: () => void;
 }
 
 /** Makes the tracker of a page; one per page is enough. */
-export function createBrowserTracker<Events extends EventMap = EventMap>(options: BrowserTrackerOptions): BrowserTracker<Events> {
+export function createBrowserTracker<Events extends { [Name in keyof Events]: object } = EventMap>(options: BrowserTrackerOptions): BrowserTracker<Events> {
   const { baseUrl, projectId, writeKey, pageViews = true, cookieless, respectPrivacySignals = true, sessionTimeoutMs = 1_800_000, ...rest } = options;
-  const now = (): number => rest.clock?.now() ?? Date.now();
   const prefix = `nimbus.${projectId}.`;
 
-  // The browser's storage may be full, forbidden or cleared at any time; then the page's own memory has to do.
-  const memory: Record<string, string> = {};
+  // The browser's storage may be full or forbidden; then the page's own memory has to do. It has only what the storage
+  // did not take, so that what is forgotten in another tab is forgotten here too.
+  const memory: Record<string, string | undefined> = {};
   const stored = <T>(use: (storage: Storage) => T): T | undefined => {
     try {
       return cookieless ? undefined : use(localStorage);
@@ -58,19 +58,20 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
   };
   const get = (name: string): string | undefined => stored((s) => s.getItem(prefix + name)) ?? memory[name];
   const set = (name: string, value?: string): void => {
-    delete memory[name];
-    stored((s) => s.removeItem(prefix + name));
-    if (value === undefined) return;
     memory[name] = value;
-    stored((s) => s.setItem(prefix + name, value));
+    stored((s) => {
+      s.removeItem(prefix + name);
+      if (value !== undefined) s.setItem(prefix + name, value);
+      delete memory[name];
+    });
   };
   /** The names of what waits: each event has an entry of its own, so that tabs never overwrite one another's. */
-  const waiting = (): string[] =>
-    stored((s) => Object.keys(s).filter((name) => name.startsWith(`${prefix}e.`)).map((name) => name.slice(prefix.length + 2))) ?? [];
+  const waiting = (): string[] => stored((s) => Object.keys(s).filter((name) => name.startsWith(`${prefix}e.`))) ?? [];
+  const remove = (name: string): void => stored((s) => s.removeItem(name));
 
   const forbidden = (): boolean => {
     const { doNotTrack, globalPrivacyControl } = navigator as Navigator & { globalPrivacyControl?: boolean };
-    return !!get('out') || (respectPrivacySignals && (globalPrivacyControl === true || doNotTrack === '1'));
+    return !!get('out') || (respectPrivacySignals && (globalPrivacyControl || doNotTrack === '1'));
   };
 
   const core = createCore({
@@ -84,8 +85,12 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     credentials: { headers: () => ({ 'X-Write-Key': writeKey }) },
     keepalive: true,
     spool: {
-      add: (key, json) => stored((s) => s.setItem(`${prefix}e.${key}`, json)),
-      remove: (key) => stored((s) => s.removeItem(`${prefix}e.${key}`)),
+      add: (json) => {
+        const name = `${prefix}e.${randomId()}`;
+        stored((s) => s.setItem(name, json));
+        return name;
+      },
+      remove,
     },
   });
 
@@ -95,16 +100,17 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     return get('anon') as string;
   };
   const sessionId = (): string => {
-    const at = now();
+    const at = rest.clock?.now() ?? Date.now();
     const [id, last] = (get('session') ?? '').split(' ');
     const own = id && at - Number(last) <= sessionTimeoutMs ? id : randomId();
     set('session', `${own} ${at}`);
     return own;
   };
 
-  const track: BrowserTracker['track'] = async (name, props, own) => {
-    if (forbidden()) return;
-    return core.track(name, { session_id: sessionId(), ...props }, { userId: get('user'), anonymousId: anonymousId(), ...own });
+  // Not async: that would be another promise, whose failure is an unhandled one.
+  const track: BrowserTracker['track'] = (name, props, own) => {
+    if (forbidden()) return Promise.resolve();
+    return core.track(name, { session_id: sessionId(), ...props }, { ...own, userId: own?.userId ?? get('user'), anonymousId: own?.anonymousId ?? anonymousId() });
   };
 
   let previous: string | undefined; // the page before, in a page that never reloads
@@ -121,12 +127,19 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     if (current !== location.pathname) void page();
   };
 
+  /** Gives up what waits when the person has opted out, here or in another tab. */
+  const heed = (): void => {
+    if (get('out')) core.discard({ code: 'opted_out', detail: 'the person opted out' });
+  };
+
   const gone = new AbortController();
   const on = (target: EventTarget, type: string, run: (event: Event) => void): void =>
     target.addEventListener(type, run, { signal: gone.signal });
   on(document, 'visibilitychange', () => document.visibilityState === 'hidden' && core.hurry());
   on(window, 'pagehide', core.hurry);
   on(window, 'online', core.wake);
+  on(window, 'storage', heed);
+  on(window, 'pageshow', heed); // the browser may have kept it where it heard of nothing
   if (pageViews) {
     for (const method of ['pushState', 'replaceState'] as const) {
       const original = history[method];
@@ -147,9 +160,9 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
 
   // What earlier pages, or other tabs, could not deliver. Sending it twice is safe: every event has its key.
   if (!forbidden()) {
-    for (const key of waiting()) {
-      const json = stored((s) => s.getItem(`${prefix}e.${key}`));
-      if (json) core.adopt(key, json);
+    for (const name of waiting()) {
+      const json = stored((s) => s.getItem(name));
+      if (json) core.adopt(json, name);
     }
   }
 
@@ -158,15 +171,15 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     track,
     page,
     identify: (userId, traits) => {
-      if (!forbidden()) set('user', userId);
+      if (!forbidden()) set('user', userId || undefined);
       return track('identify', traits);
     },
     reset,
     optOut: () => {
-      reset();
-      core.discard({ code: 'opted_out', detail: 'the person opted out' });
-      for (const key of waiting()) stored((s) => s.removeItem(`${prefix}e.${key}`));
       set('out', '1');
+      reset();
+      heed();
+      waiting().forEach(remove);
     },
     optIn: () => set('out'),
     flush: core.flush,
@@ -176,5 +189,5 @@ export function createBrowserTracker<Events extends EventMap = EventMap>(options
     },
     stats: core.stats,
   };
-  return tracker;
+  return tracker as BrowserTracker<Events>;
 }

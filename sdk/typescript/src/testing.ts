@@ -39,7 +39,7 @@ export interface RecordingTransport {
 export function recordingTransport(replies: ScriptedReply[] = []): RecordingTransport {
   const events: Event[] = [];
   const requests: RecordedRequest[] = [];
-  const keys = new Set<string>();
+  const known = new Set<string>();
   const left = [...replies];
   return {
     events,
@@ -52,13 +52,20 @@ export function recordingTransport(replies: ScriptedReply[] = []): RecordingTran
       const status = left.shift() ?? 200;
       if (status === 'network_error') throw new TypeError('fetch failed');
       if (status !== 200) return Response.json({ code: 'scripted', detail: `A scripted ${status}.` }, { status });
-      const fresh = body.events.filter((e) => e.idempotency_key === undefined || !keys.has(e.idempotency_key));
-      for (const e of fresh) keys.add(e.idempotency_key ?? '');
+      const fresh = body.events.filter((e) => {
+        const id = identity(e);
+        const again = e.idempotency_key !== undefined && known.has(id);
+        known.add(id);
+        return !again;
+      });
       events.push(...fresh);
       return Response.json({ accepted: fresh.length, duplicates: body.events.length - fresh.length, rejected: 0, errors: [] });
     },
   };
 }
+
+/** What makes two events one for the server: with their key also the time, the name and the person. */
+const identity = (e: Event): string => JSON.stringify([e.ts, e.name, e.user_id, e.user_id ? '' : e.anonymous_id, e.idempotency_key]);
 
 /** A clock that stands still until it is advanced. */
 export interface ManualClock extends Clock {

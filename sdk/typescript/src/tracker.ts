@@ -30,16 +30,27 @@ export interface TrackerOptions extends CommonOptions {
  *
  * Give the type of your events to have names and props checked: `createTracker<{ signed_up: { plan: string } }>(…)`.
  */
-export function createTracker<Events extends EventMap = EventMap>(options: TrackerOptions): Tracker<Events> {
+export function createTracker<Events extends { [Name in keyof Events]: object } = EventMap>(options: TrackerOptions): Tracker<Events> {
   const { baseUrl, secret, writeKey, signal } = options;
   if (!writeKey === !secret) {
     throw new TypeError('createTracker needs either a writeKey, or a secret (with a keyId, to sign)');
   }
+  checkLimits(options);
   const core = createCore({ ...options, check: fault, url: `${baseUrl.replace(/\/+$/, '')}/v1/events`, credentials: credentialsOf(options) });
   const abort = (): void => void core.close({ timeoutMs: 0 });
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort);
-  return core;
+  return core as Tracker<Events>;
+}
+
+/** What is not a number would be no limit, and less than this nothing could be sent: empty batches, for ever. */
+const least = { maxBatchEvents: 1, maxBatchBytes: 1, maxQueueEvents: 1, maxAttempts: 1, flushIntervalMs: 0, retryBaseMs: 0, retryMaxMs: 0, requestTimeoutMs: 0, gzipAboveBytes: 0 };
+
+function checkLimits(options: TrackerOptions): void {
+  for (const [name, min] of Object.entries(least)) {
+    const value = options[name as keyof typeof least] ?? min;
+    if (!(value >= min)) throw new TypeError(`createTracker: ${name} is ${value}, and must be at least ${min}`);
+  }
 }
 
 function credentialsOf({ keyId, secret = '', writeKey, clock }: TrackerOptions): Credentials {

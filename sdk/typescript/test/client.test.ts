@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { createClient, createSession, getMe, ingestEvents, items, listEvents, memoryStore, NimbusError, sign, signRequests } from '../src/index.js';
+import { createClient, createSession, exportAudit, getMe, ingestEvents, items, listEvents, memoryStore, NimbusError, sign, signRequests } from '../src/index.js';
 
 const project = '3fa85f64-5717-4562-b3fc-2c963f66afa6';
 
@@ -75,6 +75,14 @@ test('what is not from Nimbus, and no answer at all, are errors of the same type
   await assert.rejects(getMe({ client: gone, signal: AbortSignal.abort() }), { name: 'AbortError' });
 });
 
+test('lines of JSON are text, unless a call says otherwise', async (t) => {
+  const lines = '{"id":1}\n{"id":2}\n';
+  const client = await connect(t, (_req, _body, res) => void res.writeHead(200, { 'Content-Type': 'application/x-ndjson' }).end(lines));
+  const path = { project_id: project };
+  assert.equal((await exportAudit({ client, path })).data, lines);
+  assert.ok(((await exportAudit({ client, path, parseAs: 'blob' })).data as unknown) instanceof Blob);
+});
+
 test('a list goes on to its last page, with the same filters', async (t) => {
   const asked: string[] = [];
   const client = await connect(t, (req, _body, res) => {
@@ -90,7 +98,7 @@ test('a list goes on to its last page, with the same filters', async (t) => {
 
 /** A server whose access tokens are good until `expire` is called, and whose refresh tokens work once. */
 function authServer() {
-  const state = { generation: 1, refreshes: 0, down: false };
+  const state = { generation: 1, refreshes: 0, down: false, onRefresh: async (): Promise<void> => undefined };
   const account = { id: project, email: 'a@example.com', created_at: '2026-01-01T00:00:00Z' };
   const tokens = () => ({ access_token: `a${state.generation}`, refresh_token: `r${state.generation}`, token_type: 'Bearer', expires_in: 3600, account });
   const refused = { type: 't', title: 'x', status: 401, detail: 'x', code: 'unauthenticated', request_id: 'r' };
@@ -102,6 +110,7 @@ function authServer() {
         return reply(res, 200, 'application/json', tokens());
       case '/v1/auth/refresh':
         state.refreshes++;
+        await state.onRefresh();
         if (token !== `r${state.generation}`) return reply(res, 401, 'application/problem+json', refused);
         state.generation++;
         return reply(res, 200, 'application/json', tokens());
@@ -161,4 +170,43 @@ test('logging out forgets the tokens even when the server cannot be reached', as
   await assert.rejects(session.logout(), NimbusError);
   assert.equal(await store.get(), undefined);
   assert.equal(await session.accessToken(), undefined);
+});
+
+test('a refresh that comes back after logging out, or in again, changes nothing any more', async (t) => {
+  const { state, handler } = authServer();
+  const base = await connect(t, handler);
+  const store = memoryStore('r1');
+  const session = createSession({ baseUrl: base.getConfig().baseUrl ?? '', store });
+  for (const meanwhile of [() => session.logout(), () => session.login({ email: 'a@example.com', password: 'x' })]) {
+    await store.set(`r${state.generation}`);
+    let release = (): void => undefined;
+    const arrived = new Promise<void>((resolve) => {
+      state.onRefresh = () => {
+        resolve();
+        return new Promise((answer) => (release = answer));
+      };
+    });
+    const resuming = session.resume();
+    await arrived;
+    await meanwhile();
+    const kept = await store.get();
+    release();
+    assert.equal(await resuming, undefined);
+    assert.equal(await store.get(), kept);
+  }
+});
+
+test('a session of which another tab has logged out ends', async (t) => {
+  const { handler, expire } = authServer();
+  const base = await connect(t, handler);
+  const baseUrl = base.getConfig().baseUrl ?? '';
+  const store = memoryStore();
+  let ended = 0;
+  const [one, other] = [createSession({ baseUrl, store }), createSession({ baseUrl, store, onEnd: () => ended++ })];
+  for (const session of [one, other]) await session.login({ email: 'a@example.com', password: 'x' });
+  await one.logout();
+  expire();
+  await assert.rejects(getMe({ client: other.client }), (e) => e instanceof NimbusError && e.status === 401);
+  assert.equal(ended, 1);
+  assert.equal(await other.accessToken(), undefined);
 });

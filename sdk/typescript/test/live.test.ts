@@ -61,3 +61,39 @@ test('a stream that waits tries again as soon as the browser is online or the pa
   assert.equal((await reading).done, true);
   assert.deepEqual([...getEventListeners(window, 'online'), ...getEventListeners(document, 'visibilitychange')], []);
 });
+
+const ticketed = () => createClient({ baseUrl: 'http://nimbus.invalid', fetch: () => Promise.resolve(Response.json({ ticket: 't', expires_in: 60 }, { status: 201 })) });
+
+test('a platform without a WebSocket is told so, and nothing is tried again', async () => {
+  await assert.rejects(live({ client: ticketed(), projectId: crypto.randomUUID(), WebSocket: null as never }).next(), TypeError);
+});
+
+test('a stream goes on behind what its reader has taken, though a socket delivers more while it closes', async () => {
+  const cursors: (string | null)[] = [];
+  class Socket extends EventTarget {
+    constructor(url: URL) {
+      super();
+      cursors.push(url.searchParams.get('cursor'));
+      if (cursors.length === 1) setImmediate(() => this.say(1, 2, 3)); // of which two find room
+    }
+    say(...numbers: number[]): void {
+      for (const n of numbers) this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify({ type: 'event', cursor: `c${n}`, event: { name: `e${n}` } }) }));
+    }
+    close(): void {
+      setImmediate(() => {
+        if (cursors.length === 1) this.say(4);
+        this.dispatchEvent(new Event('close'));
+      });
+    }
+  }
+  const reader = new AbortController();
+  const taken: string[] = [];
+  const items = live({ client: ticketed(), projectId: crypto.randomUUID(), signal: reader.signal, maxWaiting: 2, retryBaseMs: 1, WebSocket: Socket as never });
+  const reading = (async () => {
+    for await (const item of items) if (item.type === 'event') taken.push(item.event.name);
+  })();
+  await eventually(() => cursors.length, (n) => n === 2, 'a second connection');
+  assert.deepEqual([taken, cursors], [['e1', 'e2'], [null, 'c2']]);
+  reader.abort();
+  await reading;
+});

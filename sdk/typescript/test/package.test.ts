@@ -44,7 +44,7 @@ test('it depends on nothing, and every entry loads', async () => {
 });
 
 const types = `
-import { createTracker, createSession, items, listEvents, live, NimbusError, type Problem, type StoredEvent } from '@nimbus-analytics/sdk';
+import { createClient, createTracker, createSession, items, listEvents, live, NimbusError, type Problem, type StoredEvent } from '@nimbus-analytics/sdk';
 import { createBrowserTracker } from '@nimbus-analytics/sdk/browser';
 import { listProjectsOptions } from '@nimbus-analytics/sdk/react-query';
 import { manualClock, recordingTransport } from '@nimbus-analytics/sdk/testing';
@@ -55,12 +55,23 @@ export const done: Promise<void> = tracker.track('signed_up', { plan: 'pro' });
 void tracker.track('signed_out');
 // @ts-expect-error no such prop
 void tracker.track('signed_up', { plam: 'pro' });
+// @ts-expect-error the prop is required
+void tracker.track('signed_up');
+interface Props { page?: string }
+interface Events { viewed: Props; left: { after: number } }
+const declared = createBrowserTracker<Events>({ baseUrl: '', projectId: '', writeKey: '' });
+void declared.track('viewed');
+void declared.track('left', { after: 1 }, { userId: 'u' });
+// @ts-expect-error no such prop
+void declared.track('viewed', { pagee: '/' });
 void createBrowserTracker({ baseUrl: '', projectId: '', writeKey: '' }).track('anything', { goes: [1] });
 const { client } = createSession({ baseUrl: '' });
 for await (const event of items(listEvents, { client, query: { project_id: '', order: 'asc' } })) { const stored: StoredEvent = event; void stored; }
 // @ts-expect-error the project is required
 void items(listEvents, { client, query: {} });
 for await (const item of live({ client, projectId: '' })) if (item.type === 'missed') { const n: number | null = item.count; void n; }
+// @ts-expect-error what a call returns follows from the call alone
+void createClient({ baseUrl: '', throwOnError: false });
 export const problem: Problem = new NimbusError({});
 export const options = listProjectsOptions({ client });
 `;
@@ -76,6 +87,16 @@ for (const [module, moduleResolution] of [['ESNext', 'Bundler'], ['NodeNext', 'N
     await run(join(here, '..', '..', 'node_modules', '.bin', 'tsc'), ['-p', dir]).catch((error: unknown) => assert.fail((error as { stdout: string }).stdout));
   });
 }
+
+test('the types of the package need no DOM', async () => {
+  const dir = join(consumer, 'NoDOM');
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
+  writeFileSync(join(dir, 'use.ts'), "export * from '@nimbus-analytics/sdk';\nexport * from '@nimbus-analytics/sdk/testing';");
+  const compilerOptions = { target: 'ES2022', lib: ['ES2022'], module: 'NodeNext', moduleResolution: 'NodeNext', strict: true, noEmit: true, types: ['node'] };
+  writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }));
+  await run(join(here, '..', '..', 'node_modules', '.bin', 'tsc'), ['-p', dir]).catch((error: unknown) => assert.fail((error as { stdout: string }).stdout));
+});
 
 test('a page loads no more than the limits', async () => {
   const { stdout } = await run(process.execPath, ['scripts/size.mjs'], { cwd: here });

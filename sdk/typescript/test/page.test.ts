@@ -66,8 +66,8 @@ function address(path: string, head: string, query = ''): string {
   return `${origin}${path}?${query}head=${encodeURIComponent(head)}`;
 }
 
-type Calls = { track(...args: unknown[]): Promise<void>; flush(): Promise<void>; identify(...args: unknown[]): void; stats(): { delivered: number; waiting: number } } & Record<'reset' | 'optIn' | 'optOut', () => void>;
-declare const window: { nimbus: Calls; behave(name: string, server: string): Promise<void> };
+type Calls = { track(...args: unknown[]): Promise<void>; flush(): Promise<void>; identify(...args: unknown[]): void; stats(): { delivered: number; waiting: number; retries: number; refused: number } } & Record<'reset' | 'optIn' | 'optOut', () => void>;
+declare const window: { nimbus: Calls; dispatchEvent(event: Event): void; addEventListener(type: string, run: (event: { reason: unknown }) => void): void; behave(name: string, server: string): Promise<void> };
 declare const localStorage: Record<string, string>;
 declare const history: { pushState(...args: unknown[]): void; replaceState(...args: unknown[]): void; back(): void };
 declare const document: { cookie: string };
@@ -168,15 +168,18 @@ test('what was tracked offline arrives with the next visit, once, though two tab
     await context.setOffline(true);
     await page.evaluate(() => {
       for (let n = 0; n < 10; n++) void window.nimbus.track('offline', { n });
+      // A key of the application's own is not alone what an event is.
+      for (const name of ['started', 'paid']) void window.nimbus.track(name, {}, { idempotencyKey: 'order-42' });
     });
-    assert.equal(await page.evaluate(() => Object.keys(localStorage).filter((k) => k.includes('.e.')).length), 10);
+    assert.equal(await page.evaluate(() => Object.keys(localStorage).filter((k) => k.includes('.e.')).length), 12);
     await page.close();
     await context.setOffline(false);
     const tabs = await Promise.all(['/b', '/c'].map((path) => open(context, address(path, tag(tenant)))));
     await Promise.all(tabs.map(flush));
     const events = await stored(tenant);
     assert.deepEqual(pick(events.filter((e) => e.name === 'offline'), 'n').flat().sort(), Array.from({ length: 10 }, (_, n) => n));
-    assert.equal(events.length, 13);
+    assert.deepEqual(events.filter((e) => e.name !== 'offline').map((e) => e.name).sort(), ['page_view', 'page_view', 'page_view', 'paid', 'started']);
+    assert.equal(events.length, 15);
     assert.equal(await tabs[0]?.evaluate(() => Object.keys(localStorage).filter((k) => k.includes('.e.')).length), 0, 'nothing waits any longer');
   }));
 
@@ -197,6 +200,20 @@ test('a page that comes back online sends what waited, though the server was kil
     await eventually(() => page.evaluate(() => window.nimbus.stats()), (s) => s.delivered === 601 && s.waiting === 0, 'every delivery');
     const ticks = (await stored(tenant)).filter((e) => e.name === 'tick');
     assert.deepEqual(pick(ticks, 'n').flat().sort((a, b) => Number(a) - Number(b)), Array.from({ length: 600 }, (_, n) => n));
+  }));
+
+test('an event too large for a request that outlives its page is refused by the server, and no others wait for it', { timeout: 120_000 }, () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant)));
+    await page.evaluate(() => {
+      const noise = Array.from({ length: 20_000 }, () => Math.random().toString(36)).join(''); // cannot be compressed below 64 KiB
+      void window.nimbus.track('huge', { noise });
+      return window.nimbus.track('after');
+    });
+    await flush(page);
+    assert.deepEqual((await stored(tenant)).map((e) => e.name).sort(), ['after', 'page_view']);
+    assert.equal(await page.evaluate(() => Object.keys(localStorage).filter((k) => k.includes('.e.')).length), 0);
   }));
 
 /** The requests of a page to the server, but for the script. */
@@ -268,6 +285,101 @@ test('one who opts out is forgotten and tracked no more, until they opt in', () 
     });
     await flush(page);
     assert.deepEqual((await stored(tenant)).map((e) => e.name), ['wanted']);
+  }));
+
+test('who opts out in one tab is tracked in none, and what another had under way is given up', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const head = tag(tenant, 'data-page-views="false"');
+    const [a, b] = [await open(context, address('/a', head)), await open(context, address('/b', head))];
+    await context.setOffline(true);
+    await a.evaluate(() => {
+      void window.nimbus.track('waiting');
+      void window.nimbus.flush();
+    });
+    await a.waitForFunction(() => window.nimbus.stats().retries > 0);
+    await b.evaluate(() => window.nimbus.optOut());
+    await a.waitForFunction(() => window.nimbus.stats().waiting === 0);
+    await a.waitForFunction(() => Object.values(localStorage).join() === '1');
+    await context.setOffline(false);
+    await a.evaluate(() => window.nimbus.track('unwanted'));
+    await b.evaluate(() => window.nimbus.optIn());
+    await a.waitForFunction(() => Object.keys(localStorage).length === 0);
+    await a.evaluate(() => window.nimbus.track('wanted'));
+    await flush(a);
+    assert.deepEqual((await stored(tenant)).map((e) => e.name), ['wanted']);
+  }));
+
+test('a page that the browser had kept gives up what waits when it is shown again and the person has opted out', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant, 'data-page-views="false"')));
+    await context.setOffline(true);
+    const waiting = await page.evaluate((out) => {
+      void window.nimbus.track('waiting');
+      localStorage[out] = '1'; // by another page: this one is told nothing
+      window.dispatchEvent(new Event('pageshow'));
+      return window.nimbus.stats().waiting;
+    }, `nimbus.${tenant.projectId}.out`);
+    assert.equal(waiting, 0);
+  }));
+
+test('a person that one tab forgets is forgotten in every tab', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const head = tag(tenant, 'data-page-views="false"');
+    const [a, b] = [await open(context, address('/a', head)), await open(context, address('/b', head))];
+    await a.evaluate(() => window.nimbus.identify('user_1'));
+    await b.waitForFunction(() => Object.values(localStorage).includes('user_1'));
+    await b.evaluate(() => {
+      window.nimbus.reset();
+      return window.nimbus.track('next person');
+    });
+    // What one tab writes another reads somewhat later.
+    const session = await b.evaluate(() => Object.entries(localStorage).find(([name]) => name.endsWith('.session'))?.[1]);
+    await a.waitForFunction((value) => Object.values(localStorage).includes(value ?? ''), session);
+    await a.evaluate(() => window.nimbus.track('next person'));
+    await Promise.all([flush(a), flush(b)]);
+    const next = (await stored(tenant)).filter((e) => e.name === 'next person');
+    assert.deepEqual(next.map((e) => e.user_id), [undefined, undefined]);
+    assert.equal(next[0]?.anonymous_id, next[1]?.anonymous_id);
+  }));
+
+test('an id that is not there is no other person, and an empty one is none', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant, 'data-page-views="false"')));
+    await page.evaluate(() => {
+      window.nimbus.identify('user_1');
+      void window.nimbus.track('known', {}, { userId: undefined, anonymousId: undefined });
+      void window.nimbus.track('another', {}, { userId: 'user_2' });
+      window.nimbus.identify('');
+      void window.nimbus.track('nobody');
+    });
+    await flush(page);
+    const events = await stored(tenant);
+    assert.deepEqual(events.map((e) => `${e.name} ${e.user_id ?? ''}`).sort(), ['another user_2', 'identify ', 'identify user_1', 'known user_1', 'nobody ']);
+    assert.equal(new Set(events.map((e) => e.anonymous_id)).size, 1);
+  }));
+
+test('a call that fails, and that nobody awaits, is no error of the page', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant, 'crossorigin'))); // else its errors are none of the page's
+    const failed = await page.evaluate(async () => {
+      const unhandled: string[] = [];
+      await new Promise<void>((resolve) => {
+        window.addEventListener('unhandledrejection', ({ reason }) => {
+          unhandled.push(String(reason));
+          if (String(reason) === 'Error: last') resolve();
+        });
+        void window.nimbus.track('loop', { window });
+        window.nimbus.identify('user_1', { window });
+        setTimeout(() => Promise.reject(new Error('last'))); // behind those of this turn
+      });
+      return [unhandled, window.nimbus.stats().refused];
+    });
+    assert.deepEqual(failed, [['Error: last'], 2]);
   }));
 
 test('the script loads with its integrity from its own path, and a key is good for its origins only', () =>

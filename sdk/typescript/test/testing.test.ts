@@ -17,6 +17,15 @@ test('a transport records what was accepted, once, and fails as its script says'
   assert.deepEqual([transport.requests[0]?.headers.get('X-Write-Key'), transport.requests[0]?.url], ['nw', 'http://nimbus.example/v1/events']);
 });
 
+test('a key makes events of one time, name and person one', async () => {
+  const transport = recordingTransport();
+  const tracker = createTracker({ ...common, fetch: transport.fetch });
+  const ts = '2026-01-15T10:30:00Z';
+  for (const [name, userId] of [['started', 'a'], ['paid', 'a'], ['paid', 'b'], ['paid', 'b']] as const) void tracker.track(name, {}, { userId, ts, idempotencyKey: 'order-42' });
+  await tracker.flush();
+  assert.deepEqual(transport.events.map((e) => `${e.name} ${e.user_id}`), ['started a', 'paid a', 'paid b']);
+});
+
 test('waits double up to their limit, with jitter, and are never shorter than the server asks', async () => {
   const clock = manualClock();
   const answers = [503, 503, 503, 503, 200];
@@ -98,4 +107,17 @@ test('a callback that throws harms nothing, and a tracker needs one kind of cred
   assert.ok(warnings.includes('nimbus: a callback failed'));
   assert.throws(() => createTracker({ ...common, secret: 'ns' }), TypeError);
   assert.throws(() => createTracker({ baseUrl: 'http://x', projectId: 'p' }), TypeError);
+});
+
+test('a limit with which nothing could be sent is refused, and one without end is none', async (t) => {
+  for (const wrong of [{ maxBatchEvents: Number.NaN }, { maxBatchEvents: 0 }, { maxQueueEvents: -1 }, { maxAttempts: 0 }, { retryBaseMs: Number.NaN }]) {
+    assert.throws(() => createTracker({ ...common, ...wrong }), TypeError);
+  }
+  const waits: number[] = [];
+  t.mock.method(globalThis, 'setTimeout', (_run: () => void, ms: number) => waits.push(ms));
+  const tracker = createTracker({ ...common, fetch: recordingTransport().fetch, maxAttempts: Infinity, gzipAboveBytes: Infinity, requestTimeoutMs: Infinity, flushIntervalMs: undefined });
+  void tracker.track('e');
+  assert.deepEqual(await tracker.close({ timeoutMs: Infinity }), []);
+  // More than 31 bits of milliseconds is over at once.
+  assert.deepEqual(waits, [1000, 2 ** 31 - 1, 2 ** 31 - 1]);
 });

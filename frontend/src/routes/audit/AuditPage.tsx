@@ -86,9 +86,9 @@ function Log() {
   });
   const save = useMutation({
     // A stream that breaks off is an error here, and no file is made of what came.
-    mutationFn: async () => (await exportAudit({ path, query: filters, parseAs: 'blob' })).data as unknown as Blob,
-    onSuccess: (blob) => {
-      download(`nimbus-audit-${new Date().toISOString().slice(0, 10)}.ndjson`, blob);
+    mutationFn: async () => (await exportAudit({ path, query: filters })).data,
+    onSuccess: (lines) => {
+      download(`nimbus-audit-${new Date().toISOString().slice(0, 10)}.ndjson`, new Blob([lines], { type: 'application/x-ndjson' }));
       toast(m.audit.exported);
     },
   });

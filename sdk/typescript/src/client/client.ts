@@ -7,18 +7,23 @@ import { toNimbusError } from './error.js';
  *
  * @param config `baseUrl`, and whatever every request shares: `headers`, `fetch`, `auth`, `signal`
  */
-export function createClient(config: Config & { baseUrl: string }): Client {
-  return withErrors(createGenerated({ throwOnError: true, ...config }));
+export function createClient(config: Omit<Config, 'throwOnError'> & { baseUrl: string }): Client {
+  return withErrors(createGenerated({ ...config, throwOnError: true }));
 }
 
 const done = new WeakSet<Client>();
 
-/** Makes a client throw NimbusErrors. Twice is as good as once. */
+/** Makes a client throw NimbusErrors, and take text for text. Twice is as good as once. */
 export function withErrors(client: Client): Client {
   if (!done.has(client)) {
     done.add(client);
     // Without an answer the generated client passes no response, whatever its types say.
     client.interceptors.error.use((thrown, response: Response | undefined) => toNimbusError(thrown, response));
+    // Lines of JSON are the text that their type says; the generated client would make them a Blob.
+    client.interceptors.response.use((response, _request, options) => {
+      if (options.parseAs === 'auto' && response.headers.get('Content-Type')?.startsWith('application/x-ndjson')) options.parseAs = 'text';
+      return response;
+    });
   }
   return client;
 }

@@ -42,8 +42,9 @@ export interface LiveOptions {
  * there (404). Each connection takes a ticket through the client, so that an expired access token is refreshed.
  */
 export async function* live(options: LiveOptions): AsyncGenerator<LiveItem, void, void> {
-  const { client, projectId, signal, onState, retryBaseMs = 500 } = options;
+  const { client, projectId, signal, onState, retryBaseMs = 500, WebSocket: Socket = globalThis.WebSocket } = options;
   let { cursor } = options;
+  if (typeof Socket !== 'function') throw new TypeError('this platform has no WebSocket: pass one, such as that of the package ws');
   for (let failures = 0; !signal?.aborted; failures++) {
     onState?.('connecting');
     let retryAfter = 0;
@@ -78,7 +79,6 @@ export async function* live(options: LiveOptions): AsyncGenerator<LiveItem, void
 /** The frames of one connection, until it is closed, by whom and for what ever. */
 async function* frames(options: LiveOptions, ticket: string, cursor: string | undefined): AsyncGenerator<LiveFrame, void, void> {
   const { client, projectId, names = [], signal, maxWaiting = 10_000, WebSocket: Socket = globalThis.WebSocket } = options;
-  if (typeof Socket !== 'function') throw new TypeError('this platform has no WebSocket: pass one, such as that of the package ws');
   const url = new URL(`${client.getConfig().baseUrl ?? ''}/v1/projects/${projectId}/live`, (globalThis as { location?: Location }).location?.href);
   url.protocol = url.protocol.replace('http', 'ws');
   url.searchParams.set('ticket', ticket);
@@ -88,10 +88,13 @@ async function* frames(options: LiveOptions, ticket: string, cursor: string | un
   const socket = new Socket(url);
   const waiting: LiveFrame[] = [];
   let over = false;
+  let full = false;
   let wake: () => void = () => undefined;
   socket.addEventListener('message', ({ data }) => {
-    // A reader that is this slow is better off with what the server says it has missed.
-    if (waiting.length >= maxWaiting) socket.close();
+    // A reader that is this slow is better off with what the server says it has missed. What a socket still delivers while
+    // it closes is behind the gap.
+    full ||= waiting.length >= maxWaiting;
+    if (full) socket.close();
     else waiting.push(JSON.parse(String(data)) as LiveFrame);
     wake();
   });

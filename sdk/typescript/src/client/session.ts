@@ -25,11 +25,18 @@ export function memoryStore(token?: string): TokenStore {
   };
 }
 
+/** What `webStore` needs of a `Storage`, which platforms without a DOM do not know. */
+interface Items {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
 /**
  * Keeps the refresh token in `localStorage` or `sessionStorage`. Every script of the page can read it there: prefer
  * `memoryStore` unless staying logged in over a reload is worth that.
  */
-export function webStore(storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>, key = 'nimbus.refresh'): TokenStore {
+export function webStore(storage: Items, key = 'nimbus.refresh'): TokenStore {
   return {
     get: () => storage.getItem(key) ?? undefined,
     set: (token) => (token === undefined ? storage.removeItem(key) : storage.setItem(key, token)),
@@ -78,28 +85,37 @@ export function createSession(options: SessionOptions): ClientSession {
 
   let access: string | undefined;
   let refreshing: Promise<Account | undefined> | undefined;
+  /** Counts logging in and out: what a refresh from before brings is too late. */
+  let era = 0;
 
   const keep = async (tokens: Tokens): Promise<Account> => {
+    era++;
     access = tokens.access_token;
     await store.set(tokens.refresh_token);
     return tokens.account;
   };
   const forget = async (): Promise<void> => {
+    era++;
     access = undefined;
     await store.set(undefined);
     options.onEnd?.();
   };
 
   const exchange = async (): Promise<Account | undefined> => {
+    const own = era;
     const token = await store.get();
-    if (token === undefined) return undefined;
+    if (token === undefined) {
+      // Another tab has logged out.
+      if (own === era && access !== undefined) await forget();
+      return undefined;
+    }
     try {
       const { data } = await refresh({ client: plain, headers: { Authorization: `Bearer ${token}` } });
-      return await keep(data);
+      return own === era ? await keep(data) : undefined;
     } catch (error) {
       // Only a refusal ends the session: a server that is away for a moment must not log anyone out.
       if (!(error instanceof NimbusError) || error.status !== 401) throw error;
-      await forget();
+      if (own === era) await forget();
       return undefined;
     }
   };

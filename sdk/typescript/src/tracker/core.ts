@@ -12,8 +12,9 @@ export interface Credentials {
 
 /** Keeps waiting events beyond the life of the tracker. */
 export interface Spool {
-  add(key: string, json: string): void;
-  remove(key: string): void;
+  /** Keeps an event, and says under which name. */
+  add(json: string): string;
+  remove(name: string): void;
 }
 
 export interface CoreOptions extends CommonOptions {
@@ -28,28 +29,31 @@ export interface CoreOptions extends CommonOptions {
 
 export interface Core extends Tracker {
   /** Takes an event of an earlier tracker as it was. */
-  adopt: (key: string, json: string) => void;
+  adopt: (json: string, name: string) => void;
   /** Sends what waits in this very turn, uncompressed and beside whatever is under way. */
   hurry: () => void;
   /** Tries again now, unless the server named a time. */
   wake: () => void;
-  /** Gives up what waits. */
+  /** Gives up what waits, and breaks off what is under way. */
   discard: (reason: DropReason) => void;
 }
 
 /** An event that waits: as the JSON it is sent as, so that nothing can change it and its size is known. */
 interface Item {
-  key: string;
+  /** Its name in the spool. The idempotency key would not do: events of other names or persons may have the same. */
+  name: string;
   json: string;
   bytes: number;
+  /** Its number among all that were tracked. */
+  nth: number;
 }
 
-interface Answer {
-  status: number;
-  body: { accepted?: unknown; code?: string; detail?: string; errors?: EventError[] } | null | undefined;
-  retryAfter: number;
-  date: string | null;
-}
+type Answer = [
+  status: number,
+  body: { accepted?: unknown; code?: string; detail?: string; errors?: EventError[] } | null | undefined,
+  retryAfter: number,
+  date: string | null,
+];
 
 const encoder = new TextEncoder();
 const size = (text: string): number => encoder.encode(text).length;
@@ -61,7 +65,8 @@ export const randomId = (): string => crypto.getRandomValues(new Uint32Array(4))
 export function createCore(o: CoreOptions): Core {
   const clock = o.clock ?? {
     now: () => Date.now(),
-    setTimeout: (run, ms) => setTimeout(run, ms),
+    // What is longer, such as Infinity, would be over at once.
+    setTimeout: (run, ms) => setTimeout(run, Math.min(ms, 2 ** 31 - 1)),
     clearTimeout: (timer) => clearTimeout(timer as number),
   };
   const {
@@ -78,7 +83,8 @@ export function createCore(o: CoreOptions): Core {
   let queuedBytes = 0;
   const underWay = new Set<Item[]>();
   const count = { tracked: 0, delivered: 0, rejected: 0, dropped: 0, refused: 0, retries: 0 };
-  const settled = (): number => count.delivered + count.rejected + count.dropped;
+  /** Whether none of the first n events waits any longer. */
+  const settled = (n: number): boolean => [...underWay, queue].every(([first]) => !first || first.nth > n);
   const watchers = new Set<() => void>();
   const aborts = new Set<() => void>();
   let timer: unknown;
@@ -111,8 +117,8 @@ export function createCore(o: CoreOptions): Core {
       signal?.addEventListener('abort', watch);
       watch();
     });
-  /** Waits for the time to pass, and for nothing once the tracker has stopped. */
-  const sleep = async (ms: number, mayWake: boolean): Promise<void> => {
+  /** Waits for the time to pass, or until there is nothing to wait for. */
+  const sleep = async (ms: number, done: () => unknown, mayWake?: boolean, signal?: AbortSignal): Promise<void> => {
     let over = false;
     const end = (): void => {
       over = true;
@@ -120,17 +126,17 @@ export function createCore(o: CoreOptions): Core {
     };
     const alarm = clock.setTimeout(end, ms);
     if (mayWake) wakeUp = end;
-    await until(() => over || stopped);
+    await until(() => over || done(), signal).catch(() => undefined);
     clock.clearTimeout(alarm);
   };
 
   const drop = (items: Item[], reason: DropReason): void => {
     count.dropped += items.length;
     if (items.length) logger?.warn(`nimbus: ${items.length} events dropped: ${reason.code}: ${reason.detail}`);
-    for (const { key, json } of items) {
+    for (const { name, json } of items) {
       // What a closed tracker could not deliver is for the next one.
-      if (!stopped) spool?.remove(key);
-      if (onDrop) tell(() => onDrop(parse(json), reason));
+      if (!stopped) spool?.remove(name);
+      tell(() => onDrop?.(parse(json), reason));
     }
     changed();
   };
@@ -144,12 +150,13 @@ export function createCore(o: CoreOptions): Core {
       headers['Content-Encoding'] = 'gzip';
     }
     let clockSet = false;
-    for (let attempt = 1; !stopped; attempt++) {
-      const { status, body: reply, retryAfter, date } = await request(body, headers);
-      if (stopped) return;
+    const over = (): boolean => !underWay.has(items);
+    for (let attempt = 1; !over(); attempt++) {
+      const [status, reply, retryAfter, date] = await request(body, headers);
+      if (over()) return;
       const code = reply?.code ?? (status ? `http_${status}` : 'network_error');
       const detail = reply?.detail ?? '';
-      if (status === 200 && typeof reply?.accepted === 'number') return settle(items, reply.errors ?? []);
+      if (status === 200 && typeof reply?.accepted === 'number') return settle(items, reply.errors);
       if (status === 413 && items.length > 1) {
         const half = items.length >> 1;
         underWay.delete(items);
@@ -164,33 +171,34 @@ export function createCore(o: CoreOptions): Core {
         continue;
       }
       const final = status >= 400 && status < 500 && status !== 408 && status !== 429;
-      if (final) return settle(items, reply?.errors ?? [], { code, detail });
-      if (attempt >= maxAttempts) return settle(items, [], { code: 'max_attempts', detail: `${code}: ${detail}` });
+      if (final) return settle(items, reply?.errors, { code, detail });
+      if (attempt >= maxAttempts) return settle(items, undefined, { code: 'max_attempts', detail: `${code}: ${detail}` });
       const wait = Math.max(random() * Math.min(retryMaxMs, retryBaseMs * 2 ** (attempt - 1)), retryAfter * 1000);
       count.retries++;
       logger?.debug(`nimbus: ${code}; attempt ${attempt + 1} in ${Math.round(wait)} ms`);
-      await sleep(wait, !retryAfter);
+      await sleep(wait, over, !retryAfter);
     }
   };
 
   /** Counts what became of a batch: what is named in errors was refused; the rest was delivered, or is given up. */
-  const settle = (items: Item[], errors: EventError[], failure?: DropReason): void => {
+  const settle = (items: Item[], errors?: EventError[], failure?: DropReason): void => {
     underWay.delete(items);
     const rest: Item[] = [];
     items.forEach((item, k) => {
-      const own = errors.filter((e) => e.index === k);
+      // A gateway's errors may be anything.
+      const own = [errors].flat().filter((e) => e?.index === k) as EventError[];
       if (!own.length) {
         rest.push(item);
         return;
       }
       count.rejected++;
       logger?.warn(`nimbus: an event was rejected: ${own[0]?.code}: ${own[0]?.detail}`);
-      spool?.remove(item.key);
-      if (onReject) tell(() => onReject(parse(item.json), own));
+      spool?.remove(item.name);
+      tell(() => onReject?.(parse(item.json), own));
     });
     if (failure) return drop(rest, failure);
     count.delivered += rest.length;
-    for (const { key } of rest) spool?.remove(key);
+    for (const { name } of rest) spool?.remove(name);
     changed();
   };
 
@@ -199,19 +207,31 @@ export function createCore(o: CoreOptions): Core {
     const abort = (): void => control.abort();
     aborts.add(abort);
     const limit = clock.setTimeout(abort, requestTimeoutMs);
+    let answer: Answer = [0, undefined, 0, null];
     try {
       const own = credentials.headers(path, body);
       const headers = { ...common, ...(own instanceof Promise ? await own : own) };
-      const response = await send(o.url, { method: 'POST', headers, body, signal: control.signal, keepalive: o.keepalive ?? false, credentials: 'omit' });
+      // A browser refuses to keep alive what is larger than 64 KiB, each time anew.
+      const keepalive = !!o.keepalive && new Blob([body]).size < 6e4;
+      const response = await send(o.url, { method: 'POST', headers, body, signal: control.signal, keepalive, credentials: 'omit' });
       const text = await response.text();
       const after = response.headers.get('Retry-After') ?? '';
-      return { status: response.status, body: document(text), retryAfter: /^\d{1,9}$/.test(after) ? +after : 0, date: response.headers.get('Date') };
+      answer = [response.status, undefined, /^\d{1,9}$/.test(after) ? +after : 0, response.headers.get('Date')];
+      answer[1] = JSON.parse(text) as Answer[1];
     } catch (error) {
-      return { status: 0, body: { detail: String(error) }, retryAfter: 0, date: null };
-    } finally {
-      clock.clearTimeout(limit);
-      aborts.delete(abort);
+      // There was no answer, or it is a proxy's page.
+      answer[1] = { detail: String(error) };
     }
+    clock.clearTimeout(limit);
+    aborts.delete(abort);
+    return answer;
+  };
+
+  const full = (): boolean => queue.length >= maxQueueEvents;
+  const cut = (n: number): Item[] => {
+    const items = queue.splice(0, n);
+    for (const item of items) queuedBytes -= item.bytes + 1;
+    return items;
   };
 
   /** Takes the next batch off the queue. */
@@ -224,10 +244,17 @@ export function createCore(o: CoreOptions): Core {
       if (n && bytes - 1 > maxBatchBytes) break;
       n++;
     }
-    const items = queue.splice(0, n);
-    for (const item of items) queuedBytes -= item.bytes + 1;
+    const items = cut(n);
     underWay.add(items);
     changed(); // there is room
+    return items;
+  };
+
+  /** Takes everything that waits; what is under way is broken off. */
+  const takeAll = (): Item[] => {
+    const items = [...underWay, cut(Infinity)].flat();
+    underWay.clear();
+    for (const abort of aborts) abort();
     return items;
   };
 
@@ -236,27 +263,23 @@ export function createCore(o: CoreOptions): Core {
     timer = undefined;
     if (pumping) return;
     pumping = true;
-    while (queue.length && !stopped) await deliver(take());
+    while (queue.length) await deliver(take());
     pumping = false;
   };
 
-  const put = (item: Item): void => {
-    if (queue.length >= maxQueueEvents) {
-      const oldest = queue.splice(0, 1);
-      for (const { bytes } of oldest) queuedBytes -= bytes + 1;
-      drop(oldest, { code: 'queue_full', detail: 'a newer one needed the room' });
-    }
-    queue.push(item);
-    queuedBytes += item.bytes + 1;
-    count.tracked++;
-    if (queue.length >= Math.min(maxBatchEvents, maxQueueEvents) || overhead + queuedBytes > maxBatchBytes) void pump();
+  const put = (json: string, name = ''): void => {
+    if (full()) drop(cut(1), { code: 'queue_full', detail: 'a newer one needed the room' });
+    const bytes = size(json);
+    queue.push({ name, json, bytes, nth: ++count.tracked });
+    queuedBytes += bytes + 1;
+    if (queue.length >= maxBatchEvents || full() || overhead + queuedBytes > maxBatchBytes) void pump();
     else timer ??= clock.setTimeout(() => void pump(), flushIntervalMs);
   };
 
-  const refuse = (code: TrackError['code'], message: string): never => {
+  const refuse = (code: TrackError['code'], message: string, error: unknown = new TrackError(code, message)): never => {
     count.refused++;
     logger?.warn(`nimbus: ${code}: ${message}`);
-    throw new TrackError(code, message);
+    throw error;
   };
 
   const core: Core = {
@@ -273,12 +296,13 @@ export function createCore(o: CoreOptions): Core {
           wrong = String(error);
         }
         if (wrong) return refuse('invalid_event', wrong);
-        const full = (): boolean => queue.length >= maxQueueEvents;
         if (!closing && onFull === 'error' && full()) refuse('queue_full', 'the queue is full');
-        if (onFull === 'block' && full()) await until(() => !full() || closing, signal);
+        // Whoever waited beside it may have taken the room.
+        while (onFull === 'block' && !closing && full()) {
+          await until(() => !full() || closing, signal).catch((reason: unknown) => refuse('queue_full', 'given up by its caller', reason));
+        }
         if (closing) refuse('closed', 'the tracker is closed');
-        spool?.add(idempotencyKey, text);
-        put({ key: idempotencyKey, json: text, bytes: size(text) });
+        put(text, spool?.add(text));
       };
       const done = run();
       done.catch(() => undefined);
@@ -287,40 +311,25 @@ export function createCore(o: CoreOptions): Core {
     flush: ({ signal } = {}) => {
       const target = count.tracked;
       void pump();
-      return until(() => settled() >= target, signal);
+      return until(() => settled(target), signal);
     },
     close: ({ timeoutMs = 10_000, signal } = {}) =>
       (closing ??= (async () => {
         void pump();
-        const limit = sleep(timeoutMs, false).then(() => true);
-        await Promise.race([limit, until(() => settled() >= count.tracked, signal)]).catch(() => undefined);
+        await sleep(timeoutMs, () => settled(count.tracked), false, signal);
         clock.clearTimeout(timer);
         stopped = true;
-        for (const abort of aborts) abort();
-        const left = [...underWay, queue.splice(0)].flat();
-        underWay.clear();
+        const left = takeAll();
         drop(left, { code: 'closed', detail: 'not delivered in time' });
         return left.map((item) => parse(item.json));
       })()),
-    stats: (): TrackerStats => ({ ...count, waiting: [...underWay].reduce((n, items) => n + items.length, queue.length) }),
-    adopt: (key, text) => put({ key, json: text, bytes: size(text) }),
+    stats: (): TrackerStats => ({ ...count, waiting: [...underWay, queue].flat().length }),
+    adopt: put,
     hurry: () => {
-      while (queue.length && !stopped) void deliver(take(), true);
+      while (queue.length) void deliver(take(), true);
     },
     wake: () => wakeUp?.(),
-    discard: (reason) => {
-      queuedBytes = 0;
-      drop(queue.splice(0), reason);
-    },
+    discard: (reason) => drop(takeAll(), reason),
   };
   return core;
-}
-
-/** A proxy's page is no JSON. */
-function document(text: string): Answer['body'] {
-  try {
-    return JSON.parse(text) as Answer['body'];
-  } catch {
-    return undefined;
-  }
 }

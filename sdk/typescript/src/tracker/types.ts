@@ -3,6 +3,9 @@ import type { Event, EventError } from '../gen/types.gen.js';
 /** The events of an application and the props of each; `any event, any props` unless an application says otherwise. */
 export type EventMap = Record<string, Record<string, unknown>>;
 
+/** What `track` is given besides the name: props may be left out when none of them is required. */
+type Args<Props> = {} extends Props ? [props?: Props, options?: TrackOptions] : [props: Props, options?: TrackOptions];
+
 /** What may be said of one event besides its name and props. */
 export interface TrackOptions {
   /** Who did it, once known. */
@@ -39,7 +42,7 @@ export interface TrackerStats {
 
 /** Why an event was given up. */
 export interface DropReason {
-  /** The code of the server's problem, or `queue_full`, `closed`, `max_attempts`. */
+  /** The code of the server's problem, or `queue_full`, `closed`, `max_attempts`, `opted_out`. */
   code: string;
   detail: string;
 }
@@ -103,15 +106,15 @@ export interface CommonOptions {
 }
 
 /** Tracks events: takes them at once, sends them in batches, and loses none without saying so. */
-export interface Tracker<Events extends EventMap = EventMap> {
+export interface Tracker<Events extends { [Name in keyof Events]: object } = EventMap> {
   /**
    * Takes an event. Its time, props and idempotency key are those of the call.
    *
    * The promise is fulfilled when the event is in the queue. It is rejected with a `TrackError` when the event can never
-   * be stored, the tracker is closed, or the queue is full and `onFull` says so; a rejection that nobody awaits is no
-   * unhandled one, because tracking must not end the program.
+   * be stored, the tracker is closed, or the queue is full and `onFull` says so, and with the reason of `signal` when that
+   * ends the wait for room; a rejection that nobody awaits is no unhandled one, because tracking must not end the program.
    */
-  track: <Name extends keyof Events & string>(name: Name, props?: Events[Name], options?: TrackOptions) => Promise<void>;
+  track: <Name extends keyof Events & string>(name: Name, ...args: Args<Events[Name]>) => Promise<void>;
   /** Sends what waits; fulfilled when the server has answered for every event tracked before. Rejected when `signal` ends it. */
   flush: (options?: { signal?: AbortSignal | undefined }) => Promise<void>;
   /** Takes no more, sends what waits, and returns the events that were not delivered in time (10 s by default). */
