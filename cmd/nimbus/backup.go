@@ -65,7 +65,7 @@ func runRestore(ctx context.Context, e *env) error {
 		return err
 	}
 	defer d.Close(context.WithoutCancel(ctx))
-	ring, err := e.ring()
+	ring, err := e.ring(e.cfg.EnsureSecrets)
 	if err != nil {
 		return err
 	}

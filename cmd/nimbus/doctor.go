@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"runtime"
 	"strings"
@@ -241,7 +242,11 @@ func (x *examination) partitions(ctx context.Context, pool *pgxpool.Pool) {
 }
 
 func (x *examination) secrets(ctx context.Context, pool *pgxpool.Pool, e *env) {
-	if err := e.cfg.EnsureSecrets(); err != nil {
+	switch err := e.cfg.LoadSecrets(); {
+	case errors.Is(err, fs.ErrNotExist): // making some would only say that they are not those of the keys
+		x.warn("secrets", err.Error(), "set NIMBUS_SECRET_KEY or NIMBUS_DATA_DIR to what the server has; its first start makes them")
+		return
+	case err != nil:
 		x.fail("secrets", err.Error(), "")
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"runtime"
@@ -128,7 +129,7 @@ func keys(ctx context.Context, e *env) error {
 		return err
 	}
 	defer d.Close(context.WithoutCancel(ctx))
-	ring, err := e.ring()
+	ring, err := e.ring(e.cfg.LoadSecrets)
 	if err != nil {
 		return err
 	}
@@ -139,8 +140,10 @@ func keys(ctx context.Context, e *env) error {
 
 // ring holds the keys under which the secrets in the database are encrypted. Where they are generated, the database must be
 // open already: its lock is that of the data directory too.
-func (e *env) ring() (*secretbox.Ring, error) {
-	if err := e.cfg.EnsureSecrets(); err != nil {
+func (e *env) ring(secrets func() error) (*secretbox.Ring, error) {
+	if err := secrets(); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: set NIMBUS_SECRET_KEY or NIMBUS_DATA_DIR to what the server has", err)
+	} else if err != nil {
 		return nil, err
 	}
 	return secretbox.New(e.cfg.SecretKey, e.cfg.SecretKeyPrevious...)

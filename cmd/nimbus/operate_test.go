@@ -164,13 +164,21 @@ func TestMigrateGoesUpAndDownAndSaysWhereItIs(t *testing.T) {
 }
 
 // What an operator would see otherwise is a backup of nothing, and a doctor who finds an empty database in good health.
-func TestCommandsThatAreNotToldWhereTheDatabaseIsMakeNone(t *testing.T) {
+func TestCommandsThatAreNotToldWhereThingsAreMakeNone(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	for _, args := range [][]string{{"doctor"}, {"backup", filepath.Join(t.TempDir(), "backup")}, {"keys", "rewrap"},
 		{"rollups", "verify"}, {"migrate", "status"}, {"migrate", "down"}} {
 		got := nimbus(t, []string{"NIMBUS_DATA_DIR=" + dir}, args...)
 		if got.code == 0 || !strings.Contains(got.stdout+got.stderr, "there is no database in "+dir+": set NIMBUS_DATA_DIR or NIMBUS_DATABASE_URL") {
+			t.Errorf("%s: %d\n%s%s", args, got.code, got.stdout, got.stderr)
+		}
+	}
+	// Nor secrets, which would be none of the server's.
+	dsn := nimbustest.DSN(t)
+	for _, args := range [][]string{{"doctor"}, {"keys", "rewrap"}} {
+		got := nimbus(t, []string{"NIMBUS_DATABASE_URL=" + dsn, "NIMBUS_DATA_DIR=" + dir}, args...)
+		if !strings.Contains(got.stdout+got.stderr, "set NIMBUS_SECRET_KEY or NIMBUS_DATA_DIR to what the server has") {
 			t.Errorf("%s: %d\n%s%s", args, got.code, got.stdout, got.stderr)
 		}
 	}

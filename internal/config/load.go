@@ -288,17 +288,23 @@ type secrets struct {
 // time. In production they must be set, so there it does nothing. Processes that share a data directory end with the
 // same secrets, whoever makes the file.
 func (c *Config) EnsureSecrets() error {
+	err := c.LoadSecrets()
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := writeSecrets(filepath.Join(c.DataDir, secretsFile), secrets{JWTSecret: randomHex(), SecretKey: randomHex()}); err != nil {
+			return err
+		}
+		err = c.LoadSecrets() // another process may have been faster, and then its secrets count
+	}
+	return err
+}
+
+// LoadSecrets is EnsureSecrets for whoever needs the secrets that were made: fs.ErrNotExist when none were.
+func (c *Config) LoadSecrets() error {
 	if c.jwtSecretSet && c.secretKeySet {
 		return nil
 	}
 	path := filepath.Join(c.DataDir, secretsFile)
 	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := writeSecrets(path, secrets{JWTSecret: randomHex(), SecretKey: randomHex()}); err != nil {
-			return err
-		}
-		b, err = os.ReadFile(path) // another process may have been faster, and then its secrets count
-	}
 	if err != nil {
 		return fmt.Errorf("read the generated secrets: %w", err)
 	}
