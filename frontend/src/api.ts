@@ -21,10 +21,13 @@ const plain = { auth: undefined, fetch: (...args: Parameters<typeof fetch>) => f
 const sameSite = { 'X-Nimbus-Session': 'cookie' };
 
 function keep(session: Session): Account {
+  const another = account !== undefined && account.id !== session.account.id;
   access = session.access_token;
   account = session.account;
   ended = false;
   localStorage.setItem(mark, '1');
+  // The cookie is that of all tabs, and in another one somebody else may have logged in.
+  if (another) void queryClient.resetQueries();
   tell();
   return account;
 }
@@ -90,17 +93,24 @@ function heard(response: Response) {
 }
 export const serverTime = (at: number) => at + ahead;
 
+/** A 401 too, and no session that is over: to send it again would count as a second guess. */
+async function isWrongPassword(response: Response): Promise<boolean> {
+  const problem = (await response.clone().json().catch(() => null)) as { code?: string } | null;
+  return problem?.code === 'invalid_credentials';
+}
+
 client.setConfig({
   baseUrl: location.origin,
   auth: (scheme) => (scheme.scheme === 'bearer' ? access : undefined),
   fetch: async (input, init) => {
     const request = new Request(input, init);
     const again = request.clone(); // a body can be read once
-    const used = access;
+    const [used, asked] = [access, account?.id];
     const response = await fetch(request);
     heard(response);
-    if (response.status !== 401 || used === undefined) return response;
+    if (response.status !== 401 || used === undefined || (await isWrongPassword(response))) return response;
     if (access === used && !(await refreshOnce())) return response;
+    if (account?.id !== asked) return response; // what one account asked for is not done as another
     again.headers.set('Authorization', `Bearer ${access}`);
     return fetch(again);
   },
