@@ -1,5 +1,5 @@
 /** The session of this browser and the client that every call goes through. Nothing else in the dashboard touches fetch. */
-import { client, getAuthMethods, login, logout, NimbusError, refresh, register, changePassword, type Account, type AuthMethods, type ChangePasswordRequest, type LoginRequest, type RegisterRequest, type Session } from '@nimbus-analytics/sdk';
+import { client, getAuthMethods, getHealth, login, logout, NimbusError, refresh, register, changePassword, type Account, type AuthMethods, type ChangePasswordRequest, type Health, type LoginRequest, type RegisterRequest, type Session } from '@nimbus-analytics/sdk';
 import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query';
 import { useSyncExternalStore } from 'react';
 
@@ -139,7 +139,20 @@ function waitFor(seconds: number) {
   tell();
 }
 
-const unreachable = (error: unknown) => error instanceof NimbusError && [0, 502, 503, 504].includes(error.status);
+// Who says with a 503 that a question takes too long, or comes with too many others, is there.
+const away503 = ['database_unavailable', 'shutting_down', 'http_503'];
+const unreachable = (error: unknown) => error instanceof NimbusError && ([0, 502, 504].includes(error.status) || away503.includes(error.code));
+
+/** What the server says of itself. That it is not ready is an answer too: a 503, and in it why. */
+export async function readiness(): Promise<Health> {
+  const answered = async (request: RequestInfo | URL) => {
+    const response = await fetch(request);
+    const said = (await response.clone().json().catch(() => null)) as Partial<Health> | null;
+    return said?.checks ? Response.json(said) : response;
+  };
+  return (await getHealth({ ...plain, fetch: answered })).data;
+}
+
 /** Nothing was done, and it is soon worth trying again. Longer waits, and a password that was wrong too often, are up to the reader. */
 const soon = (error: unknown) => error instanceof NimbusError && error.status === 429 && error.code !== 'too_many_attempts' && (error.retryAfter ?? Infinity) <= 30;
 

@@ -1,9 +1,10 @@
 import type { Measure, MetricsQuery, MetricsResult, StoredEvent } from '@nimbus-analytics/sdk';
-import { getHealthOptions, listEventsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
+import { listEventsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconArrowRight, IconCalendarOff, IconSend } from '@tabler/icons-react';
 import { useMemo, type ReactNode } from 'react';
+import { readiness } from '../../api';
 import { ago, change, minuteOf, number } from '../../format';
 import { useProject, useTitle } from '../../hooks';
 import { useWhenStored, type StreamState } from '../../live';
@@ -103,7 +104,7 @@ function Numbers({ projectId, range, tz, setRange, live }: { projectId: string; 
 
 /** What happens now: the last half hour, minute by minute, and the latest event. */
 function Recent({ projectId, recent, last, state }: { projectId: string; recent: MetricsResult | undefined; last: StoredEvent | undefined; state: StreamState }) {
-  const health = useQuery({ ...getHealthOptions(), refetchInterval: 15_000 });
+  const health = useQuery({ queryKey: ['readiness'], queryFn: readiness, refetchInterval: 15_000 });
   const stalled = health.data !== undefined && health.data.checks.ingest.status !== 'ok';
   const most = Math.max(1, ...(recent?.series ?? []).map((p) => p.value ?? 0));
   return (
