@@ -4,12 +4,12 @@ import type { Series } from '../../charts/series';
 import { m } from '../../messages';
 import type { Comparison } from './compare';
 import { autoBucket, fits, windowOf } from './range';
-import type { ExploreState } from './search';
+import { usualTop, type ExploreState } from './search';
 
 export const needsProp = (measure: MetricsQuery['measure']) => measure !== undefined && measure !== 'count' && measure !== 'users';
 
 /** How many series an answer may have: the groups, the rest and the whole; the events that were named, if they are few. */
-export function seriesCount({ by, top = 10, names }: Pick<ExploreState, 'by' | 'top' | 'names'>): number {
+export function seriesCount({ by, top = usualTop, names }: Pick<ExploreState, 'by' | 'top' | 'names'>): number {
   if (!by) return 1;
   return by === 'name' && names && names.length <= top ? names.length + 1 : top + 2;
 }
