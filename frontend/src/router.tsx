@@ -77,7 +77,7 @@ const projects = createRoute({ getParentRoute: () => app, path: '/projects', com
 const newProject = createRoute({ getParentRoute: () => app, path: '/projects/new', component: lazyRouteComponent(() => import('./routes/projects/ProjectsPage'), 'NewProjectPage') });
 const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./routes/account/AccountPage'), 'AccountPage') });
 
-const project = createRoute({ getParentRoute: () => app, path: '/projects/$projectId', component: Outlet, loader: ({ params }) => projectOf(params.projectId) });
+const project = createRoute({ getParentRoute: () => app, path: '/projects/$projectId', component: Outlet, remountDeps: ({ params }) => params.projectId, loader: ({ params }) => projectOf(params.projectId) });
 const overview = createRoute({ getParentRoute: () => project, path: '/', validateSearch: only(parsePreset), component: lazyRouteComponent(() => import('./routes/overview/OverviewPage'), 'OverviewPage') });
 const explore = createRoute({ getParentRoute: () => project, path: '/explore', validateSearch: (s: Partial<ExploreState> & SearchSchemaInput) => only(parseExplore)(s as Record<string, unknown>), component: lazyRouteComponent(() => import('./routes/explore/ExplorePage'), 'ExplorePage') });
 const reports = createRoute({ getParentRoute: () => project, path: '/reports', component: lazyRouteComponent(() => import('./routes/reports/ReportsPage'), 'ReportsPage') });
