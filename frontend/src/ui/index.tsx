@@ -1,7 +1,7 @@
 /** The few components that every page is made of. They are native elements with a class: see ui.css. */
 import { NimbusError } from '@nimbus-analytics/sdk';
 import { IconAlertTriangle, IconCheck, IconCopy, IconLock, IconX, type Icon } from '@tabler/icons-react';
-import { useCallback, useId, useLayoutEffect, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type RefObject, type SelectHTMLAttributes } from 'react';
+import { useCallback, useId, useLayoutEffect, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type KeyboardEvent, type ReactNode, type RefObject, type SelectHTMLAttributes } from 'react';
 import { m } from '../messages';
 import { percent } from '../format';
 
@@ -55,6 +55,9 @@ export function SelectField({ label, hint, error, children, ...rest }: FieldProp
   );
 }
 
+/** The key as the end of what is typed; an input method that composes takes it for itself. */
+export const isEnter = (e: KeyboardEvent) => e.key === 'Enter' && !e.nativeEvent.isComposing;
+
 /** A text field that takes a value when its user is done with it, and not at every key. */
 export function CommitField({ value, onCommit, suggestions, ...rest }: FieldProps & Omit<InputHTMLAttributes<HTMLInputElement>, 'value' | 'onChange'> & { value: string; onCommit: (value: string) => void; suggestions?: string[] }) {
   const [draft, setDraft] = useState<string>();
@@ -80,7 +83,7 @@ export function CommitField({ value, onCommit, suggestions, ...rest }: FieldProp
           } else setDraft(e.target.value);
         }}
         onBlur={commit}
-        onKeyDown={(e) => e.key === 'Enter' && commit()}
+        onKeyDown={(e) => isEnter(e) && commit()}
       />
       {suggestions && (
         <datalist id={list}>

@@ -1,6 +1,6 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
 import { describe, expect, it } from 'vitest';
-import { condition, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Group } from './filter';
+import { condition, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Condition, type Group } from './filter';
 import { bucketOf, questionOf, rowsOf, seriesOf } from './question';
 import { autoBucket, fits, lengthOf, windowBefore, windowOf } from './range';
 import { parseExplore } from './search';
@@ -63,14 +63,23 @@ describe('a question', () => {
 describe('the editor of conditions', () => {
   it('reads what was typed as the value that is meant', () => {
     expect(['5', '5.0', 'true', 'pro', '"5"', ' x '].map(readScalar)).toEqual([5, 5, true, 'pro', '5', 'x']);
+    expect(['02134', '0x1f', '-1.5e3', '"say ""x"""', '""'].map(readScalar)).toEqual(['02134', '0x1f', -1500, 'say "x"', '']);
     expect(['5', 'true', 'pro', 5].map(writeScalar)).toEqual(['"5"', '"true"', 'pro', '5']);
   });
   it('makes a condition only of what is whole', () => {
     expect(condition('plan', 'in', 'pro, team,')).toEqual({ op: 'in', prop: 'plan', values: ['pro', 'team'] });
+    expect(condition('plan', 'in', ' , ')).toBeUndefined();
     expect(condition('amount', 'gt', 'many')).toBeUndefined();
     expect(condition('', 'exists', '')).toBeUndefined();
     expect(condition('plan', 'eq', ' ')).toBeUndefined();
     expect(valueText(condition('a', 'in', '"1", 2')!)).toBe('"1", 2');
+  });
+  it('reads every value as it writes it', () => {
+    expect(condition('name', 'in', '"Doe, Jane" , Roe, 5')).toEqual({ op: 'in', prop: 'name', values: ['Doe, Jane', 'Roe', 5] });
+    for (const values of [['Doe, Jane', 'Roe'], ['', 'x'], ['"', 'a "b", c', '"x"'], [' x', '5', 5, true]]) {
+      expect(condition('p', 'in', valueText({ op: 'in', prop: 'p', values } as Condition))).toEqual({ op: 'in', prop: 'p', values });
+      for (const value of values) expect(readScalar(writeScalar(value))).toBe(value);
+    }
   });
   it('takes the group away with its last condition', () => {
     const group: Group = { op: 'or', filters: [{ op: 'exists', prop: 'a' }, { op: 'exists', prop: 'b' }] };
