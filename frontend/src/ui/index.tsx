@@ -1,7 +1,7 @@
 /** The few components that every page is made of. They are native elements with a class: see ui.css. */
 import { NimbusError } from '@nimbus-analytics/sdk';
 import { IconAlertTriangle, IconCheck, IconCopy, IconLock, IconX, type Icon } from '@tabler/icons-react';
-import { useCallback, useId, useLayoutEffect, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type KeyboardEvent, type ReactNode, type RefObject, type SelectHTMLAttributes } from 'react';
+import { useCallback, useId, useLayoutEffect, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type KeyboardEvent, type PointerEvent, type ReactNode, type RefObject, type SelectHTMLAttributes } from 'react';
 import { m } from '../messages';
 import { percent } from '../format';
 
@@ -139,6 +139,12 @@ export function useModal(ref: RefObject<HTMLDialogElement | null>) {
   }, [ref]);
 }
 
+/** Whether a dialog was missed: its backdrop reports the dialog itself, and so does where it has no text. */
+function isBeside({ target, currentTarget, clientX, clientY }: PointerEvent): boolean {
+  const { left, right, top, bottom } = currentTarget.getBoundingClientRect();
+  return target === currentTarget && (clientX < left || clientX > right || clientY < top || clientY > bottom);
+}
+
 /** A modal dialog; the browser keeps the focus in it and closes it on Escape. */
 export function Dialog({ title, onClose, children, variant = '', sticky = false }: { title: string; onClose: () => void; children: ReactNode; variant?: '' | 'wide' | 'side'; sticky?: boolean }) {
   const ref = useRef<HTMLDialogElement>(null);
@@ -153,7 +159,7 @@ export function Dialog({ title, onClose, children, variant = '', sticky = false 
         e.preventDefault();
         if (!sticky) onClose();
       }}
-      onPointerDown={(e) => e.target === ref.current && !sticky && onClose()}
+      onPointerDown={(e) => !sticky && isBeside(e) && onClose()}
     >
       <div className="head">
         <h2 id={id} className="grow">{title}</h2>
