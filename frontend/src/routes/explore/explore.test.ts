@@ -1,7 +1,7 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
 import { describe, expect, it } from 'vitest';
 import { condition, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Condition, type Group } from './filter';
-import { bucketOf, questionOf, rowsOf, seriesOf } from './question';
+import { bucketOf, isEmpty, questionOf, rowsOf, seriesOf } from './question';
 import { autoBucket, fits, lengthOf, windowBefore, windowOf } from './range';
 import { parseExplore } from './search';
 
@@ -45,6 +45,10 @@ describe('a question', () => {
   it('is not asked before it says what to measure', () => {
     expect(questionOf({ measure: 'sum', range: '7d', tz: 'UTC' }, 'p')).toBeUndefined();
     expect(questionOf({ measure: 'sum', prop: 'amount', by: 'prop:plan', range: '7d', tz: 'UTC' }, 'p')).toEqual({ project_id: 'p', bucket: '1d', limit: 7, tz: 'UTC', measure: 'sum', prop: 'amount', breakdown: 'prop', breakdown_prop: 'plan' });
+  });
+  it('is answered by a measure of 0, and not by a count of it', () => {
+    const series = (...values: (number | null)[]) => [{ key: '', label: '', color: 0, total: 0, values }];
+    expect([isEmpty('avg', series(0, null)), isEmpty('avg', series(null, null)), isEmpty('count', series(0, null)), isEmpty(undefined, series(0, 1))]).toEqual([false, true, true, false]);
   });
   it('puts each group of the period before behind the same group of now', () => {
     const answer = (values: [string | null, boolean, number][]): MetricsResult => ({

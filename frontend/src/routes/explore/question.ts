@@ -46,6 +46,9 @@ export function questionText(s: ExploreState): string {
 /** Whether the parts of an answer add up to the whole. */
 export const isAdditive = ({ metric }: Pick<MetricsResult, 'metric'>) => metric === 'events.count' || metric.endsWith('.sum');
 
+/** Whether there is nothing to show: no events were counted. What is measured in them may well be 0. */
+export const isEmpty = (measure: MetricsQuery['measure'], series: readonly Series[]) => series.every((s) => s.values.every((v) => (needsProp(measure) ? v === null : !v)));
+
 type Group = MetricsResult['groups'][number];
 const keyOf = (g: Group) => (g.other ? 'other' : g.value === null ? 'none' : `=${g.value}`);
 
