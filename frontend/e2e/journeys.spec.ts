@@ -108,6 +108,47 @@ test('events are found, opened and lead to their person', async ({ page }) => {
   await expect(page.locator('.visit').first()).toContainText('purchased');
 });
 
+test('until an answer is there, nothing passes for it', async ({ page }) => {
+  const email = emailOf('slow');
+  const who = await account(url, email);
+  const [first, second] = [await project(url, who, 'First'), await project(url, who, 'Second')];
+  await send(url, first, [{ name: 'seen' }, { name: 'seen' }, { name: 'bought' }]);
+  await logIn(page, email);
+  /** Keeps back the answers to what speaks of something, until it is told to let them go. */
+  const keepBack = async (of: string) => {
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    await page.route(/\/v1\/(metrics|events)/, async (route, request) => {
+      if (`${request.url()} ${request.postData()}`.includes(of)) await released;
+      await route.fallback();
+    });
+    return release;
+  };
+
+  await page.goto(`/projects/${first.projectId}`);
+  await expect(page.locator('.tile .num').first()).toHaveText('3');
+  const letSecondGo = await keepBack(second.projectId);
+  await page.getByRole('button', { name: 'Project: First' }).click();
+  await page.getByRole('option', { name: 'Second' }).click();
+  await expect(page.getByRole('heading', { name: 'Second', level: 1 })).toBeVisible();
+  await expect(page.locator('.tile .num')).toHaveCount(0);
+  letSecondGo();
+  await expect(page.getByRole('link', { name: 'Send the first event' })).toBeVisible();
+
+  await page.goto(`/projects/${first.projectId}/events`);
+  await expect(page.locator('.page-head .num')).toHaveText('3 events');
+  const letBoughtGo = await keepBack('name=bought');
+  await page.getByLabel('Event', { exact: true }).fill('bought');
+  await page.keyboard.press('Enter');
+  const table = page.getByRole('table');
+  await expect(table).toHaveAttribute('aria-busy', 'true');
+  await expect(page.locator('.page-head .num')).toHaveCount(0);
+  await expect(page.locator('p.foot')).toHaveText('Loading');
+  letBoughtGo();
+  await expect(table).toHaveAttribute('aria-busy', 'false');
+  await expect(page.locator('.page-head .num')).toHaveText('1 events');
+});
+
 test('a thousand events scroll with few rows in the page', async ({ page }) => {
   await logIn(page);
   await page.goto(`${home}/events`);

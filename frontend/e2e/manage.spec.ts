@@ -178,6 +178,28 @@ test('sessions are listed and ended; this one goes on', async ({ page }) => {
   await expect(page).toHaveURL(/\/login$/);
 });
 
+test('settings that another page has changed meanwhile stay as it left them', async ({ page, context }) => {
+  const mine = await owned('settings');
+  await logIn(page, mine.email);
+  const other = await context.newPage();
+  for (const one of [page, other]) {
+    await one.goto(`/projects/${mine.projectId}/settings`);
+    await expect(one.getByLabel('Keep events')).toHaveValue('0');
+  }
+  await page.getByLabel('Keep events').selectOption('365');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove older events' }).click();
+  await said(page, 'Saved.');
+  await other.getByLabel('Description').fill('Only this');
+  const saved = other.waitForResponse((r) => r.request().method() === 'PATCH');
+  await other.getByRole('button', { name: 'Save', exact: true }).click();
+  await saved;
+  await page.reload();
+  await expect(page.getByLabel('Description')).toHaveValue('Only this');
+  await expect(page.getByLabel('Keep events')).toHaveValue('365');
+  await expect(other.getByLabel('Keep events')).toHaveValue('365');
+});
+
 test('a server that asks to wait is asked again when it said, and the page counts down', async ({ page }) => {
   await logIn(page);
   let refused = 0;

@@ -1,5 +1,5 @@
 /** The session of this browser and the client that every call goes through. Nothing else in the dashboard touches fetch. */
-import { client, getAuthMethods, login, logout, NimbusError, refresh, register, changePassword, type Account, type AuthMethods, type ChangePasswordRequest, type LoginRequest, type RegisterRequest, type Session } from '@nimbus-analytics/sdk';
+import { client, getAuthMethods, getHealth, login, logout, NimbusError, refresh, register, changePassword, type Account, type AuthMethods, type ChangePasswordRequest, type Health, type LoginRequest, type RegisterRequest, type Session } from '@nimbus-analytics/sdk';
 import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query';
 import { useSyncExternalStore } from 'react';
 
@@ -21,10 +21,13 @@ const plain = { auth: undefined, fetch: (...args: Parameters<typeof fetch>) => f
 const sameSite = { 'X-Nimbus-Session': 'cookie' };
 
 function keep(session: Session): Account {
+  const another = account !== undefined && account.id !== session.account.id;
   access = session.access_token;
   account = session.account;
   ended = false;
   localStorage.setItem(mark, '1');
+  // The cookie is that of all tabs, and in another one somebody else may have logged in.
+  if (another) void queryClient.resetQueries();
   tell();
   return account;
 }
@@ -90,17 +93,24 @@ function heard(response: Response) {
 }
 export const serverTime = (at: number) => at + ahead;
 
+/** A 401 too, and no session that is over: to send it again would count as a second guess. */
+async function isWrongPassword(response: Response): Promise<boolean> {
+  const problem = (await response.clone().json().catch(() => null)) as { code?: string } | null;
+  return problem?.code === 'invalid_credentials';
+}
+
 client.setConfig({
   baseUrl: location.origin,
   auth: (scheme) => (scheme.scheme === 'bearer' ? access : undefined),
   fetch: async (input, init) => {
     const request = new Request(input, init);
     const again = request.clone(); // a body can be read once
-    const used = access;
+    const [used, asked] = [access, account?.id];
     const response = await fetch(request);
     heard(response);
-    if (response.status !== 401 || used === undefined) return response;
+    if (response.status !== 401 || used === undefined || (await isWrongPassword(response))) return response;
     if (access === used && !(await refreshOnce())) return response;
+    if (account?.id !== asked) return response; // what one account asked for is not done as another
     again.headers.set('Authorization', `Bearer ${access}`);
     return fetch(again);
   },
@@ -129,7 +139,20 @@ function waitFor(seconds: number) {
   tell();
 }
 
-const unreachable = (error: unknown) => error instanceof NimbusError && [0, 502, 503, 504].includes(error.status);
+// Who says with a 503 that a question takes too long, or comes with too many others, is there.
+const away503 = ['database_unavailable', 'shutting_down', 'http_503'];
+const unreachable = (error: unknown) => error instanceof NimbusError && ([0, 502, 504].includes(error.status) || away503.includes(error.code));
+
+/** What the server says of itself. That it is not ready is an answer too: a 503, and in it why. */
+export async function readiness(): Promise<Health> {
+  const answered = async (request: RequestInfo | URL) => {
+    const response = await fetch(request);
+    const said = (await response.clone().json().catch(() => null)) as Partial<Health> | null;
+    return said?.checks ? Response.json(said) : response;
+  };
+  return (await getHealth({ ...plain, fetch: answered })).data;
+}
+
 /** Nothing was done, and it is soon worth trying again. Longer waits, and a password that was wrong too often, are up to the reader. */
 const soon = (error: unknown) => error instanceof NimbusError && error.status === 429 && error.code !== 'too_many_attempts' && (error.retryAfter ?? Infinity) <= 30;
 

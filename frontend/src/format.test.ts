@@ -8,6 +8,11 @@ it('begins a day where it begins in the zone, on the days of a clock change too'
   expect(startOfDay('2026-10-26', 'Europe/Berlin').toISOString()).toBe('2026-10-25T23:00:00.000Z');
   expect(startOfDay('2026-03-30', 'Europe/Berlin').toISOString()).toBe('2026-03-29T22:00:00.000Z');
   expect(startOfDay('2026-01-15', 'Asia/Kathmandu').toISOString()).toBe('2026-01-14T18:15:00.000Z');
+  // Where midnight itself is left out, or comes twice.
+  expect(startOfDay('2026-09-06', 'America/Santiago').toISOString()).toBe('2026-09-06T04:00:00.000Z');
+  expect(startOfDay('2026-03-29', 'Atlantic/Azores').toISOString()).toBe('2026-03-29T01:00:00.000Z');
+  expect(startOfDay('2026-04-24', 'Africa/Cairo').toISOString()).toBe('2026-04-23T22:00:00.000Z');
+  expect(startOfDay('2026-11-01', 'America/Havana').toISOString()).toBe('2026-11-01T04:00:00.000Z');
   expect(isoDay('2026-01-14T18:15:00Z', 'Asia/Kathmandu')).toBe('2026-01-15');
   expect(addDays('2026-02-28', 1)).toBe('2026-03-01');
 });
@@ -24,8 +29,13 @@ it('says how long ago, how long, and by how much', () => {
 it('writes CSV that no spreadsheet takes for a formula', () => {
   expect(csv([['a,b', 'say "x"', '=1+1', -5, null]])).toBe('"a,b","say ""x""",\'=1+1,-5,\r\n');
 });
+const visitsOf = (times: string[]) => {
+  const events = times.map((ts) => ({ id: ts, project_id: '', name: 'x', ts, received_at: ts, props: {} }));
+  return daysOf(events, (ts) => isoDay(ts, 'UTC')).map((d) => [d.day, d.visits.map((v) => [v.events.length, v.ms / 60_000])]);
+};
 it('ends a visit after half an hour in which nothing happens', () => {
-  const at = (ts: string) => ({ id: ts, project_id: '', name: 'x', ts, received_at: ts, props: {} });
-  const days = daysOf(['2026-01-02T10:40:00Z', '2026-01-02T10:00:00Z', '2026-01-02T09:45:00Z', '2026-01-01T23:59:00Z'].map(at), (ts) => isoDay(ts, 'UTC'));
-  expect(days.map((d) => [d.day, d.visits.map((v) => [v.events.length, v.ms / 60_000])])).toEqual([['2026-01-02', [[1, 0], [2, 15]]], ['2026-01-01', [[1, 0]]]]);
+  expect(visitsOf(['2026-01-02T10:40:00Z', '2026-01-02T10:00:00Z', '2026-01-02T09:45:00Z', '2026-01-01T23:59:00Z'])).toEqual([['2026-01-02', [[1, 0], [2, 15]]], ['2026-01-01', [[1, 0]]]]);
+});
+it('leaves a visit whole that goes on past midnight, on the day on which it began', () => {
+  expect(visitsOf(['2026-01-02T09:00:00Z', '2026-01-02T00:10:00Z', '2026-01-01T23:50:00Z'])).toEqual([['2026-01-02', [[1, 0]]], ['2026-01-01', [[2, 20]]]]);
 });

@@ -94,10 +94,11 @@ export function duration(ms: number): string {
 /** The instant at which a day begins in a zone. */
 export function startOfDay(isoDate: string, zone: string): Date {
   const wanted = Date.parse(`${isoDate}T00:00:00Z`);
-  let at = wanted;
   // The offset depends on the instant that is looked for: two steps reach it on the days of a clock change too.
-  for (let step = 0; step < 2; step++) at = wanted - offset(at, zone);
-  return new Date(at);
+  const first = wanted - offset(wanted, zone);
+  const second = wanted - offset(first, zone);
+  // Where the clocks leave midnight out, west of Greenwich the second is still in the day before.
+  return new Date(isoDay(second, zone) === isoDate ? second : first);
 }
 
 function offset(at: number, zone: string): number {

@@ -285,6 +285,7 @@ export const m = {
     personPlaceholder: 'user id',
     props: 'Property',
     propsPlaceholder: 'plan=pro',
+    propsNeeded: 'With a value, such as plan=pro',
     time: 'Time',
     properties: 'Properties',
     anonymous: 'anonymous',

@@ -16,14 +16,19 @@ import { parsePreset } from './routes/explore/range';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: () => <main className="main"><NotFound /></main> });
 
+/** What a parser leaves out is left out: the router puts back beside its result what stood in the address. */
+const only = <T extends object>(parse: (s: Record<string, unknown>) => T) => (s: Record<string, unknown>): T => ({ ...Object.fromEntries(Object.keys(s).map((key) => [key, undefined])), ...parse(s) });
+
 /** Where to go after logging in: a path of ours, and never another site. And why an identity provider's login failed. */
 const parseNext = (s: Record<string, unknown>): { next?: string; error?: string } => ({
   ...(typeof s['next'] === 'string' && /^\/(?![/\\])/.test(s['next']) && { next: s['next'] }),
   ...(typeof s['error'] === 'string' && /^[a-z_]{1,40}$/.test(s['error']) && { error: s['error'] }),
 });
 
-const login = createRoute({ getParentRoute: () => root, path: '/login', validateSearch: parseNext, component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'LoginPage') });
-const register = createRoute({ getParentRoute: () => root, path: '/register', validateSearch: parseNext, component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'RegisterPage') });
+const parseEdit = (s: Record<string, unknown>): { edit?: boolean } => (s['edit'] === true ? { edit: true } : {});
+
+const login = createRoute({ getParentRoute: () => root, path: '/login', validateSearch: only(parseNext), component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'LoginPage') });
+const register = createRoute({ getParentRoute: () => root, path: '/register', validateSearch: only(parseNext), component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'RegisterPage') });
 
 /** Asks again when the request is cancelled: a page that goes takes with it what no other page waits for, and a loader is none. */
 async function lasting<T>(ask: () => Promise<T>): Promise<T> {
@@ -72,21 +77,21 @@ const projects = createRoute({ getParentRoute: () => app, path: '/projects', com
 const newProject = createRoute({ getParentRoute: () => app, path: '/projects/new', component: lazyRouteComponent(() => import('./routes/projects/ProjectsPage'), 'NewProjectPage') });
 const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./routes/account/AccountPage'), 'AccountPage') });
 
-const project = createRoute({ getParentRoute: () => app, path: '/projects/$projectId', component: Outlet, loader: ({ params }) => projectOf(params.projectId) });
-const overview = createRoute({ getParentRoute: () => project, path: '/', validateSearch: parsePreset, component: lazyRouteComponent(() => import('./routes/overview/OverviewPage'), 'OverviewPage') });
-const explore = createRoute({ getParentRoute: () => project, path: '/explore', validateSearch: (s: Partial<ExploreState> & SearchSchemaInput) => parseExplore(s as Record<string, unknown>), component: lazyRouteComponent(() => import('./routes/explore/ExplorePage'), 'ExplorePage') });
+const project = createRoute({ getParentRoute: () => app, path: '/projects/$projectId', component: Outlet, remountDeps: ({ params }) => params.projectId, loader: ({ params }) => projectOf(params.projectId) });
+const overview = createRoute({ getParentRoute: () => project, path: '/', validateSearch: only(parsePreset), component: lazyRouteComponent(() => import('./routes/overview/OverviewPage'), 'OverviewPage') });
+const explore = createRoute({ getParentRoute: () => project, path: '/explore', validateSearch: (s: Partial<ExploreState> & SearchSchemaInput) => only(parseExplore)(s as Record<string, unknown>), component: lazyRouteComponent(() => import('./routes/explore/ExplorePage'), 'ExplorePage') });
 const reports = createRoute({ getParentRoute: () => project, path: '/reports', component: lazyRouteComponent(() => import('./routes/reports/ReportsPage'), 'ReportsPage') });
 const report = createRoute({ getParentRoute: () => project, path: '/reports/$reportId', component: lazyRouteComponent(() => import('./routes/reports/ReportsPage'), 'OpenReport') });
 const boards = createRoute({ getParentRoute: () => project, path: '/boards', component: lazyRouteComponent(() => import('./routes/boards/BoardsPage'), 'BoardsPage') });
-const board = createRoute({ getParentRoute: () => project, path: '/boards/$boardId', validateSearch: (s: Record<string, unknown>): { edit?: boolean } => (s['edit'] === true ? { edit: true } : {}), component: lazyRouteComponent(() => import('./routes/boards/BoardPage'), 'BoardPage') });
-const live = createRoute({ getParentRoute: () => project, path: '/live', validateSearch: parseLive, component: lazyRouteComponent(() => import('./routes/live/LivePage'), 'LivePage') });
-const events = createRoute({ getParentRoute: () => project, path: '/events', validateSearch: parseEvents, component: lazyRouteComponent(() => import('./routes/events/EventsPage'), 'EventsPage') });
+const board = createRoute({ getParentRoute: () => project, path: '/boards/$boardId', validateSearch: only(parseEdit), component: lazyRouteComponent(() => import('./routes/boards/BoardPage'), 'BoardPage') });
+const live = createRoute({ getParentRoute: () => project, path: '/live', validateSearch: only(parseLive), component: lazyRouteComponent(() => import('./routes/live/LivePage'), 'LivePage') });
+const events = createRoute({ getParentRoute: () => project, path: '/events', validateSearch: only(parseEvents), component: lazyRouteComponent(() => import('./routes/events/EventsPage'), 'EventsPage') });
 const people = createRoute({ getParentRoute: () => project, path: '/people', component: lazyRouteComponent(() => import('./routes/people/PeoplePage'), 'PeoplePage') });
 const person = createRoute({ getParentRoute: () => project, path: '/people/$userId', component: lazyRouteComponent(() => import('./routes/people/PersonPage'), 'PersonPage') });
 const install = createRoute({ getParentRoute: () => project, path: '/install', component: lazyRouteComponent(() => import('./routes/install/InstallPage'), 'InstallPage') });
 const members = createRoute({ getParentRoute: () => project, path: '/members', component: lazyRouteComponent(() => import('./routes/members/MembersPage'), 'MembersPage') });
 const keys = createRoute({ getParentRoute: () => project, path: '/keys', component: lazyRouteComponent(() => import('./routes/keys/KeysPage'), 'KeysPage') });
-const audit = createRoute({ getParentRoute: () => project, path: '/audit', validateSearch: parseAudit, component: lazyRouteComponent(() => import('./routes/audit/AuditPage'), 'AuditPage') });
+const audit = createRoute({ getParentRoute: () => project, path: '/audit', validateSearch: only(parseAudit), component: lazyRouteComponent(() => import('./routes/audit/AuditPage'), 'AuditPage') });
 const settings = createRoute({ getParentRoute: () => project, path: '/settings', component: lazyRouteComponent(() => import('./routes/settings/SettingsPage'), 'SettingsPage') });
 
 export const router = createRouter({

@@ -16,6 +16,10 @@ it('begins at zero and holds every value, missing ones aside', () => {
   expect(yScale([[null, null]], 300, frame).domain()[1]).toBeGreaterThan(0);
   expect(yScale([[-4, 2]], 300, frame).domain()[0]).toBeLessThanOrEqual(-4);
 });
+it('has a place for numbers as far apart as there are', () => {
+  const y = yScale([[1e308, -1e308, 0]], 300, frame);
+  expect([y(1e308), y(0), y(-1e308)]).toEqual([10, 140, 270]);
+});
 it('has no half events on the axis', () => {
   expect(yTicks(yScale([[1, 2]], 300, frame), true)).toEqual([0, 1, 2]);
 });

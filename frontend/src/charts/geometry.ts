@@ -31,6 +31,9 @@ export function indexAt(x: number, count: number, frame: Frame): number {
   return Math.max(0, Math.min(count - 1, Math.floor(((x - frame.left) / innerWidth(frame)) * count)));
 }
 
+/** How far an axis reaches either way: the difference of its ends must be a number. */
+const farthest = Number.MAX_VALUE / 4;
+
 /** From the axis at zero, always: a scale that begins elsewhere exaggerates. Below it only where values are. */
 export function yScale(groups: readonly (readonly (number | null)[])[], height: number, { top, bottom }: Pick<Frame, 'top' | 'bottom'>) {
   let low = 0;
@@ -43,7 +46,7 @@ export function yScale(groups: readonly (readonly (number | null)[])[], height: 
     }
   }
   if (high === 0 && low === 0) high = 1;
-  return scaleLinear().domain([low, high]).nice(4).range([height - bottom, top]);
+  return scaleLinear().domain([Math.max(low, -farthest), Math.min(high, farthest)]).nice(4).range([height - bottom, top]).clamp(true);
 }
 
 /** Ticks that are whole numbers where the values are. */

@@ -8,7 +8,7 @@ import { number } from '../format';
 import { m } from '../messages';
 import { nav } from '../nav';
 import { applyTheme, singleKeysPref, themePref } from '../prefs';
-import { Dialog, useModal } from '../ui';
+import { Dialog, isEnter, useModal } from '../ui';
 import { commandKey } from './Shell';
 
 interface Command {
@@ -114,7 +114,7 @@ function Palette({ projectsOnly, onClose }: { projectsOnly: boolean; onClose: ()
           setAt(0);
         }}
         onKeyDown={(e) => {
-          if (e.key === 'Enter') run(found[chosen]);
+          if (isEnter(e)) run(found[chosen]);
           const step = { ArrowDown: 1, ArrowUp: -1 }[e.key];
           if (step === undefined) return;
           e.preventDefault();

@@ -1,10 +1,9 @@
-import { getHealth } from '@nimbus-analytics/sdk';
 import { getProjectOptions } from '@nimbus-analytics/sdk/react-query';
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router';
 import { IconBook2, IconDeviceDesktop, IconHourglass, IconMenu2, IconMoon, IconPlus, IconSearch, IconSelector, IconSun, IconUser, IconWifiOff, IconX } from '@tabler/icons-react';
 import { useEffect, useState, type KeyboardEvent } from 'react';
-import { connection, session, useAccount, useAway, useWaitUntil } from '../api';
+import { connection, readiness, session, useAccount, useAway, useWaitUntil } from '../api';
 import { useCan, useProject, useProjectId, useProjects } from '../hooks';
 import { m } from '../messages';
 import { nav } from '../nav';
@@ -138,8 +137,9 @@ function Away() {
   useEffect(() => {
     if (!away) return;
     const timer = setInterval(() => {
-      getHealth().then(
-        () => {
+      readiness().then(
+        ({ checks }) => {
+          if (checks.database.status !== 'ok') return;
           connection.set(false);
           toast(m.error.back);
         },

@@ -1,7 +1,7 @@
 /** The few components that every page is made of. They are native elements with a class: see ui.css. */
 import { NimbusError } from '@nimbus-analytics/sdk';
 import { IconAlertTriangle, IconCheck, IconCopy, IconLock, IconX, type Icon } from '@tabler/icons-react';
-import { useCallback, useId, useLayoutEffect, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactNode, type RefObject, type SelectHTMLAttributes } from 'react';
+import { useCallback, useId, useLayoutEffect, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type KeyboardEvent, type PointerEvent, type ReactNode, type RefObject, type SelectHTMLAttributes } from 'react';
 import { m } from '../messages';
 import { percent } from '../format';
 
@@ -55,6 +55,9 @@ export function SelectField({ label, hint, error, children, ...rest }: FieldProp
   );
 }
 
+/** The key as the end of what is typed; an input method that composes takes it for itself. */
+export const isEnter = (e: KeyboardEvent) => e.key === 'Enter' && !e.nativeEvent.isComposing;
+
 /** A text field that takes a value when its user is done with it, and not at every key. */
 export function CommitField({ value, onCommit, suggestions, ...rest }: FieldProps & Omit<InputHTMLAttributes<HTMLInputElement>, 'value' | 'onChange'> & { value: string; onCommit: (value: string) => void; suggestions?: string[] }) {
   const [draft, setDraft] = useState<string>();
@@ -80,7 +83,7 @@ export function CommitField({ value, onCommit, suggestions, ...rest }: FieldProp
           } else setDraft(e.target.value);
         }}
         onBlur={commit}
-        onKeyDown={(e) => e.key === 'Enter' && commit()}
+        onKeyDown={(e) => isEnter(e) && commit()}
       />
       {suggestions && (
         <datalist id={list}>
@@ -136,6 +139,12 @@ export function useModal(ref: RefObject<HTMLDialogElement | null>) {
   }, [ref]);
 }
 
+/** Whether a dialog was missed: its backdrop reports the dialog itself, and so does where it has no text. */
+function isBeside({ target, currentTarget, clientX, clientY }: PointerEvent): boolean {
+  const { left, right, top, bottom } = currentTarget.getBoundingClientRect();
+  return target === currentTarget && (clientX < left || clientX > right || clientY < top || clientY > bottom);
+}
+
 /** A modal dialog; the browser keeps the focus in it and closes it on Escape. */
 export function Dialog({ title, onClose, children, variant = '', sticky = false }: { title: string; onClose: () => void; children: ReactNode; variant?: '' | 'wide' | 'side'; sticky?: boolean }) {
   const ref = useRef<HTMLDialogElement>(null);
@@ -150,7 +159,7 @@ export function Dialog({ title, onClose, children, variant = '', sticky = false 
         e.preventDefault();
         if (!sticky) onClose();
       }}
-      onPointerDown={(e) => e.target === ref.current && !sticky && onClose()}
+      onPointerDown={(e) => !sticky && isBeside(e) && onClose()}
     >
       <div className="head">
         <h2 id={id} className="grow">{title}</h2>

@@ -136,7 +136,7 @@ function Log() {
           </Empty>
         </section>
       ) : (
-        <div className="panel" aria-busy={list.isPlaceholderData} style={{ opacity: list.isPlaceholderData ? 0.6 : 1 }}>
+        <div className={list.isPlaceholderData ? 'panel stale' : 'panel'} aria-busy={list.isPlaceholderData}>
           <table className="table cards long audit">
             <thead>
               <tr><th>{m.audit.when}</th><th>{m.audit.actor}</th><th>{m.audit.what}</th><th>{m.audit.target}</th><th>{m.audit.where}</th></tr>
@@ -155,7 +155,7 @@ function Log() {
           </table>
         </div>
       )}
-      {list.data && entries.length > 0 && (
+      {list.data && !list.isPlaceholderData && entries.length > 0 && (
         <div className="audit-foot">
           {list.isFetchNextPageError && <Failure error={list.error} retry={() => void list.fetchNextPage()} />}
           {list.isFetchNextPageError ? null : list.hasNextPage ? <Button busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{m.audit.older}</Button> : <p className="muted small">{m.audit.end}</p>}

@@ -12,9 +12,11 @@ export interface Place {
   style: CSSProperties;
 }
 
-export function EventTable({ label, zone, count, rowCount = count + 1, row, reached, foot }: {
+export function EventTable({ label, zone, stale = false, count, rowCount = count + 1, row, reached, foot }: {
   label: string;
   zone: string;
+  /** Whether these are rows of before, until those that were asked for are there. */
+  stale?: boolean;
   count: number;
   /** How many rows there are with the head; -1 when more can be loaded. */
   rowCount?: number;
@@ -35,7 +37,7 @@ export function EventTable({ label, zone, count, rowCount = count + 1, row, reac
   }, [last, count]);
   return (
     <div className="panel events">
-      <div role="table" aria-label={label} aria-rowcount={rowCount}>
+      <div role="table" className={stale ? 'stale' : ''} aria-label={label} aria-busy={stale} aria-rowcount={rowCount}>
         <div role="rowgroup" className="heading">
           <div role="row" className="event head">
             <span role="columnheader" className="truncate" title={zone}>{m.events.time}<span className="when"> · {zone}</span></span>

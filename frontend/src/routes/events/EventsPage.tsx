@@ -12,7 +12,7 @@ import { Button, CommitField, Empty, Failure, IconButton, Skeleton } from '../..
 import { RangePicker } from '../explore/RangePicker';
 import { EventDrawer, summary } from './EventDrawer';
 import { EventTable } from './EventTable';
-import { queryOf } from './query';
+import { propOf, queryOf } from './query';
 import type { EventsState } from './search';
 
 export function EventsPage() {
@@ -33,6 +33,7 @@ export function EventsPage() {
     placeholderData: (old) => old,
   });
   const events = useMemo(() => list.data?.pages.flatMap((p) => p.items) ?? [], [list.data]);
+  const stale = list.isPlaceholderData; // the list of other conditions, until that of these is there
   const at = events.findIndex((e) => e.id === state.event);
   const filtered = state.name !== undefined || state.user !== undefined || state.prop !== undefined;
 
@@ -40,7 +41,7 @@ export function EventsPage() {
     <>
       <header className="page-head">
         <h1>{m.events.title}</h1>
-        {list.data && <span className="muted num">{m.events.count(number(events.length), list.hasNextPage)}</span>}
+        {list.data && !stale && <span className="muted num">{m.events.count(number(events.length), list.hasNextPage)}</span>}
         <div className="row end">
           <RangePicker range={state} zone={zone} onChange={(r) => set({ range: undefined, from: undefined, to: undefined, ...r })} />
           <IconButton label={m.events.refresh} icon={IconRefresh} onClick={() => setNow(Date.now())} />
@@ -49,12 +50,12 @@ export function EventsPage() {
       <div className="filters">
         <CommitField label={m.events.name} placeholder={m.events.anyName} value={state.name ?? ''} suggestions={names} onCommit={(name) => set({ name: name || undefined })} />
         <CommitField label={m.events.person} placeholder={m.events.personPlaceholder} value={state.user ?? ''} onCommit={(user) => set({ user: user || undefined })} />
-        <CommitField label={m.events.props} placeholder={m.events.propsPlaceholder} value={state.prop ?? ''} suggestions={props.all.map((p) => `${p}=`)} onCommit={(prop) => set({ prop: prop || undefined })} />
+        <CommitField label={m.events.props} placeholder={m.events.propsPlaceholder} value={state.prop ?? ''} error={state.prop && !propOf(state.prop) ? m.events.propsNeeded : undefined} suggestions={props.all.map((p) => `${p}=`)} onCommit={(prop) => set({ prop: prop || undefined })} />
         {filtered && <Button kind="quiet" onClick={() => set({ name: undefined, user: undefined, prop: undefined })}>{m.events.clear}</Button>}
       </div>
       {list.error && !list.data ? (
         <Failure error={list.error} retry={() => void list.refetch()} />
-      ) : !list.data ? (
+      ) : !list.data || (stale && events.length === 0) ? (
         <div className="panel body stack tight" style={{ padding: 16 }}>{Array.from({ length: 10 }, (_, i) => <Skeleton key={i} height={28} />)}</div>
       ) : events.length === 0 ? (
         <section className="panel">
@@ -65,24 +66,25 @@ export function EventsPage() {
           </Empty>
         </section>
       ) : (
-        <Rows events={events} zone={zone} more={list.hasNextPage} loading={list.isFetchingNextPage} failed={list.error && <Failure error={list.error} retry={() => void (list.isFetchNextPageError ? list.fetchNextPage() : list.refetch())} />} loadMore={() => void list.fetchNextPage()} open={(id) => set({ event: id })} filter={set} />
+        <Rows events={events} zone={zone} stale={stale} more={list.hasNextPage} loading={list.isFetchingNextPage} failed={list.error && <Failure error={list.error} retry={() => void (list.isFetchNextPageError ? list.fetchNextPage() : list.refetch())} />} loadMore={() => void list.fetchNextPage()} open={(id) => set({ event: id })} filter={set} />
       )}
       {state.event && <EventDrawer id={state.event} known={events[at]} zone={zone} close={() => set({ event: undefined })} go={(step) => events[at + step] && set({ event: events[at + step]!.id })} at={at} count={events.length} />}
     </>
   );
 }
 
-function Rows({ events, zone, more, loading, failed, loadMore, open, filter }: { events: StoredEvent[]; zone: string; more: boolean; loading: boolean; failed: ReactNode; loadMore: () => void; open: (id: string) => void; filter: (s: Partial<EventsState>) => void }) {
+function Rows({ events, zone, stale, more, loading, failed, loadMore, open, filter }: { events: StoredEvent[]; zone: string; stale: boolean; more: boolean; loading: boolean; failed: ReactNode; loadMore: () => void; open: (id: string) => void; filter: (s: Partial<EventsState>) => void }) {
   return (
     <EventTable
       label={m.events.title}
       zone={zone}
+      stale={stale}
       count={events.length}
       rowCount={more ? -1 : events.length + 1}
       reached={(last) => {
-        if (more && !loading && !failed && last >= events.length - 20) loadMore();
+        if (more && !stale && !loading && !failed && last >= events.length - 20) loadMore();
       }}
-      foot={failed && !loading ? <div className="foot">{failed}</div> : <p className="muted small foot" role="status">{loading ? m.events.older : more ? '' : m.events.end}</p>}
+      foot={failed && !loading ? <div className="foot">{failed}</div> : <p className="muted small foot" role="status">{stale ? m.loading : loading ? m.events.older : more ? '' : m.events.end}</p>}
       row={(i, place) => {
         const e = events[i]!;
         return (

@@ -22,7 +22,7 @@ import { autoBucket, buckets, describeRange, fits, longest, windowBefore, within
 import { RangePicker } from './RangePicker';
 import { BigNumber, BucketTable, SeriesTable } from './results';
 import { ReportTitle, SaveButtons, useReport, ViewerNote } from './Saving';
-import { charts, measures, type Chart, type ExploreState } from './search';
+import { charts, measures, usualTop, type Chart, type ExploreState } from './search';
 import './explore.css';
 
 const chartIcons: Record<Chart, Icon> = { line: IconChartLine, area: IconChartArea, bar: IconChartBar, table: IconTable, number: IconNumbers };
@@ -111,8 +111,8 @@ function Builder({ state, set }: { state: ExploreState; set: Set }) {
           <option value="ask">{m.explore.byOther}</option>
         </SelectField>
         {state.by && (
-          <SelectField label={m.explore.top} value={state.top ?? 10} onChange={(e) => set({ top: Number(e.target.value) })}>
-            {[3, 5, 10, 20, 50].map((n) => (
+          <SelectField label={m.explore.top} value={state.top ?? usualTop} onChange={(e) => set({ top: Number(e.target.value) })}>
+            {[...new Set([3, 5, 10, 20, 50, state.top ?? usualTop])].sort((a, b) => a - b).map((n) => (
               <option key={n} value={n}>{n}</option>
             ))}
           </SelectField>

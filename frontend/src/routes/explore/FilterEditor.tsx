@@ -1,9 +1,9 @@
 import type { MetricsFilter } from '@nimbus-analytics/sdk';
 import { IconPlus, IconX } from '@tabler/icons-react';
-import { useId, useState } from 'react';
+import { useId, useState, type KeyboardEvent } from 'react';
 import { usePropNames } from '../../hooks';
 import { m } from '../../messages';
-import { Button, IconButton } from '../../ui';
+import { Button, IconButton, isEnter } from '../../ui';
 import { asGroup, condition, isNumeric, operators, replaced, valueText, without, type Condition, type Group, type Operator } from './filter';
 
 type Change<T> = (next: T | undefined) => void;
@@ -25,8 +25,15 @@ export function FilterEditor({ filter, onChange }: { filter: MetricsFilter | und
 }
 
 function GroupEditor({ group, onChange, list, depth }: { group: Group | undefined; onChange: Change<Group>; list: string; depth: number }) {
-  const [adding, setAdding] = useState(false);
-  const add = (child: MetricsFilter) => onChange(group ? { ...group, filters: [...group.filters, child] } : { op: 'and', filters: [child] });
+  const count = group?.filters.length ?? 0;
+  const [adding, setAdding] = useState<number>(); // the place of the one that is added, until it is one of the group
+  if (adding !== undefined && adding !== count) setAdding(undefined);
+  const children: (MetricsFilter | undefined)[] = [...(group?.filters ?? []), ...(adding === count ? [undefined] : [])];
+  const change = (i: number, next: MetricsFilter | undefined) => {
+    if (group && i < count) onChange(next ? replaced(group, i, next) : without(group, i));
+    else if (next) onChange({ op: 'and', ...group, filters: [...(group?.filters ?? []), next] });
+    else setAdding(undefined);
+  };
   return (
     <div className={`filter-group ${depth > 1 ? 'nested' : ''}`}>
       {group && (group.filters.length > 1 || depth > 1) && (
@@ -39,21 +46,12 @@ function GroupEditor({ group, onChange, list, depth }: { group: Group | undefine
           {depth > 1 && <IconButton className="tiny end" label={m.explore.remove(m.explore.group)} icon={IconX} onClick={() => onChange(undefined)} />}
         </div>
       )}
-      {group?.filters.map((child, i) => (
-        // A child has no identity but its place and what it says.
-        <NodeEditor key={`${i} ${JSON.stringify(child)}`} node={child} list={list} depth={depth} onChange={(next) => onChange(next ? replaced(group, i, next) : without(group, i))} />
+      {children.map((child, i) => (
+        // A child has no identity but its place.
+        <NodeEditor key={i} node={child} list={list} depth={depth} onChange={(next) => change(i, next)} />
       ))}
-      {adding && (
-        <ConditionEditor
-          list={list}
-          onChange={(next) => {
-            setAdding(false);
-            if (next) add(next);
-          }}
-        />
-      )}
       <div className="row wrap">
-        <Button kind="quiet" className="tiny" onClick={() => setAdding(true)} disabled={adding}><IconPlus size={15} aria-hidden />{m.explore.addCondition}</Button>
+        <Button kind="quiet" className="tiny" onClick={() => setAdding(count)} disabled={adding === count}><IconPlus size={15} aria-hidden />{m.explore.addCondition}</Button>
         {group && depth < 4 && isCondition(group.filters.at(-1)!) && (
           <Button kind="quiet" className="tiny" onClick={() => onChange(replaced(group, group.filters.length - 1, { op: 'or', filters: [group.filters.at(-1)!] }))}><IconPlus size={15} aria-hidden />{m.explore.addGroup}</Button>
         )}
@@ -64,8 +62,8 @@ function GroupEditor({ group, onChange, list, depth }: { group: Group | undefine
 
 const isCondition = (f: MetricsFilter) => f.op !== 'and' && f.op !== 'or' && f.op !== 'not';
 
-function NodeEditor({ node, onChange, list, depth, negated = false }: { node: MetricsFilter; onChange: Change<MetricsFilter>; list: string; depth: number; negated?: boolean }) {
-  if (node.op === 'not') {
+function NodeEditor({ node, onChange, list, depth, negated = false }: { node: MetricsFilter | undefined; onChange: Change<MetricsFilter>; list: string; depth: number; negated?: boolean }) {
+  if (node?.op === 'not') {
     return (
       <div className="filter-not">
         <button type="button" className="badge" aria-pressed="true" title={m.explore.negate} onClick={() => onChange(node.filter)}>{m.explore.not}</button>
@@ -73,19 +71,35 @@ function NodeEditor({ node, onChange, list, depth, negated = false }: { node: Me
       </div>
     );
   }
-  if (node.op === 'and' || node.op === 'or') return <GroupEditor group={node as Group} onChange={onChange} list={list} depth={depth + 1} />;
-  return <ConditionEditor condition={node as Condition} negated={negated} onChange={onChange} list={list} />;
+  if (node?.op === 'and' || node?.op === 'or') return <GroupEditor group={node as Group} onChange={onChange} list={list} depth={depth + 1} />;
+  return <ConditionEditor condition={node as Condition | undefined} negated={negated} onChange={onChange} list={list} />;
 }
 
-function ConditionEditor({ condition: given, negated = false, onChange, list }: { condition?: Condition; negated?: boolean; onChange: Change<MetricsFilter>; list: string }) {
-  const [prop, setProp] = useState(given?.prop ?? '');
-  const [op, setOp] = useState<Operator>(given?.op ?? 'eq');
-  const [text, setText] = useState(given ? valueText(given) : '');
-  const next = condition(prop.trim(), op, text);
-  const commit = (c = next) => {
-    if (c && JSON.stringify(c) !== JSON.stringify(given)) onChange(c);
+interface Fields {
+  prop: string;
+  op: Operator;
+  text: string;
+}
+
+const fieldsOf = (c: Condition | undefined): Fields => (c ? { prop: c.prop, op: c.op, text: valueText(c) } : { prop: '', op: 'eq', text: '' });
+const read = (f: Fields) => condition(f.prop.trim(), f.op, f.text);
+const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+
+function ConditionEditor({ condition: given, negated = false, onChange, list }: { condition: Condition | undefined; negated?: boolean; onChange: Change<MetricsFilter>; list: string }) {
+  const [shown, setShown] = useState(given);
+  const [fields, setFields] = useState(() => fieldsOf(given));
+  if (!isSame(shown, given)) {
+    setShown(given);
+    setFields(fieldsOf(given));
+  }
+  const { prop, op, text } = fields;
+  const next = read(fields);
+  const commit = (said = fields) => {
+    const c = read(said);
+    // What nobody touched stays as it is, though it would be read otherwise.
+    if (c && !isSame(said, fieldsOf(given)) && !isSame(c, given)) onChange(c);
   };
-  const onKeyDown = (e: React.KeyboardEvent) => e.key === 'Enter' && commit();
+  const onKeyDown = (e: KeyboardEvent) => isEnter(e) && commit();
   return (
     <div
       className="condition"
@@ -93,15 +107,15 @@ function ConditionEditor({ condition: given, negated = false, onChange, list }: 
         if (!e.currentTarget.contains(e.relatedTarget)) commit();
       }}
     >
-      <input className="input" aria-label={m.explore.prop} placeholder={m.explore.prop} list={list} autoFocus={!given} autoComplete="off" spellCheck={false} value={prop} onChange={(e) => setProp(e.target.value)} onKeyDown={onKeyDown} />
+      <input className="input" aria-label={m.explore.prop} placeholder={m.explore.prop} list={list} autoFocus={!given} autoComplete="off" spellCheck={false} value={prop} onChange={(e) => setFields({ ...fields, prop: e.target.value })} onKeyDown={onKeyDown} />
       <select
         className="input"
         aria-label={m.explore.operator}
         value={op}
         onChange={(e) => {
-          const chosen = e.target.value as Operator;
-          setOp(chosen);
-          commit(condition(prop.trim(), chosen, text));
+          const said = { ...fields, op: e.target.value as Operator };
+          setFields(said);
+          commit(said);
         }}
       >
         {operators.map((o) => (
@@ -117,7 +131,7 @@ function ConditionEditor({ condition: given, negated = false, onChange, list }: 
           aria-invalid={text !== '' && !next && prop !== '' ? true : undefined}
           autoComplete="off"
           value={text}
-          onChange={(e) => setText(e.target.value)}
+          onChange={(e) => setFields({ ...fields, text: e.target.value })}
           onKeyDown={onKeyDown}
         />
       )}

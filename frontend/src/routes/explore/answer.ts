@@ -4,7 +4,7 @@ import { hashKey, keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { serverTime } from '../../api';
 import { during, isOf, nowhere, partsOf, type Comparison } from './compare';
-import { seriesCount, seriesOf } from './question';
+import { isEmpty, seriesCount, seriesOf } from './question';
 import { windowBefore } from './range';
 import type { ExploreState } from './search';
 
@@ -55,5 +55,5 @@ export function useAnswer(state: ExploreState, question: MetricsQuery, options: 
   const compared = useCompared(question, state.compare === true, seriesCount(state), options);
   const { result, previous, comparison } = compared;
   const series = useMemo(() => (result ? seriesOf(state, result, previous, comparison) : []), [state, result, previous, comparison]);
-  return { ...compared, series, empty: result !== undefined && series.every((s) => s.values.every((v) => !v)) };
+  return { ...compared, series, empty: result !== undefined && isEmpty(state.measure, series) };
 }

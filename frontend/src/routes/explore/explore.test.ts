@@ -1,7 +1,7 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
 import { describe, expect, it } from 'vitest';
-import { condition, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Group } from './filter';
-import { bucketOf, questionOf, rowsOf, seriesOf } from './question';
+import { condition, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Condition, type Group } from './filter';
+import { bucketOf, isEmpty, questionOf, rowsOf, seriesOf } from './question';
 import { autoBucket, fits, lengthOf, windowBefore, windowOf } from './range';
 import { parseExplore } from './search';
 
@@ -11,7 +11,7 @@ describe('the address', () => {
     const s = parseExplore({ names: ['a', 'a', 3, ''], measure: 'p95', prop: 'ms', by: 'prop:country', top: 5, filter, range: '6w', tz: 'Europe/Berlin', compare: true, chart: 'area', bucket: '1w' });
     expect(s).toEqual({ names: ['a'], measure: 'p95', prop: 'ms', by: 'prop:country', top: 5, filter, range: '6w', tz: 'Europe/Berlin', compare: true, chart: 'area', bucket: '1w' });
     expect(parseExplore(s as never)).toEqual(s);
-    expect(parseExplore({ names: 'x', measure: 'evil', by: 'country', top: 7, filter: { op: 'eq' }, range: '-1d', from: 'x', tz: 'Mars/Base', chart: 'pie', bucket: '2d' })).toEqual({ range: '30d', tz: expect.any(String) });
+    expect(parseExplore({ names: 'x', measure: 'evil', by: 'country', top: 101, filter: { op: 'eq' }, range: '-1d', from: 'x', tz: 'Mars/Base', chart: 'pie', bucket: '2d' })).toEqual({ range: '30d', tz: expect.any(String) });
   });
   it('takes no range that ends before it begins', () => {
     expect(parseExplore({ from: '2026-02-01T00:00:00Z', to: '2026-01-01T00:00:00Z', tz: 'UTC' }).range).toBe('30d');
@@ -46,6 +46,10 @@ describe('a question', () => {
     expect(questionOf({ measure: 'sum', range: '7d', tz: 'UTC' }, 'p')).toBeUndefined();
     expect(questionOf({ measure: 'sum', prop: 'amount', by: 'prop:plan', range: '7d', tz: 'UTC' }, 'p')).toEqual({ project_id: 'p', bucket: '1d', limit: 7, tz: 'UTC', measure: 'sum', prop: 'amount', breakdown: 'prop', breakdown_prop: 'plan' });
   });
+  it('is answered by a measure of 0, and not by a count of it', () => {
+    const series = (...values: (number | null)[]) => [{ key: '', label: '', color: 0, total: 0, values }];
+    expect([isEmpty('avg', series(0, null)), isEmpty('avg', series(null, null)), isEmpty('count', series(0, null)), isEmpty(undefined, series(0, 1))]).toEqual([false, true, true, false]);
+  });
   it('puts each group of the period before behind the same group of now', () => {
     const answer = (values: [string | null, boolean, number][]): MetricsResult => ({
       metric: 'events.count', bucket: '1d', tz: 'UTC', from: '', to: '', total: 9, series: [{ ts: '', value: 9 }], meta: { exact: true, source: 'rollup', took_ms: 1, definition: '' },
@@ -63,14 +67,23 @@ describe('a question', () => {
 describe('the editor of conditions', () => {
   it('reads what was typed as the value that is meant', () => {
     expect(['5', '5.0', 'true', 'pro', '"5"', ' x '].map(readScalar)).toEqual([5, 5, true, 'pro', '5', 'x']);
+    expect(['02134', '0x1f', '-1.5e3', '"say ""x"""', '""'].map(readScalar)).toEqual(['02134', '0x1f', -1500, 'say "x"', '']);
     expect(['5', 'true', 'pro', 5].map(writeScalar)).toEqual(['"5"', '"true"', 'pro', '5']);
   });
   it('makes a condition only of what is whole', () => {
     expect(condition('plan', 'in', 'pro, team,')).toEqual({ op: 'in', prop: 'plan', values: ['pro', 'team'] });
+    expect(condition('plan', 'in', ' , ')).toBeUndefined();
     expect(condition('amount', 'gt', 'many')).toBeUndefined();
     expect(condition('', 'exists', '')).toBeUndefined();
     expect(condition('plan', 'eq', ' ')).toBeUndefined();
     expect(valueText(condition('a', 'in', '"1", 2')!)).toBe('"1", 2');
+  });
+  it('reads every value as it writes it', () => {
+    expect(condition('name', 'in', '"Doe, Jane" , Roe, 5')).toEqual({ op: 'in', prop: 'name', values: ['Doe, Jane', 'Roe', 5] });
+    for (const values of [['Doe, Jane', 'Roe'], ['', 'x'], ['"', 'a "b", c', '"x"'], [' x', '5', 5, true]]) {
+      expect(condition('p', 'in', valueText({ op: 'in', prop: 'p', values } as Condition))).toEqual({ op: 'in', prop: 'p', values });
+      for (const value of values) expect(readScalar(writeScalar(value))).toBe(value);
+    }
   });
   it('takes the group away with its last condition', () => {
     const group: Group = { op: 'or', filters: [{ op: 'exists', prop: 'a' }, { op: 'exists', prop: 'b' }] };

@@ -46,25 +46,34 @@ export function parseFilter(x: unknown): MetricsFilter | undefined {
   return good(x, 1) ? (x as MetricsFilter) : undefined;
 }
 
-/** What someone typed, as the value he means: 5 and true are no strings, "5" is one. */
+/** What someone typed, as the value he means: 5 and true are no strings, "5" is one, and so is 02134. */
 export function readScalar(text: string): Scalar {
   const t = text.trim();
-  if (/^".*"$/.test(t)) return t.slice(1, -1);
+  if (/^"[^]*"$/.test(t)) return t.slice(1, -1).replaceAll('""', '"');
   if (t === 'true' || t === 'false') return t === 'true';
-  return t !== '' && Number.isFinite(Number(t)) ? Number(t) : t;
+  return /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i.test(t) ? Number(t) : t;
 }
 
-/** The same the other way round. */
-export const writeScalar = (value: unknown): string => (typeof value === 'string' && readScalar(value) !== value ? `"${value}"` : String(value));
+const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
 
-export const valueText = (c: Condition): string => (c.op === 'exists' ? '' : c.op === 'in' ? c.values.map(writeScalar).join(', ') : c.op === 'contains' ? c.value : writeScalar(c.value));
+/** The same the other way round. */
+export const writeScalar = (value: unknown): string => (typeof value === 'string' && (value === '' || readScalar(value) !== value) ? quoted(value) : String(value));
+
+/** Values between commas; one that has a comma or a quotation mark itself stands in quotation marks. */
+const readList = (text: string): Scalar[] => (text.match(/\s*"(?:[^"]|"")*"\s*(?=,|$)|[^,]+/g) ?? []).filter((t) => t.trim() !== '').map(readScalar);
+const writeList = (values: readonly unknown[]): string => values.map((v) => (typeof v === 'string' && /[,"]/.test(v) ? quoted(v) : writeScalar(v))).join(', ');
+
+export const valueText = (c: Condition): string => (c.op === 'exists' ? '' : c.op === 'in' ? writeList(c.values) : c.op === 'contains' ? c.value : writeScalar(c.value));
 
 /** A condition out of what the editor's fields say; undefined while a field lacks something. */
 export function condition(prop: string, op: Operator, text: string): Condition | undefined {
   if (prop === '') return undefined;
   if (op === 'exists') return { op, prop };
   if (text.trim() === '') return undefined;
-  if (op === 'in') return { op, prop, values: text.split(',').filter((t) => t.trim() !== '').map(readScalar) } as Condition;
+  if (op === 'in') {
+    const values = readList(text);
+    return values.length > 0 ? ({ op, prop, values } as Condition) : undefined;
+  }
   if (op === 'contains') return { op, prop, value: text };
   if (numeric.has(op)) {
     const value = Number(text);

@@ -4,12 +4,12 @@ import type { Series } from '../../charts/series';
 import { m } from '../../messages';
 import type { Comparison } from './compare';
 import { autoBucket, fits, windowOf } from './range';
-import type { ExploreState } from './search';
+import { usualTop, type ExploreState } from './search';
 
 export const needsProp = (measure: MetricsQuery['measure']) => measure !== undefined && measure !== 'count' && measure !== 'users';
 
 /** How many series an answer may have: the groups, the rest and the whole; the events that were named, if they are few. */
-export function seriesCount({ by, top = 10, names }: Pick<ExploreState, 'by' | 'top' | 'names'>): number {
+export function seriesCount({ by, top = usualTop, names }: Pick<ExploreState, 'by' | 'top' | 'names'>): number {
   if (!by) return 1;
   return by === 'name' && names && names.length <= top ? names.length + 1 : top + 2;
 }
@@ -45,6 +45,9 @@ export function questionText(s: ExploreState): string {
 
 /** Whether the parts of an answer add up to the whole. */
 export const isAdditive = ({ metric }: Pick<MetricsResult, 'metric'>) => metric === 'events.count' || metric.endsWith('.sum');
+
+/** Whether there is nothing to show: no events were counted. What is measured in them may well be 0. */
+export const isEmpty = (measure: MetricsQuery['measure'], series: readonly Series[]) => series.every((s) => s.values.every((v) => (needsProp(measure) ? v === null : !v)));
 
 type Group = MetricsResult['groups'][number];
 const keyOf = (g: Group) => (g.other ? 'other' : g.value === null ? 'none' : `=${g.value}`);

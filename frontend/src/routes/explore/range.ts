@@ -83,7 +83,7 @@ export function windowOf(r: Range, bucket: Bucket): { bucket: Bucket; limit: num
 
 /** The opposite of windowOf: the range of a question that was kept. */
 export function rangeOf({ bucket = '1h', limit = 24, from, to }: { bucket?: Bucket; limit?: number; from?: string; to?: string }, now: () => number = Date.now): Range & { bucket?: Bucket } {
-  const range: Range = from ? { from, to: to ?? new Date(now()).toISOString() } : { range: presets.find((p) => pointsOf({ range: p }, bucket) === limit) ?? relative(bucket, limit) };
+  const range: Range = from ? { from, to: to ?? new Date(now()).toISOString() } : { range: presets.find((p) => within({ range: p }, bucket) && pointsOf({ range: p }, bucket) === limit) ?? relative(bucket, limit) };
   return autoBucket(range) === bucket ? range : { ...range, bucket };
 }
 

@@ -12,6 +12,7 @@ it('comes back as it was saved', () => {
     { range: '30d' },
     { range: '24h', names: ['a', 'b'], measure: 'users', by: 'name', top: 5, compare: true, chart: 'area' },
     { range: '12mo', measure: 'p95', prop: 'ms', by: 'prop:country', filter, tz: 'Europe/Berlin', chart: 'table' },
+    { range: '24h', bucket: '1d' }, { range: '7d', bucket: '1w' }, { range: '30d', by: 'name', top: 15 },
     { range: '1h' }, { range: '90d', bucket: '1w' }, { range: '12mo', bucket: '1d' }, { range: '35min', bucket: '5m' }, { range: '3w' }, { range: '5h', bucket: '1m' },
     { from: '2026-10-01T00:00:00.000Z', to: '2026-11-01T00:00:00.000Z', chart: 'number' },
   ]) {
@@ -37,4 +38,14 @@ it('tells a change from an order of members', () => {
   expect(differs({ ...state, compare: undefined }, { question, view })).toBe(true);
   expect(differs({ ...state, range: '7d' }, { question, view })).toBe(true);
   expect(differs({ ...state, measure: 'sum' }, { question, view })).toBe(true);
+  const days = { from: '2026-10-01T00:00:00.000Z', to: '2026-10-08T00:00:00.000Z' };
+  expect(differs({ ...days, tz: 'UTC' }, { question: { bucket: '1d', tz: 'UTC', from: '2026-10-01T00:00:00Z', to: '2026-10-08T00:00:00Z' }, view: { chart: 'line' } })).toBe(false);
+});
+
+it('marks a report that it cannot show as it was saved', () => {
+  const changes = (question: ReportQuestion) => differs(stateOf({ question, view }), { question, view });
+  expect(changes({ bucket: '1d', to: '2026-01-01T00:00:00Z' })).toBe(true);
+  expect(changes({ bucket: '1d', from: '2026-01-01T00:00:00Z' })).toBe(true); // up to the time at which it is asked
+  expect(changes({ bucket: '1mo', limit: 9999 })).toBe(true);
+  expect([{}, { names: [] }, { limit: 7, breakdown: 'name', top: 10 }, { bucket: '1mo', limit: 1 }].map((q) => changes(q as ReportQuestion))).toEqual([false, false, false, false]);
 });

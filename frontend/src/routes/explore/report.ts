@@ -3,7 +3,7 @@ import type { Report } from '@nimbus-analytics/sdk';
 import { hashKey } from '@tanstack/react-query';
 import { questionOf } from './question';
 import { rangeOf } from './range';
-import { parseExplore, type ExploreState } from './search';
+import { parseExplore, usualTop, type ExploreState } from './search';
 
 type Kept = Pick<Report, 'question' | 'view'>;
 
@@ -31,5 +31,16 @@ export function stateOf({ question: q, view }: Kept): ExploreState {
   });
 }
 
-/** Whether a state asks or draws something else than the report it began as. */
-export const differs = (s: ExploreState, report: Kept) => hashKey([reportOf(s)]) !== hashKey([reportOf(stateOf(report))]);
+/**
+ * Whether a state asks or draws something else than the report it began as. It does so from the start when the report,
+ * of another program, cannot be shown exactly: to save it would change it.
+ */
+export const differs = (s: ExploreState, report: Kept) => hashKey([spelled(reportOf(s))]) !== hashKey([spelled(report)]);
+
+/** With what the contract says of what was left out. */
+function spelled(kept: Kept | undefined) {
+  if (!kept) return undefined;
+  const { from, to, limit = from || to ? undefined : 24, bucket = '1h', tz = 'UTC', measure = 'count', top = usualTop, names = [], ...rest } = kept.question;
+  const at = (instant: string | undefined) => instant && Date.parse(instant);
+  return [{ from: at(from), to: at(to), limit, bucket, tz, measure, top, names, ...rest }, { compare: false, ...kept.view }];
+}

@@ -26,6 +26,10 @@ export interface ExploreState extends Range {
   report?: string;
 }
 
+/** How many groups of a breakdown are shown beside the rest. */
+export const usualTop = 10;
+const isTop = (x: unknown): x is number => Number.isInteger(x) && (x as number) >= 1 && (x as number) <= 100;
+
 const text = (x: unknown) => (typeof x === 'string' && x !== '' && x.length <= 200 ? x : undefined);
 
 export function parseExplore(s: Record<string, unknown>): ExploreState {
@@ -37,7 +41,7 @@ export function parseExplore(s: Record<string, unknown>): ExploreState {
     measure: oneOf(measures, s['measure'], 'count'),
     prop: text(s['prop']),
     by: by === 'name' || by?.match(/^prop:./) ? by : undefined,
-    top: [3, 5, 20, 50].find((n) => n === s['top']),
+    top: isTop(s['top']) && s['top'] !== usualTop ? s['top'] : undefined,
     filter: parseFilter(s['filter']),
     bucket: oneOf(buckets, s['bucket']),
     tz: isZone(s['tz']) ? s['tz'] : zonePref.get(),

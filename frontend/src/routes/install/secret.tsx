@@ -1,5 +1,6 @@
 /** Secrets that were just made, for as long as this page is open: the server shows each once and cannot again. */
 import type { ProjectWithSecret } from '@nimbus-analytics/sdk';
+import { queryClient } from '../../api';
 import { m } from '../../messages';
 import { Button, CopyButton, Dialog } from '../../ui';
 
@@ -9,14 +10,20 @@ export interface FreshKey {
   secret: string;
 }
 
-let fresh: FreshKey | undefined;
+// Beside the answers of the server: with them it goes when the account does.
+const latest = ['fresh key'];
+queryClient.setQueryDefaults(latest, { gcTime: Infinity });
 
 export function keepSecret(made: ProjectWithSecret): FreshKey {
-  fresh = { projectId: made.project.id, keyId: made.api_key_id, secret: made.api_key_secret };
+  const fresh = { projectId: made.project.id, keyId: made.api_key_id, secret: made.api_key_secret };
+  queryClient.setQueryData<FreshKey>(latest, fresh);
   return fresh;
 }
 
-export const freshKey = (projectId: string) => (fresh?.projectId === projectId ? fresh : undefined);
+export function freshKey(projectId: string): FreshKey | undefined {
+  const fresh = queryClient.getQueryData<FreshKey>(latest);
+  return fresh?.projectId === projectId ? fresh : undefined;
+}
 
 export function SecretOnce({ made }: { made: FreshKey }) {
   const env = `NIMBUS_URL=${location.origin}\nNIMBUS_PROJECT_ID=${made.projectId}\nNIMBUS_KEY_ID=${made.keyId}\nNIMBUS_SECRET=${made.secret}\n`;

@@ -1,9 +1,10 @@
 import type { Measure, MetricsQuery, MetricsResult, StoredEvent } from '@nimbus-analytics/sdk';
-import { getHealthOptions, listEventsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
+import { listEventsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconArrowRight, IconCalendarOff, IconSend } from '@tabler/icons-react';
 import { useMemo, type ReactNode } from 'react';
+import { readiness } from '../../api';
 import { ago, change, minuteOf, number } from '../../format';
 import { useProject, useTitle } from '../../hooks';
 import { useWhenStored, type StreamState } from '../../live';
@@ -69,14 +70,14 @@ function Numbers({ projectId, range, tz, setRange, live }: { projectId: string; 
   const [a, b] = [events.comparison, people.comparison];
   const compared = a && b && a.until === b.until ? { now: ratio(a.now, b.now), before: ratio(a.before, b.before), until: a.until } : undefined;
   const tenth = (n: number | undefined) => number(n && Math.round(n * 10) / 10);
-  const quiet = events.result?.total === 0;
+  const quiet = !events.stale && events.result?.total === 0;
 
   return (
     <div className="overview">
       <div className="tiles">
-        <Tile label={m.overview.events} value={events.result && number(events.result.total)} failed={events.error !== null} compared={totals(events.comparison)} tz={tz} />
-        <Tile label={m.overview.people} value={people.result && number(people.result.total)} failed={people.error !== null} compared={totals(people.comparison)} tz={tz} />
-        <Tile label={m.overview.perPerson} value={events.result && people.result && tenth(perPerson)} failed={(events.error ?? people.error) !== null} compared={compared} format={tenth} tz={tz} />
+        <Tile label={m.overview.events} value={events.result && number(events.result.total)} failed={events.error !== null} stale={events.stale} compared={totals(events.comparison)} tz={tz} />
+        <Tile label={m.overview.people} value={people.result && number(people.result.total)} failed={people.error !== null} stale={people.stale} compared={totals(people.comparison)} tz={tz} />
+        <Tile label={m.overview.perPerson} value={events.result && people.result && tenth(perPerson)} failed={(events.error ?? people.error) !== null} stale={events.stale || people.stale} compared={compared} format={tenth} tz={tz} />
         {live}
       </div>
       {events.error || people.error ? (
@@ -103,7 +104,7 @@ function Numbers({ projectId, range, tz, setRange, live }: { projectId: string; 
 
 /** What happens now: the last half hour, minute by minute, and the latest event. */
 function Recent({ projectId, recent, last, state }: { projectId: string; recent: MetricsResult | undefined; last: StoredEvent | undefined; state: StreamState }) {
-  const health = useQuery({ ...getHealthOptions(), refetchInterval: 15_000 });
+  const health = useQuery({ queryKey: ['readiness'], queryFn: readiness, refetchInterval: 15_000 });
   const stalled = health.data !== undefined && health.data.checks.ingest.status !== 'ok';
   const most = Math.max(1, ...(recent?.series ?? []).map((p) => p.value ?? 0));
   return (
@@ -145,11 +146,11 @@ interface Totals {
 const totals = (c: Comparison | undefined): Totals | undefined => c && { now: c.now.total, before: c.before.total, until: c.until };
 
 /** A number, and how it has changed: of a period that runs, up to an instant that the one before is cut at too. */
-function Tile({ label, value, failed, compared, format = number, tz }: { label: string; value: string | undefined; failed: boolean; compared: Totals | undefined; format?: (n: number | undefined) => string; tz: string }) {
+function Tile({ label, value, failed, stale, compared, format = number, tz }: { label: string; value: string | undefined; failed: boolean; stale: boolean; compared: Totals | undefined; format?: (n: number | undefined) => string; tz: string }) {
   const texts = compared?.before ? ([format(compared.now ?? undefined), format(compared.before)] as const) : undefined;
   const until = compared?.until && minuteOf(compared.until, tz);
   return (
-    <section className="panel tile">
+    <section className={stale ? 'panel tile stale' : 'panel tile'} aria-busy={stale}>
       <h2>{label}</h2>
       {value !== undefined ? (
         <>
@@ -169,7 +170,7 @@ function Chart({ title, measured: { result, previous, stale }, color, small, lin
   const series = useMemo(() => (result ? seriesOf({}, result, previous).map((s) => ({ ...s, label: title, color })) : []), [result, previous, title, color]);
   const height = small ? 232 : 260;
   return (
-    <section className="panel">
+    <section className="panel" aria-busy={stale}>
       <header><h2>{title}</h2>{link}</header>
       <div className={stale ? 'body stale' : 'body'}>
         {result ? <Drawing label={title} result={result} previous={previous} series={series} kind={small ? 'bar' : 'area'} legend={false} height={height} /> : <Skeleton height={height} />}
@@ -183,9 +184,9 @@ function TopEvents({ projectId, range, tz }: { projectId: string; range: Range; 
   const groups = (top.data?.groups ?? []).filter((g) => g.total);
   const most = Math.max(...groups.map((g) => g.total ?? 0), 1);
   return (
-    <section className="panel">
+    <section className="panel" aria-busy={top.isPlaceholderData}>
       <header><h2>{m.overview.top}</h2></header>
-      <div className="body">
+      <div className={top.isPlaceholderData ? 'body stale' : 'body'}>
         {top.error && <Failure error={top.error} retry={() => void top.refetch()} />}
         {top.isPending && <Skeleton height={232} />}
         <ol className="bars">

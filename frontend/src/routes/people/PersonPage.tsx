@@ -10,7 +10,7 @@ import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Code, CopyButton, Empty, Failure, Skeleton } from '../../ui';
 import { summary } from '../events/EventDrawer';
-import { daysOf } from './sessions';
+import { beginOf, daysOf } from './sessions';
 import './people.css';
 
 export function PersonPage() {
@@ -54,8 +54,8 @@ export function PersonPage() {
           </dl>
           <div className="timeline">
             {days.map((d) => (
-              <section key={d.day} aria-label={day(d.visits[0]!.events[0]!.ts, zone)}>
-                <h2>{day(d.visits[0]!.events[0]!.ts, zone)}</h2>
+              <section key={d.day} aria-label={day(beginOf(d.visits[0]!), zone)}>
+                <h2>{day(beginOf(d.visits[0]!), zone)}</h2>
                 {d.visits.map((visit) => (
                   <div key={visit.events[0]!.id} className="panel visit">
                     <p className="muted small">{m.people.session(duration(visit.ms), m.people.eventCount(visit.events.length, number(visit.events.length)))}</p>

@@ -14,18 +14,22 @@ export interface Day {
 }
 
 export function daysOf(events: readonly StoredEvent[], dayOf: (ts: string) => string): Day[] {
-  const days: Day[] = [];
-  let before: StoredEvent | undefined; // the one that happened after, since the list runs backwards
+  const visits: Visit[] = [];
   for (const event of events) {
-    const day = dayOf(event.ts);
-    const sameDay = days.at(-1)?.day === day;
-    if (!sameDay) days.push({ day, visits: [] });
-    const visits = days.at(-1)!.visits;
-    if (!sameDay || !before || Date.parse(before.ts) - Date.parse(event.ts) > pause) visits.push({ events: [], ms: 0 });
-    const visit = visits.at(-1)!;
+    let visit = visits.at(-1);
+    // What happened next is before it, since the list runs backwards.
+    if (!visit || Date.parse(visit.events.at(-1)!.ts) - Date.parse(event.ts) > pause) visits.push((visit = { events: [], ms: 0 }));
     visit.events.push(event);
     visit.ms = Date.parse(visit.events[0]!.ts) - Date.parse(event.ts);
-    before = event;
+  }
+  const days: Day[] = [];
+  for (const visit of visits) {
+    const day = dayOf(beginOf(visit));
+    if (days.at(-1)?.day !== day) days.push({ day, visits: [] });
+    days.at(-1)!.visits.push(visit);
   }
   return days;
 }
+
+/** When a visit began: it belongs to that day, past midnight too. */
+export const beginOf = (visit: Visit): string => visit.events.at(-1)!.ts;

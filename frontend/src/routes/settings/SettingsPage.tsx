@@ -31,9 +31,11 @@ function retentionLabel(days: number): string {
 }
 
 function General({ project, canChange }: { project: Project; canChange: boolean }) {
+  const [shown, setShown] = useState(project); // what the fields began with
   const update = useMutation({
     ...updateProjectMutation(),
-    onSuccess: async () => {
+    onSuccess: async (saved) => {
+      setShown(saved);
       await reloadProjects();
       toast(m.saved);
     },
@@ -51,16 +53,22 @@ function General({ project, canChange }: { project: Project; canChange: boolean 
           const data = new FormData(e.currentTarget);
           const text = (name: string) => (data.get(name) as string).trim();
           const days = Number(data.get('retention'));
-          const body = { name: text('name'), description: text('description'), data_retention_days: days };
-          if (days !== 0 && days < (project.data_retention_days || Infinity)) setAsking(body);
+          // What was left as it was is not sent: another page may have changed it since.
+          const body: UpdateProjectRequest = {
+            ...(text('name') !== shown.name && { name: text('name') }),
+            ...(text('description') !== shown.description && { description: text('description') }),
+            ...(days !== shown.data_retention_days && { data_retention_days: days }),
+          };
+          if (Object.keys(body).length === 0) toast(m.saved);
+          else if (body.data_retention_days && days < (project.data_retention_days || Infinity)) setAsking(body);
           else save(body);
         }}
       >
         {update.error && Object.keys(fields).length === 0 && <Failure error={update.error} />}
-        <TextField label={m.settings.name} name="name" required maxLength={100} disabled={!canChange} defaultValue={project.name} error={fields['name']} />
-        <TextField label={m.settings.description} name="description" maxLength={1000} disabled={!canChange} defaultValue={project.description} error={fields['description']} />
-        <SelectField label={m.settings.retention} hint={m.settings.retentionHint} name="retention" disabled={!canChange} defaultValue={project.data_retention_days}>
-          {[...new Set([...retentions, project.data_retention_days])].map((days) => (
+        <TextField label={m.settings.name} name="name" required maxLength={100} disabled={!canChange} defaultValue={shown.name} error={fields['name']} />
+        <TextField label={m.settings.description} name="description" maxLength={1000} disabled={!canChange} defaultValue={shown.description} error={fields['description']} />
+        <SelectField key={shown.data_retention_days} label={m.settings.retention} hint={m.settings.retentionHint} name="retention" disabled={!canChange} defaultValue={shown.data_retention_days}>
+          {[...new Set([...retentions, shown.data_retention_days])].map((days) => (
             <option key={days} value={days}>{retentionLabel(days)}</option>
           ))}
         </SelectField>
