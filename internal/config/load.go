@@ -133,10 +133,13 @@ func (c *Config) problems() []error {
 		bad("ADMIN_ADDR", "must have another port than ADDR, not %q", c.AdminAddr)
 	}
 	for _, d := range []struct{ name, dsn string }{{"DATABASE_URL", c.DatabaseURL}, {"ANALYTICS_DATABASE_URL", c.AnalyticsDatabaseURL}} {
+		if d.dsn == "" {
+			continue
+		}
 		_, err := pgconn.ParseConfig(d.dsn)
 		var file *fs.PathError
 		switch {
-		case d.dsn == "" || err == nil:
+		case err == nil:
 		case errors.As(err, &file):
 			bad(d.name, "names a file that cannot be read: %w", file)
 		default: // the parser's own words may quote a part of the password
@@ -280,6 +283,8 @@ func distinctBytes(b []byte) int {
 // secretsFile keeps what was generated, so that tokens and project secrets outlive a restart.
 const secretsFile = "secrets.json"
 
+func (c *Config) secretsPath() string { return filepath.Join(c.DataDir, secretsFile) }
+
 type secrets struct {
 	JWTSecret string `json:"jwt_secret"`
 	SecretKey string `json:"secret_key"`
@@ -294,7 +299,7 @@ func (c *Config) EnsureSecrets() error {
 	}
 	err := c.loadSecrets()
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := writeSecrets(filepath.Join(c.DataDir, secretsFile), secrets{JWTSecret: randomHex(), SecretKey: randomHex()}); err != nil {
+		if err := writeSecrets(c.secretsPath(), secrets{JWTSecret: randomHex(), SecretKey: randomHex()}); err != nil {
 			return err
 		}
 		err = c.loadSecrets() // another process may have been faster, and then its secrets count
@@ -311,7 +316,7 @@ func (c *Config) LoadSecretKey() error {
 }
 
 func (c *Config) loadSecrets() error {
-	path := filepath.Join(c.DataDir, secretsFile)
+	path := c.secretsPath()
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read the generated secrets: %w", err)
@@ -334,7 +339,7 @@ func (c *Config) SecretKeyIn() string {
 	if c.secretKeySet {
 		return prefix + "SECRET_KEY"
 	}
-	return filepath.Join(c.DataDir, secretsFile)
+	return c.secretsPath()
 }
 
 func readSecrets(b []byte) (s secrets, key []byte, err error) {

@@ -51,12 +51,10 @@ var ErrUnconfirmed = errors.New("it is not known whether this was committed")
 // unconfirmed marks the error of a COMMIT after which nobody knows. What the server says against it undoes the transaction,
 // unless it says that the connection is ended: then it may have been waiting for a standby, after its own commit.
 func unconfirmed(ctx context.Context, err error) error {
-	switch code := sqlState(err); {
-	case err == nil:
-		return nil
-	case pgconn.SafeToRetry(err): // it was never sent
+	if pgconn.SafeToRetry(err) { // it was never sent
 		return err
-	case code == "57P01" || code == "57P02" || code == "" && (IsUnavailable(err) || ctx.Err() != nil):
+	}
+	if code := sqlState(err); code == "57P01" || code == "57P02" || code == "" && (IsUnavailable(err) || ctx.Err() != nil) {
 		return fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}
 	return err
