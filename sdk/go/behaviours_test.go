@@ -459,6 +459,9 @@ var behaviours = map[string]func(*testing.T){
 		if got := x.Stats(); got.Delivered != 1 || got.Rejected != 1 || got.Dropped != 0 {
 			t.Errorf("stats %+v", got)
 		}
+		if log := x.log.String(); !strings.Contains(log, `error="nimbus: the event is refused: /props/a must be nested less`) {
+			t.Errorf("the log does not say why:\n%s", log)
+		}
 	},
 	"reports_rejections_of_a_whole_batch": func(t *testing.T) {
 		s := scripted(t, `{"replies": [{"status": 422, "body": {"type":"t","title":"t","status":422,"detail":"d","request_id":"r","code":"all_events_rejected",

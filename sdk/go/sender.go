@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -109,7 +111,9 @@ func (s *sender) deliver(ctx context.Context, items []item) {
 		s.cfg.Logger.Warn("nimbus: the server finds the batch too large, so it is sent in two", "events", len(items), "error", err)
 		s.limit = min(s.limit, max(bytesOf(items)/2, leastBytes))
 		s.deliver(ctx, items[:half])
-		s.deliver(ctx, items[half:])
+		if ctx.Err() == nil { // else the first half may still be in the air, and halves leave it in order
+			s.deliver(ctx, items[half:])
+		}
 	case refused.Code == "all_events_rejected":
 		s.settle(items, byEvent(refused.Errors), err, 0)
 	default:
@@ -162,8 +166,11 @@ func (s *sender) settle(items []item, errs []EventError, lost error, duplicates 
 			s.cfg.OnDrop(items[k].event(), lost)
 		}
 	}
-	if lost != nil || len(bad) > 0 {
-		s.cfg.Logger.Error("nimbus: events will not be stored", "rejected", len(bad), "of", len(items), "error", lost)
+	if lost != nil {
+		s.cfg.Logger.Error("nimbus: events will not be stored", "events", len(items), "of", len(items), "error", lost)
+	} else if len(bad) > 0 {
+		first := bad[slices.Min(slices.Collect(maps.Keys(bad)))]
+		s.cfg.Logger.Error("nimbus: events will not be stored", "events", len(bad), "of", len(items), "error", first)
 	}
 	if s.spool != nil {
 		s.spool.settle(items)

@@ -23,8 +23,9 @@ type Tracker struct {
 	run     string // makes idempotency keys unique among all runs of all programs
 	spool   *spool // nil without one
 	stop    context.CancelCauseFunc
-	stopped chan struct{} // closed when the sender has ended
-	ended   chan struct{} // closed when Close has
+	stopped chan struct{}  // closed when the sender has ended
+	ended   chan struct{}  // closed when Close has
+	reports sync.WaitGroup // of calls of Track that have yet to report what they dropped
 
 	mu      sync.Mutex
 	queue   []item        // oldest first
@@ -124,7 +125,8 @@ func WithIdempotencyKey(key string) EventOption {
 	return EventOption{field: fieldIdempotencyKey, text: key}
 }
 
-// WithTS says when it happened, if it was not just now. It is kept to the microsecond.
+// WithTS says when it happened, if it was not just now. It is kept to the microsecond. The zero time is refused, as any
+// time before 1971 is.
 func WithTS(ts time.Time) EventOption { return EventOption{field: fieldTS, ts: ts} }
 
 // WithSeq orders events of the same ts.
@@ -152,23 +154,27 @@ func (o *EventOption) apply(e *Event) {
 // [ErrClosed] after Close; the event is not sent then. ctx bounds only the wait for room under [Block]: an event
 // of a request that was just cancelled is tracked all the same.
 func (t *Tracker) Track(ctx context.Context, name string, props any, options ...EventOption) error {
-	e := Event{Name: name}
+	// The time comes first, so that a zero WithTS is refused: it is a time that the caller forgot to set, not now.
+	now := time.Now()
+	e := Event{Name: name, TS: now}
 	for k := range options {
 		options[k].apply(&e)
 	}
-	return t.track(ctx, &e, props)
+	return t.track(ctx, now, &e, props)
 }
 
 // Enqueue is [Tracker.Track] for an event that is there already. It sets what is missing: TS and IdempotencyKey.
-func (t *Tracker) Enqueue(ctx context.Context, e Event) error { return t.track(ctx, &e, nil) }
-
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
+func (t *Tracker) Enqueue(ctx context.Context, e Event) error {
 	now := time.Now()
 	if e.TS.IsZero() {
 		e.TS = now
 	}
+	return t.track(ctx, now, &e, nil)
+}
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+func (t *Tracker) track(ctx context.Context, now time.Time, e *Event, props any) error {
 	buf, _ := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	var err error
@@ -206,6 +212,10 @@ func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
 			t.queue[0] = item{}
 			t.queue = t.queue[1:]
 			t.stats.Dropped++
+			if len(dropped) == 1 {
+				t.reports.Add(1) // Close waits for the report below
+				defer t.reports.Done()
+			}
 			t.announce()
 			continue
 		case Block:
@@ -305,9 +315,11 @@ func (t *Tracker) Flush(ctx context.Context) error {
 	return t.await(ctx, target)
 }
 
-// await waits until no event up to number waits any more.
+// await waits until no event up to number waits any more. Its error counts what waits after ctx has ended: an answer may
+// come as it ends.
 func (t *Tracker) await(ctx context.Context, number uint64) error {
 	for {
+		over := ctx.Err() != nil
 		t.mu.Lock()
 		left := upTo(t.flying, number) + upTo(t.queue, number)
 		changed := t.changed
@@ -315,10 +327,12 @@ func (t *Tracker) await(ctx context.Context, number uint64) error {
 		if left == 0 {
 			return nil
 		}
+		if over {
+			return &UndeliveredError{Count: left, Spooled: t.spool != nil, Cause: context.Cause(ctx)}
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return &UndeliveredError{Count: left, Spooled: t.spool != nil, Cause: context.Cause(ctx)}
 		}
 	}
 }
@@ -352,9 +366,12 @@ func (t *Tracker) Close(ctx context.Context) error {
 		return nil
 	}
 	defer close(t.ended)
-	err := t.await(ctx, t.last)
+	_ = t.await(ctx, t.last)
 	t.stop(ErrClosed)
 	<-t.stopped
+	t.reports.Wait()
+	// Only now it is certain what was not delivered: the answer may have come while the request was broken off.
+	err := t.await(ctx, t.last)
 	t.mu.Lock()
 	if t.spool != nil { // they wait there
 		t.mu.Unlock()
