@@ -46,7 +46,7 @@ const (
 type Request struct {
 	ReceivedAt time.Time         `json:"received_at"`
 	Method     string            `json:"method"`
-	Path       string            `json:"path"` // as sent, the session's prefix included, which is what is signed
+	Path       string            `json:"path"` // as sent, the session's prefix included; what is signed begins at /v1
 	Query      string            `json:"query"`
 	Headers    map[string]string `json:"headers"` // names in lower case
 	Signature  Verdict           `json:"signature"`

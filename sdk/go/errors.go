@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -45,8 +46,9 @@ func (p *Problem) Error() string {
 // APIError is an answer other than a success. It has the fields of the problem document: Code, which is stable and what to
 // switch on, Status, Detail, Errors (every bad field), RequestID. Both errors.As to *APIError and to *[Problem] find it.
 //
-// An answer that is no problem document, such as the page of a proxy, has its status, an empty Code, and the beginning of
-// what was answered, or where it redirects to, as Detail.
+// An answer that Nimbus did not write, such as the page of a proxy, has its status, an empty Code, and the beginning of what
+// was answered, or where it redirects to, as Detail. What tells them apart is that Nimbus answers with a problem document
+// (Content-Type application/problem+json) that has a code.
 type APIError struct {
 	Problem
 	RetryAfter time.Duration // how long the server asks to wait, 10 minutes at most; 0 when it does not say
@@ -56,22 +58,30 @@ type APIError struct {
 // Unwrap returns the problem.
 func (e *APIError) Unwrap() error { return &e.Problem }
 
-// Temporary reports whether the same request may succeed later: after a 408, a 429 and a 5xx.
+// Temporary reports whether the same request may succeed later: after a 408, a 429, a 5xx, and any answer that Nimbus did
+// not write. An ingress answers 404 while a server is deployed, a firewall 403, a login proxy 401.
 func (e *APIError) Temporary() bool {
-	return e.Status == http.StatusRequestTimeout || e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
+	return e.Code == "" || e.Status == http.StatusRequestTimeout || e.Status == http.StatusTooManyRequests || !e.refused()
 }
 
-// final reports whether the server has refused the request for good. Only a 4xx says so: any other answer than a 200 comes from
-// something in between.
+// refused reports whether the status is a 4xx.
+func (e *APIError) refused() bool {
+	return e.Status >= http.StatusBadRequest && e.Status < http.StatusInternalServerError
+}
+
+// final reports whether sending the events again is of no use. A 413 is believed whoever answers: a proxy that finds the
+// events too large will find so again, and they would hold up all others.
 func (e *APIError) final() bool {
-	return e.Status >= http.StatusBadRequest && e.Status < http.StatusInternalServerError && !e.Temporary()
+	return !e.Temporary() || e.Status == http.StatusRequestEntityTooLarge
 }
 
 // newAPIError reads an answer that is no success.
 func newAPIError(status int, header http.Header, body []byte) *APIError {
-	e := &APIError{RetryAfter: retryAfter(header)}
+	e := &APIError{}
 	e.date, _ = http.ParseTime(header.Get("Date")) // zero after an error
-	if json.Unmarshal(body, &e.Problem) != nil || e.Code == "" {
+	e.RetryAfter = retryAfter(header.Get("Retry-After"), cmp.Or(e.date, time.Now()))
+	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type")) // empty after an error
+	if mediaType != "application/problem+json" || json.Unmarshal(body, &e.Problem) != nil || e.Code == "" {
 		const enough = 200
 		detail := strings.ToValidUTF8(string(body[:min(len(body), enough)]), "")
 		if to := header.Get("Location"); to != "" {
@@ -86,12 +96,18 @@ func newAPIError(status int, header http.Header, body []byte) *APIError {
 // longestRetryAfter bounds what a server, or whatever answers in its place, can make us wait.
 const longestRetryAfter = 10 * time.Minute
 
-func retryAfter(header http.Header) time.Duration {
-	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 31)
-	if err != nil {
-		return 0 // none, or a date, which Nimbus never sends
+// retryAfter reads the header: seconds, or a date, which proxies send. The date is compared with now by the same clock, that
+// of the answer. It returns 0 for none and for what cannot be read.
+func retryAfter(value string, now time.Time) time.Duration {
+	seconds, err := strconv.ParseUint(value, 10, 64)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // of a number too large the largest is returned
+		return time.Duration(min(seconds, uint64(longestRetryAfter/time.Second))) * time.Second
 	}
-	return min(time.Duration(seconds)*time.Second, longestRetryAfter)
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return max(0, min(at.Sub(now), longestRetryAfter))
 }
 
 // RejectedError says what is wrong with one event, which will never be stored. Its pointers begin at the event: /name.

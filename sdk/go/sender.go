@@ -21,6 +21,7 @@ type sender struct {
 	*Tracker
 	limit int           // bytes of a body; less than configured once the server has found one too large
 	skew  time.Duration // the server's clock minus ours, as far as it has said
+	plain bool          // something on the way does not take compressed bodies
 }
 
 // send is the life of the sender: it ends when the tracker is closed and empty, or with ctx.
@@ -202,7 +203,12 @@ func (s *sender) attempts(ctx context.Context, items []item) (*IngestResult, err
 			return result, nil
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case errors.As(err, &refused) && refused.final():
+		case errors.As(err, &refused) && refused.Status == http.StatusUnsupportedMediaType && encoding != "":
+			s.plain = true
+			body, encoding = s.body(items)
+			s.cfg.Logger.Warn("nimbus: compressed bodies are not taken, so they are sent plain", "error", err)
+			continue
+		case refused != nil && refused.final():
 			if refused.Code != "stale_timestamp" || corrected || refused.date.IsZero() {
 				return nil, err
 			}
@@ -228,7 +234,8 @@ func (s *sender) attempts(ctx context.Context, items []item) (*IngestResult, err
 	}
 }
 
-// body is what is sent for the items, and how it is compressed. It is made once, so that every attempt is the same.
+// body is what is sent for the items, and how it is compressed. It is made once, so that every attempt is the same; only
+// after a 415 it is made again, without compression.
 func (s *sender) body(items []item) (body []byte, encoding string) {
 	var b bytes.Buffer
 	b.Grow(len(bodyHead) + idLength + len(bodyTail) + bytesOf(items) + len(items))
@@ -240,7 +247,7 @@ func (s *sender) body(items []item) (body []byte, encoding string) {
 		b.Write(items[k].json)
 	}
 	b.WriteString(bodyTail)
-	if s.cfg.CompressAbove < 0 || b.Len() <= s.cfg.CompressAbove {
+	if s.plain || s.cfg.CompressAbove < 0 || b.Len() <= s.cfg.CompressAbove {
 		return b.Bytes(), ""
 	}
 	var z bytes.Buffer

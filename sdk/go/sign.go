@@ -25,8 +25,9 @@ const (
 // "{timestamp}:{METHOD}:{path}:{body}".
 //
 // The timestamp is in Unix seconds; the server refuses one more than 300 s from its own clock. The method may be in any case.
-// The path is that of the URL as it is sent (percent-encoded), without the query. The body is the exact bytes sent, so the
-// compressed ones when the body is compressed.
+// The path is that of the URL as it is sent (percent-encoded), without the query, from /v1 on: of
+// https://example.com/analytics/v1/events it is /v1/events, because a server under a path is behind a proxy that takes the
+// prefix away. The body is the exact bytes sent, so the compressed ones when the body is compressed.
 func Sign(secret string, timestamp int64, method, path string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	// A hash never returns an error from Write.
@@ -39,8 +40,8 @@ func Sign(secret string, timestamp int64, method, path string, body []byte) stri
 // time.Now). Pass it to WithRequestEditorFn, after every editor that changes the body or the path: it signs what it finds.
 //
 // It reads the whole body into memory and puts an equal one in its place, so that the bytes signed are the bytes sent, on
-// redirects too. It returns an error when the body cannot be read; the request is then not sent. A proxy that rewrites the
-// path between here and the server makes the signature wrong.
+// redirects too. It returns an error when the body cannot be read; the request is then not sent. A proxy may take away what
+// is before /v1 of the path; one that changes more makes the signature wrong.
 func SigningEditor(keyID, secret string, now func() time.Time) RequestEditorFn {
 	if now == nil {
 		now = time.Now
@@ -63,6 +64,9 @@ func signRequest(req *http.Request, keyID, secret string, now time.Time, body []
 	}
 	// The request target, not URL.Path: the server verifies the bytes of the request line, before any decoding.
 	path, _, _ := strings.Cut(req.URL.RequestURI(), "?")
+	if from := strings.LastIndex(path, "/v1/"); from > 0 {
+		path = path[from:] // the last, because the prefix of a gateway may have versions of its own
+	}
 	timestamp := now.Unix()
 	req.Header.Set(headerKeyID, keyID)
 	req.Header.Set(headerTimestamp, strconv.FormatInt(timestamp, 10))

@@ -117,6 +117,27 @@ func TestSigningEditorSignsTheBytesTheServerReceives(t *testing.T) {
 	}
 }
 
+// Behind a proxy that serves Nimbus below a path, the server sees the path from /v1 on.
+func TestWhatIsSignedBeginsAtV1(t *testing.T) {
+	t.Parallel()
+	for path, signed := range map[string]string{
+		"/v1/events":              "/v1/events",
+		"/analytics/v1/events":    "/v1/events",
+		"/a%20b/v1/projects?q=1":  "/v1/projects",
+		"/api/v1/nimbus/v1/auth/": "/v1/auth/",
+		"/v1":                     "/v1",
+		"/openapi.json":           "/openapi.json",
+	} {
+		req := httptest.NewRequest(http.MethodGet, "https://example.com"+path, nil)
+		if err := nimbus.SigningEditor("nk_1", "s", clock)(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		if req.Header.Get("X-Api-Signature") != nimbus.Sign("s", clock().Unix(), "GET", signed, nil) {
+			t.Errorf("of %s something else than %s is signed", path, signed)
+		}
+	}
+}
+
 func TestSigningEditorTakesAnEmptyMethodForGet(t *testing.T) {
 	t.Parallel()
 	req := httptest.NewRequest(http.MethodGet, "http://nimbus.example", nil)

@@ -123,7 +123,7 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		if status == 0 {
 			return nil, io.ErrUnexpectedEOF
 		}
-		return answer(req, status, nimbus.Problem{Status: int32(status), Code: "test", Title: http.StatusText(status)})
+		return answer(req, status, "application/problem+json", nimbus.Problem{Status: int32(status), Code: "test", Title: http.StatusText(status)})
 	}
 	if r.seen == nil {
 		r.seen = make(map[identity]bool)
@@ -140,7 +140,7 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.events = append(r.events, *e)
 		result.Accepted++
 	}
-	return answer(req, http.StatusOK, result)
+	return answer(req, http.StatusOK, "application/json", result)
 }
 
 func read(req *http.Request) (*nimbus.IngestRequest, error) {
@@ -160,11 +160,11 @@ func read(req *http.Request) (*nimbus.IngestRequest, error) {
 	return &batch, nil
 }
 
-func answer(req *http.Request, status int, v any) (*http.Response, error) {
+func answer(req *http.Request, status int, mediaType string, v any) (*http.Response, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
 	return &http.Response{Status: strconv.Itoa(status) + " " + http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(b)), ContentLength: int64(len(b)), Request: req}, nil
+		Header: http.Header{"Content-Type": {mediaType}}, Body: io.NopCloser(bytes.NewReader(b)), ContentLength: int64(len(b)), Request: req}, nil
 }
