@@ -50,7 +50,8 @@ test: test-go test-sdk-go test-ts test-frontend ## run every test
 
 # What goroutines share is looked at by the race detector, which needs a compilation of its own. Of the whole program under the
 # detector it is the tests in which much happens at once.
-RACED := accounts auth embedded events httpapi idempotency jobs live postgres projects redis shared
+RACED := access/accounts access/auth access/idempotency access/projects events/ingest httpapi live \
+	platform/embedded platform/jobs platform/postgres platform/redis platform/shared
 
 # make verify vets. Without the tables for debuggers a test program is linked in half the time. What hangs is ended, and a
 # machine may be very slow.
@@ -90,7 +91,7 @@ bench: postgres build ## measure, and print the tables of docs/benchmarks.md
 
 .PHONY: crash
 crash: postgres build ## kill server and database CYCLES times (200) under load, and look for what is lost
-	@$(GO) run ./internal/crash/cmd -nimbus $(BIN) -cycles $(or $(CYCLES),200) $(if $(SEED),-seed $(SEED))
+	@$(GO) run ./test/crash/cmd -nimbus $(BIN) -cycles $(or $(CYCLES),200) $(if $(SEED),-seed $(SEED))
 
 .PHONY: fuzz
 fuzz: postgres ## run each fuzz target for FUZZTIME (30s)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bahagh/nimbus/internal/apptest"
+	"github.com/bahagh/nimbus/test/apptest"
 )
 
 var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")

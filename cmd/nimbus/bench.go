@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/bahagh/nimbus/internal/bench"
+	"github.com/bahagh/nimbus/test/bench"
 )
 
 // runBench takes its own words, so that the settings of a server stay those of a server: how many events to load, and

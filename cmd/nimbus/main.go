@@ -14,7 +14,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/bahagh/nimbus/internal/config"
+	"github.com/bahagh/nimbus/internal/platform/config"
 )
 
 // command is one word after nimbus.

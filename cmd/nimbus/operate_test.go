@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 var (

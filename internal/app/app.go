@@ -19,24 +19,24 @@ import (
 
 	"github.com/bahagh/nimbus/frontend"
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/accounts"
-	"github.com/bahagh/nimbus/internal/audit"
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/config"
-	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/access/accounts"
+	"github.com/bahagh/nimbus/internal/access/audit"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/access/idempotency"
+	"github.com/bahagh/nimbus/internal/access/projects"
+	"github.com/bahagh/nimbus/internal/events/ingest"
 	"github.com/bahagh/nimbus/internal/httpapi"
-	"github.com/bahagh/nimbus/internal/idempotency"
-	"github.com/bahagh/nimbus/internal/jobs"
+	"github.com/bahagh/nimbus/internal/insights/saved"
+	"github.com/bahagh/nimbus/internal/insights/trends"
 	"github.com/bahagh/nimbus/internal/live"
-	"github.com/bahagh/nimbus/internal/metrics"
-	"github.com/bahagh/nimbus/internal/postgres"
-	"github.com/bahagh/nimbus/internal/projects"
-	"github.com/bahagh/nimbus/internal/redis"
-	"github.com/bahagh/nimbus/internal/replica"
-	"github.com/bahagh/nimbus/internal/reports"
-	"github.com/bahagh/nimbus/internal/secretbox"
-	"github.com/bahagh/nimbus/internal/shared"
-	"github.com/bahagh/nimbus/internal/tracing"
+	"github.com/bahagh/nimbus/internal/platform/config"
+	"github.com/bahagh/nimbus/internal/platform/jobs"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/internal/platform/redis"
+	"github.com/bahagh/nimbus/internal/platform/replica"
+	"github.com/bahagh/nimbus/internal/platform/secretbox"
+	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/tracing"
 	"github.com/bahagh/nimbus/openapi"
 )
 
@@ -47,7 +47,7 @@ type App struct {
 	db      *Database
 	reads   *replica.Reads
 	redis   *redis.Client // nil without one
-	batcher *events.Batcher
+	batcher *ingest.Batcher
 	hub     *live.Hub
 	bus     live.Bus // between nodes
 	jobs    *jobs.Runner
@@ -56,7 +56,7 @@ type App struct {
 	handler http.Handler
 	admin   http.Handler
 
-	ingestion events.BatcherConfig
+	ingestion ingest.BatcherConfig
 	streaming live.Config
 
 	watching     sync.WaitGroup // of changed keys, and of uses
@@ -67,7 +67,7 @@ type App struct {
 type Option func(*App)
 
 // WithIngestion changes the bounds of ingestion: tests of what happens at a bound should not take as long as it does.
-func WithIngestion(change func(*events.BatcherConfig)) Option {
+func WithIngestion(change func(*ingest.BatcherConfig)) Option {
 	return func(a *App) { change(&a.ingestion) }
 }
 
@@ -87,7 +87,7 @@ const giveUpTime = 2 * time.Second
 // or has been waiting is measured with one that nobody can set. Close must be called when Run is not.
 func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger, options ...Option) (_ *App, err error) {
 	log = httpapi.Logger(log)
-	a := &App{cfg: cfg, log: log, reg: prometheus.NewRegistry(), ingestion: events.DefaultBatcherConfig(), streaming: live.DefaultConfig()}
+	a := &App{cfg: cfg, log: log, reg: prometheus.NewRegistry(), ingestion: ingest.DefaultBatcherConfig(), streaming: live.DefaultConfig()}
 	a.streaming.MaxStreams, a.streaming.PerProject = cfg.LiveMaxStreams, cfg.LiveMaxPerProject
 	for _, option := range options {
 		option(a)
@@ -171,14 +171,14 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 	}
 	a.ingestion.Publisher = a.hub
 
-	store := events.NewStore(a.db.Writes)
+	store := ingest.NewStore(a.db.Writes)
 	if err := store.EnsurePartitions(ctx, now()); err != nil {
 		return err
 	}
-	a.batcher = events.NewBatcher(store, a.ingestion, events.NewMetrics(reg), time.Now, a.log)
-	event := events.NewAPI(events.NewIngester(a.batcher, now), events.NewReader(a.reads, cfg.QueryTimeout), access)
+	a.batcher = ingest.NewBatcher(store, a.ingestion, ingest.NewMetrics(reg), time.Now, a.log)
+	event := ingest.NewAPI(ingest.NewIngester(a.batcher, now), ingest.NewReader(a.reads, cfg.QueryTimeout), access)
 
-	kept := events.NewStore(pool) // the connections of ingestion are for ingestion
+	kept := ingest.NewStore(pool) // the connections of ingestion are for ingestion
 	a.jobs = jobs.New(pool, []jobs.Job{
 		{Name: "make event partitions ahead", Every: time.Hour, Limit: time.Minute,
 			Run: func(ctx context.Context) error { return store.EnsurePartitions(ctx, now()) }},
@@ -194,15 +194,15 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 	}, reg, time.Now, a.log)
 	a.jobs.Start()
 
-	limits := metrics.Limits{Timeout: cfg.QueryTimeout, MaxEvents: cfg.QueryMaxEvents}
+	limits := trends.Limits{Timeout: cfg.QueryTimeout, MaxEvents: cfg.QueryMaxEvents}
 	h := &health{pool: pool, log: a.log, reads: a.reads, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
 	if a.redis != nil {
 		h.redis = a.redis.Health
 	}
 	stream := live.NewAPI(a.hub, cfg.AllowedOrigins)
-	metric := metrics.NewAPI(a.reads, limits, now)
+	metric := trends.NewAPI(a.reads, limits, now)
 	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metric,
-		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool), metric.CheckQuestion), h}
+		audit.NewAPI(audit.NewLog(pool)), saved.NewAPI(saved.New(pool), metric.CheckQuestion), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event, live: stream}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, Tracer: a.tracer(), AllowedOrigins: cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Dashboard: frontend.Dist, Access: access, Replies: replies,

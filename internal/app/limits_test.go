@@ -9,8 +9,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/bahagh/nimbus/internal/apptest"
-	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/test/apptest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // Each operation that documents a limit has it: its caller, who may do everything else, is refused in the end.

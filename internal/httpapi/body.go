@@ -17,7 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/labstack/echo/v4"
 
-	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 // The limits of a body, before and after decompression.

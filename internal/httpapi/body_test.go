@@ -20,7 +20,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/labstack/echo/v4"
 
-	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 const testLimit = 300 << 10 // several times firstChunk, so that buffers grow

@@ -12,9 +12,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/postgres"
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
 // errorHandler answers with problem+json, whatever went wrong.
@@ -49,7 +49,7 @@ func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, log *slog
 	out := api.Problem{Type: "/docs/errors#" + string(p.Code), Title: kind.Title, Status: int32(kind.Status), Detail: p.Detail,
 		Code: string(p.Code), RequestID: requestID(c), Errors: toAPIFields(p.Fields)}
 	if p.Code == problem.CodeAllRejected {
-		zero, rejected := int32(0), int32(wire.Errors(p.Fields).Items())
+		zero, rejected := int32(0), int32(contract.Errors(p.Fields).Items())
 		out.Accepted, out.Duplicates, out.Rejected = &zero, &zero, &rejected
 	}
 	c.Response().WriteHeader(kind.Status)
@@ -65,8 +65,8 @@ func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, log *slog
 func toProblem(err error) *problem.Error {
 	var (
 		p      *problem.Error
-		fields wire.Errors
-		syntax *wire.SyntaxError
+		fields contract.Errors
+		syntax *contract.SyntaxError
 		read   *readError
 		he     *echo.HTTPError
 	)
@@ -118,7 +118,7 @@ func fromEcho(he *echo.HTTPError) *problem.Error {
 	}
 }
 
-func toAPIFields(fields []wire.FieldError) []api.FieldError {
+func toAPIFields(fields []contract.FieldError) []api.FieldError {
 	if len(fields) == 0 {
 		return nil
 	}

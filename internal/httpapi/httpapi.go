@@ -15,8 +15,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/goproxy"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/httpapi/goproxy"
 )
 
 // Options is what the HTTP layer needs to know.
@@ -32,10 +32,10 @@ type Options struct {
 	Credentials    Credentials
 	Access         Access
 	Replies        Replies
-	Operations     map[string]*wire.Operation // the contract's table
-	Spec           []byte                     // the contract itself, as YAML
-	Ready          http.HandlerFunc           // the readiness answer, for its names outside /v1
-	Dashboard      fs.FS                      // the built dashboard; empty when it was not built
+	Operations     map[string]*contract.Operation // the contract's table
+	Spec           []byte                         // the contract itself, as YAML
+	Ready          http.HandlerFunc               // the readiness answer, for its names outside /v1
+	Dashboard      fs.FS                          // the built dashboard; empty when it was not built
 }
 
 // New returns the server's routes: the contract's operations, the documentation, the tracker, the dashboard, and the health checks. It fails when

@@ -10,10 +10,10 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/shared"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/shared"
 )
 
 // Limits is how many requests a caller may send.
@@ -53,7 +53,7 @@ func newLimiter(l *Limits, reg prometheus.Registerer) *limiter {
 }
 
 // limited says whether the contract has a limit for the operation: whether it can answer 429.
-func limited(op *wire.Operation) bool {
+func limited(op *contract.Operation) bool {
 	return slices.Contains(op.Statuses, http.StatusTooManyRequests)
 }
 
@@ -88,7 +88,7 @@ func (l *limiter) perAddress(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // perCaller limits an operation whose caller is known.
-func (l *limiter) perCaller(op *wire.Operation) echo.MiddlewareFunc {
+func (l *limiter) perCaller(op *contract.Operation) echo.MiddlewareFunc {
 	p := &l.caller
 	if op.ID == ingestOperation {
 		p = &l.ingestion

@@ -17,7 +17,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/bahagh/nimbus/internal/auth"
+	"github.com/bahagh/nimbus/internal/access/auth"
 )
 
 // requestID returns the id of the request: the caller's own, or one made for it.

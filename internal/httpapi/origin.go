@@ -8,7 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bahagh/nimbus/internal/auth"
+	"github.com/bahagh/nimbus/internal/access/auth"
 )
 
 // origins finds where a request comes from: the peer of the connection, unless that is one of these proxies, which are

@@ -7,9 +7,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 // turns lets a bounded number of questions be answered at once, so that the database has connections left for
@@ -39,7 +39,7 @@ func newTurns(connections int) *turns {
 }
 
 // isQuestion says whether answering the operation may read much.
-func isQuestion(op *wire.Operation) bool {
+func isQuestion(op *contract.Operation) bool {
 	return op.Scope == "metrics:read" || op.Scope == "events:read"
 }
 

@@ -18,8 +18,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 // API is the live part of the contract.

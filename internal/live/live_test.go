@@ -17,10 +17,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/shared"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 var secret = []byte("0123456789abcdef0123456789abcdef")

@@ -17,10 +17,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/shared"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // client is the far end of a stream's connection.

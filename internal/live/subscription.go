@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/internal/auth"
+	"github.com/bahagh/nimbus/internal/access/auth"
 )
 
 // Subscription is one stream: its place in the ring of a project, and its connection (stream.go).

@@ -11,8 +11,8 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 // A stream only sends, so of WebSocket (RFC 6455) it needs little: the handshake, frames of text that are made once for
@@ -24,9 +24,9 @@ const protocol = "nimbus.v1"
 
 // checkHandshake finds what would make the upgrade fail, while it can still be told like any other error.
 func checkHandshake(r *http.Request) error {
-	var bad []wire.FieldError
+	var bad []contract.FieldError
 	report := func(header, detail string) {
-		bad = append(bad, wire.FieldError{In: "header", Pointer: "/" + header, Code: "handshake", Detail: detail, Item: -1})
+		bad = append(bad, contract.FieldError{In: "header", Pointer: "/" + header, Code: "handshake", Detail: detail, Item: -1})
 	}
 	if !r.ProtoAtLeast(1, 1) || !hasToken(r.Header, "Connection", "upgrade") {
 		report("Connection", "a WebSocket needs HTTP/1.1 and Connection: Upgrade; a proxy may have removed it")

@@ -19,7 +19,7 @@ import (
 	nimbus "github.com/bahagh/nimbus/sdk/go"
 )
 
-// misbehaving is the URL of the server that all SDKs are tested against (internal/sdktest), started once for all tests.
+// misbehaving is the URL of the server that all SDKs are tested against (test/sdktest), started once for all tests.
 var misbehaving string
 
 func TestMain(m *testing.M) {
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	code := func() int {
 		defer os.RemoveAll(dir)
 		binary := filepath.Join(dir, "server")
-		build := exec.Command("go", "-C", "../..", "build", "-trimpath", "-o", binary, "./internal/sdktest/cmd")
+		build := exec.Command("go", "-C", "../..", "build", "-trimpath", "-o", binary, "./test/sdktest/cmd")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0") // as everything else is compiled
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
