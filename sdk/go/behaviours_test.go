@@ -658,8 +658,8 @@ func isFinal(status int, code string) func(*testing.T) {
 		x.track("a", "b")
 		x.flush()
 		drops := x.dropped()
-		var problem *nimbus.Problem
-		if len(drops) != 2 || drops[1].event.Name != "b" || !errors.As(drops[1].why, &problem) || problem.Code != code || int(problem.Status) != status {
+		var problem *nimbus.APIError
+		if len(drops) != 2 || drops[1].event.Name != "b" || !errors.As(drops[1].why, &problem) || problem.Code != code || problem.Status != status {
 			t.Errorf("dropped %+v", drops)
 		}
 		if got := x.Stats(); got.Dropped != 2 || len(s.report("").Requests) != 1 {

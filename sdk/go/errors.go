@@ -23,40 +23,43 @@ var (
 	ErrNotDelivered = errors.New("nimbus: the tracker was closed before the event was delivered")
 )
 
-// Error says what went wrong, for the log. Switch on Code.
-func (p *Problem) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "nimbus: %d %s", p.Status, cmp.Or(p.Code, p.Title))
-	if p.Detail != "" {
-		b.WriteString(": " + p.Detail)
-	}
-	for k, f := range p.Errors {
-		if k == 3 {
-			fmt.Fprintf(&b, "; and %d more", len(p.Errors)-k)
-			break
-		}
-		fmt.Fprintf(&b, "; %s %s", f.Pointer, f.Detail)
-	}
-	if p.RequestID != "" {
-		fmt.Fprintf(&b, " (request %s)", p.RequestID)
-	}
-	return b.String()
-}
-
-// APIError is an answer other than a success. It has the fields of the problem document: Code, which is stable and what to
-// switch on, Status, Detail, Errors (every bad field), RequestID. Both errors.As to *APIError and to *[Problem] find it.
+// APIError is an answer other than a success: the problem document (RFC 9457) that the server wrote. Switch on Code.
 //
 // An answer that Nimbus did not write, such as the page of a proxy, has its status, an empty Code, and the beginning of what
 // was answered, or where it redirects to, as Detail. What tells them apart is that Nimbus answers with a problem document
 // (Content-Type application/problem+json) that has a code.
 type APIError struct {
-	Problem
-	RetryAfter time.Duration // how long the server asks to wait, 10 minutes at most; 0 when it does not say
+	Status    int          `json:"status"`           // of HTTP
+	Code      string       `json:"code"`             // stable and documented; empty when Nimbus did not write the answer
+	Type      string       `json:"type"`             // a link to the description of the code
+	Title     string       `json:"title"`            // the kind of error, the same for every error of this code
+	Detail    string       `json:"detail"`           // what went wrong this time, and what to do
+	RequestID string       `json:"request_id"`       // for asking the operator
+	Errors    []FieldError `json:"errors,omitempty"` // every bad field
+
+	RetryAfter time.Duration `json:"-"` // how long the server asks to wait, 10 minutes at most; 0 when it does not say
 	date       time.Time     // the server's clock; zero when it does not say
 }
 
-// Unwrap returns the problem.
-func (e *APIError) Unwrap() error { return &e.Problem }
+// Error says what went wrong, for the log.
+func (e *APIError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "nimbus: %d %s", e.Status, cmp.Or(e.Code, e.Title))
+	if e.Detail != "" {
+		b.WriteString(": " + e.Detail)
+	}
+	for k, f := range e.Errors {
+		if k == 3 {
+			fmt.Fprintf(&b, "; and %d more", len(e.Errors)-k)
+			break
+		}
+		fmt.Fprintf(&b, "; %s %s", f.Pointer, f.Detail)
+	}
+	if e.RequestID != "" {
+		fmt.Fprintf(&b, " (request %s)", e.RequestID)
+	}
+	return b.String()
+}
 
 // Temporary reports whether the same request may succeed later: after a 408, a 429, a 5xx, and any answer that Nimbus did
 // not write. An ingress answers 404 while a server is deployed, a firewall 403, a login proxy 401.
@@ -75,21 +78,22 @@ func (e *APIError) final() bool {
 	return !e.Temporary() || e.Status == http.StatusRequestEntityTooLarge
 }
 
-// newAPIError reads an answer that is no success.
-func newAPIError(status int, header http.Header, body []byte) *APIError {
+// NewAPIError reads an answer that is no success. The tracker and package api make their errors with it; so can any other
+// client.
+func NewAPIError(status int, header http.Header, body []byte) *APIError {
 	e := &APIError{}
-	e.date, _ = http.ParseTime(header.Get("Date")) // zero after an error
-	e.RetryAfter = retryAfter(header.Get("Retry-After"), cmp.Or(e.date, time.Now()))
 	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type")) // empty after an error
-	if mediaType != "application/problem+json" || json.Unmarshal(body, &e.Problem) != nil || e.Code == "" {
+	if mediaType != "application/problem+json" || json.Unmarshal(body, e) != nil || e.Code == "" {
 		const enough = 200
 		detail := strings.ToValidUTF8(string(body[:min(len(body), enough)]), "")
 		if to := header.Get("Location"); to != "" {
 			detail = "redirected to " + to
 		}
-		e.Problem = Problem{Title: http.StatusText(status), Detail: detail, RequestID: header.Get("X-Request-Id")}
+		*e = APIError{Title: http.StatusText(status), Detail: detail, RequestID: header.Get("X-Request-Id")}
 	}
-	e.Status = int32(status)
+	e.Status = status
+	e.date, _ = http.ParseTime(header.Get("Date")) // zero after an error
+	e.RetryAfter = retryAfter(header.Get("Retry-After"), cmp.Or(e.date, time.Now()))
 	return e
 }
 

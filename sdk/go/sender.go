@@ -116,7 +116,7 @@ func (s *sender) deliver(ctx context.Context, items []item) {
 			s.deliver(ctx, items[half:])
 		}
 	case refused.Code == "all_events_rejected":
-		s.settle(items, byEvent(refused.Errors), err, 0)
+		s.settle(items, refused.Errors, err, 0)
 	default:
 		s.settle(items, nil, err, 0)
 	}
@@ -130,26 +130,15 @@ func bytesOf(items []item) int {
 	return n
 }
 
-// byEvent turns the fields of a refused batch into what an accepted one would have said.
-func byEvent(fields []FieldError) []EventError {
-	var out []EventError
-	for _, f := range fields {
-		if f.Index != nil {
-			out = append(out, EventError{Index: *f.Index, Pointer: f.Pointer, Code: f.Code, Detail: f.Detail})
-		}
-	}
-	return out
-}
-
 // settle reports what became of the items and takes them out of the air: those with errors are rejected, the others are
 // delivered or, with lost, dropped.
-func (s *sender) settle(items []item, errs []EventError, lost error, duplicates uint64) {
+func (s *sender) settle(items []item, errs []FieldError, lost error, duplicates uint64) {
 	bad := make(map[int]*RejectedError)
 	for _, e := range errs {
-		k := int(e.Index)
-		if k < 0 || k >= len(items) {
-			continue // not an answer of Nimbus
+		if e.Index == nil || *e.Index < 0 || *e.Index >= len(items) {
+			continue // not of an event, or not an answer of Nimbus
 		}
+		k := *e.Index
 		if bad[k] == nil {
 			bad[k] = &RejectedError{}
 		}
@@ -191,7 +180,7 @@ func (s *sender) settle(items []item, errs []EventError, lost error, duplicates 
 
 // attempts sends the items as one batch until there is an answer that is not worth another try. Its error is an *APIError,
 // that of ctx, or what the last of Config.MaxAttempts ended with.
-func (s *sender) attempts(ctx context.Context, items []item) (*IngestResult, error) {
+func (s *sender) attempts(ctx context.Context, items []item) (*ingestResult, error) {
 	body, encoding := s.body(items)
 	bound := s.cfg.MinBackoff
 	corrected := false
@@ -279,7 +268,7 @@ func posting(client *http.Client) *http.Client {
 // 512 characters, which take 4 KB when all are escaped; an answer that was cut off would be asked for again without end.
 const maxAnswer = 64 << 20
 
-func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding string, again bool) (*IngestResult, error) {
+func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding string, again bool) (*ingestResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.URL+"/v1/events", bytes.NewReader(body))
@@ -295,7 +284,7 @@ func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding 
 	case s.cfg.WriteKey != "":
 		req.Header.Set("X-Write-Key", s.cfg.WriteKey)
 	case s.cfg.KeyID == "":
-		req.Header.Set("X-API-Key", s.cfg.Secret)
+		req.Header.Set(headerSecret, s.cfg.Secret)
 	default:
 		signRequest(req, s.cfg.KeyID, s.cfg.Secret, time.Now().Add(s.skew), body)
 	}
@@ -315,10 +304,10 @@ func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding 
 		return nil, fmt.Errorf("nimbus: read the answer: %w", err)
 	}
 	if res.StatusCode != http.StatusOK {
-		return nil, newAPIError(res.StatusCode, res.Header, answer)
+		return nil, NewAPIError(res.StatusCode, res.Header, answer)
 	}
-	var result IngestResult
-	if err := json.Unmarshal(answer, &result); err != nil || int(result.Accepted+result.Duplicates+result.Rejected) != events {
+	var result ingestResult
+	if err := json.Unmarshal(answer, &result); err != nil || result.Accepted+result.Duplicates+result.Rejected != events {
 		// Whatever answers here is not Nimbus, and whether the events are stored is not known: they are sent again.
 		return nil, fmt.Errorf("nimbus: a 200 that does not account for %d events: %.200q", events, answer)
 	}

@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// The headers of a signed request.
+// The headers of credentials: a secret alone, or a signature.
 const (
+	headerSecret    = "X-Api-Key"
 	headerKeyID     = "X-Api-Key-Id"
 	headerTimestamp = "X-Api-Timestamp"
 	headerSignature = "X-Api-Signature"
@@ -37,12 +38,12 @@ func Sign(secret string, timestamp int64, method, path string, body []byte) stri
 }
 
 // SigningEditor returns an editor that signs each request with a project's key pair, at the time that now gives (nil for
-// time.Now). Pass it to WithRequestEditorFn, after every editor that changes the body or the path: it signs what it finds.
+// time.Now). Pass it to api.WithRequestEditorFn, after every editor that changes the body or the path: it signs what it finds.
 //
 // It reads the whole body into memory and puts an equal one in its place, so that the bytes signed are the bytes sent, on
 // redirects too. It returns an error when the body cannot be read; the request is then not sent. A proxy may take away what
 // is before /v1 of the path; one that changes more makes the signature wrong.
-func SigningEditor(keyID, secret string, now func() time.Time) RequestEditorFn {
+func SigningEditor(keyID, secret string, now func() time.Time) func(context.Context, *http.Request) error {
 	if now == nil {
 		now = time.Now
 	}
@@ -52,6 +53,15 @@ func SigningEditor(keyID, secret string, now func() time.Time) RequestEditorFn {
 			return fmt.Errorf("sign request: read body: %w", err)
 		}
 		signRequest(req, keyID, secret, now(), body)
+		return nil
+	}
+}
+
+// SecretEditor returns an editor that sends a project's secret with each request, for networks that are trusted. Pass it to
+// api.WithRequestEditorFn.
+func SecretEditor(secret string) func(context.Context, *http.Request) error {
+	return func(_ context.Context, req *http.Request) error {
+		req.Header.Set(headerSecret, secret)
 		return nil
 	}
 }

@@ -110,7 +110,7 @@ func (r *Recorder) Fail(statuses ...int) {
 
 // RoundTrip answers a request.
 func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
-	batch, err := read(req)
+	sent, err := read(req)
 	if err != nil {
 		return nil, err
 	}
@@ -123,15 +123,18 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		if status == 0 {
 			return nil, io.ErrUnexpectedEOF
 		}
-		return answer(req, status, "application/problem+json", nimbus.Problem{Status: int32(status), Code: "test", Title: http.StatusText(status)})
+		return answer(req, status, "application/problem+json", nimbus.APIError{Status: status, Code: "test", Title: http.StatusText(status)})
 	}
 	if r.seen == nil {
 		r.seen = make(map[identity]bool)
 	}
-	var result nimbus.IngestResult
-	for k := range batch.Events {
-		e := &batch.Events[k]
-		id := identify(batch.ProjectID, e)
+	var result struct {
+		Accepted   int `json:"accepted"`
+		Duplicates int `json:"duplicates"`
+	}
+	for k := range sent.Events {
+		e := &sent.Events[k]
+		id := identify(sent.ProjectID, e)
 		if e.IdempotencyKey != "" && r.seen[id] {
 			result.Duplicates++
 			continue
@@ -143,7 +146,13 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer(req, http.StatusOK, "application/json", result)
 }
 
-func read(req *http.Request) (*nimbus.IngestRequest, error) {
+// batch is the body of a request.
+type batch struct {
+	ProjectID uuid.UUID      `json:"project_id"`
+	Events    []nimbus.Event `json:"events"`
+}
+
+func read(req *http.Request) (*batch, error) {
 	defer req.Body.Close()
 	var body io.Reader = req.Body
 	if req.Header.Get("Content-Encoding") == "gzip" {
@@ -153,11 +162,11 @@ func read(req *http.Request) (*nimbus.IngestRequest, error) {
 		}
 		body = z
 	}
-	var batch nimbus.IngestRequest
-	if err := json.NewDecoder(body).Decode(&batch); err != nil {
+	var b batch
+	if err := json.NewDecoder(body).Decode(&b); err != nil {
 		return nil, err
 	}
-	return &batch, nil
+	return &b, nil
 }
 
 func answer(req *http.Request, status int, mediaType string, v any) (*http.Response, error) {
