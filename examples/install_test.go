@@ -38,8 +38,8 @@ func TestTheGoSDKIsInstalledFromTheServer(t *testing.T) {
 	script := strings.ReplaceAll(string(commands[1]), "http://127.0.0.1:8080", app.URL) + "go run .\n"
 	run := exec.CommandContext(t.Context(), "sh", "-eu", "-c", script)
 	run.Dir = dir
-	// A module cache of its own, because what is served here is no release. What the SDK needs comes first from the modules that
-	// this repository was built from, so that no network is needed.
+	// A module cache of its own, because what is served here is no release. What the SDK needs comes first from the
+	// modules that this repository was built from, so that no network is needed.
 	run.Env = append(os.Environ(), "GOMODCACHE="+cache, "GOFLAGS=-modcacherw", "GOSUMDB=off", "CGO_ENABLED=0", "GOWORK=off",
 		"GOPROXY=file://"+filepath.ToSlash(modules)+"/cache/download,"+proxies,
 		"NIMBUS_PROJECT_ID="+x.ProjectID.String(), "NIMBUS_KEY_ID="+x.KeyID, "NIMBUS_SECRET="+x.Secret)

@@ -21,7 +21,7 @@ func TestOnlyA4xxIsARefusal(t *testing.T) {
 	retries(`{"status": 202}, {"status": 204}, {"status": 300}, {"status": 304}`)(t)
 }
 
-// A 413 is about the size, whoever answers: halves may pass, and an event that does not must not hold up all others.
+// A proxy's 413 is about the size too: halves may pass, and an event that does not must not block all others.
 func TestA413OfAProxySplitsAndEnds(t *testing.T) {
 	t.Parallel()
 	const page = `{"status": 413, "body": "<h1>Request Entity Too Large</h1>"}`
@@ -114,7 +114,8 @@ func TestRetryAfterInEveryForm(t *testing.T) {
 	}
 }
 
-// The longest answer of the server is read to its end: a part of it would be no answer, and the batch would be sent again for ever.
+// The longest answer of the server is read to its end: a part of it would be no answer, and the batch would be sent
+// again without end.
 func TestAnAnswerIsReadWhole(t *testing.T) {
 	t.Parallel()
 	const mistakes, each = 12_000, 1_000

@@ -18,19 +18,19 @@ var (
 	ErrQueueFull = errors.New("nimbus: the queue is full")
 	// ErrClosed means that the tracker was closed before the call.
 	ErrClosed = errors.New("nimbus: the tracker is closed")
-	// ErrNotDelivered means that the tracker was closed, and its time was up, before the server had answered for the event.
-	// It may have been stored all the same, if only the answer was missing.
+	// ErrNotDelivered means that the tracker was closed, and its time was up, before the server had answered for the
+	// event. It may have been stored all the same, if only the answer was missing.
 	ErrNotDelivered = errors.New("nimbus: the tracker was closed before the event was delivered")
 )
 
 // APIError is an answer other than a success: the problem document (RFC 9457) that the server wrote. Switch on Code.
 //
-// An answer that Nimbus did not write, such as the page of a proxy, has its status, an empty Code, and the beginning of what
-// was answered, or where it redirects to, as Detail. What tells them apart is that Nimbus answers with a problem document
-// (Content-Type application/problem+json) that has a code.
+// An answer that Nimbus did not write, such as the page of a proxy, has its status, an empty Code, and the beginning
+// of what was answered, or where it redirects to, as Detail. What tells them apart is that Nimbus answers with a
+// problem document (Content-Type application/problem+json) that has a code.
 type APIError struct {
 	Status    int          `json:"status"`           // of HTTP
-	Code      string       `json:"code"`             // stable and documented; empty when Nimbus did not write the answer
+	Code      string       `json:"code"`             // stable and documented; empty in an answer of something else
 	Type      string       `json:"type"`             // a link to the description of the code
 	Title     string       `json:"title"`            // the kind of error, the same for every error of this code
 	Detail    string       `json:"detail"`           // what went wrong this time, and what to do
@@ -61,10 +61,10 @@ func (e *APIError) Error() string {
 	return b.String()
 }
 
-// Temporary reports whether the same request may succeed later: after a 408, a 429, a 5xx, and any answer that Nimbus did
-// not write. An ingress answers 404 while a server is deployed, a firewall 403, a login proxy 401.
+// Temporary reports whether the same request may succeed later: after a 408, a 429, a 5xx, and any answer that Nimbus
+// did not write. An ingress answers 404 while a server is deployed, a firewall 403, a login proxy 401.
 func (e *APIError) Temporary() bool {
-	return e.Code == "" || e.Status == http.StatusRequestTimeout || e.Status == http.StatusTooManyRequests || !e.refused()
+	return e.Code == "" || !e.refused() || e.Status == http.StatusRequestTimeout || e.Status == http.StatusTooManyRequests
 }
 
 // refused reports whether the status is a 4xx.
@@ -72,14 +72,14 @@ func (e *APIError) refused() bool {
 	return e.Status >= http.StatusBadRequest && e.Status < http.StatusInternalServerError
 }
 
-// final reports whether sending the events again is of no use. A 413 is believed whoever answers: a proxy that finds the
-// events too large will find so again, and they would hold up all others.
+// final reports whether a retry is useless. A 413 is final from a proxy too: it would refuse the same events again,
+// and they would block all others.
 func (e *APIError) final() bool {
 	return !e.Temporary() || e.Status == http.StatusRequestEntityTooLarge
 }
 
-// NewAPIError reads an answer that is no success. The tracker and package api make their errors with it; so can any other
-// client.
+// NewAPIError reads an answer that is no success. The tracker and package api make their errors with it; so can any
+// other client.
 func NewAPIError(status int, header http.Header, body []byte) *APIError {
 	e := &APIError{}
 	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type")) // empty after an error
@@ -100,8 +100,8 @@ func NewAPIError(status int, header http.Header, body []byte) *APIError {
 // longestRetryAfter bounds what a server, or whatever answers in its place, can make us wait.
 const longestRetryAfter = 10 * time.Minute
 
-// retryAfter reads the header: seconds, or a date, which proxies send. The date is compared with now by the same clock, that
-// of the answer. It returns 0 for none and for what cannot be read.
+// retryAfter reads the header: seconds, or a date, which proxies send. The date is compared with now by the same
+// clock, that of the answer. It returns 0 for none and for what cannot be read.
 func retryAfter(value string, now time.Time) time.Duration {
 	seconds, err := strconv.ParseUint(value, 10, 64)
 	if err == nil || errors.Is(err, strconv.ErrRange) { // of a number too large the largest is returned

@@ -11,7 +11,7 @@ type Event struct {
 	TS             time.Time       `json:"ts,omitzero"`               // when; to the microsecond, not before 1971
 	UserID         string          `json:"user_id,omitempty"`         // who did it, once known
 	AnonymousID    string          `json:"anonymous_id,omitempty"`    // who did it, before it is known
-	IdempotencyKey string          `json:"idempotency_key,omitempty"` // with the same ts, name and person it is stored once
+	IdempotencyKey string          `json:"idempotency_key,omitempty"` // stored once by it, ts, name and person
 	Seq            int64           `json:"seq,omitempty"`             // orders events of the same ts
 	Props          json.RawMessage `json:"props,omitempty"`           // a JSON object of at most 32 KiB, nested 8 deep
 }

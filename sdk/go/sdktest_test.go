@@ -195,7 +195,7 @@ func (s *session) tracker(change ...func(*nimbus.Config)) *tracked {
 	if x.Tracker, err = nimbus.New(c); err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(func() { // whatever is left is of no interest
+	s.t.Cleanup(func() { // what is left does not matter
 		if err := x.Close(s.t.Context()); err != nil {
 			s.t.Logf("close: %v", err)
 		}

@@ -33,7 +33,7 @@ func slow(t *testing.T, change ...func(*nimbus.Config)) (*nimbus.Tracker, *arriv
 	return x, a
 }
 
-// An outage of hours costs nothing but the wait: the pauses grow to their bound and stay there, and no two programs pause alike.
+// An outage of hours loses nothing: the pauses grow to their bound and stay there, and no two programs pause alike.
 func TestAnOutageIsSatOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -200,7 +200,7 @@ func hanging(c *nimbus.Config) {
 	})}
 }
 
-// Whoever closes a tracker that is being closed may rely on the same: everything is reported, and the spool is free.
+// A second caller of Close may rely on the same as the first: everything is reported, and the spool is free.
 func TestASecondCloseWaitsForTheFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -299,7 +299,7 @@ func TestCloseWaitsForWhatTrackReports(t *testing.T) {
 				}
 			}
 		})
-		for range 2 { // one in the air, one in the queue
+		for range 2 { // one in flight, one in the queue
 			if err := x.Track(t.Context(), "e", nil); err != nil {
 				t.Fatal(err)
 			}
@@ -329,7 +329,8 @@ func TestCloseWaitsForWhatTrackReports(t *testing.T) {
 	})
 }
 
-// A zero time is one that the caller forgot to set. Taken for now, it would be stored wrongly, and twice if it is tracked twice.
+// A zero time is one that the caller forgot to set. Taken for now, it would be stored wrongly, and twice if it is
+// tracked twice.
 func TestAZeroTimeIsRefused(t *testing.T) {
 	t.Parallel()
 	x, sent := nimbustest.Tracker(t)

@@ -1,5 +1,6 @@
-// Package goproxy serves the Go SDK to the go command, by the module proxy protocol (https://go.dev/ref/mod#goproxy-protocol).
-// So `go get` works wherever this server does, with the version that was made for it.
+// Package goproxy serves the Go SDK to the go command, by the module proxy protocol
+// (https://go.dev/ref/mod#goproxy-protocol). So `go get` works wherever this server does, with the version that was
+// made for it.
 package goproxy
 
 import (
@@ -62,8 +63,8 @@ func answer(w http.ResponseWriter, mediaType string, body []byte) {
 	_, _ = w.Write(body) // the client may have gone
 }
 
-// build makes the module's zip. It is the same for the same sources: the go command remembers its hash in go.sum. Tests are
-// left out, because not every build of the server has them.
+// build makes the module's zip. It is the same for the same sources: the go command remembers its hash in go.sum.
+// Tests are left out, because not every build of the server has them.
 func build() ([]byte, error) {
 	var files []zip.File
 	err := fs.WalkDir(nimbus.Source, ".", func(name string, d fs.DirEntry, err error) error {

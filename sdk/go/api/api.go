@@ -5,14 +5,15 @@
 //	for event, err := range client.Events(ctx, api.ListEventsParams{ProjectID: id}) { … }
 //
 // A [Client] has a method …WithResponse for each operation of the contract, with typed errors, sessions that renew
-// themselves, and iterators over lists. The types and methods in client.gen.go are generated from openapi/nimbus.yaml, so
-// that they say exactly what the server says.
+// themselves, and iterators over lists. The types and methods in client.gen.go are generated from
+// openapi/nimbus.yaml, so that they say exactly what the server says.
 //
 // To send events, use the Tracker of package nimbus, the folder above.
 package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -25,38 +26,40 @@ import (
 	nimbus "github.com/bahagh/nimbus/sdk/go"
 )
 
-// Client is the generated client with what one wants around it: an answer other than a success is an error, a
-// *[nimbus.APIError], so that the field of the success (JSON200, JSON201) is there whenever the error is nil; after
-// [Client.Login] requests carry an access token, which is renewed in time; and lists are ranged over page by page.
+// Client is the generated client with errors, sessions and iterators. An answer other than a success is an error, a
+// *[nimbus.APIError], so that the field of the success (JSON200, JSON201) is there whenever the error is nil. After
+// [Client.Login] requests carry an access token, which is renewed in time. Lists are ranged over page by page.
 //
 // It is safe for concurrent use.
 type Client struct {
 	*ClientWithResponses
 
-	// OnSession gets each new session, from Login and whenever the tokens are renewed, before it is used; a renewal calls it in
-	// a goroutine of its own. Set it before the first call; whoever keeps sessions must keep the last, because a refresh token
-	// works once.
+	// OnSession gets each new session, from Login and whenever the tokens are renewed, before it is used; a renewal
+	// calls it in a goroutine of its own. Set it before the first call. A program that keeps sessions must keep the
+	// last, because a refresh token works once.
 	OnSession func(Session)
 
-	plain *ClientWithResponses // without the session: for what makes one
+	plain *ClientWithResponses // without the session: to log in and to renew
 	http  HttpRequestDoer
 
-	renewing chan struct{} // has room for the one call that renews
+	renewing chan struct{} // capacity 1: the call that renews holds it
 	mu       sync.Mutex
 	session  *Session // nil before Login
 	renewAt  time.Time
 }
 
-// New returns a client of the server at this URL, which may have a path. Options are those of the generated client, such as
-// [WithHTTPClient]; without Login, credentials come from an editor: [nimbus.SigningEditor] or [nimbus.SecretEditor] in
-// [WithRequestEditorFn].
+// New returns a client of the server at this URL, which may have a path. Options are those of the generated client,
+// such as [WithHTTPClient]; without Login, credentials come from an editor: [nimbus.SigningEditor] or
+// [nimbus.SecretEditor] in [WithRequestEditorFn].
 func New(url string, options ...ClientOption) (*Client, error) {
 	generated, err := NewClient(url, options...)
 	if err != nil {
 		return nil, fmt.Errorf("nimbus: %w", err)
 	}
 	c := &Client{http: generated.Client, renewing: make(chan struct{}, 1)}
-	c.plain = &ClientWithResponses{ClientInterface: &HTTPClient{Server: generated.Server, Client: doer(c.exchange), RequestEditors: generated.RequestEditors}}
+	plain := *generated
+	plain.Client = doer(c.exchange)
+	c.plain = &ClientWithResponses{ClientInterface: &plain}
 	generated.Client = doer(c.do)
 	c.ClientWithResponses = &ClientWithResponses{ClientInterface: generated}
 	return c, nil
@@ -82,8 +85,8 @@ func (c *Client) Login(ctx context.Context, email, password string) error {
 	return nil
 }
 
-// Resume goes on with a session from somewhere else: from registering, or one that OnSession has kept. How old its access
-// token is, is not known, so that the first request may find out and renew it.
+// Resume goes on with a session from somewhere else: from registering, or one that OnSession has kept. The age of its
+// access token is not known: when it has expired, the first request finds out and renews it.
 func (c *Client) Resume(s Session) {
 	if c.OnSession != nil {
 		c.OnSession(s)
@@ -96,8 +99,8 @@ func (c *Client) Resume(s Session) {
 	c.session, c.renewAt = &s, time.Now().Add(lifetime-min(margin, lifetime/2))
 }
 
-// Token returns an access token that is good for now, renewed if need be; empty before Login. It is for requests that are not
-// made by this client, such as a WebSocket's.
+// Token returns an access token that is good for now, renewed if need be; empty before Login. It is for requests that
+// are not made by this client, such as a WebSocket's.
 func (c *Client) Token(ctx context.Context) (string, error) {
 	token, due := c.current()
 	if !due {
@@ -118,8 +121,9 @@ func (c *Client) current() (token string, due bool) {
 // renewTimeout is how long the server has to renew a session.
 const renewTimeout = 30 * time.Second
 
-// renew replaces the session whose access token this is. Of all who ask at once one does it, since the refresh token works
-// once; for the same reason it goes on when that one gives up, or the next refresh token would be lost with the answer.
+// renew replaces the session of this access token. Of concurrent callers one does it, since the refresh token works
+// once. For the same reason it goes on when that caller gives up: the next refresh token would be lost with the
+// answer.
 func (c *Client) renew(ctx context.Context, old string) (string, error) {
 	select {
 	case c.renewing <- struct{}{}:
@@ -144,20 +148,20 @@ func (c *Client) renew(ctx context.Context, old string) (string, error) {
 	}
 }
 
-// refresh is renew for the one who does it.
+// refresh asks for the next session, if no other call has.
 func (c *Client) refresh(ctx context.Context, old string) (string, error) {
 	c.mu.Lock()
 	s := *c.session
 	c.mu.Unlock()
 	if s.AccessToken != old {
-		return s.AccessToken, nil // someone else has
+		return s.AccessToken, nil // another call has
 	}
 	reply, err := c.plain.RefreshWithResponse(ctx, func(_ context.Context, req *http.Request) error {
 		req.Header.Set("Authorization", "Bearer "+s.RefreshToken)
 		return nil
 	})
 	if token, _ := c.current(); token != old {
-		return token, nil // someone has logged in meanwhile
+		return token, nil // there was a login meanwhile
 	}
 	if err != nil {
 		return "", err
@@ -187,7 +191,8 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	res, err := c.exchange(req)
-	if e, ok := err.(*nimbus.APIError); !ok || e.Code != "token_expired" || req.Body != nil && req.GetBody == nil { //nolint:errorlint // exchange returns it as it is
+	var expired *nimbus.APIError
+	if !errors.As(err, &expired) || expired.Code != "token_expired" || req.Body != nil && req.GetBody == nil {
 		return res, err
 	}
 	// Our clock and the server's differ, or the session was resumed.
@@ -207,8 +212,9 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 // maxAnswer bounds what is read of an answer that is no success. The longest names 12,000 mistakes of a batch.
 const maxAnswer = 64 << 20
 
-// exchange sends a request and turns an answer that is no success into an error. What counts is that the answer is JSON, or lines
-// of it, and no problem: the contract gives a server that is not ready such a body, and a proxy's page may come with a 200.
+// exchange sends a request and turns an answer that is no success into an error. A success is JSON or lines of it,
+// whatever the status: the contract gives a server that is not ready such a body, and a proxy's page may come with a
+// 200.
 func (c *Client) exchange(req *http.Request) (*http.Response, error) {
 	req.Header.Set("User-Agent", "nimbus-go/"+nimbus.Version)
 	res, err := c.http.Do(req)
@@ -216,7 +222,9 @@ func (c *Client) exchange(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("nimbus: %s %s: %w", req.Method, req.URL.Path, err)
 	}
 	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")) // empty after an error
-	if mediaType == "application/json" || mediaType == "application/x-ndjson" || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusAccepted {
+	switch {
+	case mediaType == "application/json", mediaType == "application/x-ndjson",
+		res.StatusCode == http.StatusNoContent, res.StatusCode == http.StatusAccepted:
 		return res, nil
 	}
 	defer res.Body.Close()

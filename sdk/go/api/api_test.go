@@ -113,7 +113,7 @@ func TestASessionThatIsOverCanBeFollowedByAnother(t *testing.T) {
 	})
 }
 
-// Whoever logs in while a session is being renewed has the new one, whatever becomes of the old.
+// A login while a session is being renewed counts, not the renewed session.
 func TestALoginIsNotUndoneByARenewal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

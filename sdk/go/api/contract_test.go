@@ -22,7 +22,8 @@ func members(v any) []string {
 	return names
 }
 
-// The tracker's types are written by hand, so that it needs nothing of the generated client. They have what the contract has.
+// The tracker's types are written by hand, so that it needs nothing of the generated client. They have what the
+// contract has.
 func TestTheTrackersTypesHaveTheMembersOfTheContract(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

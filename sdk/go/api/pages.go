@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Pages ranges over the items of a list that comes in pages. page returns the items behind a cursor, which is nil for the
-// first page, and the next cursor, nil after the last. An error ends the range and is its last pair.
+// Pages ranges over the items of a list that comes in pages. page returns the items behind a cursor, which is nil for
+// the first page, and the next cursor, nil after the last. An error ends the range and is its last pair.
 func Pages[T any](page func(cursor *string) (items []T, next *string, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var cursor *string
@@ -32,8 +32,8 @@ func Pages[T any](page func(cursor *string) (items []T, next *string, err error)
 	}
 }
 
-// Events ranges over the events that the parameters select, newest first unless they say otherwise. Pages are fetched as they
-// are needed; params.Limit is the size of one, params.Cursor where to begin.
+// Events ranges over the events that the parameters select, newest first unless they say otherwise. Pages are fetched
+// as they are needed; params.Limit is the size of one, params.Cursor where to begin.
 func (c *Client) Events(ctx context.Context, params ListEventsParams) iter.Seq2[StoredEvent, error] {
 	first := params.Cursor
 	return Pages(func(cursor *string) ([]StoredEvent, *string, error) {

@@ -26,8 +26,9 @@ import (
 // closeTimeout ends a test whose events cannot be delivered.
 const closeTimeout = 10 * time.Second
 
-// Recorder stands in for the server: an [http.RoundTripper] that stores each event once, and answers like the server. What has
-// the same idempotency key, ts, name and person is the same event. The zero value is ready; make the tracker's HTTPClient from it, or take the one of [Tracker].
+// Recorder stands in for the server: an [http.RoundTripper] that stores each event once and answers like the server.
+// Events with the same idempotency key, ts, name and person are the same event. The zero value is ready: make the
+// tracker's HTTPClient from it, or take the one of [Tracker].
 //
 // It checks neither credentials nor events. What the tracker itself refuses never gets here.
 type Recorder struct {
@@ -123,7 +124,8 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		if status == 0 {
 			return nil, io.ErrUnexpectedEOF
 		}
-		return answer(req, status, "application/problem+json", nimbus.APIError{Status: status, Code: "test", Title: http.StatusText(status)})
+		problem := nimbus.APIError{Status: status, Code: "test", Title: http.StatusText(status)}
+		return answer(req, status, "application/problem+json", problem)
 	}
 	if r.seen == nil {
 		r.seen = make(map[identity]bool)
@@ -174,6 +176,11 @@ func answer(req *http.Request, status int, mediaType string, v any) (*http.Respo
 	if err != nil {
 		return nil, err
 	}
-	return &http.Response{Status: strconv.Itoa(status) + " " + http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": {mediaType}}, Body: io.NopCloser(bytes.NewReader(b)), ContentLength: int64(len(b)), Request: req}, nil
+	return &http.Response{
+		Status: strconv.Itoa(status) + " " + http.StatusText(status), StatusCode: status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {mediaType}},
+		Body:   io.NopCloser(bytes.NewReader(b)), ContentLength: int64(len(b)),
+		Request: req,
+	}, nil
 }
