@@ -290,7 +290,7 @@ func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding 
 	case s.cfg.WriteKey != "":
 		req.Header.Set("X-Write-Key", s.cfg.WriteKey)
 	case s.cfg.KeyID == "":
-		req.Header.Set(headerSecret, s.cfg.Secret)
+		req.Header.Set(headerKey, s.cfg.Secret)
 	default:
 		signRequest(req, s.cfg.KeyID, s.cfg.Secret, time.Now().Add(s.skew), body)
 	}

@@ -16,7 +16,7 @@ import (
 
 // The headers of credentials: a secret alone, or a signature.
 const (
-	headerSecret    = "X-Api-Key"
+	headerKey       = "X-Api-Key"
 	headerKeyID     = "X-Api-Key-Id"
 	headerTimestamp = "X-Api-Timestamp"
 	headerSignature = "X-Api-Signature"
@@ -62,7 +62,7 @@ func SigningEditor(keyID, secret string, now func() time.Time) func(context.Cont
 // it to api.WithRequestEditorFn.
 func SecretEditor(secret string) func(context.Context, *http.Request) error {
 	return func(_ context.Context, req *http.Request) error {
-		req.Header.Set(headerSecret, secret)
+		req.Header.Set(headerKey, secret)
 		return nil
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"strings"
 	"sync"
 
 	"golang.org/x/mod/module"
@@ -64,11 +63,10 @@ func answer(w http.ResponseWriter, mediaType string, body []byte) {
 }
 
 // build makes the module's zip. It is the same for the same sources: the go command remembers its hash in go.sum.
-// Tests are left out, because not every build of the server has them.
 func build() ([]byte, error) {
 	var files []zip.File
 	err := fs.WalkDir(nimbus.Source, ".", func(name string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && !strings.HasSuffix(name, "_test.go") {
+		if err == nil && !d.IsDir() {
 			files = append(files, file(name))
 		}
 		return err
