@@ -94,13 +94,13 @@ func (g *accessGroup) credentials(hub *live.Hub) httpapi.Credentials {
 
 // mayStream says whether the caller in the context may still watch the events of a project.
 func (g *accessGroup) mayStream() live.Access {
-	op := api.Operations["streamEvents"]
+	rule := auth.RuleOf(api.Operations["streamEvents"])
 	return func(ctx context.Context, project uuid.UUID) error {
 		p := auth.From(ctx)
-		if err := g.rules.Scope(p, op); err != nil {
+		if err := g.rules.Scope(p, rule); err != nil {
 			return err
 		}
-		return g.rules.Project(ctx, p, op, project, false)
+		return g.rules.Project(ctx, p, rule, project, false)
 	}
 }
 

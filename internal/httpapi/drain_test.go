@@ -14,7 +14,7 @@ import (
 
 // withoutMemory takes a body where one sender may hold no more than the first chunk.
 func withoutMemory(drainTime time.Duration) http.Handler {
-	b := newBodies(2*firstChunk, nil)
+	b := newBodies(maxBulkBytes, 2*firstChunk, nil)
 	b.drainTime = drainTime
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(slog.New(slog.DiscardHandler))
@@ -23,7 +23,7 @@ func withoutMemory(drainTime time.Duration) http.Handler {
 			return err
 		}
 		return c.NoContent(http.StatusNoContent)
-	}, b.limited(maxIngestBytes))
+	}, b.limited)
 	return e
 }
 
@@ -72,7 +72,7 @@ func TestARefusedBodyIsReadSoThatItsSenderSeesWhy(t *testing.T) {
 
 	in := bufio.NewReader(conn)
 	for range 2 {
-		if _, err := conn.Write(append(head(maxIngestBytes), make([]byte, maxIngestBytes)...)); err != nil {
+		if _, err := conn.Write(append(head(maxBulkBytes), make([]byte, maxBulkBytes)...)); err != nil {
 			t.Fatalf("the connection broke before the answer: %v", err)
 		}
 		if got := status(t, in); got != http.StatusServiceUnavailable {
@@ -84,7 +84,7 @@ func TestARefusedBodyIsReadSoThatItsSenderSeesWhy(t *testing.T) {
 func TestARefusedBodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, withoutMemory(drainTime))
-	if _, err := conn.Write(append(head(maxIngestBytes), make([]byte, 2*firstChunk)...)); err != nil {
+	if _, err := conn.Write(append(head(maxBulkBytes), make([]byte, 2*firstChunk)...)); err != nil {
 		t.Fatal(err)
 	}
 	if got := status(t, bufio.NewReader(conn)); got != http.StatusServiceUnavailable { // without a limit the rest would be waited for

@@ -168,7 +168,7 @@ func TestTheClientsAddressIsNotTheClientsToChoose(t *testing.T) {
 		{"no address at all", "@", nil, []string{"198.51.100.1"}, "invalid IP"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var o origins
+			var o proxies
 			for _, p := range tt.proxies {
 				o = append(o, netip.MustParsePrefix(p))
 			}

@@ -8,7 +8,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/bahagh/nimbus/internal/access/auth"
-	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
@@ -36,11 +35,6 @@ const turnPatience = 5 * time.Second
 func newTurns(connections int) *turns {
 	return &turns{each: max(2, connections/4), all: make(chan struct{}, max(2, connections/2)), patience: turnPatience,
 		callers: make(map[string]*callerTurns)}
-}
-
-// isQuestion says whether answering the operation may read much.
-func isQuestion(op *contract.Operation) bool {
-	return op.Scope == "metrics:read" || op.Scope == "events:read"
 }
 
 func (t *turns) limited(next echo.HandlerFunc) echo.HandlerFunc {
