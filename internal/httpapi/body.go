@@ -42,6 +42,7 @@ type bodies struct {
 	// count, and a body of a few bytes can ask for it; more of them than processors would not be faster.
 	zstdTurns chan struct{}
 
+	leastTime time.Duration // in which leastBytes of a body must come
 	drainTime time.Duration // how long the rest of a body that nobody wants is read
 }
 
@@ -66,7 +67,7 @@ func newBodyMemory(clients proxies) map[string]*bodies {
 }
 
 func newBodies(limit int, held int64, clients proxies) *bodies {
-	b := &bodies{limit: limit, memory: newMemory(held), clients: clients, zstdTurns: make(chan struct{}, runtime.GOMAXPROCS(0)), drainTime: drainTime}
+	b := &bodies{limit: limit, memory: newMemory(held), clients: clients, zstdTurns: make(chan struct{}, runtime.GOMAXPROCS(0)), leastTime: leastTime, drainTime: drainTime}
 	b.pool.New = func() any { s := make([]byte, 0, firstChunk); return &s }
 	return b
 }
@@ -75,6 +76,7 @@ func newBodies(limit int, held int64, clients proxies) *bodies {
 type body struct {
 	owner    *bodies
 	sender   netip.Prefix
+	conn     *http.ResponseController
 	limit    int
 	raw      []byte
 	plain    []byte
@@ -88,7 +90,7 @@ const bodyKey = "nimbus.body"
 // limited gives each request its body, and takes the memory back when the request has been handled.
 func (b *bodies) limited(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		x := &body{owner: b, sender: subnet(b.clients.address(c.Request())), limit: b.limit}
+		x := &body{owner: b, sender: subnet(b.clients.address(c.Request())), conn: http.NewResponseController(c.Response()), limit: b.limit}
 		c.Set(bodyKey, x)
 		defer x.release()
 		err := next(c)
@@ -140,7 +142,7 @@ func (x *body) Raw(r *http.Request) ([]byte, error) {
 	if r.ContentLength > int64(x.limit) {
 		return nil, x.tooLarge()
 	}
-	raw, err := x.readAll(r.Body)
+	raw, err := x.readAll(newPacedReader(r.Body, x.conn, x.owner.leastTime))
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func TestABodyIsReadExactlyHoweverItArrives(t *testing.T) {
 			"in halves":          iotest.HalfReader,
 			"the end with bytes": iotest.DataErrReader,
 		} {
-			x := &body{owner: owner, limit: testLimit}
+			x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 			req := request(reader(bytes.NewReader(want)), "")
 			raw, err := x.Raw(req)
 			if err != nil || !bytes.Equal(raw, want) {
@@ -132,7 +132,7 @@ func TestCompressedBodiesAreReadWhole(t *testing.T) {
 		"identity":                        {"identity", a, a},
 		"zstd with a frame to be skipped": {"zstd", append([]byte{0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 'h', 'i'}, zstded(t, b)...), b},
 	} {
-		x := &body{owner: owner, limit: testLimit}
+		x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 		req := request(iotest.HalfReader(bytes.NewReader(tt.raw)), tt.encoding)
 		got, err := x.Plain(req)
 		if err != nil || !bytes.Equal(got, tt.want) {
@@ -191,7 +191,7 @@ func TestEveryWayToFailHasItsCodeAndGivesTheMemoryBack(t *testing.T) {
 		failures = append(failures, failure{fmt.Sprintf("zstd cut after %d bytes", k), "zstd", bytes.NewReader(zs[:k]), -1, problem.CodeMalformedEncoding})
 	}
 	for _, f := range failures {
-		x := &body{owner: owner, limit: testLimit}
+		x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 		req := request(f.body, f.encoding)
 		req.ContentLength = f.length
 		got, err := x.Plain(req)
@@ -209,7 +209,7 @@ func TestEveryWayToFailHasItsCodeAndGivesTheMemoryBack(t *testing.T) {
 		checkReturned(t, owner, heldBulkBytes)
 
 		// What the failure left in the pools does not spoil the next request.
-		y := &body{owner: owner, limit: testLimit}
+		y := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 		for enc, raw := range map[string][]byte{"gzip": gz, "zstd": zs} {
 			y.read, y.plain = false, nil
 			if got, err := y.Plain(request(bytes.NewReader(raw), enc)); err != nil || !bytes.Equal(got, small) {
@@ -240,7 +240,7 @@ func TestRequestsBeyondTheMemoryAreAskedToComeAgain(t *testing.T) {
 	} {
 		owner := newBodies(maxBulkBytes, heldBulkBytes, nil)
 		owner.memory.left = tt.left
-		x := &body{owner: owner, limit: testLimit}
+		x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 		_, err := x.Plain(request(bytes.NewReader(tt.body), tt.encoding))
 		if p := toProblem(err); p.Code != problem.CodeQueueFull || p.RetryAfter <= 0 || problem.KindOf(p.Code).Status != http.StatusServiceUnavailable {
 			t.Errorf("%s: %v", name, err)
@@ -296,14 +296,14 @@ func TestAFewZstdDecodersWorkAtATime(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	x := &body{owner: owner, limit: testLimit}
+	x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 	if _, err := x.Plain(request(bytes.NewReader(zstdFrame(13)), "zstd").WithContext(ctx)); !errors.Is(err, context.Canceled) {
 		t.Errorf("not waiting for its turn: %v", err)
 	}
 	x.release()
 	checkReturned(t, owner, heldBulkBytes)
 	<-owner.zstdTurns
-	x = &body{owner: owner, limit: testLimit}
+	x = &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 	if got, err := x.Plain(request(bytes.NewReader(zstdFrame(13)), "zstd")); err != nil || string(got) != "x" {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -330,7 +330,7 @@ func TestManyBodiesAtOnceAreExactOrRefusedAndNeverMixed(t *testing.T) {
 				case 2:
 					raw, encoding = zstded(t, want), "zstd"
 				}
-				x := &body{owner: owner, limit: testLimit}
+				x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 				got, err := x.Plain(request(bytes.NewReader(raw), encoding))
 				switch {
 				case problem.Is(err, problem.CodeQueueFull):
@@ -385,7 +385,7 @@ func FuzzBody(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, encoding uint8, limit uint32, slowly bool) {
 		owner := newBodies(maxBulkBytes, heldBulkBytes, nil)
-		x := &body{owner: owner, limit: int(limit % (1 << 20))}
+		x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: int(limit % (1 << 20))}
 		var r io.Reader = bytes.NewReader(raw)
 		if slowly {
 			r = iotest.HalfReader(r)

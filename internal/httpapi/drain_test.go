@@ -103,3 +103,30 @@ func TestASenderThatAsksFirstIsNotAskedForABodyThatIsRefused(t *testing.T) {
 		t.Errorf("status %d, want the refusal and not 100", got)
 	}
 }
+
+// A stalled body holds memory that others wait for: 16 of them once kept everybody from logging in for a minute.
+func TestABodyThatStallsIsCutOff(t *testing.T) {
+	t.Parallel()
+	b := newBodies(maxBulkBytes, heldBulkBytes, nil)
+	b.leastTime = 50 * time.Millisecond
+	e := echo.New()
+	e.HTTPErrorHandler = errorHandler(slog.New(slog.DiscardHandler))
+	e.POST("/", func(c echo.Context) error {
+		_, err := bodyOf(c).Raw(c.Request())
+		return err
+	}, b.limited)
+	for _, sent := range []int{0, 3 * leastBytes} { // at once, and after a good beginning
+		conn := connect(t, e)
+		if _, err := conn.Write(append(head(1<<20), make([]byte, sent)...)); err != nil {
+			t.Fatal(err)
+		}
+		if got := status(t, bufio.NewReader(conn)); got != http.StatusBadRequest { // the connection's own deadline is a minute
+			t.Errorf("after %d bytes: status %d, want 400", sent, got)
+		}
+	}
+	b.memory.mu.Lock()
+	defer b.memory.mu.Unlock()
+	if b.memory.left != heldBulkBytes {
+		t.Errorf("%d bytes are still held", heldBulkBytes-b.memory.left)
+	}
+}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/platform/turns"
 )
 
 // Options is what the HTTP layer needs to know.
@@ -105,7 +106,7 @@ type edge struct {
 	replies     Replies
 	limited     bool
 	limits      *limiter
-	questions   *turns
+	questions   *turns.Lanes
 	clients     proxies
 	bodies      map[string]*bodies // by x-body: each size has memory of its own
 }
@@ -114,7 +115,7 @@ func newEdge(o Options) *edge {
 	clients := proxies(o.TrustedProxies)
 	return &edge{
 		credentials: o.Credentials, schemes: o.Credentials.schemes(), access: o.Access, replies: o.Replies,
-		limited: o.Limits.Allow != nil, limits: newLimiter(&o.Limits, o.Registry), questions: newTurns(o.Connections), clients: clients,
+		limited: o.Limits.Allow != nil, limits: newLimiter(&o.Limits, o.Registry), questions: newQuestions(o.Connections), clients: clients,
 		bodies: newBodyMemory(clients),
 	}
 }
@@ -145,7 +146,7 @@ func (e *edge) chain(op *contract.Operation) ([]echo.MiddlewareFunc, error) {
 	}
 	chain = append(chain, checkParams(op), authorize(op, e.access))
 	if op.Cost == contract.CostQuestion {
-		chain = append(chain, e.questions.limited)
+		chain = append(chain, question(e.questions))
 	}
 	return append(chain, once(op, e.replies)), nil
 }
