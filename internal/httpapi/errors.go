@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -70,6 +71,9 @@ func toProblem(err error) *problem.Error {
 		read   *readError
 		he     *echo.HTTPError
 	)
+	if p = turnRefused(err); p != nil {
+		return p
+	}
 	switch {
 	case errors.As(err, &p):
 		return p
@@ -78,6 +82,9 @@ func toProblem(err error) *problem.Error {
 	case errors.As(err, &syntax):
 		return problem.Wrap(err, problem.CodeMalformedJSON, "%s (byte %d).", syntax.Detail, syntax.Offset)
 	case errors.As(err, &read):
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return problem.Wrap(err, problem.CodeMalformedJSON, "The body came too slowly: %d KiB within %s is the least.", leastBytes>>10, leastTime)
+		}
 		return problem.Wrap(err, problem.CodeMalformedJSON, "The body broke off before its end.")
 	case errors.As(err, &he):
 		return fromEcho(he)
