@@ -5,6 +5,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -112,6 +113,26 @@ func (o *Operation) CheckParams(r *http.Request, pathParam func(string) string) 
 		errs = o.unknown(errs, query)
 	}
 	return errs
+}
+
+// CanonicalTimes rewrites the date-times of a query that was checked as the generated parameters read them, and reports whether it
+// had to: they know no lower case and no leap second.
+func (o *Operation) CanonicalTimes(query url.Values) (changed bool) {
+	for i := range o.Params {
+		p := &o.Params[i]
+		if p.In != InQuery || p.Kind != KindDateTime {
+			continue
+		}
+		for k, v := range query[p.Name] {
+			if _, err := time.Parse(time.RFC3339Nano, v); err == nil {
+				continue
+			}
+			if at, ok := parseTime(v); ok {
+				query[p.Name][k], changed = at.Format(time.RFC3339Nano), true
+			}
+		}
+	}
+	return changed
 }
 
 // unknown names the query parameters that the contract does not have, in alphabetical order.

@@ -54,7 +54,7 @@ func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, log *slog
 		out.Accepted, out.Duplicates, out.Rejected = &zero, &zero, &rejected
 	}
 	c.Response().WriteHeader(kind.Status)
-	if c.Request().Method == http.MethodHead {
+	if sentMethod(c.Request()) == http.MethodHead {
 		return
 	}
 	if err := json.NewEncoder(c.Response()).Encode(out); err != nil {

@@ -158,7 +158,7 @@ func (e *edge) transport(op *contract.Operation) []echo.MiddlewareFunc {
 	chain := []echo.MiddlewareFunc{named(op)}
 	switch op.Answer {
 	case contract.AnswerStream:
-		return append(chain, e.clients.describe)
+		return append(chain, refuseHead, e.clients.describe)
 	case contract.AnswerExport:
 		return append(chain, unhurried, e.clients.describe)
 	}
@@ -190,7 +190,7 @@ func operationOf(c echo.Context) *contract.Operation {
 // NewServer returns an HTTP server with limits on everything a slow or hostile peer could stretch.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           headAsGet(h),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       60 * time.Second,
 		WriteTimeout:      90 * time.Second,

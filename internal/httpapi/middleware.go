@@ -94,7 +94,7 @@ func observe(log *slog.Logger, m *httpMetrics, clients proxies) echo.MiddlewareF
 					c.Error(internalError(fmt.Errorf("panic: %v", r)))
 				}
 				took := time.Since(start)
-				method, route := c.Request().Method, c.Path()
+				method, route := sentMethod(c.Request()), c.Path()
 				if route == "" || c.Response().Status == http.StatusNotFound && !strings.Contains(route, "/v1/") {
 					route = "other"
 				}
@@ -149,7 +149,7 @@ func logRequest(log *slog.Logger, c echo.Context, took time.Duration, clients pr
 	if !log.Enabled(r.Context(), level) {
 		return
 	}
-	log.LogAttrs(r.Context(), level, "request", slog.String("method", r.Method),
+	log.LogAttrs(r.Context(), level, "request", slog.String("method", sentMethod(r)),
 		slog.String("route", c.Path()), slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000),
 		slog.Int64("bytes_out", c.Response().Size), slog.String("remote", clients.address(r).String()))
 }

@@ -110,7 +110,7 @@ func (cr *Credentials) verifySignature(c echo.Context) (*auth.Principal, error) 
 		return nil, problem.New(problem.CodeUnauthenticated, "A signed request needs %s too.", strings.Join(missing, " and "))
 	}
 	return cr.Signature(r.Context(), r.Header.Get(headerKeyID), r.Header.Get(headerTimestamp), r.Header.Get(headerSignature),
-		r.Method, requestPath(r), func() ([]byte, error) { return bodyOf(c).Raw(r) })
+		sentMethod(c.Request()), requestPath(r), func() ([]byte, error) { return bodyOf(c).Raw(r) })
 }
 
 // requestPath is the path as it was sent, escapes and all, because that is what was signed.
@@ -250,6 +250,9 @@ func checkParams(op *contract.Operation) echo.MiddlewareFunc {
 					return problem.NotFound()
 				}
 				return errs
+			}
+			if query := c.QueryParams(); len(query) > 0 && op.CanonicalTimes(query) { // Echo keeps the map, and the generated code reads it there
+				c.Request().URL.RawQuery = query.Encode()
 			}
 			if op.BodyRequired && c.Request().ContentLength == 0 {
 				if err := checkJSONType(c.Request()); err != nil {
