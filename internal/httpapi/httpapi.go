@@ -73,7 +73,7 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	if err := registerTracker(e); err != nil {
 		return nil, err
 	}
-	e.Match([]string{http.MethodGet, http.MethodHead}, "/sdk/go/*", echo.WrapHandler(http.StripPrefix("/sdk/go", goproxy.Handler())))
+	e.GET("/sdk/go/*", echo.WrapHandler(http.StripPrefix("/sdk/go", goproxy.Handler())))
 	e.GET("/health", func(c echo.Context) error { return c.JSON(http.StatusOK, map[string]string{"status": "alive"}) })
 	e.GET("/healthz", echo.WrapHandler(o.Ready))
 	e.GET("/readiness", echo.WrapHandler(o.Ready))
