@@ -1,56 +1,89 @@
 package funnel
 
-// anyOrder makes an attempt whose steps may be done in any order. An event counts when it fills one step more than those
-// before it did, whichever step that is: taken as they come, every further step is done as early as it can be, because
-// sets of events that can fill different steps form a matroid.
+import (
+	"cmp"
+	"slices"
+)
+
+// anyOrder makes an attempt whose steps may be done in any order.
+//
+// An excluded event that fills a step ends nothing, so using it can be worth more than an earlier event. Hence the attempt is
+// made once for each moment that may end it, with all excluded events before that moment; those are not more than steps.
 func (s *solver) anyOrder(v *view, a *attempt) {
 	until := s.until(v, a)
-	s.kinds.begin()
-	s.kinds.add(v.fit[a.entry])
-	lo := s.begin(v, a)
-	for lo < v.len() && v.ts[lo] <= until {
-		hi := v.momentEnd(lo+1, lo)
-		bans := s.bans(v, lo, hi, a)
-		if bans { // an event that fills a step excludes nothing, so those that could exclude come first
-			s.takeAny(v, lo, hi, a, func(pos int) bool { return v.ban[pos] != 0 })
-		}
-		s.takeAny(v, lo, hi, a, func(pos int) bool { return !bans || v.ban[pos] == 0 })
-		if a.done == s.steps {
-			a.convert(s.steps - 1)
-			return
-		}
-		for pos := lo; bans && pos < hi; pos++ {
-			if v.ban[pos] != 0 && !a.uses(pos) {
-				a.end, a.endPos = excluded, pos
-				return
+	if len(s.q.Exclude) == 0 {
+		s.anyUntil(v, a, never)
+	} else {
+		entry := *a
+		found := s.anyUntil(v, a, never)
+		for pos := a.entry; pos < v.len() && v.ts[pos] < until; pos++ {
+			if v.ban[pos] == 0 || v.ts[pos] == v.ts[a.entry] {
+				continue
+			}
+			try := entry
+			if !s.anyUntil(v, &try, v.ts[pos]) {
+				break
+			}
+			if !found || try.beats(a) {
+				*a, found = try, true
 			}
 		}
-		lo = hi
+	}
+	if a.done == s.steps {
+		a.convert(s.steps - 1)
+		return
+	}
+	for pos := a.entry; pos < v.len() && v.ts[pos] < until; pos++ {
+		if v.ban[pos] != 0 && v.ts[pos] > v.ts[a.entry] && !a.uses(pos) {
+			a.end, a.endPos = excluded, pos
+			return
+		}
 	}
 }
 
-// bans says whether a moment has an event that can end an attempt in any order.
-func (s *solver) bans(v *view, lo, hi int, a *attempt) bool {
-	if len(s.q.Exclude) == 0 || v.ts[lo] <= v.ts[a.entry] || v.ts[lo] >= s.until(v, a) {
-		return false
+// anyUntil fills steps with all excluded events before an end, and with what else fills one more step up to and with the
+// end. It says whether that is possible. Events are taken as they come: every further step is done as early as it can be,
+// because sets of events that can fill different steps form a matroid.
+func (s *solver) anyUntil(v *view, a *attempt, end int64) bool {
+	until := s.until(v, a)
+	needed := func(pos int) bool {
+		return v.ban[pos] != 0 && v.ts[pos] > v.ts[a.entry] && v.ts[pos] < min(end, until)
 	}
-	for pos := lo; pos < hi; pos++ {
-		if v.ban[pos] != 0 {
-			return true
+	s.picked = s.picked[:0]
+	s.kinds.begin()
+	s.kinds.add(v.fit[a.entry])
+	for pos := a.entry; len(s.q.Exclude) > 0 && pos < v.len() && v.ts[pos] < min(end, until); pos++ {
+		if !needed(pos) {
+			continue
+		}
+		if !s.kinds.add(s.fits(v, pos)) {
+			return false
+		}
+		s.picked = append(s.picked, int32(pos))
+	}
+	for pos := s.begin(v, a); pos < v.len() && v.ts[pos] <= min(end, until) && len(s.picked)+1 < s.steps; pos++ {
+		if pos != a.entry && !needed(pos) && s.kinds.add(s.fits(v, pos)) {
+			s.picked = append(s.picked, int32(pos))
 		}
 	}
-	return false
+	slices.Sort(s.picked)
+	for _, pos := range s.picked {
+		a.fill(a.done, v.ts[pos], int(pos))
+		a.last = v.ts[pos]
+		a.done++
+	}
+	return true
 }
 
-// takeAny fills steps with some of the events of a moment.
-func (s *solver) takeAny(v *view, lo, hi int, a *attempt, takes func(pos int) bool) {
-	for pos := lo; pos < hi && a.done < s.steps; pos++ {
-		if pos != a.entry && takes(pos) && s.kinds.add(s.fits(v, pos)) {
-			a.fill(a.done, v.ts[pos], pos)
-			a.last = v.ts[pos]
-			a.done++
-		}
+// beats says whether an attempt is to be preferred to another of the same entry.
+func (a *attempt) beats(other *attempt) bool {
+	if a.done != other.done {
+		return a.done > other.done
 	}
+	if a.last != other.last {
+		return a.last < other.last
+	}
+	return cmp.Or(slices.Compare(a.at[:], other.at[:]), slices.Compare(a.pos[:a.done], other.pos[:a.done])) < 0
 }
 
 // kinds are the events taken so far, by the steps that each can fill, and the steps that they are assigned to.

@@ -69,6 +69,7 @@ type solver struct {
 	match    matcher
 	fit      []uint32 // of the events of a moment, as they are for the attempt at hand
 	kinds    kinds
+	picked   []int32 // the events of an attempt in any order
 	fillings fillings
 }
 
@@ -159,8 +160,7 @@ func (s *solver) advance(v *view, lo, hi int, a *attempt) {
 		return
 	}
 	var events [MaxSteps]int32
-	s.match.clear()
-	s.match.fill((1<<n-1)<<a.done, &events)
+	s.match.fill(0, (1<<n-1)<<a.done, &events)
 	for range n {
 		a.fill(a.done, v.ts[lo], lo+int(events[a.done]))
 		a.done++

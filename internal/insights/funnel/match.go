@@ -89,9 +89,36 @@ func (m *matcher) chain(step, limit int) int {
 	return n
 }
 
+// spares says whether events can be assigned to all the steps of a set so that every event that one of the exclusions is
+// about is used for a step: such an event excludes nothing. The assignment is made.
+func (m *matcher) spares(exclusions, steps uint32) bool {
+	m.clear()
+	if exclusions != 0 {
+		m.kinds.begin()
+		var used [MaxSteps]int // the events that must be used, as kinds numbers them
+		for i, ban := range m.ban {
+			if ban&exclusions == 0 || m.owner[i] == fixed {
+				continue
+			}
+			if !m.kinds.add(m.fit[i] & steps) {
+				return false
+			}
+			used[len(m.kinds.fit)-1] = i
+		}
+		for step, event := range m.kinds.owner {
+			if event >= 0 {
+				m.owner[used[event]] = int8(step)
+				steps &^= 1 << step
+			}
+		}
+	}
+	return m.addAll(steps)
+}
+
 // fill writes which event each step of a set gets: the first step the first event that leaves the others possible, and so
-// on. All of them together must be possible.
-func (m *matcher) fill(steps uint32, events *[MaxSteps]int32) {
+// on. The exclusions must be spared by the set.
+func (m *matcher) fill(exclusions, steps uint32, events *[MaxSteps]int32) {
+	m.clear()
 	for rest := steps; rest != 0; {
 		step := bits.TrailingZeros32(rest)
 		rest &= rest - 1
@@ -99,9 +126,8 @@ func (m *matcher) fill(steps uint32, events *[MaxSteps]int32) {
 			if fit&(1<<step) == 0 || m.owner[i] == fixed {
 				continue
 			}
-			m.clear()
 			m.owner[i] = fixed
-			if m.addAll(rest) {
+			if m.spares(exclusions, rest) {
 				events[step] = int32(i)
 				break
 			}
@@ -112,40 +138,4 @@ func (m *matcher) fill(steps uint32, events *[MaxSteps]int32) {
 		m.owner[events[bits.TrailingZeros32(steps)]] = free
 	}
 	m.clear()
-}
-
-// spares says whether the steps of a set, which together must be possible, can be assigned so that every event that is
-// excluded by one of the exclusions is used for a step: such an event excludes nothing. The assignment is made.
-func (m *matcher) spares(exclusions, steps uint32) bool {
-	m.clear()
-	m.kinds.begin()
-	var used [MaxSteps]int // the events that are excluded, as kinds numbers them
-	for i, ban := range m.ban {
-		if ban&exclusions == 0 {
-			continue
-		}
-		if m.owner[i] == fixed {
-			continue // it is the entry
-		}
-		if !m.kinds.add(m.fit[i] & steps) {
-			return false
-		}
-		used[len(m.kinds.fit)-1] = i
-	}
-	for step, event := range m.kinds.owner {
-		if event >= 0 {
-			m.owner[used[event]] = int8(step)
-			steps &^= 1 << step
-		}
-	}
-	return m.addAll(steps)
-}
-
-// assigned writes which event each step is assigned.
-func (m *matcher) assigned(events *[MaxSteps]int32) {
-	for i, owner := range m.owner {
-		if owner >= 0 {
-			events[owner] = int32(i)
-		}
-	}
 }

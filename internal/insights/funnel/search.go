@@ -81,24 +81,13 @@ func (s *solver) arrive(to int, ts int64, lo int, bans uint32, ending, going, be
 		if !s.fillings.going[from].ok {
 			continue
 		}
-		var events [MaxSteps]int32
-		s.match.clear()
-		s.match.fill(steps, &events)
-		next := s.continued(s.fillings.going[from], steps, ts, lo, &events)
-		last := next
-		if steps&s.required == 0 {
-			last = s.continued(s.fillings.ending[from], steps, ts, lo, &events)
-		}
+		last, next := s.continued(from, steps, 0, ts, lo)
 		last.keep(best)
 		if active := s.active(bans, from, to); active != 0 {
 			if !s.match.spares(active, steps) {
 				continue
 			}
-			s.match.assigned(&events)
-			next = s.continued(s.fillings.going[from], steps, ts, lo, &events)
-			if last = next; steps&s.required == 0 {
-				last = s.continued(s.fillings.ending[from], steps, ts, lo, &events)
-			}
+			last, next = s.continued(from, steps, active, ts, lo)
 			last.keep(best)
 		}
 		if last.beats(ending, true) {
@@ -127,18 +116,34 @@ func (s *solver) between(from, to int) (steps uint32, possible bool) {
 	return steps, true
 }
 
-func (s *solver) continued(f filling, steps uint32, ts int64, lo int, events *[MaxSteps]int32) filling {
+// continued returns the best fillings whose latest step is from, with steps of this moment that spare some exclusions.
+func (s *solver) continued(from int, steps, exclusions uint32, ts int64, lo int) (ending, going filling) {
+	var events [MaxSteps]int32
+	s.match.fill(exclusions, steps, &events)
+	going = s.fillings.going[from]
+	if steps&s.required == 0 {
+		ending = s.fillings.ending[from]
+	} else {
+		ending = going
+	}
+	for _, f := range []*filling{&ending, &going} {
+		f.take(steps, s.required, ts, lo, &events)
+	}
+	return ending, going
+}
+
+// take adds steps of one moment to a filling.
+func (f *filling) take(steps, required uint32, ts int64, lo int, events *[MaxSteps]int32) {
 	for ; steps != 0; steps &= steps - 1 {
 		step := bits.TrailingZeros32(steps)
 		f.at[step], f.pos[step] = ts, int32(lo)+events[step]
-		if s.required&(1<<step) != 0 {
+		if required&(1<<step) != 0 {
 			f.done++
 			f.last = ts
 		} else {
 			f.optional++
 		}
 	}
-	return f
 }
 
 // beats says whether a filling is to be preferred to another with the same required steps.
