@@ -133,3 +133,160 @@ func TestAttemptsAreThoseOfTheDefinition(t *testing.T) {
 		}
 	}
 }
+
+// crowd is many people with longer streams.
+func (r random) crowd(q *Question, n int) []*behaviour.Person {
+	people := make([]*behaviour.Person, n)
+	for i := range people {
+		p := r.person(q)
+		for range r.IntN(4) {
+			more := r.person(q)
+			for _, row := range more.Rows {
+				if len(p.Rows) > 0 {
+					row.TS += p.Rows[len(p.Rows)-1].TS
+				}
+				row.Session += uint32(len(p.Sessions))
+				if row.TS < q.AsOf {
+					p.Rows = append(p.Rows, row)
+				}
+			}
+			p.Sessions = append(p.Sessions, more.Sessions...)
+		}
+		p.No = uint32(i + 1)
+		people[i] = p
+	}
+	return people
+}
+
+func count(q *Question, people []*behaviour.Person) *Funnel {
+	halves := [2]*Funnel{New(*q), New(*q)}
+	for i, p := range people {
+		halves[i%2].Add(p)
+	}
+	halves[0].Merge(halves[1])
+	return halves[0]
+}
+
+func byCode(a, b uint32) int { return int(a) - int(b) }
+
+// One pass is what makes the usual funnel fast; what it finds must be what the attempts of all entries would have given.
+func TestOnePassFindsWhatAllEntriesWould(t *testing.T) {
+	t.Parallel()
+	r := newRandom(t, 2)
+	for round := range rounds / 10 {
+		q := r.question()
+		if q.Order, q.Choice = Ordered, Optimized; !q.sweeps() {
+			q.Exclude = nil
+		}
+		var got, want []attempt
+		for _, p := range r.crowd(&q, 3) {
+			one := newRunner(&q, nil)
+			one.load(p)
+			view := one.whole
+			if one.swept(&view, q.Range) {
+				got = append(got, one.best)
+			}
+			if one.tried(&view, q.Range) {
+				want = append(want, one.best)
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("round %d\n%s\ngot  %+v\nwant %+v", round, describe(&q, p), got, want)
+			}
+		}
+	}
+}
+
+func TestNumbersOfAFunnelBelongTogether(t *testing.T) {
+	t.Parallel()
+	r := newRandom(t, 3)
+	for round := range rounds / 30 {
+		q := r.question()
+		q.Breakdown = &Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: byCode, Attribution: Attribution(r.IntN(2))}
+		if q.Order != Any && r.oneIn(3) {
+			q.Breakdown.Attribution, q.Breakdown.Step = StepValue, r.IntN(len(q.Steps))
+		}
+		q.Edges = []int64{1, 4}
+		q.Bounds = []int64{q.Range.From - 1, q.Range.From + 3, q.Range.To}
+		people := r.crowd(&q, 20)
+		answer := count(&q, people).Answer()
+		fail := func(format string, args ...any) {
+			t.Helper()
+			t.Fatalf("round %d, %+v\n%+v\n%s", round, q, answer, fmt.Sprintf(format, args...))
+		}
+		whole, required := answer.Result, q.required()
+		if q.Order == Any {
+			required = nil
+			for step := range q.Steps {
+				required = append(required, step)
+			}
+		}
+		for i, step := range required[1:] {
+			if whole.Counts[step] > whole.Counts[required[i]] {
+				fail("step %d rises", step)
+			}
+		}
+		sum := make([]int, len(q.Steps))
+		groups := len(answer.Groups)
+		add := func(r Result) {
+			for step := range sum {
+				sum[step] += r.Counts[step]
+			}
+		}
+		for _, g := range answer.Groups {
+			add(g.Result)
+		}
+		if answer.Other != nil {
+			add(answer.Other.Result)
+			groups += answer.Other.Values
+		}
+		if !reflect.DeepEqual(sum, whole.Counts) || groups > 3 {
+			fail("groups make %v", sum)
+		}
+		if n := whole.Under + whole.Histogram[0] + whole.Histogram[1]; whole.Time != nil && n != whole.Time.N || whole.Time == nil && n != 0 {
+			fail("the histogram has %d", n)
+		}
+		checkPeople(&q, people, answer, fail)
+	}
+}
+
+// checkPeople holds the people behind each number to the number.
+func checkPeople(q *Question, people []*behaviour.Person, answer Answer, fail func(string, ...any)) {
+	behind := func(c Coordinate, want int) {
+		f := [2]*Funnel{New(*q), New(*q)}
+		f[0].Collect(c)
+		f[1].Collect(c)
+		for i, p := range people {
+			f[i%2].Add(p)
+		}
+		f[0].Merge(f[1])
+		if got := f[0].People(); len(got) != want {
+			fail("%d people behind %+v, want %d", len(got), c, want)
+		}
+	}
+	results := func(c Coordinate, counts []int) {
+		before := 0
+		for step, n := range counts {
+			c.Step = step
+			behind(c, n)
+			if step == 0 {
+				continue
+			}
+			lost := c
+			lost.Lost = true
+			behind(lost, counts[before]-n)
+			if !q.Steps[step].Optional {
+				before = step
+			}
+		}
+	}
+	results(Coordinate{Bucket: -1}, answer.Counts)
+	for _, g := range answer.Groups {
+		results(Coordinate{Bucket: -1, Group: &g.Value}, g.Counts)
+	}
+	if answer.Other != nil {
+		results(Coordinate{Bucket: -1, Other: true}, answer.Other.Counts)
+	}
+	for i, p := range answer.Series {
+		results(Coordinate{Bucket: i}, p.Counts)
+	}
+}

@@ -83,7 +83,7 @@ func (r *runner) one(v *view, in query.Range, over bool) {
 	switch {
 	case r.q.Choice == First:
 		found = r.first(v, in)
-	case r.q.Order == Ordered:
+	case r.q.sweeps():
 		found = r.swept(v, in)
 	default:
 		found = r.tried(v, in)

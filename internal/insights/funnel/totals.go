@@ -75,7 +75,7 @@ func (r *runner) conversions(v *view, in query.Range) {
 
 // earliest makes the attempt that converts first, of entries from a position on.
 func (r *runner) earliest(v *view, from int, in query.Range) bool {
-	if r.q.Order == Ordered && len(r.q.Hold) == 0 {
+	if r.q.sweeps() && len(r.q.Hold) == 0 {
 		for part := range r.parts.of(r, v, in) {
 			start := from
 			if part != v {
