@@ -45,27 +45,39 @@ type point struct {
 // Add counts a person.
 func (f *Funnel) Add(p *behaviour.Person) {
 	f.runner.load(p)
-	if f.runner.whole.len() == 0 {
-		return
-	}
 	if f.wanted == nil || f.wanted.Bucket < 0 {
 		f.bucket = -1
-		f.runner.run(f.q.Range)
+		f.runner.run(f.q.Range, 0)
 	}
-	for i := range f.series {
-		in := f.q.Range.Clip(query.Range{From: f.q.Bounds[i], To: f.q.Bounds[i+1]})
-		if f.wanted != nil && f.wanted.Bucket != i || !f.runner.mayEnter(in) {
-			continue
-		}
-		f.bucket = i
-		f.runner.run(in)
+	if len(f.series) > 0 && (f.wanted == nil || f.wanted.Bucket >= 0) {
+		f.addSeries(p.Rows)
 	}
 }
 
-// mayEnter says whether the person did anything in a range.
-func (r *runner) mayEnter(in query.Range) bool {
-	pos := r.whole.from(in.From)
-	return pos < r.whole.len() && r.whole.ts[pos] < in.To
+// addSeries counts a person in each bucket that he has an entry in: each is asked as a range of its own.
+func (f *Funnel) addSeries(rows []behaviour.Row) {
+	entry := f.q.Steps[0].Marks
+	if f.q.Order == Any {
+		for i := range f.q.Steps {
+			entry |= f.q.Steps[i].Marks
+		}
+	}
+	next := 0
+	for i := range rows {
+		row := &rows[i]
+		if row.Marks&entry == 0 || !f.q.Range.Has(row.TS) || row.TS < f.q.Bounds[next] {
+			continue // no entry, or its bucket has been counted
+		}
+		for row.TS >= f.q.Bounds[next+1] {
+			next++
+		}
+		f.bucket = next
+		next++
+		if f.wanted != nil && f.wanted.Bucket != f.bucket {
+			continue
+		}
+		f.runner.run(f.q.Range.Clip(query.Range{From: f.q.Bounds[f.bucket], To: f.q.Bounds[next]}), i)
+	}
 }
 
 // take counts an attempt.
@@ -108,7 +120,7 @@ func (f *Funnel) value(v *view, a *attempt) (value uint32) {
 		if a.pos[step] < 0 {
 			return 0
 		}
-		return f.runner.person.Rows[v.row[a.pos[step]]].Values[b.Column]
+		return f.runner.person.Rows[v.rowAt(a.pos[step])].Values[b.Column]
 	}
 	switch b.Attribution {
 	case StepValue:

@@ -100,23 +100,27 @@ func describe(q *Question, p *behaviour.Person) string {
 	return text
 }
 
-// attempts are those that the operator counts, as the reference writes them.
-func attempts(q *Question, p *behaviour.Person) (all []counted) {
-	r := newRunner(q, func(v *view, a *attempt, incomplete bool) {
+// collectInto writes attempts as the reference writes them.
+func collectInto(q *Question, all *[]counted) func(v *view, a *attempt, incomplete bool) {
+	return func(v *view, a *attempt, incomplete bool) {
 		c := counted{end: a.end, incomplete: incomplete}
 		for step := range q.Steps {
 			row := -1
 			if a.pos[step] >= 0 {
-				row = int(v.row[a.pos[step]])
+				row = int(v.rowAt(a.pos[step]))
 			}
 			if row >= 0 || q.Order != Any {
 				c.rows = append(c.rows, row)
 			}
 		}
-		all = append(all, c)
-	})
+		*all = append(*all, c)
+	}
+}
+
+func attempts(q *Question, p *behaviour.Person) (all []counted) {
+	r := newRunner(q, collectInto(q, &all))
 	r.load(p)
-	r.run(q.Range)
+	r.run(q.Range, 0)
 	return all
 }
 
@@ -182,17 +186,57 @@ func TestOnePassFindsWhatAllEntriesWould(t *testing.T) {
 		for _, p := range r.crowd(&q, 3) {
 			one := newRunner(&q, nil)
 			one.load(p)
-			view := one.whole
-			if one.swept(&view, q.Range) {
+			if one.swept(one.view(), q.Range) {
 				got = append(got, one.best)
 			}
-			if one.tried(&view, q.Range) {
+			if one.tried(one.view(), q.Range) {
 				want = append(want, one.best)
 			}
 			if !reflect.DeepEqual(got, want) {
 				t.Fatalf("round %d\n%s\ngot  %+v\nwant %+v", round, describe(&q, p), got, want)
 			}
 		}
+	}
+}
+
+// The usual funnel has a path of its own through the rows, which must count what the other does.
+func TestTheUsualFunnelIsNoOther(t *testing.T) {
+	t.Parallel()
+	r := newRandom(t, 4)
+	taken := 0
+	for round := range rounds {
+		q := r.question()
+		q.Order, q.Choice, q.Count, q.Exclude, q.Hold = Ordered, Optimized, Users, nil, nil
+		for i := range q.Steps {
+			q.Steps[i].Optional = false
+		}
+		p := r.crowd(&q, 1)[0]
+		if r.oneIn(2) { // most people do one thing at a time
+			for i := range p.Rows {
+				p.Rows[i].TS += int64(i)
+			}
+		}
+		run := func(usual bool) (all []counted, ok bool) {
+			one := newRunner(&q, collectInto(&q, &all))
+			one.load(p)
+			if usual {
+				return all, one.quick(q.Range, 0)
+			}
+			one.usual = nil
+			one.run(q.Range, 0)
+			return all, true
+		}
+		got, ok := run(true)
+		if !ok {
+			continue // it left the person to the other
+		}
+		taken++
+		if want, _ := run(false); !reflect.DeepEqual(got, want) {
+			t.Fatalf("round %d\n%s\ngot  %+v\nwant %+v", round, describe(&q, p), got, want)
+		}
+	}
+	if taken < rounds/3 {
+		t.Errorf("it took %d people of %d", taken, rounds)
 	}
 }
 
@@ -288,5 +332,26 @@ func checkPeople(q *Question, people []*behaviour.Person, answer Answer, fail fu
 	}
 	for i, p := range answer.Series {
 		results(Coordinate{Bucket: i}, p.Counts)
+	}
+}
+
+func TestEachBucketIsAskedAsARangeOfItsOwn(t *testing.T) {
+	t.Parallel()
+	r := newRandom(t, 5)
+	for round := range rounds / 10 {
+		q := r.question()
+		if r.oneIn(2) {
+			q.Order, q.Choice, q.Count, q.Exclude, q.Hold = Ordered, Optimized, Users, nil, nil
+		}
+		q.Bounds = []int64{q.Range.From - 2, q.Range.From + 1, q.Range.From + 3, q.Range.To}
+		people := r.crowd(&q, 4)
+		for i, p := range count(&q, people).Answer().Series {
+			alone := q
+			alone.Bounds = nil
+			alone.Range = q.Range.Clip(query.Range{From: q.Bounds[i], To: q.Bounds[i+1]})
+			if want := count(&alone, people).Answer(); !reflect.DeepEqual(p.Counts, want.Counts) || p.Incomplete != want.Incomplete {
+				t.Fatalf("round %d, bucket %d\n%s\ngot  %+v\nwant %+v", round, i, describe(&q, people[0]), p, want.Result)
+			}
+		}
 	}
 }

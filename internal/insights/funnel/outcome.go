@@ -13,6 +13,7 @@ type runner struct {
 	solver *solver
 	sweep  *sweep
 	person *behaviour.Person
+	loaded bool // whole is of the person
 	whole  view // all events of the person that matter
 	ranged view // those from the start of the range on
 	inner  view // those of one session
@@ -20,22 +21,39 @@ type runner struct {
 	now    attempt // the attempt at hand
 	best   attempt
 	known  []conversion // of entries, when all conversions are looked for
+	usual  *usual       // nil for other funnels
 	emit   func(v *view, a *attempt, incomplete bool)
 }
 
 func newRunner(q *Question, emit func(v *view, a *attempt, incomplete bool)) *runner {
-	return &runner{q: q, solver: newSolver(q), sweep: newSweep(q), emit: emit}
+	r := &runner{q: q, solver: newSolver(q), sweep: newSweep(q), emit: emit}
+	if q.usual() {
+		r.usual = newUsual(q)
+	}
+	return r
 }
 
 // load takes a person.
 func (r *runner) load(p *behaviour.Person) {
-	r.person, r.solver.rows = p, p.Rows
-	r.whole.load(r.q, p.Rows)
+	r.person, r.solver.rows, r.loaded = p, p.Rows, false
 }
 
-// run emits the attempts whose entry is in the range.
-func (r *runner) run(in query.Range) {
-	r.ranged = r.whole.slice(r.whole.from(in.From), r.whole.from(in.To+r.q.Window))
+// view is the events of the person that matter.
+func (r *runner) view() *view {
+	if !r.loaded {
+		r.whole.load(r.q, r.person.Rows)
+		r.loaded = true
+	}
+	return &r.whole
+}
+
+// run emits the attempts whose entry is in the range. No entry is before the row first.
+func (r *runner) run(in query.Range, first int) {
+	if r.usual != nil && r.quick(in, first) {
+		return
+	}
+	whole := r.view()
+	r.ranged = whole.slice(whole.from(in.From), whole.from(in.To+r.q.Window))
 	v := &r.ranged
 	switch {
 	case r.q.Count == Sessions:

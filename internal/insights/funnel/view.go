@@ -32,6 +32,14 @@ func (v *view) slice(lo, hi int) view {
 	return view{v.ts[lo:hi:hi], v.fit[lo:hi:hi], v.ban[lo:hi:hi], v.row[lo:hi:hi]}
 }
 
+// rowAt is the index of the row at a position. Without a view positions are indexes.
+func (v *view) rowAt(pos int32) int32 {
+	if v == nil {
+		return pos
+	}
+	return v.row[pos]
+}
+
 // moment returns the first and the one after the last position of the events that have the time of the one at pos.
 func (v *view) moment(pos int) (lo, hi int) {
 	lo, hi = pos, pos+1

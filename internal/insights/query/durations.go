@@ -11,35 +11,71 @@ type Times struct {
 	Mean, Median, P90, Min, Max float64
 }
 
-// Summary returns the summary of the durations, which it sorts, or nil when there are none.
+// Summary returns the summary of the durations, whose sequence it changes, or nil when there are none.
 func (d Durations) Summary() *Times {
 	if len(d) == 0 {
 		return nil
 	}
-	slices.Sort(d)
 	var whole, rest int64 // of seconds and of microseconds: a sum of many long durations does not fit one int64
+	least, most := d[0], d[0]
 	for _, v := range d {
 		whole += v / Second
 		rest += v % Second
+		least, most = min(least, v), max(most, v)
 	}
-	n := float64(len(d))
 	return &Times{
 		N:      len(d),
-		Mean:   (float64(whole) + float64(rest)/float64(Second)) / n,
+		Mean:   (float64(whole) + float64(rest)/float64(Second)) / float64(len(d)),
 		Median: d.percentile(0.5),
 		P90:    d.percentile(0.9),
-		Min:    seconds(d[0]),
-		Max:    seconds(d[len(d)-1]),
+		Min:    seconds(least),
+		Max:    seconds(most),
 	}
 }
 
-// percentile interpolates between the two durations around it, as percentile_cont does. The durations are sorted.
+// percentile interpolates between the two durations around it, as percentile_cont does.
 func (d Durations) percentile(p float64) float64 {
 	at := p * float64(len(d)-1)
 	low := int(at)
-	high := min(low+1, len(d)-1)
-	return seconds(d[low]) + (at-float64(low))*seconds(d[high]-d[low])
+	d.place(low)
+	value := seconds(d[low])
+	if low+1 < len(d) {
+		value += (at - float64(low)) * seconds(slices.Min(d[low+1:])-d[low])
+	}
+	return value
 }
+
+// place puts the k-th smallest duration where it would be if all were sorted, with no larger one before it and no smaller
+// one after (quickselect). Sorting would take several times as long.
+func (d Durations) place(k int) {
+	for lo, hi := 0, len(d)-1; lo < hi; {
+		pivot := median(d[lo], d[lo+(hi-lo)/2], d[hi])
+		i, j := lo, hi
+		for i <= j {
+			for d[i] < pivot {
+				i++
+			}
+			for d[j] > pivot {
+				j--
+			}
+			if i <= j {
+				d[i], d[j] = d[j], d[i]
+				i++
+				j--
+			}
+		}
+		switch { // everything between j and i is the pivot
+		case k <= j:
+			hi = j
+		case k >= i:
+			lo = i
+		default:
+			return
+		}
+	}
+}
+
+func median(a, b, c int64) int64 { return max(min(a, b), min(max(a, b), c)) }
 
 // Histogram counts durations by edges, in microseconds and increasing: counts[i] are those from edge i up to the next, the
 // last without end, and under are those below the first.
