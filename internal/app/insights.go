@@ -1,6 +1,7 @@
 package app
 
 import (
+	"github.com/bahagh/nimbus/internal/insights/query"
 	"github.com/bahagh/nimbus/internal/insights/saved"
 	"github.com/bahagh/nimbus/internal/insights/trends"
 )
@@ -12,8 +13,8 @@ type insightsGroup struct {
 }
 
 func (a *App) wireInsights() *insightsGroup {
-	limits := trends.Limits{Timeout: a.cfg.QueryTimeout, MaxEvents: a.cfg.QueryMaxEvents}
-	g := &insightsGroup{trends: trends.NewAPI(a.reads, limits, a.now)}
+	limits := query.Limits{Timeout: a.cfg.QueryTimeout, MaxEvents: a.cfg.QueryMaxEvents}
+	g := &insightsGroup{trends: trends.NewAPI(trends.New(a.reads, limits, a.now))}
 	g.saved = saved.NewAPI(saved.New(a.db.Pool), g.trends.CheckQuestion)
 	return g
 }

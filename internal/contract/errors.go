@@ -113,6 +113,15 @@ func appendSegment(b []byte, name string) []byte {
 	return b
 }
 
+// Pointer writes the JSON pointer (RFC 6901) of a part of a request: the names of members, and indexes of lists, on the way.
+func Pointer(way ...any) string {
+	var b []byte
+	for _, step := range way {
+		b = appendSegment(b, fmt.Sprint(step))
+	}
+	return clip(string(b), maxPointer)
+}
+
 // clip cuts s to at most n bytes, between characters, and marks the cut.
 func clip(s string, n int) string {
 	if len(s) <= n {

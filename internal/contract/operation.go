@@ -148,10 +148,8 @@ func (o *Operation) unknown(errs Errors, query url.Values) Errors {
 		names = names[:maxLooseErrors]
 	}
 	for _, name := range names {
-		errs = append(errs, FieldError{In: InQuery, Pointer: paramPointer(name), Code: CodeUnknownParam, Item: -1,
+		errs = append(errs, FieldError{In: InQuery, Pointer: Pointer(name), Code: CodeUnknownParam, Item: -1,
 			Detail: "unknown query parameter " + quote(name) + "; remove it"})
 	}
 	return errs
 }
-
-func paramPointer(name string) string { return clip(string(appendSegment(nil, name)), maxPointer) }

@@ -47,7 +47,7 @@ func Bound(v float64) *float64 { return &v }
 // check appends what is wrong with the values given for p.
 func (p *Param) check(errs Errors, values []string) Errors {
 	report := func(code, detail string) {
-		errs = append(errs, FieldError{In: p.In, Pointer: paramPointer(p.Name), Code: code, Detail: detail, Item: -1})
+		errs = append(errs, FieldError{In: p.In, Pointer: Pointer(p.Name), Code: code, Detail: detail, Item: -1})
 	}
 	switch {
 	case len(values) == 0 || p.In == InPath && values[0] == "":
@@ -147,14 +147,14 @@ func (p *Param) checkText(v string) (code, detail string) {
 
 // checkJSON holds the value to the rules of a raw JSON member; pointers go on behind the parameter's name.
 func (p *Param) checkJSON(errs Errors, v string) Errors {
-	r := newReader([]byte(v), p.In, paramPointer(p.Name))
+	r := newReader([]byte(v), p.In, Pointer(p.Name))
 	r.Raw(&RawRule{MaxBytes: p.MaxBytes, MaxDepth: p.MaxDepth})
 	err := r.Finish()
 	var syntax *SyntaxError
 	var fields Errors
 	switch {
 	case errors.As(err, &syntax):
-		return append(errs, FieldError{In: p.In, Pointer: paramPointer(p.Name), Code: CodeFormat, Item: -1,
+		return append(errs, FieldError{In: p.In, Pointer: Pointer(p.Name), Code: CodeFormat, Item: -1,
 			Detail: "must be the text of a JSON object: " + syntax.Error()})
 	case errors.As(err, &fields):
 		return append(errs, fields...)

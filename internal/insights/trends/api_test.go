@@ -17,6 +17,7 @@ import (
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/contract/problem"
 	"github.com/bahagh/nimbus/internal/events/rollups"
+	"github.com/bahagh/nimbus/internal/insights/query"
 	"github.com/bahagh/nimbus/internal/insights/trends"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/internal/platform/replica"
@@ -32,7 +33,7 @@ var (
 )
 
 // limits are far from what a test asks for.
-var limits = trends.Limits{Timeout: time.Minute, MaxEvents: 1_000_000}
+var limits = query.Limits{Timeout: time.Minute, MaxEvents: 1_000_000}
 
 type bench struct {
 	pool *pgxpool.Pool
@@ -42,7 +43,7 @@ type bench struct {
 func setup(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{pool: nimbustest.DB(t)}
-	b.api = trends.NewAPI(replica.Without(b.pool), limits, func() time.Time { return now })
+	b.api = trends.NewAPI(trends.New(replica.Without(b.pool), limits, func() time.Time { return now }))
 	return b
 }
 

@@ -12,14 +12,15 @@ import (
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/insights/query"
 	"github.com/bahagh/nimbus/internal/insights/trends"
 	"github.com/bahagh/nimbus/internal/platform/replica"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // limited is the API of a bench with other limits.
-func (b *bench) limited(l trends.Limits) *bench {
-	return &bench{pool: b.pool, api: trends.NewAPI(replica.Without(b.pool), l, func() time.Time { return now })}
+func (b *bench) limited(l query.Limits) *bench {
+	return &bench{pool: b.pool, api: trends.NewAPI(trends.New(replica.Without(b.pool), l, func() time.Time { return now }))}
 }
 
 func day(person string, at time.Time) event { return event{name: "e", user: person, ts: at} }
@@ -124,7 +125,7 @@ func TestAQuestionOverTheBudgetIsRefusedBeforeItRuns(t *testing.T) {
 	b := setup(t)
 	b.store(t, project, "a", 30, now) // counted and not there: only the counts are asked
 	b.store(t, project, "b", 3, now)
-	few := b.limited(trends.Limits{Timeout: time.Minute, MaxEvents: 10})
+	few := b.limited(query.Limits{Timeout: time.Minute, MaxEvents: 10})
 	for _, c := range []struct {
 		names   []string
 		refused bool
@@ -153,7 +154,7 @@ func TestAQuestionThatTakesTooLongIsRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.lock(t)
-	impatient := b.limited(trends.Limits{Timeout: 50 * time.Millisecond, MaxEvents: 10})
+	impatient := b.limited(query.Limits{Timeout: 50 * time.Millisecond, MaxEvents: 10})
 	for _, q := range []map[string]any{{"measure": "users"}, {"breakdown": "prop", "breakdown_prop": "x"}} {
 		q["project_id"] = project
 		_, err := impatient.run(t, q)

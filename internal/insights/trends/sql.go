@@ -7,15 +7,17 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
 // question is what statements read of the events of a project.
 type question struct {
 	projectID     uuid.UUID
-	bounds        []time.Time // of the buckets, whole milliseconds
-	names         []string    // all when empty
-	props         []byte      // a JSON object that the props contain; nil means any
-	filter        *Filter     // nil means any
+	bounds        []time.Time   // of the buckets, whole milliseconds
+	names         []string      // all when empty
+	props         []byte        // a JSON object that the props contain; nil means any
+	filter        *query.Filter // nil means any
 	measure       Measure
 	prop          string // of a numeric measure
 	breakdown     Breakdown

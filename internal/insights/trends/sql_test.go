@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
 var update = flag.Bool("update", false, "write testdata/sql.golden anew")
@@ -23,11 +25,11 @@ const hostile = `x') OR true; --$1`
 func TestStatementsSayOnlyWhatIsWrittenHere(t *testing.T) {
 	t.Parallel()
 	values := []json.RawMessage{json.RawMessage(`"` + hostile + `"`)}
-	all := []Filter{{Op: Eq, Prop: hostile, Values: values}, {Op: Neq, Prop: hostile, Values: values}, {Op: In, Prop: hostile, Values: values},
-		{Op: Contains, Prop: hostile, Text: hostile}, {Op: Gt, Prop: hostile, Number: 1}, {Op: Gte, Prop: hostile, Number: 1e308},
-		{Op: Lt, Prop: hostile, Number: -1.5}, {Op: Lte, Prop: hostile, Number: 5e-324}, {Op: Exists, Prop: hostile},
-		{Op: Not, Filters: []Filter{{Op: Or, Filters: []Filter{{Op: Exists, Prop: hostile}, {Op: Exists, Prop: hostile}}}}},
-		{Op: Op(hostile), Prop: hostile}}
+	all := []query.Filter{{Op: query.Eq, Prop: hostile, Values: values}, {Op: query.Neq, Prop: hostile, Values: values}, {Op: query.In, Prop: hostile, Values: values},
+		{Op: query.Contains, Prop: hostile, Text: hostile}, {Op: query.Gt, Prop: hostile, Number: 1}, {Op: query.Gte, Prop: hostile, Number: 1e308},
+		{Op: query.Lt, Prop: hostile, Number: -1.5}, {Op: query.Lte, Prop: hostile, Number: 5e-324}, {Op: query.Exists, Prop: hostile},
+		{Op: query.Not, Filters: []query.Filter{{Op: query.Or, Filters: []query.Filter{{Op: query.Exists, Prop: hostile}, {Op: query.Exists, Prop: hostile}}}}},
+		{Op: query.Op(hostile), Prop: hostile}}
 	var b strings.Builder
 	for _, c := range []struct {
 		name string
@@ -39,7 +41,7 @@ func TestStatementsSayOnlyWhatIsWrittenHere(t *testing.T) {
 		{"events by prop", question{measure: Count, breakdown: ByProp, breakdownProp: hostile}},
 		{"a mean by prop", question{measure: Avg, prop: hostile, breakdown: ByProp, breakdownProp: hostile}},
 		{"people by name", question{measure: Users, breakdown: ByName}},
-		{"every condition", question{measure: Count, filter: &Filter{Op: And, Filters: all}}},
+		{"every condition", question{measure: Count, filter: &query.Filter{Op: query.And, Filters: all}}},
 	} {
 		c.q.projectID = uuid.MustParse("018f0000-0000-7000-8000-000000000001")
 		c.q.bounds = []time.Time{time.Unix(0, 0).UTC(), time.Unix(3600, 0).UTC()}

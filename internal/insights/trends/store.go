@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/db"
+	"github.com/bahagh/nimbus/internal/insights/query"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
@@ -30,10 +31,10 @@ const workMem = "32MB"
 type store struct {
 	pool    *pgxpool.Pool
 	queries *db.Queries
-	limits  Limits
+	limits  query.Limits
 }
 
-func newStore(pool *pgxpool.Pool, limits Limits) *store {
+func newStore(pool *pgxpool.Pool, limits query.Limits) *store {
 	return &store{pool: pool, queries: db.New(), limits: limits}
 }
 
@@ -53,7 +54,7 @@ func (s *store) snapshot(ctx context.Context, projectID uuid.UUID, fn func(*read
 	err := postgres.InSnapshot(ctx, s.pool, s.limits.Timeout, func(tx pgx.Tx) error { return fn(&reader{s, tx, projectID}) },
 		"work_mem = '"+workMem+"'", "extra_float_digits = 1") // else an operator's 0 rounds percentiles
 	if ctx.Err() == nil && postgres.IsStatementTimeout(err) {
-		return tooSlow(err, s.limits.Timeout)
+		return s.limits.TooSlow(err)
 	}
 	return err
 }
@@ -84,7 +85,7 @@ func (r *reader) ask(ctx context.Context, sql string, args []any) (pgx.Rows, err
 
 // series returns the counts of the names, all when there are none, one for each bucket between the bounds. The runs
 // are the plan of the bounds.
-func (r *reader) series(ctx context.Context, runs []Run, names []string, bounds []int64) ([]int64, error) {
+func (r *reader) series(ctx context.Context, runs []query.Run, names []string, bounds []int64) ([]int64, error) {
 	if len(names) == 0 {
 		names = []string{total}
 	}
@@ -94,19 +95,19 @@ func (r *reader) series(ctx context.Context, runs []Run, names []string, bounds 
 	if err != nil {
 		return nil, fmt.Errorf("read counts: %w", err)
 	}
-	series, f := make([]int64, len(bounds)-1), folder{bounds: bounds}
+	series, f := make([]int64, len(bounds)-1), query.Folder{Bounds: bounds}
 	for i := range rows {
-		series[f.bucket(rows[i].Bucket.Unix())] += rows[i].Count
+		series[f.Bucket(rows[i].Bucket.Unix())] += rows[i].Count
 	}
 	return series, nil
 }
 
 // seriesByName is series for each name; one that has no events in the window is missing.
-func (r *reader) seriesByName(ctx context.Context, runs []Run, names []string, bounds []int64) (map[string][]int64, error) {
+func (r *reader) seriesByName(ctx context.Context, runs []query.Run, names []string, bounds []int64) (map[string][]int64, error) {
 	arg := db.CountsSeriesByNameParams{ProjectID: r.projectID}
 	arg.Granularities, arg.Froms, arg.Tos = columns(runs)
-	byName, f := make(map[string][]int64), folder{bounds: bounds}
-	for some := range slices.Chunk(names, int(min(max(maxRowsRead/rowsOf(runs), 1), maxNamesRead))) {
+	byName, f := make(map[string][]int64), query.Folder{Bounds: bounds}
+	for some := range slices.Chunk(names, int(min(max(maxRowsRead/query.Rows(runs), 1), maxNamesRead))) {
 		arg.Names = some
 		rows, err := r.store.queries.CountsSeriesByName(ctx, r.tx, arg)
 		if err != nil {
@@ -118,7 +119,7 @@ func (r *reader) seriesByName(ctx context.Context, runs []Run, names []string, b
 				series = make([]int64, len(bounds)-1)
 				byName[rows[i].Name] = series
 			}
-			series[f.bucket(rows[i].Bucket.Unix())] += rows[i].Count
+			series[f.Bucket(rows[i].Bucket.Unix())] += rows[i].Count
 		}
 	}
 	return byName, nil
@@ -134,7 +135,7 @@ func (r *reader) names(ctx context.Context) ([]string, error) {
 }
 
 // columns is the runs as the queries take them.
-func columns(runs []Run) (granularities []int32, froms, tos []time.Time) {
+func columns(runs []query.Run) (granularities []int32, froms, tos []time.Time) {
 	granularities, froms, tos = make([]int32, len(runs)), make([]time.Time, len(runs)), make([]time.Time, len(runs))
 	for i, run := range runs {
 		granularities[i] = int32(run.Granularity)

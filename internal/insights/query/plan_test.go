@@ -1,4 +1,4 @@
-package trends
+package query
 
 import (
 	"fmt"
@@ -46,7 +46,7 @@ func rollup(events []int64) table {
 	rows := table{}
 	for _, sec := range events {
 		for _, g := range granularities {
-			rows[[2]int64{g, floorDiv(sec, g) * g}]++
+			rows[[2]int64{g, FloorDiv(sec, g) * g}]++
 		}
 	}
 	return rows
@@ -55,7 +55,7 @@ func rollup(events []int64) table {
 // read answers as CountsSeries and the folder do.
 func (rows table) read(t *testing.T, bounds []int64) []int64 {
 	t.Helper()
-	series, f := make([]int64, len(bounds)-1), folder{bounds: bounds}
+	series, f := make([]int64, len(bounds)-1), Folder{Bounds: bounds}
 	runs := Plan(bounds)
 	keys := make([][2]int64, 0, len(rows))
 	for key := range rows {
@@ -64,7 +64,7 @@ func (rows table) read(t *testing.T, bounds []int64) []int64 {
 	for _, key := range keys { // in the order of a map: any
 		for _, r := range runs {
 			if r.Granularity == key[0] && key[1] >= r.From && key[1] < r.To {
-				i := f.bucket(key[1])
+				i := f.Bucket(key[1])
 				if key[1] < bounds[i] || key[1]+key[0] > bounds[i+1] {
 					t.Fatalf("row %v lies across a bound of bucket %d [%d, %d)", key, i, bounds[i], bounds[i+1])
 				}
@@ -97,10 +97,11 @@ func TestAnAnswerFromRollupsIsTheCountOfTheEvents(t *testing.T) {
 
 func checkPlan(t *testing.T, b Bucket, loc *time.Location, moment int64, random *rand.Rand) {
 	t.Helper()
-	w := &Window{Bucket: b, Loc: loc}
+	week := []time.Weekday{time.Monday, time.Sunday}[random.IntN(2)]
+	w := &Window{Calendar: Calendar{Bucket: b, Loc: loc, Week: week}}
 	n := 1 + random.IntN(40)
-	from := time.Unix(moment-random.Int64N(int64(n)*b.usual()), random.Int64N(2)*500)
-	to := from.Add(time.Duration(int64(n)*b.usual()-random.Int64N(b.usual())) * time.Second)
+	from := time.Unix(moment-random.Int64N(int64(n)*b.Usual()), random.Int64N(2)*500)
+	to := from.Add(time.Duration(int64(n)*b.Usual()-random.Int64N(b.Usual())) * time.Second)
 	if bad := w.between(from, to); bad != nil {
 		t.Fatal(bad)
 	}
@@ -138,7 +139,7 @@ func checkFewest(t *testing.T, bounds []int64) {
 		for at := bounds[i-1]; at < bounds[i]; want++ {
 			width := int64(60)
 			for _, g := range granularities {
-				if floorDiv(at, g)*g == at && at+g <= bounds[i] {
+				if FloorDiv(at, g)*g == at && at+g <= bounds[i] {
 					width = g
 					break
 				}
@@ -147,7 +148,7 @@ func checkFewest(t *testing.T, bounds []int64) {
 		}
 	}
 	runs := Plan(bounds)
-	if got := rowsOf(runs); got != want {
+	if got := Rows(runs); got != want {
 		t.Fatalf("a plan of %d rows where %d do", got, want)
 	}
 	at := bounds[0]
@@ -168,7 +169,7 @@ func BenchmarkPlanAndFold(b *testing.B) {
 	limit := 720
 	for _, tz := range []string{"UTC", "Europe/Berlin", "Asia/Kathmandu"} {
 		b.Run(fmt.Sprintf("%dh/%s", limit, tz), func(b *testing.B) {
-			w, err := Resolve(&Ask{TZ: tz, Limit: &limit}, now)
+			w, err := (&Span{TZ: tz, Limit: &limit}).Resolve(now, 1, nil)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -181,14 +182,14 @@ func BenchmarkPlanAndFold(b *testing.B) {
 			b.ReportAllocs()
 			b.ReportMetric(float64(len(rows)), "rows")
 			for b.Loop() {
-				w, err := Resolve(&Ask{TZ: tz, Limit: &limit}, now)
+				w, err := (&Span{TZ: tz, Limit: &limit}).Resolve(now, 1, nil)
 				if err != nil {
 					b.Fatal(err)
 				}
 				Plan(w.Bounds)
-				series, f := make([]int64, w.Buckets()), folder{bounds: w.Bounds}
+				series, f := make([]int64, w.Buckets()), Folder{Bounds: w.Bounds}
 				for _, row := range rows {
-					series[f.bucket(row)]++
+					series[f.Bucket(row)]++
 				}
 			}
 		})

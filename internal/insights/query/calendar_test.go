@@ -1,4 +1,4 @@
-package trends
+package query
 
 import (
 	"fmt"
@@ -25,9 +25,23 @@ var zones = []string{
 	"Africa/Monrovia", "Africa/Windhoek", "Africa/Juba", "Antarctica/Troll", "Antarctica/Casey", "Antarctica/Vostok",
 }
 
+// calendars are all there are of a zone: every bucket, and weeks from Monday and from Sunday.
+func calendars(loc *time.Location) (all []Calendar) {
+	for _, b := range allBuckets {
+		all = append(all, Calendar{Bucket: b, Loc: loc, Week: time.Monday})
+	}
+	return append(all, Calendar{Bucket: Bucket1w, Loc: loc, Week: time.Sunday})
+}
+
+// floor returns the start of the bucket that t is in.
+func (c Calendar) floor(t time.Time) time.Time { return time.Unix(c.Floor(t.Unix()), 0).In(c.Loc) }
+
+// next returns the end of the bucket that t is in, which is the start of the one after it.
+func (c Calendar) next(t time.Time) time.Time { return time.Unix(c.Next(t.Unix()), 0).In(c.Loc) }
+
 func load(t testing.TB, name string) *time.Location {
 	t.Helper()
-	loc, ok := zone(name)
+	loc, ok := Zone(name)
 	if !ok {
 		t.Fatalf("zone %s", name)
 	}
@@ -49,30 +63,33 @@ func changes(loc *time.Location) (all []int64) {
 }
 
 // reference says where buckets begin between two instants by looking at the clock at every half minute.
-func reference(b Bucket, loc *time.Location, from, to int64) (starts []int64) {
+func reference(c Calendar, from, to int64) (starts []int64) {
 	const step = 30 // the clock of Monrovia was changed at a half minute
+	loc := c.Loc
 	key := func(sec, day int64) [2]int64 {
 		local := sec + offsetAt(sec, loc)
-		switch b {
+		switch c.Bucket {
 		case Bucket1d:
 			return [2]int64{day}
 		case Bucket1w:
 			d := time.Unix(day*86400, 0).UTC()
-			year, week := d.ISOWeek()
-			return [2]int64{int64(year), int64(week)}
+			for d.Weekday() != c.Week {
+				d = d.AddDate(0, 0, -1)
+			}
+			return [2]int64{int64(d.Year()), int64(d.YearDay())}
 		case Bucket1mo:
 			d := time.Unix(day*86400, 0).UTC()
 			return [2]int64{int64(d.Year()), int64(d.Month())}
 		default:
-			width := map[Bucket]int64{Bucket1m: 60, Bucket5m: 300, Bucket15m: 900, Bucket1h: 3600}[b]
-			return [2]int64{offsetAt(sec, loc), floorDiv(local, width)}
+			width := map[Bucket]int64{Bucket1m: 60, Bucket5m: 300, Bucket15m: 900, Bucket1h: 3600}[c.Bucket]
+			return [2]int64{offsetAt(sec, loc), FloorDiv(local, width)}
 		}
 	}
 	var day int64
 	var last [2]int64
 	for sec := from - 86400; sec < to; sec += step {
 		// A date has begun once the clock has shown it, whatever the clock shows later.
-		if shown := floorDiv(sec+offsetAt(sec, loc), 86400); sec == from-86400 || shown > day {
+		if shown := FloorDiv(sec+offsetAt(sec, loc), 86400); sec == from-86400 || shown > day {
 			day = shown
 		}
 		k := key(sec, day)
@@ -99,23 +116,23 @@ func TestBucketsAreWhatTheClockOnTheWallShows(t *testing.T) {
 			}
 			for _, moment := range moments {
 				from, to := moment-2*3600, moment+38*3600
-				for _, b := range allBuckets {
-					checkAgainstReference(t, b, loc, from, to, random)
+				for _, c := range calendars(loc) {
+					checkAgainstReference(t, c, from, to, random)
 				}
 			}
 		})
 	}
 }
 
-func checkAgainstReference(t *testing.T, b Bucket, loc *time.Location, from, to int64, random *rand.Rand) {
+func checkAgainstReference(t *testing.T, c Calendar, from, to int64, random *rand.Rand) {
 	t.Helper()
-	want := reference(b, loc, from, to)
+	loc, want := c.Loc, reference(c, from, to)
 	var got []int64
-	for at := b.next(from-1, loc); at < to; at = b.next(at, loc) {
+	for at := c.Next(from - 1); at < to; at = c.Next(at) {
 		got = append(got, at)
 	}
 	if !slices.Equal(got, want) {
-		t.Fatalf("%s in %s from %v: buckets begin at\n%v, by the clock at\n%v", b, loc, time.Unix(from, 0).In(loc), show(got, loc), show(want, loc))
+		t.Fatalf("%v from %v: buckets begin at\n%v, by the clock at\n%v", c, time.Unix(from, 0).In(loc), show(got, loc), show(want, loc))
 	}
 	for range 20 {
 		sec := from + random.Int64N(to-from)
@@ -126,8 +143,8 @@ func checkAgainstReference(t *testing.T, b Bucket, loc *time.Location, from, to 
 		if i < 0 {
 			continue // it began before what the reference looked at
 		}
-		if floor := b.floor(sec, loc); floor != want[i] {
-			t.Fatalf("%s in %s: floor(%v) = %v, want %v", b, loc, time.Unix(sec, 0).In(loc), time.Unix(floor, 0).In(loc), time.Unix(want[i], 0).In(loc))
+		if floor := c.Floor(sec); floor != want[i] {
+			t.Fatalf("%v: Floor(%v) = %v, want %v", c, time.Unix(sec, 0).In(loc), time.Unix(floor, 0).In(loc), time.Unix(want[i], 0).In(loc))
 		}
 	}
 }
@@ -160,22 +177,22 @@ func TestBucketsTileTimeInEveryZone(t *testing.T) {
 				instants = append(instants, time.Date(year, 12, 31, random.IntN(24), 59, 59, 999_999_999, time.UTC))
 			}
 			for _, instant := range instants {
-				for _, b := range allBuckets {
-					floor, next := b.Floor(instant, loc), b.Next(instant, loc)
+				for _, b := range calendars(loc) {
+					floor, next := b.floor(instant), b.next(instant)
 					if floor.After(instant) || !next.After(instant) {
-						t.Fatalf("%s: %v is not within its bucket [%v, %v)", b, instant.In(loc), floor, next)
+						t.Fatalf("%v: %v is not within its bucket [%v, %v)", b, instant.In(loc), floor, next)
 					}
-					if again := b.Floor(floor, loc); !again.Equal(floor) {
-						t.Fatalf("%s: Floor(%v) = %v", b, floor, again)
+					if again := b.floor(floor); !again.Equal(floor) {
+						t.Fatalf("%v: Floor(%v) = %v", b, floor, again)
 					}
-					if of := b.Next(floor, loc); !of.Equal(next) {
-						t.Fatalf("%s: Next(%v) = %v, want %v", b, floor, of, next)
+					if of := b.next(floor); !of.Equal(next) {
+						t.Fatalf("%v: Next(%v) = %v, want %v", b, floor, of, next)
 					}
-					if first := b.Floor(next, loc); !first.Equal(next) {
-						t.Fatalf("%s: a gap or an overlap at %v: Floor = %v", b, next, first)
+					if first := b.floor(next); !first.Equal(next) {
+						t.Fatalf("%v: a gap or an overlap at %v: Floor = %v", b, next, first)
 					}
-					if last := b.Floor(next.Add(-1), loc); !last.Equal(floor) {
-						t.Fatalf("%s: the end of [%v, %v) is in the bucket of %v", b, floor, next, last)
+					if last := b.floor(next.Add(-1)); !last.Equal(floor) {
+						t.Fatalf("%v: the end of [%v, %v) is in the bucket of %v", b, floor, next, last)
 					}
 				}
 			}
@@ -232,7 +249,8 @@ func TestBucketsAroundChangesOfTheClock(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for at := c.bucket.Floor(from, loc); len(got) < len(c.want); at = c.bucket.Next(at, loc) {
+			cal := Calendar{Bucket: c.bucket, Loc: loc, Week: time.Monday}
+			for at := cal.floor(from); len(got) < len(c.want); at = cal.next(at) {
 				got = append(got, at.Format(layout))
 			}
 			if !slices.Equal(got, c.want) {

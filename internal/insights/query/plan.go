@@ -1,4 +1,4 @@
-package trends
+package query
 
 import "slices"
 
@@ -29,7 +29,7 @@ func cover(runs []Run, from, to int64, widths []int64) []Run {
 		return runs
 	}
 	width := widths[0]
-	lo, hi := -floorDiv(-from, width)*width, floorDiv(to, width)*width
+	lo, hi := -FloorDiv(-from, width)*width, FloorDiv(to, width)*width
 	if len(widths) == 1 {
 		return appendRun(runs, Run{width, from, to})
 	}
@@ -49,8 +49,8 @@ func appendRun(runs []Run, r Run) []Run {
 	return append(runs, r)
 }
 
-// rowsOf is how many rows the runs have for one name at most: as many as there are when something happened in each.
-func rowsOf(runs []Run) int64 {
+// Rows is how many rows the runs have for one name at most: as many as there are when something happened in each.
+func Rows(runs []Run) int64 {
 	var n int64
 	for _, r := range runs {
 		n += (r.To - r.From) / r.Granularity
@@ -58,24 +58,24 @@ func rowsOf(runs []Run) int64 {
 	return n
 }
 
-// folder adds rows to the buckets they are in.
-type folder struct {
-	bounds []int64 // one more than buckets
+// Folder adds rows to the buckets they are in.
+type Folder struct {
+	Bounds []int64 // of the buckets, one more than there are
 	at     int     // the bucket of the last row; rows often come in order
 }
 
-// bucket returns the index of the bucket that a row beginning at sec is in. The row must be one of the plan's.
-func (f *folder) bucket(sec int64) int {
-	if sec >= f.bounds[f.at] {
-		if sec < f.bounds[f.at+1] {
+// Bucket returns the index of the bucket that a row beginning at sec is in. The row must be one of the plan's.
+func (f *Folder) Bucket(sec int64) int {
+	if sec >= f.Bounds[f.at] {
+		if sec < f.Bounds[f.at+1] {
 			return f.at
 		}
-		if f.at+2 < len(f.bounds) && sec < f.bounds[f.at+2] {
+		if f.at+2 < len(f.Bounds) && sec < f.Bounds[f.at+2] {
 			f.at++
 			return f.at
 		}
 	}
-	i, exact := slices.BinarySearch(f.bounds, sec)
+	i, exact := slices.BinarySearch(f.Bounds, sec)
 	if !exact {
 		i--
 	}

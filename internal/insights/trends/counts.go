@@ -7,38 +7,55 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
-// count answers from the rollups, which is exact for whole buckets of all events or of names.
-func (s *store) count(ctx context.Context, projectID uuid.UUID, ask *Ask, a *Answer) error {
-	runs, names := Plan(a.Bounds), distinct(ask.Names)
-	if ask.Breakdown == NoBreakdown {
-		series, err := s.pooled(projectID).series(ctx, runs, names, a.Bounds)
+// countsSource answers plain counts from the counts that internal/events/rollups keeps, in a few milliseconds.
+type countsSource struct {
+	limits query.Limits
+}
+
+// Name is that of the contract.
+func (countsSource) Name() string { return "rollup" }
+
+// Has is true of what the counts by name and time say: how many events of some names there were, also by name.
+func (countsSource) Has(q *Question) bool {
+	return q.measure() == Count && q.Props == nil && q.Filter == nil && q.Breakdown != ByProp
+}
+
+// Fill adds up whole rows of the counts, none of which lies across the bound of a bucket.
+func (s countsSource) Fill(ctx context.Context, pool *pgxpool.Pool, projectID uuid.UUID, q *Question, a *Answer) error {
+	runs, names := query.Plan(a.Bounds), distinct(q.Names)
+	store := newStore(pool, s.limits)
+	if q.Breakdown == NoBreakdown {
+		series, err := store.pooled(projectID).series(ctx, runs, names, a.Bounds)
 		a.Series, a.Total = floats(series), float64(sum(series))
 		return err
 	}
-	return s.snapshot(ctx, projectID, func(r *reader) error {
+	return store.snapshot(ctx, projectID, func(r *reader) error {
 		series, err := r.series(ctx, runs, names, a.Bounds)
 		if err != nil {
 			return err
 		}
 		a.Series, a.Total = floats(series), float64(sum(series))
-		a.Groups, err = r.groups(ctx, a, series, runs, names, ask.top())
+		a.Groups, err = r.groups(ctx, a, series, runs, names, q.top())
 		return err
 	})
 }
 
 // groups reads the breakdown in two steps: totals of every name over the whole window, which needs few rows for each,
 // and then the series of only those that are shown. The rest is what the total has and they have not.
-func (r *reader) groups(ctx context.Context, a *Answer, all []int64, runs []Run, names []string, top int) ([]Group, error) {
+func (r *reader) groups(ctx context.Context, a *Answer, all []int64, runs []query.Run, names []string, top int) ([]Group, error) {
 	if len(names) == 0 {
 		var err error
 		if names, err = r.names(ctx); err != nil {
 			return nil, err
 		}
 	}
-	whole := []int64{a.Bounds[0], a.Bounds[a.Buckets()]}
-	totals, err := r.seriesByName(ctx, Plan(whole), names, whole)
+	whole := a.Whole()
+	totals, err := r.seriesByName(ctx, query.Plan(whole), names, whole)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,102 @@
+package query
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+
+	"github.com/bahagh/nimbus/internal/contract"
+)
+
+// Op is the kind of a Filter.
+type Op string
+
+// The operators.
+const (
+	And      Op = "and"
+	Or       Op = "or"
+	Not      Op = "not"
+	Eq       Op = "eq"
+	Neq      Op = "neq"
+	In       Op = "in"
+	Contains Op = "contains"
+	Gt       Op = "gt"
+	Gte      Op = "gte"
+	Lt       Op = "lt"
+	Lte      Op = "lte"
+	Exists   Op = "exists"
+)
+
+// Filter is a condition on the props of an event. Every condition is true or false, of a prop that is absent too: what
+// is absent or null equals nothing.
+type Filter struct {
+	Op      Op
+	Filters []Filter          // and, or: at least one; not: exactly one
+	Prop    string            // all others
+	Values  []json.RawMessage // in; eq, neq: exactly one; each a JSON scalar that is not null
+	Text    string            // contains
+	Number  float64           // gt, gte, lt, lte
+}
+
+// How large a filter may be.
+const (
+	MaxFilterDepth = 8
+	MaxFilterNodes = 50
+)
+
+// Check returns what is wrong with a filter that the contract cannot say. A nil filter is right.
+func (f *Filter) Check() Invalid {
+	if f == nil {
+		return nil
+	}
+	c := &filterCheck{}
+	c.node(f, []any{"filter"}, 1)
+	return c.bad
+}
+
+type filterCheck struct {
+	nodes int
+	bad   Invalid
+}
+
+func (c *filterCheck) node(f *Filter, at []any, depth int) {
+	c.nodes++
+	switch {
+	case depth > MaxFilterDepth:
+		c.refuse(at, contract.CodeTooDeep, "a filter is at most "+strconv.Itoa(MaxFilterDepth)+" levels deep")
+		return
+	case c.nodes == MaxFilterNodes+1:
+		c.refuse([]any{"filter"}, contract.CodeTooLarge, "has more than "+strconv.Itoa(MaxFilterNodes)+" nodes")
+		return
+	case c.nodes > MaxFilterNodes:
+		return
+	}
+	for i := range f.Filters {
+		if f.Op == Not {
+			c.node(&f.Filters[i], below(at, "filter"), depth+1)
+		} else {
+			c.node(&f.Filters[i], below(at, "filters", i), depth+1)
+		}
+	}
+	for i := range f.Values {
+		if f.Op == In {
+			c.scalar(f.Values[i], below(at, "values", i))
+		} else {
+			c.scalar(f.Values[i], below(at, "value"))
+		}
+	}
+}
+
+// scalar checks that a value is neither an object nor a list.
+func (c *filterCheck) scalar(v json.RawMessage, at []any) {
+	if len(v) == 0 || v[0] == '{' || v[0] == '[' {
+		c.refuse(at, contract.CodeType, "must be a string, a number, true or false")
+	}
+}
+
+func (c *filterCheck) refuse(at []any, code, detail string) {
+	c.bad = append(c.bad, Fault{At: at, Code: code, Detail: detail})
+}
+
+// below is a way that goes on from another, and shares nothing with it.
+func below(at []any, steps ...any) []any { return append(slices.Clone(at), steps...) }
