@@ -182,13 +182,16 @@ func (e FilterCompareOp) Valid() bool {
 
 // Defines values for FilterContainsOp.
 const (
-	FilterContainsOpFilterContainsOp FilterContainsOp = "contains"
+	FilterContainsOpFilterContainsOp   FilterContainsOp = "contains"
+	FilterContainsOpFilterStartsWithOp FilterContainsOp = "starts_with"
 )
 
 // Valid indicates whether the value is a known member of the FilterContainsOp enum.
 func (e FilterContainsOp) Valid() bool {
 	switch e {
 	case FilterContainsOpFilterContainsOp:
+		return true
+	case FilterContainsOpFilterStartsWithOp:
 		return true
 	default:
 		return false
@@ -739,10 +742,10 @@ type BoardTileWidth string
 // BoardTiles From the top, in the order in which they are read.
 type BoardTiles = []BoardTile
 
-// Breakdown By the name of the event, or by a member of its props.
+// Breakdown By the name of the event, or by a value in its props.
 type Breakdown string
 
-// BreakdownPropName The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
+// BreakdownPropName The value in props to break down by, as a path (see `PropName`) without `[]`, as an event is in one group; required with `breakdown` `prop`, and only allowed there.
 //
 // Example: country
 type BreakdownPropName = string
@@ -926,7 +929,7 @@ type FieldErrorIn string
 type FilterCompare struct {
 	Op FilterCompareOp `json:"op"`
 
-	// Prop A member of props.
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
 	//
 	// Example: plan
 	Prop PropName `json:"prop"`
@@ -938,11 +941,11 @@ type FilterCompare struct {
 // FilterCompareOp defines model for FilterCompare.Op.
 type FilterCompareOp string
 
-// FilterContains The property is a string that contains this one, with regard to case.
+// FilterContains The property is a string that contains this one, or starts with it, with regard to case.
 type FilterContains struct {
 	Op FilterContainsOp `json:"op"`
 
-	// Prop A member of props.
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
 	//
 	// Example: plan
 	Prop PropName `json:"prop"`
@@ -958,7 +961,7 @@ type FilterContainsOp string
 type FilterEqual struct {
 	Op FilterEqualOp `json:"op"`
 
-	// Prop A member of props.
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
 	//
 	// Example: plan
 	Prop PropName `json:"prop"`
@@ -976,7 +979,7 @@ type FilterEqualOp string
 type FilterExists struct {
 	Op FilterExistsOp `json:"op"`
 
-	// Prop A member of props.
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
 	//
 	// Example: plan
 	Prop PropName `json:"prop"`
@@ -998,7 +1001,7 @@ type FilterGroupOp string
 type FilterIn struct {
 	Op FilterInOp `json:"op"`
 
-	// Prop A member of props.
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
 	//
 	// Example: plan
 	Prop   PropName `json:"prop"`
@@ -1179,7 +1182,7 @@ type LoginRequest struct {
 //   - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 type Measure string
 
-// MeasuredProp The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+// MeasuredProp The number in props to measure, as a path (see `PropName`); required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out; of a path with `[]` every number of an event is measured.
 //
 // Example: amount
 type MeasuredProp = string
@@ -1243,10 +1246,10 @@ type MetricsMetaSource string
 
 // MetricsQuery defines model for MetricsQuery.
 type MetricsQuery struct {
-	// Breakdown By the name of the event, or by a member of its props.
+	// Breakdown By the name of the event, or by a value in its props.
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
 
-	// BreakdownProp The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
+	// BreakdownProp The value in props to break down by, as a path (see `PropName`) without `[]`, as an event is in one group; required with `breakdown` `prop`, and only allowed there.
 	//
 	// Example: country
 	BreakdownProp *BreakdownPropName `json:"breakdown_prop,omitempty"`
@@ -1274,7 +1277,7 @@ type MetricsQuery struct {
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
 
-	// Prop The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+	// Prop The number in props to measure, as a path (see `PropName`); required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out; of a path with `[]` every number of an event is measured.
 	//
 	// Example: amount
 	Prop *MeasuredProp `json:"prop,omitempty"`
@@ -1458,7 +1461,7 @@ type ProjectWithSecret struct {
 	Project      Project `json:"project"`
 }
 
-// PropName A member of props.
+// PropName A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
 //
 // Example: plan
 type PropName = string
@@ -1517,10 +1520,10 @@ type ReportName = string
 
 // ReportQuestion A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
 type ReportQuestion struct {
-	// Breakdown By the name of the event, or by a member of its props.
+	// Breakdown By the name of the event, or by a value in its props.
 	Breakdown *Breakdown `json:"breakdown,omitempty"`
 
-	// BreakdownProp The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
+	// BreakdownProp The value in props to break down by, as a path (see `PropName`) without `[]`, as an event is in one group; required with `breakdown` `prop`, and only allowed there.
 	//
 	// Example: country
 	BreakdownProp *BreakdownPropName `json:"breakdown_prop,omitempty"`
@@ -1545,7 +1548,7 @@ type ReportQuestion struct {
 	// Names Only events of these names; all when absent or empty.
 	Names []string `json:"names,omitempty"`
 
-	// Prop The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+	// Prop The number in props to measure, as a path (see `PropName`); required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out; of a path with `[]` every number of an event is measured.
 	//
 	// Example: amount
 	Prop *MeasuredProp `json:"prop,omitempty"`
@@ -1905,14 +1908,14 @@ type QueryMetricsParams struct {
 	// Measure What is measured; all but `count` and `users` measure `prop`.
 	Measure *Measure `form:"measure,omitempty" json:"measure,omitempty"`
 
-	// Prop The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
-	Prop *string `form:"prop,omitempty" json:"prop,omitempty"`
+	// Prop The number in props to measure, such as `amount` or `cart.total`.
+	Prop *MeasuredProp `form:"prop,omitempty" json:"prop,omitempty"`
 
 	// Breakdown One series for each value, the largest total first, and the rest together in `other`.
 	Breakdown *Breakdown `form:"breakdown,omitempty" json:"breakdown,omitempty"`
 
-	// BreakdownProp The member of props to break down by; required with `breakdown=prop`, and only allowed there.
-	BreakdownProp *string `form:"breakdown_prop,omitempty" json:"breakdown_prop,omitempty"`
+	// BreakdownProp The value in props to break down by, such as `plan` or `cart.currency`.
+	BreakdownProp *BreakdownPropName `form:"breakdown_prop,omitempty" json:"breakdown_prop,omitempty"`
 
 	// Top How many groups of a breakdown are shown before the rest is measured together.
 	Top *int32 `form:"top,omitempty" json:"top,omitempty"`
@@ -2509,6 +2512,8 @@ func (t MetricsFilter) ValueByDiscriminator() (interface{}, error) {
 		return t.AsFilterNot()
 	case "or":
 		return t.AsFilterGroup()
+	case "starts_with":
+		return t.AsFilterContains()
 	default:
 		return nil, errors.New("unknown discriminator value: " + discriminator)
 	}

@@ -38,20 +38,20 @@ var (
 	ruleEventSeq                              = contract.IntRule{Min: 0, Max: 9223372036854775807}
 	ruleEventUserID                           = contract.StringRule{Min: 1, Max: 200}
 	ruleFilterCompareOp                       = contract.StringRule{Enum: []string{"gt", "gte", "lt", "lte"}}
-	ruleFilterCompareProp                     = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterCompareProp                     = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleFilterCompareValue                    = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
-	ruleFilterContainsOp                      = contract.StringRule{Enum: []string{"contains"}}
-	ruleFilterContainsProp                    = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterContainsOp                      = contract.StringRule{Enum: []string{"contains", "starts_with"}}
+	ruleFilterContainsProp                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleFilterContainsValue                   = contract.StringRule{Min: 1, Max: 1000}
 	ruleFilterEqualOp                         = contract.StringRule{Enum: []string{"eq", "neq"}}
-	ruleFilterEqualProp                       = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterEqualProp                       = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleFilterEqualValue                      = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
 	ruleFilterExistsOp                        = contract.StringRule{Enum: []string{"exists"}}
-	ruleFilterExistsProp                      = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterExistsProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleFilterGroupFilters                    = contract.CountRule{Min: 1, Max: 20}
 	ruleFilterGroupOp                         = contract.StringRule{Enum: []string{"and", "or"}}
 	ruleFilterInOp                            = contract.StringRule{Enum: []string{"in"}}
-	ruleFilterInProp                          = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterInProp                          = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleFilterInValues                        = contract.CountRule{Min: 1, Max: 100}
 	ruleFilterInValuesItem                    = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
 	ruleFilterNotOp                           = contract.StringRule{Enum: []string{"not"}}
@@ -60,26 +60,26 @@ var (
 	ruleLoginRequestPassword                  = contract.StringRule{Min: 1, Max: 1024}
 	ruleLoginRequestSession                   = contract.StringRule{Enum: []string{"token", "cookie"}}
 	ruleMetricsQueryBreakdown                 = contract.StringRule{Enum: []string{"name", "prop"}}
-	ruleMetricsQueryBreakdownProp             = contract.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryBreakdownProp             = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleMetricsQueryBucket                    = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
 	ruleMetricsQueryLimit                     = contract.IntRule{Min: 1, Max: 10000}
 	ruleMetricsQueryMeasure                   = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
 	ruleMetricsQueryNames                     = contract.CountRule{Min: 0, Max: 50}
 	ruleMetricsQueryNamesItem                 = contract.StringRule{Min: 1, Max: 200}
-	ruleMetricsQueryProp                      = contract.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleMetricsQueryTop                       = contract.IntRule{Min: 1, Max: 100}
 	ruleMetricsQueryTz                        = contract.StringRule{Min: 1, Max: 64}
 	ruleRegisterRequestEmail                  = contract.StringRule{Max: 254, Format: contract.FormatEmail}
 	ruleRegisterRequestPassword               = contract.StringRule{Min: 8, Max: 72}
 	ruleRegisterRequestSession                = contract.StringRule{Enum: []string{"token", "cookie"}}
 	ruleReportQuestionBreakdown               = contract.StringRule{Enum: []string{"name", "prop"}}
-	ruleReportQuestionBreakdownProp           = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionBreakdownProp           = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleReportQuestionBucket                  = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
 	ruleReportQuestionLimit                   = contract.IntRule{Min: 1, Max: 10000}
 	ruleReportQuestionMeasure                 = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
 	ruleReportQuestionNames                   = contract.CountRule{Min: 0, Max: 50}
 	ruleReportQuestionNamesItem               = contract.StringRule{Min: 1, Max: 200}
-	ruleReportQuestionProp                    = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionProp                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleReportQuestionTop                     = contract.IntRule{Min: 1, Max: 100}
 	ruleReportQuestionTz                      = contract.StringRule{Min: 1, Max: 64}
 	ruleReportViewChart                       = contract.StringRule{Enum: []string{"line", "bar", "area", "table", "number"}}
@@ -921,8 +921,11 @@ func (v *MetricsFilter) decode(r *contract.Reader) {
 	case "or":
 		var x FilterGroup
 		x.decode(r)
+	case "starts_with":
+		var x FilterContains
+		x.decode(r)
 	default:
-		r.Variant("op", "and", "contains", "eq", "exists", "gt", "gte", "in", "lt", "lte", "neq", "not", "or")
+		r.Variant("op", "and", "contains", "eq", "exists", "gt", "gte", "in", "lt", "lte", "neq", "not", "or", "starts_with")
 		return
 	}
 	v.union = r.Since(start)

@@ -35,6 +35,7 @@ type Param struct {
 	MaxItems  int
 	Enum      []string
 	Pattern   *regexp.Regexp
+	MustBe    string // what the pattern means, for people
 	NoControl bool
 	JSON      bool // the value is the text of a JSON object, kept to the limits below
 	MaxBytes  int
@@ -141,7 +142,7 @@ func (p *Param) checkText(v string) (code, detail string) {
 	if strings.IndexByte(v, 0) >= 0 {
 		flags |= textNUL
 	}
-	rule := StringRule{Min: p.MinLen, Max: p.MaxLen, Pattern: p.Pattern, Enum: p.Enum, NoControl: p.NoControl}
+	rule := StringRule{Min: p.MinLen, Max: p.MaxLen, Pattern: p.Pattern, MustBe: p.MustBe, Enum: p.Enum, NoControl: p.NoControl}
 	return rule.check(v, flags)
 }
 

@@ -13,6 +13,7 @@ import (
 type StringRule struct {
 	Min, Max  int // characters
 	Pattern   *regexp.Regexp
+	MustBe    string // what the pattern means, for people: "must be …"
 	Enum      []string
 	Format    Format
 	NoControl bool
@@ -39,6 +40,9 @@ func (rule *StringRule) check(s string, flags textFlags) (code, detail string) {
 		return CodeEnum, "must be one of " + strings.Join(rule.Enum, ", ")
 	}
 	if rule.Pattern != nil && !rule.Pattern.MatchString(s) {
+		if rule.MustBe != "" {
+			return CodePattern, "must be " + rule.MustBe
+		}
 		return CodePattern, "must match " + rule.Pattern.String()
 	}
 	if ok, want := rule.Format.check(s); !ok {

@@ -1,10 +1,12 @@
 package events_test
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/bahagh/nimbus/internal/events"
 )
@@ -58,18 +60,38 @@ func TestPathsAreReadAndWrittenAlike(t *testing.T) {
 	}
 }
 
-// pattern is the contract's, of PropPath; TestThePatternOfPathsIsTheirGrammar in internal/app holds the two together.
-var pattern = regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`)
+// patterns returns those that the contract has for paths.
+func patterns(t testing.TB) []*regexp.Regexp {
+	t.Helper()
+	text, err := os.ReadFile("../../openapi/nimbus.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`pattern: '(.*)'\n +x-must-be: a path`).FindAllSubmatch(text, -1)
+	if len(found) != 3 {
+		t.Fatalf("%d patterns of paths, want those of PropName, MeasuredProp and BreakdownPropName", len(found))
+	}
+	all := make([]*regexp.Regexp, len(found))
+	for i, f := range found {
+		all[i] = regexp.MustCompile(string(f[1]))
+	}
+	return all
+}
 
 // FuzzPath holds the reader to the pattern of the contract, and the writer to the reader.
 func FuzzPath(f *testing.F) {
 	for _, text := range []string{"a", "a.b[0][].c", `a\.b`, `a\\`, `a\x`, "a[1", "a]b", `\[`, "a.b\\"} {
 		f.Add(text)
 	}
+	contract := patterns(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := events.ParsePath(text)
-		if matches := pattern.MatchString(text); matches != (err == nil) && strings.ToValidUTF8(text, "") == text {
-			t.Fatalf("%q: %v, but the pattern says %t", text, err, matches)
+		if utf8.ValidString(text) {
+			for _, pattern := range contract {
+				if matches := pattern.MatchString(text); matches != (err == nil) {
+					t.Fatalf("%q: %v, but the pattern %v says %t", text, err, pattern, matches)
+				}
+			}
 		}
 		if err != nil {
 			return

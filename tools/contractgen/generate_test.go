@@ -143,6 +143,8 @@ func TestRefuses(t *testing.T) {
 		"format":                 {"s: {type: string}", "s: {type: string, format: ipv4}", `format "ipv4"`},
 		"float":                  {"n: {type: number}", "n: {type: number, format: float}", `format "float"`},
 		"pattern":                {"s: {type: string}", "s: {type: string, pattern: '(?=a)'}", `keyword "pattern"`},
+		"words of no pattern":    {"s: {type: string}", "s: {type: string, x-must-be: short}", `extension "x-must-be"`},
+		"words that are none":    {"s: {type: string}", "s: {type: string, pattern: a, x-must-be: 1}", `extension "x-must-be"`},
 		"wrong Go type":          {"s: {type: string}", "s: {type: string, format: uuid}", "needs the Go type openapi_types.UUID"},
 		"default of a list":      {"items: {type: string}}", "items: {type: string}, default: []}", `keyword "default"`},
 		"readOnly":               {"s: {type: string}", "s: {type: string, readOnly: true}", "readOnly"},

@@ -144,7 +144,7 @@ func (o *operations) text(b *strings.Builder, at string, s *openapi3.Schema) {
 	case s.Format != "":
 		o.add(at, "format %q is not supported for a parameter", s.Format)
 	default:
-		o.onlyKeywords(at, s, "minLength", "maxLength", "pattern", "enum", "default", "x-no-control")
+		o.onlyKeywords(at, s, "minLength", "maxLength", "pattern", "enum", "default", "x-no-control", "x-must-be")
 		values := o.enum(at, s)
 		if len(values) == 0 {
 			b.WriteString(", Kind: contract.KindString")
@@ -155,6 +155,9 @@ func (o *operations) text(b *strings.Builder, at string, s *openapi3.Schema) {
 		if s.Pattern != "" {
 			o.pattern(at, s.Pattern)
 			b.WriteString(", Pattern: regexp.MustCompile(" + quoteGo(s.Pattern) + ")")
+		}
+		if says := o.mustBe(at, s); says != "" {
+			b.WriteString(", MustBe: " + quoteGo(says))
 		}
 		if o.boolExt(at, s.Extensions, "x-no-control") {
 			b.WriteString(", NoControl: true")

@@ -39,7 +39,7 @@ func loadSpec(path string) (*openapi3.T, error) {
 var annotations = []string{"type", "title", "description", "example", "externalDocs", "deprecated", "xml", "writeOnly"}
 
 // effective lists the extensions that do say something, so one in the wrong place must not pass.
-var effective = []string{"x-max-bytes", "x-max-depth", "x-no-control", "x-json-object"}
+var effective = []string{"x-max-bytes", "x-max-depth", "x-no-control", "x-must-be", "x-json-object"}
 
 // onlyKeywords refuses every validation keyword and effective extension of s that is not named.
 func (p *problems) onlyKeywords(at string, s *openapi3.Schema, allowed ...string) {

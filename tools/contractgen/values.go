@@ -195,7 +195,7 @@ func (d *decoders) special(b *strings.Builder, v value, under, want, call string
 
 // stringRule writes the fields of a contract.StringRule.
 func (d *decoders) stringRule(at string, s *openapi3.Schema) []string {
-	d.onlyKeywords(at, s, "format", "minLength", "maxLength", "pattern", "enum", "default", "nullable", "x-no-control")
+	d.onlyKeywords(at, s, "format", "minLength", "maxLength", "pattern", "enum", "default", "nullable", "x-no-control", "x-must-be")
 	var parts []string
 	if s.MinLength > 0 {
 		parts = append(parts, fmt.Sprintf("Min: %d", s.MinLength))
@@ -210,6 +210,9 @@ func (d *decoders) stringRule(at string, s *openapi3.Schema) []string {
 		d.pattern(at, s.Pattern)
 		d.imports[`"regexp"`] = true
 		parts = append(parts, "Pattern: regexp.MustCompile("+quoteGo(s.Pattern)+")")
+	}
+	if says := d.mustBe(at, s); says != "" {
+		parts = append(parts, "MustBe: "+quoteGo(says))
 	}
 	if values := d.enum(at, s); len(values) > 0 {
 		parts = append(parts, fmt.Sprintf("Enum: %#v", values))
@@ -233,6 +236,16 @@ func (p *problems) pattern(at, source string) {
 	if _, err := regexp.Compile(source); err != nil {
 		p.add(at, "keyword \"pattern\": %v", err)
 	}
+}
+
+// mustBe reads the words that say to people what a pattern says to programs.
+func (p *problems) mustBe(at string, s *openapi3.Schema) string {
+	v, ok := s.Extensions["x-must-be"]
+	says, isText := v.(string)
+	if ok && (!isText || says == "" || s.Pattern == "") {
+		p.add(at, "extension \"x-must-be\" must be text beside a pattern")
+	}
+	return says
 }
 
 func (d *decoders) integer(b *strings.Builder, v value) {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/events"
 )
 
 // Op is the kind of a Filter.
@@ -13,28 +14,30 @@ type Op string
 
 // The operators.
 const (
-	And      Op = "and"
-	Or       Op = "or"
-	Not      Op = "not"
-	Eq       Op = "eq"
-	Neq      Op = "neq"
-	In       Op = "in"
-	Contains Op = "contains"
-	Gt       Op = "gt"
-	Gte      Op = "gte"
-	Lt       Op = "lt"
-	Lte      Op = "lte"
-	Exists   Op = "exists"
+	And        Op = "and"
+	Or         Op = "or"
+	Not        Op = "not"
+	Eq         Op = "eq"
+	Neq        Op = "neq"
+	In         Op = "in"
+	Contains   Op = "contains"
+	StartsWith Op = "starts_with"
+	Gt         Op = "gt"
+	Gte        Op = "gte"
+	Lt         Op = "lt"
+	Lte        Op = "lte"
+	Exists     Op = "exists"
 )
 
-// Filter is a condition on the props of an event. Every condition is true or false, of a prop that is absent too: what
-// is absent or null equals nothing.
+// Filter is a condition on the props of an event. Every condition is true or false, of a value that is absent too: one that
+// is absent or null equals nothing. With a path to several values it is true when one of them fits; neq is the opposite of
+// eq, so none of them may be equal.
 type Filter struct {
 	Op      Op
 	Filters []Filter          // and, or: at least one; not: exactly one
-	Prop    string            // all others
+	Path    events.Path       // all others: the value in question
 	Values  []json.RawMessage // in; eq, neq: exactly one; each a JSON scalar that is not null
-	Text    string            // contains
+	Text    string            // contains, starts_with
 	Number  float64           // gt, gte, lt, lte
 }
 

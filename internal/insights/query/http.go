@@ -7,6 +7,7 @@ import (
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/events"
 )
 
 // FilterOf reads a filter of the contract. One that Check refuses for its size is read only as far as it takes to refuse
@@ -45,18 +46,35 @@ func filterOf(f *api.MetricsFilter, depth int, nodes *int) (Filter, error) {
 		under, err := filterOf(&v.Filter, depth+1, nodes)
 		return Filter{Op: Not, Filters: []Filter{under}}, err
 	case api.FilterEqual:
-		return Filter{Op: Op(v.Op), Prop: v.Prop, Values: []api.Scalar{v.Value}}, nil
+		return onPath(v.Prop, Filter{Op: Op(v.Op), Values: []api.Scalar{v.Value}})
 	case api.FilterIn:
-		return Filter{Op: In, Prop: v.Prop, Values: v.Values}, nil
+		return onPath(v.Prop, Filter{Op: In, Values: v.Values})
 	case api.FilterContains:
-		return Filter{Op: Contains, Prop: v.Prop, Text: v.Value}, nil
+		return onPath(v.Prop, Filter{Op: Op(v.Op), Text: v.Value})
 	case api.FilterCompare:
-		return Filter{Op: Op(v.Op), Prop: v.Prop, Number: v.Value}, nil
+		return onPath(v.Prop, Filter{Op: Op(v.Op), Number: v.Value})
 	case api.FilterExists:
-		return Filter{Op: Exists, Prop: v.Prop}, nil
+		return onPath(v.Prop, Filter{Op: Exists})
 	default:
 		return Filter{}, fmt.Errorf("a node is a %T", v)
 	}
+}
+
+func onPath(path string, f Filter) (_ Filter, err error) {
+	f.Path, err = PathOf(path)
+	return f, err
+}
+
+// PathOf reads a path of the contract, whose pattern it fits; "" is none.
+func PathOf(path string) (events.Path, error) {
+	if path == "" {
+		return nil, nil
+	}
+	p, err := events.ParsePath(path)
+	if err != nil {
+		return nil, fmt.Errorf("the path %q: %w", path, err)
+	}
+	return p, nil
 }
 
 // Refused makes of an Invalid what the caller is told: in is where in the request the question stands, under the way to it.

@@ -30,7 +30,7 @@ type Source interface {
 type Answer struct {
 	*query.Window
 	Measure Measure
-	Prop    string
+	Prop    string // the path of a numeric measure
 	Source  string
 	// A number is NaN where nothing was measured.
 	Total  float64
@@ -67,7 +67,7 @@ func (t *Trends) Answer(ctx context.Context, projectID uuid.UUID, q *Question) (
 	if err != nil {
 		return nil, err
 	}
-	a := &Answer{Window: w, Measure: q.measure(), Prop: q.Prop, IncompleteFrom: w.Incomplete(now)}
+	a := &Answer{Window: w, Measure: q.measure(), Prop: q.Prop.String(), IncompleteFrom: w.Incomplete(now)}
 	for _, source := range t.sources {
 		if source.Has(q) {
 			a.Source = source.Name()

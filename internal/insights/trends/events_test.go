@@ -102,11 +102,43 @@ func (b *bench) run(t testing.TB, question map[string]any) (api.MetricsResult, e
 	return api.MetricsResult(reply.(api.RunMetricsQuery200JSONResponse)), nil
 }
 
+// valuesAt is what a path names in a value, said once more and without events.Path: nil stands for absent.
+func valuesAt(path string, v any) []any {
+	if path == "" {
+		return []any{v}
+	}
+	if rest, ok := strings.CutPrefix(path, "[]"); ok {
+		var all []any
+		list, _ := v.([]any)
+		for _, element := range list {
+			all = append(all, valuesAt(rest, element)...)
+		}
+		return all
+	}
+	if rest, ok := strings.CutPrefix(path, "["); ok {
+		number, rest, _ := strings.Cut(rest, "]")
+		n, _ := strconv.Atoi(number)
+		list, _ := v.([]any)
+		if n >= len(list) {
+			return valuesAt(rest, nil)
+		}
+		return valuesAt(rest, list[n])
+	}
+	path = strings.TrimPrefix(path, ".")
+	var name strings.Builder
+	i := 0
+	for ; i < len(path) && path[i] != '.' && path[i] != '['; i++ {
+		if path[i] == '\\' && i+1 < len(path) && strings.Contains(`.[\`, path[i+1:i+2]) {
+			i++
+		}
+		name.WriteByte(path[i])
+	}
+	object, _ := v.(map[string]any)
+	return valuesAt(path[i:], object[name.String()])
+}
+
 // matches is what a filter means, said once more and without SQL.
 func matches(f map[string]any, props map[string]any) bool {
-	v := props[fmt.Sprint(f["prop"])] // nil when absent or null
-	number, isNumber := v.(float64)
-	text, isText := v.(string)
 	switch f["op"] {
 	case "and":
 		return !slices.ContainsFunc(f["filters"].([]any), func(g any) bool { return !matches(g.(map[string]any), props) })
@@ -114,14 +146,26 @@ func matches(f map[string]any, props map[string]any) bool {
 		return slices.ContainsFunc(f["filters"].([]any), func(g any) bool { return matches(g.(map[string]any), props) })
 	case "not":
 		return !matches(f["filter"].(map[string]any), props)
+	case "neq":
+		return !slices.ContainsFunc(valuesAt(f["prop"].(string), props), func(v any) bool { return same(v, f["value"]) })
+	default:
+		return slices.ContainsFunc(valuesAt(f["prop"].(string), props), func(v any) bool { return fits(f, v) })
+	}
+}
+
+// fits says whether a condition is true of one value.
+func fits(f map[string]any, v any) bool {
+	number, isNumber := v.(float64)
+	text, isText := v.(string)
+	switch f["op"] {
 	case "eq":
 		return same(v, f["value"])
-	case "neq":
-		return !same(v, f["value"])
 	case "in":
 		return slices.ContainsFunc(f["values"].([]any), func(x any) bool { return same(v, x) })
 	case "contains":
 		return isText && strings.Contains(text, f["value"].(string))
+	case "starts_with":
+		return isText && strings.HasPrefix(text, f["value"].(string))
 	case "gt":
 		return isNumber && number > f["value"].(float64)
 	case "gte":
@@ -154,7 +198,7 @@ func measured(measure, prop string, events []*event) *float64 {
 		if p := e.person(); p != "" {
 			people[p] = true
 		}
-		if n, ok := e.props[prop].(float64); ok {
+		for _, n := range numbersAt(prop, e) {
 			numbers = append(numbers, n)
 			sum += n
 		}
@@ -184,6 +228,18 @@ func measured(measure, prop string, events []*event) *float64 {
 	return ptr(low + (rank-math.Floor(rank))*(high-low))
 }
 
+func numbersAt(prop string, e *event) (numbers []float64) {
+	if prop == "" {
+		return nil
+	}
+	for _, v := range valuesAt(prop, e.props) {
+		if n, ok := v.(float64); ok {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers
+}
+
 // counted reports whether an event has a part in a measure at all.
 func counted(measure, prop string, e *event) bool {
 	switch measure {
@@ -192,8 +248,7 @@ func counted(measure, prop string, e *event) bool {
 	case "users":
 		return e.person() != ""
 	default:
-		_, ok := e.props[prop].(float64)
-		return ok
+		return len(numbersAt(prop, e)) > 0
 	}
 }
 
@@ -202,7 +257,7 @@ func keyOf(breakdown, prop string, e *event) string {
 	if breakdown == "name" {
 		return "v" + e.name
 	}
-	switch v := e.props[prop].(type) {
+	switch v := valuesAt(prop, e.props)[0].(type) {
 	case nil:
 		return "none"
 	case string:
@@ -337,15 +392,52 @@ func randomProps(r *rand.Rand) map[string]any {
 		switch r.IntN(12) {
 		case 0:
 			props[name] = nil
-		case 1:
-			props[name] = []any{scalars[r.IntN(3)], 1.0}
-		case 2:
-			props[name] = map[string]any{"a": scalars[10+r.IntN(5)]}
+		case 1, 2, 3, 4:
+			props[name] = randomNested(r, 1+r.IntN(3))
 		default:
 			props[name] = scalars[r.IntN(len(scalars))]
 		}
 	}
 	return props
+}
+
+// randomNested is lists and objects of few names, so that paths find something.
+func randomNested(r *rand.Rand, depth int) any {
+	switch kind := r.IntN(5); {
+	case depth == 0 || kind == 0:
+		return []any{nil, scalars[r.IntN(len(scalars))], scalars[r.IntN(len(scalars))]}[r.IntN(3)]
+	case kind < 3:
+		list := make([]any, r.IntN(4))
+		for i := range list {
+			list[i] = randomNested(r, depth-1)
+		}
+		return list
+	default:
+		object := map[string]any{}
+		for range 1 + r.IntN(3) {
+			object[nestedNames[r.IntN(len(nestedNames))]] = randomNested(r, depth-1)
+		}
+		return object
+	}
+}
+
+var nestedNames = []string{"a", "b", "0", "x.y", "q[0]"}
+
+// paths into what randomNested makes, of one value and of several.
+var (
+	onePaths  = []string{"a.a", "b.a", "a[0]", "a[1].b", "b.0", "a.0[0]", `b.x\.y`, `a.q\[0]`, "c[0][1]", "a.b.a", "a.x.y", `x\.y`}
+	manyPaths = []string{"a[]", "b[]", "a[].a", "b[].a", "a.b[]", "a[][]", "c[][0]", "b[1][]", `a[].x\.y`, "a.a[].b[]"}
+)
+
+func randomPath(r *rand.Rand, several bool) string {
+	switch kind := r.IntN(4); {
+	case kind == 0 && several:
+		return manyPaths[r.IntN(len(manyPaths))]
+	case kind < 2:
+		return onePaths[r.IntN(len(onePaths))]
+	default:
+		return propNames[r.IntN(3)]
+	}
 }
 
 func randomEvents(r *rand.Rand, n int, from, to time.Time) []event {
@@ -369,9 +461,12 @@ func randomFilter(r *rand.Rand, depth int) map[string]any {
 	if f["prop"] == "" { // the contract wants a name
 		f["prop"] = "a"
 	}
-	kind := r.IntN(13)
+	if r.IntN(2) == 0 {
+		f["prop"] = randomPath(r, true)
+	}
+	kind := r.IntN(14)
 	if depth == 0 {
-		kind = 4 + r.IntN(9)
+		kind = 4 + r.IntN(10)
 	}
 	switch kind {
 	case 0, 1, 2:
@@ -393,8 +488,8 @@ func randomFilter(r *rand.Rand, depth int) map[string]any {
 			values[i] = scalars[r.IntN(len(scalars))]
 		}
 		f["values"] = values
-	case 9:
-		f["op"], f["value"] = "contains", scalars[1+r.IntN(12)]
+	case 9, 13:
+		f["op"], f["value"] = []string{"contains", "starts_with"}[r.IntN(2)], scalars[1+r.IntN(12)]
 	case 10, 11:
 		f["op"], f["value"] = []string{"gt", "gte", "lt", "lte"}[r.IntN(4)], scalars[16+r.IntN(len(scalars)-16)]
 	default:
@@ -411,7 +506,7 @@ func randomQuestion(r *rand.Rand, from, to time.Time) map[string]any {
 		"from": start.Format(time.RFC3339Nano), "to": start.Add(time.Hour + time.Duration(r.Int64N(int64(span)))).Format(time.RFC3339Nano)}
 	q["measure"] = []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}[r.IntN(10)]
 	if q["measure"] != "count" && q["measure"] != "users" {
-		q["prop"] = propNames[r.IntN(3)]
+		q["prop"] = randomPath(r, true)
 	}
 	if r.IntN(4) > 0 {
 		q["filter"] = randomFilter(r, 3)
@@ -423,7 +518,7 @@ func randomQuestion(r *rand.Rand, from, to time.Time) map[string]any {
 	case 0:
 		q["breakdown"] = "name"
 	case 1:
-		q["breakdown"], q["breakdown_prop"] = "prop", propNames[r.IntN(3)]
+		q["breakdown"], q["breakdown_prop"] = "prop", randomPath(r, false)
 	}
 	return q
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/internal/events"
 )
 
 // Statement is SQL and what is bound in it.
@@ -14,7 +16,7 @@ type Statement struct {
 
 // Statements returns some that read the events of a range.
 func Statements(projectID uuid.UUID, from, to time.Time) map[string]Statement {
-	q := question{projectID: projectID, bounds: []time.Time{from, to}, measure: Users, breakdown: ByProp, breakdownProp: "x"}
+	q := question{projectID: projectID, bounds: []time.Time{from, to}, measure: Users, breakdown: ByProp, breakdownProp: events.Path{{Member: "x"}}}
 	out := map[string]Statement{}
 	sql, args := q.series(10)
 	out["by prop"] = Statement{sql, args}

@@ -59,10 +59,18 @@ func questionOf(q *api.ReportQuestion) (*Question, error) {
 	if err != nil {
 		return nil, err
 	}
+	prop, err := query.PathOf(value(q.Prop))
+	if err != nil {
+		return nil, err
+	}
+	by, err := query.PathOf(value(q.BreakdownProp))
+	if err != nil {
+		return nil, err
+	}
 	return &Question{
 		Span:  query.Span{Bucket: query.Bucket(value(q.Bucket)), TZ: value(q.Tz), From: q.From, To: q.To, Limit: limitOf(q.Limit)},
-		Names: q.Names, Filter: filter, Measure: Measure(value(q.Measure)), Prop: value(q.Prop),
-		Breakdown: Breakdown(value(q.Breakdown)), BreakdownProp: value(q.BreakdownProp), Top: int(value(q.Top)),
+		Names: q.Names, Filter: filter, Measure: Measure(value(q.Measure)), Prop: prop,
+		Breakdown: Breakdown(value(q.Breakdown)), BreakdownProp: by, Top: int(value(q.Top)),
 	}, nil
 }
 

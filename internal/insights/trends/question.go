@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
@@ -17,9 +18,9 @@ type Question struct {
 	Props         []byte        // a JSON object that the props contain; nil means any
 	Filter        *query.Filter // nil means any
 	Measure       Measure       // Count when empty
-	Prop          string        // what a numeric measure measures
+	Prop          events.Path   // what a numeric measure measures
 	Breakdown     Breakdown
-	BreakdownProp string
+	BreakdownProp events.Path
 	Top           int // groups of a breakdown; 10 when 0
 }
 
@@ -62,16 +63,18 @@ func (q *Question) checkProps() (bad query.Invalid) {
 		bad = append(bad, query.Fault{At: []any{field}, Code: code, Detail: detail})
 	}
 	switch numeric := q.measure().numeric(); {
-	case numeric && q.Prop == "":
+	case numeric && q.Prop == nil:
 		refuse("prop", contract.CodeRequired, "is required when measure is "+string(q.Measure)+": name the number in props to measure")
-	case !numeric && q.Prop != "":
+	case !numeric && q.Prop != nil:
 		refuse("prop", query.CodeConflict, "is only allowed with a measure of numbers, such as sum; "+string(q.measure())+" measures no prop")
 	}
 	switch by := q.Breakdown == ByProp; {
-	case by && q.BreakdownProp == "":
+	case by && q.BreakdownProp == nil:
 		refuse("breakdown_prop", contract.CodeRequired, "is required when breakdown is prop")
-	case !by && q.BreakdownProp != "":
+	case !by && q.BreakdownProp != nil:
 		refuse("breakdown_prop", query.CodeConflict, "is only allowed when breakdown is prop")
+	case by && q.BreakdownProp.Many():
+		refuse("breakdown_prop", query.CodeConflict, "must not have [], as an event is in one group: name one element, such as [0]")
 	}
 	return bad
 }

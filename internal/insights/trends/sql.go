@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
@@ -19,17 +20,19 @@ type question struct {
 	props         []byte        // a JSON object that the props contain; nil means any
 	filter        *query.Filter // nil means any
 	measure       Measure
-	prop          string // of a numeric measure
+	prop          events.Path // of a numeric measure
 	breakdown     Breakdown
-	breakdownProp string
+	breakdownProp events.Path
 }
 
 // statement is SQL in the making. Nothing that a caller sent is ever part of its text: values are bound, and columns,
 // operators and functions are those written in this file.
 type statement struct {
 	*question
-	args   []any
-	number string // the JSON value of prop
+	args     []any
+	elements int      // lists whose elements have been named so far
+	number   string   // the JSON value of prop
+	lists    []string // what the events are joined with where prop has several values
 }
 
 // arg binds a value and returns its place.
@@ -38,14 +41,47 @@ func (s *statement) arg(value any, cast string) string {
 	return "$" + strconv.Itoa(len(s.args)) + "::" + cast
 }
 
-// member is the JSON value of a member of props, NULL when absent.
-func (s *statement) member(prop string) string { return "(e.props -> " + s.arg(prop, "text") + ")" }
+// at is the JSON value at a path in the props of e, NULL when absent. Each [] of the path is an item of FROM beside e, in the
+// rows of which the value is that of one element; a value that is no list has none. A step by name into a list and one by
+// number into anything else find nothing. The latter is a strict jsonpath, because -> takes a scalar for a list of one.
+func (s *statement) at(path events.Path) (lists []string, value string) {
+	value = "e.props"
+	steps := 0 // since the last []
+	for _, step := range path {
+		switch {
+		case step.Each:
+			value = grouped(value, steps)
+			s.elements++
+			name := "l" + strconv.Itoa(s.elements)
+			lists = append(lists, fmt.Sprintf("jsonb_array_elements(CASE WHEN jsonb_typeof(%[1]s) = 'array' THEN %[1]s ELSE '[]' END) AS %[2]s (v)", value, name))
+			value, steps = name+".v", 0
+		case step.Member != "":
+			value += " -> " + s.arg(step.Member, "text")
+			steps++
+		default:
+			value = "jsonb_path_query_first(" + value + ", " + s.arg("strict $["+strconv.Itoa(step.Index)+"]", "text") + "::jsonpath, silent => true)"
+			steps = 0
+		}
+	}
+	return lists, grouped(value, steps)
+}
+
+// grouped has parentheses around an expression that has operators.
+func grouped(expression string, operators int) string {
+	if operators == 0 {
+		return expression
+	}
+	return "(" + expression + ")"
+}
+
+// textOf is a JSON string as it is, anything else as its JSON text.
+func textOf(value string) string { return value + " #>> '{}'" }
 
 // begin starts a statement on a question.
 func (q *question) begin() *statement {
 	s := &statement{question: q}
 	if q.measure.numeric() {
-		s.number = s.member(q.prop)
+		s.lists, s.number = s.at(q.prop)
 	}
 	return s
 }
@@ -164,8 +200,8 @@ func (s *statement) key() string {
 	if s.breakdown == ByName {
 		return "e.name"
 	}
-	prop := s.arg(s.breakdownProp, "text")
-	return fmt.Sprintf("CASE jsonb_typeof(e.props -> %[1]s) WHEN 'number' THEN trim_scale((e.props -> %[1]s)::numeric)::text ELSE e.props ->> %[1]s END", prop)
+	_, value := s.at(s.breakdownProp) // without lists: an event is in one group
+	return fmt.Sprintf("CASE jsonb_typeof(%[1]s) WHEN 'number' THEN trim_scale(%[1]s::numeric)::text ELSE %[2]s END", value, textOf(value))
 }
 
 // value is what is measured of one event. Aggregates read rows that WHERE has let through; elsewhere PostgreSQL may evaluate
@@ -205,7 +241,8 @@ func (s *statement) events() string {
 	from, to := s.arg(s.bounds[0], "timestamptz"), s.arg(s.bounds[len(s.bounds)-1], "timestamptz")
 	// The ids choose the partitions and the part of the index. Bounds are whole milliseconds, as the time in an id is,
 	// so they choose the same events that the times do.
-	fmt.Fprintf(&b, " FROM events e WHERE e.project_id = %s AND e.id >= event_id_floor(%[2]s) AND e.id < event_id_floor(%[3]s) AND e.ts >= %[2]s AND e.ts < %[3]s",
+	tables := strings.Join(append([]string{"events e"}, s.lists...), ", ")
+	fmt.Fprintf(&b, " FROM "+tables+" WHERE e.project_id = %s AND e.id >= event_id_floor(%[2]s) AND e.id < event_id_floor(%[3]s) AND e.ts >= %[2]s AND e.ts < %[3]s",
 		s.arg(s.projectID, "uuid"), from, to)
 	if len(s.names) > 0 {
 		b.WriteString(" AND e.name = ANY (" + s.arg(s.names, "text[]") + ")")

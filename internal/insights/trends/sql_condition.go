@@ -20,25 +20,42 @@ func (s *statement) condition(f *query.Filter) string {
 		return s.conditions(f.Filters, " OR ")
 	case query.Not:
 		return "(NOT " + s.condition(&f.Filters[0]) + ")"
+	case query.Neq: // of a list, no element is equal; absent is not equal
+		return "(NOT " + s.condition(&query.Filter{Op: query.Eq, Path: f.Path, Values: f.Values}) + ")"
+	default:
+		lists, value := s.at(f.Path)
+		test := s.test(f, value)
+		if len(lists) == 0 {
+			return test
+		}
+		return "EXISTS (SELECT 1 FROM " + strings.Join(lists, ", ") + " WHERE " + test + ")"
+	}
+}
+
+// test is a condition on one JSON value.
+func (s *statement) test(f *query.Filter, value string) string {
+	switch f.Op {
 	case query.Eq:
-		return "coalesce(" + s.member(f.Prop) + " = " + s.arg(string(f.Values[0]), "text") + "::jsonb, false)"
-	case query.Neq:
-		return "coalesce(" + s.member(f.Prop) + " <> " + s.arg(string(f.Values[0]), "text") + "::jsonb, true)"
+		return "coalesce(" + value + " = " + s.arg(string(f.Values[0]), "text") + "::jsonb, false)"
 	case query.In:
-		return "coalesce(" + s.member(f.Prop) + " = ANY (" + s.arg(texts(f.Values), "text[]") + "::jsonb[]), false)"
+		return "coalesce(" + value + " = ANY (" + s.arg(texts(f.Values), "text[]") + "::jsonb[]), false)"
 	case query.Contains:
-		prop := s.arg(f.Prop, "text")
-		return fmt.Sprintf("CASE WHEN jsonb_typeof(e.props -> %[1]s) = 'string' THEN strpos(e.props ->> %[1]s, %[2]s) > 0 ELSE false END", prop, s.arg(f.Text, "text"))
+		return onlyA("string", value, "strpos("+textOf(value)+", "+s.arg(f.Text, "text")+") > 0")
+	case query.StartsWith:
+		return onlyA("string", value, "starts_with("+textOf(value)+", "+s.arg(f.Text, "text")+")")
 	case query.Gt, query.Gte, query.Lt, query.Lte:
-		member := s.member(f.Prop)
 		number, _ := json.Marshal(f.Number) // the contract takes finite numbers only
-		return fmt.Sprintf("CASE WHEN jsonb_typeof(%[1]s) = 'number' THEN %[1]s %[2]s %[3]s::jsonb ELSE false END",
-			member, comparisons[f.Op], s.arg(string(number), "text"))
+		return onlyA("number", value, value+" "+comparisons[f.Op]+" "+s.arg(string(number), "text")+"::jsonb")
 	case query.Exists:
-		return "coalesce(jsonb_typeof(" + s.member(f.Prop) + ") <> 'null', false)"
+		return "coalesce(jsonb_typeof(" + value + ") <> 'null', false)"
 	default:
 		return "false" // the contract knows no other
 	}
+}
+
+// onlyA is a test that is false of values of another type.
+func onlyA(jsonType, value, test string) string {
+	return fmt.Sprintf("CASE WHEN jsonb_typeof(%s) = '%s' THEN %s ELSE false END", value, jsonType, test)
 }
 
 func (s *statement) conditions(filters []query.Filter, operator string) string {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
@@ -24,23 +25,28 @@ const hostile = `x') OR true; --$1`
 // have read.
 func TestStatementsSayOnlyWhatIsWrittenHere(t *testing.T) {
 	t.Parallel()
+	hostilePath := events.Path{{Member: hostile}}
+	each := events.Path{{Member: hostile}, {Each: true}, {Member: hostile}, {Index: 7}, {Each: true}}
 	values := []json.RawMessage{json.RawMessage(`"` + hostile + `"`)}
-	all := []query.Filter{{Op: query.Eq, Prop: hostile, Values: values}, {Op: query.Neq, Prop: hostile, Values: values}, {Op: query.In, Prop: hostile, Values: values},
-		{Op: query.Contains, Prop: hostile, Text: hostile}, {Op: query.Gt, Prop: hostile, Number: 1}, {Op: query.Gte, Prop: hostile, Number: 1e308},
-		{Op: query.Lt, Prop: hostile, Number: -1.5}, {Op: query.Lte, Prop: hostile, Number: 5e-324}, {Op: query.Exists, Prop: hostile},
-		{Op: query.Not, Filters: []query.Filter{{Op: query.Or, Filters: []query.Filter{{Op: query.Exists, Prop: hostile}, {Op: query.Exists, Prop: hostile}}}}},
-		{Op: query.Op(hostile), Prop: hostile}}
+	all := []query.Filter{{Op: query.Eq, Path: hostilePath, Values: values}, {Op: query.Neq, Path: hostilePath, Values: values}, {Op: query.In, Path: hostilePath, Values: values},
+		{Op: query.Contains, Path: hostilePath, Text: hostile}, {Op: query.StartsWith, Path: hostilePath, Text: hostile}, {Op: query.Gt, Path: hostilePath, Number: 1}, {Op: query.Gte, Path: hostilePath, Number: 1e308},
+		{Op: query.Lt, Path: hostilePath, Number: -1.5}, {Op: query.Lte, Path: hostilePath, Number: 5e-324}, {Op: query.Exists, Path: hostilePath},
+		{Op: query.Not, Filters: []query.Filter{{Op: query.Or, Filters: []query.Filter{{Op: query.Exists, Path: hostilePath}, {Op: query.Exists, Path: hostilePath}}}}},
+		{Op: query.Op(hostile), Path: hostilePath}}
 	var b strings.Builder
 	for _, c := range []struct {
 		name string
 		q    question
 	}{
 		{"people", question{measure: Users}},
-		{"a mean of some names", question{measure: Avg, prop: hostile, names: []string{hostile}}},
-		{"a percentile", question{measure: P95, prop: hostile, props: []byte(`{"a":"` + hostile + `"}`)}},
-		{"events by prop", question{measure: Count, breakdown: ByProp, breakdownProp: hostile}},
-		{"a mean by prop", question{measure: Avg, prop: hostile, breakdown: ByProp, breakdownProp: hostile}},
+		{"a mean of some names", question{measure: Avg, prop: hostilePath, names: []string{hostile}}},
+		{"a percentile", question{measure: P95, prop: hostilePath, props: []byte(`{"a":"` + hostile + `"}`)}},
+		{"events by prop", question{measure: Count, breakdown: ByProp, breakdownProp: hostilePath}},
+		{"a mean by prop", question{measure: Avg, prop: hostilePath, breakdown: ByProp, breakdownProp: hostilePath}},
 		{"people by name", question{measure: Users, breakdown: ByName}},
+		{"every number of lists", question{measure: P95, prop: each, breakdown: ByProp, breakdownProp: events.Path{{Member: hostile}, {Index: 3}}}},
+		{"conditions on lists", question{measure: Sum, prop: each[:2], filter: &query.Filter{Op: query.And, Filters: []query.Filter{
+			{Op: query.Neq, Path: each, Values: values}, {Op: query.StartsWith, Path: each[:2], Text: hostile}, {Op: query.Exists, Path: each[:4]}}}}},
 		{"every condition", question{measure: Count, filter: &query.Filter{Op: query.And, Filters: all}}},
 	} {
 		c.q.projectID = uuid.MustParse("018f0000-0000-7000-8000-000000000001")

@@ -720,12 +720,17 @@ export const queryMetrics = <ThrowOnError extends boolean = true>(options: Optio
  * Measure filtered events over time
  *
  * Does what `GET /v1/metrics` does, with a tree of conditions on the properties: `and`, `or`, `not`, and the
- * comparisons `eq`, `neq`, `in`, `contains`, `gt`, `gte`, `lt`, `lte` and `exists`. A tree has at most 50 nodes and
- * is at most 8 levels deep.
+ * comparisons `eq`, `neq`, `in`, `contains`, `starts_with`, `gt`, `gte`, `lt`, `lte` and `exists`. A tree has at most
+ * 50 nodes and is at most 8 levels deep.
  *
  * A condition is either true or false of an event. A property that is absent, or null, equals nothing, so `eq` and
  * every comparison of it are false and `neq` is true. Strings are compared exactly and with regard to case,
  * numbers by their value (1 and 1.0 are equal), and values of different types are never equal.
+ *
+ * `prop` is a path: `cart.total` is the member `total` of the object `cart`, and absent where `cart` is no object.
+ * `items[0].sku` is of the first item and `items[].sku` of every item: such a condition is true when it is true of at
+ * least one item, but for `neq`, which is true when none is equal. A list or an object by itself equals nothing. Where
+ * a name has a dot, an opening bracket or a backslash in it, write a backslash before that: `http\.status`.
  *
  * It only reads, so sending it again is safe.
  *

@@ -842,7 +842,7 @@ export const Bucket = {
 export type Bucket = typeof Bucket[keyof typeof Bucket];
 
 /**
- * By the name of the event, or by a member of its props.
+ * By the name of the event, or by a value in its props.
  */
 export const Breakdown = { /**
      * BreakdownName
@@ -853,7 +853,7 @@ export const Breakdown = { /**
     BREAKDOWN_PROP: 'prop' } as const;
 
 /**
- * By the name of the event, or by a member of its props.
+ * By the name of the event, or by a value in its props.
  */
 export type Breakdown = typeof Breakdown[keyof typeof Breakdown];
 
@@ -919,7 +919,7 @@ export const Measure = {
 export type Measure = typeof Measure[keyof typeof Measure];
 
 /**
- * A member of props.
+ * A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
  */
 export type PropName = string;
 
@@ -934,12 +934,12 @@ export type BucketLimit = number;
 export type TimeZone = string;
 
 /**
- * The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+ * The number in props to measure, as a path (see `PropName`); required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out; of a path with `[]` every number of an event is measured.
  */
 export type MeasuredProp = string;
 
 /**
- * The member of props to break down by; required with `breakdown` `prop`, and only allowed there.
+ * The value in props to break down by, as a path (see `PropName`) without `[]`, as an event is in one group; required with `breakdown` `prop`, and only allowed there.
  */
 export type BreakdownPropName = string;
 
@@ -988,7 +988,7 @@ export type MetricsFilter = ({
 } & FilterEqual) | ({
     op: 'in';
 } & FilterIn) | ({
-    op: 'contains';
+    op: 'contains' | 'starts_with';
 } & FilterContains) | ({
     op: 'gt' | 'gte' | 'lt' | 'lte';
 } & FilterCompare) | ({
@@ -1030,10 +1030,10 @@ export type FilterIn = {
 };
 
 /**
- * The property is a string that contains this one, with regard to case.
+ * The property is a string that contains this one, or starts with it, with regard to case.
  */
 export type FilterContains = {
-    op: 'contains';
+    op: 'contains' | 'starts_with';
     prop: PropName;
     value: string;
 };
@@ -3951,17 +3951,17 @@ export type QueryMetricsData = {
          */
         measure?: Measure;
         /**
-         * The member of props to measure; required for `sum`, `avg`, `min`, `max` and the percentiles, and only allowed there. Events in which it is absent or not a number are left out.
+         * The number in props to measure, such as `amount` or `cart.total`.
          */
-        prop?: string;
+        prop?: MeasuredProp;
         /**
          * One series for each value, the largest total first, and the rest together in `other`.
          */
         breakdown?: Breakdown;
         /**
-         * The member of props to break down by; required with `breakdown=prop`, and only allowed there.
+         * The value in props to break down by, such as `plan` or `cart.currency`.
          */
-        breakdown_prop?: string;
+        breakdown_prop?: BreakdownPropName;
         /**
          * How many groups of a breakdown are shown before the rest is measured together.
          */
