@@ -1,5 +1,6 @@
 -- name: ProjectCreate :exec
-INSERT INTO projects (id, name, description, data_retention_days) VALUES (@id, @name, @description, @data_retention_days);
+INSERT INTO projects (id, name, description, data_retention_days, time_zone, week_start)
+VALUES (@id, @name, @description, @data_retention_days, @time_zone, @week_start);
 
 -- name: MemberCreate :exec
 INSERT INTO project_members (project_id, account_id, role) VALUES (@project_id, @account_id, @role);
@@ -28,8 +29,14 @@ UPDATE projects SET
     name = coalesce(sqlc.narg('name'), name),
     description = coalesce(sqlc.narg('description'), description),
     data_retention_days = coalesce(sqlc.narg('data_retention_days'), data_retention_days),
+    time_zone = coalesce(sqlc.narg('time_zone'), time_zone),
+    week_start = coalesce(sqlc.narg('week_start'), week_start),
     updated_at = now()
 WHERE id = @id;
+
+-- The zone and the week of questions that name none.
+-- name: ProjectCalendar :one
+SELECT p.time_zone, p.week_start FROM projects p WHERE p.id = @id AND p.deleted_at IS NULL;
 
 -- Locks the project, so that its changes, and those of its reports and boards, happen one after the other.
 -- name: ProjectLock :one

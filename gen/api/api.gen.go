@@ -591,6 +591,24 @@ func (e SortOrder) Valid() bool {
 	}
 }
 
+// Defines values for WeekStart.
+const (
+	WeekStartMonday WeekStart = "monday"
+	WeekStartSunday WeekStart = "sunday"
+)
+
+// Valid indicates whether the value is a known member of the WeekStart enum.
+func (e WeekStart) Valid() bool {
+	switch e {
+	case WeekStartMonday:
+		return true
+	case WeekStartSunday:
+		return true
+	default:
+		return false
+	}
+}
+
 // APIKey defines model for APIKey.
 type APIKey struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -814,6 +832,14 @@ type CreateProjectRequest struct {
 
 	// Name Example: Web shop
 	Name ProjectName `json:"name"`
+
+	// TimeZone The IANA time zone in which the project's questions are answered that name none; `UTC` unless a new project says otherwise.
+	//
+	// Example: Europe/Berlin
+	TimeZone *ProjectTimeZone `json:"time_zone,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
 }
 
 // CreateReportRequest defines model for CreateReportRequest.
@@ -1288,10 +1314,13 @@ type MetricsQuery struct {
 	// Top How many groups of a breakdown are shown before the rest is measured together.
 	Top *TopGroups `json:"top,omitempty"`
 
-	// Tz An IANA time zone; UTC when absent.
+	// Tz An IANA time zone; the project's when absent.
 	//
 	// Example: Europe/Berlin
 	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
 }
 
 // MetricsResult defines model for MetricsResult.
@@ -1317,8 +1346,13 @@ type MetricsResult struct {
 	// Total The measure over the whole range; null where a point would be.
 	Total *float64 `json:"total"`
 
-	// Tz Example: UTC
+	// Tz The time zone of the buckets: that of the question, else of the project.
+	//
+	// Example: UTC
 	Tz string `json:"tz"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart WeekStart `json:"week_start"`
 }
 
 // NewPassword 8 to 72 bytes with a lower-case letter, an upper-case letter and a digit.
@@ -1413,8 +1447,16 @@ type Project struct {
 
 	// Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
 	// owner; an `owner` also makes and unmakes owners, and deletes the project.
-	Role      Role      `json:"role"`
-	UpdatedAt time.Time `json:"updated_at"`
+	Role Role `json:"role"`
+
+	// TimeZone The IANA time zone in which the project's questions are answered that name none; `UTC` unless a new project says otherwise.
+	//
+	// Example: Europe/Berlin
+	TimeZone  ProjectTimeZone `json:"time_zone"`
+	UpdatedAt time.Time       `json:"updated_at"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart WeekStart `json:"week_start"`
 }
 
 // ProjectDeletion defines model for ProjectDeletion.
@@ -1448,6 +1490,11 @@ type ProjectPage struct {
 	// NextCursor Null on the last page.
 	NextCursor *string `json:"next_cursor"`
 }
+
+// ProjectTimeZone The IANA time zone in which the project's questions are answered that name none; `UTC` unless a new project says otherwise.
+//
+// Example: Europe/Berlin
+type ProjectTimeZone = string
 
 // ProjectWithSecret defines model for ProjectWithSecret.
 type ProjectWithSecret struct {
@@ -1559,10 +1606,13 @@ type ReportQuestion struct {
 	// Top How many groups of a breakdown are shown before the rest is measured together.
 	Top *TopGroups `json:"top,omitempty"`
 
-	// Tz An IANA time zone; UTC when absent.
+	// Tz An IANA time zone; the project's when absent.
 	//
 	// Example: Europe/Berlin
 	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
 }
 
 // ReportView How the answer is drawn.
@@ -1669,7 +1719,7 @@ type StoredEvent struct {
 	UserID     *string   `json:"user_id,omitempty"`
 }
 
-// TimeZone An IANA time zone; UTC when absent.
+// TimeZone An IANA time zone; the project's when absent.
 //
 // Example: Europe/Berlin
 type TimeZone = string
@@ -1718,6 +1768,14 @@ type UpdateProjectRequest struct {
 
 	// Name Example: Web shop
 	Name *ProjectName `json:"name,omitempty"`
+
+	// TimeZone The IANA time zone in which the project's questions are answered that name none; `UTC` unless a new project says otherwise.
+	//
+	// Example: Europe/Berlin
+	TimeZone *ProjectTimeZone `json:"time_zone,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
 }
 
 // UpdateReportRequest defines model for UpdateReportRequest.
@@ -1733,6 +1791,9 @@ type UpdateReportRequest struct {
 	// View How the answer is drawn.
 	View *ReportView `json:"view,omitempty"`
 }
+
+// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+type WeekStart string
 
 // WriteKey defines model for WriteKey.
 type WriteKey struct {
@@ -1896,8 +1957,11 @@ type QueryMetricsParams struct {
 	// To End of the range, exclusive; now when absent.
 	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
 
-	// Tz An IANA time zone such as `Europe/Berlin`; UTC when absent.
-	Tz *string `form:"tz,omitempty" json:"tz,omitempty"`
+	// Tz An IANA time zone such as `Europe/Berlin`; the project's when absent.
+	Tz *TimeZone `form:"tz,omitempty" json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; the project's when absent.
+	WeekStart *WeekStart `form:"week_start,omitempty" json:"week_start,omitempty"`
 
 	// Name Only events of this name; may be repeated.
 	Name Names `form:"name,omitempty" json:"name,omitempty"`
@@ -3018,6 +3082,13 @@ func (w *ServerInterfaceWrapper) QueryMetrics(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "tz", ctx.QueryParams(), &params.Tz, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tz: %s", err))
+	}
+
+	// ------------- Optional query parameter "week_start" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "week_start", ctx.QueryParams(), &params.WeekStart, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter week_start: %s", err))
 	}
 
 	// ------------- Optional query parameter "name" -------------

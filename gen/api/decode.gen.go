@@ -29,6 +29,8 @@ var (
 	ruleCreateProjectRequestDataRetentionDays = contract.IntRule{Min: 0, Max: 3650}
 	ruleCreateProjectRequestDescription       = contract.StringRule{Max: 1000}
 	ruleCreateProjectRequestName              = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateProjectRequestTimeZone          = contract.StringRule{Min: 1, Max: 64}
+	ruleCreateProjectRequestWeekStart         = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleCreateReportRequestDescription        = contract.StringRule{Max: 1000}
 	ruleCreateReportRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleEventAnonymousID                      = contract.StringRule{Min: 1, Max: 200}
@@ -69,6 +71,7 @@ var (
 	ruleMetricsQueryProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleMetricsQueryTop                       = contract.IntRule{Min: 1, Max: 100}
 	ruleMetricsQueryTz                        = contract.StringRule{Min: 1, Max: 64}
+	ruleMetricsQueryWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleRegisterRequestEmail                  = contract.StringRule{Max: 254, Format: contract.FormatEmail}
 	ruleRegisterRequestPassword               = contract.StringRule{Min: 8, Max: 72}
 	ruleRegisterRequestSession                = contract.StringRule{Enum: []string{"token", "cookie"}}
@@ -82,6 +85,7 @@ var (
 	ruleReportQuestionProp                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleReportQuestionTop                     = contract.IntRule{Min: 1, Max: 100}
 	ruleReportQuestionTz                      = contract.StringRule{Min: 1, Max: 64}
+	ruleReportQuestionWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleReportViewChart                       = contract.StringRule{Enum: []string{"line", "bar", "area", "table", "number"}}
 	ruleRotateKeysRequestGraceSeconds         = contract.IntRule{Min: 0, Max: 604800}
 	ruleUpdateAPIKeyRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
@@ -92,6 +96,8 @@ var (
 	ruleUpdateProjectRequestDataRetentionDays = contract.IntRule{Min: 0, Max: 3650}
 	ruleUpdateProjectRequestDescription       = contract.StringRule{Max: 1000}
 	ruleUpdateProjectRequestName              = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateProjectRequestTimeZone          = contract.StringRule{Min: 1, Max: 64}
+	ruleUpdateProjectRequestWeekStart         = contract.StringRule{Enum: []string{"monday", "sunday"}}
 	ruleUpdateReportRequestDescription        = contract.StringRule{Max: 1000}
 	ruleUpdateReportRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleWriteKeyRequestAllowedOrigins         = contract.CountRule{Min: 0, Max: 50}
@@ -367,6 +373,22 @@ func (v *CreateProjectRequest) decode(r *contract.Reader) {
 			}
 			seen |= 1 << 2
 			v.Name = ProjectName(r.String(&ruleCreateProjectRequestName))
+		case "time_zone":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.TimeZone = new(ProjectTimeZone)
+			*v.TimeZone = ProjectTimeZone(r.String(&ruleCreateProjectRequestTimeZone))
+		case "week_start":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleCreateProjectRequestWeekStart))
 		default:
 			r.Unknown()
 		}
@@ -1054,6 +1076,14 @@ func (v *MetricsQuery) decode(r *contract.Reader) {
 			seen |= 1 << 12
 			v.Tz = new(TimeZone)
 			*v.Tz = TimeZone(r.String(&ruleMetricsQueryTz))
+		case "week_start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleMetricsQueryWeekStart))
 		default:
 			r.Unknown()
 		}
@@ -1234,6 +1264,14 @@ func (v *ReportQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 11
 			v.Tz = new(TimeZone)
 			*v.Tz = TimeZone(r.String(&ruleReportQuestionTz))
+		case "week_start":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleReportQuestionWeekStart))
 		default:
 			r.Unknown()
 		}
@@ -1480,6 +1518,22 @@ func (v *UpdateProjectRequest) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Name = new(ProjectName)
 			*v.Name = ProjectName(r.String(&ruleUpdateProjectRequestName))
+		case "time_zone":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.TimeZone = new(ProjectTimeZone)
+			*v.TimeZone = ProjectTimeZone(r.String(&ruleUpdateProjectRequestTimeZone))
+		case "week_start":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleUpdateProjectRequestWeekStart))
 		default:
 			r.Unknown()
 		}

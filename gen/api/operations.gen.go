@@ -605,6 +605,7 @@ var Operations = map[string]*contract.Operation{
 			{Name: "to", In: "query", Kind: contract.KindDateTime},
 			{Name: "top", In: "query", Kind: contract.KindInteger, Min: contract.Bound(1), Max: contract.Bound(100)},
 			{Name: "tz", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 64},
+			{Name: "week_start", In: "query", Kind: contract.KindEnum, Enum: []string{"monday", "sunday"}},
 		},
 		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},

@@ -125,6 +125,8 @@ type Project struct {
 	DataRetentionDays int32
 	PurgeStartedAt    *time.Time
 	EventsDeleted     int64
+	TimeZone          string
+	WeekStart         string
 }
 
 type ProjectMember struct {

@@ -497,8 +497,26 @@ func (q *Queries) MembersForProject(ctx context.Context, db DBTX, projectID uuid
 	return items, nil
 }
 
+const projectCalendar = `-- name: ProjectCalendar :one
+SELECT p.time_zone, p.week_start FROM projects p WHERE p.id = $1 AND p.deleted_at IS NULL
+`
+
+type ProjectCalendarRow struct {
+	TimeZone  string
+	WeekStart string
+}
+
+// The zone and the week of questions that name none.
+func (q *Queries) ProjectCalendar(ctx context.Context, db DBTX, id uuid.UUID) (ProjectCalendarRow, error) {
+	row := db.QueryRow(ctx, projectCalendar, id)
+	var i ProjectCalendarRow
+	err := row.Scan(&i.TimeZone, &i.WeekStart)
+	return i, err
+}
+
 const projectCreate = `-- name: ProjectCreate :exec
-INSERT INTO projects (id, name, description, data_retention_days) VALUES ($1, $2, $3, $4)
+INSERT INTO projects (id, name, description, data_retention_days, time_zone, week_start)
+VALUES ($1, $2, $3, $4, $5, $6)
 `
 
 type ProjectCreateParams struct {
@@ -506,6 +524,8 @@ type ProjectCreateParams struct {
 	Name              string
 	Description       string
 	DataRetentionDays int32
+	TimeZone          string
+	WeekStart         string
 }
 
 func (q *Queries) ProjectCreate(ctx context.Context, db DBTX, arg ProjectCreateParams) error {
@@ -514,6 +534,8 @@ func (q *Queries) ProjectCreate(ctx context.Context, db DBTX, arg ProjectCreateP
 		arg.Name,
 		arg.Description,
 		arg.DataRetentionDays,
+		arg.TimeZone,
+		arg.WeekStart,
 	)
 	return err
 }
@@ -550,7 +572,7 @@ func (q *Queries) ProjectDeletion(ctx context.Context, db DBTX, projectID uuid.U
 }
 
 const projectForAccount = `-- name: ProjectForAccount :one
-SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, m.role, coalesce((
+SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.time_zone, p.week_start, m.role, coalesce((
     SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
@@ -567,6 +589,8 @@ type ProjectForAccountRow struct {
 	DataRetentionDays int32
 	PurgeStartedAt    *time.Time
 	EventsDeleted     int64
+	TimeZone          string
+	WeekStart         string
 	Role              string
 	APIKeyID          string
 }
@@ -585,6 +609,8 @@ func (q *Queries) ProjectForAccount(ctx context.Context, db DBTX, projectID uuid
 		&i.DataRetentionDays,
 		&i.PurgeStartedAt,
 		&i.EventsDeleted,
+		&i.TimeZone,
+		&i.WeekStart,
 		&i.Role,
 		&i.APIKeyID,
 	)
@@ -710,14 +736,18 @@ UPDATE projects SET
     name = coalesce($1, name),
     description = coalesce($2, description),
     data_retention_days = coalesce($3, data_retention_days),
+    time_zone = coalesce($4, time_zone),
+    week_start = coalesce($5, week_start),
     updated_at = now()
-WHERE id = $4
+WHERE id = $6
 `
 
 type ProjectUpdateParams struct {
 	Name              *string
 	Description       *string
 	DataRetentionDays *int32
+	TimeZone          *string
+	WeekStart         *string
 	ID                uuid.UUID
 }
 
@@ -726,6 +756,8 @@ func (q *Queries) ProjectUpdate(ctx context.Context, db DBTX, arg ProjectUpdateP
 		arg.Name,
 		arg.Description,
 		arg.DataRetentionDays,
+		arg.TimeZone,
+		arg.WeekStart,
 		arg.ID,
 	)
 	return err
@@ -754,7 +786,7 @@ func (q *Queries) ProjectsDeleted(ctx context.Context, db DBTX) (int64, error) {
 }
 
 const projectsForAccount = `-- name: ProjectsForAccount :many
-SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, m.role, coalesce((
+SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.time_zone, p.week_start, m.role, coalesce((
     SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
@@ -774,6 +806,8 @@ type ProjectsForAccountRow struct {
 	DataRetentionDays int32
 	PurgeStartedAt    *time.Time
 	EventsDeleted     int64
+	TimeZone          string
+	WeekStart         string
 	Role              string
 	APIKeyID          string
 }
@@ -798,6 +832,8 @@ func (q *Queries) ProjectsForAccount(ctx context.Context, db DBTX, accountID uui
 			&i.DataRetentionDays,
 			&i.PurgeStartedAt,
 			&i.EventsDeleted,
+			&i.TimeZone,
+			&i.WeekStart,
 			&i.Role,
 			&i.APIKeyID,
 		); err != nil {

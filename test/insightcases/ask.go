@@ -12,6 +12,7 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/paths"
 	"github.com/bahagh/nimbus/internal/insights/query"
 	"github.com/bahagh/nimbus/internal/insights/retention"
+	"github.com/bahagh/nimbus/internal/platform/zone"
 )
 
 func (q *Question) within() query.Range { return query.Range{From: int64(q.From), To: int64(q.To)} }
@@ -20,7 +21,7 @@ func (q *Question) calendar() query.Calendar {
 	loc := time.UTC
 	if q.TZ != "" {
 		var ok bool
-		if loc, ok = query.Zone(q.TZ); !ok {
+		if loc, ok = zone.Load(q.TZ); !ok {
 			panic("no zone is called " + q.TZ)
 		}
 	}

@@ -28,6 +28,12 @@ func (a *API) CreateProject(ctx context.Context, req api.CreateProjectRequestObj
 	if req.Body.DataRetentionDays != nil {
 		settings.DataRetentionDays = *req.Body.DataRetentionDays
 	}
+	if req.Body.TimeZone != nil {
+		settings.TimeZone = *req.Body.TimeZone
+	}
+	if req.Body.WeekStart != nil {
+		settings.WeekStart = string(*req.Body.WeekStart)
+	}
 	project, pair, err := a.projects.Create(ctx, auth.From(ctx).AccountID, settings)
 	if err != nil {
 		return nil, err
@@ -69,7 +75,8 @@ func (a *API) GetProject(ctx context.Context, req api.GetProjectRequestObject) (
 
 // UpdateProject changes a project.
 func (a *API) UpdateProject(ctx context.Context, req api.UpdateProjectRequestObject) (api.UpdateProjectResponseObject, error) {
-	change := Change{Name: req.Body.Name, Description: req.Body.Description, DataRetentionDays: req.Body.DataRetentionDays}
+	change := Change{Name: req.Body.Name, Description: req.Body.Description, DataRetentionDays: req.Body.DataRetentionDays,
+		TimeZone: req.Body.TimeZone, WeekStart: (*string)(req.Body.WeekStart)}
 	project, err := a.projects.Update(ctx, auth.From(ctx).AccountID, req.ProjectID, change)
 	if err != nil {
 		return nil, err
@@ -248,7 +255,8 @@ func apiMember(m Member) api.Member {
 
 func apiProject(p Project) api.Project {
 	return api.Project{
-		ID: p.ID, Name: p.Name, Description: p.Description, DataRetentionDays: p.DataRetentionDays, Role: api.Role(p.Role), APIKeyID: p.APIKeyID,
+		ID: p.ID, Name: p.Name, Description: p.Description, DataRetentionDays: p.DataRetentionDays,
+		TimeZone: p.TimeZone, WeekStart: api.WeekStart(p.WeekStart), Role: api.Role(p.Role), APIKeyID: p.APIKeyID,
 		CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
 }

@@ -46,6 +46,7 @@ type Settings struct {
 	Name              string
 	Description       string
 	DataRetentionDays int32 // after which events are pruned; 0: never
+	Calendar
 }
 
 // Project is a project as one of its members sees it.
@@ -62,6 +63,10 @@ type Project struct {
 func (p *Projects) Create(ctx context.Context, accountID uuid.UUID, settings Settings) (Project, Pair, error) {
 	var project Project
 	var pair Pair
+	settings.Calendar = settings.orUsual()
+	if err := checkZone(settings.TimeZone); err != nil {
+		return project, pair, err
+	}
 	err := postgres.InTx(ctx, p.pool, func(tx pgx.Tx) error {
 		id, err := uuid.NewV7()
 		if err != nil {
@@ -85,6 +90,8 @@ func diffSettings(c audit.Changes, before, after Settings) {
 	c.Diff("name", before.Name, after.Name)
 	c.Diff("description", before.Description, after.Description)
 	c.Diff("data_retention_days", before.DataRetentionDays, after.DataRetentionDays)
+	c.Diff("time_zone", before.TimeZone, after.TimeZone)
+	c.Diff("week_start", before.WeekStart, after.WeekStart)
 }
 
 // Get returns one project.
@@ -119,11 +126,18 @@ type Change struct {
 	Name              *string
 	Description       *string
 	DataRetentionDays *int32
+	TimeZone          *string
+	WeekStart         *string
 }
 
 // Update changes a project and returns it as it is then.
 func (p *Projects) Update(ctx context.Context, accountID, projectID uuid.UUID, change Change) (Project, error) {
 	var project Project
+	if change.TimeZone != nil {
+		if err := checkZone(*change.TimeZone); err != nil {
+			return project, err
+		}
+	}
 	err := p.inLockedProject(ctx, projectID, func(tx pgx.Tx) error {
 		before, err := p.store.project(ctx, tx, accountID, projectID)
 		if err != nil {

@@ -30,6 +30,7 @@ func newStore(pool *pgxpool.Pool) store { return store{pool: pool, q: db.New()} 
 func (s store) createProject(ctx context.Context, tx db.DBTX, id, accountID uuid.UUID, settings Settings) error {
 	err := s.q.ProjectCreate(ctx, tx, db.ProjectCreateParams{
 		ID: id, Name: settings.Name, Description: settings.Description, DataRetentionDays: settings.DataRetentionDays,
+		TimeZone: settings.TimeZone, WeekStart: settings.WeekStart,
 	})
 	if err != nil {
 		return fmt.Errorf("create project: %w", err)
@@ -59,9 +60,10 @@ func (s store) projects(ctx context.Context, accountID uuid.UUID, before *uuid.U
 
 func projectOf(row db.ProjectsForAccountRow) Project {
 	return Project{
-		ID:       row.ID,
-		Settings: Settings{Name: row.Name, Description: row.Description, DataRetentionDays: row.DataRetentionDays},
-		Role:     auth.Role(row.Role), APIKeyID: row.APIKeyID,
+		ID: row.ID,
+		Settings: Settings{Name: row.Name, Description: row.Description, DataRetentionDays: row.DataRetentionDays,
+			Calendar: Calendar{TimeZone: row.TimeZone, WeekStart: row.WeekStart}},
+		Role: auth.Role(row.Role), APIKeyID: row.APIKeyID,
 		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
 	}
 }
@@ -69,11 +71,23 @@ func projectOf(row db.ProjectsForAccountRow) Project {
 func (s store) updateProject(ctx context.Context, tx db.DBTX, id uuid.UUID, change Change) error {
 	err := s.q.ProjectUpdate(ctx, tx, db.ProjectUpdateParams{
 		ID: id, Name: change.Name, Description: change.Description, DataRetentionDays: change.DataRetentionDays,
+		TimeZone: change.TimeZone, WeekStart: change.WeekStart,
 	})
 	if err != nil {
 		return fmt.Errorf("update project: %w", err)
 	}
 	return nil
+}
+
+func (s store) calendar(ctx context.Context, id uuid.UUID) (Calendar, error) {
+	row, err := s.q.ProjectCalendar(ctx, s.pool, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return usual, nil
+	}
+	if err != nil {
+		return Calendar{}, fmt.Errorf("load the calendar of a project: %w", err)
+	}
+	return Calendar{TimeZone: row.TimeZone, WeekStart: row.WeekStart}, nil
 }
 
 func (s store) markDeleted(ctx context.Context, tx db.DBTX, id uuid.UUID, now time.Time) error {

@@ -3,7 +3,6 @@ package query
 import (
 	"math"
 	"time"
-	_ "time/tzdata" // zones must mean the same on a machine that has none installed
 )
 
 // Bucket is the width of a calendar bucket, as the contract writes it.
@@ -52,6 +51,23 @@ type Calendar struct {
 	Loc    *time.Location
 	// Week is the day that weeks begin with.
 	Week time.Weekday
+}
+
+// WeekStart is the day that weeks begin with, as the contract writes it.
+type WeekStart string
+
+// The days that weeks begin with.
+const (
+	Monday WeekStart = "monday"
+	Sunday WeekStart = "sunday"
+)
+
+// day is Monday for a word that is none of the two.
+func (w WeekStart) day() time.Weekday {
+	if w == Sunday {
+		return time.Sunday
+	}
+	return time.Monday
 }
 
 // Floor returns the start of the period that an instant is in. Floor and Next work on Unix seconds: changes of the clock

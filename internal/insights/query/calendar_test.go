@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/bahagh/nimbus/internal/platform/zone"
 )
 
 var allBuckets = []Bucket{Bucket1m, Bucket5m, Bucket15m, Bucket1h, Bucket1d, Bucket1w, Bucket1mo}
@@ -41,7 +43,7 @@ func (c Calendar) next(t time.Time) time.Time { return time.Unix(c.Next(t.Unix()
 
 func load(t testing.TB, name string) *time.Location {
 	t.Helper()
-	loc, ok := Zone(name)
+	loc, ok := zone.Load(name)
 	if !ok {
 		t.Fatalf("zone %s", name)
 	}

@@ -7,7 +7,6 @@ import (
 
 // Codes of faults, beside those of the contract.
 const (
-	CodeTimeZone = "time_zone"
 	CodeConflict = "conflict"
 	CodeOrder    = "order"
 )

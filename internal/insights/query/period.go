@@ -1,11 +1,6 @@
 package query
 
-import (
-	"path"
-	"slices"
-	"strings"
-	"time"
-)
+import "slices"
 
 // Microseconds of the units that questions are asked in.
 const (
@@ -60,18 +55,4 @@ func PeriodOf(bounds []int64, at int64) int {
 		i--
 	}
 	return i
-}
-
-// Zone loads a zone of the IANA database. The machine's own zone, by whatever name, is none: it would mean something
-// else on each node. Zones that count leap seconds disagree with every timestamp we have.
-func Zone(name string) (*time.Location, bool) {
-	switch name {
-	case "", "Local", "localtime", "posixrules":
-		return nil, false
-	}
-	if strings.HasPrefix(name, "right/") || strings.HasPrefix(name, "posix/") || path.Clean(name) != name {
-		return nil, false
-	}
-	loc, err := time.LoadLocation(name)
-	return loc, err == nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/platform/zone"
 )
 
 const (
@@ -22,11 +23,29 @@ var (
 
 // Span is the time that a question asks about, as it was put: a range, or a number of buckets that end with the running one.
 type Span struct {
-	Bucket Bucket // 1h when empty
-	TZ     string // UTC when empty
-	From   *time.Time
-	To     *time.Time
-	Limit  *int
+	Bucket    Bucket    // 1h when empty
+	TZ        string    // UTC when empty
+	WeekStart WeekStart // Monday when empty
+	From      *time.Time
+	To        *time.Time
+	Limit     *int
+}
+
+// Home is what a project says of the calendar of its questions.
+type Home struct {
+	TZ        string
+	WeekStart WeekStart
+}
+
+// At returns the span as it is meant in a project: with its zone and its week where it names none.
+func (s Span) At(home Home) Span {
+	if s.TZ == "" {
+		s.TZ = home.TZ
+	}
+	if s.WeekStart == "" {
+		s.WeekStart = home.WeekStart
+	}
+	return s
 }
 
 // Window is the buckets that an answer has.
@@ -41,6 +60,14 @@ func (w *Window) Buckets() int { return len(w.Bounds) - 1 }
 
 // At returns a bound as a time of the zone.
 func (w *Window) At(i int) time.Time { return time.Unix(w.Bounds[i], 0).In(w.Loc) }
+
+// WeekStart is the day that weeks of the window begin with.
+func (w *Window) WeekStart() WeekStart {
+	if w.Week == time.Sunday {
+		return Sunday
+	}
+	return Monday
+}
 
 // Whole is the bounds of the window as if it was one bucket.
 func (w *Window) Whole() []int64 { return []int64{w.Bounds[0], w.Bounds[w.Buckets()]} }
@@ -62,7 +89,7 @@ func (w *Window) Incomplete(now time.Time) *time.Time {
 // Resolve turns a span into the buckets of an answer with so many series. The error is an Invalid: everything that is wrong with
 // the span, after what is wrong with the rest of the question.
 func (s *Span) Resolve(now time.Time, series int, rest Invalid) (*Window, error) {
-	w := &Window{Calendar: Calendar{Bucket: s.Bucket, Loc: time.UTC, Week: time.Monday}, TZ: s.TZ}
+	w := &Window{Calendar: Calendar{Bucket: s.Bucket, Loc: time.UTC, Week: s.WeekStart.day()}, TZ: s.TZ}
 	var bad Invalid
 	if w.Bucket == "" {
 		w.Bucket = Bucket1h
@@ -74,8 +101,8 @@ func (s *Span) Resolve(now time.Time, series int, rest Invalid) (*Window, error)
 		w.TZ = "UTC"
 	}
 	var ok bool
-	if w.Loc, ok = Zone(w.TZ); !ok {
-		bad = append(bad, fault("tz", CodeTimeZone, "is not a time zone: give the name of one in the IANA database, such as Europe/Berlin"))
+	if w.Loc, ok = zone.Load(w.TZ); !ok {
+		bad = append(bad, fault("tz", zone.Code, zone.Advice))
 	}
 	bad = append(bad, s.check(now)...)
 	if bad = append(bad, rest...); len(bad) > 0 {
@@ -211,7 +238,7 @@ func (w *Window) remedy(seconds int64, most int) string {
 func (w *Window) checkMinutes() *Fault {
 	for i, sec := range w.Bounds {
 		if sec%60 != 0 {
-			f := fault("tz", CodeTimeZone, fmt.Sprintf("was not whole minutes from UTC at %s, and events are counted by the minute: use another zone or a later range",
+			f := fault("tz", zone.Code, fmt.Sprintf("was not whole minutes from UTC at %s, and events are counted by the minute: use another zone or a later range",
 				w.At(i).UTC().Format(time.RFC3339)))
 			return &f
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/access/auth"
 )
@@ -12,11 +14,14 @@ import (
 // API is this slice's part of api.StrictServerInterface.
 type API struct {
 	reports *Reports
-	check   func(*api.ReportQuestion) error
+	check   Check
 }
 
-// NewAPI makes the operations on reports and boards. check refuses a question that cannot be asked.
-func NewAPI(reports *Reports, check func(*api.ReportQuestion) error) *API {
+// Check refuses a question that cannot be asked of a project.
+type Check func(ctx context.Context, projectID uuid.UUID, q *api.ReportQuestion) error
+
+// NewAPI makes the operations on reports and boards.
+func NewAPI(reports *Reports, check Check) *API {
 	return &API{reports: reports, check: check}
 }
 
@@ -42,7 +47,7 @@ func (a *API) CreateReport(ctx context.Context, req api.CreateReportRequestObjec
 		report.Description = *req.Body.Description
 	}
 	var err error
-	if report.Question, report.View, err = a.encode(&req.Body.Question, &req.Body.View); err != nil {
+	if report.Question, report.View, err = a.encode(ctx, req.ProjectID, &req.Body.Question, &req.Body.View); err != nil {
 		return nil, err
 	}
 	if report, err = a.reports.Create(ctx, auth.From(ctx).AccountID, req.ProjectID, report); err != nil {
@@ -66,7 +71,7 @@ func (a *API) GetReport(ctx context.Context, req api.GetReportRequestObject) (ap
 func (a *API) UpdateReport(ctx context.Context, req api.UpdateReportRequestObject) (api.UpdateReportResponseObject, error) {
 	change := ReportChange{Name: req.Body.Name, Description: req.Body.Description}
 	var err error
-	if change.Question, change.View, err = a.encode(req.Body.Question, req.Body.View); err != nil {
+	if change.Question, change.View, err = a.encode(ctx, req.ProjectID, req.Body.Question, req.Body.View); err != nil {
 		return nil, err
 	}
 	report, err := a.reports.Update(ctx, req.ProjectID, req.ReportID, change)
@@ -146,9 +151,9 @@ func (a *API) DeleteBoard(ctx context.Context, req api.DeleteBoardRequestObject)
 }
 
 // encode writes a question that can be asked, and a view, as the contract has them; nil stays nil.
-func (a *API) encode(question *api.ReportQuestion, view *api.ReportView) (q, v json.RawMessage, err error) {
+func (a *API) encode(ctx context.Context, projectID uuid.UUID, question *api.ReportQuestion, view *api.ReportView) (q, v json.RawMessage, err error) {
 	if question != nil {
-		if err = a.check(question); err != nil {
+		if err = a.check(ctx, projectID, question); err != nil {
 			return nil, nil, err
 		}
 		if q, err = json.Marshal(question); err != nil {

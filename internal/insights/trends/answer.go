@@ -52,22 +52,35 @@ type Group struct {
 type Trends struct {
 	reads   *replica.Reads
 	sources []Source // the fastest first; the last has everything
+	home    Home
 	now     func() time.Time
 }
 
+// Home returns the calendar of a project, for the questions that name none.
+type Home func(ctx context.Context, projectID uuid.UUID) (query.Home, error)
+
 // New returns Trends that reads as the limits allow.
-func New(reads *replica.Reads, limits query.Limits, now func() time.Time) *Trends {
-	return &Trends{reads: reads, sources: []Source{countsSource{limits}, eventsSource{limits}}, now: now}
+func New(reads *replica.Reads, limits query.Limits, home Home, now func() time.Time) *Trends {
+	return &Trends{reads: reads, sources: []Source{countsSource{limits}, eventsSource{limits}}, home: home, now: now}
+}
+
+// Resolve returns the buckets that the answer to a question about a project has now.
+func (t *Trends) Resolve(ctx context.Context, projectID uuid.UUID, q *Question) (*query.Window, error) {
+	home, err := t.home(ctx, projectID)
+	if err != nil {
+		return nil, err
+	}
+	q.Span = q.At(home)
+	return q.resolve(t.now())
 }
 
 // Answer answers a question about a project. Whether the caller may see the project is for the caller to check.
 func (t *Trends) Answer(ctx context.Context, projectID uuid.UUID, q *Question) (*Answer, error) {
-	now := t.now()
-	w, err := q.Resolve(now)
+	w, err := t.Resolve(ctx, projectID, q)
 	if err != nil {
 		return nil, err
 	}
-	a := &Answer{Window: w, Measure: q.measure(), Prop: q.Prop.String(), IncompleteFrom: w.Incomplete(now)}
+	a := &Answer{Window: w, Measure: q.measure(), Prop: q.Prop.String(), IncompleteFrom: w.Incomplete(t.now())}
 	for _, source := range t.sources {
 		if source.Has(q) {
 			a.Source = source.Name()

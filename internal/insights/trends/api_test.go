@@ -1,6 +1,7 @@
 package trends_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -35,6 +36,9 @@ var (
 // limits are far from what a test asks for.
 var limits = query.Limits{Timeout: time.Minute, MaxEvents: 1_000_000}
 
+// home is a project that says nothing.
+func home(context.Context, uuid.UUID) (query.Home, error) { return query.Home{}, nil }
+
 type bench struct {
 	pool *pgxpool.Pool
 	api  *trends.API
@@ -43,7 +47,7 @@ type bench struct {
 func setup(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{pool: nimbustest.DB(t)}
-	b.api = trends.NewAPI(trends.New(replica.Without(b.pool), limits, func() time.Time { return now }))
+	b.api = trends.NewAPI(trends.New(replica.Without(b.pool), limits, home, func() time.Time { return now }))
 	return b
 }
 
@@ -363,7 +367,7 @@ func TestABucketThatIsNotOverIsMarked(t *testing.T) {
 		`"groups":[{"other":false,"series":[{"ts":"2026-01-15T10:00:00+01:00","value":2},{"ts":"2026-01-15T11:00:00+01:00","value":1}],"total":3,"value":"signup"}],` +
 		`"meta":{"definition":"` + trends.Count.Definition("") + `","exact":true,"incomplete_from":"2026-01-15T11:00:00+01:00","source":"rollup","took_ms":0},` +
 		`"metric":"events.count","series":[{"ts":"2026-01-15T10:00:00+01:00","value":2},{"ts":"2026-01-15T11:00:00+01:00","value":1}],` +
-		`"to":"2026-01-15T12:00:00+01:00","total":3,"tz":"Europe/Berlin"}`
+		`"to":"2026-01-15T12:00:00+01:00","total":3,"tz":"Europe/Berlin","week_start":"monday"}`
 	if got := strings.TrimSpace(recorder.Body.String()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

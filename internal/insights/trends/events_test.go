@@ -614,7 +614,7 @@ func hasNumber(v any) bool {
 func BenchmarkEvents(b *testing.B) {
 	const events, days = 1_000_000, 30
 	env := setup(b)
-	env.api = trends.NewAPI(trends.New(replica.Without(env.pool), query.Limits{Timeout: time.Minute, MaxEvents: 2 * events}, func() time.Time { return now }))
+	env.api = trends.NewAPI(trends.New(replica.Without(env.pool), query.Limits{Timeout: time.Minute, MaxEvents: 2 * events}, home, func() time.Time { return now }))
 	r := rand.New(rand.NewPCG(1, 2))
 	batch := make([]event, 0, 50_000)
 	for i := range events {

@@ -20,7 +20,7 @@ func NewAPI(trends *Trends) *API { return &API{trends: trends} }
 // QueryMetrics measures events by time.
 func (a *API) QueryMetrics(ctx context.Context, request api.QueryMetricsRequestObject) (api.QueryMetricsResponseObject, error) {
 	p := &request.Params
-	q, err := questionOf(&api.ReportQuestion{From: p.From, To: p.To, Names: p.Name, Bucket: p.Bucket, Tz: p.Tz, Limit: p.Limit, Measure: p.Measure,
+	q, err := questionOf(&api.ReportQuestion{From: p.From, To: p.To, Names: p.Name, Bucket: p.Bucket, Tz: p.Tz, WeekStart: p.WeekStart, Limit: p.Limit, Measure: p.Measure,
 		Prop: p.Prop, Breakdown: p.Breakdown, BreakdownProp: p.BreakdownProp, Top: p.Top})
 	if err == nil && p.Props != nil {
 		q.Props = []byte(*p.Props)
@@ -35,7 +35,7 @@ func (a *API) QueryMetrics(ctx context.Context, request api.QueryMetricsRequestO
 // RunMetricsQuery measures filtered events by time.
 func (a *API) RunMetricsQuery(ctx context.Context, request api.RunMetricsQueryRequestObject) (api.RunMetricsQueryResponseObject, error) {
 	b := request.Body
-	q, err := questionOf(&api.ReportQuestion{From: b.From, To: b.To, Names: b.Names, Bucket: b.Bucket, Tz: b.Tz, Limit: b.Limit, Measure: b.Measure,
+	q, err := questionOf(&api.ReportQuestion{From: b.From, To: b.To, Names: b.Names, Bucket: b.Bucket, Tz: b.Tz, WeekStart: b.WeekStart, Limit: b.Limit, Measure: b.Measure,
 		Prop: b.Prop, Breakdown: b.Breakdown, BreakdownProp: b.BreakdownProp, Top: b.Top, Filter: b.Filter})
 	result, err := a.answer(ctx, b.ProjectID, q, err)
 	if err != nil {
@@ -45,10 +45,10 @@ func (a *API) RunMetricsQuery(ctx context.Context, request api.RunMetricsQueryRe
 }
 
 // CheckQuestion refuses a question that would be refused if it was asked now, with the bad fields under /question.
-func (a *API) CheckQuestion(question *api.ReportQuestion) error {
+func (a *API) CheckQuestion(ctx context.Context, projectID uuid.UUID, question *api.ReportQuestion) error {
 	q, err := questionOf(question)
 	if err == nil {
-		_, err = q.Resolve(a.trends.now())
+		_, err = a.trends.Resolve(ctx, projectID, q)
 	}
 	return query.Refused(err, contract.InBody, "question")
 }
@@ -68,7 +68,8 @@ func questionOf(q *api.ReportQuestion) (*Question, error) {
 		return nil, err
 	}
 	return &Question{
-		Span:  query.Span{Bucket: query.Bucket(value(q.Bucket)), TZ: value(q.Tz), From: q.From, To: q.To, Limit: limitOf(q.Limit)},
+		Span: query.Span{Bucket: query.Bucket(value(q.Bucket)), TZ: value(q.Tz), WeekStart: query.WeekStart(value(q.WeekStart)),
+			From: q.From, To: q.To, Limit: limitOf(q.Limit)},
 		Names: q.Names, Filter: filter, Measure: Measure(value(q.Measure)), Prop: prop,
 		Breakdown: Breakdown(value(q.Breakdown)), BreakdownProp: by, Top: int(value(q.Top)),
 	}, nil
@@ -107,14 +108,15 @@ func limitOf(v *int32) *int {
 
 func resultOf(a *Answer) *api.MetricsResult {
 	result := &api.MetricsResult{
-		Metric: a.Measure.metric(a.Prop),
-		Bucket: api.Bucket(a.Bucket),
-		Tz:     a.TZ,
-		From:   a.At(0),
-		To:     a.At(a.Buckets()),
-		Total:  finite(&a.Total),
-		Series: pointsOf(a.Window, a.Series),
-		Groups: make([]api.MetricsGroup, 0, len(a.Groups)),
+		Metric:    a.Measure.metric(a.Prop),
+		Bucket:    api.Bucket(a.Bucket),
+		Tz:        a.TZ,
+		WeekStart: api.WeekStart(a.WeekStart()),
+		From:      a.At(0),
+		To:        a.At(a.Buckets()),
+		Total:     finite(&a.Total),
+		Series:    pointsOf(a.Window, a.Series),
+		Groups:    make([]api.MetricsGroup, 0, len(a.Groups)),
 		Meta: api.MetricsMeta{Exact: true, Source: api.MetricsMetaSource(a.Source), Definition: a.Measure.Definition(a.Prop),
 			IncompleteFrom: a.IncompleteFrom},
 	}

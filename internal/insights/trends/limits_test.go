@@ -20,7 +20,7 @@ import (
 
 // limited is the API of a bench with other limits.
 func (b *bench) limited(l query.Limits) *bench {
-	return &bench{pool: b.pool, api: trends.NewAPI(trends.New(replica.Without(b.pool), l, func() time.Time { return now }))}
+	return &bench{pool: b.pool, api: trends.NewAPI(trends.New(replica.Without(b.pool), l, home, func() time.Time { return now }))}
 }
 
 func day(person string, at time.Time) event { return event{name: "e", user: person, ts: at} }

@@ -24,9 +24,9 @@ type Question struct {
 	Top           int // groups of a breakdown; 10 when 0
 }
 
-// Resolve returns the buckets that the answer has. The error is a query.Invalid that says everything that is wrong with the
+// resolve returns the buckets that the answer has. The error is a query.Invalid that says everything that is wrong with the
 // question.
-func (q *Question) Resolve(now time.Time) (*query.Window, error) {
+func (q *Question) resolve(now time.Time) (*query.Window, error) {
 	return q.Span.Resolve(now, q.series(), append(q.Filter.Check(), q.checkProps()...))
 }
 

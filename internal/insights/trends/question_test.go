@@ -39,7 +39,7 @@ func TestUnreasonableQuestionsNameEveryBadField(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := c.ask.Resolve(testNow)
+			_, err := c.ask.resolve(testNow)
 			var bad query.Invalid
 			if !errors.As(err, &bad) || len(bad) != len(c.want) {
 				t.Fatalf("%v, want %q", err, c.want)
@@ -58,7 +58,7 @@ func TestNamesBoundTheSeriesOfABreakdown(t *testing.T) {
 	t.Parallel()
 	// Two and the total, 16,666 buckets and more.
 	q := Question{Span: query.Span{Limit: new(10_000)}, Breakdown: ByName, Names: []string{"a", "b", "a"}}
-	if w, err := q.Resolve(testNow); err != nil || w.Buckets() != 10_000 {
+	if w, err := q.resolve(testNow); err != nil || w.Buckets() != 10_000 {
 		t.Fatalf("breakdown: %v", err)
 	}
 }

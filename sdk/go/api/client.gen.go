@@ -592,6 +592,24 @@ func (e SortOrder) Valid() bool {
 	}
 }
 
+// Defines values for WeekStart.
+const (
+	WeekStartMonday WeekStart = "monday"
+	WeekStartSunday WeekStart = "sunday"
+)
+
+// Valid indicates whether the value is a known member of the WeekStart enum.
+func (e WeekStart) Valid() bool {
+	switch e {
+	case WeekStartMonday:
+		return true
+	case WeekStartSunday:
+		return true
+	default:
+		return false
+	}
+}
+
 // APIKey defines model for APIKey.
 type APIKey struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -815,6 +833,14 @@ type CreateProjectRequest struct {
 
 	// Name Example: Web shop
 	Name ProjectName `json:"name"`
+
+	// TimeZone The IANA time zone in which the project's questions are answered that name none; `UTC` unless a new project says otherwise.
+	//
+	// Example: Europe/Berlin
+	TimeZone *ProjectTimeZone `json:"time_zone,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
 }
 
 // CreateReportRequest defines model for CreateReportRequest.
@@ -1289,10 +1315,13 @@ type MetricsQuery struct {
 	// Top How many groups of a breakdown are shown before the rest is measured together.
 	Top *TopGroups `json:"top,omitempty"`
 
-	// Tz An IANA time zone; UTC when absent.
+	// Tz An IANA time zone; the project's when absent.
 	//
 	// Example: Europe/Berlin
 	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
 }
 
 // MetricsResult defines model for MetricsResult.
@@ -1318,8 +1347,13 @@ type MetricsResult struct {
 	// Total The measure over the whole range; null where a point would be.
 	Total *float64 `json:"total"`
 
-	// Tz Example: UTC
+	// Tz The time zone of the buckets: that of the question, else of the project.
+	//
+	// Example: UTC
 	Tz string `json:"tz"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart WeekStart `json:"week_start"`
 }
 
 // NewPassword 8 to 72 bytes with a lower-case letter, an upper-case letter and a digit.
@@ -1414,8 +1448,16 @@ type Project struct {
 
 	// Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
 	// owner; an `owner` also makes and unmakes owners, and deletes the project.
-	Role      Role      `json:"role"`
-	UpdatedAt time.Time `json:"updated_at"`
+	Role Role `json:"role"`
+
+	// TimeZone The IANA time zone in which the project's questions are answered that name none; `UTC` unless a new project says otherwise.
+	//
+	// Example: Europe/Berlin
+	TimeZone  ProjectTimeZone `json:"time_zone"`
+	UpdatedAt time.Time       `json:"updated_at"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart WeekStart `json:"week_start"`
 }
 
 // ProjectDeletion defines model for ProjectDeletion.
@@ -1449,6 +1491,11 @@ type ProjectPage struct {
 	// NextCursor Null on the last page.
 	NextCursor *string `json:"next_cursor"`
 }
+
+// ProjectTimeZone The IANA time zone in which the project's questions are answered that name none; `UTC` unless a new project says otherwise.
+//
+// Example: Europe/Berlin
+type ProjectTimeZone = string
 
 // ProjectWithSecret defines model for ProjectWithSecret.
 type ProjectWithSecret struct {
@@ -1560,10 +1607,13 @@ type ReportQuestion struct {
 	// Top How many groups of a breakdown are shown before the rest is measured together.
 	Top *TopGroups `json:"top,omitempty"`
 
-	// Tz An IANA time zone; UTC when absent.
+	// Tz An IANA time zone; the project's when absent.
 	//
 	// Example: Europe/Berlin
 	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
 }
 
 // ReportView How the answer is drawn.
@@ -1670,7 +1720,7 @@ type StoredEvent struct {
 	UserID     *string   `json:"user_id,omitempty"`
 }
 
-// TimeZone An IANA time zone; UTC when absent.
+// TimeZone An IANA time zone; the project's when absent.
 //
 // Example: Europe/Berlin
 type TimeZone = string
@@ -1719,6 +1769,14 @@ type UpdateProjectRequest struct {
 
 	// Name Example: Web shop
 	Name *ProjectName `json:"name,omitempty"`
+
+	// TimeZone The IANA time zone in which the project's questions are answered that name none; `UTC` unless a new project says otherwise.
+	//
+	// Example: Europe/Berlin
+	TimeZone *ProjectTimeZone `json:"time_zone,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
 }
 
 // UpdateReportRequest defines model for UpdateReportRequest.
@@ -1734,6 +1792,9 @@ type UpdateReportRequest struct {
 	// View How the answer is drawn.
 	View *ReportView `json:"view,omitempty"`
 }
+
+// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+type WeekStart string
 
 // WriteKey defines model for WriteKey.
 type WriteKey struct {
@@ -1897,8 +1958,11 @@ type QueryMetricsParams struct {
 	// To End of the range, exclusive; now when absent.
 	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
 
-	// Tz An IANA time zone such as `Europe/Berlin`; UTC when absent.
-	Tz *string `form:"tz,omitempty" json:"tz,omitempty"`
+	// Tz An IANA time zone such as `Europe/Berlin`; the project's when absent.
+	Tz *TimeZone `form:"tz,omitempty" json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; the project's when absent.
+	WeekStart *WeekStart `form:"week_start,omitempty" json:"week_start,omitempty"`
 
 	// Name Only events of this name; may be repeated.
 	Name Names `form:"name,omitempty" json:"name,omitempty"`
@@ -2803,7 +2867,8 @@ type ClientInterface interface {
 	// Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
 	// one included. `from` is moved back to the start of its bucket and `to` forward to the end of its own; the reply
 	// says which range was measured. Buckets are those of the zone `tz`: a day on which the clocks change has 23 or
-	// 25 hours. Weeks start on Monday.
+	// 25 hours. Weeks start on `week_start`. A question that does not say has the zone and the week of its project, and
+	// each answer names both.
 	//
 	// `measure` says what is measured: the number of events (the default), of distinct people, or a statistic of the
 	// numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
@@ -3654,7 +3719,8 @@ func (c *HTTPClient) GetHealth(ctx context.Context, reqEditors ...RequestEditorF
 // Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
 // one included. `from` is moved back to the start of its bucket and `to` forward to the end of its own; the reply
 // says which range was measured. Buckets are those of the zone `tz`: a day on which the clocks change has 23 or
-// 25 hours. Weeks start on Monday.
+// 25 hours. Weeks start on `week_start`. A question that does not say has the zone and the week of its project, and
+// each answer names both.
 //
 // `measure` says what is measured: the number of events (the default), of distinct people, or a statistic of the
 // numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
@@ -5404,6 +5470,18 @@ func NewQueryMetricsRequest(server string, params *QueryMetricsParams) (*http.Re
 		if params.Tz != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tz", *params.Tz, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.WeekStart != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "week_start", *params.WeekStart, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7522,7 +7600,8 @@ type ClientWithResponsesInterface interface {
 	// Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
 	// one included. `from` is moved back to the start of its bucket and `to` forward to the end of its own; the reply
 	// says which range was measured. Buckets are those of the zone `tz`: a day on which the clocks change has 23 or
-	// 25 hours. Weeks start on Monday.
+	// 25 hours. Weeks start on `week_start`. A question that does not say has the zone and the week of its project, and
+	// each answer names both.
 	//
 	// `measure` says what is measured: the number of events (the default), of distinct people, or a statistic of the
 	// numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
@@ -13738,7 +13817,8 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 // Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
 // one included. `from` is moved back to the start of its bucket and `to` forward to the end of its own; the reply
 // says which range was measured. Buckets are those of the zone `tz`: a day on which the clocks change has 23 or
-// 25 hours. Weeks start on Monday.
+// 25 hours. Weeks start on `week_start`. A question that does not say has the zone and the week of its project, and
+// each answer names both.
 //
 // `measure` says what is measured: the number of events (the default), of distinct people, or a statistic of the
 // numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.

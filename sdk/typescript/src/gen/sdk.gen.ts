@@ -699,7 +699,8 @@ export const createLiveTicket = <ThrowOnError extends boolean = true>(options: O
  * Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
  * one included. `from` is moved back to the start of its bucket and `to` forward to the end of its own; the reply
  * says which range was measured. Buckets are those of the zone `tz`: a day on which the clocks change has 23 or
- * 25 hours. Weeks start on Monday.
+ * 25 hours. Weeks start on `week_start`. A question that does not say has the zone and the week of its project, and
+ * each answer names both.
  *
  * `measure` says what is measured: the number of events (the default), of distinct people, or a statistic of the
  * numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.

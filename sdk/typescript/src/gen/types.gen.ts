@@ -197,16 +197,41 @@ export type ProjectDescription = string;
  */
 export type DataRetentionDays = number;
 
+/**
+ * The IANA time zone in which the project's questions are answered that name none; `UTC` unless a new project says otherwise.
+ */
+export type ProjectTimeZone = string;
+
+/**
+ * The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+ */
+export const WeekStart = { /**
+     * WeekStartMonday
+     */
+    WEEK_START_MONDAY: 'monday', /**
+     * WeekStartSunday
+     */
+    WEEK_START_SUNDAY: 'sunday' } as const;
+
+/**
+ * The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+ */
+export type WeekStart = typeof WeekStart[keyof typeof WeekStart];
+
 export type CreateProjectRequest = {
     name: ProjectName;
     description?: ProjectDescription;
     data_retention_days?: DataRetentionDays;
+    time_zone?: ProjectTimeZone;
+    week_start?: WeekStart;
 };
 
 export type UpdateProjectRequest = {
     name?: ProjectName;
     description?: ProjectDescription;
     data_retention_days?: DataRetentionDays;
+    time_zone?: ProjectTimeZone;
+    week_start?: WeekStart;
 };
 
 export type Project = {
@@ -214,6 +239,8 @@ export type Project = {
     name: string;
     description: string;
     data_retention_days: DataRetentionDays;
+    time_zone: ProjectTimeZone;
+    week_start: WeekStart;
     role: Role;
     /**
      * The id of the main key pair; empty when it was revoked or is running out.
@@ -500,6 +527,7 @@ export type ReportQuestion = {
      */
     to?: string;
     tz?: TimeZone;
+    week_start?: WeekStart;
     /**
      * Only events of these names; all when absent or empty.
      */
@@ -929,7 +957,7 @@ export type PropName = string;
 export type BucketLimit = number;
 
 /**
- * An IANA time zone; UTC when absent.
+ * An IANA time zone; the project's when absent.
  */
 export type TimeZone = string;
 
@@ -964,6 +992,7 @@ export type MetricsQuery = {
      */
     to?: string;
     tz?: TimeZone;
+    week_start?: WeekStart;
     /**
      * Only events of these names; all when absent or empty.
      */
@@ -1121,7 +1150,11 @@ export type MetricsResult = {
      */
     metric: string;
     bucket: Bucket;
+    /**
+     * The time zone of the buckets: that of the question, else of the project.
+     */
     tz: string;
+    week_start: WeekStart;
     /**
      * Start of the first bucket.
      */
@@ -3935,9 +3968,13 @@ export type QueryMetricsData = {
          */
         to?: string;
         /**
-         * An IANA time zone such as `Europe/Berlin`; UTC when absent.
+         * An IANA time zone such as `Europe/Berlin`; the project's when absent.
          */
-        tz?: string;
+        tz?: TimeZone;
+        /**
+         * The day that weeks begin with; the project's when absent.
+         */
+        week_start?: WeekStart;
         /**
          * Only events of this name; may be repeated.
          */
