@@ -59,14 +59,17 @@ export function useEventNames() {
   return (q.data?.groups ?? []).filter((g) => !g.other && g.value !== null && (g.total ?? 0) > 0).map((g) => g.value as string);
 }
 
-/** The properties that the latest events have, and of which of them the values are numbers. */
-export function usePropNames(): { all: string[]; numeric: string[] } {
+/** A name as questions take it: a dot, an opening bracket or a backslash in it is no step of a path. */
+export const propPath = (name: string) => name.replace(/[.[\\]/g, '\\$&');
+
+/** The properties that the latest events have, as paths: their names, and of which of them the values are numbers. */
+export function usePropNames(): { names: string[]; all: string[]; numeric: string[] } {
   const project_id = useProjectId();
   const q = useQuery({ ...listEventsOptions({ query: { project_id, limit: 200 } }), enabled: project_id !== '', staleTime: 60_000 });
   const seen = new Map<string, boolean>();
   for (const event of q.data?.items ?? []) for (const [name, value] of Object.entries(event.props)) seen.set(name, (seen.get(name) ?? false) || typeof value === 'number');
-  const all = [...seen.keys()].sort();
-  return { all, numeric: all.filter((name) => seen.get(name)) };
+  const names = [...seen.keys()].sort();
+  return { names, all: names.map(propPath), numeric: names.filter((name) => seen.get(name)).map(propPath) };
 }
 
 /**

@@ -230,7 +230,7 @@ export const m = {
     group: 'this group',
     operator: 'Comparison',
     value: 'Value',
-    ops: { eq: 'is', neq: 'is not', in: 'is one of', contains: 'contains', gt: 'is more than', gte: 'is at least', lt: 'is less than', lte: 'is at most', exists: 'is there' },
+    ops: { eq: 'is', neq: 'is not', in: 'is one of', contains: 'contains', starts_with: 'starts with', gt: 'is more than', gte: 'is at least', lt: 'is less than', lte: 'is at most', exists: 'is there' },
     inHint: 'Separate with commas',
     bucket: 'By',
     bucketAuto: (name: string) => `${name} (automatic)`,

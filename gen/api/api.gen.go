@@ -1244,7 +1244,7 @@ type MetricsGroup struct {
 	Total *float64 `json:"total"`
 
 	// Value The value of the breakdown: a string as it is, anything else as its JSON text, so that the string "1" and
-	// the number 1 are one group. Null for the events in which the property is absent or null (`other` is false),
+	// the number 1 are one group, and so are `[1,2]` and `[1.0,2]`. Null for the events in which the property is absent or null (`other` is false),
 	// and for the rest (`other` is true).
 	Value *string `json:"value"`
 }

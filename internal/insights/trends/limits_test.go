@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +101,37 @@ func TestNumbersAtTheEndsOfADoubleAreMeasuredOrNull(t *testing.T) {
 	}
 	if r, err := b.run(t, map[string]any{"project_id": project, "measure": "sum", "prop": "huge"}); err != nil || r.Total != nil {
 		t.Errorf("a sum beyond a double is %v, %v; want null", r.Total, err)
+	}
+}
+
+// A double has no 1.0 of its own, so the other tests never store one.
+func TestEqualValuesAreOneGroupHoweverTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	texts := []string{`[1,2]`, `[1.0,2]`, `[1, 2.00]`, `[10,2]`, `[2,1]`, `{"a":1.50,"b":[0.0,"1.0"]}`, `{"b":[0,"1.0"],"a":1.5}`, `{"b":[0,"1"],"a":1.5}`,
+		`[]`, `{}`, `1.0`, `1`, `"1.0"`, `[[{"x":[-0.0]}]]`, `[[{"x":[0.000]}]]`, `[1e2]`, `[100.0]`, `["1.0"]`}
+	events := make([]event, len(texts))
+	for i := range texts {
+		events[i] = day(fmt.Sprint(i), now.Truncate(time.Hour))
+	}
+	b.keep(t, events)
+	for i, text := range texts {
+		if _, err := b.pool.Exec(t.Context(), `UPDATE events SET props = jsonb_build_object('v', $1::text::jsonb) WHERE user_id = $2`, text, fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := b.run(t, map[string]any{"project_id": project, "breakdown": "prop", "breakdown_prop": "v", "top": 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, g := range r.Groups {
+		got[*g.Value] = *g.Total
+	}
+	want := map[string]float64{`[1, 2]`: 3, `[10, 2]`: 1, `[2, 1]`: 1, `{"a": 1.5, "b": [0, "1.0"]}`: 2, `{"a": 1.5, "b": [0, "1"]}`: 1,
+		`[]`: 1, `{}`: 1, `1`: 2, `1.0`: 1, `[[{"x": [0]}]]`: 2, `[100]`: 2, `["1.0"]`: 1}
+	if !maps.Equal(got, want) {
+		t.Errorf("groups %v\nwant   %v", got, want)
 	}
 }
 

@@ -194,14 +194,15 @@ func (s *statement) measured() string {
 	}
 }
 
-// key is the value of the breakdown as text; NULL when the prop is absent or null. Numbers are written in one way each,
-// so that 1 and 1.0 are one group.
+// key is the value of the breakdown as text; NULL when the prop is absent or null. Numbers are written in one way each, in
+// lists and objects too, so that 1 and 1.0 are one group, and [1] and [1.0].
 func (s *statement) key() string {
 	if s.breakdown == ByName {
 		return "e.name"
 	}
 	_, value := s.at(s.breakdownProp) // without lists: an event is in one group
-	return fmt.Sprintf("CASE jsonb_typeof(%[1]s) WHEN 'number' THEN trim_scale(%[1]s::numeric)::text ELSE %[2]s END", value, textOf(value))
+	return fmt.Sprintf("CASE jsonb_typeof(%[1]s) WHEN 'number' THEN trim_scale(%[1]s::numeric)::text "+
+		"WHEN 'array' THEN canonical_json(%[1]s)::text WHEN 'object' THEN canonical_json(%[1]s)::text ELSE %[2]s END", value, textOf(value))
 }
 
 // value is what is measured of one event. Aggregates read rows that WHERE has let through; elsewhere PostgreSQL may evaluate

@@ -50,7 +50,7 @@ export function EventsPage() {
       <div className="filters">
         <CommitField label={m.events.name} placeholder={m.events.anyName} value={state.name ?? ''} suggestions={names} onCommit={(name) => set({ name: name || undefined })} />
         <CommitField label={m.events.person} placeholder={m.events.personPlaceholder} value={state.user ?? ''} onCommit={(user) => set({ user: user || undefined })} />
-        <CommitField label={m.events.props} placeholder={m.events.propsPlaceholder} value={state.prop ?? ''} error={state.prop && !propOf(state.prop) ? m.events.propsNeeded : undefined} suggestions={props.all.map((p) => `${p}=`)} onCommit={(prop) => set({ prop: prop || undefined })} />
+        <CommitField label={m.events.props} placeholder={m.events.propsPlaceholder} value={state.prop ?? ''} error={state.prop && !propOf(state.prop) ? m.events.propsNeeded : undefined} suggestions={props.names.map((p) => `${p}=`)} onCommit={(prop) => set({ prop: prop || undefined })} />
         {filtered && <Button kind="quiet" onClick={() => set({ name: undefined, user: undefined, prop: undefined })}>{m.events.clear}</Button>}
       </div>
       {list.error && !list.data ? (

@@ -52,7 +52,7 @@ describe('a question', () => {
   });
   it('puts each group of the period before behind the same group of now', () => {
     const answer = (values: [string | null, boolean, number][]): MetricsResult => ({
-      metric: 'events.count', bucket: '1d', tz: 'UTC', from: '', to: '', total: 9, series: [{ ts: '', value: 9 }], meta: { exact: true, source: 'rollup', took_ms: 1, definition: '' },
+      metric: 'events.count', bucket: '1d', tz: 'UTC', week_start: 'monday', from: '', to: '', total: 9, series: [{ ts: '', value: 9 }], meta: { exact: true, source: 'rollup', took_ms: 1, definition: '' },
       groups: values.map(([value, other, total]) => ({ value, other, total, series: [{ ts: '', value: total }] })),
     });
     const [now, before] = [answer([['a', false, 5], ['null', false, 4], [null, false, 3], [null, true, 1]]), answer([[null, false, 2], ['a', false, 4], [null, true, 8]])];
@@ -76,6 +76,8 @@ describe('the editor of conditions', () => {
     expect(condition('amount', 'gt', 'many')).toBeUndefined();
     expect(condition('', 'exists', '')).toBeUndefined();
     expect(condition('plan', 'eq', ' ')).toBeUndefined();
+    expect(condition('plan', 'starts_with', '5')).toEqual({ op: 'starts_with', prop: 'plan', value: '5' });
+    expect(valueText({ op: 'starts_with', prop: 'plan', value: '5' })).toBe('5');
     expect(valueText(condition('a', 'in', '"1", 2')!)).toBe('"1", 2');
   });
   it('reads every value as it writes it', () => {

@@ -1,7 +1,7 @@
 /** The tree of conditions: reading it from an address, changing a node of it, and what its comparisons take. */
 import type { MetricsFilter } from '@nimbus-analytics/sdk';
 
-export const operators = ['eq', 'neq', 'in', 'contains', 'gt', 'gte', 'lt', 'lte', 'exists'] as const;
+export const operators = ['eq', 'neq', 'in', 'contains', 'starts_with', 'gt', 'gte', 'lt', 'lte', 'exists'] as const;
 export type Operator = (typeof operators)[number];
 export type Group = Extract<MetricsFilter, { op: 'and' | 'or' }>;
 export type Condition = Exclude<MetricsFilter, { op: 'and' | 'or' } | { op: 'not' }>;
@@ -10,6 +10,8 @@ type Scalar = string | number | boolean;
 const maxDepth = 8;
 const maxNodes = 50;
 const numeric = new Set<Operator>(['gt', 'gte', 'lt', 'lte']);
+/** Of those the value is text as it was typed: 5 is no number. */
+const isText = (op: Operator): op is 'contains' | 'starts_with' => op === 'contains' || op === 'starts_with';
 
 /** A tree that the server will take, or nothing. */
 export function parseFilter(x: unknown): MetricsFilter | undefined {
@@ -31,6 +33,7 @@ export function parseFilter(x: unknown): MetricsFilter | undefined {
       case 'in':
         return isProp && Array.isArray(n['values']) && n['values'].length > 0 && n['values'].length <= 100 && n['values'].every(isScalar);
       case 'contains':
+      case 'starts_with':
         return isProp && typeof n['value'] === 'string' && n['value'] !== '';
       case 'gt':
       case 'gte':
@@ -63,7 +66,7 @@ export const writeScalar = (value: unknown): string => (typeof value === 'string
 const readList = (text: string): Scalar[] => (text.match(/\s*"(?:[^"]|"")*"\s*(?=,|$)|[^,]+/g) ?? []).filter((t) => t.trim() !== '').map(readScalar);
 const writeList = (values: readonly unknown[]): string => values.map((v) => (typeof v === 'string' && /[,"]/.test(v) ? quoted(v) : writeScalar(v))).join(', ');
 
-export const valueText = (c: Condition): string => (c.op === 'exists' ? '' : c.op === 'in' ? writeList(c.values) : c.op === 'contains' ? c.value : writeScalar(c.value));
+export const valueText = (c: Condition): string => (c.op === 'exists' ? '' : c.op === 'in' ? writeList(c.values) : isText(c.op) ? String(c.value) : writeScalar(c.value));
 
 /** A condition out of what the editor's fields say; undefined while a field lacks something. */
 export function condition(prop: string, op: Operator, text: string): Condition | undefined {
@@ -74,7 +77,7 @@ export function condition(prop: string, op: Operator, text: string): Condition |
     const values = readList(text);
     return values.length > 0 ? ({ op, prop, values } as Condition) : undefined;
   }
-  if (op === 'contains') return { op, prop, value: text };
+  if (isText(op)) return { op, prop, value: text };
   if (numeric.has(op)) {
     const value = Number(text);
     return Number.isFinite(value) ? ({ op, prop, value } as Condition) : undefined;
