@@ -5,7 +5,7 @@ import { partsOf } from './compare';
 /** An answer of buckets that begin at these instants, the last of which is running. */
 function answer(bucket: Bucket, tz: string, starts: string[], to: string, runs = true): MetricsResult {
   return {
-    metric: 'events.count', bucket, tz, from: starts[0]!, to, total: 0, groups: [],
+    metric: 'events.count', bucket, tz, week_start: 'monday', from: starts[0]!, to, total: 0, groups: [],
     series: starts.map((ts) => ({ ts, value: 0 })),
     meta: { exact: true, source: 'rollup', took_ms: 1, definition: '', ...(runs && { incomplete_from: starts.at(-1)! }) },
   };
