@@ -24,7 +24,9 @@ import (
 	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/access/idempotency"
 	"github.com/bahagh/nimbus/internal/access/projects"
+	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/events/ingest"
+	"github.com/bahagh/nimbus/internal/events/native"
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/insights/saved"
 	"github.com/bahagh/nimbus/internal/insights/trends"
@@ -169,16 +171,16 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 	if a.hub, err = live.New(a.streaming, a.bus, secrets, revive(account, keys), mayStream(access), reg, now, a.log); err != nil {
 		return err
 	}
-	a.ingestion.Publisher = a.hub
+	a.ingestion.Publisher = history.JSONPublisher{To: a.hub}
 
 	store := ingest.NewStore(a.db.Writes)
 	if err := store.EnsurePartitions(ctx, now()); err != nil {
 		return err
 	}
 	a.batcher = ingest.NewBatcher(store, a.ingestion, ingest.NewMetrics(reg), time.Now, a.log)
-	event := ingest.NewAPI(ingest.NewIngester(a.batcher, now), ingest.NewReader(a.reads, cfg.QueryTimeout), access)
+	sent, read := native.NewAPI(ingest.NewIngester(a.batcher, now)), history.NewAPI(history.NewReader(a.reads, cfg.QueryTimeout), access)
 
-	kept := ingest.NewStore(pool) // the connections of ingestion are for ingestion
+	kept := history.NewStore(pool) // the connections of ingestion are for ingestion
 	a.jobs = jobs.New(pool, []jobs.Job{
 		{Name: "make event partitions ahead", Every: time.Hour, Limit: time.Minute,
 			Run: func(ctx context.Context) error { return store.EnsurePartitions(ctx, now()) }},
@@ -201,9 +203,9 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 	}
 	stream := live.NewAPI(a.hub, cfg.AllowedOrigins)
 	metric := trends.NewAPI(a.reads, limits, now)
-	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metric,
+	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), read, stream, metric,
 		audit.NewAPI(audit.NewLog(pool)), saved.NewAPI(saved.New(pool), metric.CheckQuestion), h}
-	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event, live: stream}, httpapi.Options{
+	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: sent, live: stream}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, Tracer: a.tracer(), AllowedOrigins: cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Dashboard: frontend.Dist, Access: access, Replies: replies,
 		TrustedProxies: cfg.TrustedProxies, Limits: limitsOf(cfg, state), Connections: cfg.DBPoolSize,

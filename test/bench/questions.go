@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/bahagh/nimbus/internal/events/ingest"
+	"github.com/bahagh/nimbus/internal/events/history"
 )
 
 // fill loads the rest of the events, does what the background jobs would have done by now, and says how large it all is.
@@ -30,7 +30,7 @@ func (w *world) fill(ctx context.Context) error {
 		have += n * 1000
 	}
 	start := time.Now()
-	store := ingest.NewStore(w.pool)
+	store := history.NewStore(w.pool)
 	if err := store.IndexPeople(ctx, start); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package ingest
+package history
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/bahagh/nimbus/internal/events"
 )
 
 // span is a range of ids without its end.
@@ -28,11 +30,11 @@ func (s span) within(o span) span {
 
 // span is the ids that the filter leaves to be read.
 func (f *Filter) span() span {
-	ids := span{idFloor(f.Since), idFloor(ceilMilli(f.Until))}
+	ids := span{events.FirstID(f.Since), events.FirstID(ceilMilli(f.Until))}
 	switch {
 	case f.After == nil:
 	case f.Ascending:
-		ids.from = idAfter(*f.After)
+		ids.from = events.NextID(*f.After)
 	default:
 		ids.to = *f.After
 	}
@@ -57,18 +59,18 @@ const (
 // timeline returns the first events of one person, in the order of the filter, piece by piece until there are enough.
 // The pieces only decide how events are found: together they are all ids, whatever indexes there are, so that an index
 // which is late, or missing, makes an answer slow and never wrong.
-func (s *Store) timeline(ctx context.Context, tx pgx.Tx, f *Filter, all []piece) ([]Event, error) {
+func (s *Store) timeline(ctx context.Context, tx pgx.Tx, f *Filter, all []piece) ([]events.Event, error) {
 	if !f.Ascending {
 		slices.Reverse(all)
 	}
-	var out []Event
+	var out []events.Event
 	var err error
 	for _, p := range all {
 		ids := p.span.within(f.span())
 		if ids.empty() {
 			continue
 		}
-		var found []Event
+		var found []events.Event
 		if p.indexed {
 			found, err = s.page(ctx, tx, f, ids, f.Limit+1-len(out))
 		} else {
@@ -87,7 +89,7 @@ func (s *Store) timeline(ctx context.Context, tx pgx.Tx, f *Filter, all []piece)
 // recent is page for one person in a span without a B-tree by person. The newest events are looked through; what is
 // older is read by blocks, in steps that grow as long as the person is found, since somebody who is in most blocks
 // fills a page with few of them.
-func (s *Store) recent(ctx context.Context, tx pgx.Tx, f *Filter, ids span, limit int) ([]Event, error) {
+func (s *Store) recent(ctx context.Context, tx pgx.Tx, f *Filter, ids span, limit int) ([]events.Event, error) {
 	if f.Ascending {
 		return s.byBlocks(ctx, tx, f, ids, limit)
 	}
@@ -100,16 +102,16 @@ func (s *Store) recent(ctx context.Context, tx pgx.Tx, f *Filter, ids span, limi
 	}
 	step := span{newest[1], ids.to}
 	out, err := s.page(ctx, tx, f, step, limit)
-	since, took := timeOf(newest[1]), timeOf(newest[0]).Sub(timeOf(newest[1]))
+	since, took := events.TimeOf(newest[1]), events.TimeOf(newest[0]).Sub(events.TimeOf(newest[1]))
 	for found := len(out); err == nil && len(out) < limit && !ids.within(span{ids.from, step.from}).empty(); {
 		step.to = step.from
 		took = min(took, widest) * wider
 		since = since.Add(-took)
-		if step.from = idFloor(since); found == 0 || since.Before(beginning) {
+		if step.from = events.FirstID(since); found == 0 || since.Before(events.Beginning) {
 			step.from = ids.from
 		}
 		step = step.within(ids)
-		var more []Event
+		var more []events.Event
 		more, err = s.byBlocks(ctx, tx, f, step, limit-len(out))
 		out, found = append(out, more...), len(more)
 	}
@@ -132,35 +134,26 @@ func pieces(valid map[string]bool) []piece {
 		}
 	}
 	slices.SortFunc(have, func(a, b personIndex) int { return cmp.Or(a.from.Compare(b.from), b.to.Compare(a.to)) })
-	done := beginning
+	done := events.Beginning
 	for _, i := range have {
-		if !i.whole() && !valid[personIndex{month: i.month}.name()] {
-			done = i.month.start()
+		if !i.whole() && !valid[newPersonIndex(i.of, 0).name()] {
+			done = i.of.From
 			break
 		}
 		if i.whole() {
 			done = i.to
 		}
 	}
-	out := []piece{{span{idFloor(beginning), idFloor(done)}, true}}
+	out := []piece{{span{events.FirstID(events.Beginning), events.FirstID(done)}, true}}
 	for _, i := range have {
 		if i.from.Before(done) {
 			continue
 		}
 		if i.from.After(done) {
-			out = append(out, piece{span{idFloor(done), idFloor(i.from)}, false})
+			out = append(out, piece{span{events.FirstID(done), events.FirstID(i.from)}, false})
 		}
-		out = append(out, piece{span{idFloor(i.from), idFloor(i.to)}, true})
+		out = append(out, piece{span{events.FirstID(i.from), events.FirstID(i.to)}, true})
 		done = i.to
 	}
-	return append(out, piece{span{idFloor(done), idFloor(end)}, false})
-}
-
-// timeOf is the time in an id.
-func timeOf(id uuid.UUID) time.Time {
-	var ms int64
-	for _, b := range id[:6] {
-		ms = ms<<8 | int64(b)
-	}
-	return time.UnixMilli(ms).UTC()
+	return append(out, piece{span{events.FirstID(done), events.FirstID(events.End)}, false})
 }

@@ -1,4 +1,4 @@
-package ingest
+package history
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/events/partitions"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
@@ -23,10 +25,10 @@ import (
 // Both are ordinary indexes: they find every event, also one that is stored while they are built, and go with their
 // partition.
 
-// personIndex is an index of a month's partition by person: of a week of it, of the whole month when day is 0, or
-// the one of blocks when it is negative.
+// personIndex is an index of a partition by person: of a week of its month, of the whole partition when day is 0, or the
+// one of blocks when it is negative.
 type personIndex struct {
-	month    month
+	of       partitions.Partition
 	day      int // the first of the week
 	from, to time.Time
 }
@@ -36,24 +38,22 @@ const blocks = -1
 func (i personIndex) whole() bool  { return i.day == 0 }
 func (i personIndex) recent() bool { return i.day == blocks }
 
-func (i personIndex) partition() string { return i.month.start().Format("events_200601") }
-
 func (i personIndex) name() string {
 	switch {
 	case i.recent():
-		return i.partition() + "_recent"
+		return i.of.Name() + "_recent"
 	case i.whole():
-		return i.partition() + "_people"
+		return i.of.Name() + "_people"
 	default:
-		return fmt.Sprintf("%s_people_%02d", i.partition(), i.day)
+		return fmt.Sprintf("%s_people_%02d", i.of.Name(), i.day)
 	}
 }
 
 // weekDays are the first days of the weeks that get an index. The days after the last are those of the month's own.
 var weekDays = []int{1, 8, 15, 22}
 
-func newPersonIndex(m month, day int) personIndex {
-	i := personIndex{month: m, day: day, from: m.start(), to: (m + 1).start()}
+func newPersonIndex(of partitions.Partition, day int) personIndex {
+	i := personIndex{of: of, day: day, from: of.From, to: of.Until}
 	if day > 0 {
 		i.from = i.from.AddDate(0, 0, day-1)
 		i.to = i.from.AddDate(0, 0, 7)
@@ -63,13 +63,16 @@ func newPersonIndex(m month, day int) personIndex {
 
 // parsePersonIndex reads a name; false when it is none that Nimbus gives.
 func parsePersonIndex(name string) (personIndex, bool) {
-	partition, kind, _ := strings.Cut(strings.TrimPrefix(name, "events_"), "_")
-	start, err := time.Parse("200601", partition)
-	if err != nil {
+	table, _, ok := strings.Cut(name, "_people")
+	if !ok {
+		table = strings.TrimSuffix(name, "_recent")
+	}
+	of, ok := partitions.Parse(table)
+	if !ok || table == name {
 		return personIndex{}, false
 	}
 	for _, day := range append([]int{blocks, 0}, weekDays...) {
-		if i := newPersonIndex(monthOf(start), day); i.name() == name && kind != "" {
+		if i := newPersonIndex(of, day); i.name() == name {
 			return i, true
 		}
 	}
@@ -80,7 +83,7 @@ func parsePersonIndex(name string) (personIndex, bool) {
 // through, and more to read for each that may have the person. All are of events with a user_id, and so no choice for a
 // statement that does not ask for one.
 func (i personIndex) definition() string {
-	table := pgx.Identifier{i.partition()}.Sanitize()
+	table := pgx.Identifier{i.of.Name()}.Sanitize()
 	switch {
 	case i.recent():
 		return "ON " + table + " USING brin (id, user_id text_bloom_ops (n_distinct_per_range = 500, false_positive_rate = 0.005))" +
@@ -88,21 +91,21 @@ func (i personIndex) definition() string {
 	case i.whole():
 		return "ON " + table + " (project_id, user_id, id) WHERE user_id IS NOT NULL"
 	default:
-		return fmt.Sprintf("ON %s (project_id, user_id, id) WHERE user_id IS NOT NULL AND id >= '%s' AND id < '%s'", table, idFloor(i.from), idFloor(i.to))
+		return fmt.Sprintf("ON %s (project_id, user_id, id) WHERE user_id IS NOT NULL AND id >= '%s' AND id < '%s'", table, events.FirstID(i.from), events.FirstID(i.to))
 	}
 }
 
 // settled is how long after its end a week or a month is left alone: what comes late by less would still be many.
 const settled = time.Hour
 
-// personIndexesOf are the indexes that a month's partition should have.
-func personIndexesOf(m month, now time.Time) []personIndex {
-	if whole := newPersonIndex(m, 0); !now.Before(whole.to.Add(settled)) {
+// personIndexesOf are the indexes that a partition should have.
+func personIndexesOf(of partitions.Partition, now time.Time) []personIndex {
+	if whole := newPersonIndex(of, 0); !now.Before(whole.to.Add(settled)) {
 		return []personIndex{whole}
 	}
-	want := []personIndex{newPersonIndex(m, blocks)}
+	want := []personIndex{newPersonIndex(of, blocks)}
 	for _, day := range weekDays {
-		if week := newPersonIndex(m, day); !now.Before(week.to.Add(settled)) {
+		if week := newPersonIndex(of, day); !now.Before(week.to.Add(settled)) {
 			want = append(want, week)
 		}
 	}
@@ -113,22 +116,18 @@ func personIndexesOf(m month, now time.Time) []personIndex {
 // newer one has replaced. Reading and writing go on meanwhile. A build that was cut off has left an index that cannot be
 // used: it is dropped and built anew. One partition that fails does not keep the others waiting; the error names each.
 func (s *Store) IndexPeople(ctx context.Context, now time.Time) error {
-	names, err := s.q.EventPartitions(ctx, s.pool)
+	all, err := s.partitions.List(ctx)
 	if err != nil {
-		return fmt.Errorf("list partitions: %w", err)
+		return err
 	}
 	valid, err := s.personIndexes(ctx, s.pool)
 	if err != nil {
 		return err
 	}
 	var failed []error
-	slices.Reverse(names)
-	for _, name := range names {
-		start, err := time.Parse("events_200601", name)
-		if err != nil {
-			return fmt.Errorf("the partition %s is of no month: %w", name, err)
-		}
-		if err := s.indexPartition(ctx, monthOf(start), now, valid); err != nil && !postgres.IsNoTable(err) { // dropped meanwhile
+	slices.Reverse(all)
+	for _, of := range all {
+		if err := s.indexPartition(ctx, of, now, valid); err != nil && !postgres.IsNoTable(err) { // dropped meanwhile
 			failed = append(failed, err)
 		}
 		if ctx.Err() != nil {
@@ -138,8 +137,8 @@ func (s *Store) IndexPeople(ctx context.Context, now time.Time) error {
 	return errors.Join(failed...)
 }
 
-func (s *Store) indexPartition(ctx context.Context, m month, now time.Time, valid map[string]bool) error {
-	want := personIndexesOf(m, now)
+func (s *Store) indexPartition(ctx context.Context, of partitions.Partition, now time.Time, valid map[string]bool) error {
+	want := personIndexesOf(of, now)
 	for _, i := range want {
 		ok, there := valid[i.name()]
 		if ok {
@@ -156,7 +155,7 @@ func (s *Store) indexPartition(ctx context.Context, m month, now time.Time, vali
 	}
 	for name := range valid {
 		i, known := parsePersonIndex(name)
-		if !known || i.month != m || slices.Contains(want, i) {
+		if !known || i.of != of || slices.Contains(want, i) {
 			continue
 		}
 		if err := s.alter(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+pgx.Identifier{name}.Sanitize()); err != nil {

@@ -1,4 +1,4 @@
-package ingest
+package history
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/internal/events/ingest"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
@@ -63,19 +63,19 @@ func wantCounted(t *testing.T, pool *pgxpool.Pool, when string) {
 
 // scatter stores n events of a project, of a few names, at random times in a few minutes of each of the days before
 // pruneNow: in all minutes, the counts would take longer than what is tested.
-func scatter(t *testing.T, s *Store, project uuid.UUID, n, days int) {
+func scatter(t *testing.T, s world, project uuid.UUID, n, days int) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, uint64(n)))
-	writes := make([]*write, n)
+	writes := make([]*ingest.Row, n)
 	for k := range writes {
 		ago := time.Duration(random.IntN(days*6))*4*time.Hour + time.Duration(random.IntN(60_000_000))*time.Microsecond
-		w := writeAt(project, fmt.Sprint(k), pruneNow.Add(-ago))
+		w := rowAt(project, fmt.Sprint(k), pruneNow.Add(-ago))
 		w.Name = []string{"a", "B", "ä", "page view"}[random.IntN(4)]
 		writes[k] = w
 	}
 	for len(writes) > 0 {
 		size := min(len(writes), 10_000)
-		if err := s.Write(t.Context(), writes[:size]); err != nil {
+		if err := s.Append(t.Context(), writes[:size]); err != nil {
 			t.Fatal(err)
 		}
 		writes = writes[size:]
@@ -87,7 +87,7 @@ const younger = `SELECT count(*) FROM events WHERE project_id = $1 AND ts >= $2`
 func TestCountsAreThoseOfTheEventsAfterEveryStepOfPruning(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s := NewStore(pool)
+	s := newWorld(pool)
 	project, other := newLimited(t, pool, 30), newLimited(t, pool, 0)
 	scatter(t, s, project, 32_000, 120)
 	scatter(t, s, other, 500, 120)
@@ -146,7 +146,7 @@ func TestPruningThatWasCutOffIsTakenUpByTheNext(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
 	project := newLimited(t, pool, 30)
-	scatter(t, NewStore(pool), project, 32_000, 120)
+	scatter(t, newWorld(pool), project, 32_000, 120)
 	keep := count(t, pool, younger, project, pruneNow.AddDate(0, 0, -30))
 	for cut := int32(1); cut <= 2; cut++ {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -181,10 +181,10 @@ func TestPruningThatWasCutOffIsTakenUpByTheNext(t *testing.T) {
 func TestTheLimitIsExactToTheMillisecond(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, project := NewStore(pool), newLimited(t, pool, 7)
+	s, project := newWorld(pool), newLimited(t, pool, 7)
 	limit := pruneNow.AddDate(0, 0, -7)
-	old, young := writeAt(project, "old", limit.Add(-time.Millisecond)), writeAt(project, "young", limit)
-	if err := s.Write(t.Context(), []*write{old, young}); err != nil {
+	old, young := rowAt(project, "old", limit.Add(-time.Millisecond)), rowAt(project, "young", limit)
+	if err := s.Append(t.Context(), []*ingest.Row{old, young}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Prune(t.Context(), pruneNow); err != nil {
@@ -202,7 +202,7 @@ func TestTheLimitIsExactToTheMillisecond(t *testing.T) {
 func TestALimitThatWasLiftedEndsThePruningAtOnce(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, project := NewStore(pool), newLimited(t, pool, 30)
+	s, project := newWorld(pool), newLimited(t, pool, 30)
 	scatter(t, s, project, 25_000, 120)
 	p := &pruning{project: project}
 	if more, err := s.pruneStep(t.Context(), p, pruneNow); err != nil || !more {
@@ -220,7 +220,7 @@ func TestALimitThatWasLiftedEndsThePruningAtOnce(t *testing.T) {
 func TestKeysArePrunedAfterTheirEvents(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, project, other := NewStore(pool), newLimited(t, pool, 30), newLimited(t, pool, 0)
+	s, project, other := newWorld(pool), newLimited(t, pool, 30), newLimited(t, pool, 0)
 	limit := pruneNow.AddDate(0, 0, -30)
 	for _, id := range []uuid.UUID{project, other} {
 		execute(t, pool, `INSERT INTO event_keys SELECT $1, gen_random_uuid(), $2::timestamptz - i * interval '1 hour'
@@ -240,7 +240,7 @@ func TestKeysArePrunedAfterTheirEvents(t *testing.T) {
 func TestAProjectThatCannotBePrunedDoesNotKeepTheOthersWaiting(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, stuck, other := NewStore(pool), newLimited(t, pool, 30), newLimited(t, pool, 30)
+	s, stuck, other := newWorld(pool), newLimited(t, pool, 30), newLimited(t, pool, 30)
 	scatter(t, s, stuck, 100, 120)
 	scatter(t, s, other, 100, 120)
 	execute(t, pool, fmt.Sprintf(`ALTER FUNCTION delete_events RENAME TO really_delete_events;
@@ -268,17 +268,17 @@ func TestPruningAndIngestionAtTheSameTime(t *testing.T) {
 	var writing, pruning sync.WaitGroup
 	for writer := range writers {
 		writing.Go(func() {
-			s := NewStore(pool)
+			s := newWorld(pool)
 			random := rand.New(rand.NewPCG(9, uint64(writer)))
 			for round := range rounds {
-				var writes []*write
+				var writes []*ingest.Row
 				for k := range size {
-					w := writeAt(projects[0], fmt.Sprint(writer%2, round, k), base.Add(time.Duration(random.IntN(1200))*time.Second))
+					w := rowAt(projects[0], fmt.Sprint(writer%2, round, k), base.Add(time.Duration(random.IntN(1200))*time.Second))
 					w.Name = []string{"a", "B", "ä"}[random.IntN(3)]
 					writes = append(writes, w)
 				}
-				writes = append(writes, writeAt(projects[1], fmt.Sprint(round), base))
-				if err := s.Write(context.Background(), writes); err != nil {
+				writes = append(writes, rowAt(projects[1], fmt.Sprint(round), base))
+				if err := s.Append(context.Background(), writes); err != nil {
 					t.Errorf("write: %v", err)
 					return
 				}
@@ -288,7 +288,7 @@ func TestPruningAndIngestionAtTheSameTime(t *testing.T) {
 	done := make(chan struct{})
 	for range 2 {
 		pruning.Go(func() {
-			s := NewStore(pool)
+			s := newWorld(pool)
 			for {
 				if err := s.Prune(context.Background(), pruneNow); err != nil {
 					t.Errorf("prune: %v", err)
@@ -321,56 +321,6 @@ func TestPruningAndIngestionAtTheSameTime(t *testing.T) {
 func there(t *testing.T, pool *pgxpool.Pool, table string) bool {
 	t.Helper()
 	return count(t, pool, `SELECT count(*) FROM pg_class WHERE relname = $1`, table) == 1
-}
-
-// A partition that has just been made for a write is dropped before the write gets to it, and again.
-func TestAWriteSurvivesThatItsPartitionIsDropped(t *testing.T) {
-	t.Parallel()
-	pool := nimbustest.DB(t)
-	s, project := NewStore(pool), newLimited(t, pool, 0)
-	random := rand.New(rand.NewPCG(11, 12))
-	dropped, met := 0, 0
-	for m := monthOf(time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)); met < 10 && m < monthOf(pruneNow); m++ {
-		if err := s.ensureMonth(t.Context(), m); err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan int)
-		wait := time.Duration(random.IntN(3000)) * time.Microsecond
-		go func() {
-			drops := 0
-			<-time.After(wait)
-			for range writeTries - 1 {
-				ok, err := s.q.EventPartitionDropEmpty(context.Background(), pool, m.start())
-				if err != nil && !postgres.IsRetryable(err) {
-					t.Errorf("drop: %v", err)
-				}
-				if ok {
-					drops++
-				}
-			}
-			done <- drops
-		}()
-		writes := make([]*write, 1+random.IntN(2*copyRows))
-		for k := range writes {
-			writes[k] = writeAt(project, fmt.Sprint(k), m.start())
-		}
-		err := s.Write(t.Context(), writes)
-		if drops := <-done; drops > 0 {
-			dropped += drops
-			met++
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", m.start().Format("2006-01"), err)
-		}
-		if n := count(t, pool, `SELECT count(*) FROM events WHERE ts = $1`, m.start()); n != len(writes) {
-			t.Fatalf("%s: %d events are stored, want %d", m.start().Format("2006-01"), n, len(writes))
-		}
-	}
-	if met == 0 {
-		t.Error("no partition was dropped beside a write: nothing was tested")
-	}
-	t.Logf("%d drops beside %d writes", dropped, met)
-	wantCounted(t, pool, "at the end")
 }
 
 // Two processes prune, or one prunes while another indexes: a partition that was listed is gone when its turn comes.
@@ -407,8 +357,8 @@ func TestAPartitionThatAnotherProcessDropsIsNobodysFailure(t *testing.T) {
 func TestOnlyOldAndEmptyPartitionsAreDropped(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, project := NewStore(pool), newLimited(t, pool, 30)
-	if err := s.EnsurePartitions(t.Context(), pruneNow); err != nil {
+	s, project := newWorld(pool), newLimited(t, pool, 30)
+	if err := s.in.EnsurePartitions(t.Context(), pruneNow); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range []string{"2025-11-01", "2025-10-01", "2024-05-01", "2024-06-01"} {
@@ -416,7 +366,7 @@ func TestOnlyOldAndEmptyPartitionsAreDropped(t *testing.T) {
 	}
 	at := time.Date(2024, 5, 3, 0, 0, 0, 0, time.UTC)
 	execute(t, pool, `UPDATE projects SET data_retention_days = 0`)
-	if err := s.Write(t.Context(), []*write{writeAt(project, "k", at)}); err != nil {
+	if err := s.Append(t.Context(), []*ingest.Row{rowAt(project, "k", at)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Prune(t.Context(), pruneNow); err != nil {
@@ -436,9 +386,12 @@ func TestOnlyOldAndEmptyPartitionsAreDropped(t *testing.T) {
 	if there(t, pool, "events_202405") {
 		t.Error("a partition stays after its last event was pruned")
 	}
-	w := writeAt(project, "k", at)
-	if err := s.Write(t.Context(), []*write{w}); err != nil || w.state != stored {
-		t.Errorf("a late event after the drop: state %d, %v", w.state, err)
+	w := rowAt(project, "k", at)
+	if err := s.Append(t.Context(), []*ingest.Row{w}); err != nil {
+		t.Errorf("a late event after the drop: %v", err)
+	}
+	if n := count(t, pool, `SELECT count(*) FROM events WHERE id = $1`, w.ID); n != 1 {
+		t.Errorf("a late event after the drop: %d events, want it", n)
 	}
 	wantCounted(t, pool, "after a late event")
 }
@@ -447,7 +400,7 @@ func TestOnlyOldAndEmptyPartitionsAreDropped(t *testing.T) {
 func TestADropGivesUpWhenEventsAreInUse(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, project := NewStore(pool), newLimited(t, pool, 0)
+	s, project := newWorld(pool), newLimited(t, pool, 0)
 	execute(t, pool, `SELECT ensure_event_partition('2019-01-01Z')`)
 	tx, err := pool.Begin(t.Context())
 	if err != nil {
@@ -459,9 +412,9 @@ func TestADropGivesUpWhenEventsAreInUse(t *testing.T) {
 	}
 	pruned := make(chan error, 1)
 	go func() { pruned <- s.Prune(context.Background(), pruneNow) }()
-	writer := NewStore(pool) // none of its writes waits for the reader, who stays until the end
+	writer := newWorld(pool) // none of its writes waits for the reader, who stays until the end
 	for k := 0; ; k++ {
-		if err := writer.Write(t.Context(), []*write{writeAt(project, fmt.Sprint(k), pruneNow)}); err != nil {
+		if err := writer.Append(t.Context(), []*ingest.Row{rowAt(project, fmt.Sprint(k), pruneNow)}); err != nil {
 			t.Fatal(err)
 		}
 		select {

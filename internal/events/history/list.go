@@ -1,4 +1,4 @@
-package ingest
+package history
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/internal/platform/replica"
 )
@@ -26,15 +27,9 @@ type Filter struct {
 	After     *uuid.UUID // the last event of the page before
 }
 
-// The widest range an event's ts can be in; the end is where 48 bits of milliseconds and time.Time still agree.
-var (
-	beginning = time.Unix(0, 0).UTC()
-	end       = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-)
-
 // Page is one page of events.
 type Page struct {
-	Events []Event
+	Events []events.Event
 	Next   *uuid.UUID // nil on the last page
 }
 
@@ -51,7 +46,7 @@ func NewReader(reads *replica.Reads, limit time.Duration) *Reader {
 
 // Get returns one event of one of the projects; a 404 when there is none. An event that was acknowledged is found: it is
 // looked for on the primary.
-func (r *Reader) Get(ctx context.Context, id uuid.UUID, projects []uuid.UUID) (Event, error) {
+func (r *Reader) Get(ctx context.Context, id uuid.UUID, projects []uuid.UUID) (events.Event, error) {
 	return NewStore(r.reads.Primary()).get(ctx, id, projects)
 }
 
@@ -65,7 +60,7 @@ func (r *Reader) List(ctx context.Context, f *Filter) (page Page, err error) {
 }
 
 func (r *Reader) list(ctx context.Context, s *Store, f *Filter) (Page, error) {
-	events, err := s.list(ctx, f.bounded(), r.limit)
+	found, err := s.list(ctx, f.bounded(), r.limit)
 	if err != nil {
 		if ctx.Err() == nil && (postgres.IsStatementTimeout(err) || errors.Is(err, errTooSlow)) {
 			return Page{}, problem.Wrap(err, problem.CodeQueryTooHeavy, "Finding the events took longer than the %s a page may take: "+
@@ -73,9 +68,9 @@ func (r *Reader) list(ctx context.Context, s *Store, f *Filter) (Page, error) {
 		}
 		return Page{}, err
 	}
-	p := Page{Events: events}
-	if len(events) > f.Limit {
-		p.Events = events[:f.Limit]
+	p := Page{Events: found}
+	if len(found) > f.Limit {
+		p.Events = found[:f.Limit]
 		p.Next = &p.Events[f.Limit-1].ID
 	}
 	return p, nil
@@ -84,14 +79,14 @@ func (r *Reader) list(ctx context.Context, s *Store, f *Filter) (Page, error) {
 // bounded is the filter within the times that ids can have: before 1970 they would be greater than all others.
 func (f *Filter) bounded() *Filter {
 	b := *f
-	if b.Since.Before(beginning) {
-		b.Since = beginning
+	if b.Since.Before(events.Beginning) {
+		b.Since = events.Beginning
 	}
 	switch {
-	case b.Until.IsZero() || b.Until.After(end):
-		b.Until = end
-	case b.Until.Before(beginning):
-		b.Until = beginning
+	case b.Until.IsZero() || b.Until.After(events.End):
+		b.Until = events.End
+	case b.Until.Before(events.Beginning):
+		b.Until = events.Beginning
 	}
 	return &b
 }

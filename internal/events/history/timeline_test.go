@@ -1,4 +1,4 @@
-package ingest
+package history
 
 import (
 	"bytes"
@@ -19,18 +19,21 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/events/ingest"
+	"github.com/bahagh/nimbus/internal/events/partitions"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/internal/platform/replica"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // seen stores n events of some people at random times between two, and returns them.
-func seen(t *testing.T, s *Store, random *rand.Rand, project uuid.UUID, n, people int, from, to time.Time) []*write {
+func seen(t *testing.T, s world, random *rand.Rand, project uuid.UUID, n, people int, from, to time.Time) []*ingest.Row {
 	t.Helper()
-	writes := make([]*write, n)
+	writes := make([]*ingest.Row, n)
 	for k := range writes {
 		at := from.Add(time.Duration(random.Int64N(int64(to.Sub(from))))).Truncate(time.Microsecond)
-		w := writeAt(project, strconv.FormatUint(random.Uint64(), 36), at)
+		w := rowAt(project, strconv.FormatUint(random.Uint64(), 36), at)
 		w.Name = []string{"a", "b"}[random.IntN(2)]
 		w.Props = fmt.Appendf(nil, `{"n": %d}`, random.IntN(2))
 		if p := random.IntN(people + 1); p < people {
@@ -38,7 +41,7 @@ func seen(t *testing.T, s *Store, random *rand.Rand, project uuid.UUID, n, peopl
 		}
 		writes[k] = w
 	}
-	if err := s.Write(t.Context(), writes); err != nil {
+	if err := s.Append(t.Context(), writes); err != nil {
 		t.Fatal(err)
 	}
 	return writes
@@ -95,7 +98,7 @@ func oracle(t *testing.T, pool *pgxpool.Pool, f *Filter) []uuid.UUID {
 func TestATimelineIsThatOfAllEventsAtEveryStep(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, r := NewStore(pool), NewReader(replica.Without(pool), time.Minute)
+	s, r := newWorld(pool), NewReader(replica.Without(pool), time.Minute)
 	project, other := newLimited(t, pool, 0), newLimited(t, pool, 0)
 	random := rand.New(rand.NewPCG(5, 6))
 	at := time.Date(2026, 9, 20, 0, 0, 0, 0, time.UTC)
@@ -161,23 +164,23 @@ func TestATimelineIsThatOfAllEventsAtEveryStep(t *testing.T) {
 func TestATimelineHasWhatWasStoredBeforeItWhileIndexesAreBuilt(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, project := NewStore(pool), newLimited(t, pool, 0)
+	s, project := newWorld(pool), newLimited(t, pool, 0)
 	from, now := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	const writers, rounds, enough = 3, 25, 3
 	var writing sync.WaitGroup
 	var builds atomic.Int64 // beside the writes
 	for writer := range writers {
 		writing.Go(func() {
-			s, r, random := NewStore(pool), NewReader(replica.Without(pool), time.Minute), rand.New(rand.NewPCG(7, uint64(writer)))
+			s, r, random := newWorld(pool), NewReader(replica.Without(pool), time.Minute), rand.New(rand.NewPCG(7, uint64(writer)))
 			user := fmt.Sprintf("writer_%d", writer)
 			stored := map[uuid.UUID]bool{}
 			for round := 0; round < rounds || builds.Load() < enough && !t.Failed(); round++ {
-				writes := make([]*write, 100)
+				writes := make([]*ingest.Row, 100)
 				for k := range writes {
-					writes[k] = writeAt(project, strconv.FormatUint(random.Uint64(), 36), from.Add(time.Duration(random.Int64N(int64(now.Sub(from))))))
+					writes[k] = rowAt(project, strconv.FormatUint(random.Uint64(), 36), from.Add(time.Duration(random.Int64N(int64(now.Sub(from))))))
 					writes[k].UserID = user
 				}
-				if err := s.Write(t.Context(), writes); err != nil {
+				if err := s.Append(t.Context(), writes); err != nil {
 					t.Errorf("write: %v", err)
 					return
 				}
@@ -226,7 +229,7 @@ func TestATimelineHasWhatWasStoredBeforeItWhileIndexesAreBuilt(t *testing.T) {
 func TestABuildThatWasCutOffIsDroppedAndDoneAnew(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, project := NewStore(pool), newLimited(t, pool, 0)
+	s, project := newWorld(pool), newLimited(t, pool, 0)
 	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	seen(t, s, rand.New(rand.NewPCG(1, 2)), project, 500, 3, now.AddDate(0, 0, -40), now)
 	reader, err := pool.Begin(t.Context())
@@ -269,10 +272,8 @@ func TestABuildThatWasCutOffIsDroppedAndDoneAnew(t *testing.T) {
 func TestWeeksOfAMonthAreReplacedByTheMonth(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s := NewStore(pool)
-	if err := s.ensureMonth(t.Context(), monthOf(time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))); err != nil {
-		t.Fatal(err)
-	}
+	s := newWorld(pool)
+	execute(t, pool, `SELECT ensure_event_partition('2026-02-01Z')`)
 	for _, c := range []struct{ now, want string }{
 		{"2026-02-01T00:00:00Z", "events_202602_recent"},
 		{"2026-02-08T00:59:59Z", "events_202602_recent"},
@@ -306,39 +307,40 @@ func TestWeeksOfAMonthAreReplacedByTheMonth(t *testing.T) {
 	}
 }
 
-// The pieces follow each other without gap or overlap from the first id to the last, whichever indexes there are.
 // An end before 1970 has no id: taken for one, it would be greater than all others, and every event would be looked at.
 func TestAListThatEndsBeforeThereAreIDsReadsNothing(t *testing.T) {
 	t.Parallel()
-	for _, until := range []time.Time{time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), time.Unix(-1, 0), beginning} {
+	for _, until := range []time.Time{time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), time.Unix(-1, 0), events.Beginning} {
 		if f := (&Filter{Until: until}).bounded(); !f.span().empty() {
 			t.Errorf("until %s the ids %v are read", until, f.span())
 		}
 	}
 }
 
+// The pieces follow each other without gap or overlap from the first id to the last, whichever indexes there are.
 func TestPiecesAreAllIDs(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
-	first := monthOf(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for range 500 {
 		valid := map[string]bool{"events_202603_people_99": true, "events_2026_people": true}
-		for m := first; m < first+6; m++ {
+		for m := range 6 {
+			of := partitions.Month(first.AddDate(0, m, 0))
 			for _, day := range append([]int{blocks, 0}, weekDays...) {
 				if random.IntN(3) == 0 {
-					valid[newPersonIndex(m, day).name()] = random.IntN(4) > 0
+					valid[newPersonIndex(of, day).name()] = random.IntN(4) > 0
 				}
 			}
 		}
-		at := idFloor(beginning)
+		at := events.FirstID(events.Beginning)
 		for _, p := range pieces(valid) {
 			if p.from != at {
-				t.Fatalf("%v: a piece begins at %v, want %v", valid, timeOf(p.from), timeOf(at))
+				t.Fatalf("%v: a piece begins at %v, want %v", valid, events.TimeOf(p.from), events.TimeOf(at))
 			}
 			at = p.to
 		}
-		if at != idFloor(end) {
-			t.Fatalf("%v: the pieces end at %v", valid, timeOf(at))
+		if at != events.FirstID(events.End) {
+			t.Fatalf("%v: the pieces end at %v", valid, events.TimeOf(at))
 		}
 	}
 }
@@ -410,26 +412,26 @@ func explain(t *testing.T, pool *pgxpool.Pool, f *Filter) string {
 
 var (
 	removed = regexp.MustCompile(`Rows Removed by (?:Filter|Index Recheck): (\d+)`)
-	// scanned is a table that was read from its beginning and had something. One that has nothing may be read as it is.
+	// scanned is a table that was read from its events.Beginning and had something. One that has nothing may be read as it is.
 	scanned = regexp.MustCompile(`Seq Scan on .*\(actual rows=[1-9]`)
 )
 
 func TestATimelineIsNotSearchedFor(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, project := NewStore(pool), newLimited(t, pool, 0)
+	s, project := newWorld(pool), newLimited(t, pool, 0)
 	random := rand.New(rand.NewPCG(8, 9))
 	now := time.Date(2026, 11, 14, 0, 0, 0, 0, time.UTC)
 	const days, perDay = 44, 1500
 	for day := range days { // in the order of time, each hour other people, as they come
 		for hour := range 24 {
 			at := now.AddDate(0, 0, day-days).Add(time.Duration(hour) * time.Hour)
-			writes := make([]*write, perDay/24)
+			writes := make([]*ingest.Row, perDay/24)
 			for k := range writes {
-				writes[k] = writeAt(project, strconv.FormatUint(random.Uint64(), 36), at.Add(time.Duration(random.Int64N(int64(time.Hour)))))
+				writes[k] = rowAt(project, strconv.FormatUint(random.Uint64(), 36), at.Add(time.Duration(random.Int64N(int64(time.Hour)))))
 				writes[k].UserID = fmt.Sprintf("user_%d", (day*24+hour)%500)
 			}
-			if err := s.Write(t.Context(), writes); err != nil {
+			if err := s.Append(t.Context(), writes); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -1,4 +1,4 @@
-package ingest
+package history
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
@@ -58,7 +59,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 		}
 		todo = next
 	}
-	return errors.Join(append(failed, s.dropEmptyPartitions(ctx, now))...)
+	return errors.Join(append(failed, s.partitions.DropEmpty(ctx, now))...)
 }
 
 // pruneStep deletes one step of a project's events, or of its keys, in one transaction, and reports whether there may be
@@ -79,7 +80,7 @@ func (s *Store) pruneStep(ctx context.Context, p *pruning, now time.Time) (more 
 			return err
 		}
 		more = true
-		return s.pruneEvents(ctx, tx, p, idFloor(oldest))
+		return s.pruneEvents(ctx, tx, p, events.FirstID(oldest))
 	})
 	return more, err
 }
