@@ -43,7 +43,7 @@ func (w *world) fill(ctx context.Context) error {
 	}
 	var stored, bytes, people int64
 	if err := w.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM events), sum(pg_total_relation_size(c.oid))::bigint,
-		(SELECT coalesce(sum(pg_relation_size(i.oid)), 0)::bigint FROM pg_class i WHERE i.relname ~ '^events_[0-9]{6}_(people|recent)')
+		(SELECT coalesce(sum(pg_relation_size(i.oid)), 0)::bigint FROM pg_class i WHERE i.relname ~ '^events_[0-9]{6}(_[0-9]{6})?_(people|recent)')
 		FROM pg_class c WHERE c.relispartition AND c.relkind = 'r'`).Scan(&stored, &bytes, &people); err != nil {
 		return fmt.Errorf("size: %w", err)
 	}

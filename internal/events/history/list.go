@@ -60,7 +60,11 @@ func (r *Reader) List(ctx context.Context, f *Filter) (page Page, err error) {
 }
 
 func (r *Reader) list(ctx context.Context, s *Store, f *Filter) (Page, error) {
-	found, err := s.list(ctx, f.bounded(), r.limit)
+	f, err := s.withinDays(ctx, f.bounded())
+	if err != nil || f.span().empty() {
+		return Page{}, err
+	}
+	found, err := s.list(ctx, f, r.limit)
 	if err != nil {
 		if ctx.Err() == nil && (postgres.IsStatementTimeout(err) || errors.Is(err, errTooSlow)) {
 			return Page{}, problem.Wrap(err, problem.CodeQueryTooHeavy, "Finding the events took longer than the %s a page may take: "+
@@ -75,6 +79,29 @@ func (r *Reader) list(ctx context.Context, s *Store, f *Filter) (Page, error) {
 	}
 	return p, nil
 }
+
+// withinDays is the filter within the days on which its project has events. A list plans and locks every partition that
+// its range touches, and others may have made many: without a range it would pay for the history of every project.
+func (s *Store) withinDays(ctx context.Context, f *Filter) (*Filter, error) {
+	if f.Until.Sub(f.Since) <= fewDays {
+		return f, nil
+	}
+	first, last, err := s.days(ctx, f.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	b := *f
+	if b.Since.Before(first) {
+		b.Since = first
+	}
+	if end := last.AddDate(0, 0, 1); b.Until.After(end) {
+		b.Until = end
+	}
+	return &b, nil
+}
+
+// fewDays is a range that touches so few partitions that it is not worth a query to make it smaller.
+const fewDays = 31 * 24 * time.Hour
 
 // bounded is the filter within the times that ids can have: before 1970 they would be greater than all others.
 func (f *Filter) bounded() *Filter {

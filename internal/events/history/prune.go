@@ -31,7 +31,7 @@ type pruning struct {
 }
 
 // Prune deletes the events of each project that are older than its limit allows at now, with their counts and keys, in
-// steps of 10,000 rows, oldest first; then it drops old partitions that hold nothing. Each step is committed by itself
+// steps of 10,000 rows, oldest first; then it drops old partitions that hold nothing and merges those that hold little. Each step is committed by itself
 // and leaves counts and events in agreement, so a Prune that was stopped, by ctx or by a crash, is taken up by the next.
 // The projects take turns, and one that cannot be pruned does not keep the others waiting; the error names each.
 func (s *Store) Prune(ctx context.Context, now time.Time) error {
@@ -59,7 +59,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 		}
 		todo = next
 	}
-	return errors.Join(append(failed, s.partitions.DropEmpty(ctx, now))...)
+	return errors.Join(append(failed, s.partitions.Tidy(ctx, now))...)
 }
 
 // pruneStep deletes one step of a project's events, or of its keys, in one transaction, and reports whether there may be

@@ -46,6 +46,18 @@ func (s *Store) list(ctx context.Context, f *Filter, limit time.Duration) ([]eve
 	return out, err
 }
 
+// days returns the first and the last UTC day on which a project has events; without any, a last day before the first.
+func (s *Store) days(ctx context.Context, project uuid.UUID) (first, last time.Time, err error) {
+	d, err := s.q.EventDays(ctx, s.pool, project)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return events.End, events.Beginning, nil
+	}
+	if err != nil {
+		return first, last, fmt.Errorf("find the days with events: %w", err)
+	}
+	return d.First.UTC(), d.Last.UTC(), nil
+}
+
 // errTooSlow is the answer when a page took longer than it may.
 var errTooSlow = errors.New("the time was up")
 
@@ -69,6 +81,18 @@ func (s *Store) personsList(ctx context.Context, f *Filter, limit time.Duration)
 	return out, err
 }
 
+// ownPlan has every query planned for its own arguments. PostgreSQL goes over to one plan for any range after a few, and that
+// one locks every partition there is.
+type ownPlan struct{ db.DBTX }
+
+func (p ownPlan) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return p.DBTX.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+}
+
+func (p ownPlan) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return p.DBTX.QueryRow(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+}
+
 // page returns at most so many events of a span, the first ones in the order of the filter.
 func (s *Store) page(ctx context.Context, tx db.DBTX, f *Filter, ids span, limit int) ([]events.Event, error) {
 	p := db.EventsNewestFirstParams{
@@ -76,9 +100,9 @@ func (s *Store) page(ctx context.Context, tx db.DBTX, f *Filter, ids span, limit
 		Names: f.Names, UserID: f.UserID, Props: f.Props, PageSize: int32(limit),
 	}
 	if f.Ascending {
-		return fromRows(s.q.EventsOldestFirst(ctx, tx, db.EventsOldestFirstParams(p)))
+		return fromRows(s.q.EventsOldestFirst(ctx, ownPlan{tx}, db.EventsOldestFirstParams(p)))
 	}
-	return fromRows(s.q.EventsNewestFirst(ctx, tx, p))
+	return fromRows(s.q.EventsNewestFirst(ctx, ownPlan{tx}, p))
 }
 
 // byBlocks is page for one person, by the summaries of blocks.
@@ -132,7 +156,7 @@ func fromRows(rows []db.Event, err error) ([]events.Event, error) {
 
 // get returns one event of one of the projects; a 404 when there is none.
 func (s *Store) get(ctx context.Context, id uuid.UUID, projects []uuid.UUID) (events.Event, error) {
-	row, err := s.q.EventByID(ctx, s.pool, id, projects)
+	row, err := s.q.EventByID(ctx, ownPlan{s.pool}, id, projects)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return events.Event{}, problem.NotFound()
 	}

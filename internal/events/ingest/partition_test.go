@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/bahagh/nimbus/internal/events/partitions"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
@@ -26,7 +27,7 @@ func TestAWriteSurvivesThatItsPartitionIsDropped(t *testing.T) {
 			break
 		}
 		at := time.Date(2001, time.Month(1+m), 1, 0, 0, 0, 0, time.UTC)
-		if err := s.partitions.Ensure(t.Context(), 1, func(int) time.Time { return at }); err != nil {
+		if err := s.partitions.Ensure(t.Context(), at, 1, func(int) time.Time { return at }); err != nil {
 			t.Fatal(err)
 		}
 		done := make(chan int)
@@ -35,7 +36,7 @@ func TestAWriteSurvivesThatItsPartitionIsDropped(t *testing.T) {
 			drops := 0
 			<-time.After(wait)
 			for range appendTries - 1 {
-				ok, err := s.q.EventPartitionDropEmpty(context.Background(), pool, at)
+				ok, err := s.q.EventPartitionDropEmpty(context.Background(), pool, partitions.Month(at).Name())
 				if err != nil && !postgres.IsRetryable(err) {
 					t.Errorf("drop: %v", err)
 				}

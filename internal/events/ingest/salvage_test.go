@@ -28,7 +28,7 @@ func TestSalvageStoresOnceWhatIsNotRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	execute(t, pool, `SELECT ensure_event_partition('2019-05-01Z')`)
-	if err := s.partitions.Ensure(t.Context(), 1, func(int) time.Time { return at.AddDate(0, 1, 0) }); err != nil {
+	if err := s.partitions.Ensure(t.Context(), at, 1, func(int) time.Time { return at.AddDate(0, 1, 0) }); err != nil {
 		t.Fatal(err)
 	}
 	execute(t, pool, `DROP TABLE events_201905`) // this process still believes in it

@@ -42,7 +42,10 @@ func (s *Store) EnsurePartitions(ctx context.Context, now time.Time) error {
 
 // Prepare makes the partitions that the rows need.
 func (s *Store) Prepare(ctx context.Context, rows []Row) error {
-	return s.partitions.Prepare(ctx, len(rows), func(k int) time.Time { return rows[k].TS })
+	if len(rows) == 0 {
+		return nil
+	}
+	return s.partitions.Prepare(ctx, rows[0].ReceivedAt, len(rows), func(k int) time.Time { return rows[k].TS })
 }
 
 // appendTries bounds how often Append makes its partitions anew. They are dropped only when they are old and empty, once
@@ -58,11 +61,15 @@ func (s *Store) Append(ctx context.Context, rows []*Row) error {
 // withPartitions runs a transaction that stores the rows when there are partitions for them. Prepare has made them, unless
 // they were dropped since.
 func (s *Store) withPartitions(ctx context.Context, rows []*Row, fn func() error) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	for try := 1; ; try++ {
-		if err := s.partitions.Ensure(ctx, len(rows), func(k int) time.Time { return rows[k].TS }); err != nil {
+		err := s.partitions.Ensure(ctx, rows[0].ReceivedAt, len(rows), func(k int) time.Time { return rows[k].TS })
+		if err != nil {
 			return err
 		}
-		err := fn()
+		err = fn()
 		if !noPartition(err) || try == appendTries {
 			return err
 		}
