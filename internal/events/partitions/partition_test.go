@@ -214,7 +214,7 @@ func TestOldPartitionsOfFewEventsAreMerged(t *testing.T) {
 				return
 			default:
 			}
-			at := month(n%months).Add(time.Duration(n) * time.Millisecond)
+			at := month(n % months).Add(time.Duration(n) * time.Millisecond)
 			if _, err := pool.Exec(context.Background(), `INSERT INTO events (project_id, id, ts, received_at, seq, name, props)
 				VALUES (gen_random_uuid(), $1, $2, now(), 0, 'e', '{}')`, events.FirstID(at), at); err != nil {
 				t.Errorf("an event of %s while partitions are merged: %v", at, err)
