@@ -25,9 +25,9 @@ type (
 	projectsAPI = projects.API
 	eventsAPI   = history.API
 	liveAPI     = live.API
-	metricsAPI  = trends.API
+	trendsAPI   = trends.API
 	auditAPI    = audit.API
-	reportsAPI  = saved.API
+	savedAPI    = saved.API
 	healthAPI   = health
 )
 
@@ -37,9 +37,9 @@ type server struct {
 	*projectsAPI
 	*eventsAPI
 	*liveAPI
-	*metricsAPI
+	*trendsAPI
 	*auditAPI
-	*reportsAPI
+	*savedAPI
 	*healthAPI
 }
 

@@ -1,4 +1,4 @@
-package nimbus_test
+package api_test
 
 import (
 	"context"
@@ -11,12 +11,25 @@ import (
 	"time"
 
 	nimbus "github.com/bahagh/nimbus/sdk/go"
+	"github.com/bahagh/nimbus/sdk/go/api"
 )
 
-// answered is an API whose server is this handler, without a network between them.
-func answered(t *testing.T, handler http.HandlerFunc) *nimbus.API {
+type doerFunc func(*http.Request) (*http.Response, error)
+
+func (f doerFunc) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+// wait moves the clock of the bubble.
+func wait(t *testing.T, d time.Duration) {
 	t.Helper()
-	api, err := nimbus.NewAPI("http://nimbus.test", nimbus.WithHTTPClient(doerFunc(func(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	<-ctx.Done()
+}
+
+// answered is an API whose server is this handler, without a network between them.
+func answered(t *testing.T, handler http.HandlerFunc) *api.Client {
+	t.Helper()
+	client, err := api.New("http://nimbus.test", api.WithHTTPClient(doerFunc(func(r *http.Request) (*http.Response, error) {
 		w := httptest.NewRecorder()
 		handler(w, r)
 		return w.Result(), r.Context().Err()
@@ -24,7 +37,7 @@ func answered(t *testing.T, handler http.HandlerFunc) *nimbus.API {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return api
+	return client
 }
 
 const account = `{"id":"3fa85f64-5717-4562-b3fc-2c963f66afa6","email":"ada@example.com","created_at":"2026-01-01T00:00:00Z"}`
@@ -40,9 +53,9 @@ func replyUnauthenticated(t *testing.T, w http.ResponseWriter) {
 	reply(t, w, http.StatusUnauthorized, "application/problem+json", `{"type":"t","title":"t","status":401,"detail":"d","request_id":"r","code":"unauthenticated"}`)
 }
 
-func login(t *testing.T, api *nimbus.API) {
+func login(t *testing.T, client *api.Client) {
 	t.Helper()
-	if err := api.Login(t.Context(), "ada@example.com", "Right-Horse-7"); err != nil {
+	if err := client.Login(t.Context(), "ada@example.com", "Right-Horse-7"); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -62,10 +75,10 @@ func TestWhatIsASuccess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			api := answered(t, func(w http.ResponseWriter, _ *http.Request) { reply(t, w, c.status, c.mediaType, `{}`) })
-			got, err := api.ExportAuditWithResponse(t.Context(), project, nil)
+			client := answered(t, func(w http.ResponseWriter, _ *http.Request) { reply(t, w, c.status, c.mediaType, `{}`) })
+			got, err := client.ExportAuditWithResponse(t.Context(), project, nil)
 			var failed *nimbus.APIError
-			if c.success && (err != nil || string(got.Body) != "{}") || !c.success && (!errors.As(err, &failed) || int(failed.Status) != c.status) {
+			if c.success && (err != nil || string(got.Body) != "{}") || !c.success && (!errors.As(err, &failed) || failed.Status != c.status) {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -76,7 +89,7 @@ func TestASessionThatIsOverCanBeFollowedByAnother(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		logins := 0
-		api := answered(t, func(w http.ResponseWriter, r *http.Request) {
+		client := answered(t, func(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case r.URL.Path == "/v1/auth/login":
 				logins++
@@ -87,26 +100,26 @@ func TestASessionThatIsOverCanBeFollowedByAnother(t *testing.T) {
 				replyUnauthenticated(t, w)
 			}
 		})
-		login(t, api)
+		login(t, client)
 		wait(t, 30*24*time.Hour)
-		var problem *nimbus.Problem
-		if _, err := api.GetMeWithResponse(t.Context()); !errors.As(err, &problem) || problem.Code != "unauthenticated" {
+		var problem *nimbus.APIError
+		if _, err := client.GetMeWithResponse(t.Context()); !errors.As(err, &problem) || problem.Code != "unauthenticated" {
 			t.Errorf("error %v", err)
 		}
-		login(t, api)
-		if _, err := api.GetMeWithResponse(t.Context()); err != nil {
+		login(t, client)
+		if _, err := client.GetMeWithResponse(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// Whoever logs in while a session is being renewed has the new one, whatever becomes of the old.
+// A login while a session is being renewed counts, not the renewed session.
 func TestALoginIsNotUndoneByARenewal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		logins := 0
 		renewed := make(chan struct{})
-		api := answered(t, func(w http.ResponseWriter, r *http.Request) {
+		client := answered(t, func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
 			case "/v1/auth/login":
 				logins++
@@ -118,20 +131,20 @@ func TestALoginIsNotUndoneByARenewal(t *testing.T) {
 				reply(t, w, http.StatusOK, "application/json", account)
 			}
 		})
-		login(t, api)
+		login(t, client)
 		wait(t, 2*time.Hour)
 		done := make(chan error)
 		go func() {
-			_, err := api.GetMeWithResponse(t.Context())
+			_, err := client.GetMeWithResponse(t.Context())
 			done <- err
 		}()
 		synctest.Wait()
-		login(t, api)
+		login(t, client)
 		close(renewed)
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if token, err := api.Token(t.Context()); err != nil || token != "access-2" {
+		if token, err := client.Token(t.Context()); err != nil || token != "access-2" {
 			t.Errorf("token %q, %v", token, err)
 		}
 	})
@@ -142,7 +155,7 @@ func TestARenewalOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refreshes := 0
-		api := answered(t, func(w http.ResponseWriter, r *http.Request) {
+		client := answered(t, func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
 			case "/v1/auth/login":
 				replySession(t, w, "1")
@@ -158,15 +171,15 @@ func TestARenewalOutlivesItsCaller(t *testing.T) {
 				reply(t, w, http.StatusOK, "application/json", account)
 			}
 		})
-		login(t, api)
+		login(t, client)
 		wait(t, 2*time.Hour)
 		impatient, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		begun := time.Now()
-		if _, err := api.GetMeWithResponse(impatient); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != time.Millisecond {
+		if _, err := client.GetMeWithResponse(impatient); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != time.Millisecond {
 			t.Errorf("error %v after %s", err, time.Since(begun))
 		}
-		if token, err := api.Token(t.Context()); err != nil || token != "access-2" || refreshes != 1 {
+		if token, err := client.Token(t.Context()); err != nil || token != "access-2" || refreshes != 1 {
 			t.Errorf("token %q, %v, after %d refreshes", token, err, refreshes)
 		}
 	})
@@ -177,7 +190,7 @@ func TestARenewalThatHangsIsBrokenOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		refreshes := 0
-		api := answered(t, func(w http.ResponseWriter, r *http.Request) {
+		client := answered(t, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/v1/auth/login" {
 				replySession(t, w, "1")
 			} else if refreshes++; refreshes == 1 {
@@ -186,12 +199,12 @@ func TestARenewalThatHangsIsBrokenOff(t *testing.T) {
 				replySession(t, w, "2")
 			}
 		})
-		login(t, api)
+		login(t, client)
 		wait(t, 2*time.Hour)
-		if _, err := api.Token(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := client.Token(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
 		}
-		if token, err := api.Token(t.Context()); err != nil || token != "access-2" {
+		if token, err := client.Token(t.Context()); err != nil || token != "access-2" {
 			t.Errorf("token %q, %v", token, err)
 		}
 	})

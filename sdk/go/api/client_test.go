@@ -1,4 +1,4 @@
-package nimbus_test
+package api_test
 
 import (
 	"encoding/json"
@@ -10,16 +10,17 @@ import (
 	"github.com/google/uuid"
 
 	nimbus "github.com/bahagh/nimbus/sdk/go"
+	"github.com/bahagh/nimbus/sdk/go/api"
 )
 
 var project = uuid.MustParse("3fa85f64-5717-4562-b3fc-2c963f66afa6")
 
 // connect starts a server for one test and returns a client of it.
-func connect(t *testing.T, handler http.HandlerFunc) *nimbus.ClientWithResponses {
+func connect(t *testing.T, handler http.HandlerFunc) *api.ClientWithResponses {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	client, err := nimbus.NewClientWithResponses(server.URL, nimbus.WithRequestEditorFn(nimbus.SigningEditor("nk_1", "s", clock)))
+	client, err := api.NewClientWithResponses(server.URL, api.WithRequestEditorFn(nimbus.SigningEditor("nk_1", "s", nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func TestIngestSendsWhatTheContractNames(t *testing.T) {
 		}
 		reply(t, w, http.StatusOK, "application/json", `{"accepted":1,"duplicates":1,"rejected":0,"errors":[]}`)
 	})
-	got, err := client.IngestEventsWithResponse(t.Context(), nil, nimbus.IngestRequest{ProjectID: project, Events: []nimbus.Event{
+	got, err := client.IngestEventsWithResponse(t.Context(), nil, api.IngestRequest{ProjectID: project, Events: []api.Event{
 		{Name: "signed_up"},
 		{Name: "page_view", TS: time.Date(2026, 1, 15, 10, 30, 0, 0, time.UTC), Props: json.RawMessage(`{"page":"/home"}`)},
 	}})
@@ -73,7 +74,7 @@ func TestAnErrorIsTheProblemOfItsStatus(t *testing.T) {
 			"detail":"1 field is wrong","code":"validation_failed","request_id":"r","errors":[{"in":"query","pointer":"/limit","code":"maximum","detail":"must be <= 1000"}]}`)
 	})
 	limit := int32(1001)
-	got, err := client.ListEventsWithResponse(t.Context(), &nimbus.ListEventsParams{ProjectID: project, Limit: &limit})
+	got, err := client.ListEventsWithResponse(t.Context(), &api.ListEventsParams{ProjectID: project, Limit: &limit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,8 +99,8 @@ func TestQueryParametersAreWrittenAsTheServerReadsThem(t *testing.T) {
 		}
 		reply(t, w, http.StatusOK, "application/json", `{"items":[],"next_cursor":null}`)
 	})
-	since, props, names := time.Date(2026, 1, 15, 10, 30, 0, 1000, time.UTC), `{"plan":"pro"}`, nimbus.Names{"a", "b&c"}
-	got, err := client.ListEventsWithResponse(t.Context(), &nimbus.ListEventsParams{ProjectID: project, Name: names, Since: &since, Props: &props})
+	since, props, names := time.Date(2026, 1, 15, 10, 30, 0, 1000, time.UTC), `{"plan":"pro"}`, api.Names{"a", "b&c"}
+	got, err := client.ListEventsWithResponse(t.Context(), &api.ListEventsParams{ProjectID: project, Name: names, Since: &since, Props: &props})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +119,7 @@ func TestAServerUnderAPathKeepsIt(t *testing.T) {
 			"database":{"status":"failing","detail":"away"},"redis":{"status":"not_configured"},"ingest":{"status":"ok"}}}`)
 	}))
 	t.Cleanup(server.Close)
-	client, err := nimbus.NewClientWithResponses(server.URL + "/nimbus")
+	client, err := api.NewClientWithResponses(server.URL + "/nimbus")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func TestAServerUnderAPathKeepsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.JSON503 == nil || got.JSON503.Checks.Database.Status != nimbus.CheckFailing {
+	if got.JSON503 == nil || got.JSON503.Checks.Database.Status != api.CheckFailing {
 		t.Errorf("reply %d %s", got.StatusCode(), got.Body)
 	}
 }

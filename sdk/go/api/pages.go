@@ -1,4 +1,4 @@
-package nimbus
+package api
 
 import (
 	"context"
@@ -7,8 +7,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Pages ranges over the items of a list that comes in pages. page returns the items behind a cursor, which is nil for the
-// first page, and the next cursor, nil after the last. An error ends the range and is its last pair.
+// Pages ranges over the items of a list that comes in pages. page returns the items behind a cursor, which is nil for
+// the first page, and the next cursor, nil after the last. An error ends the range and is its last pair.
 func Pages[T any](page func(cursor *string) (items []T, next *string, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var cursor *string
@@ -32,16 +32,16 @@ func Pages[T any](page func(cursor *string) (items []T, next *string, err error)
 	}
 }
 
-// Events ranges over the events that the parameters select, newest first unless they say otherwise. Pages are fetched as they
-// are needed; params.Limit is the size of one, params.Cursor where to begin.
-func (a *API) Events(ctx context.Context, params ListEventsParams) iter.Seq2[StoredEvent, error] {
+// Events ranges over the events that the parameters select, newest first unless they say otherwise. Pages are fetched
+// as they are needed; params.Limit is the size of one, params.Cursor where to begin.
+func (c *Client) Events(ctx context.Context, params ListEventsParams) iter.Seq2[StoredEvent, error] {
 	first := params.Cursor
 	return Pages(func(cursor *string) ([]StoredEvent, *string, error) {
 		p := params
 		if p.Cursor = cursor; cursor == nil {
 			p.Cursor = first
 		}
-		reply, err := a.ListEventsWithResponse(ctx, &p)
+		reply, err := c.ListEventsWithResponse(ctx, &p)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -50,9 +50,9 @@ func (a *API) Events(ctx context.Context, params ListEventsParams) iter.Seq2[Sto
 }
 
 // Projects ranges over the account's projects.
-func (a *API) Projects(ctx context.Context) iter.Seq2[Project, error] {
+func (c *Client) Projects(ctx context.Context) iter.Seq2[Project, error] {
 	return Pages(func(cursor *string) ([]Project, *string, error) {
-		reply, err := a.ListProjectsWithResponse(ctx, &ListProjectsParams{Cursor: cursor})
+		reply, err := c.ListProjectsWithResponse(ctx, &ListProjectsParams{Cursor: cursor})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -61,9 +61,9 @@ func (a *API) Projects(ctx context.Context) iter.Seq2[Project, error] {
 }
 
 // WriteKeys ranges over a project's write keys, which come in one page today.
-func (a *API) WriteKeys(ctx context.Context, projectID uuid.UUID) iter.Seq2[WriteKey, error] {
+func (c *Client) WriteKeys(ctx context.Context, projectID uuid.UUID) iter.Seq2[WriteKey, error] {
 	return Pages(func(*string) ([]WriteKey, *string, error) {
-		reply, err := a.ListWriteKeysWithResponse(ctx, projectID)
+		reply, err := c.ListWriteKeysWithResponse(ctx, projectID)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bahagh/nimbus/test/sample"
+	"github.com/bahagh/nimbus/internal/sample"
 )
 
 func TestHourIsReproducibleAndItsKeysAreUnique(t *testing.T) {
