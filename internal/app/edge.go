@@ -24,7 +24,7 @@ import (
 
 // startJobs starts the timers of every group.
 func (a *App) startJobs() {
-	a.jobs = jobs.New(a.db.Pool, slices.Concat(a.events.jobs(), a.access.jobs()), a.reg, time.Now, a.log)
+	a.jobs = jobs.New(a.db.Pool, slices.Concat(a.events.jobs(a.clocks), a.access.jobs(a.clocks)), a.reg, time.Now, a.log)
 	a.jobs.Start()
 }
 
@@ -61,7 +61,7 @@ func (a *App) wireEdge() error {
 }
 
 func (a *App) newHealth() *health {
-	h := &health{pool: a.db.Pool, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
+	h := &health{pool: a.db.Pool, clocks: a.clocks, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
 	if a.redis != nil {
 		h.redis = a.redis.Health
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/events/ingest"
 	"github.com/bahagh/nimbus/internal/events/native"
+	"github.com/bahagh/nimbus/internal/platform/clock"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
 )
 
@@ -34,12 +35,12 @@ func (a *App) wireEvents(ctx context.Context) (*eventsGroup, error) {
 	return g, nil
 }
 
-func (g *eventsGroup) jobs() []jobs.Job {
+func (g *eventsGroup) jobs(clocks *clock.Clocks) []jobs.Job {
 	return []jobs.Job{
 		{Name: "make event partitions ahead", Every: time.Hour, Limit: time.Minute,
 			Run: func(ctx context.Context) error { return g.writes.EnsurePartitions(ctx, g.now()) }},
 		{Name: "prune expired events", Every: time.Hour, Limit: 50 * time.Minute,
-			Run: func(ctx context.Context) error { return g.upkeep.Prune(ctx, g.now()) }},
+			Run: clocks.Deleting(g.upkeep.Prune)},
 		{Name: "index events by person", Every: 10 * time.Minute, Limit: 50 * time.Minute,
 			Run: func(ctx context.Context) error { return g.upkeep.IndexPeople(ctx, g.now()) }},
 		{Name: "summarise recent events by person", Every: time.Minute, Limit: time.Minute, Run: g.upkeep.SummarisePeople},

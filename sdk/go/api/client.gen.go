@@ -1022,6 +1022,9 @@ type FilterNotOp string
 // Health defines model for Health.
 type Health struct {
 	Checks struct {
+		// Clock Degraded while the clocks of this node and of the database differ by more than five minutes. The node serves,
+		// and deletes nothing for its age.
+		Clock    Check `json:"clock"`
 		Database Check `json:"database"`
 		Ingest   Check `json:"ingest"`
 		Redis    Check `json:"redis"`

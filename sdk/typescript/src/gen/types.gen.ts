@@ -1177,6 +1177,12 @@ export type Health = {
         database: Check;
         replica: Check;
         redis: Check;
+        /**
+         * Degraded while the clocks of this node and of the database differ by more than five minutes. The node serves,
+         * and deletes nothing for its age.
+         *
+         */
+        clock: Check;
         ingest: Check;
     };
 };
