@@ -217,9 +217,14 @@ func (x *examination) schema(ctx context.Context, pool *pgxpool.Pool) (current b
 			x.fail("schema", err.Error(), "look into PostgreSQL's log")
 			return false
 		}
+		if st.Newer {
+			x.warn("schema", fmt.Sprintf("version %d, newer than the %d of this binary, which may use it", st.Current, st.Latest),
+				"install the newer binary here too: nimbus backup and nimbus migrate are refused to this one")
+			return true
+		}
 		x.fine("schema", "version %d, the one this binary needs", st.Current)
 		return true
-	case errors.Is(err, db.ErrBehind):
+	case errors.Is(err, db.ErrBehind), errors.Is(err, db.ErrUnfinished):
 		x.warn("schema", err.Error(), "nimbus serve does so at its start, unless NIMBUS_AUTO_MIGRATE is false")
 	default:
 		x.fail("schema", err.Error(), "")

@@ -71,10 +71,14 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(settings, 1, "1 of 1 API keys are encrypted under a key that is not here", "NIMBUS_SECRET_KEY_PREVIOUS", "no partition yet: events_")
-	if _, err := pool.Exec(t.Context(), `UPDATE schema_migrations SET dirty = true`); err != nil {
+	if _, err := pool.Exec(t.Context(), `UPDATE nimbus_schema_migrations SET version = version + 1`); err != nil {
 		t.Fatal(err)
 	}
-	want(settings, 1, "FAIL  schema", "dirty")
+	want(settings, 1, "warn  schema", "which may use it", "install the newer binary")
+	if _, err := pool.Exec(t.Context(), `UPDATE nimbus_schema_migrations SET compatible_from = version`); err != nil {
+		t.Fatal(err)
+	}
+	want(settings, 1, "FAIL  schema", "newer than this binary")
 	if err := srv.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,14 @@ func migrate(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "schema version %d, this binary has %d%s\n", s.Current, s.Latest, map[bool]string{true: ", DIRTY"}[s.Dirty])
+	state := ""
+	switch {
+	case s.Unfinished != "":
+		state = ", and " + s.Unfinished + " is unfinished"
+	case s.Newer:
+		state = fmt.Sprintf("; programs that know version %d may use it", s.CompatibleFrom)
+	}
+	_, err = fmt.Fprintf(e.stdout, "schema version %d, this binary has %d%s\n", s.Current, s.Latest, state)
 	return err
 }
 
