@@ -218,7 +218,7 @@ func (s schema) exclusively(ctx context.Context, pool *pgxpool.Pool, logger *slo
 		if err != nil {
 			return err
 		}
-		defer m.Close() //nolint:errcheck // it closes the embedded files and our driver, neither of which can fail
+		defer m.Close() // the embedded files and our driver: neither can fail
 		if st, err = s.finish(ctx, m, conn, st, logger); err != nil {
 			return err
 		}
