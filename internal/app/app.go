@@ -29,13 +29,14 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/saved"
 	"github.com/bahagh/nimbus/internal/insights/trends"
 	"github.com/bahagh/nimbus/internal/live"
+	"github.com/bahagh/nimbus/internal/platform/bus"
 	"github.com/bahagh/nimbus/internal/platform/config"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 	"github.com/bahagh/nimbus/internal/platform/redis"
 	"github.com/bahagh/nimbus/internal/platform/replica"
 	"github.com/bahagh/nimbus/internal/platform/secretbox"
-	"github.com/bahagh/nimbus/internal/platform/shared"
 	"github.com/bahagh/nimbus/internal/platform/tracing"
 	"github.com/bahagh/nimbus/openapi"
 )
@@ -49,7 +50,7 @@ type App struct {
 	redis   *redis.Client // nil without one
 	batcher *ingest.Batcher
 	hub     *live.Hub
-	bus     live.Bus // between nodes
+	bus     bus.Bus // between nodes
 	jobs    *jobs.Runner
 	traces  *tracing.Provider // nil without an endpoint
 	reg     *prometheus.Registry
@@ -77,7 +78,7 @@ func WithStreaming(change func(*live.Config)) Option {
 }
 
 // WithBus makes live events travel between the nodes that share the bus.
-func WithBus(bus live.Bus) Option { return func(a *App) { a.bus = bus } }
+func WithBus(b bus.Bus) Option { return func(a *App) { a.bus = b } }
 
 // giveUpTime is how long a start that failed may take to end, because the next one waits for that. A PostgreSQL that was
 // asked to stop while it recovers can take 30 s; stopped hard it recovers again, and nothing is lost.
@@ -162,9 +163,6 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 	access := auth.NewAccess(pool)
 	replies := idempotency.New(pool, ring, now)
 
-	if a.bus == nil {
-		a.bus = state.Bus()
-	}
 	secrets := append([][]byte{cfg.SecretKey}, cfg.SecretKeyPrevious...)
 	if a.hub, err = live.New(a.streaming, a.bus, secrets, revive(account, keys), mayStream(access), reg, now, a.log); err != nil {
 		return err
@@ -231,16 +229,19 @@ func (a *App) tracer() trace.Tracer {
 }
 
 // sharedState connects to Redis, if there is one. It is not needed for a start.
-func (a *App) sharedState(ctx context.Context, reg prometheus.Registerer) (*shared.State, error) {
+func (a *App) sharedState(ctx context.Context, reg prometheus.Registerer) (*ratelimit.State, error) {
+	if a.bus == nil {
+		a.bus = &bus.Hub{}
+	}
 	if a.cfg.RedisURL == "" {
-		return shared.New(nil, steady(), reg, a.log), nil
+		return ratelimit.New(nil, steady(), reg, a.log), nil
 	}
 	client, err := redis.Open(ctx, a.cfg.RedisURL, a.cfg.RedisTimeout, reg, a.log)
 	if err != nil {
 		return nil, fmt.Errorf("NIMBUS_REDIS_URL: %w", err)
 	}
-	a.redis = client
-	return shared.New(client, steady(), reg, a.log), nil
+	a.redis, a.bus = client, client
+	return ratelimit.New(client, steady(), reg, a.log), nil
 }
 
 // steady is a clock that nobody can set: it tells the time at which it was made, and what has passed since.
@@ -261,7 +262,7 @@ func oidcOf(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) *ac
 // enough that guessing is slow.
 const requestsPerAddress = 120
 
-func limitsOf(cfg *config.Config, state *shared.State) httpapi.Limits {
+func limitsOf(cfg *config.Config, state *ratelimit.State) httpapi.Limits {
 	l := httpapi.Limits{PerAddress: requestsPerAddress, PerCaller: cfg.RateLimitPerMinute, Ingestion: 2 * cfg.RateLimitPerMinute}
 	if cfg.RateLimitEnabled {
 		l.Allow = state.Allow

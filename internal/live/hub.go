@@ -21,6 +21,8 @@ import (
 
 	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/contract/problem"
+
+	"github.com/bahagh/nimbus/internal/platform/bus"
 )
 
 // Config bounds the hub.
@@ -59,7 +61,7 @@ type Access func(ctx context.Context, project uuid.UUID) error
 // Hub hands stored events to those who listen, on this node and through the bus on the others.
 type Hub struct {
 	cfg     Config
-	bus     Bus
+	bus     bus.Bus
 	node    uint64
 	revive  Revive
 	access  Access
@@ -91,7 +93,7 @@ type callerKey struct {
 }
 
 // New returns a hub that runs until Close. secrets are the key that signs tickets and those that did before.
-func New(cfg Config, bus Bus, secrets [][]byte, revive Revive, access Access, reg prometheus.Registerer, now func() time.Time, log *slog.Logger) (*Hub, error) {
+func New(cfg Config, bus bus.Bus, secrets [][]byte, revive Revive, access Access, reg prometheus.Registerer, now func() time.Time, log *slog.Logger) (*Hub, error) {
 	t, err := newTickets(secrets, now)
 	if err != nil {
 		return nil, err
