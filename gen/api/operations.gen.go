@@ -2,7 +2,11 @@
 
 package api
 
-import "github.com/bahagh/nimbus/internal/contract"
+import (
+	"regexp"
+
+	"github.com/bahagh/nimbus/internal/contract"
+)
 
 // Operations is the contract's operation table, by operationId.
 var Operations = map[string]*contract.Operation{
@@ -19,7 +23,7 @@ var Operations = map[string]*contract.Operation{
 		Project: "path",
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
-			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
 		},
 		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -54,7 +58,7 @@ var Operations = map[string]*contract.Operation{
 		Sensitive: true,
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
-			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
 		},
 		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -73,7 +77,7 @@ var Operations = map[string]*contract.Operation{
 		Project: "path",
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
-			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
 		},
 		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -92,6 +96,7 @@ var Operations = map[string]*contract.Operation{
 		Role:      "viewer",
 		Project:   "path",
 		Sensitive: true,
+		Cost:      "question",
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
@@ -109,7 +114,7 @@ var Operations = map[string]*contract.Operation{
 		Role:      "account",
 		Sensitive: true,
 		Params: []contract.Param{
-			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
 		},
 		Statuses:     []int{201, 400, 401, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -128,7 +133,7 @@ var Operations = map[string]*contract.Operation{
 		Project: "path",
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
-			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
 		},
 		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -147,7 +152,7 @@ var Operations = map[string]*contract.Operation{
 		Project: "path",
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
-			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
 		},
 		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -231,10 +236,11 @@ var Operations = map[string]*contract.Operation{
 		},
 		Role:    "admin",
 		Project: "path",
+		Answer:  "export",
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 			{Name: "action", In: "query", Repeat: true, MaxItems: 20, Kind: contract.KindString, MinLen: 1, MaxLen: 64},
-			{Name: "actor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: `^[0-9A-Za-z_-]+$`},
+			{Name: "actor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: regexp.MustCompile(`^[0-9A-Za-z_-]+$`)},
 			{Name: "since", In: "query", Kind: contract.KindDateTime},
 			{Name: "until", In: "query", Kind: contract.KindDateTime},
 		},
@@ -292,6 +298,7 @@ var Operations = map[string]*contract.Operation{
 		},
 		Role:    "viewer",
 		Project: "caller",
+		Cost:    "question",
 		Params: []contract.Param{
 			{Name: "event_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
@@ -378,8 +385,10 @@ var Operations = map[string]*contract.Operation{
 			{"apiKey": {}},
 			{"writeKey": {}},
 		},
-		Role:    "admin",
-		Project: "body",
+		Role:     "admin",
+		Project:  "body",
+		BodySize: "bulk",
+		Cost:     "ingestion",
 		Params: []contract.Param{
 			{Name: "Content-Encoding", In: "header", Kind: contract.KindString, MaxLen: 40},
 		},
@@ -417,7 +426,7 @@ var Operations = map[string]*contract.Operation{
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 			{Name: "action", In: "query", Repeat: true, MaxItems: 20, Kind: contract.KindString, MinLen: 1, MaxLen: 64},
-			{Name: "actor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: `^[0-9A-Za-z_-]+$`},
+			{Name: "actor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: regexp.MustCompile(`^[0-9A-Za-z_-]+$`)},
 			{Name: "cursor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 512},
 			{Name: "limit", In: "query", Kind: contract.KindInteger, Min: contract.Bound(1), Max: contract.Bound(500)},
 			{Name: "since", In: "query", Kind: contract.KindDateTime},
@@ -453,6 +462,7 @@ var Operations = map[string]*contract.Operation{
 		},
 		Role:    "viewer",
 		Project: "query",
+		Cost:    "question",
 		Params: []contract.Param{
 			{Name: "cursor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 512},
 			{Name: "limit", In: "query", Kind: contract.KindInteger, Min: contract.Bound(1), Max: contract.Bound(1000)},
@@ -549,6 +559,7 @@ var Operations = map[string]*contract.Operation{
 		Route:        "/v1/auth/login",
 		Public:       true,
 		Sensitive:    true,
+		BodySize:     "small",
 		Statuses:     []int{200, 400, 401, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
@@ -579,6 +590,7 @@ var Operations = map[string]*contract.Operation{
 		},
 		Role:    "viewer",
 		Project: "query",
+		Cost:    "question",
 		Params: []contract.Param{
 			{Name: "breakdown", In: "query", Kind: contract.KindEnum, Enum: []string{"name", "prop"}},
 			{Name: "breakdown_prop", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 200},
@@ -617,6 +629,7 @@ var Operations = map[string]*contract.Operation{
 		Route:        "/v1/auth/register",
 		Public:       true,
 		Sensitive:    true,
+		BodySize:     "small",
 		Statuses:     []int{201, 400, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
@@ -651,7 +664,7 @@ var Operations = map[string]*contract.Operation{
 		Role:    "admin",
 		Project: "path",
 		Params: []contract.Param{
-			{Name: "api_key_id", In: "path", Required: true, Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: `^nk_[0-9A-Za-z]+$`},
+			{Name: "api_key_id", In: "path", Required: true, Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: regexp.MustCompile(`^nk_[0-9A-Za-z]+$`)},
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
@@ -701,6 +714,7 @@ var Operations = map[string]*contract.Operation{
 		},
 		Role:         "viewer",
 		Project:      "body",
+		Cost:         "question",
 		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
@@ -712,7 +726,7 @@ var Operations = map[string]*contract.Operation{
 		Route:  "/v1/auth/oidc/login",
 		Public: true,
 		Params: []contract.Param{
-			{Name: "return_to", In: "query", Kind: contract.KindString, MaxLen: 1000, Pattern: `^/([A-Za-z0-9._~!$&'()*+,;=:@%?#-][A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*)?$`},
+			{Name: "return_to", In: "query", Kind: contract.KindString, MaxLen: 1000, Pattern: regexp.MustCompile(`^/([A-Za-z0-9._~!$&'()*+,;=:@%?#-][A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*)?$`)},
 		},
 		Statuses: []int{302, 422, 429},
 	},
@@ -728,6 +742,7 @@ var Operations = map[string]*contract.Operation{
 		},
 		Role:    "viewer",
 		Project: "path",
+		Answer:  "stream",
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 			{Name: "cursor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 1024},
@@ -749,7 +764,7 @@ var Operations = map[string]*contract.Operation{
 		Role:    "admin",
 		Project: "path",
 		Params: []contract.Param{
-			{Name: "api_key_id", In: "path", Required: true, Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: `^nk_[0-9A-Za-z]+$`},
+			{Name: "api_key_id", In: "path", Required: true, Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: regexp.MustCompile(`^nk_[0-9A-Za-z]+$`)},
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},

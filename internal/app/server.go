@@ -24,9 +24,9 @@ type (
 	projectsAPI = projects.API
 	eventsAPI   = ingest.API
 	liveAPI     = live.API
-	metricsAPI  = trends.API
+	trendsAPI   = trends.API
 	auditAPI    = audit.API
-	reportsAPI  = saved.API
+	savedAPI    = saved.API
 	healthAPI   = health
 )
 
@@ -36,9 +36,9 @@ type server struct {
 	*projectsAPI
 	*eventsAPI
 	*liveAPI
-	*metricsAPI
+	*trendsAPI
 	*auditAPI
-	*reportsAPI
+	*savedAPI
 	*healthAPI
 }
 

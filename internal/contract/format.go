@@ -46,15 +46,16 @@ func isURI(s string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && !strings.Contains(s, " ")
 }
 
-// parseTime reads an RFC 3339 date-time with a zone into UTC. It is stricter than time.Parse (no comma, no one-digit
-// hour, no lower case) and several times as fast. Leap seconds are refused: neither Go nor PostgreSQL keeps them.
+// parseTime reads an RFC 3339 date-time with a zone into UTC, in lower case too. It is stricter than time.Parse (no comma, no
+// one-digit hour) and several times as fast. A leap second is the second after it: neither Go nor PostgreSQL keeps one, and an
+// event must not be lost for the clock of its sender being right.
 func parseTime(s string) (time.Time, bool) {
-	if len(s) < 20 || s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+	if len(s) < 20 || s[10]|0x20 != 't' || s[13] != ':' || s[16] != ':' {
 		return time.Time{}, false
 	}
 	day, ok := parseDay(s[:10])
 	h, mi, sec := two(s[11:]), two(s[14:]), two(s[17:])
-	if !ok || uint(h) > 23 || uint(mi) > 59 || uint(sec) > 59 {
+	if !ok || uint(h) > 23 || uint(mi) > 59 || uint(sec) > 60 {
 		return time.Time{}, false
 	}
 	rest := s[19:]
@@ -70,30 +71,31 @@ func parseTime(s string) (time.Time, bool) {
 		}
 		rest = rest[i:]
 	}
-	unix := day*86400 + int64(h*3600+mi*60+sec)
-	if rest == "Z" {
-		return time.Unix(unix, ns).UTC(), true
-	}
-	return parseZone(rest, unix, ns)
-}
-
-// parseZone applies a numeric offset to a local time.
-func parseZone(rest string, unix, ns int64) (time.Time, bool) {
-	if len(rest) != 6 || rest[0] != '+' && rest[0] != '-' || rest[3] != ':' {
-		return time.Time{}, false
-	}
-	zh, zm := two(rest[1:]), two(rest[4:])
-	if uint(zh) > 23 || uint(zm) > 59 {
-		return time.Time{}, false
-	}
-	offset := int64(zh*3600 + zm*60)
-	if rest[0] == '-' {
-		offset = -offset
-	}
-	if unix -= offset; unix < minUnix || unix > maxUnix {
+	offset, ok := parseZone(rest)
+	unix := day*86400 + int64(h*3600+mi*60+sec) - offset
+	if !ok || unix < minUnix || unix > maxUnix || sec == 60 && unix%86400 != 0 { // leap seconds are the last of a UTC day
 		return time.Time{}, false
 	}
 	return time.Unix(unix, ns).UTC(), true
+}
+
+// parseZone reads an offset from UTC into seconds.
+func parseZone(s string) (int64, bool) {
+	if s == "Z" || s == "z" {
+		return 0, true
+	}
+	if len(s) != 6 || s[0] != '+' && s[0] != '-' || s[3] != ':' {
+		return 0, false
+	}
+	zh, zm := two(s[1:]), two(s[4:])
+	if uint(zh) > 23 || uint(zm) > 59 {
+		return 0, false
+	}
+	offset := int64(zh*3600 + zm*60)
+	if s[0] == '-' {
+		offset = -offset
+	}
+	return offset, true
 }
 
 // minUnix and maxUnix are the ends of the years 0000 to 9999 in UTC: an offset must not lead out of what RFC 3339 can

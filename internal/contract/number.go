@@ -94,14 +94,14 @@ func storable(token string) bool {
 		if token[i]|0x20 != 'e' {
 			continue
 		}
-		// At most 63 digits stand before the exponent, so beyond 400 the value is infinite, or a zero
-		// that PostgreSQL would still try to scale.
+		// At most 63 digits stand before the exponent, so beyond 400 the value is infinite, or nothing that a double can
+		// hold, or a zero that PostgreSQL would still try to scale.
 		exp, err := strconv.Atoi(token[i+1:])
-		if err != nil || exp < -308 || exp > 400 {
+		if err != nil || exp < -400 || exp > 400 {
 			return false
 		}
 		f, err := strconv.ParseFloat(token, 64)
-		return err == nil && !math.IsInf(f, 0)
+		return err == nil && !math.IsInf(f, 0) && (f != 0 || strings.Trim(token[:i], "-0.") == "")
 	}
 	return true // 64 digits without an exponent stay below 1e64
 }

@@ -5,6 +5,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -17,6 +18,26 @@ const ProjectOfCaller = "caller"
 
 // RoleAccount is the x-role of an operation that concerns the caller's own account and no project.
 const RoleAccount = "account"
+
+// How large the body of an operation may be (x-body). Small is for what anybody may send without credentials; bulk has memory of
+// its own, and its time is bounded by the connection and not by the request.
+const (
+	BodySmall = "small"
+	BodyBulk  = "bulk"
+)
+
+// What an answer is (x-answer). A stream takes the connection; an export goes on as long as its reader takes it.
+const (
+	AnswerStream = "stream"
+	AnswerExport = "export"
+)
+
+// What an operation costs (x-cost). A question may read much, so a bounded number is answered at once; ingestion has a limit of its
+// own.
+const (
+	CostQuestion  = "question"
+	CostIngestion = "ingestion"
+)
 
 // ProjectNamer is a request body that names the project it is about.
 type ProjectNamer interface{ NamedProject() uuid.UUID }
@@ -35,6 +56,9 @@ type Operation struct {
 	Sensitive    bool   // x-sensitive
 	Public       bool   // security: []
 	OpenQuery    bool   // x-open-query: the query may have parameters that the contract does not know
+	BodySize     string // x-body: BodySmall, BodyBulk, or empty for the size that fits nearly everything
+	Answer       string // x-answer: AnswerStream, AnswerExport, or empty for one that is made before it is sent
+	Cost         string // x-cost: CostQuestion, CostIngestion, or empty for what takes milliseconds
 	Security     []Requirement
 	Params       []Param
 	Statuses     []int // documented statuses, sorted
@@ -50,6 +74,11 @@ func (o *Operation) TakesKeys() bool {
 	return slices.ContainsFunc(o.Security, func(r Requirement) bool {
 		return !slices.ContainsFunc(sessions, func(name string) bool { _, ok := r[name]; return ok })
 	})
+}
+
+// TakesWriteKeys reports whether a write key, which is public and used by browsers, may call the operation.
+func (o *Operation) TakesWriteKeys() bool {
+	return slices.ContainsFunc(o.Security, func(r Requirement) bool { _, ok := r["writeKey"]; return ok })
 }
 
 // CheckParams checks the path, query and declared header parameters of r against the contract and returns every
@@ -84,6 +113,26 @@ func (o *Operation) CheckParams(r *http.Request, pathParam func(string) string) 
 		errs = o.unknown(errs, query)
 	}
 	return errs
+}
+
+// CanonicalTimes rewrites the date-times of a query that was checked as the generated parameters read them, and reports whether it
+// had to: they know no lower case and no leap second.
+func (o *Operation) CanonicalTimes(query url.Values) (changed bool) {
+	for i := range o.Params {
+		p := &o.Params[i]
+		if p.In != InQuery || p.Kind != KindDateTime {
+			continue
+		}
+		for k, v := range query[p.Name] {
+			if _, err := time.Parse(time.RFC3339Nano, v); err == nil {
+				continue
+			}
+			if at, ok := parseTime(v); ok {
+				query[p.Name][k], changed = at.Format(time.RFC3339Nano), true
+			}
+		}
+	}
+	return changed
 }
 
 // unknown names the query parameters that the contract does not have, in alphabetical order.

@@ -3,9 +3,9 @@ package contract
 import (
 	"errors"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode/utf8"
 )
 
@@ -34,7 +34,7 @@ type Param struct {
 	MinItems  int
 	MaxItems  int
 	Enum      []string
-	Pattern   string
+	Pattern   *regexp.Regexp
 	NoControl bool
 	JSON      bool // the value is the text of a JSON object, kept to the limits below
 	MaxBytes  int
@@ -43,17 +43,6 @@ type Param struct {
 
 // Bound is shorthand for the optional bounds of a Param.
 func Bound(v float64) *float64 { return &v }
-
-// patterns holds the compiled patterns of parameters; there are as many as the contract has.
-var patterns sync.Map // string → *Pattern
-
-func patternOf(source string) *Pattern {
-	if p, ok := patterns.Load(source); ok {
-		return p.(*Pattern)
-	}
-	p, _ := patterns.LoadOrStore(source, MustPattern(source))
-	return p.(*Pattern)
-}
 
 // check appends what is wrong with the values given for p.
 func (p *Param) check(errs Errors, values []string) Errors {
@@ -152,10 +141,7 @@ func (p *Param) checkText(v string) (code, detail string) {
 	if strings.IndexByte(v, 0) >= 0 {
 		flags |= textNUL
 	}
-	rule := StringRule{Min: p.MinLen, Max: p.MaxLen, Enum: p.Enum, NoControl: p.NoControl}
-	if p.Pattern != "" {
-		rule.Pattern = patternOf(p.Pattern)
-	}
+	rule := StringRule{Min: p.MinLen, Max: p.MaxLen, Pattern: p.Pattern, Enum: p.Enum, NoControl: p.NoControl}
 	return rule.check(v, flags)
 }
 

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -11,7 +12,7 @@ import (
 // StringRule is what the contract asks of one string. Zero values ask nothing.
 type StringRule struct {
 	Min, Max  int // characters
-	Pattern   *Pattern
+	Pattern   *regexp.Regexp
 	Enum      []string
 	Format    Format
 	NoControl bool
@@ -37,8 +38,8 @@ func (rule *StringRule) check(s string, flags textFlags) (code, detail string) {
 	if rule.Enum != nil && !contains(rule.Enum, s) {
 		return CodeEnum, "must be one of " + strings.Join(rule.Enum, ", ")
 	}
-	if rule.Pattern != nil && !rule.Pattern.Match(s) {
-		return CodePattern, "must match " + rule.Pattern.source
+	if rule.Pattern != nil && !rule.Pattern.MatchString(s) {
+		return CodePattern, "must match " + rule.Pattern.String()
 	}
 	if ok, want := rule.Format.check(s); !ok {
 		return CodeFormat, "must be " + want

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -53,7 +54,7 @@ func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, log *slog
 		out.Accepted, out.Duplicates, out.Rejected = &zero, &zero, &rejected
 	}
 	c.Response().WriteHeader(kind.Status)
-	if c.Request().Method == http.MethodHead {
+	if sentMethod(c.Request()) == http.MethodHead {
 		return
 	}
 	if err := json.NewEncoder(c.Response()).Encode(out); err != nil {
@@ -70,6 +71,9 @@ func toProblem(err error) *problem.Error {
 		read   *readError
 		he     *echo.HTTPError
 	)
+	if p = turnRefused(err); p != nil {
+		return p
+	}
 	switch {
 	case errors.As(err, &p):
 		return p
@@ -78,6 +82,9 @@ func toProblem(err error) *problem.Error {
 	case errors.As(err, &syntax):
 		return problem.Wrap(err, problem.CodeMalformedJSON, "%s (byte %d).", syntax.Detail, syntax.Offset)
 	case errors.As(err, &read):
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return problem.Wrap(err, problem.CodeMalformedJSON, "The body came too slowly: %d KiB within %s is the least.", leastBytes>>10, leastTime)
+		}
 		return problem.Wrap(err, problem.CodeMalformedJSON, "The body broke off before its end.")
 	case errors.As(err, &he):
 		return fromEcho(he)

@@ -80,14 +80,14 @@ var keyScopes = []string{"events:write", "events:read", "metrics:read"}
 // openAccess lets everyone do everything that his scopes allow; who has none needs none.
 type openAccess struct{}
 
-func (openAccess) Scope(p *auth.Principal, op *contract.Operation) error {
-	if p.Scopes == nil || p.Allows(op.Scope) {
+func (openAccess) Scope(p *auth.Principal, rule auth.Rule) error {
+	if p.Scopes == nil || p.Allows(rule.Scope) {
 		return nil
 	}
 	return problem.New(problem.CodeInsufficientScope, "no")
 }
 
-func (openAccess) Project(context.Context, *auth.Principal, *contract.Operation, uuid.UUID, bool) error {
+func (openAccess) Project(context.Context, *auth.Principal, auth.Rule, uuid.UUID, bool) error {
 	return nil
 }
 
@@ -344,8 +344,8 @@ func TestThePathThatIsSignedIsThatOfTheRequestLine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if wirePath(r) != want {
-			t.Errorf("%s: %q, want %q", target, wirePath(r), want)
+		if requestPath(r) != want {
+			t.Errorf("%s: %q, want %q", target, requestPath(r), want)
 		}
 	}
 }
@@ -501,8 +501,8 @@ func TestIngestionTakesLargerBodiesThanTheRest(t *testing.T) {
 		size   int
 		status int
 	}{
-		{"/v1/auth/login", maxBodyBytes, 200}, {"/v1/auth/login", maxBodyBytes + 1, 413},
-		{"/v1/events", maxIngestBytes, 200}, {"/v1/events", maxIngestBytes + 1, 413},
+		{"/v1/auth/login", maxSmallBytes, 200}, {"/v1/auth/login", maxSmallBytes + 1, 413},
+		{"/v1/events", maxBulkBytes, 200}, {"/v1/events", maxBulkBytes + 1, 413},
 	} {
 		body := strings.Repeat("x", tt.size)
 		if w := s.do("POST", tt.path, body, "Content-Type", "application/json", "X-Api-Key", "secret"); w.Code != tt.status {

@@ -90,7 +90,7 @@ func (l *limiter) perAddress(next echo.HandlerFunc) echo.HandlerFunc {
 // perCaller limits an operation whose caller is known.
 func (l *limiter) perCaller(op *contract.Operation) echo.MiddlewareFunc {
 	p := &l.caller
-	if op.ID == ingestOperation {
+	if op.Cost == contract.CostIngestion {
 		p = &l.ingestion
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -106,12 +106,12 @@ func (l *limiter) perCaller(op *contract.Operation) echo.MiddlewareFunc {
 // strangers counts, by their address, requests whose credentials were refused: guessing keys is slowed like logging in.
 // Right credentials from the same address are not, because they are checked before; nor is logging in, which a page with a
 // key of the past would else keep everybody at its address from.
-func (l *limiter) strangers(where origins) func(c echo.Context, err error) error {
+func (l *limiter) strangers(clients proxies) func(c echo.Context, err error) error {
 	return func(c echo.Context, err error) error {
 		if status := problem.KindOf(toProblem(err).Code).Status; status != http.StatusUnauthorized && status != http.StatusForbidden {
 			return err
 		}
-		if over := l.take(c, &l.stranger, network(where.address(c.Request()))); over != nil {
+		if over := l.take(c, &l.stranger, network(clients.address(c.Request()))); over != nil {
 			return over
 		}
 		return err

@@ -27,8 +27,8 @@ type Credentials struct {
 
 // Access decides who may call what on which project.
 type Access interface {
-	Scope(p *auth.Principal, op *contract.Operation) error
-	Project(ctx context.Context, p *auth.Principal, op *contract.Operation, project uuid.UUID, self bool) error
+	Scope(p *auth.Principal, rule auth.Rule) error
+	Project(ctx context.Context, p *auth.Principal, rule auth.Rule, project uuid.UUID, self bool) error
 }
 
 // scheme is one way to prove who one is: a set of security schemes that the contract requires together.
@@ -110,11 +110,11 @@ func (cr *Credentials) verifySignature(c echo.Context) (*auth.Principal, error) 
 		return nil, problem.New(problem.CodeUnauthenticated, "A signed request needs %s too.", strings.Join(missing, " and "))
 	}
 	return cr.Signature(r.Context(), r.Header.Get(headerKeyID), r.Header.Get(headerTimestamp), r.Header.Get(headerSignature),
-		r.Method, wirePath(r), func() ([]byte, error) { return bodyOf(c).Raw(r) })
+		sentMethod(c.Request()), requestPath(r), func() ([]byte, error) { return bodyOf(c).Raw(r) })
 }
 
-// wirePath is the path as it was sent, escapes and all, because that is what was signed.
-func wirePath(r *http.Request) string {
+// requestPath is the path as it was sent, escapes and all, because that is what was signed.
+func requestPath(r *http.Request) string {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	if !strings.HasPrefix(path, "/") {
 		return r.URL.EscapedPath()
@@ -185,7 +185,7 @@ func guard(op *contract.Operation, known map[string]scheme, access Access, refus
 		alternatives = append(alternatives, s)
 		names = append(names, s.name)
 	}
-	missing := fmt.Sprintf("Send %s.", strings.Join(names, ", or "))
+	missing, rule := fmt.Sprintf("Send %s.", strings.Join(names, ", or ")), auth.RuleOf(op)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			p, err := authenticate(c, alternatives, missing)
@@ -195,7 +195,7 @@ func guard(op *contract.Operation, known map[string]scheme, access Access, refus
 				}
 				return err
 			}
-			if err := access.Scope(p, op); err != nil {
+			if err := access.Scope(p, rule); err != nil {
 				return err
 			}
 			r := c.Request()
@@ -251,6 +251,9 @@ func checkParams(op *contract.Operation) echo.MiddlewareFunc {
 				}
 				return errs
 			}
+			if query := c.QueryParams(); len(query) > 0 && op.CanonicalTimes(query) { // Echo keeps the map, and the generated code reads it there
+				c.Request().URL.RawQuery = query.Encode()
+			}
 			if op.BodyRequired && c.Request().ContentLength == 0 {
 				if err := checkJSONType(c.Request()); err != nil {
 					return err
@@ -271,6 +274,7 @@ func authorize(op *contract.Operation, access Access) echo.MiddlewareFunc {
 		if op.Public || op.Project == "" || op.Project == contract.ProjectOfCaller {
 			return next
 		}
+		rule := auth.RuleOf(op)
 		return func(c echo.Context) error {
 			check := func(project uuid.UUID) error {
 				ctx := c.Request().Context()
@@ -280,7 +284,7 @@ func authorize(op *contract.Operation, access Access) echo.MiddlewareFunc {
 					id, err := uuid.Parse(c.Param(op.Self))
 					self = err == nil && id == p.AccountID
 				}
-				return access.Project(ctx, p, op, project, self)
+				return access.Project(ctx, p, rule, project, self)
 			}
 			named := ""
 			switch op.Project {

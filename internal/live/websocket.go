@@ -108,11 +108,11 @@ const (
 )
 
 var (
-	errTalks    = errors.New("the client sent a message")
-	errProtocol = errors.New("not a frame of a WebSocket client")
+	errClientMessage = errors.New("the client sent a message")
+	errProtocol      = errors.New("not a frame of a WebSocket client")
 )
 
-// readControl reads a frame of the client. Its content is in buffer. Errors: errTalks, errProtocol, or that of the connection.
+// readControl reads a frame of the client. Its content is in buffer. Errors: errClientMessage, errProtocol, or that of the connection.
 func readControl(in *bufio.Reader, buffer *[maxControl]byte) (op byte, content []byte, err error) {
 	var head [6]byte
 	if _, err := io.ReadFull(in, head[:2]); err != nil {
@@ -123,7 +123,7 @@ func readControl(in *bufio.Reader, buffer *[maxControl]byte) (op byte, content [
 	switch {
 	case op == opClose, op == opPing, op == opPong:
 	case op&opcode <= binaryMessage:
-		return 0, nil, errTalks
+		return 0, nil, errClientMessage
 	default:
 		return 0, nil, errProtocol
 	}

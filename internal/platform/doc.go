@@ -4,6 +4,7 @@
 //   - postgres, replica: pools, transactions, the standby that answers questions
 //   - embedded: a PostgreSQL of our own, started when none is configured
 //   - redis, shared: state that nodes have in common, and what stands in for it on one node
+//   - turns: slots of an expensive step, shared fairly
 //   - jobs: timers, each run on one node at a time
 //   - backup, durable: files that survive a crash
 //   - secretbox, tracing: encryption at rest, spans

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
@@ -30,6 +31,8 @@ var contract = sync.OnceValues(func() (routers.Router, error) {
 	served := *spec // wherever a test serves it
 	served.Servers = nil
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
+	// RFC 3339 allows lower case; kin-openapi's own pattern does not.
+	openapi3.DefineStringFormatValidator("date-time", openapi3.NewRegexpFormatValidator("(?i)"+openapi3.FormatOfStringDateTime))
 	return gorillamux.NewRouter(&served)
 })
 

@@ -29,6 +29,7 @@ import (
 
 // Options says how much is measured.
 type Options struct {
+	Nimbus      string        // the program that is measured
 	Events      int           // loaded for the measurement of reading
 	Duration    time.Duration // of each measurement of ingestion
 	PostgresBin string
@@ -98,11 +99,7 @@ func (w *world) start(ctx context.Context) error {
 
 // serve starts `nimbus serve` as a process of its own and waits for its ready line.
 func (w *world) serve(ctx context.Context) error {
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
-	}
-	w.server = exec.CommandContext(context.WithoutCancel(ctx), self, "serve")
+	w.server = exec.CommandContext(context.WithoutCancel(ctx), w.Nimbus, "serve")
 	w.server.Env = append(os.Environ(), "NIMBUS_DATABASE_URL="+w.pg.DSN(embedded.Database), "NIMBUS_ADDR=127.0.0.1:0",
 		"NIMBUS_ADMIN_ADDR=127.0.0.1:19464", "NIMBUS_DATA_DIR="+filepath.Join(w.dir, "server"), "NIMBUS_LOG_LEVEL=info", "NIMBUS_BCRYPT_COST=4",
 		"NIMBUS_RATE_LIMIT_ENABLED=false",                                      // one key sends more than any real one may

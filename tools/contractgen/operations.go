@@ -47,7 +47,7 @@ func (o *operations) emit() string {
 	})
 	var b strings.Builder
 	ids := slices.Sorted(maps.Keys(rows))
-	fmt.Fprintf(&b, "import %q\n\n// Operations is the contract's operation table, by operationId.\nvar Operations = map[string]*contract.Operation{\n", contractPath)
+	fmt.Fprintf(&b, "import (\n\"regexp\"\n\n%q\n)\n\n// Operations is the contract's operation table, by operationId.\nvar Operations = map[string]*contract.Operation{\n", contractPath)
 	for _, id := range ids {
 		fmt.Fprintf(&b, "%q: %s,\n", id, rows[id])
 	}
@@ -95,6 +95,7 @@ func (o *operations) row(at string, item *openapi3.PathItem, path, method string
 	if o.boolExt(at, op.Extensions, "x-open-query") {
 		b.WriteString("OpenQuery: true,\n")
 	}
+	o.serving(&b, at, op)
 	if params := o.params(at, item, op); len(params) > 0 {
 		fmt.Fprintf(&b, "Params: []contract.Param{\n%s},\n", strings.Join(params, ""))
 	}

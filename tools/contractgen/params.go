@@ -154,7 +154,7 @@ func (o *operations) text(b *strings.Builder, at string, s *openapi3.Schema) {
 		lengths(b, s)
 		if s.Pattern != "" {
 			o.pattern(at, s.Pattern)
-			b.WriteString(", Pattern: " + quoteGo(s.Pattern))
+			b.WriteString(", Pattern: regexp.MustCompile(" + quoteGo(s.Pattern) + ")")
 		}
 		if o.boolExt(at, s.Extensions, "x-no-control") {
 			b.WriteString(", NoControl: true")

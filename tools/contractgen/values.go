@@ -208,7 +208,8 @@ func (d *decoders) stringRule(at string, s *openapi3.Schema) []string {
 	}
 	if s.Pattern != "" {
 		d.pattern(at, s.Pattern)
-		parts = append(parts, "Pattern: contract.MustPattern("+quoteGo(s.Pattern)+")")
+		d.imports[`"regexp"`] = true
+		parts = append(parts, "Pattern: regexp.MustCompile("+quoteGo(s.Pattern)+")")
 	}
 	if values := d.enum(at, s); len(values) > 0 {
 		parts = append(parts, fmt.Sprintf("Enum: %#v", values))

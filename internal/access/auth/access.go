@@ -14,9 +14,20 @@ import (
 	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
-// Access decides who may do what in which project, as the contract's x-role and x-scope say. The edge asks it before
-// every operation. It asks the database each time, so whoever loses a role, or whose project is deleted, is refused from
-// the next request on.
+// Rule is what something asks of its caller. The edge takes it from the contract; another transport may state its own.
+type Rule struct {
+	Scope   string // that a key needs
+	Role    Role   // that an account needs in the project
+	Deleted bool   // it is about a project that is deleted
+}
+
+// RuleOf is the rule of an operation of the contract: its x-scope, x-role and x-project.
+func RuleOf(op *contract.Operation) Rule {
+	return Rule{Scope: op.Scope, Role: Role(op.Role), Deleted: op.Deleted}
+}
+
+// Access decides who may do what in which project. A transport asks it before everything it does for a caller. It asks the
+// database each time, so an account that loses its role, or whose project is deleted, is refused from the next request on.
 type Access struct {
 	pool *pgxpool.Pool
 	q    *db.Queries
@@ -25,31 +36,30 @@ type Access struct {
 // NewAccess makes an Access that looks memberships up in pool.
 func NewAccess(pool *pgxpool.Pool) *Access { return &Access{pool: pool, q: db.New()} }
 
-// Scope returns nil when the principal may call the operation at all: a key has its scope. What an account may do, its
-// role in the project decides.
-func (a *Access) Scope(p *Principal, op *contract.Operation) error {
+// Scope returns nil when the principal may ask for this at all: a key has its scope. What an account may do, its role in the
+// project decides.
+func (a *Access) Scope(p *Principal, rule Rule) error {
 	switch p.Kind {
 	case KindAccount, KindRefresh: // only where the operation's security takes them
 		return nil
 	case KindAPIKey, KindWriteKey:
-		if p.Allows(op.Scope) {
+		if p.Allows(rule.Scope) {
 			return nil
 		}
 	}
-	return problem.New(problem.CodeInsufficientScope, "This needs the scope %s.", op.Scope)
+	return problem.New(problem.CodeInsufficientScope, "This needs the scope %s.", rule.Scope)
 }
 
-// Project returns nil when the principal may call the operation on the project: the key is of this project, or the
-// account has the operation's role in it. self says that an account is about to do something to itself that every
-// member may do to himself.
+// Project returns nil when the principal may do this to the project: the key is of this project, or the account has the role
+// in it. self says that an account is about to do something to itself that every member may do to itself.
 //
-// Errors: problem.NotFound for whoever has nothing to do with the project, whether it is there or not;
+// Errors: problem.NotFound when the principal has nothing to do with the project, whether it is there or not;
 // insufficient_role for a member whose role is not enough.
-func (a *Access) Project(ctx context.Context, p *Principal, op *contract.Operation, project uuid.UUID, self bool) error {
+func (a *Access) Project(ctx context.Context, p *Principal, rule Rule, project uuid.UUID, self bool) error {
 	switch p.Kind {
 	case KindAPIKey, KindWriteKey:
 		// The key was alive when the request was authenticated, and so was its project.
-		if p.ProjectID == project && !op.Deleted {
+		if p.ProjectID == project && !rule.Deleted {
 			return nil
 		}
 	case KindAccount:
@@ -60,10 +70,10 @@ func (a *Access) Project(ctx context.Context, p *Principal, op *contract.Operati
 		if err != nil {
 			return wrapLookup(err)
 		}
-		if member.Deleted != op.Deleted {
+		if member.Deleted != rule.Deleted {
 			break
 		}
-		needed := Role(op.Role)
+		needed := rule.Role
 		if self {
 			needed = RoleViewer
 		}

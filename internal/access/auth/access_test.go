@@ -46,7 +46,7 @@ func setupAccess(t *testing.T) accessBundle {
 func as(t *testing.T, p auth.Principal) context.Context { return auth.WithPrincipal(t.Context(), &p) }
 
 // read is an operation for every member and for keys with the scope.
-var read = &contract.Operation{Scope: "events:read", Role: "viewer", Project: contract.InPath}
+var read = auth.Rule{Scope: "events:read", Role: "viewer"}
 
 func TestAccessIsForMembersAndForTheProjectsOwnKey(t *testing.T) {
 	t.Parallel()
@@ -99,7 +99,7 @@ func TestARoleAllowsWhatItsOwnAndLesserRolesDo(t *testing.T) {
 			auth.RoleViewer: true, auth.RoleAdmin: role != auth.RoleViewer, auth.RoleOwner: role == auth.RoleOwner,
 			"": false, "boss": false, // what no contract says lets nobody through
 		} {
-			op := &contract.Operation{Role: string(needed), Project: contract.InPath}
+			op := auth.Rule{Role: needed}
 			err := b.access.Project(t.Context(), member, op, b.mine, false)
 			if allowed != (err == nil) || !allowed && !problem.Is(err, problem.CodeInsufficientRole) {
 				t.Errorf("%s, where %q is needed: %v", role, needed, err)
@@ -114,7 +114,7 @@ func TestARoleAllowsWhatItsOwnAndLesserRolesDo(t *testing.T) {
 func TestWhatIsAboutDeletedProjectsIsAboutNoOthers(t *testing.T) {
 	t.Parallel()
 	b := setupAccess(t)
-	op := &contract.Operation{Role: "viewer", Scope: "events:read", Project: contract.InPath, Deleted: true}
+	op := auth.Rule{Role: "viewer", Scope: "events:read", Deleted: true}
 	member := &auth.Principal{Kind: auth.KindAccount, AccountID: b.account}
 	if err := b.access.Project(t.Context(), member, op, b.deleted, false); err != nil {
 		t.Error(err)

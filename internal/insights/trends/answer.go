@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/turns"
 )
 
 // Limits bound what one question may cost.
@@ -53,6 +54,9 @@ func (s *store) Answer(ctx context.Context, projectID uuid.UUID, ask *Ask, now t
 		a.IncompleteFrom = &t
 	}
 	if a.FromEvents {
+		if err := turns.Heavy(ctx, projectID.String()); err != nil {
+			return nil, fmt.Errorf("take a turn: %w", err)
+		}
 		return a, s.fromEvents(ctx, projectID, ask, a)
 	}
 	return a, s.count(ctx, projectID, ask, a)

@@ -1,7 +1,6 @@
 package trends
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -62,27 +61,56 @@ const (
 // largest measure over the whole range, at most limit, those of equal measure by value; a value whose events measure
 // nothing does not appear.
 //
-// The events are read once, into what the rest is made of: counts, sums and extremes of each bucket and value, which
-// several processors work out together; the people of each; or every number, for percentiles. Neither people nor
-// percentiles add up, so they are never made of those of parts.
+// The statement is a chain: measured reads the events once, top chooses the groups, placed gives each row its group, and the
+// selects add up. Neither people nor percentiles add up, so they are never made of those of parts: measured keeps each person
+// of a bucket, or every number.
 func (q *question) series(limit int) (string, []any) {
 	s := q.begin()
-	bucket := "width_bucket(e.ts, " + s.arg(q.bounds, "timestamptz[]") + ") AS b"
 	if q.breakdown == NoBreakdown {
-		sql := fmt.Sprintf("WITH m AS MATERIALIZED (%s) SELECT coalesce(x.b, %d)::int, %d, (%s)::text, NULL::text FROM m AS x GROUP BY GROUPING SETS ((x.b), ())",
-			s.from(bucket, 1), wholeRange, allGroups, s.aggregate())
+		sql := with(cte("m", s.measured())) + s.totals()
 		return sql, s.args
 	}
-	sql := fmt.Sprintf("WITH m AS MATERIALIZED (%s), "+
-		`top AS MATERIALIZED (SELECT x.k, row_number() OVER (ORDER BY %s DESC NULLS LAST, x.k COLLATE "C") AS slot FROM m AS x GROUP BY x.k ORDER BY slot LIMIT %s) `+
-		"SELECT coalesce(x.b, %d)::int, coalesce(x.g, %d)::int, (%s)::text, NULL::text FROM ("+
-		"SELECT %sy.b, CASE WHEN y.k IS NULL THEN coalesce((SELECT a.slot FROM top AS a WHERE a.k IS NULL), %[8]d) ELSE coalesce(t.slot, %[8]d) END AS g, %[9]s "+
-		"FROM m AS y LEFT JOIN top AS t ON t.k = y.k) AS x GROUP BY GROUPING SETS ((x.b, x.g), (x.g), (x.b), ()) "+
-		"UNION ALL SELECT %[10]d, t.slot::int, NULL, t.k FROM top AS t",
-		s.from(bucket+", "+s.key()+" AS k", 2), s.aggregate(), s.arg(limit, "bigint"), wholeRange, allGroups, s.aggregate(),
-		s.distinct(), restGroup, s.measured(), groupValue)
+	sql := with(cte("m", s.measured()), cte("top", s.top(limit))) + s.totalsByGroup() + " UNION ALL " + groupValues()
 	return sql, s.args
 }
+
+func with(ctes ...string) string { return "WITH " + strings.Join(ctes, ", ") + " " }
+
+// cte is materialized: the planner would else read the events once for each use of it.
+func cte(name, query string) string { return name + " AS MATERIALIZED (" + query + ")" }
+
+// totals adds up m for each bucket and for the whole range.
+func (s *statement) totals() string {
+	return "SELECT " + s.bucketOr(wholeRange) + ", " + strconv.Itoa(allGroups) + ", (" + s.aggregate() + ")::text, NULL::text" +
+		" FROM m AS x GROUP BY GROUPING SETS ((x.b), ())"
+}
+
+// top is the groups that are shown, each with its place, the largest first.
+func (s *statement) top(limit int) string {
+	return "SELECT x.k, row_number() OVER (ORDER BY " + s.aggregate() + ` DESC NULLS LAST, x.k COLLATE "C") AS slot` +
+		" FROM m AS x GROUP BY x.k ORDER BY slot LIMIT " + s.arg(limit, "bigint")
+}
+
+// placed is the rows of m, each with the place of its group. A key of NULL is joined by hand: NULL equals nothing.
+func (s *statement) placed() string {
+	rest := strconv.Itoa(restGroup)
+	return "SELECT " + s.distinct() + "y.b, CASE WHEN y.k IS NULL THEN coalesce((SELECT a.slot FROM top AS a WHERE a.k IS NULL), " + rest +
+		") ELSE coalesce(t.slot, " + rest + ") END AS g, " + s.measuredColumns() + " FROM m AS y LEFT JOIN top AS t ON t.k = y.k"
+}
+
+// totalsByGroup adds up the placed rows for each bucket of each group, each group, each bucket, and everything.
+func (s *statement) totalsByGroup() string {
+	return "SELECT " + s.bucketOr(wholeRange) + fmt.Sprintf(", coalesce(x.g, %d)::int, (", allGroups) + s.aggregate() + ")::text, NULL::text" +
+		" FROM (" + s.placed() + ") AS x GROUP BY GROUPING SETS ((x.b, x.g), (x.g), (x.b), ())"
+}
+
+// groupValues says which value each group is of.
+func groupValues() string {
+	return fmt.Sprintf("SELECT %d, t.slot::int, NULL, t.k FROM top AS t", groupValue)
+}
+
+// bucketOr is the bucket of a row of x, or the number that stands for all of them.
+func (s *statement) bucketOr(all int) string { return fmt.Sprintf("coalesce(x.b, %d)::int", all) }
 
 // distinct is for people: a hash of them is far less work than sorting all of their events.
 func (s *statement) distinct() string {
@@ -92,12 +120,40 @@ func (s *statement) distinct() string {
 	return ""
 }
 
-// measured is what m has beside bucket and key.
-func (s *statement) measured() string {
+// measuredColumns is what m has beside bucket and key.
+func (s *statement) measuredColumns() string {
 	if s.measure == Avg {
 		return "y.v, y.n"
 	}
 	return "y.v"
+}
+
+// measured reads the events, once, into what everything else is made of: for each bucket, and each key of a breakdown, the
+// counts, sums and extremes, which several processors work out together; the people; or every number, for percentiles. What
+// is measured is v, and of means also n.
+func (s *statement) measured() string {
+	columns, names := []string{"width_bucket(e.ts, " + s.arg(s.bounds, "timestamptz[]") + ") AS b"}, []string{"r.b"}
+	grouped := " GROUP BY 1"
+	if s.breakdown != NoBreakdown {
+		columns, names = append(columns, s.key()+" AS k"), append(names, "r.k")
+		grouped += ", 2"
+	}
+	from, value := strings.Join(columns, ", "), s.value()
+	isNumber := " AND jsonb_typeof(" + s.number + ") = 'number'"
+	switch s.measure {
+	case Count:
+		return "SELECT " + from + ", count(*) AS v" + s.events() + grouped
+	case Users:
+		return "SELECT DISTINCT " + from + ", " + value + " AS v" + s.events() + " AND (e.user_id IS NOT NULL OR e.anonymous_id IS NOT NULL)"
+	case Sum, Min, Max:
+		return "SELECT " + from + ", " + string(s.measure) + "(" + value + ") AS v" + s.events() + isNumber + grouped
+	case Avg:
+		return "SELECT " + from + ", sum(" + value + ") AS v, count(*) AS n" + s.events() + isNumber + grouped
+	default:
+		// OFFSET 0 keeps the planner from looking the prop up once for each use of it.
+		return "SELECT " + strings.Join(names, ", ") + ", " + value + " AS v FROM (SELECT " + from + ", " + s.number + " AS j" + s.events() +
+			" OFFSET 0) AS r WHERE jsonb_typeof(r.j) = 'number'"
+	}
 }
 
 // key is the value of the breakdown as text; NULL when the prop is absent or null. Numbers are written in one way each,
@@ -141,33 +197,6 @@ func (s *statement) aggregate() string {
 	}
 }
 
-// from is what m has of the events in question: columns, of which there are so many, and what is measured as v.
-func (s *statement) from(columns string, n int) string {
-	grouped := " GROUP BY 1"
-	if n > 1 {
-		grouped += ", 2"
-	}
-	value := s.value()
-	isNumber := " AND jsonb_typeof(" + s.number + ") = 'number'"
-	switch s.measure {
-	case Count:
-		return "SELECT " + columns + ", count(*) AS v" + s.events() + grouped
-	case Users:
-		return "SELECT DISTINCT " + columns + ", " + value + " AS v" + s.events() + " AND (e.user_id IS NOT NULL OR e.anonymous_id IS NOT NULL)"
-	case Sum, Min, Max:
-		return "SELECT " + columns + ", " + string(s.measure) + "(" + value + ") AS v" + s.events() + isNumber + grouped
-	case Avg:
-		return "SELECT " + columns + ", sum(" + value + ") AS v, count(*) AS n" + s.events() + isNumber + grouped
-	default:
-		// OFFSET 0 keeps the planner from looking the prop up once for each use of it.
-		of := "r.b"
-		if n > 1 {
-			of += ", r.k"
-		}
-		return "SELECT " + of + ", " + value + " AS v FROM (SELECT " + columns + ", " + s.number + " AS j" + s.events() + " OFFSET 0) AS r WHERE jsonb_typeof(r.j) = 'number'"
-	}
-}
-
 // events are those in question.
 func (s *statement) events() string {
 	var b strings.Builder
@@ -186,53 +215,4 @@ func (s *statement) events() string {
 		b.WriteString(" AND " + s.condition(s.filter))
 	}
 	return b.String()
-}
-
-// comparisons are the operators that have an SQL operator of their own.
-var comparisons = map[Op]string{Gt: ">", Gte: ">=", Lt: "<", Lte: "<="}
-
-// condition is a filter as an expression that is true or false and never NULL, so that NOT means what it says.
-func (s *statement) condition(f *Filter) string {
-	switch f.Op {
-	case And:
-		return s.conditions(f.Filters, " AND ")
-	case Or:
-		return s.conditions(f.Filters, " OR ")
-	case Not:
-		return "(NOT " + s.condition(&f.Filters[0]) + ")"
-	case Eq:
-		return "coalesce(" + s.member(f.Prop) + " = " + s.arg(string(f.Values[0]), "text") + "::jsonb, false)"
-	case Neq:
-		return "coalesce(" + s.member(f.Prop) + " <> " + s.arg(string(f.Values[0]), "text") + "::jsonb, true)"
-	case In:
-		return "coalesce(" + s.member(f.Prop) + " = ANY (" + s.arg(texts(f.Values), "text[]") + "::jsonb[]), false)"
-	case Contains:
-		prop := s.arg(f.Prop, "text")
-		return fmt.Sprintf("CASE WHEN jsonb_typeof(e.props -> %[1]s) = 'string' THEN strpos(e.props ->> %[1]s, %[2]s) > 0 ELSE false END", prop, s.arg(f.Text, "text"))
-	case Gt, Gte, Lt, Lte:
-		member := s.member(f.Prop)
-		number, _ := json.Marshal(f.Number) // the contract takes finite numbers only
-		return fmt.Sprintf("CASE WHEN jsonb_typeof(%[1]s) = 'number' THEN %[1]s %[2]s %[3]s::jsonb ELSE false END",
-			member, comparisons[f.Op], s.arg(string(number), "text"))
-	case Exists:
-		return "coalesce(jsonb_typeof(" + s.member(f.Prop) + ") <> 'null', false)"
-	default:
-		return "false" // the contract knows no other
-	}
-}
-
-func (s *statement) conditions(filters []Filter, operator string) string {
-	parts := make([]string, len(filters))
-	for i := range filters {
-		parts[i] = s.condition(&filters[i])
-	}
-	return "(" + strings.Join(parts, operator) + ")"
-}
-
-func texts(values []json.RawMessage) []string {
-	out := make([]string, len(values))
-	for i, v := range values {
-		out[i] = string(v)
-	}
-	return out
 }

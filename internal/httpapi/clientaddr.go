@@ -11,21 +11,21 @@ import (
 	"github.com/bahagh/nimbus/internal/access/auth"
 )
 
-// origins finds where a request comes from: the peer of the connection, unless that is one of these proxies, which are
-// believed to have written down who asked them.
-type origins []netip.Prefix
+// proxies finds the address of a client: the peer of the connection, unless that is one of these proxies, which are trusted
+// to have written down who asked them.
+type proxies []netip.Prefix
 
 const headerForwardedFor = "X-Forwarded-For"
 
 // address returns the client's address; the zero one for a connection that has none. Of X-Forwarded-For it believes
 // only what a trusted proxy has appended: everything to the left of the first stranger may be made up.
-func (o origins) address(r *http.Request) netip.Addr {
+func (t proxies) address(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
 	}
 	client := plain(peer.Addr())
-	if !o.trusts(client) {
+	if !t.trusts(client) {
 		return client
 	}
 	hops := strings.Split(strings.Join(r.Header[headerForwardedFor], ","), ",")
@@ -34,7 +34,7 @@ func (o origins) address(r *http.Request) netip.Addr {
 		if err != nil {
 			break // nothing further can be believed
 		}
-		if client = plain(next); !o.trusts(client) {
+		if client = plain(next); !t.trusts(client) {
 			break
 		}
 	}
@@ -51,8 +51,8 @@ func parseHop(s string) (netip.Addr, error) {
 
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-func (o origins) trusts(a netip.Addr) bool {
-	return slices.ContainsFunc(o, func(p netip.Prefix) bool { return p.Contains(a) })
+func (t proxies) trusts(a netip.Addr) bool {
+	return slices.ContainsFunc(t, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // network is what counts as one sender: an IPv4 address, or the /64 that one subscriber of IPv6 has all addresses of.
@@ -69,11 +69,11 @@ func subnet(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// describe puts into the context from where the request comes.
-func (o origins) describe(next echo.HandlerFunc) echo.HandlerFunc {
+// describe puts the client into the context: its address, its network and its user agent.
+func (t proxies) describe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		agent, client := strings.ToValidUTF8(r.UserAgent(), ""), o.address(r)
+		agent, client := strings.ToValidUTF8(r.UserAgent(), ""), t.address(r)
 		from := auth.Request{ID: requestID(c), Network: network(client), UserAgent: strings.ToValidUTF8(agent[:min(len(agent), auth.MaxUserAgent)], "")}
 		if client.IsValid() {
 			from.IP = client.String()

@@ -1,15 +1,15 @@
 package live
 
-// door is how a stream reaches its client.
-type door byte
+// transport is how a stream reaches its client.
+type transport byte
 
 const (
-	webSocket   door = 'w'
-	eventStream door = 'e'
+	webSocket   transport = 'w'
+	eventStream transport = 'e'
 )
 
 // append appends a frame as it goes over the connection.
-func (d door) append(b []byte, f *frame) []byte {
+func (d transport) append(b []byte, f *frame) []byte {
 	if f.json == nil {
 		render(f)
 	}
@@ -19,9 +19,9 @@ func (d door) append(b []byte, f *frame) []byte {
 	return appendFrame(b, opText, f.json)
 }
 
-// beat is what tells the client that the server is there. A WebSocket answers it; a comment is ignored, and a connection
+// heartbeat is what tells the client that the server is there. A WebSocket answers it; a comment is ignored, and a connection
 // that is dead fails to take it.
-func (d door) beat(b []byte) []byte {
+func (d transport) heartbeat(b []byte) []byte {
 	if d == eventStream {
 		return append(b, ": beat\n\n"...)
 	}
@@ -29,7 +29,7 @@ func (d door) beat(b []byte) []byte {
 }
 
 // last is what follows the last frame.
-func (d door) last(b []byte, e *end) []byte {
+func (d transport) last(b []byte, e *end) []byte {
 	if d == eventStream {
 		return b
 	}
