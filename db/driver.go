@@ -17,7 +17,7 @@ import (
 // driver is golang-migrate's way to the database. Its own records the version in a transaction apart from the file's, so that
 // a kill between the two leaves a database that nobody dares to touch; this one writes both in one.
 type driver struct {
-	ctx    context.Context //nolint:containedctx // golang-migrate's interface has no room for one
+	ctx    context.Context // golang-migrate's interface has no room for one
 	schema schema
 	record record
 	logger *slog.Logger
