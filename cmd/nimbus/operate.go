@@ -17,6 +17,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/httpapi"
+	"github.com/bahagh/nimbus/internal/platform/memory"
 	"github.com/bahagh/nimbus/internal/platform/secretbox"
 )
 
@@ -28,7 +29,11 @@ func serve(ctx context.Context, e *env) error {
 		// The live heap is a few megabytes: collecting each time it has doubled costs more than the memory it saves.
 		debug.SetGCPercent(400)
 	}
-	a, err := app.New(ctx, e.cfg, time.Now, e.log)
+	limit := memory.Apply(e.cfg.Embedded())
+	if limit > 0 {
+		e.log.Info("memory is limited; what callers may make the process hold is fitted to it", "limit_mib", limit>>20)
+	}
+	a, err := app.New(ctx, e.cfg, time.Now, e.log, app.WithMemory(limit))
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/bus"
 	"github.com/bahagh/nimbus/internal/platform/config"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
+	"github.com/bahagh/nimbus/internal/platform/memory"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 	"github.com/bahagh/nimbus/internal/platform/redis"
@@ -48,8 +49,9 @@ type App struct {
 	hub      *live.Hub
 	jobs     *jobs.Runner
 
-	ingestion ingest.BatcherConfig
-	streaming live.Config
+	ingestion  ingest.BatcherConfig
+	streaming  live.Config
+	bulkMemory int64 // of request bodies with events
 }
 
 // Option changes what New makes of the settings.
@@ -63,6 +65,22 @@ func WithIngestion(change func(*ingest.BatcherConfig)) Option {
 // WithStreaming changes the bounds of the live streams.
 func WithStreaming(change func(*live.Config)) Option {
 	return func(a *App) { change(&a.streaming) }
+}
+
+// leastQueue holds the largest request, leastRings some projects that are watched.
+const (
+	leastQueue = 16 << 20
+	leastRings = 16 << 20
+)
+
+// WithMemory fits what callers can make the node hold to a limit in bytes; 0 is none. It comes before the options that
+// change single bounds.
+func WithMemory(limit int64) Option {
+	return func(a *App) {
+		a.bulkMemory = memory.Bound(limit, httpapi.BulkMemory, httpapi.LeastBulkMemory)
+		a.ingestion.QueueBytes = int(memory.Bound(limit, int64(a.ingestion.QueueBytes), leastQueue))
+		a.streaming.TotalBytes = int(memory.Bound(limit, int64(a.streaming.TotalBytes), leastRings))
+	}
 }
 
 // WithBus makes live events travel between the nodes that share the bus.
