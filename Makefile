@@ -51,7 +51,7 @@ test: test-go test-sdk-go test-ts test-frontend ## run every test
 # What goroutines share is looked at by the race detector, which needs a compilation of its own. Of the whole program under the
 # detector it is the tests in which much happens at once.
 RACED := access/accounts access/auth access/idempotency access/projects events/history events/ingest events/partitions httpapi live \
-	platform/embedded platform/jobs platform/postgres platform/redis platform/shared
+	platform/bus platform/embedded platform/jobs platform/postgres platform/ratelimit platform/redis platform/turns
 
 # make verify vets. Without the tables for debuggers a test program is linked in half the time. What hangs is ended, and a
 # machine may be very slow.

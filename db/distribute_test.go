@@ -18,7 +18,7 @@ CREATE TABLE pg_dist_partition (logicalrelid regclass PRIMARY KEY);
 CREATE TABLE calls (n int GENERATED ALWAYS AS IDENTITY, call text, version bigint, locked boolean);
 CREATE FUNCTION record(call text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO calls (call, version, locked) SELECT call, (SELECT max(m.version) FROM schema_migrations m),
+    INSERT INTO calls (call, version, locked) SELECT call, (SELECT max(m.version) FROM nimbus_schema_migrations m),
         EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted
             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
             AND (l.classid::bigint << 32) + l.objid::bigint = %d);

@@ -29,7 +29,8 @@ type Options struct {
 	AllowedOrigins []string     // of browsers; ingestion is open to all and guarded by its keys
 	TrustedProxies []netip.Prefix
 	Limits         Limits
-	Connections    int // of the database, which questions may use a part of
+	Connections    int   // of the database, which questions may use a part of
+	BulkMemory     int64 // bytes that all bodies of events together may hold; 0: BulkMemory
 	Credentials    Credentials
 	Access         Access
 	Replies        Replies
@@ -118,7 +119,7 @@ func newEdge(o Options) *edge {
 	return &edge{
 		credentials: o.Credentials, schemes: o.Credentials.schemes(), access: o.Access, replies: o.Replies,
 		limited: o.Limits.Allow != nil, limits: newLimiter(&o.Limits, o.Registry), questions: newQuestions(o.Connections), clients: clients,
-		bodies: newBodyMemory(clients),
+		bodies: newBodyMemory(o.BulkMemory, clients),
 	}
 }
 

@@ -1,4 +1,4 @@
-package shared_test
+package ratelimit_test
 
 import (
 	"log/slog"
@@ -10,16 +10,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
-func newState(remote shared.Backend) *shared.State {
-	return shared.New(remote, time.Now, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+func newState(remote ratelimit.Backend) *ratelimit.State {
+	return ratelimit.New(remote, time.Now, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 }
 
 // burst asks n times at once on each node and returns how many were let through.
-func burst(t *testing.T, n int, key shared.Key, r shared.Rate, nodes ...*shared.State) int {
+func burst(t *testing.T, n int, key ratelimit.Key, r ratelimit.Rate, nodes ...*ratelimit.State) int {
 	t.Helper()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -55,12 +55,12 @@ func TestNodesShareALimitToWithinALease(t *testing.T) {
 	t.Parallel()
 	url := nimbustest.Redis(t).URL
 	for _, perMinute := range []int{40, 2000} {
-		var nodes []*shared.State
+		var nodes []*ratelimit.State
 		for range 3 {
 			nodes = append(nodes, newState(connected(t, url)))
 		}
 		begun := time.Now()
-		got := burst(t, perMinute, shared.Key{Group: "g", Subject: "s"}, shared.Rate{PerMinute: perMinute}, nodes...)
+		got := burst(t, perMinute, ratelimit.Key{Group: "g", Subject: "s"}, ratelimit.Rate{PerMinute: perMinute}, nodes...)
 		most := perMinute + refilled(begun, perMinute)
 		if least := perMinute - 3*perMinute/100; got < least || got > most {
 			t.Errorf("%d of %d requests, want %d to %d", got, 3*perMinute, least, most)
@@ -74,20 +74,20 @@ func TestWithoutRedisEachNodeLimitsAloneAndTogetherAgainAfterwards(t *testing.T)
 	srv := nimbustest.Redis(t)
 	srv.Kill()
 	one, other := newRedis(t, srv.URL), newRedis(t, srv.URL)
-	nodes := []*shared.State{newState(one), newState(other)}
-	rate := shared.Rate{PerMinute: 40}
+	nodes := []*ratelimit.State{newState(one), newState(other)}
+	rate := ratelimit.Rate{PerMinute: 40}
 	begun := time.Now()
-	if got := burst(t, 64, shared.Key{Group: "g", Subject: "alone"}, rate, nodes...); got < 80 || got > 80+2*refilled(begun, rate.PerMinute) {
+	if got := burst(t, 64, ratelimit.Key{Group: "g", Subject: "alone"}, rate, nodes...); got < 80 || got > 80+2*refilled(begun, rate.PerMinute) {
 		t.Errorf("two nodes alone let %d through, want 40 each", got)
 	}
 	srv.Start()
 	nimbustest.Eventually(t, "Redis", func() bool { return one.Health() == nil && other.Health() == nil })
 	begun = time.Now()
-	if got := burst(t, 64, shared.Key{Group: "g", Subject: "together"}, rate, nodes...); got < 39 || got > 40+refilled(begun, rate.PerMinute) {
+	if got := burst(t, 64, ratelimit.Key{Group: "g", Subject: "together"}, rate, nodes...); got < 39 || got > 40+refilled(begun, rate.PerMinute) {
 		t.Errorf("two nodes together let %d through, want 40", got)
 	}
-	sch := shared.Schedule{First: time.Hour, Longest: time.Hour, Forget: time.Hour}
-	key := shared.Key{Group: "login", Subject: "s"}
+	sch := ratelimit.Schedule{First: time.Hour, Longest: time.Hour, Forget: time.Hour}
+	key := ratelimit.Key{Group: "login", Subject: "s"}
 	if a, err := nodes[0].Begin(t.Context(), key, sch); err != nil || a.Wait != 0 {
 		t.Fatalf("%+v, %v", a, err)
 	}
@@ -114,8 +114,8 @@ func TestFallingBackIsCounted(t *testing.T) {
 	srv := nimbustest.Redis(t)
 	srv.Kill()
 	reg := prometheus.NewRegistry()
-	s := shared.New(newRedis(t, srv.URL), time.Now, reg, slog.New(slog.DiscardHandler))
-	s.Allow(t.Context(), shared.Key{}, shared.Rate{PerMinute: 1})
+	s := ratelimit.New(newRedis(t, srv.URL), time.Now, reg, slog.New(slog.DiscardHandler))
+	s.Allow(t.Context(), ratelimit.Key{}, ratelimit.Rate{PerMinute: 1})
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(`# HELP nimbus_shared_fallbacks_total Questions to the shared state that this node answered alone, because Redis was away.
 # TYPE nimbus_shared_fallbacks_total counter
 nimbus_shared_fallbacks_total{use="attempts"} 0
@@ -126,8 +126,8 @@ nimbus_shared_fallbacks_total{use="limits"} 1
 }
 
 func BenchmarkAllow(b *testing.B) {
-	key, rate := shared.Key{Group: "ingest", Subject: "nk_0123456789abcdef"}, shared.Rate{PerMinute: shared.MaxPerMinute}
-	run := func(b *testing.B, s *shared.State) {
+	key, rate := ratelimit.Key{Group: "ingest", Subject: "nk_0123456789abcdef"}, ratelimit.Rate{PerMinute: ratelimit.MaxPerMinute}
+	run := func(b *testing.B, s *ratelimit.State) {
 		b.ReportAllocs()
 		for b.Loop() {
 			s.Allow(b.Context(), key, rate)

@@ -1,4 +1,4 @@
-package shared
+package ratelimit
 
 import (
 	"context"
@@ -9,11 +9,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Backend is state that may be shared between nodes.
+// Backend holds the counts, of this node or of all.
 type Backend interface {
 	Limiter
 	Attempts
-	Bus
 }
 
 // ErrUnavailable is why a backend cannot answer now. It costs nothing to find out.
@@ -21,8 +20,6 @@ var ErrUnavailable = errors.New("the shared state is not available")
 
 // Local is the backend of one process.
 type Local struct {
-	Hub
-
 	now      func() time.Time
 	buckets  *table[bucket]
 	attempts *table[attempts]
@@ -59,14 +56,6 @@ func New(remote Backend, now func() time.Time, reg prometheus.Registerer, log *s
 		s.fallbacks.WithLabelValues(use) // a series that begins with its first increment hides that one from rate()
 	}
 	return s
-}
-
-// Bus returns the bus of all nodes.
-func (s *State) Bus() Bus {
-	if s.remote == nil {
-		return s.local
-	}
-	return s.remote
 }
 
 func (s *State) fallBack(ctx context.Context, use string, err error) {

@@ -1,4 +1,4 @@
-package shared
+package bus
 
 import (
 	"context"
@@ -20,7 +20,8 @@ type Bus interface {
 // queued is how many messages may wait for a receiver before it is told that it lost some.
 const queued = 1024
 
-// Hub hands messages to the subscriptions of this process. Its zero value is ready to use.
+// Hub hands messages to the subscriptions of this process: the bus of one node, and the near half of any other. Its zero
+// value is ready to use.
 type Hub struct {
 	mu            sync.RWMutex
 	subscriptions map[string]map[*subscription]struct{}
@@ -121,8 +122,8 @@ func (h *Hub) Channels() []string {
 	return out
 }
 
-// Publish implements Bus. It has no error.
-func (l *Local) Publish(_ context.Context, channel string, message []byte) error {
-	l.Deliver(channel, message)
+// Publish implements Bus, where there is no other node. It has no error.
+func (h *Hub) Publish(_ context.Context, channel string, message []byte) error {
+	h.Deliver(channel, message)
 	return nil
 }

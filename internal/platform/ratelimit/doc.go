@@ -1,5 +1,5 @@
-// Package shared is the state that the nodes of a deployment have in common: rate limits, the memory of failed logins,
-// and messages from one node to the others.
+// Package ratelimit counts what callers do, for all nodes of a deployment together: requests, and failed attempts such as
+// wrong passwords.
 //
 // There are two backends of the same behaviour: [Local], in this process, which is all that one node needs, and
 // internal/platform/redis. One suite of tests holds both to it. [State] is what the rest of Nimbus uses: the backend there is,
@@ -16,10 +16,8 @@
 //   - Memory is bounded, whatever callers send: of more than 131,072 keys at once, those with the least to remember are
 //     forgotten.
 //   - A failed attempt is counted before its outcome is known, so a thousand attempts at once are not a thousand guesses.
-//   - Publish never waits for a receiver. A receiver that is too slow, or that may have missed something while a
-//     connection was away, is told so.
 //
 // What happens when that fails: with Redis away each node limits by itself, so that N nodes together let through up to N
 // times the limit, and counts failed logins by itself; nothing is refused for that reason, and ingestion goes on. When
 // Redis is back it counts again, from what it remembers.
-package shared
+package ratelimit
