@@ -50,7 +50,8 @@ test: test-go test-sdk-go test-ts test-frontend ## run every test
 
 # What goroutines share is looked at by the race detector, which needs a compilation of its own. Of the whole program under the
 # detector it is the tests in which much happens at once.
-RACED := accounts auth embedded events httpapi idempotency jobs live postgres projects redis shared
+RACED := access/accounts access/auth access/idempotency access/projects events/ingest httpapi live \
+	platform/embedded platform/jobs platform/postgres platform/redis platform/shared
 
 # make verify vets. Without the tables for debuggers a test program is linked in half the time. What hangs is ended, and a
 # machine may be very slow.
@@ -85,12 +86,17 @@ verify: postgres node_modules ## regenerate and compare, lint everything, check 
 	@sh scripts/verify.sh
 
 .PHONY: bench
-bench: postgres build ## measure, and print the tables of docs/benchmarks.md
-	./$(BIN) bench $(EVENTS)
+bench: postgres build ## measure, and print the tables of docs/benchmarks.md (EVENTS=10000000; LIVE=10000 for streams; OLD=another binary)
+	@for nimbus in $(OLD) $(BIN); do echo "$$nimbus"; \
+		$(GO) run ./test/bench/cmd -nimbus "$$nimbus" $(if $(EVENTS),-events $(EVENTS)) $(if $(LIVE),-live $(LIVE)) || exit 1; done
 
 .PHONY: crash
 crash: postgres build ## kill server and database CYCLES times (200) under load, and look for what is lost
-	@$(GO) run ./internal/crash/cmd -nimbus $(BIN) -cycles $(or $(CYCLES),200) $(if $(SEED),-seed $(SEED))
+	@$(GO) run ./test/crash/cmd -nimbus $(BIN) -cycles $(or $(CYCLES),200) $(if $(SEED),-seed $(SEED))
+
+.PHONY: flaky
+flaky: postgres redis ## run the tests that depend on order or time COUNT times (20) on a loaded machine
+	@sh scripts/flaky.sh $(or $(COUNT),20) $(or $(PACKAGES),$(RACED:%=./internal/%) ./internal/app)
 
 .PHONY: fuzz
 fuzz: postgres ## run each fuzz target for FUZZTIME (30s)

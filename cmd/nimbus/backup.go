@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/bahagh/nimbus/internal/app"
-	"github.com/bahagh/nimbus/internal/backup"
-	"github.com/bahagh/nimbus/internal/embedded"
-	"github.com/bahagh/nimbus/internal/postgres"
-	"github.com/bahagh/nimbus/internal/rollups"
+	"github.com/bahagh/nimbus/internal/events/rollups"
+	"github.com/bahagh/nimbus/internal/platform/backup"
+	"github.com/bahagh/nimbus/internal/platform/embedded"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
 // told logs each table as it is done.

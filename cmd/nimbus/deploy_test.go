@@ -13,7 +13,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/bahagh/nimbus/internal/config"
+	"github.com/bahagh/nimbus/internal/platform/config"
 )
 
 // No image can be pulled where the tests run, so they hold the files of the deployment to the program and to each other.

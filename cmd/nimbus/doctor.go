@@ -15,12 +15,12 @@ import (
 
 	"github.com/bahagh/nimbus/db"
 	"github.com/bahagh/nimbus/internal/app"
-	"github.com/bahagh/nimbus/internal/config"
-	"github.com/bahagh/nimbus/internal/embedded"
-	"github.com/bahagh/nimbus/internal/postgres"
-	"github.com/bahagh/nimbus/internal/redis"
-	"github.com/bahagh/nimbus/internal/replica"
-	"github.com/bahagh/nimbus/internal/secretbox"
+	"github.com/bahagh/nimbus/internal/platform/config"
+	"github.com/bahagh/nimbus/internal/platform/embedded"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/internal/platform/redis"
+	"github.com/bahagh/nimbus/internal/platform/replica"
+	"github.com/bahagh/nimbus/internal/platform/secretbox"
 )
 
 // finding is what one look at something found. With advice it is a warning, and wrong means that Nimbus does not keep its

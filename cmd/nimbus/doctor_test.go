@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bahagh/nimbus/internal/embedded"
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/platform/embedded"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // doctor examines until it finds what is said here: of what answers too late, on a busy machine, it says that it is away.

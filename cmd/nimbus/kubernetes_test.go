@@ -11,7 +11,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/bahagh/nimbus/internal/config"
+	"github.com/bahagh/nimbus/internal/platform/config"
 )
 
 // manifest is what these tests look at in an object of Kubernetes.

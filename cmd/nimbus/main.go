@@ -14,7 +14,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/bahagh/nimbus/internal/config"
+	"github.com/bahagh/nimbus/internal/platform/config"
 )
 
 // command is one word after nimbus.
@@ -35,7 +35,6 @@ var commands = []command{
 	{"backup", "DIR", "write everything into a new directory, as of one moment, while the server runs", runBackup},
 	{"restore", "DIR [without-keys]", "fill an empty database from a backup", runRestore},
 	{"verify", "DIR", "prove a backup: its files, a restore into a scratch database, and the counts there", runVerify},
-	{"bench", "[EVENTS [PROFILE]]|live [STREAMS]", "measure this machine and print the tables of docs/benchmarks.md", runBench},
 	{"doctor", "", "look at settings, database, schema, clocks, secrets, disk, Redis and the replica, and say what to do", doctor},
 	{"check-config", "", "check the settings, show what is in force, and exit", checkConfig},
 	{"version", "", "show the version", version},

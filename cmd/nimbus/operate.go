@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"github.com/bahagh/nimbus/db"
+	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/httpapi"
-	"github.com/bahagh/nimbus/internal/projects"
-	"github.com/bahagh/nimbus/internal/secretbox"
+	"github.com/bahagh/nimbus/internal/platform/secretbox"
 )
 
 // buildVersion is set by the Makefile; a build without it takes the module's version.

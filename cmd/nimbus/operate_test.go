@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 var (
@@ -71,10 +71,6 @@ func TestCommandsAnswerAndMistakesAreExplained(t *testing.T) {
 		{name: "migrate up two", args: []string{"migrate", "up", "2"}, code: 2, stderr: []string{`nimbus: migrate up does not take "2"`}},
 		{name: "migrate force nothing", args: []string{"migrate", "force"}, code: 2, stderr: []string{"nimbus: migrate force needs the version to set"}},
 		{name: "keys", args: []string{"keys"}, code: 2, stderr: []string{"nimbus: keys takes one word: rewrap"}},
-		{name: "bench few", args: []string{"bench", "few"}, code: 2, stderr: []string{`nimbus: bench takes the number of events to load, not "few"`}},
-		{name: "bench live no streams", args: []string{"bench", "live", "0"}, code: 2,
-			stderr: []string{`nimbus: bench live takes a number of streams, not "0"`}},
-		{name: "bench too many words", args: []string{"bench", "1", "cpu.out", "more"}, code: 2, stderr: []string{`nimbus: bench does not take "more"`}},
 		{name: "keys unwrap", args: []string{"keys", "unwrap"}, code: 2, stderr: []string{"nimbus: keys takes one word: rewrap"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -21,8 +21,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/projects"
+	"github.com/bahagh/nimbus/internal/access/projects"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // binary is the program as it is shipped, built once for all tests.

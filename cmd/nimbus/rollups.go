@@ -12,7 +12,7 @@ import (
 
 	"github.com/bahagh/nimbus/db"
 	"github.com/bahagh/nimbus/internal/app"
-	"github.com/bahagh/nimbus/internal/rollups"
+	"github.com/bahagh/nimbus/internal/events/rollups"
 )
 
 // progressEvery is how often a long command says how far it is.

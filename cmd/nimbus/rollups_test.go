@@ -6,8 +6,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 func TestRollupsAreVerifiedAndRebuilt(t *testing.T) {

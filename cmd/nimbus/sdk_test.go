@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bahagh/nimbus/internal/crash"
-	"github.com/bahagh/nimbus/internal/nimbustest"
 	sdk "github.com/bahagh/nimbus/sdk/go"
+	"github.com/bahagh/nimbus/test/crash"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // The promise as the user of the SDK sees it: whatever was tracked is stored once, though the server dies by kill -9 while it

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 func TestAServerOnItsOwnDatabaseSurvivesStopsAndKills(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // testdata/schema-000002 is a backup made by the Nimbus whose schema was version 2, under keyA: 41 events of a project with

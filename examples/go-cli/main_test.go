@@ -4,9 +4,9 @@ import (
 	"io"
 	"testing"
 
-	"github.com/bahagh/nimbus/internal/apptest"
-	"github.com/bahagh/nimbus/internal/nimbustest"
 	nimbus "github.com/bahagh/nimbus/sdk/go"
+	"github.com/bahagh/nimbus/test/apptest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 func TestMain(m *testing.M) { nimbustest.Main(m) }

@@ -5,107 +5,108 @@ package api
 import (
 	"math"
 	"math/bits"
+	"regexp"
 	"time"
 
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 var (
-	ruleAddMemberRequestEmail                 = wire.StringRule{Max: 254, Format: wire.FormatEmail}
-	ruleAddMemberRequestRole                  = wire.StringRule{Enum: []string{"owner", "admin", "viewer"}}
-	ruleBoardTileWidth                        = wire.StringRule{Enum: []string{"half", "full"}}
-	ruleChangePasswordRequestCurrentPassword  = wire.StringRule{Min: 1, Max: 1024}
-	ruleChangePasswordRequestNewPassword      = wire.StringRule{Min: 8, Max: 72}
-	ruleChangePasswordRequestSession          = wire.StringRule{Enum: []string{"token", "cookie"}}
-	ruleCreateAPIKeyRequestName               = wire.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleCreateAPIKeyRequestScopes             = wire.CountRule{Min: 1, Max: 20}
-	ruleCreateAPIKeyRequestScopesItem         = wire.StringRule{Enum: []string{"events:write", "events:read", "metrics:read"}}
-	ruleCreateBoardRequestDescription         = wire.StringRule{Max: 1000}
-	ruleCreateBoardRequestName                = wire.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleCreateBoardRequestTiles               = wire.CountRule{Min: 0, Max: 50}
-	ruleCreateProjectRequestDataRetentionDays = wire.IntRule{Min: 0, Max: 3650}
-	ruleCreateProjectRequestDescription       = wire.StringRule{Max: 1000}
-	ruleCreateProjectRequestName              = wire.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleCreateReportRequestDescription        = wire.StringRule{Max: 1000}
-	ruleCreateReportRequestName               = wire.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleEventAnonymousID                      = wire.StringRule{Min: 1, Max: 200}
-	ruleEventIdempotencyKey                   = wire.StringRule{Min: 1, Max: 200}
-	ruleEventName                             = wire.StringRule{Min: 1, Max: 200, NoControl: true}
-	ruleEventProps                            = wire.RawRule{MaxBytes: 32768, MaxDepth: 8}
-	ruleEventSeq                              = wire.IntRule{Min: 0, Max: 9223372036854775807}
-	ruleEventUserID                           = wire.StringRule{Min: 1, Max: 200}
-	ruleFilterCompareOp                       = wire.StringRule{Enum: []string{"gt", "gte", "lt", "lte"}}
-	ruleFilterCompareProp                     = wire.StringRule{Min: 1, Max: 200}
-	ruleFilterCompareValue                    = wire.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
-	ruleFilterContainsOp                      = wire.StringRule{Enum: []string{"contains"}}
-	ruleFilterContainsProp                    = wire.StringRule{Min: 1, Max: 200}
-	ruleFilterContainsValue                   = wire.StringRule{Min: 1, Max: 1000}
-	ruleFilterEqualOp                         = wire.StringRule{Enum: []string{"eq", "neq"}}
-	ruleFilterEqualProp                       = wire.StringRule{Min: 1, Max: 200}
-	ruleFilterEqualValue                      = wire.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
-	ruleFilterExistsOp                        = wire.StringRule{Enum: []string{"exists"}}
-	ruleFilterExistsProp                      = wire.StringRule{Min: 1, Max: 200}
-	ruleFilterGroupFilters                    = wire.CountRule{Min: 1, Max: 20}
-	ruleFilterGroupOp                         = wire.StringRule{Enum: []string{"and", "or"}}
-	ruleFilterInOp                            = wire.StringRule{Enum: []string{"in"}}
-	ruleFilterInProp                          = wire.StringRule{Min: 1, Max: 200}
-	ruleFilterInValues                        = wire.CountRule{Min: 1, Max: 100}
-	ruleFilterInValuesItem                    = wire.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
-	ruleFilterNotOp                           = wire.StringRule{Enum: []string{"not"}}
-	ruleIngestRequestEvents                   = wire.CountRule{Min: 1, Max: 10000}
-	ruleLoginRequestEmail                     = wire.StringRule{Min: 1, Max: 254}
-	ruleLoginRequestPassword                  = wire.StringRule{Min: 1, Max: 1024}
-	ruleLoginRequestSession                   = wire.StringRule{Enum: []string{"token", "cookie"}}
-	ruleMetricsQueryBreakdown                 = wire.StringRule{Enum: []string{"name", "prop"}}
-	ruleMetricsQueryBreakdownProp             = wire.StringRule{Min: 1, Max: 200}
-	ruleMetricsQueryBucket                    = wire.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
-	ruleMetricsQueryLimit                     = wire.IntRule{Min: 1, Max: 10000}
-	ruleMetricsQueryMeasure                   = wire.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
-	ruleMetricsQueryNames                     = wire.CountRule{Min: 0, Max: 50}
-	ruleMetricsQueryNamesItem                 = wire.StringRule{Min: 1, Max: 200}
-	ruleMetricsQueryProp                      = wire.StringRule{Min: 1, Max: 200}
-	ruleMetricsQueryTop                       = wire.IntRule{Min: 1, Max: 100}
-	ruleMetricsQueryTz                        = wire.StringRule{Min: 1, Max: 64}
-	ruleRegisterRequestEmail                  = wire.StringRule{Max: 254, Format: wire.FormatEmail}
-	ruleRegisterRequestPassword               = wire.StringRule{Min: 8, Max: 72}
-	ruleRegisterRequestSession                = wire.StringRule{Enum: []string{"token", "cookie"}}
-	ruleReportQuestionBreakdown               = wire.StringRule{Enum: []string{"name", "prop"}}
-	ruleReportQuestionBreakdownProp           = wire.StringRule{Min: 1, Max: 200}
-	ruleReportQuestionBucket                  = wire.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
-	ruleReportQuestionLimit                   = wire.IntRule{Min: 1, Max: 10000}
-	ruleReportQuestionMeasure                 = wire.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
-	ruleReportQuestionNames                   = wire.CountRule{Min: 0, Max: 50}
-	ruleReportQuestionNamesItem               = wire.StringRule{Min: 1, Max: 200}
-	ruleReportQuestionProp                    = wire.StringRule{Min: 1, Max: 200}
-	ruleReportQuestionTop                     = wire.IntRule{Min: 1, Max: 100}
-	ruleReportQuestionTz                      = wire.StringRule{Min: 1, Max: 64}
-	ruleReportViewChart                       = wire.StringRule{Enum: []string{"line", "bar", "area", "table", "number"}}
-	ruleRotateKeysRequestGraceSeconds         = wire.IntRule{Min: 0, Max: 604800}
-	ruleUpdateAPIKeyRequestName               = wire.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleUpdateBoardRequestDescription         = wire.StringRule{Max: 1000}
-	ruleUpdateBoardRequestName                = wire.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleUpdateBoardRequestTiles               = wire.CountRule{Min: 0, Max: 50}
-	ruleUpdateMemberRequestRole               = wire.StringRule{Enum: []string{"owner", "admin", "viewer"}}
-	ruleUpdateProjectRequestDataRetentionDays = wire.IntRule{Min: 0, Max: 3650}
-	ruleUpdateProjectRequestDescription       = wire.StringRule{Max: 1000}
-	ruleUpdateProjectRequestName              = wire.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleUpdateReportRequestDescription        = wire.StringRule{Max: 1000}
-	ruleUpdateReportRequestName               = wire.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleWriteKeyRequestAllowedOrigins         = wire.CountRule{Min: 0, Max: 50}
-	ruleWriteKeyRequestAllowedOriginsItem     = wire.StringRule{Max: 255, Pattern: wire.MustPattern(`^https?://[A-Za-z0-9.*:\[\]-]+$`)}
+	ruleAddMemberRequestEmail                 = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	ruleAddMemberRequestRole                  = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleBoardTileWidth                        = contract.StringRule{Enum: []string{"half", "full"}}
+	ruleChangePasswordRequestCurrentPassword  = contract.StringRule{Min: 1, Max: 1024}
+	ruleChangePasswordRequestNewPassword      = contract.StringRule{Min: 8, Max: 72}
+	ruleChangePasswordRequestSession          = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleCreateAPIKeyRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateAPIKeyRequestScopes             = contract.CountRule{Min: 1, Max: 20}
+	ruleCreateAPIKeyRequestScopesItem         = contract.StringRule{Enum: []string{"events:write", "events:read", "metrics:read"}}
+	ruleCreateBoardRequestDescription         = contract.StringRule{Max: 1000}
+	ruleCreateBoardRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateBoardRequestTiles               = contract.CountRule{Min: 0, Max: 50}
+	ruleCreateProjectRequestDataRetentionDays = contract.IntRule{Min: 0, Max: 3650}
+	ruleCreateProjectRequestDescription       = contract.StringRule{Max: 1000}
+	ruleCreateProjectRequestName              = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateReportRequestDescription        = contract.StringRule{Max: 1000}
+	ruleCreateReportRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleEventAnonymousID                      = contract.StringRule{Min: 1, Max: 200}
+	ruleEventIdempotencyKey                   = contract.StringRule{Min: 1, Max: 200}
+	ruleEventName                             = contract.StringRule{Min: 1, Max: 200, NoControl: true}
+	ruleEventProps                            = contract.RawRule{MaxBytes: 32768, MaxDepth: 8}
+	ruleEventSeq                              = contract.IntRule{Min: 0, Max: 9223372036854775807}
+	ruleEventUserID                           = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterCompareOp                       = contract.StringRule{Enum: []string{"gt", "gte", "lt", "lte"}}
+	ruleFilterCompareProp                     = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterCompareValue                    = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
+	ruleFilterContainsOp                      = contract.StringRule{Enum: []string{"contains"}}
+	ruleFilterContainsProp                    = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterContainsValue                   = contract.StringRule{Min: 1, Max: 1000}
+	ruleFilterEqualOp                         = contract.StringRule{Enum: []string{"eq", "neq"}}
+	ruleFilterEqualProp                       = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterEqualValue                      = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleFilterExistsOp                        = contract.StringRule{Enum: []string{"exists"}}
+	ruleFilterExistsProp                      = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterGroupFilters                    = contract.CountRule{Min: 1, Max: 20}
+	ruleFilterGroupOp                         = contract.StringRule{Enum: []string{"and", "or"}}
+	ruleFilterInOp                            = contract.StringRule{Enum: []string{"in"}}
+	ruleFilterInProp                          = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterInValues                        = contract.CountRule{Min: 1, Max: 100}
+	ruleFilterInValuesItem                    = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleFilterNotOp                           = contract.StringRule{Enum: []string{"not"}}
+	ruleIngestRequestEvents                   = contract.CountRule{Min: 1, Max: 10000}
+	ruleLoginRequestEmail                     = contract.StringRule{Min: 1, Max: 254}
+	ruleLoginRequestPassword                  = contract.StringRule{Min: 1, Max: 1024}
+	ruleLoginRequestSession                   = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleMetricsQueryBreakdown                 = contract.StringRule{Enum: []string{"name", "prop"}}
+	ruleMetricsQueryBreakdownProp             = contract.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryBucket                    = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleMetricsQueryLimit                     = contract.IntRule{Min: 1, Max: 10000}
+	ruleMetricsQueryMeasure                   = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
+	ruleMetricsQueryNames                     = contract.CountRule{Min: 0, Max: 50}
+	ruleMetricsQueryNamesItem                 = contract.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryProp                      = contract.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryTop                       = contract.IntRule{Min: 1, Max: 100}
+	ruleMetricsQueryTz                        = contract.StringRule{Min: 1, Max: 64}
+	ruleRegisterRequestEmail                  = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	ruleRegisterRequestPassword               = contract.StringRule{Min: 8, Max: 72}
+	ruleRegisterRequestSession                = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleReportQuestionBreakdown               = contract.StringRule{Enum: []string{"name", "prop"}}
+	ruleReportQuestionBreakdownProp           = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionBucket                  = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleReportQuestionLimit                   = contract.IntRule{Min: 1, Max: 10000}
+	ruleReportQuestionMeasure                 = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
+	ruleReportQuestionNames                   = contract.CountRule{Min: 0, Max: 50}
+	ruleReportQuestionNamesItem               = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionProp                    = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionTop                     = contract.IntRule{Min: 1, Max: 100}
+	ruleReportQuestionTz                      = contract.StringRule{Min: 1, Max: 64}
+	ruleReportViewChart                       = contract.StringRule{Enum: []string{"line", "bar", "area", "table", "number"}}
+	ruleRotateKeysRequestGraceSeconds         = contract.IntRule{Min: 0, Max: 604800}
+	ruleUpdateAPIKeyRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateBoardRequestDescription         = contract.StringRule{Max: 1000}
+	ruleUpdateBoardRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateBoardRequestTiles               = contract.CountRule{Min: 0, Max: 50}
+	ruleUpdateMemberRequestRole               = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleUpdateProjectRequestDataRetentionDays = contract.IntRule{Min: 0, Max: 3650}
+	ruleUpdateProjectRequestDescription       = contract.StringRule{Max: 1000}
+	ruleUpdateProjectRequestName              = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateReportRequestDescription        = contract.StringRule{Max: 1000}
+	ruleUpdateReportRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleWriteKeyRequestAllowedOrigins         = contract.CountRule{Min: 0, Max: 50}
+	ruleWriteKeyRequestAllowedOriginsItem     = contract.StringRule{Max: 255, Pattern: regexp.MustCompile(`^https?://[A-Za-z0-9.*:\[\]-]+$`)}
 )
 
 // DecodeJSON reads and checks one AddMemberRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *AddMemberRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *AddMemberRequest) decode(r *wire.Reader) {
+func (v *AddMemberRequest) decode(r *contract.Reader) {
 	*v = AddMemberRequest{}
 	if !r.Object() {
 		return
@@ -139,7 +140,7 @@ func (v *AddMemberRequest) decode(r *wire.Reader) {
 	}
 }
 
-func (v *BoardTile) decode(r *wire.Reader) {
+func (v *BoardTile) decode(r *contract.Reader) {
 	*v = BoardTile{}
 	if !r.Object() {
 		return
@@ -174,14 +175,14 @@ func (v *BoardTile) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one ChangePasswordRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *ChangePasswordRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *ChangePasswordRequest) decode(r *wire.Reader) {
+func (v *ChangePasswordRequest) decode(r *contract.Reader) {
 	*v = ChangePasswordRequest{}
 	if !r.Object() {
 		return
@@ -228,14 +229,14 @@ func (v *ChangePasswordRequest) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one CreateAPIKeyRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *CreateAPIKeyRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *CreateAPIKeyRequest) decode(r *wire.Reader) {
+func (v *CreateAPIKeyRequest) decode(r *contract.Reader) {
 	*v = CreateAPIKeyRequest{Scopes: v.Scopes[:0]}
 	if !r.Object() {
 		return
@@ -264,7 +265,7 @@ func (v *CreateAPIKeyRequest) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 2
-			v.Scopes = wire.ReadSet(r, v.Scopes, &ruleCreateAPIKeyRequestScopes, func(x *KeyScope, r *wire.Reader) {
+			v.Scopes = contract.ReadSet(r, v.Scopes, &ruleCreateAPIKeyRequestScopes, func(x *KeyScope, r *contract.Reader) {
 				*x = KeyScope(r.String(&ruleCreateAPIKeyRequestScopesItem))
 			})
 		default:
@@ -280,14 +281,14 @@ func (v *CreateAPIKeyRequest) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one CreateBoardRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *CreateBoardRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *CreateBoardRequest) decode(r *wire.Reader) {
+func (v *CreateBoardRequest) decode(r *contract.Reader) {
 	*v = CreateBoardRequest{}
 	if !r.Object() {
 		return
@@ -317,7 +318,7 @@ func (v *CreateBoardRequest) decode(r *wire.Reader) {
 			}
 			seen |= 1 << 2
 			v.Tiles = new(BoardTiles)
-			*v.Tiles = wire.ReadSlice(r, (*v.Tiles), &ruleCreateBoardRequestTiles, (*BoardTile).decode)
+			*v.Tiles = contract.ReadSlice(r, (*v.Tiles), &ruleCreateBoardRequestTiles, (*BoardTile).decode)
 		default:
 			r.Unknown()
 		}
@@ -328,14 +329,14 @@ func (v *CreateBoardRequest) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one CreateProjectRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *CreateProjectRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *CreateProjectRequest) decode(r *wire.Reader) {
+func (v *CreateProjectRequest) decode(r *contract.Reader) {
 	*v = CreateProjectRequest{}
 	if !r.Object() {
 		return
@@ -376,14 +377,14 @@ func (v *CreateProjectRequest) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one CreateReportRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *CreateReportRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *CreateReportRequest) decode(r *wire.Reader) {
+func (v *CreateReportRequest) decode(r *contract.Reader) {
 	*v = CreateReportRequest{}
 	if !r.Object() {
 		return
@@ -435,7 +436,7 @@ func (v *CreateReportRequest) decode(r *wire.Reader) {
 	}
 }
 
-func (v *Event) decode(r *wire.Reader) {
+func (v *Event) decode(r *contract.Reader) {
 	*v = Event{}
 	if !r.Object() {
 		return
@@ -501,7 +502,7 @@ func (v *Event) decode(r *wire.Reader) {
 	}
 }
 
-func (v *FilterCompare) decode(r *wire.Reader) {
+func (v *FilterCompare) decode(r *contract.Reader) {
 	*v = FilterCompare{}
 	if !r.Object() {
 		return
@@ -545,7 +546,7 @@ func (v *FilterCompare) decode(r *wire.Reader) {
 	}
 }
 
-func (v *FilterContains) decode(r *wire.Reader) {
+func (v *FilterContains) decode(r *contract.Reader) {
 	*v = FilterContains{}
 	if !r.Object() {
 		return
@@ -589,7 +590,7 @@ func (v *FilterContains) decode(r *wire.Reader) {
 	}
 }
 
-func (v *FilterEqual) decode(r *wire.Reader) {
+func (v *FilterEqual) decode(r *contract.Reader) {
 	*v = FilterEqual{}
 	if !r.Object() {
 		return
@@ -633,7 +634,7 @@ func (v *FilterEqual) decode(r *wire.Reader) {
 	}
 }
 
-func (v *FilterExists) decode(r *wire.Reader) {
+func (v *FilterExists) decode(r *contract.Reader) {
 	*v = FilterExists{}
 	if !r.Object() {
 		return
@@ -667,7 +668,7 @@ func (v *FilterExists) decode(r *wire.Reader) {
 	}
 }
 
-func (v *FilterGroup) decode(r *wire.Reader) {
+func (v *FilterGroup) decode(r *contract.Reader) {
 	*v = FilterGroup{Filters: v.Filters[:0]}
 	if !r.Object() {
 		return
@@ -681,7 +682,7 @@ func (v *FilterGroup) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 0
-			v.Filters = wire.ReadSlice(r, v.Filters, &ruleFilterGroupFilters, (*MetricsFilter).decode)
+			v.Filters = contract.ReadSlice(r, v.Filters, &ruleFilterGroupFilters, (*MetricsFilter).decode)
 		case "op":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
@@ -701,7 +702,7 @@ func (v *FilterGroup) decode(r *wire.Reader) {
 	}
 }
 
-func (v *FilterIn) decode(r *wire.Reader) {
+func (v *FilterIn) decode(r *contract.Reader) {
 	*v = FilterIn{Values: v.Values[:0]}
 	if !r.Object() {
 		return
@@ -729,7 +730,7 @@ func (v *FilterIn) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 2
-			v.Values = wire.ReadSlice(r, v.Values, &ruleFilterInValues, func(x *Scalar, r *wire.Reader) {
+			v.Values = contract.ReadSlice(r, v.Values, &ruleFilterInValues, func(x *Scalar, r *contract.Reader) {
 				*x = r.Raw(&ruleFilterInValuesItem)
 			})
 		default:
@@ -747,7 +748,7 @@ func (v *FilterIn) decode(r *wire.Reader) {
 	}
 }
 
-func (v *FilterNot) decode(r *wire.Reader) {
+func (v *FilterNot) decode(r *contract.Reader) {
 	*v = FilterNot{}
 	if !r.Object() {
 		return
@@ -782,9 +783,9 @@ func (v *FilterNot) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one IngestRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *IngestRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
@@ -792,7 +793,7 @@ func (v *IngestRequest) DecodeJSON(b []byte) error {
 // NamedProject returns the project that the request is about.
 func (v *IngestRequest) NamedProject() uuid.UUID { return v.ProjectID }
 
-func (v *IngestRequest) decode(r *wire.Reader) {
+func (v *IngestRequest) decode(r *contract.Reader) {
 	*v = IngestRequest{Events: v.Events[:0]}
 	if !r.Object() {
 		return
@@ -806,7 +807,7 @@ func (v *IngestRequest) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 0
-			v.Events = wire.ReadSlice(r, v.Events, &ruleIngestRequestEvents, (*Event).decode)
+			v.Events = contract.ReadSlice(r, v.Events, &ruleIngestRequestEvents, (*Event).decode)
 		case "project_id":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
@@ -827,14 +828,14 @@ func (v *IngestRequest) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one LoginRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *LoginRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *LoginRequest) decode(r *wire.Reader) {
+func (v *LoginRequest) decode(r *contract.Reader) {
 	*v = LoginRequest{}
 	if !r.Object() {
 		return
@@ -880,7 +881,7 @@ func (v *LoginRequest) decode(r *wire.Reader) {
 	}
 }
 
-func (v *MetricsFilter) decode(r *wire.Reader) {
+func (v *MetricsFilter) decode(r *contract.Reader) {
 	*v = MetricsFilter{}
 	start := r.Pos()
 	switch kind, _ := r.Discriminator("op"); kind {
@@ -928,9 +929,9 @@ func (v *MetricsFilter) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one MetricsQuery. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *MetricsQuery) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
@@ -938,7 +939,7 @@ func (v *MetricsQuery) DecodeJSON(b []byte) error {
 // NamedProject returns the project that the request is about.
 func (v *MetricsQuery) NamedProject() uuid.UUID { return v.ProjectID }
 
-func (v *MetricsQuery) decode(r *wire.Reader) {
+func (v *MetricsQuery) decode(r *contract.Reader) {
 	*v = MetricsQuery{}
 	if !r.Object() {
 		return
@@ -1008,7 +1009,7 @@ func (v *MetricsQuery) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 7
-			v.Names = wire.ReadSlice(r, v.Names, &ruleMetricsQueryNames, func(x *string, r *wire.Reader) {
+			v.Names = contract.ReadSlice(r, v.Names, &ruleMetricsQueryNames, func(x *string, r *contract.Reader) {
 				*x = r.String(&ruleMetricsQueryNamesItem)
 			})
 		case "project_id":
@@ -1072,14 +1073,14 @@ func (v *MetricsQuery) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one RegisterRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *RegisterRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *RegisterRequest) decode(r *wire.Reader) {
+func (v *RegisterRequest) decode(r *contract.Reader) {
 	*v = RegisterRequest{}
 	if !r.Object() {
 		return
@@ -1125,7 +1126,7 @@ func (v *RegisterRequest) decode(r *wire.Reader) {
 	}
 }
 
-func (v *ReportQuestion) decode(r *wire.Reader) {
+func (v *ReportQuestion) decode(r *contract.Reader) {
 	*v = ReportQuestion{}
 	if !r.Object() {
 		return
@@ -1195,7 +1196,7 @@ func (v *ReportQuestion) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 7
-			v.Names = wire.ReadSlice(r, v.Names, &ruleReportQuestionNames, func(x *string, r *wire.Reader) {
+			v.Names = contract.ReadSlice(r, v.Names, &ruleReportQuestionNames, func(x *string, r *contract.Reader) {
 				*x = r.String(&ruleReportQuestionNamesItem)
 			})
 		case "prop":
@@ -1248,7 +1249,7 @@ func (v *ReportQuestion) decode(r *wire.Reader) {
 	}
 }
 
-func (v *ReportView) decode(r *wire.Reader) {
+func (v *ReportView) decode(r *contract.Reader) {
 	*v = ReportView{}
 	if !r.Object() {
 		return
@@ -1285,14 +1286,14 @@ func (v *ReportView) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one RotateKeysRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *RotateKeysRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *RotateKeysRequest) decode(r *wire.Reader) {
+func (v *RotateKeysRequest) decode(r *contract.Reader) {
 	*v = RotateKeysRequest{}
 	if !r.Object() {
 		return
@@ -1319,14 +1320,14 @@ func (v *RotateKeysRequest) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one UpdateAPIKeyRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *UpdateAPIKeyRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *UpdateAPIKeyRequest) decode(r *wire.Reader) {
+func (v *UpdateAPIKeyRequest) decode(r *contract.Reader) {
 	*v = UpdateAPIKeyRequest{}
 	if !r.Object() {
 		return
@@ -1358,14 +1359,14 @@ func (v *UpdateAPIKeyRequest) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one UpdateBoardRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *UpdateBoardRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *UpdateBoardRequest) decode(r *wire.Reader) {
+func (v *UpdateBoardRequest) decode(r *contract.Reader) {
 	*v = UpdateBoardRequest{}
 	if !r.Object() {
 		return
@@ -1396,7 +1397,7 @@ func (v *UpdateBoardRequest) decode(r *wire.Reader) {
 			}
 			seen |= 1 << 2
 			v.Tiles = new(BoardTiles)
-			*v.Tiles = wire.ReadSlice(r, (*v.Tiles), &ruleUpdateBoardRequestTiles, (*BoardTile).decode)
+			*v.Tiles = contract.ReadSlice(r, (*v.Tiles), &ruleUpdateBoardRequestTiles, (*BoardTile).decode)
 		default:
 			r.Unknown()
 		}
@@ -1405,14 +1406,14 @@ func (v *UpdateBoardRequest) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one UpdateMemberRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *UpdateMemberRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *UpdateMemberRequest) decode(r *wire.Reader) {
+func (v *UpdateMemberRequest) decode(r *contract.Reader) {
 	*v = UpdateMemberRequest{}
 	if !r.Object() {
 		return
@@ -1437,14 +1438,14 @@ func (v *UpdateMemberRequest) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one UpdateProjectRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *UpdateProjectRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *UpdateProjectRequest) decode(r *wire.Reader) {
+func (v *UpdateProjectRequest) decode(r *contract.Reader) {
 	*v = UpdateProjectRequest{}
 	if !r.Object() {
 		return
@@ -1484,14 +1485,14 @@ func (v *UpdateProjectRequest) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one UpdateReportRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *UpdateReportRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *UpdateReportRequest) decode(r *wire.Reader) {
+func (v *UpdateReportRequest) decode(r *contract.Reader) {
 	*v = UpdateReportRequest{}
 	if !r.Object() {
 		return
@@ -1539,14 +1540,14 @@ func (v *UpdateReportRequest) decode(r *wire.Reader) {
 }
 
 // DecodeJSON reads and checks one WriteKeyRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *wire.SyntaxError or wire.Errors.
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *WriteKeyRequest) DecodeJSON(b []byte) error {
-	r := wire.NewReader(b)
+	r := contract.NewReader(b)
 	v.decode(r)
 	return r.Finish()
 }
 
-func (v *WriteKeyRequest) decode(r *wire.Reader) {
+func (v *WriteKeyRequest) decode(r *contract.Reader) {
 	*v = WriteKeyRequest{AllowedOrigins: v.AllowedOrigins[:0]}
 	if !r.Object() {
 		return
@@ -1560,7 +1561,7 @@ func (v *WriteKeyRequest) decode(r *wire.Reader) {
 				continue
 			}
 			seen |= 1 << 0
-			v.AllowedOrigins = wire.ReadSet(r, v.AllowedOrigins, &ruleWriteKeyRequestAllowedOrigins, func(x *Origin, r *wire.Reader) {
+			v.AllowedOrigins = contract.ReadSet(r, v.AllowedOrigins, &ruleWriteKeyRequestAllowedOrigins, func(x *Origin, r *contract.Reader) {
 				*x = Origin(r.String(&ruleWriteKeyRequestAllowedOriginsItem))
 			})
 		default:

@@ -2,24 +2,28 @@
 
 package api
 
-import "github.com/bahagh/nimbus/internal/wire"
+import (
+	"regexp"
+
+	"github.com/bahagh/nimbus/internal/contract"
+)
 
 // Operations is the contract's operation table, by operationId.
-var Operations = map[string]*wire.Operation{
+var Operations = map[string]*contract.Operation{
 	"addMember": {
 		ID:     "addMember",
 		Method: "POST",
 		Path:   "/v1/projects/{project_id}/members",
 		Route:  "/v1/projects/:project_id/members",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
 		},
 		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -31,7 +35,7 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/auth/password",
 		Route:  "/v1/auth/password",
 		Scope:  "account",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:         "account",
@@ -46,15 +50,15 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/api-keys",
 		Route:  "/v1/projects/:project_id/api-keys",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:      "admin",
 		Project:   "path",
 		Sensitive: true,
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
 		},
 		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -66,14 +70,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/boards",
 		Route:  "/v1/projects/:project_id/boards",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
 		},
 		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -85,15 +89,16 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/live-tickets",
 		Route:  "/v1/projects/:project_id/live-tickets",
 		Scope:  "events:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 			{"apiKey": {}},
 		},
 		Role:      "viewer",
 		Project:   "path",
 		Sensitive: true,
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Cost:      "question",
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{201, 401, 403, 404, 422, 429, 503},
 	},
@@ -103,13 +108,13 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects",
 		Route:  "/v1/projects",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:      "account",
 		Sensitive: true,
-		Params: []wire.Param{
-			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+		Params: []contract.Param{
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
 		},
 		Statuses:     []int{201, 400, 401, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -121,14 +126,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/reports",
 		Route:  "/v1/projects/:project_id/reports",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
 		},
 		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -140,14 +145,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/write-keys",
 		Route:  "/v1/projects/:project_id/write-keys",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "Idempotency-Key", In: "header", Kind: wire.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
 		},
 		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -159,14 +164,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/boards/{board_id}",
 		Route:  "/v1/projects/:project_id/boards/:board_id",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "board_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "board_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
 	},
@@ -176,13 +181,13 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}",
 		Route:  "/v1/projects/:project_id",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "owner",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
 	},
@@ -192,14 +197,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/reports/{report_id}",
 		Route:  "/v1/projects/:project_id/reports/:report_id",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "report_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "report_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
 	},
@@ -209,14 +214,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/write-keys/{key_id}",
 		Route:  "/v1/projects/:project_id/write-keys/:key_id",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "key_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "key_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
 	},
@@ -226,17 +231,18 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/audit/export",
 		Route:  "/v1/projects/:project_id/audit/export",
 		Scope:  "projects:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "action", In: "query", Repeat: true, MaxItems: 20, Kind: wire.KindString, MinLen: 1, MaxLen: 64},
-			{Name: "actor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 64, Pattern: `^[0-9A-Za-z_-]+$`},
-			{Name: "since", In: "query", Kind: wire.KindDateTime},
-			{Name: "until", In: "query", Kind: wire.KindDateTime},
+		Answer:  "export",
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "action", In: "query", Repeat: true, MaxItems: 20, Kind: contract.KindString, MinLen: 1, MaxLen: 64},
+			{Name: "actor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: regexp.MustCompile(`^[0-9A-Za-z_-]+$`)},
+			{Name: "since", In: "query", Kind: contract.KindDateTime},
+			{Name: "until", In: "query", Kind: contract.KindDateTime},
 		},
 		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
@@ -247,11 +253,11 @@ var Operations = map[string]*wire.Operation{
 		Route:     "/v1/auth/oidc/callback",
 		Public:    true,
 		OpenQuery: true,
-		Params: []wire.Param{
-			{Name: "code", In: "query", Kind: wire.KindString, MaxLen: 4096},
-			{Name: "error", In: "query", Kind: wire.KindString, MaxLen: 200},
-			{Name: "iss", In: "query", Kind: wire.KindString, MaxLen: 1000},
-			{Name: "state", In: "query", Kind: wire.KindString, MaxLen: 200},
+		Params: []contract.Param{
+			{Name: "code", In: "query", Kind: contract.KindString, MaxLen: 4096},
+			{Name: "error", In: "query", Kind: contract.KindString, MaxLen: 200},
+			{Name: "iss", In: "query", Kind: contract.KindString, MaxLen: 1000},
+			{Name: "state", In: "query", Kind: contract.KindString, MaxLen: 200},
 		},
 		Statuses: []int{302, 422, 429, 503},
 	},
@@ -269,14 +275,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/boards/{board_id}",
 		Route:  "/v1/projects/:project_id/boards/:board_id",
 		Scope:  "projects:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "viewer",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "board_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "board_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
@@ -286,14 +292,15 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/events/{event_id}",
 		Route:  "/v1/events/:event_id",
 		Scope:  "events:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 			{"apiKey": {}},
 		},
 		Role:    "viewer",
 		Project: "caller",
-		Params: []wire.Param{
-			{Name: "event_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Cost:    "question",
+		Params: []contract.Param{
+			{Name: "event_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
@@ -311,7 +318,7 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/auth/me",
 		Route:  "/v1/auth/me",
 		Scope:  "account",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:     "account",
@@ -323,13 +330,13 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}",
 		Route:  "/v1/projects/:project_id",
 		Scope:  "projects:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "viewer",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
@@ -339,14 +346,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/deletion",
 		Route:  "/v1/projects/:project_id/deletion",
 		Scope:  "projects:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "viewer",
 		Project: "path",
 		Deleted: true,
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
@@ -356,14 +363,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/reports/{report_id}",
 		Route:  "/v1/projects/:project_id/reports/:report_id",
 		Scope:  "projects:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "viewer",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "report_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "report_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
@@ -373,15 +380,17 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/events",
 		Route:  "/v1/events",
 		Scope:  "events:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"apiKeyId": {}, "apiSignature": {}, "apiTimestamp": {}},
 			{"apiKey": {}},
 			{"writeKey": {}},
 		},
-		Role:    "admin",
-		Project: "body",
-		Params: []wire.Param{
-			{Name: "Content-Encoding", In: "header", Kind: wire.KindString, MaxLen: 40},
+		Role:     "admin",
+		Project:  "body",
+		BodySize: "bulk",
+		Cost:     "ingestion",
+		Params: []contract.Param{
+			{Name: "Content-Encoding", In: "header", Kind: contract.KindString, MaxLen: 40},
 		},
 		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -393,13 +402,13 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/api-keys",
 		Route:  "/v1/projects/:project_id/api-keys",
 		Scope:  "projects:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "viewer",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
@@ -409,19 +418,19 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/audit",
 		Route:  "/v1/projects/:project_id/audit",
 		Scope:  "projects:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "action", In: "query", Repeat: true, MaxItems: 20, Kind: wire.KindString, MinLen: 1, MaxLen: 64},
-			{Name: "actor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 64, Pattern: `^[0-9A-Za-z_-]+$`},
-			{Name: "cursor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 512},
-			{Name: "limit", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(500)},
-			{Name: "since", In: "query", Kind: wire.KindDateTime},
-			{Name: "until", In: "query", Kind: wire.KindDateTime},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "action", In: "query", Repeat: true, MaxItems: 20, Kind: contract.KindString, MinLen: 1, MaxLen: 64},
+			{Name: "actor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: regexp.MustCompile(`^[0-9A-Za-z_-]+$`)},
+			{Name: "cursor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 512},
+			{Name: "limit", In: "query", Kind: contract.KindInteger, Min: contract.Bound(1), Max: contract.Bound(500)},
+			{Name: "since", In: "query", Kind: contract.KindDateTime},
+			{Name: "until", In: "query", Kind: contract.KindDateTime},
 		},
 		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
@@ -431,13 +440,13 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/boards",
 		Route:  "/v1/projects/:project_id/boards",
 		Scope:  "projects:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "viewer",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
@@ -447,22 +456,23 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/events",
 		Route:  "/v1/events",
 		Scope:  "events:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 			{"apiKey": {}},
 		},
 		Role:    "viewer",
 		Project: "query",
-		Params: []wire.Param{
-			{Name: "cursor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 512},
-			{Name: "limit", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(1000)},
-			{Name: "name", In: "query", Repeat: true, MaxItems: 50, Kind: wire.KindString, MinLen: 1, MaxLen: 200},
-			{Name: "order", In: "query", Kind: wire.KindEnum, Enum: []string{"asc", "desc"}},
-			{Name: "project_id", In: "query", Required: true, Kind: wire.KindUUID},
-			{Name: "props", In: "query", Kind: wire.KindString, JSON: true, MinLen: 2, MaxLen: 4096},
-			{Name: "since", In: "query", Kind: wire.KindDateTime},
-			{Name: "until", In: "query", Kind: wire.KindDateTime},
-			{Name: "user_id", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 200},
+		Cost:    "question",
+		Params: []contract.Param{
+			{Name: "cursor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 512},
+			{Name: "limit", In: "query", Kind: contract.KindInteger, Min: contract.Bound(1), Max: contract.Bound(1000)},
+			{Name: "name", In: "query", Repeat: true, MaxItems: 50, Kind: contract.KindString, MinLen: 1, MaxLen: 200},
+			{Name: "order", In: "query", Kind: contract.KindEnum, Enum: []string{"asc", "desc"}},
+			{Name: "project_id", In: "query", Required: true, Kind: contract.KindUUID},
+			{Name: "props", In: "query", Kind: contract.KindString, JSON: true, MinLen: 2, MaxLen: 4096},
+			{Name: "since", In: "query", Kind: contract.KindDateTime},
+			{Name: "until", In: "query", Kind: contract.KindDateTime},
+			{Name: "user_id", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 200},
 		},
 		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
@@ -472,13 +482,13 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/members",
 		Route:  "/v1/projects/:project_id/members",
 		Scope:  "projects:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "viewer",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
@@ -488,13 +498,13 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects",
 		Route:  "/v1/projects",
 		Scope:  "projects:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role: "account",
-		Params: []wire.Param{
-			{Name: "cursor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 512},
-			{Name: "limit", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(200)},
+		Params: []contract.Param{
+			{Name: "cursor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 512},
+			{Name: "limit", In: "query", Kind: contract.KindInteger, Min: contract.Bound(1), Max: contract.Bound(200)},
 		},
 		Statuses: []int{200, 401, 422, 429, 503},
 	},
@@ -504,13 +514,13 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/reports",
 		Route:  "/v1/projects/:project_id/reports",
 		Scope:  "projects:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "viewer",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{200, 401, 404, 422, 429, 503},
 	},
@@ -520,7 +530,7 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/auth/sessions",
 		Route:  "/v1/auth/sessions",
 		Scope:  "account",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:     "account",
@@ -532,13 +542,13 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/write-keys",
 		Route:  "/v1/projects/:project_id/write-keys",
 		Scope:  "projects:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
@@ -549,6 +559,7 @@ var Operations = map[string]*wire.Operation{
 		Route:        "/v1/auth/login",
 		Public:       true,
 		Sensitive:    true,
+		BodySize:     "small",
 		Statuses:     []int{200, 400, 401, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
@@ -559,7 +570,7 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/auth/logout",
 		Route:  "/v1/auth/logout",
 		Scope:  "session",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"refreshToken": {}},
 			{"bearerAuth": {}},
 			{"refreshCookie": {}, "sameSite": {}},
@@ -573,26 +584,27 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/metrics",
 		Route:  "/v1/metrics",
 		Scope:  "metrics:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 			{"apiKey": {}},
 		},
 		Role:    "viewer",
 		Project: "query",
-		Params: []wire.Param{
-			{Name: "breakdown", In: "query", Kind: wire.KindEnum, Enum: []string{"name", "prop"}},
-			{Name: "breakdown_prop", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 200},
-			{Name: "bucket", In: "query", Kind: wire.KindEnum, Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}},
-			{Name: "from", In: "query", Kind: wire.KindDateTime},
-			{Name: "limit", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(10000)},
-			{Name: "measure", In: "query", Kind: wire.KindEnum, Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}},
-			{Name: "name", In: "query", Repeat: true, MaxItems: 50, Kind: wire.KindString, MinLen: 1, MaxLen: 200},
-			{Name: "project_id", In: "query", Required: true, Kind: wire.KindUUID},
-			{Name: "prop", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 200},
-			{Name: "props", In: "query", Kind: wire.KindString, JSON: true, MinLen: 2, MaxLen: 4096},
-			{Name: "to", In: "query", Kind: wire.KindDateTime},
-			{Name: "top", In: "query", Kind: wire.KindInteger, Min: wire.Bound(1), Max: wire.Bound(100)},
-			{Name: "tz", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 64},
+		Cost:    "question",
+		Params: []contract.Param{
+			{Name: "breakdown", In: "query", Kind: contract.KindEnum, Enum: []string{"name", "prop"}},
+			{Name: "breakdown_prop", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 200},
+			{Name: "bucket", In: "query", Kind: contract.KindEnum, Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}},
+			{Name: "from", In: "query", Kind: contract.KindDateTime},
+			{Name: "limit", In: "query", Kind: contract.KindInteger, Min: contract.Bound(1), Max: contract.Bound(10000)},
+			{Name: "measure", In: "query", Kind: contract.KindEnum, Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}},
+			{Name: "name", In: "query", Repeat: true, MaxItems: 50, Kind: contract.KindString, MinLen: 1, MaxLen: 200},
+			{Name: "project_id", In: "query", Required: true, Kind: contract.KindUUID},
+			{Name: "prop", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 200},
+			{Name: "props", In: "query", Kind: contract.KindString, JSON: true, MinLen: 2, MaxLen: 4096},
+			{Name: "to", In: "query", Kind: contract.KindDateTime},
+			{Name: "top", In: "query", Kind: contract.KindInteger, Min: contract.Bound(1), Max: contract.Bound(100)},
+			{Name: "tz", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 64},
 		},
 		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
@@ -602,7 +614,7 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/auth/refresh",
 		Route:  "/v1/auth/refresh",
 		Scope:  "session",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"refreshToken": {}},
 			{"refreshCookie": {}, "sameSite": {}},
 		},
@@ -617,6 +629,7 @@ var Operations = map[string]*wire.Operation{
 		Route:        "/v1/auth/register",
 		Public:       true,
 		Sensitive:    true,
+		BodySize:     "small",
 		Statuses:     []int{201, 400, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
@@ -627,15 +640,15 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/members/{account_id}",
 		Route:  "/v1/projects/:project_id/members/:account_id",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
 		Self:    "account_id",
-		Params: []wire.Param{
-			{Name: "account_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "account_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{204, 401, 403, 404, 409, 422, 429, 503},
 	},
@@ -645,14 +658,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/api-keys/{api_key_id}",
 		Route:  "/v1/projects/:project_id/api-keys/:api_key_id",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "api_key_id", In: "path", Required: true, Kind: wire.KindString, MinLen: 1, MaxLen: 64, Pattern: `^nk_[0-9A-Za-z]+$`},
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "api_key_id", In: "path", Required: true, Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: regexp.MustCompile(`^nk_[0-9A-Za-z]+$`)},
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
 	},
@@ -662,12 +675,12 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/auth/sessions/{session_id}",
 		Route:  "/v1/auth/sessions/:session_id",
 		Scope:  "account",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role: "account",
-		Params: []wire.Param{
-			{Name: "session_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "session_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{204, 401, 404, 422, 429, 503},
 	},
@@ -677,14 +690,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/rotate-keys",
 		Route:  "/v1/projects/:project_id/rotate-keys",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:      "admin",
 		Project:   "path",
 		Sensitive: true,
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:     true,
@@ -695,12 +708,13 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/metrics/query",
 		Route:  "/v1/metrics/query",
 		Scope:  "metrics:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 			{"apiKey": {}},
 		},
 		Role:         "viewer",
 		Project:      "body",
+		Cost:         "question",
 		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
@@ -711,8 +725,8 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/auth/oidc/login",
 		Route:  "/v1/auth/oidc/login",
 		Public: true,
-		Params: []wire.Param{
-			{Name: "return_to", In: "query", Kind: wire.KindString, MaxLen: 1000, Pattern: `^/([A-Za-z0-9._~!$&'()*+,;=:@%?#-][A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*)?$`},
+		Params: []contract.Param{
+			{Name: "return_to", In: "query", Kind: contract.KindString, MaxLen: 1000, Pattern: regexp.MustCompile(`^/([A-Za-z0-9._~!$&'()*+,;=:@%?#-][A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*)?$`)},
 		},
 		Statuses: []int{302, 422, 429},
 	},
@@ -722,18 +736,19 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/live",
 		Route:  "/v1/projects/:project_id/live",
 		Scope:  "events:read",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 			{"apiKey": {}},
 		},
 		Role:    "viewer",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "cursor", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 1024},
-			{Name: "name", In: "query", Repeat: true, MaxItems: 50, Kind: wire.KindString, MinLen: 1, MaxLen: 200},
-			{Name: "ticket", In: "query", Kind: wire.KindString, MinLen: 1, MaxLen: 512},
-			{Name: "Last-Event-ID", In: "header", Kind: wire.KindString, MaxLen: 1024},
+		Answer:  "stream",
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "cursor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 1024},
+			{Name: "name", In: "query", Repeat: true, MaxItems: 50, Kind: contract.KindString, MinLen: 1, MaxLen: 200},
+			{Name: "ticket", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 512},
+			{Name: "Last-Event-ID", In: "header", Kind: contract.KindString, MaxLen: 1024},
 		},
 		Statuses: []int{101, 200, 401, 403, 404, 422, 429, 503},
 	},
@@ -743,14 +758,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/api-keys/{api_key_id}",
 		Route:  "/v1/projects/:project_id/api-keys/:api_key_id",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "api_key_id", In: "path", Required: true, Kind: wire.KindString, MinLen: 1, MaxLen: 64, Pattern: `^nk_[0-9A-Za-z]+$`},
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "api_key_id", In: "path", Required: true, Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: regexp.MustCompile(`^nk_[0-9A-Za-z]+$`)},
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -762,14 +777,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/boards/{board_id}",
 		Route:  "/v1/projects/:project_id/boards/:board_id",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "board_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "board_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -781,14 +796,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/members/{account_id}",
 		Route:  "/v1/projects/:project_id/members/:account_id",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "account_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "account_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses:     []int{200, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -800,13 +815,13 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}",
 		Route:  "/v1/projects/:project_id",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -818,14 +833,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/reports/{report_id}",
 		Route:  "/v1/projects/:project_id/reports/:report_id",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "report_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "report_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
@@ -837,14 +852,14 @@ var Operations = map[string]*wire.Operation{
 		Path:   "/v1/projects/{project_id}/write-keys/{key_id}",
 		Route:  "/v1/projects/:project_id/write-keys/:key_id",
 		Scope:  "projects:write",
-		Security: []wire.Requirement{
+		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
 		Role:    "admin",
 		Project: "path",
-		Params: []wire.Param{
-			{Name: "key_id", In: "path", Required: true, Kind: wire.KindUUID},
-			{Name: "project_id", In: "path", Required: true, Kind: wire.KindUUID},
+		Params: []contract.Param{
+			{Name: "key_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,

@@ -17,10 +17,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/apptest"
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/test/apptest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 var update = flag.Bool("update", false, "write docs/access.md anew")
@@ -58,11 +58,11 @@ func TestTheDocumentationOfAccessIsTheContract(t *testing.T) {
 func accessTable() string {
 	var b strings.Builder
 	b.WriteString("| Operation | Accounts | Keys |\n|---|---|---|\n")
-	ops := make([]*wire.Operation, 0, len(api.Operations))
+	ops := make([]*contract.Operation, 0, len(api.Operations))
 	for _, op := range api.Operations {
 		ops = append(ops, op)
 	}
-	slices.SortFunc(ops, func(x, y *wire.Operation) int { return strings.Compare(x.Path+x.Method, y.Path+y.Method) })
+	slices.SortFunc(ops, func(x, y *contract.Operation) int { return strings.Compare(x.Path+x.Method, y.Path+y.Method) })
 	for _, op := range ops {
 		accounts, keys := "–", "–"
 		switch {

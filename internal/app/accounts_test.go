@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/internal/apptest"
+	"github.com/bahagh/nimbus/test/apptest"
 )
 
 type session struct {

@@ -2,72 +2,60 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/http/pprof"
-	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/bahagh/nimbus/frontend"
-	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/accounts"
-	"github.com/bahagh/nimbus/internal/audit"
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/config"
-	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/events/ingest"
 	"github.com/bahagh/nimbus/internal/httpapi"
-	"github.com/bahagh/nimbus/internal/idempotency"
-	"github.com/bahagh/nimbus/internal/jobs"
 	"github.com/bahagh/nimbus/internal/live"
-	"github.com/bahagh/nimbus/internal/metrics"
-	"github.com/bahagh/nimbus/internal/postgres"
-	"github.com/bahagh/nimbus/internal/projects"
-	"github.com/bahagh/nimbus/internal/redis"
-	"github.com/bahagh/nimbus/internal/replica"
-	"github.com/bahagh/nimbus/internal/reports"
-	"github.com/bahagh/nimbus/internal/secretbox"
-	"github.com/bahagh/nimbus/internal/shared"
-	"github.com/bahagh/nimbus/internal/tracing"
-	"github.com/bahagh/nimbus/openapi"
+	"github.com/bahagh/nimbus/internal/platform/config"
+	"github.com/bahagh/nimbus/internal/platform/jobs"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/internal/platform/redis"
+	"github.com/bahagh/nimbus/internal/platform/replica"
+	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/tracing"
 )
 
 // App is a Nimbus that is ready to serve.
 type App struct {
 	cfg     *config.Config
 	log     *slog.Logger
-	db      *Database
-	reads   *replica.Reads
-	redis   *redis.Client // nil without one
-	batcher *events.Batcher
-	hub     *live.Hub
-	bus     live.Bus // between nodes
-	jobs    *jobs.Runner
-	traces  *tracing.Provider // nil without an endpoint
+	now     func() time.Time
 	reg     *prometheus.Registry
 	handler http.Handler
 	admin   http.Handler
 
-	ingestion events.BatcherConfig
-	streaming live.Config
+	// What the groups stand on.
+	db     *Database
+	reads  *replica.Reads
+	redis  *redis.Client     // nil without one
+	state  *shared.State     // limits, failed logins and the bus, of all nodes or of this one
+	bus    live.Bus          // between nodes
+	traces *tracing.Provider // nil without an endpoint
 
-	watching     sync.WaitGroup // of changed keys, and of uses
-	stopWatching context.CancelFunc
+	// The groups, each wired by the file of its name.
+	access   *accessGroup
+	events   *eventsGroup
+	insights *insightsGroup
+	hub      *live.Hub
+	jobs     *jobs.Runner
+
+	ingestion ingest.BatcherConfig
+	streaming live.Config
 }
 
 // Option changes what New makes of the settings.
 type Option func(*App)
 
 // WithIngestion changes the bounds of ingestion: tests of what happens at a bound should not take as long as it does.
-func WithIngestion(change func(*events.BatcherConfig)) Option {
+func WithIngestion(change func(*ingest.BatcherConfig)) Option {
 	return func(a *App) { change(&a.ingestion) }
 }
 
@@ -87,7 +75,7 @@ const giveUpTime = 2 * time.Second
 // or has been waiting is measured with one that nobody can set. Close must be called when Run is not.
 func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger, options ...Option) (_ *App, err error) {
 	log = httpapi.Logger(log)
-	a := &App{cfg: cfg, log: log, reg: prometheus.NewRegistry(), ingestion: events.DefaultBatcherConfig(), streaming: live.DefaultConfig()}
+	a := &App{cfg: cfg, log: log, now: now, reg: prometheus.NewRegistry(), ingestion: ingest.DefaultBatcherConfig(), streaming: live.DefaultConfig()}
 	a.streaming.MaxStreams, a.streaming.PerProject = cfg.LiveMaxStreams, cfg.LiveMaxPerProject
 	for _, option := range options {
 		option(a)
@@ -116,131 +104,61 @@ func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slo
 	if err := Prepare(ctx, a.db.Pool, cfg.AutoMigrate, log); err != nil {
 		return nil, err
 	}
-	if err := a.connect(ctx, now, statements); err != nil {
+	if err := a.wire(ctx, statements); err != nil {
 		return nil, err
 	}
 	return a, nil
 }
 
-// connect makes every slice and hands each the narrow things it needs.
-func (a *App) connect(ctx context.Context, now func() time.Time, statements []postgres.Option) error {
-	cfg, pool, reg := a.cfg, a.db.Pool, a.reg
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		poolCollector{"main": pool, "ingestion": a.db.Writes})
-
-	a.reads = replica.Without(pool)
-	if cfg.AnalyticsDatabaseURL != "" {
-		standby := replica.Config{URL: cfg.AnalyticsDatabaseURL, PoolSize: cfg.DBPoolSize, MaxLag: time.Duration(cfg.ReplicaMaxLag) * time.Second, Options: statements}
-		reads, err := replica.Open(ctx, pool, standby, reg, a.log)
-		if err != nil {
-			return fmt.Errorf("NIMBUS_ANALYTICS_DATABASE_URL: %w", err)
-		}
-		a.reads = reads
-	}
-	ring, err := secretbox.New(cfg.SecretKey, cfg.SecretKeyPrevious...)
-	if err != nil {
-		return fmt.Errorf("NIMBUS_SECRET_KEY: %w", err)
-	}
-	state, err := a.sharedState(ctx, reg)
-	if err != nil {
+// wire makes the groups, in the order in which they need each other, and hands each the narrow things it needs.
+func (a *App) wire(ctx context.Context, statements []postgres.Option) (err error) {
+	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		poolCollector{"main": a.db.Pool, "ingestion": a.db.Writes})
+	if a.reads, err = a.openReads(ctx, statements); err != nil {
 		return err
 	}
-	account, err := accounts.New(pool, accounts.Config{Secret: []byte(cfg.JWTSecret), AccessTTL: cfg.AccessTTL,
-		RefreshTTL: cfg.RefreshTTL, BcryptCost: cfg.BcryptCost, Now: now, Attempts: state, OIDC: oidcOf(cfg, reg, a.log)})
-	if err != nil {
-		return fmt.Errorf("accounts: %w", err)
-	}
-	project := projects.New(pool, ring, auth.KeyScopes(api.Operations), now)
-	keys := projects.NewKeys(pool, ring, now)
-	reg.MustRegister(watchCollectors(keys)...)
-	project.OnChange(keys.Forget)
-	watch, stopWatching := context.WithCancel(context.Background())
-	a.watching.Go(func() { keys.Watch(watch, pool, a.log) })
-	a.watching.Go(func() { keys.LastUsed().Run(watch, a.log) })
-	a.watching.Go(func() { account.LastSeen().Run(watch, a.log) })
-	a.stopWatching = stopWatching
-	access := auth.NewAccess(pool)
-	replies := idempotency.New(pool, ring, now)
-
-	if a.bus == nil {
-		a.bus = state.Bus()
-	}
-	secrets := append([][]byte{cfg.SecretKey}, cfg.SecretKeyPrevious...)
-	if a.hub, err = live.New(a.streaming, a.bus, secrets, revive(account, keys), mayStream(access), reg, now, a.log); err != nil {
+	if a.state, err = a.openSharedState(ctx); err != nil {
 		return err
 	}
-	a.ingestion.Publisher = a.hub
-
-	store := events.NewStore(a.db.Writes)
-	if err := store.EnsurePartitions(ctx, now()); err != nil {
+	if a.access, err = a.wireAccess(); err != nil {
 		return err
 	}
-	a.batcher = events.NewBatcher(store, a.ingestion, events.NewMetrics(reg), time.Now, a.log)
-	event := events.NewAPI(events.NewIngester(a.batcher, now), events.NewReader(a.reads, cfg.QueryTimeout), access)
-
-	kept := events.NewStore(pool) // the connections of ingestion are for ingestion
-	a.jobs = jobs.New(pool, []jobs.Job{
-		{Name: "make event partitions ahead", Every: time.Hour, Limit: time.Minute,
-			Run: func(ctx context.Context) error { return store.EnsurePartitions(ctx, now()) }},
-		{Name: "prune expired events", Every: time.Hour, Limit: 50 * time.Minute,
-			Run: func(ctx context.Context) error { return kept.Prune(ctx, now()) }},
-		{Name: "index events by person", Every: 10 * time.Minute, Limit: 50 * time.Minute,
-			Run: func(ctx context.Context) error { return kept.IndexPeople(ctx, now()) }},
-		{Name: "summarise recent events by person", Every: time.Minute, Limit: time.Minute, Run: kept.SummarisePeople},
-		{Name: "purge deleted projects", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: project.Purge},
-		{Name: "prune ended sessions", Every: time.Hour, Limit: 5 * time.Minute, Run: account.Prune},
-		{Name: "prune expired keys", Every: time.Hour, Limit: 5 * time.Minute, Run: project.PruneKeys},
-		{Name: "prune idempotency keys", Every: time.Hour, Limit: 5 * time.Minute, Run: replies.Prune},
-	}, reg, time.Now, a.log)
-	a.jobs.Start()
-
-	limits := metrics.Limits{Timeout: cfg.QueryTimeout, MaxEvents: cfg.QueryMaxEvents}
-	h := &health{pool: pool, log: a.log, reads: a.reads, checks: []func() error{a.batcher.Health, a.jobs.Health, keys.Health}}
-	if a.redis != nil {
-		h.redis = a.redis.Health
-	}
-	stream := live.NewAPI(a.hub, cfg.AllowedOrigins)
-	metric := metrics.NewAPI(a.reads, limits, now)
-	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metric,
-		audit.NewAPI(audit.NewLog(pool)), reports.NewAPI(reports.New(pool), metric.CheckQuestion), h}
-	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event, live: stream}, httpapi.Options{
-		AppName: cfg.AppName, Log: a.log, Registry: reg, Tracer: a.tracer(), AllowedOrigins: cfg.AllowedOrigins,
-		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Dashboard: frontend.Dist, Access: access, Replies: replies,
-		TrustedProxies: cfg.TrustedProxies, Limits: limitsOf(cfg, state), Connections: cfg.DBPoolSize,
-		Credentials: httpapi.Credentials{Access: account.VerifyAccess, Refresh: account.VerifyRefresh,
-			Secret: keys.VerifySecret, WriteKey: keys.VerifyWriteKey, Signature: keys.VerifySignature, Ticket: a.hub.Ticket},
-	})
-	if err != nil {
+	if a.hub, err = a.wireLive(); err != nil {
 		return err
 	}
-	reg.MustRegister(&projectCollector{active: project.CountActive, deleted: project.CountDeleted}, healthCollector{h})
-	if cfg.Embedded() {
-		reg.MustRegister(diskCollector(cfg.DataDir))
+	if a.events, err = a.wireEvents(ctx); err != nil {
+		return err
 	}
-	a.handler = e
-	a.admin = adminHandler(reg)
-	return nil
+	a.insights = a.wireInsights()
+	a.startJobs()
+	return a.wireEdge()
 }
 
-// tracer is nil, and not a tracer that does nothing, where requests are not traced: nothing of it is then installed.
-func (a *App) tracer() trace.Tracer {
-	if a.traces == nil {
-		return nil
+// openReads returns where questions are asked: the standby, when there is one.
+func (a *App) openReads(ctx context.Context, statements []postgres.Option) (*replica.Reads, error) {
+	if a.cfg.AnalyticsDatabaseURL == "" {
+		return replica.Without(a.db.Pool), nil
 	}
-	return a.traces.Tracer()
+	standby := replica.Config{URL: a.cfg.AnalyticsDatabaseURL, PoolSize: a.cfg.DBPoolSize,
+		MaxLag: time.Duration(a.cfg.ReplicaMaxLag) * time.Second, Options: statements}
+	reads, err := replica.Open(ctx, a.db.Pool, standby, a.reg, a.log)
+	if err != nil {
+		return nil, fmt.Errorf("NIMBUS_ANALYTICS_DATABASE_URL: %w", err)
+	}
+	return reads, nil
 }
 
-// sharedState connects to Redis, if there is one. It is not needed for a start.
-func (a *App) sharedState(ctx context.Context, reg prometheus.Registerer) (*shared.State, error) {
+// openSharedState connects to Redis, if there is one. It is not needed for a start.
+func (a *App) openSharedState(ctx context.Context) (*shared.State, error) {
 	if a.cfg.RedisURL == "" {
-		return shared.New(nil, steady(), reg, a.log), nil
+		return shared.New(nil, steady(), a.reg, a.log), nil
 	}
-	client, err := redis.Open(ctx, a.cfg.RedisURL, a.cfg.RedisTimeout, reg, a.log)
+	client, err := redis.Open(ctx, a.cfg.RedisURL, a.cfg.RedisTimeout, a.reg, a.log)
 	if err != nil {
 		return nil, fmt.Errorf("NIMBUS_REDIS_URL: %w", err)
 	}
 	a.redis = client
-	return shared.New(client, steady(), reg, a.log), nil
+	return shared.New(client, steady(), a.reg, a.log), nil
 }
 
 // steady is a clock that nobody can set: it tells the time at which it was made, and what has passed since.
@@ -249,163 +167,10 @@ func steady() func() time.Time {
 	return func() time.Time { return begun.Add(time.Since(begun)) }
 }
 
-func oidcOf(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) *accounts.OIDC {
-	if cfg.OIDCIssuer == "" {
+// tracer is nil, and not a tracer that does nothing, where requests are not traced: nothing of it is then installed.
+func (a *App) tracer() trace.Tracer {
+	if a.traces == nil {
 		return nil
 	}
-	return &accounts.OIDC{Issuer: cfg.OIDCIssuer, ClientID: cfg.OIDCClientID, ClientSecret: cfg.OIDCClientSecret,
-		RedirectURL: cfg.OIDCRedirectURL, Name: cfg.OIDCName, Log: log, Registry: reg}
-}
-
-// requestsPerAddress is the limit of requests without credentials: what one person does, many times over, and little
-// enough that guessing is slow.
-const requestsPerAddress = 120
-
-func limitsOf(cfg *config.Config, state *shared.State) httpapi.Limits {
-	l := httpapi.Limits{PerAddress: requestsPerAddress, PerCaller: cfg.RateLimitPerMinute, Ingestion: 2 * cfg.RateLimitPerMinute}
-	if cfg.RateLimitEnabled {
-		l.Allow = state.Allow
-	}
-	return l
-}
-
-// mayStream says whether the caller in the context may still watch the events of a project.
-func mayStream(access *auth.Access) live.Access {
-	op := api.Operations["streamEvents"]
-	return func(ctx context.Context, project uuid.UUID) error {
-		p := auth.From(ctx)
-		if err := access.Scope(p, op); err != nil {
-			return err
-		}
-		return access.Project(ctx, p, op, project, false)
-	}
-}
-
-// revive asks the slice of a principal's credentials whether they still hold.
-func revive(account *accounts.Service, keys *projects.Keys) live.Revive {
-	return func(ctx context.Context, p *auth.Principal) (*auth.Principal, error) {
-		if p.Kind == auth.KindAPIKey {
-			return keys.Revive(ctx, p.KeyID)
-		}
-		return account.Revive(ctx, p.AccountID, p.SessionID)
-	}
-}
-
-// Handler serves the API.
-func (a *App) Handler() http.Handler { return a.handler }
-
-// Admin serves the metrics and profiles.
-func (a *App) Admin() http.Handler { return a.admin }
-
-// RunJob runs a background job now instead of at its next turn, and returns its error.
-func (a *App) RunJob(ctx context.Context, name string) error { return a.jobs.Run(ctx, name) }
-
-// Run listens and serves until the context ends, then stops in order. ready is called with the address once the
-// server accepts connections.
-func (a *App) Run(ctx context.Context, ready func(addr string)) error {
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", a.cfg.Addr)
-	if err != nil {
-		a.Close(context.WithoutCancel(ctx))
-		return fmt.Errorf("listen on NIMBUS_ADDR: %w", err)
-	}
-	servers := []*http.Server{httpapi.NewServer(a.handler, a.log)}
-	failed := make(chan error, 2)
-	serve := func(s *http.Server, ln net.Listener) {
-		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			failed <- err
-		}
-	}
-	if a.cfg.AdminAddr != "" {
-		aln, err := lc.Listen(ctx, "tcp", a.cfg.AdminAddr)
-		if err != nil {
-			_ = ln.Close()
-			a.Close(context.WithoutCancel(ctx))
-			return fmt.Errorf("listen on NIMBUS_ADMIN_ADDR: %w", err)
-		}
-		servers = append(servers, httpapi.NewServer(a.admin, a.log))
-		go serve(servers[1], aln)
-	}
-	go serve(servers[0], ln)
-	ready(ln.Addr().String())
-
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-		a.log.Error("the server failed", "error", err)
-	}
-	return errors.Join(err, a.shutDown(servers))
-}
-
-// shutDown answers what has been accepted before anything is closed.
-func (a *App) shutDown(servers []*http.Server) error {
-	a.log.Info("stopping: answering what waits", "for_at_most", a.cfg.ShutdownTimeout.String())
-	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
-	defer cancel()
-	// A stream has no end of its own: the servers would wait for it. Its client goes on elsewhere while they finish.
-	a.drainStreams(ctx)
-	var problems []error
-	for _, s := range servers {
-		if err := s.Shutdown(ctx); err != nil {
-			problems = append(problems, fmt.Errorf("requests were cut off: %w", err), s.Close())
-		}
-	}
-	problems = append(problems, a.Close(ctx))
-	return errors.Join(problems...)
-}
-
-// streamsEndTime is how long clients may take to say goodbye.
-const streamsEndTime = 5 * time.Second
-
-func (a *App) drainStreams(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, streamsEndTime)
-	defer cancel()
-	a.hub.Drain(ctx)
-}
-
-// Close ends the live streams, drains the ingestion queue, stops the jobs and closes the database.
-func (a *App) Close(ctx context.Context) error {
-	if a.hub != nil {
-		a.drainStreams(ctx)
-	}
-	var err error
-	if a.batcher != nil {
-		err = a.batcher.Close(ctx)
-	}
-	if a.hub != nil {
-		a.hub.Close(ctx) // after the last event was stored: the other nodes get it too
-	}
-	if a.jobs != nil {
-		a.jobs.Stop()
-	}
-	if a.stopWatching != nil {
-		a.stopWatching()
-		a.watching.Wait()
-	}
-	if a.redis != nil {
-		a.redis.Close()
-	}
-	if a.reads != nil {
-		a.reads.Close()
-	}
-	if a.db != nil {
-		a.db.Close(ctx)
-	}
-	if a.traces != nil { // last: all the others may end spans
-		if terr := a.traces.Close(ctx); terr != nil {
-			a.log.Warn("the last traces were not sent", "error", terr)
-		}
-	}
-	return err
-}
-
-func adminHandler(reg *prometheus.Registry) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return mux
+	return a.traces.Tracer()
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/embedded"
-	"github.com/bahagh/nimbus/internal/projects"
+	"github.com/bahagh/nimbus/internal/access/projects"
+	"github.com/bahagh/nimbus/internal/platform/embedded"
 )
 
 // poolCollector tells the numbers of each pool when they are asked for: a pool that is used up is not helped by what is

@@ -11,16 +11,16 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/apptest"
-	"github.com/bahagh/nimbus/internal/embedded"
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/platform/embedded"
 	"github.com/bahagh/nimbus/openapi"
+	"github.com/bahagh/nimbus/test/apptest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // call is an operation with a path that leads somewhere, called by someone who may.
 type call struct {
-	op     *wire.Operation
+	op     *contract.Operation
 	path   string
 	body   any // a valid one
 	caller *apptest.Client

@@ -11,9 +11,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/db"
-	"github.com/bahagh/nimbus/internal/config"
-	"github.com/bahagh/nimbus/internal/embedded"
-	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/platform/config"
+	"github.com/bahagh/nimbus/internal/platform/embedded"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
 // Database is a connection to the configured PostgreSQL, which it runs itself when none is configured.

@@ -12,9 +12,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/bahagh/nimbus/internal/apptest"
-	ingestion "github.com/bahagh/nimbus/internal/events"
-	"github.com/bahagh/nimbus/internal/nimbustest"
+	ingestion "github.com/bahagh/nimbus/internal/events/ingest"
+	"github.com/bahagh/nimbus/test/apptest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // connect is a connection of the test's own, closed at its end.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/apptest"
+	"github.com/bahagh/nimbus/test/apptest"
 )
 
 // FuzzContract sends generated requests to every operation, half of them broken in one place. No input may end in a 5xx,

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/replica"
+	"github.com/bahagh/nimbus/internal/platform/replica"
 )
 
 // health answers whether this node can serve. It asks the database each time: a cached "yes" is the one that hurts.

@@ -13,23 +13,23 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/apptest"
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/test/apptest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 const idempotencyKey = "Idempotency-Key"
 
 // creations are the operations that create something (201), each of which must take an Idempotency-Key. An account is
 // found by its address, so a second registration is refused; a ticket is worth nothing to whoever lost it.
-func creations(t *testing.T) []*wire.Operation {
+func creations(t *testing.T) []*contract.Operation {
 	t.Helper()
-	var out []*wire.Operation
+	var out []*contract.Operation
 	for _, op := range api.Operations {
 		if !slices.Contains(op.Statuses, http.StatusCreated) || op.ID == "register" || op.ID == "createLiveTicket" {
 			continue
 		}
-		if !slices.ContainsFunc(op.Params, func(p wire.Param) bool { return p.Name == idempotencyKey }) {
+		if !slices.ContainsFunc(op.Params, func(p contract.Param) bool { return p.Name == idempotencyKey }) {
 			t.Errorf("%s creates something and takes no %s", op.ID, idempotencyKey)
 			continue
 		}

@@ -17,10 +17,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/internal/app"
-	"github.com/bahagh/nimbus/internal/apptest"
 	"github.com/bahagh/nimbus/internal/live"
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/shared"
+	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/test/apptest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // frame is any frame of the live stream.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/bahagh/nimbus/internal/apptest"
-	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/test/apptest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // An event that is skipped without a result is lost while its sender believes otherwise: whatever is mixed in one

@@ -15,10 +15,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/apptest"
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/test/apptest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // credential is one row of the matrix: a kind of credentials, and what is true of these.
@@ -35,7 +35,7 @@ type credential struct {
 const signature = "apiKeyId+apiSignature+apiTimestamp"
 
 // verdict is what the contract says of a credential and an operation: the status and code of the refusal, or 0.
-func (c *credential) verdict(op *wire.Operation) (int, string) {
+func (c *credential) verdict(op *contract.Operation) (int, string) {
 	switch {
 	case op.Public:
 		return 0, ""
@@ -45,11 +45,11 @@ func (c *credential) verdict(op *wire.Operation) (int, string) {
 		return http.StatusUnauthorized, c.dead
 	case c.scopes != nil && !slices.Contains(c.scopes, op.Scope):
 		return http.StatusForbidden, "insufficient_scope"
-	case op.Role == wire.RoleAccount && (c.mine || !strings.Contains(op.Path, "{")):
+	case op.Role == contract.RoleAccount && (c.mine || !strings.Contains(op.Path, "{")):
 		return 0, ""
 	case c.scopes != nil && c.mine:
 		return 0, ""
-	case c.role == "" || op.Role == wire.RoleAccount:
+	case c.role == "" || op.Role == contract.RoleAccount:
 		return http.StatusNotFound, "not_found"
 	case !c.role.AtLeast(auth.Role(op.Role)):
 		return http.StatusForbidden, "insufficient_role"
@@ -57,8 +57,8 @@ func (c *credential) verdict(op *wire.Operation) (int, string) {
 	return 0, ""
 }
 
-func takes(op *wire.Operation, scheme string) bool {
-	return slices.ContainsFunc(op.Security, func(r wire.Requirement) bool {
+func takes(op *contract.Operation, scheme string) bool {
+	return slices.ContainsFunc(op.Security, func(r contract.Requirement) bool {
 		return strings.Join(slices.Sorted(maps.Keys(r)), "+") == scheme
 	})
 }
@@ -71,7 +71,7 @@ type world struct {
 }
 
 // newWorld makes one. past is the same program on the same database, long ago: what it gave out is expired.
-func newWorld(t *testing.T, a, past *apptest.App, op *wire.Operation) *world {
+func newWorld(t *testing.T, a, past *apptest.App, op *contract.Operation) *world {
 	t.Helper()
 	w := &world{app: a, owner: a.Tenant(t)}
 	project := "/v1/projects/" + w.owner.ProjectID.String()

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bahagh/nimbus/internal/apptest"
-	"github.com/bahagh/nimbus/internal/embedded"
-	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/internal/platform/embedded"
+	"github.com/bahagh/nimbus/test/apptest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 var grace = nimbustest.Person{"sub": "grace-1", "email": "grace@example.com", "email_verified": true}

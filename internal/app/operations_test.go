@@ -7,14 +7,14 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/internal/apptest"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/test/apptest"
 )
 
 // things makes, as the owner, what the parameters of an operation name, each anew: an operation that removes it must not
 // disturb the next one. A new parameter needs its line here, and a new operation with a body one in bodies: the tests
 // that go through the whole contract fail until then.
-func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *wire.Operation) map[string]string {
+func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operation) map[string]string {
 	t.Helper()
 	project := "/v1/projects/" + x.ProjectID.String()
 	made := map[string]string{}
@@ -71,7 +71,7 @@ func apiKey(x *apptest.Tenant, body map[string]any) (id, secret string) {
 }
 
 // ghosts are things of the same kinds that are not there.
-func ghosts(op *wire.Operation) map[string]string {
+func ghosts(op *contract.Operation) map[string]string {
 	none := map[string]string{}
 	for _, p := range op.Params {
 		none[p.Name] = uuid.NewString()
@@ -84,13 +84,13 @@ func ghosts(op *wire.Operation) map[string]string {
 }
 
 // target is the path of an operation with these values, and its query.
-func target(op *wire.Operation, values map[string]string) string {
+func target(op *contract.Operation, values map[string]string) string {
 	path, query := op.Path, url.Values{}
 	for _, p := range op.Params {
 		switch {
-		case p.In == wire.InPath:
+		case p.In == contract.InPath:
 			path = strings.ReplaceAll(path, "{"+p.Name+"}", values[p.Name])
-		case p.Required && p.In == wire.InQuery:
+		case p.Required && p.In == contract.InQuery:
 			query.Set(p.Name, values[p.Name])
 		}
 	}
@@ -101,7 +101,7 @@ func target(op *wire.Operation, values map[string]string) string {
 }
 
 // body is a valid body for an operation on a project, nil where it has none.
-func body(t *testing.T, a *apptest.App, x *apptest.Tenant, op *wire.Operation, project string) any {
+func body(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operation, project string) any {
 	t.Helper()
 	if !op.Body {
 		return nil

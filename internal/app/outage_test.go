@@ -13,10 +13,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/bahagh/nimbus/internal/apptest"
-	"github.com/bahagh/nimbus/internal/embedded"
-	ingestion "github.com/bahagh/nimbus/internal/events"
-	"github.com/bahagh/nimbus/internal/nimbustest"
+	ingestion "github.com/bahagh/nimbus/internal/events/ingest"
+	"github.com/bahagh/nimbus/internal/platform/embedded"
+	"github.com/bahagh/nimbus/test/apptest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // restartable is a private server and what starts it again in the same place.

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
@@ -11,7 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/internal/apptest"
+	"github.com/bahagh/nimbus/test/apptest"
 )
 
 type eventPage struct {
@@ -330,4 +331,47 @@ func TestATimelineIsTheSameBeforeAndAfterItsJobs(t *testing.T) {
 	if after := timeline(); len(after) != len(events) || !slices.Equal(before, after) {
 		t.Errorf("%d events before and %d after, want the same %d", len(before), len(after), len(events))
 	}
+}
+
+// Uptime monitors ask with HEAD, and take a 405 for a server that is down.
+func TestHEADIsAnsweredWhereverGETIs(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	ask := func(method, path string) *http.Response {
+		t.Helper()
+		req := x.Request(method, path, nil)
+		res, err := http.DefaultClient.Do(req) // HEAD is not in the contract, to which the client of the tests holds everything
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		return res
+	}
+	for _, path := range []string{"/health", "/healthz", "/readiness", "/v1/health", "/docs", "/redoc", "/openapi.json", "/openapi.yaml",
+		"/docs/errors", "/sdk.js", "/", "/v1/projects", "/v1/events?project_id=" + x.ProjectID.String()} {
+		head, get := ask("HEAD", path), ask("GET", path)
+		if head.StatusCode != get.StatusCode || head.StatusCode != 200 || head.Header.Get("Content-Type") != get.Header.Get("Content-Type") {
+			t.Errorf("HEAD %s: %d with %s, GET: %d with %s", path, head.StatusCode, head.Header.Get("Content-Type"), get.StatusCode, get.Header.Get("Content-Type"))
+		}
+	}
+	for _, path := range []string{"/v1/projects/" + x.ProjectID.String() + "/live", "/v1/auth/login"} {
+		if got := ask("HEAD", path).StatusCode; got != http.StatusMethodNotAllowed {
+			t.Errorf("HEAD %s: %d", path, got)
+		}
+	}
+}
+
+func TestTimesAreReadAsRFC3339HasThem(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	x.Ingest(apptest.Event{"name": "lower", "ts": "2026-01-15t10:30:00z"}, apptest.Event{"name": "leap", "ts": "2016-12-31T23:59:60Z"})
+	if got := list(t, x, "&since=2026-01-15t10:30:00z&until=2026-01-15t10:30:00.000001%2B00:00"); !slices.Equal(got, []string{"lower"}) {
+		t.Errorf("got %v", got)
+	}
+	if got := list(t, x, "&since=2016-12-31T23:59:60Z&until=2017-01-01T00:00:01Z"); !slices.Equal(got, []string{"leap"}) {
+		t.Errorf("got %v", got)
+	}
+	x.Do("GET", "/v1/metrics?project_id="+x.ProjectID.String()+"&bucket=1d&from=2026-01-15t00:00:00z&to=2026-01-16t00:00:00z", nil).Want(200)
 }

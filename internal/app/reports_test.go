@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/internal/apptest"
+	"github.com/bahagh/nimbus/test/apptest"
 )
 
 // report is the body of one.

@@ -8,25 +8,25 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/accounts"
-	"github.com/bahagh/nimbus/internal/audit"
-	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/access/accounts"
+	"github.com/bahagh/nimbus/internal/access/audit"
+	"github.com/bahagh/nimbus/internal/access/projects"
+	"github.com/bahagh/nimbus/internal/events/ingest"
 	"github.com/bahagh/nimbus/internal/httpapi"
+	"github.com/bahagh/nimbus/internal/insights/saved"
+	"github.com/bahagh/nimbus/internal/insights/trends"
 	"github.com/bahagh/nimbus/internal/live"
-	"github.com/bahagh/nimbus/internal/metrics"
-	"github.com/bahagh/nimbus/internal/projects"
-	"github.com/bahagh/nimbus/internal/reports"
 )
 
 // Aliases give each embedded slice a name of its own: two fields called API do not compile.
 type (
 	accountsAPI = accounts.API
 	projectsAPI = projects.API
-	eventsAPI   = events.API
+	eventsAPI   = ingest.API
 	liveAPI     = live.API
-	metricsAPI  = metrics.API
+	trendsAPI   = trends.API
 	auditAPI    = audit.API
-	reportsAPI  = reports.API
+	savedAPI    = saved.API
 	healthAPI   = health
 )
 
@@ -36,9 +36,9 @@ type server struct {
 	*projectsAPI
 	*eventsAPI
 	*liveAPI
-	*metricsAPI
+	*trendsAPI
 	*auditAPI
-	*reportsAPI
+	*savedAPI
 	*healthAPI
 }
 
@@ -58,7 +58,7 @@ func (*server) StreamEvents(context.Context, api.StreamEventsRequestObject) (api
 // routes is the strict server, but for the operations that need the connection or the exact bytes.
 type routes struct {
 	api.ServerInterface
-	events *events.API
+	events *ingest.API
 	live   *live.API
 }
 

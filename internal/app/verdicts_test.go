@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/bahagh/nimbus/internal/apptest"
+	"github.com/bahagh/nimbus/test/apptest"
 )
 
 // The SDKs refuse events by the same file, and must never refuse what is accepted here.

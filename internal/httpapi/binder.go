@@ -9,8 +9,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 // binder decodes a body with the generated decoder, which names every bad field at once. The strict handler calls it
@@ -19,7 +19,7 @@ type binder struct{}
 
 // Bind fills in a generated request type, and refuses who may not do this to the project that it names.
 func (binder) Bind(v any, c echo.Context) error {
-	d, ok := v.(wire.Decoder)
+	d, ok := v.(contract.Decoder)
 	if !ok {
 		return fmt.Errorf("%T has no generated decoder", v)
 	}
@@ -33,7 +33,7 @@ func (binder) Bind(v any, c echo.Context) error {
 	if err := d.DecodeJSON(b); err != nil {
 		return err
 	}
-	if n, ok := v.(wire.ProjectNamer); ok {
+	if n, ok := v.(contract.ProjectNamer); ok {
 		return Authorize(c, n.NamedProject())
 	}
 	return nil

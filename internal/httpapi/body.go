@@ -17,43 +17,57 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/labstack/echo/v4"
 
-	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 // The limits of a body, before and after decompression.
 const (
-	maxIngestBytes = 10 << 20
-	maxBodyBytes   = 1 << 20
+	maxSmallBytes = 16 << 10
+	maxBodyBytes  = 1 << 20
+	maxBulkBytes  = 10 << 20
 )
 
 // bodies reads request bodies into shared memory of bounded size. Without the bound, a hundred large requests at once
 // would be a gigabyte; with it, the ones that do not fit are answered with 503 and tried again.
 type bodies struct {
-	memory *memory
-	where  origins
-	pool   sync.Pool // *[]byte, of firstChunk to maxPooled bytes
-	gzip   sync.Pool // *gzip.Reader
-	zstd   sync.Pool // *zstd.Decoder
+	limit   int // of one body
+	memory  *memory
+	clients proxies
+	pool    sync.Pool // *[]byte, of firstChunk to maxPooled bytes
+	gzip    sync.Pool // *gzip.Reader
+	zstd    sync.Pool // *zstd.Decoder
 
-	// zstdTurns has room for the decoders at work. A decoder holds a window of up to maxIngestBytes that memory does not
+	// zstdTurns has room for the decoders at work. A decoder holds a window of up to maxBulkBytes that memory does not
 	// count, and a body of a few bytes can ask for it; more of them than processors would not be faster.
 	zstdTurns chan struct{}
 
+	leastTime time.Duration // in which leastBytes of a body must come
 	drainTime time.Duration // how long the rest of a body that nobody wants is read
 }
 
 const (
-	// Of all bodies being read or waiting for their commit. Ingestion has memory of its own, so that slow senders to
-	// operations without credentials cannot use it up.
-	heldBytes      = 96 << 20
-	heldOtherBytes = 16 << 20
+	// Of all bodies of a size that are being read or wait for their commit. Each size has memory of its own, so that slow
+	// senders to operations without credentials use up neither that of ingestion nor that of everybody who has logged in.
+	heldSmallBytes = 4 << 20
+	heldBytes      = 16 << 20
+	heldBulkBytes  = 96 << 20
 
 	firstChunk = 16 << 10
 	maxPooled  = 2 << 20
 )
 
-func newBodies(held int64, where origins) *bodies {
-	b := &bodies{memory: newMemory(held), where: where, zstdTurns: make(chan struct{}, runtime.GOMAXPROCS(0)), drainTime: drainTime}
+// newBodyMemory makes the memory for bodies of each x-body.
+func newBodyMemory(clients proxies) map[string]*bodies {
+	return map[string]*bodies{
+		contract.BodySmall: newBodies(maxSmallBytes, heldSmallBytes, clients),
+		"":                 newBodies(maxBodyBytes, heldBytes, clients),
+		contract.BodyBulk:  newBodies(maxBulkBytes, heldBulkBytes, clients),
+	}
+}
+
+func newBodies(limit int, held int64, clients proxies) *bodies {
+	b := &bodies{limit: limit, memory: newMemory(held), clients: clients, zstdTurns: make(chan struct{}, runtime.GOMAXPROCS(0)), leastTime: leastTime, drainTime: drainTime}
 	b.pool.New = func() any { s := make([]byte, 0, firstChunk); return &s }
 	return b
 }
@@ -62,6 +76,7 @@ func newBodies(held int64, where origins) *bodies {
 type body struct {
 	owner    *bodies
 	sender   netip.Prefix
+	conn     *http.ResponseController
 	limit    int
 	raw      []byte
 	plain    []byte
@@ -72,20 +87,18 @@ type body struct {
 
 const bodyKey = "nimbus.body"
 
-// limited gives each request its body of at most limit bytes and takes the memory back when it has been handled.
-func (b *bodies) limited(limit int) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			x := &body{owner: b, sender: subnet(b.where.address(c.Request())), limit: limit}
-			c.Set(bodyKey, x)
-			defer x.release()
-			err := next(c)
-			if err != nil && !x.read {
-				x.release() // others may need the memory meanwhile
-				drain(c, limit, b.drainTime)
-			}
-			return err
+// limited gives each request its body, and takes the memory back when the request has been handled.
+func (b *bodies) limited(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		x := &body{owner: b, sender: subnet(b.clients.address(c.Request())), conn: http.NewResponseController(c.Response()), limit: b.limit}
+		c.Set(bodyKey, x)
+		defer x.release()
+		err := next(c)
+		if err != nil && !x.read {
+			x.release() // others may need the memory meanwhile
+			drain(c, b.limit, b.drainTime)
 		}
+		return err
 	}
 }
 
@@ -129,7 +142,7 @@ func (x *body) Raw(r *http.Request) ([]byte, error) {
 	if r.ContentLength > int64(x.limit) {
 		return nil, x.tooLarge()
 	}
-	raw, err := x.readAll(r.Body)
+	raw, err := x.readAll(newPacedReader(r.Body, x.conn, x.owner.leastTime))
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +203,7 @@ func (x *body) unzstd(ctx context.Context, raw []byte) ([]byte, error) {
 		var err error
 		// One goroutine, and no window larger than the largest body: a header cannot make it reserve gigabytes.
 		if z, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(maxIngestBytes)); err != nil {
+			zstd.WithDecoderMaxWindow(maxBulkBytes)); err != nil {
 			return nil, fmt.Errorf("make a zstd decoder: %w", err)
 		}
 	}

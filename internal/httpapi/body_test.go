@@ -20,7 +20,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/labstack/echo/v4"
 
-	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 const testLimit = 300 << 10 // several times firstChunk, so that buffers grow
@@ -85,7 +85,7 @@ func checkReturned(t testing.TB, b *bodies, want int64) {
 
 func TestABodyIsReadExactlyHoweverItArrives(t *testing.T) {
 	t.Parallel()
-	owner := newBodies(heldBytes, nil)
+	owner := newBodies(maxBulkBytes, heldBulkBytes, nil)
 	for _, size := range []int{0, 1, firstChunk - 1, firstChunk, firstChunk + 1, 2 * firstChunk, testLimit - 1, testLimit} {
 		want := noise(size)
 		for name, reader := range map[string]func(io.Reader) io.Reader{
@@ -94,7 +94,7 @@ func TestABodyIsReadExactlyHoweverItArrives(t *testing.T) {
 			"in halves":          iotest.HalfReader,
 			"the end with bytes": iotest.DataErrReader,
 		} {
-			x := &body{owner: owner, limit: testLimit}
+			x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 			req := request(reader(bytes.NewReader(want)), "")
 			raw, err := x.Raw(req)
 			if err != nil || !bytes.Equal(raw, want) {
@@ -109,12 +109,12 @@ func TestABodyIsReadExactlyHoweverItArrives(t *testing.T) {
 			x.release()
 		}
 	}
-	checkReturned(t, owner, heldBytes)
+	checkReturned(t, owner, heldBulkBytes)
 }
 
 func TestCompressedBodiesAreReadWhole(t *testing.T) {
 	t.Parallel()
-	owner := newBodies(heldBytes, nil)
+	owner := newBodies(maxBulkBytes, heldBulkBytes, nil)
 	a, b := noise(firstChunk+7), bytes.Repeat([]byte("nimbus "), 20_000)
 	both := append(bytes.Clone(a), b...)
 	for name, tt := range map[string]struct {
@@ -132,7 +132,7 @@ func TestCompressedBodiesAreReadWhole(t *testing.T) {
 		"identity":                        {"identity", a, a},
 		"zstd with a frame to be skipped": {"zstd", append([]byte{0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 'h', 'i'}, zstded(t, b)...), b},
 	} {
-		x := &body{owner: owner, limit: testLimit}
+		x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 		req := request(iotest.HalfReader(bytes.NewReader(tt.raw)), tt.encoding)
 		got, err := x.Plain(req)
 		if err != nil || !bytes.Equal(got, tt.want) {
@@ -143,12 +143,12 @@ func TestCompressedBodiesAreReadWhole(t *testing.T) {
 		}
 		x.release()
 	}
-	checkReturned(t, owner, heldBytes)
+	checkReturned(t, owner, heldBulkBytes)
 }
 
 func TestEveryWayToFailHasItsCodeAndGivesTheMemoryBack(t *testing.T) {
 	t.Parallel()
-	owner := newBodies(heldBytes, nil)
+	owner := newBodies(maxBulkBytes, heldBulkBytes, nil)
 	small := bytes.Repeat([]byte(`{"name":"x"}`), 100)
 	bomb := make([]byte, testLimit+1)
 	gz, zs := gzipped(t, small), zstded(t, small)
@@ -191,7 +191,7 @@ func TestEveryWayToFailHasItsCodeAndGivesTheMemoryBack(t *testing.T) {
 		failures = append(failures, failure{fmt.Sprintf("zstd cut after %d bytes", k), "zstd", bytes.NewReader(zs[:k]), -1, problem.CodeMalformedEncoding})
 	}
 	for _, f := range failures {
-		x := &body{owner: owner, limit: testLimit}
+		x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 		req := request(f.body, f.encoding)
 		req.ContentLength = f.length
 		got, err := x.Plain(req)
@@ -206,10 +206,10 @@ func TestEveryWayToFailHasItsCodeAndGivesTheMemoryBack(t *testing.T) {
 			t.Errorf("%s: the strict handler would take it for an absent body", f.name)
 		}
 		x.release()
-		checkReturned(t, owner, heldBytes)
+		checkReturned(t, owner, heldBulkBytes)
 
 		// What the failure left in the pools does not spoil the next request.
-		y := &body{owner: owner, limit: testLimit}
+		y := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 		for enc, raw := range map[string][]byte{"gzip": gz, "zstd": zs} {
 			y.read, y.plain = false, nil
 			if got, err := y.Plain(request(bytes.NewReader(raw), enc)); err != nil || !bytes.Equal(got, small) {
@@ -218,7 +218,7 @@ func TestEveryWayToFailHasItsCodeAndGivesTheMemoryBack(t *testing.T) {
 		}
 		y.release()
 	}
-	checkReturned(t, owner, heldBytes)
+	checkReturned(t, owner, heldBulkBytes)
 }
 
 type endless struct{}
@@ -238,9 +238,9 @@ func TestRequestsBeyondTheMemoryAreAskedToComeAgain(t *testing.T) {
 		"none for the plain form of gzip": {firstChunk + 10, gzipped(t, []byte("x")), "gzip"},
 		"none for the plain form of zstd": {firstChunk + 10, zstded(t, []byte("x")), "zstd"},
 	} {
-		owner := newBodies(heldBytes, nil)
+		owner := newBodies(maxBulkBytes, heldBulkBytes, nil)
 		owner.memory.left = tt.left
-		x := &body{owner: owner, limit: testLimit}
+		x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 		_, err := x.Plain(request(bytes.NewReader(tt.body), tt.encoding))
 		if p := toProblem(err); p.Code != problem.CodeQueueFull || p.RetryAfter <= 0 || problem.KindOf(p.Code).Status != http.StatusServiceUnavailable {
 			t.Errorf("%s: %v", name, err)
@@ -254,7 +254,7 @@ func TestRequestsBeyondTheMemoryAreAskedToComeAgain(t *testing.T) {
 func TestOneSenderLeavesHalfOfTheMemoryToOthers(t *testing.T) {
 	t.Parallel()
 	const room = 6
-	owner := newBodies(room*firstChunk, origins{netip.MustParsePrefix("10.0.0.0/8")})
+	owner := newBodies(testLimit, room*firstChunk, proxies{netip.MustParsePrefix("10.0.0.0/8")})
 	e := echo.New()
 	// send sends a small body from each address, while those before it are held.
 	var send func(from []string) error
@@ -262,7 +262,7 @@ func TestOneSenderLeavesHalfOfTheMemoryToOthers(t *testing.T) {
 		req := request(strings.NewReader("x"), "")
 		req.RemoteAddr = "10.0.0.1:1"
 		req.Header.Set(headerForwardedFor, from[0])
-		return owner.limited(testLimit)(func(c echo.Context) error {
+		return owner.limited(func(c echo.Context) error {
 			if _, err := bodyOf(c).Raw(c.Request()); err != nil || len(from) == 1 {
 				return err
 			}
@@ -290,20 +290,20 @@ func TestOneSenderLeavesHalfOfTheMemoryToOthers(t *testing.T) {
 // A window is memory that the accounting does not see, so the number of decoders is what bounds it.
 func TestAFewZstdDecodersWorkAtATime(t *testing.T) {
 	t.Parallel()
-	owner := newBodies(heldBytes, nil)
+	owner := newBodies(maxBulkBytes, heldBulkBytes, nil)
 	for range cap(owner.zstdTurns) {
 		owner.zstdTurns <- struct{}{}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	x := &body{owner: owner, limit: testLimit}
+	x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 	if _, err := x.Plain(request(bytes.NewReader(zstdFrame(13)), "zstd").WithContext(ctx)); !errors.Is(err, context.Canceled) {
 		t.Errorf("not waiting for its turn: %v", err)
 	}
 	x.release()
-	checkReturned(t, owner, heldBytes)
+	checkReturned(t, owner, heldBulkBytes)
 	<-owner.zstdTurns
-	x = &body{owner: owner, limit: testLimit}
+	x = &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 	if got, err := x.Plain(request(bytes.NewReader(zstdFrame(13)), "zstd")); err != nil || string(got) != "x" {
 		t.Errorf("%q, %v", got, err)
 	}
@@ -314,7 +314,7 @@ func TestAFewZstdDecodersWorkAtATime(t *testing.T) {
 
 func TestManyBodiesAtOnceAreExactOrRefusedAndNeverMixed(t *testing.T) {
 	t.Parallel()
-	owner := newBodies(heldBytes, nil)
+	owner := newBodies(maxBulkBytes, heldBulkBytes, nil)
 	const budget = 6 * testLimit
 	owner.memory.left = budget
 	var wg sync.WaitGroup
@@ -330,7 +330,7 @@ func TestManyBodiesAtOnceAreExactOrRefusedAndNeverMixed(t *testing.T) {
 				case 2:
 					raw, encoding = zstded(t, want), "zstd"
 				}
-				x := &body{owner: owner, limit: testLimit}
+				x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 				got, err := x.Plain(request(bytes.NewReader(raw), encoding))
 				switch {
 				case problem.Is(err, problem.CodeQueueFull):
@@ -358,12 +358,12 @@ func size(m *sync.Map) (n int) {
 
 func TestAPanicInAHandlerGivesTheMemoryBack(t *testing.T) {
 	t.Parallel()
-	owner := newBodies(heldBytes, nil)
+	owner := newBodies(testLimit, heldBulkBytes, nil)
 	e := echo.New()
 	c := e.NewContext(request(strings.NewReader("some bytes"), ""), httptest.NewRecorder())
-	handler := owner.limited(testLimit)(func(c echo.Context) error {
+	handler := owner.limited(func(c echo.Context) error {
 		x := bodyOf(c)
-		if _, err := x.Raw(c.Request()); err != nil || owner.memory.left == heldBytes {
+		if _, err := x.Raw(c.Request()); err != nil || owner.memory.left == heldBulkBytes {
 			t.Errorf("nothing is held while the handler runs: %v", err)
 		}
 		panic("a bug")
@@ -372,7 +372,7 @@ func TestAPanicInAHandlerGivesTheMemoryBack(t *testing.T) {
 		defer func() { _ = recover() }()
 		_ = handler(c)
 	}()
-	checkReturned(t, owner, heldBytes)
+	checkReturned(t, owner, heldBulkBytes)
 }
 
 // FuzzBody holds reading to its promises on any bytes: no panic, nothing beyond the limit, and all memory returned.
@@ -384,8 +384,8 @@ func FuzzBody(f *testing.F) {
 		f.Add(raw, uint8(k), uint32(testLimit), k%2 == 0)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, encoding uint8, limit uint32, slowly bool) {
-		owner := newBodies(heldBytes, nil)
-		x := &body{owner: owner, limit: int(limit % (1 << 20))}
+		owner := newBodies(maxBulkBytes, heldBulkBytes, nil)
+		x := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: int(limit % (1 << 20))}
 		var r io.Reader = bytes.NewReader(raw)
 		if slowly {
 			r = iotest.HalfReader(r)
@@ -407,7 +407,7 @@ func FuzzBody(f *testing.F) {
 			t.Errorf("the caller's bytes were answered with %d: %v", status, err)
 		}
 		x.release()
-		checkReturned(t, owner, heldBytes)
+		checkReturned(t, owner, heldBulkBytes)
 		if len(owner.zstdTurns) != 0 {
 			t.Error("a turn was not given back")
 		}

@@ -51,7 +51,7 @@ func dashboard(dist fs.FS) (echo.MiddlewareFunc, error) {
 			}
 			r := c.Request()
 			name := strings.TrimPrefix(r.URL.Path, "/")
-			if r.Method != http.MethodGet && r.Method != http.MethodHead || strings.HasPrefix(name, "v1/") {
+			if r.Method != http.MethodGet || strings.HasPrefix(name, "v1/") {
 				return err
 			}
 			f, found := files[name]
@@ -125,9 +125,6 @@ func (f dashboardFile) send(c echo.Context) error {
 	h.Set(echo.HeaderContentType, f.contentType)
 	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 	c.Response().WriteHeader(http.StatusOK)
-	if r.Method == http.MethodHead {
-		return nil
-	}
 	_, err := c.Response().Write(body)
 	return err
 }

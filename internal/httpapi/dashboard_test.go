@@ -30,7 +30,6 @@ func TestTheDashboardIsServedWhereNoOtherRouteIs(t *testing.T) {
 		body                 string
 	}{
 		{"GET", "/", html, 200, "<!doctype html>the dashboard"},
-		{"HEAD", "/", html, 200, ""},
 		{"GET", "/projects/3fa85f64/explore?bucket=1d", html, 200, "<!doctype html>the dashboard"},
 		{"GET", "/favicon.svg", "image/*", 200, "<svg/>"},
 		{"GET", "/assets/app-1a2b.js", "*/*", 200, "the script"},

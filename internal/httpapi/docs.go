@@ -17,7 +17,7 @@ import (
 	"github.com/swaggest/swgui/v5/static"
 	"gopkg.in/yaml.v3"
 
-	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 //go:embed assets

@@ -14,7 +14,7 @@ import (
 
 // withoutMemory takes a body where one sender may hold no more than the first chunk.
 func withoutMemory(drainTime time.Duration) http.Handler {
-	b := newBodies(2*firstChunk, nil)
+	b := newBodies(maxBulkBytes, 2*firstChunk, nil)
 	b.drainTime = drainTime
 	e := echo.New()
 	e.HTTPErrorHandler = errorHandler(slog.New(slog.DiscardHandler))
@@ -23,7 +23,7 @@ func withoutMemory(drainTime time.Duration) http.Handler {
 			return err
 		}
 		return c.NoContent(http.StatusNoContent)
-	}, b.limited(maxIngestBytes))
+	}, b.limited)
 	return e
 }
 
@@ -72,7 +72,7 @@ func TestARefusedBodyIsReadSoThatItsSenderSeesWhy(t *testing.T) {
 
 	in := bufio.NewReader(conn)
 	for range 2 {
-		if _, err := conn.Write(append(head(maxIngestBytes), make([]byte, maxIngestBytes)...)); err != nil {
+		if _, err := conn.Write(append(head(maxBulkBytes), make([]byte, maxBulkBytes)...)); err != nil {
 			t.Fatalf("the connection broke before the answer: %v", err)
 		}
 		if got := status(t, in); got != http.StatusServiceUnavailable {
@@ -84,7 +84,7 @@ func TestARefusedBodyIsReadSoThatItsSenderSeesWhy(t *testing.T) {
 func TestARefusedBodyThatDoesNotComeIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, withoutMemory(drainTime))
-	if _, err := conn.Write(append(head(maxIngestBytes), make([]byte, 2*firstChunk)...)); err != nil {
+	if _, err := conn.Write(append(head(maxBulkBytes), make([]byte, 2*firstChunk)...)); err != nil {
 		t.Fatal(err)
 	}
 	if got := status(t, bufio.NewReader(conn)); got != http.StatusServiceUnavailable { // without a limit the rest would be waited for
@@ -101,5 +101,32 @@ func TestASenderThatAsksFirstIsNotAskedForABodyThatIsRefused(t *testing.T) {
 	}
 	if got := status(t, bufio.NewReader(conn)); got != http.StatusUnauthorized {
 		t.Errorf("status %d, want the refusal and not 100", got)
+	}
+}
+
+// A stalled body holds memory that others wait for: 16 of them once kept everybody from logging in for a minute.
+func TestABodyThatStallsIsCutOff(t *testing.T) {
+	t.Parallel()
+	b := newBodies(maxBulkBytes, heldBulkBytes, nil)
+	b.leastTime = 50 * time.Millisecond
+	e := echo.New()
+	e.HTTPErrorHandler = errorHandler(slog.New(slog.DiscardHandler))
+	e.POST("/", func(c echo.Context) error {
+		_, err := bodyOf(c).Raw(c.Request())
+		return err
+	}, b.limited)
+	for _, sent := range []int{0, 3 * leastBytes} { // at once, and after a good beginning
+		conn := connect(t, e)
+		if _, err := conn.Write(append(head(1<<20), make([]byte, sent)...)); err != nil {
+			t.Fatal(err)
+		}
+		if got := status(t, bufio.NewReader(conn)); got != http.StatusBadRequest { // the connection's own deadline is a minute
+			t.Errorf("after %d bytes: status %d, want 400", sent, got)
+		}
+	}
+	b.memory.mu.Lock()
+	defer b.memory.mu.Unlock()
+	if b.memory.left != heldBulkBytes {
+		t.Errorf("%d bytes are still held", heldBulkBytes-b.memory.left)
 	}
 }

@@ -6,15 +6,16 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/postgres"
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
 // errorHandler answers with problem+json, whatever went wrong.
@@ -49,11 +50,11 @@ func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, log *slog
 	out := api.Problem{Type: "/docs/errors#" + string(p.Code), Title: kind.Title, Status: int32(kind.Status), Detail: p.Detail,
 		Code: string(p.Code), RequestID: requestID(c), Errors: toAPIFields(p.Fields)}
 	if p.Code == problem.CodeAllRejected {
-		zero, rejected := int32(0), int32(wire.Errors(p.Fields).Items())
+		zero, rejected := int32(0), int32(contract.Errors(p.Fields).Items())
 		out.Accepted, out.Duplicates, out.Rejected = &zero, &zero, &rejected
 	}
 	c.Response().WriteHeader(kind.Status)
-	if c.Request().Method == http.MethodHead {
+	if sentMethod(c.Request()) == http.MethodHead {
 		return
 	}
 	if err := json.NewEncoder(c.Response()).Encode(out); err != nil {
@@ -65,11 +66,14 @@ func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, log *slog
 func toProblem(err error) *problem.Error {
 	var (
 		p      *problem.Error
-		fields wire.Errors
-		syntax *wire.SyntaxError
+		fields contract.Errors
+		syntax *contract.SyntaxError
 		read   *readError
 		he     *echo.HTTPError
 	)
+	if p = turnRefused(err); p != nil {
+		return p
+	}
 	switch {
 	case errors.As(err, &p):
 		return p
@@ -78,6 +82,9 @@ func toProblem(err error) *problem.Error {
 	case errors.As(err, &syntax):
 		return problem.Wrap(err, problem.CodeMalformedJSON, "%s (byte %d).", syntax.Detail, syntax.Offset)
 	case errors.As(err, &read):
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return problem.Wrap(err, problem.CodeMalformedJSON, "The body came too slowly: %d KiB within %s is the least.", leastBytes>>10, leastTime)
+		}
 		return problem.Wrap(err, problem.CodeMalformedJSON, "The body broke off before its end.")
 	case errors.As(err, &he):
 		return fromEcho(he)
@@ -118,7 +125,7 @@ func fromEcho(he *echo.HTTPError) *problem.Error {
 	}
 }
 
-func toAPIFields(fields []wire.FieldError) []api.FieldError {
+func toAPIFields(fields []contract.FieldError) []api.FieldError {
 	if len(fields) == 0 {
 		return nil
 	}

@@ -15,7 +15,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/httpapi/goproxy"
+	"github.com/bahagh/nimbus/internal/platform/turns"
 )
 
 // Options is what the HTTP layer needs to know.
@@ -31,10 +33,10 @@ type Options struct {
 	Credentials    Credentials
 	Access         Access
 	Replies        Replies
-	Operations     map[string]*wire.Operation // the contract's table
-	Spec           []byte                     // the contract itself, as YAML
-	Ready          http.HandlerFunc           // the readiness answer, for its names outside /v1
-	Dashboard      fs.FS                      // the built dashboard; empty when it was not built
+	Operations     map[string]*contract.Operation // the contract's table
+	Spec           []byte                         // the contract itself, as YAML
+	Ready          http.HandlerFunc               // the readiness answer, for its names outside /v1
+	Dashboard      fs.FS                          // the built dashboard; empty when it was not built
 }
 
 // New returns the server's routes: the contract's operations, the documentation, the tracker, the dashboard, and the health checks. It fails when
@@ -51,8 +53,8 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	if o.Tracer != nil {
 		e.Use(traced(o.Tracer))
 	}
-	e.Use(observe(o.Log, newHTTPMetrics(o.Registry), origins(o.TrustedProxies)), secure)
-	e.Use(cors(o.AllowedOrigins)...)
+	e.Use(observe(o.Log, newHTTPMetrics(o.Registry), proxies(o.TrustedProxies)), secure)
+	e.Use(cors(o.AllowedOrigins, o.Operations)...)
 	pages, err := dashboard(o.Dashboard)
 	if err != nil {
 		return nil, err
@@ -71,66 +73,24 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	if err := registerTracker(e); err != nil {
 		return nil, err
 	}
+	e.GET("/sdk/go/*", echo.WrapHandler(http.StripPrefix("/sdk/go", goproxy.Handler())))
 	e.GET("/health", func(c echo.Context) error { return c.JSON(http.StatusOK, map[string]string{"status": "alive"}) })
 	e.GET("/healthz", echo.WrapHandler(o.Ready))
 	e.GET("/readiness", echo.WrapHandler(o.Ready))
 	return e, nil
 }
 
-// The operations that are served beside the strict handler, and the one whose answer may be of any length.
-const (
-	ingestOperation = "ingestEvents"
-	streamOperation = "streamEvents"
-	exportOperation = "exportAudit"
-)
-
-// operationMiddleware builds, from the contract, what runs before each operation: the limit of the body, who may call
-// it, how often, the check of its parameters, and whether the caller may do it to the project that they name. Credentials
-// come first: nobody learns about parameters without them.
+// operationMiddleware builds what runs before each operation, from its row in the contract. It fails when the contract asks for
+// something that no code here does.
 func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
-	known := o.Credentials.schemes()
-	limits, questions, where := newLimiter(&o.Limits, o.Registry), newTurns(o.Connections), origins(o.TrustedProxies)
-	ingest, others := newBodies(heldBytes, where), newBodies(heldOtherBytes, where)
+	e := newEdge(o)
 	out := make(map[string][]echo.MiddlewareFunc, len(o.Operations))
 	var problems []error
 	for id, op := range o.Operations {
-		limit := o.Limits.Allow != nil && limited(op)
-		refused := func(_ echo.Context, err error) error { return err }
-		if limit {
-			refused = limits.strangers(where)
-		}
-		var more []scheme
-		if id == streamOperation {
-			more = o.Credentials.ofStreams()
-		}
-		g, err := guard(op, known, o.Access, refused, more...)
+		chain, err := e.chain(op)
 		if err != nil {
 			problems = append(problems, err)
 			continue
-		}
-		var chain []echo.MiddlewareFunc
-		switch id {
-		case ingestOperation: // no deadline: its body is bounded by the server's timeouts and its transaction by the batcher's
-			chain = append(chain, ingest.limited(maxIngestBytes))
-		case streamOperation: // no body
-			chain = append(chain, where.describe)
-		case exportOperation: // as long as its reader takes it
-			chain = append(chain, unhurried, where.describe)
-		default:
-			chain = append(chain, others.limited(maxBodyBytes), deadline, where.describe)
-		}
-		switch chain = append(chain, g); {
-		case limit && op.Public:
-			chain = append(chain, limits.perAddress)
-		case limit:
-			chain = append(chain, limits.perCaller(op))
-		}
-		chain = append(chain, checkParams(op), authorize(op, o.Access))
-		if isQuestion(op) && id != streamOperation {
-			chain = append(chain, questions.limited)
-		}
-		if id != ingestOperation {
-			chain = append(chain, once(op, o.Replies))
 		}
 		out[id] = chain
 	}
@@ -140,10 +100,97 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 	return out, nil
 }
 
+// edge is what the chains of all operations share.
+type edge struct {
+	credentials Credentials
+	schemes     map[string]scheme
+	access      Access
+	replies     Replies
+	limited     bool
+	limits      *limiter
+	questions   *turns.Lanes
+	clients     proxies
+	bodies      map[string]*bodies // by x-body: each size has memory of its own
+}
+
+func newEdge(o Options) *edge {
+	clients := proxies(o.TrustedProxies)
+	return &edge{
+		credentials: o.Credentials, schemes: o.Credentials.schemes(), access: o.Access, replies: o.Replies,
+		limited: o.Limits.Allow != nil, limits: newLimiter(&o.Limits, o.Registry), questions: newQuestions(o.Connections), clients: clients,
+		bodies: newBodyMemory(clients),
+	}
+}
+
+// chain is what runs before an operation: the limit of the body, who may call it, how often, the check of its parameters, and
+// whether the caller may do it to the project that they name. Credentials come first: nobody learns about parameters without
+// them.
+func (e *edge) chain(op *contract.Operation) ([]echo.MiddlewareFunc, error) {
+	limit := e.limited && limited(op)
+	refused := func(_ echo.Context, err error) error { return err }
+	if limit {
+		refused = e.limits.strangers(e.clients)
+	}
+	var more []scheme
+	if op.Answer == contract.AnswerStream {
+		more = e.credentials.ofStreams()
+	}
+	authenticated, err := guard(op, e.schemes, e.access, refused, more...)
+	if err != nil {
+		return nil, err
+	}
+	chain := append(e.transport(op), authenticated)
+	switch {
+	case limit && op.Public:
+		chain = append(chain, e.limits.perAddress)
+	case limit:
+		chain = append(chain, e.limits.perCaller(op))
+	}
+	chain = append(chain, checkParams(op), authorize(op, e.access))
+	if op.Cost == contract.CostQuestion {
+		chain = append(chain, question(e.questions))
+	}
+	return append(chain, once(op, e.replies)), nil
+}
+
+// transport bounds the body and the time of an operation.
+func (e *edge) transport(op *contract.Operation) []echo.MiddlewareFunc {
+	chain := []echo.MiddlewareFunc{named(op)}
+	switch op.Answer {
+	case contract.AnswerStream:
+		return append(chain, refuseHead, e.clients.describe)
+	case contract.AnswerExport:
+		return append(chain, unhurried, e.clients.describe)
+	}
+	chain = append(chain, e.bodies[op.BodySize].limited)
+	if op.BodySize == contract.BodyBulk { // its time is bounded by the connection's limits and by the transaction's
+		return chain
+	}
+	return append(chain, deadline, e.clients.describe)
+}
+
+const operationKey = "nimbus.operation"
+
+// named tells what stands around the operation which one it is.
+func named(op *contract.Operation) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			c.Set(operationKey, op)
+			return next(c)
+		}
+	}
+}
+
+// operationOf is the operation of a request; nil for pages and health checks.
+func operationOf(c echo.Context) *contract.Operation {
+	op, _ := c.Get(operationKey).(*contract.Operation)
+	return op
+}
+
 // NewServer returns an HTTP server with limits on everything a slow or hostile peer could stretch.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           headAsGet(h),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       60 * time.Second,
 		WriteTimeout:      90 * time.Second,

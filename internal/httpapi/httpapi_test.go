@@ -22,10 +22,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/postgres"
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/openapi"
 )
 
@@ -80,14 +80,14 @@ var keyScopes = []string{"events:write", "events:read", "metrics:read"}
 // openAccess lets everyone do everything that his scopes allow; who has none needs none.
 type openAccess struct{}
 
-func (openAccess) Scope(p *auth.Principal, op *wire.Operation) error {
-	if p.Scopes == nil || p.Allows(op.Scope) {
+func (openAccess) Scope(p *auth.Principal, rule auth.Rule) error {
+	if p.Scopes == nil || p.Allows(rule.Scope) {
 		return nil
 	}
 	return problem.New(problem.CodeInsufficientScope, "no")
 }
 
-func (openAccess) Project(context.Context, *auth.Principal, *wire.Operation, uuid.UUID, bool) error {
+func (openAccess) Project(context.Context, *auth.Principal, auth.Rule, uuid.UUID, bool) error {
 	return nil
 }
 
@@ -182,19 +182,19 @@ func decodeProblem(t *testing.T, w *httptest.ResponseRecorder) problemBody {
 
 func TestTheServerIsNotBuiltWhenAnOperationCannotBeGuarded(t *testing.T) {
 	t.Parallel()
-	ok := wire.Requirement{"bearerAuth": nil}
-	ops := map[string]*wire.Operation{
+	ok := contract.Requirement{"bearerAuth": nil}
+	ops := map[string]*contract.Operation{
 		"nothing":      {ID: "nothing"},
 		"noSecurity":   {ID: "noSecurity", Scope: "account"},
-		"noScope":      {ID: "noScope", Role: "account", Security: []wire.Requirement{ok}},
-		"noRole":       {ID: "noRole", Scope: "account", Security: []wire.Requirement{ok}},
-		"openProject":  {ID: "openProject", Scope: "account", Role: "account", Project: "path", Security: []wire.Requirement{ok}},
-		"noProject":    {ID: "noProject", Scope: "account", Role: "admin", Security: []wire.Requirement{ok}},
-		"unknown":      {ID: "unknown", Scope: "account", Role: "account", Security: []wire.Requirement{ok, {"cookieAuth": nil}}},
-		"halfASigning": {ID: "halfASigning", Scope: "account", Role: "account", Security: []wire.Requirement{{"apiKeyId": nil}}},
-		"tooMuch":      {ID: "tooMuch", Scope: "account", Role: "account", Security: []wire.Requirement{{"bearerAuth": nil, "apiKey": nil}}},
-		"emptyOne":     {ID: "emptyOne", Scope: "account", Role: "account", Security: []wire.Requirement{{}}},
-		"good":         {ID: "good", Scope: "account", Role: "account", Security: []wire.Requirement{ok}},
+		"noScope":      {ID: "noScope", Role: "account", Security: []contract.Requirement{ok}},
+		"noRole":       {ID: "noRole", Scope: "account", Security: []contract.Requirement{ok}},
+		"openProject":  {ID: "openProject", Scope: "account", Role: "account", Project: "path", Security: []contract.Requirement{ok}},
+		"noProject":    {ID: "noProject", Scope: "account", Role: "admin", Security: []contract.Requirement{ok}},
+		"unknown":      {ID: "unknown", Scope: "account", Role: "account", Security: []contract.Requirement{ok, {"cookieAuth": nil}}},
+		"halfASigning": {ID: "halfASigning", Scope: "account", Role: "account", Security: []contract.Requirement{{"apiKeyId": nil}}},
+		"tooMuch":      {ID: "tooMuch", Scope: "account", Role: "account", Security: []contract.Requirement{{"bearerAuth": nil, "apiKey": nil}}},
+		"emptyOne":     {ID: "emptyOne", Scope: "account", Role: "account", Security: []contract.Requirement{{}}},
+		"good":         {ID: "good", Scope: "account", Role: "account", Security: []contract.Requirement{ok}},
 		"public":       {ID: "public", Public: true},
 	}
 	_, err := New(&handlers{}, Options{Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Credentials: credentials(),
@@ -305,7 +305,7 @@ func TestEachKindOfCredentialsOpensWhatTheContractSays(t *testing.T) {
 
 func TestAPrincipalWithoutTheScopeIsRefused(t *testing.T) {
 	t.Parallel()
-	op := &wire.Operation{ID: "x", Scope: "projects:write", Role: "account", Security: []wire.Requirement{{"apiKey": nil}}}
+	op := &contract.Operation{ID: "x", Scope: "projects:write", Role: "account", Security: []contract.Requirement{{"apiKey": nil}}}
 	cr := credentials()
 	g, err := guard(op, cr.schemes(), openAccess{}, func(_ echo.Context, err error) error { return err })
 	if err != nil {
@@ -344,8 +344,8 @@ func TestThePathThatIsSignedIsThatOfTheRequestLine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if wirePath(r) != want {
-			t.Errorf("%s: %q, want %q", target, wirePath(r), want)
+		if requestPath(r) != want {
+			t.Errorf("%s: %q, want %q", target, requestPath(r), want)
 		}
 	}
 }
@@ -363,8 +363,8 @@ func TestEveryErrorHasItsStatusAndKeepsItsCauseToItself(t *testing.T) {
 	}{
 		{"a problem", problem.NotFound(), 404, problem.CodeNotFound, ""},
 		{"a problem, wrapped", fmt.Errorf("load %s: %w", hidden, problem.Wrap(cause, problem.CodeEmailTaken, "taken")), 409, problem.CodeEmailTaken, ""},
-		{"fields", wire.Errors{{In: "body", Pointer: "/x", Code: "length", Detail: "long", Item: -1}}, 422, problem.CodeValidation, ""},
-		{"not JSON", fmt.Errorf("%s: %w", hidden, &wire.SyntaxError{Offset: 3, Detail: "expected a value"}), 400, problem.CodeMalformedJSON, ""},
+		{"fields", contract.Errors{{In: "body", Pointer: "/x", Code: "length", Detail: "long", Item: -1}}, 422, problem.CodeValidation, ""},
+		{"not JSON", fmt.Errorf("%s: %w", hidden, &contract.SyntaxError{Offset: 3, Detail: "expected a value"}), 400, problem.CodeMalformedJSON, ""},
 		{"a body cut off", &readError{cause}, 400, problem.CodeMalformedJSON, ""},
 		{"no such path", echo.ErrNotFound, 404, problem.CodeNotFound, ""},
 		{"no such method", echo.ErrMethodNotAllowed, 405, problem.CodeMethodNotAllowed, ""},
@@ -428,7 +428,7 @@ func TestEveryErrorHasItsStatusAndKeepsItsCauseToItself(t *testing.T) {
 func TestEveryBadFieldReachesTheCaller(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	fields := []wire.FieldError{{In: "body", Pointer: "/events/0/name", Code: "length", Detail: "d", Item: 0},
+	fields := []contract.FieldError{{In: "body", Pointer: "/events/0/name", Code: "length", Detail: "d", Item: 0},
 		{In: "body", Pointer: "/events/0/ts", Code: "format", Detail: "d", Item: 0}, {In: "body", Pointer: "/events/3/name", Code: "required", Detail: "d", Item: 3}}
 	s.ingest = func(echo.Context) error {
 		return &problem.Error{Code: problem.CodeAllRejected, Detail: "all", Fields: fields}
@@ -501,8 +501,8 @@ func TestIngestionTakesLargerBodiesThanTheRest(t *testing.T) {
 		size   int
 		status int
 	}{
-		{"/v1/auth/login", maxBodyBytes, 200}, {"/v1/auth/login", maxBodyBytes + 1, 413},
-		{"/v1/events", maxIngestBytes, 200}, {"/v1/events", maxIngestBytes + 1, 413},
+		{"/v1/auth/login", maxSmallBytes, 200}, {"/v1/auth/login", maxSmallBytes + 1, 413},
+		{"/v1/events", maxBulkBytes, 200}, {"/v1/events", maxBulkBytes + 1, 413},
 	} {
 		body := strings.Repeat("x", tt.size)
 		if w := s.do("POST", tt.path, body, "Content-Type", "application/json", "X-Api-Key", "secret"); w.Code != tt.status {

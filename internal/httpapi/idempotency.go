@@ -9,9 +9,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/idempotency"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/access/idempotency"
+	"github.com/bahagh/nimbus/internal/contract"
 )
 
 const headerIdempotencyKey = "Idempotency-Key"
@@ -23,9 +23,9 @@ type Replies interface {
 
 // once answers a request with an Idempotency-Key once, and with the same answer again, where the contract takes the
 // header. It stands after the checks of who may do this: whoever has lost access does not get an old answer either.
-func once(op *wire.Operation, replies Replies) echo.MiddlewareFunc {
+func once(op *contract.Operation, replies Replies) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		if !slices.ContainsFunc(op.Params, func(p wire.Param) bool { return p.In == wire.InHeader && p.Name == headerIdempotencyKey }) {
+		if !slices.ContainsFunc(op.Params, func(p contract.Param) bool { return p.In == contract.InHeader && p.Name == headerIdempotencyKey }) {
 			return next
 		}
 		return func(c echo.Context) error {

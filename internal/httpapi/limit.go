@@ -10,10 +10,10 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/shared"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/shared"
 )
 
 // Limits is how many requests a caller may send.
@@ -53,7 +53,7 @@ func newLimiter(l *Limits, reg prometheus.Registerer) *limiter {
 }
 
 // limited says whether the contract has a limit for the operation: whether it can answer 429.
-func limited(op *wire.Operation) bool {
+func limited(op *contract.Operation) bool {
 	return slices.Contains(op.Statuses, http.StatusTooManyRequests)
 }
 
@@ -88,9 +88,9 @@ func (l *limiter) perAddress(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // perCaller limits an operation whose caller is known.
-func (l *limiter) perCaller(op *wire.Operation) echo.MiddlewareFunc {
+func (l *limiter) perCaller(op *contract.Operation) echo.MiddlewareFunc {
 	p := &l.caller
-	if op.ID == ingestOperation {
+	if op.Cost == contract.CostIngestion {
 		p = &l.ingestion
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -106,12 +106,12 @@ func (l *limiter) perCaller(op *wire.Operation) echo.MiddlewareFunc {
 // strangers counts, by their address, requests whose credentials were refused: guessing keys is slowed like logging in.
 // Right credentials from the same address are not, because they are checked before; nor is logging in, which a page with a
 // key of the past would else keep everybody at its address from.
-func (l *limiter) strangers(where origins) func(c echo.Context, err error) error {
+func (l *limiter) strangers(clients proxies) func(c echo.Context, err error) error {
 	return func(c echo.Context, err error) error {
 		if status := problem.KindOf(toProblem(err).Code).Status; status != http.StatusUnauthorized && status != http.StatusForbidden {
 			return err
 		}
-		if over := l.take(c, &l.stranger, network(where.address(c.Request()))); over != nil {
+		if over := l.take(c, &l.stranger, network(clients.address(c.Request()))); over != nil {
 			return over
 		}
 		return err

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,8 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/shared"
+	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/turns"
 	"github.com/bahagh/nimbus/openapi"
 )
 
@@ -168,7 +168,7 @@ func TestTheClientsAddressIsNotTheClientsToChoose(t *testing.T) {
 		{"no address at all", "@", nil, []string{"198.51.100.1"}, "invalid IP"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var o origins
+			var o proxies
 			for _, p := range tt.proxies {
 				o = append(o, netip.MustParsePrefix(p))
 			}
@@ -199,46 +199,43 @@ func TestALimitCannotBeEvadedByAHeader(t *testing.T) {
 	}
 }
 
-func TestQuestionsTakeTurns(t *testing.T) {
+func TestQuestionsLeaveHalfOfTheConnections(t *testing.T) {
 	t.Parallel()
-	q := newTurns(8) // 2 for each caller, 4 for all
-	q.patience = 20 * time.Millisecond
-	take := func(ctx context.Context, caller string) func() {
+	lanes := newQuestions(8) // 2 in each lane, 1 for each caller
+	enter := func(caller string) (context.Context, func()) {
 		t.Helper()
-		leave, err := q.take(ctx, caller)
+		ctx, leave, err := lanes.Enter(t.Context(), caller)
 		if err != nil {
 			t.Fatalf("%s: %v", caller, err)
 		}
-		return leave
+		return ctx, leave
 	}
-	var leave []func()
-	for _, caller := range []string{"a", "a", "b"} {
-		leave = append(leave, take(t.Context(), caller))
+	project := "project"
+	heavy, leave := enter("a")
+	defer leave()
+	if err := turns.Heavy(heavy, project); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := q.take(t.Context(), "a"); !problem.Is(err, problem.CodeTooManyQueries) {
-		t.Errorf("a third question of one caller: %v", err)
-	}
-	leave = append(leave, take(t.Context(), "c"))
-	if _, err := q.take(t.Context(), "d"); !problem.Is(err, problem.CodeBusy) {
-		t.Errorf("a fifth question: %v", err)
-	}
-	gone, cancel := context.WithCancel(t.Context())
+	// One that reads much keeps none of the quick slots: not of its caller, and not of the others.
+	_, leaveQuick := enter("a")
+	leaveQuick()
+	second, leave := enter("b")
+	defer leave()
+	gone, cancel := context.WithCancel(second)
 	cancel()
-	for _, caller := range []string{"a", "d"} {
-		if _, err := q.take(gone, caller); !errors.Is(err, context.Canceled) && !problem.Is(err, problem.CodeBusy) && !problem.Is(err, problem.CodeTooManyQueries) {
-			t.Errorf("a caller who went away: %v", err)
+	if err := turns.Heavy(gone, project); !errors.Is(err, context.Canceled) {
+		t.Errorf("a second question that reads much of one project: %v", err)
+	}
+	if err := turns.Heavy(second, "another"); err != nil {
+		t.Errorf("one of another project: %v", err)
+	}
+	for _, tt := range []struct {
+		err  error
+		want problem.Code
+	}{{turns.ErrShare, problem.CodeTooManyQueries}, {fmt.Errorf("read: %w", turns.ErrBusy), problem.CodeBusy}} {
+		if p := toProblem(tt.err); p.Code != tt.want || p.RetryAfter == 0 {
+			t.Errorf("%v is answered as %s", tt.err, p.Code)
 		}
-	}
-	// Whoever waits gets the turn of whoever leaves.
-	q.patience = 2 * time.Minute
-	var wg sync.WaitGroup
-	wg.Go(func() { take(t.Context(), "a")() })
-	for _, l := range leave {
-		l()
-	}
-	wg.Wait()
-	if len(q.callers) != 0 || len(q.all) != 0 {
-		t.Errorf("%d callers and %d turns are left over", len(q.callers), len(q.all))
 	}
 }
 

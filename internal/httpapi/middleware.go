@@ -17,7 +17,8 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/bahagh/nimbus/internal/auth"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract"
 )
 
 // requestID returns the id of the request: the caller's own, or one made for it.
@@ -78,7 +79,7 @@ func newHTTPMetrics(reg prometheus.Registerer) *httpMetrics {
 
 // observe writes the answer to an error itself, so that the status it logs and counts is the one that was sent; and
 // it turns a panic into a 500 that names the request.
-func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFunc {
+func observe(log *slog.Logger, m *httpMetrics, clients proxies) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
 			start := time.Now()
@@ -93,7 +94,7 @@ func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFun
 					c.Error(internalError(fmt.Errorf("panic: %v", r)))
 				}
 				took := time.Since(start)
-				method, route := c.Request().Method, c.Path()
+				method, route := sentMethod(c.Request()), c.Path()
 				if route == "" || c.Response().Status == http.StatusNotFound && !strings.Contains(route, "/v1/") {
 					route = "other"
 				}
@@ -102,7 +103,7 @@ func observe(log *slog.Logger, m *httpMetrics, where origins) echo.MiddlewareFun
 				if !streamed(c) {
 					m.duration.WithLabelValues(method, route).Observe(took.Seconds())
 				}
-				logRequest(log, c, took, where)
+				logRequest(log, c, took, clients)
 			}()
 			if err := next(c); err != nil {
 				if errors.Is(err, context.Canceled) && caller.Err() != nil {
@@ -136,19 +137,21 @@ func methodName(m string) string {
 }
 
 // logRequest writes a line for each request; the ones that come all the time and went well only for debugging.
-func logRequest(log *slog.Logger, c echo.Context, took time.Duration, where origins) {
+func logRequest(log *slog.Logger, c echo.Context, took time.Duration, clients proxies) {
 	level := slog.LevelInfo
 	r, status := c.Request(), c.Response().Status
-	if status < 400 && (c.Path() == "/v1/events" && r.Method == http.MethodPost || strings.Contains(c.Path(), "health") || c.Path() == "/readiness" ||
-		c.Path() == dashboardRoute) {
+	op := operationOf(c)
+	routine := op != nil && op.Cost == contract.CostIngestion || strings.Contains(c.Path(), "health") || c.Path() == "/readiness" ||
+		c.Path() == dashboardRoute
+	if status < 400 && routine {
 		level = slog.LevelDebug
 	}
 	if !log.Enabled(r.Context(), level) {
 		return
 	}
-	log.LogAttrs(r.Context(), level, "request", slog.String("method", r.Method),
+	log.LogAttrs(r.Context(), level, "request", slog.String("method", sentMethod(r)),
 		slog.String("route", c.Path()), slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000),
-		slog.Int64("bytes_out", c.Response().Size), slog.String("remote", where.address(r).String()))
+		slog.Int64("bytes_out", c.Response().Size), slog.String("remote", clients.address(r).String()))
 }
 
 // The values are shared by all answers: setting a header allocates its value, and ingestion sends many answers.
@@ -194,17 +197,24 @@ func secureCookies(h http.Header) {
 	}
 }
 
-// cors lets browsers call the API from the configured origins. Sending events is open to every origin, because the
-// write key decides which ones it takes and a preflight carries no key. No answer to another
-// origin depends on cookies: browsers send none without Access-Control-Allow-Credentials.
-func cors(origins []string) []echo.MiddlewareFunc {
+// cors lets browsers call the API from the configured origins. An operation that takes write keys is open to every origin,
+// because the key decides which ones it takes and a preflight carries no key. No answer to another origin depends on cookies:
+// browsers send none without Access-Control-Allow-Credentials.
+func cors(origins []string, operations map[string]*contract.Operation) []echo.MiddlewareFunc {
+	type endpoint struct{ method, path string }
+	open := make(map[endpoint]bool)
+	for _, op := range operations {
+		if op.TakesWriteKeys() {
+			open[endpoint{op.Method, op.Path}] = true
+		}
+	}
 	isIngest := func(c echo.Context) bool {
 		r := c.Request()
 		method := r.Method
 		if method == http.MethodOptions {
 			method = r.Header.Get("Access-Control-Request-Method")
 		}
-		return r.URL.Path == "/v1/events" && method == http.MethodPost
+		return open[endpoint{method, r.URL.Path}]
 	}
 	expose := []string{echo.HeaderXRequestID, "traceparent", "Retry-After", "RateLimit", "RateLimit-Policy"}
 	const maxAgeSeconds = 7200

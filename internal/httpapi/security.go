@@ -10,9 +10,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 // Credentials checks the kinds of credentials that the contract's security schemes name.
@@ -27,8 +27,8 @@ type Credentials struct {
 
 // Access decides who may call what on which project.
 type Access interface {
-	Scope(p *auth.Principal, op *wire.Operation) error
-	Project(ctx context.Context, p *auth.Principal, op *wire.Operation, project uuid.UUID, self bool) error
+	Scope(p *auth.Principal, rule auth.Rule) error
+	Project(ctx context.Context, p *auth.Principal, rule auth.Rule, project uuid.UUID, self bool) error
 }
 
 // scheme is one way to prove who one is: a set of security schemes that the contract requires together.
@@ -110,11 +110,11 @@ func (cr *Credentials) verifySignature(c echo.Context) (*auth.Principal, error) 
 		return nil, problem.New(problem.CodeUnauthenticated, "A signed request needs %s too.", strings.Join(missing, " and "))
 	}
 	return cr.Signature(r.Context(), r.Header.Get(headerKeyID), r.Header.Get(headerTimestamp), r.Header.Get(headerSignature),
-		r.Method, wirePath(r), func() ([]byte, error) { return bodyOf(c).Raw(r) })
+		sentMethod(c.Request()), requestPath(r), func() ([]byte, error) { return bodyOf(c).Raw(r) })
 }
 
-// wirePath is the path as it was sent, escapes and all, because that is what was signed.
-func wirePath(r *http.Request) string {
+// requestPath is the path as it was sent, escapes and all, because that is what was signed.
+func requestPath(r *http.Request) string {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	if !strings.HasPrefix(path, "/") {
 		return r.URL.EscapedPath()
@@ -154,14 +154,14 @@ func refreshCookie(r *http.Request) string {
 // guard returns the middleware that enforces the security of one operation: one of the alternatives, in the order of
 // the contract, and then of more. It fails when the contract requires something that nothing here can check. refused turns
 // what was wrong with the credentials into the error that is answered.
-func guard(op *wire.Operation, known map[string]scheme, access Access, refused func(echo.Context, error) error, more ...scheme) (echo.MiddlewareFunc, error) {
+func guard(op *contract.Operation, known map[string]scheme, access Access, refused func(echo.Context, error) error, more ...scheme) (echo.MiddlewareFunc, error) {
 	if op.Public {
 		return func(next echo.HandlerFunc) echo.HandlerFunc { return next }, nil
 	}
 	if len(op.Security) == 0 || op.Scope == "" || op.Role == "" {
 		return nil, fmt.Errorf("operation %s states neither its security, x-scope and x-role nor that it is public", op.ID)
 	}
-	if (op.Role == wire.RoleAccount) != (op.Project == "") {
+	if (op.Role == contract.RoleAccount) != (op.Project == "") {
 		return nil, fmt.Errorf("operation %s has the x-role %s and names its project in %q", op.ID, op.Role, op.Project)
 	}
 	var alternatives []scheme
@@ -185,7 +185,7 @@ func guard(op *wire.Operation, known map[string]scheme, access Access, refused f
 		alternatives = append(alternatives, s)
 		names = append(names, s.name)
 	}
-	missing := fmt.Sprintf("Send %s.", strings.Join(names, ", or "))
+	missing, rule := fmt.Sprintf("Send %s.", strings.Join(names, ", or ")), auth.RuleOf(op)
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			p, err := authenticate(c, alternatives, missing)
@@ -195,7 +195,7 @@ func guard(op *wire.Operation, known map[string]scheme, access Access, refused f
 				}
 				return err
 			}
-			if err := access.Scope(p, op); err != nil {
+			if err := access.Scope(p, rule); err != nil {
 				return err
 			}
 			r := c.Request()
@@ -231,7 +231,7 @@ func authenticate(c echo.Context, alternatives []scheme, missing string) (*auth.
 	return nil, problem.New(problem.CodeUnauthenticated, "%s", missing)
 }
 
-func requirementKey(req wire.Requirement) string {
+func requirementKey(req contract.Requirement) string {
 	names := make([]string, 0, len(req))
 	for n := range req {
 		names = append(names, n)
@@ -242,14 +242,17 @@ func requirementKey(req wire.Requirement) string {
 
 // checkParams refuses a request whose parameters break the contract, naming all of them. A path that cannot be the id
 // of anything is not found, like every other id that is not there.
-func checkParams(op *wire.Operation) echo.MiddlewareFunc {
+func checkParams(op *contract.Operation) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if errs := op.CheckParams(c.Request(), c.Param); len(errs) > 0 {
-				if slices.ContainsFunc(errs, func(e wire.FieldError) bool { return e.In == "path" }) {
+				if slices.ContainsFunc(errs, func(e contract.FieldError) bool { return e.In == "path" }) {
 					return problem.NotFound()
 				}
 				return errs
+			}
+			if query := c.QueryParams(); len(query) > 0 && op.CanonicalTimes(query) { // Echo keeps the map, and the generated code reads it there
+				c.Request().URL.RawQuery = query.Encode()
 			}
 			if op.BodyRequired && c.Request().ContentLength == 0 {
 				if err := checkJSONType(c.Request()); err != nil {
@@ -266,11 +269,12 @@ const authorizeKey = "nimbus.authorize"
 
 // authorize refuses whoever may not do this to the project that the request names. A project in the path or the query is
 // checked before the body is read; one in the body as soon as it is decoded, by Authorize.
-func authorize(op *wire.Operation, access Access) echo.MiddlewareFunc {
+func authorize(op *contract.Operation, access Access) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		if op.Public || op.Project == "" || op.Project == wire.ProjectOfCaller {
+		if op.Public || op.Project == "" || op.Project == contract.ProjectOfCaller {
 			return next
 		}
+		rule := auth.RuleOf(op)
 		return func(c echo.Context) error {
 			check := func(project uuid.UUID) error {
 				ctx := c.Request().Context()
@@ -280,13 +284,13 @@ func authorize(op *wire.Operation, access Access) echo.MiddlewareFunc {
 					id, err := uuid.Parse(c.Param(op.Self))
 					self = err == nil && id == p.AccountID
 				}
-				return access.Project(ctx, p, op, project, self)
+				return access.Project(ctx, p, rule, project, self)
 			}
 			named := ""
 			switch op.Project {
-			case wire.InPath:
+			case contract.InPath:
 				named = c.Param("project_id")
-			case wire.InQuery:
+			case contract.InQuery:
 				named = c.QueryParam("project_id")
 			default:
 				c.Set(authorizeKey, check)

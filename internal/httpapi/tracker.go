@@ -69,9 +69,7 @@ func registerTracker(e *echo.Echo) error {
 			return c.Blob(http.StatusOK, "text/javascript; charset=utf-8", body)
 		}
 	}
-	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		e.Add(method, "/sdk.js", serve("public, max-age=3600, stale-while-revalidate=86400"))
-		e.Add(method, script.Path, serve("public, max-age=31536000, immutable"))
-	}
+	e.GET("/sdk.js", serve("public, max-age=3600, stale-while-revalidate=86400"))
+	e.GET(script.Path, serve("public, max-age=31536000, immutable"))
 	return nil
 }

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// position is how far the events of one origin have come: a publisher of a project, which numbers them from 1.
+// position is how far the events of one source have come: a publisher of a project, which numbers them from 1.
 type position struct {
-	origin uint64 // random; never 0
+	source uint64 // random; never 0
 	seq    uint64 // of the newest event
 }
 
-// cursor is a place in the stream of a project: how far the events of each origin had come, in whatever order they met
+// cursor is a place in the stream of a project: how far the events of each source had come, in whatever order they met
 // on a node. So it means the same on every node, although each has them in an order of its own.
 type cursor struct {
 	at        time.Time // when it was made, to the millisecond
@@ -22,8 +22,8 @@ type cursor struct {
 
 const (
 	cursorVersion = 1
-	// maxOrigins bounds a cursor. A node keeps an origin while it speaks: there are about as many as there are nodes.
-	maxOrigins = 32
+	// maxSources bounds a cursor. A node keeps an source while it speaks: there are about as many as there are nodes.
+	maxSources = 32
 	headBytes  = 1 + 8
 )
 
@@ -31,11 +31,11 @@ var errCursor = errors.New("is not a cursor of a live stream; start again withou
 
 // append appends the cursor as text.
 func (c *cursor) append(dst []byte) []byte {
-	b := make([]byte, 0, headBytes+maxOrigins*(8+binary.MaxVarintLen64))
+	b := make([]byte, 0, headBytes+maxSources*(8+binary.MaxVarintLen64))
 	b = append(b, cursorVersion)
 	b = binary.BigEndian.AppendUint64(b, uint64(c.at.UnixMilli()))
 	for _, p := range c.positions {
-		b = binary.BigEndian.AppendUint64(b, p.origin)
+		b = binary.BigEndian.AppendUint64(b, p.source)
 		b = binary.AppendUvarint(b, p.seq)
 	}
 	return base64.RawURLEncoding.AppendEncode(dst, b)
@@ -54,12 +54,12 @@ func decodeCursor(s string) (*cursor, error) {
 	}
 	c := &cursor{at: time.UnixMilli(int64(ms)).UTC()}
 	for b = b[headBytes:]; len(b) > 0; {
-		if len(b) < 9 || len(c.positions) == maxOrigins {
+		if len(b) < 9 || len(c.positions) == maxSources {
 			return nil, errCursor
 		}
-		p := position{origin: binary.BigEndian.Uint64(b)}
+		p := position{source: binary.BigEndian.Uint64(b)}
 		seq, n := binary.Uvarint(b[8:])
-		if n <= 0 || p.origin == 0 || c.find(p.origin) != nil {
+		if n <= 0 || p.source == 0 || c.find(p.source) != nil {
 			return nil, errCursor
 		}
 		p.seq = seq
@@ -72,21 +72,21 @@ func decodeCursor(s string) (*cursor, error) {
 // maxTime is the last millisecond of the year 9999, the last that JSON can say.
 var maxTime = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli() - 1
 
-func (c *cursor) find(origin uint64) *position {
+func (c *cursor) find(source uint64) *position {
 	for k := range c.positions {
-		if c.positions[k].origin == origin {
+		if c.positions[k].source == source {
 			return &c.positions[k]
 		}
 	}
 	return nil
 }
 
-// advance notes that everything of the origin up to seq is behind the cursor.
-func (c *cursor) advance(origin, seq uint64) {
-	switch p := c.find(origin); {
+// advance notes that everything of the source up to seq is behind the cursor.
+func (c *cursor) advance(source, seq uint64) {
+	switch p := c.find(source); {
 	case p != nil:
 		p.seq = max(p.seq, seq)
-	case len(c.positions) < maxOrigins:
-		c.positions = append(c.positions, position{origin, seq})
+	case len(c.positions) < maxSources:
+		c.positions = append(c.positions, position{source, seq})
 	}
 }

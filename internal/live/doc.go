@@ -16,7 +16,7 @@
 //
 // The path of an event: events (commit) → hub.go (who listens?) → topic.go (number, keep) → nodes.go (hand to other
 // nodes) → ring.go → fanout.go (the same bytes for many streams, written without waiting) → stream.go (one connection, for
-// which a goroutine waits when it must; subscription.go filters there, and counts what was missed) → door.go (WebSocket or
+// which a goroutine waits when it must; subscription.go filters there, and counts what was missed) → transport.go (WebSocket or
 // Server-Sent Events). How nodes find each other's events, and what a cursor is, is in docs/adr/0011-live.md; why streams
 // are written to in rounds, in docs/adr/0020-live-rounds.md.
 package live

@@ -8,11 +8,11 @@ import (
 
 // chunk is what a round sends to the streams of a group, made once for all of them.
 type chunk struct {
-	from, to   uint64 // places in the ring
-	bytes      []byte // as they go over the connection
-	events     int64
-	told, last []byte // the cursor of the last frame, and that at the place to
-	gap        bool   // events are missing among these, and each stream says so itself
+	from, to         uint64 // places in the ring
+	bytes            []byte // as they go over the connection
+	events           int64
+	sentCursor, last []byte // the cursor of the last frame, and that at the place to
+	gap              bool   // events are missing among these, and each stream says so itself
 }
 
 // round is what one turn of topic.run works on. Only that uses it; what it holds is kept for the next turn.
@@ -38,7 +38,7 @@ func (t *topic) run() {
 			return
 		case <-t.appended:
 		}
-		for t.turn() {
+		for t.sendRound() {
 		}
 		// A write costs much more than the bytes in it: events that come fast are better sent together.
 		select {
@@ -49,15 +49,15 @@ func (t *topic) run() {
 	}
 }
 
-// turn sends the next entries of the ring to the streams that have come as far as the round before, and wakes the others.
+// sendRound sends the next entries of the ring to the streams that have come as far as the round before, and wakes the others.
 // It reports whether there were any.
 //
 // A write to a socket is nearly all that an event costs here, so no goroutine is woken for it. Of those that write there
 // are half as many as processors, and each lets others run between its pieces: ten thousand readers must not keep
 // ingestion from its turn.
-func (t *topic) turn() bool {
+func (t *topic) sendRound() bool {
 	r := &t.round
-	if !r.take(t) {
+	if !r.snapshot(t) {
 		return false
 	}
 	var writers sync.WaitGroup
@@ -72,7 +72,7 @@ func (t *topic) turn() bool {
 		writers.Go(func() {
 			a, sent := newAttempt(), 0
 			for _, s := range piece {
-				sent += s.offer(a)
+				sent += s.trySend(a)
 			}
 			t.hub.metrics.sent.Add(float64(sent))
 			<-t.hub.writers
@@ -88,8 +88,8 @@ func (t *topic) turn() bool {
 	return true
 }
 
-// take copies what the round works on, so that it holds up neither who stores nor who comes and goes.
-func (r *round) take(t *topic) bool {
+// snapshot copies what the round works on, so that it holds up neither who stores nor who comes and goes.
+func (r *round) snapshot(t *topic) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	r.sent = max(r.sent, t.ring.tail)
@@ -112,8 +112,8 @@ func (g *group) fill(r *round) {
 		c.last = e.frame.cursor
 		if !e.gap && g.shows(e) {
 			c.events++
-			c.told = e.frame.cursor
-			c.bytes = g.door.append(c.bytes, &e.frame)
+			c.sentCursor = e.frame.cursor
+			c.bytes = g.transport.append(c.bytes, &e.frame)
 		}
 	}
 	g.chunk = c

@@ -18,8 +18,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 // API is the live part of the contract.
@@ -74,7 +74,7 @@ func (a *API) Stream(c echo.Context, project uuid.UUID, params *api.StreamEvents
 const readBuffer = 256
 
 // takeOver answers the request and takes its connection, so that a stream holds on to nothing of what served the request.
-func takeOver(w http.ResponseWriter, r *http.Request, d door) (net.Conn, *bufio.Reader, error) {
+func takeOver(w http.ResponseWriter, r *http.Request, d transport) (net.Conn, *bufio.Reader, error) {
 	if d == webSocket {
 		acceptHandshake(w.Header(), r.Header)
 		w.WriteHeader(http.StatusSwitchingProtocols)

@@ -19,8 +19,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/problem"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 // Config bounds the hub.
@@ -90,27 +90,44 @@ type callerKey struct {
 	key              string
 }
 
-// New returns a hub that runs until Close. secrets are the key that signs tickets and those that did before.
-func New(cfg Config, bus Bus, secrets [][]byte, revive Revive, access Access, reg prometheus.Registerer, now func() time.Time, log *slog.Logger) (*Hub, error) {
-	t, err := newTickets(secrets, now)
+// Options are what a hub is made of.
+type Options struct {
+	Config   Config
+	Bus      Bus
+	Secrets  [][]byte // the key that signs tickets, then those that did before
+	Revive   Revive
+	Access   Access
+	Registry prometheus.Registerer
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// New returns a hub that runs until Close.
+func New(o Options) (*Hub, error) {
+	t, err := newTickets(o.Secrets, o.Now)
 	if err != nil {
 		return nil, err
 	}
 	ctx, quit := context.WithCancel(context.Background())
-	h := &Hub{cfg: cfg, bus: bus, node: newOrigin(), revive: revive, access: access, tickets: t, now: now, log: log,
+	h := &Hub{cfg: o.Config, bus: o.Bus, node: newSourceID(), revive: o.Revive, access: o.Access, tickets: t, now: o.Now, log: o.Log,
 		topics: make(map[uuid.UUID]*topic), callers: make(map[callerKey]*caller),
 		writers: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), outbox: make(chan outgoing, outboxMessages), quit: quit}
-	h.metrics = newMetrics(reg, func() float64 { return float64(h.streams.Load()) })
-	stop := bus.Subscribe(controlChannel, h.hear, h.announce)
+	h.metrics = newMetrics(o.Registry, func() float64 { return float64(h.streams.Load()) })
+	h.start(ctx)
+	return h, nil
+}
+
+// start begins the loops of the hub, which end with ctx.
+func (h *Hub) start(ctx context.Context) {
+	stop := h.bus.Subscribe(controlChannel, h.receiveControl, h.announce)
 	h.loops.Go(func() {
 		defer stop()
-		h.every(ctx, min(cfg.Announce, cfg.Linger), h.tend)
+		h.every(ctx, min(h.cfg.Announce, h.cfg.Linger), h.sweep)
 	})
-	h.loops.Go(func() { h.every(ctx, cfg.Recheck, func() { h.recheck(ctx) }) })
-	h.loops.Go(func() { h.every(ctx, max(cfg.Heartbeat/beatSteps, time.Millisecond), h.beat) })
-	h.loops.Go(func() { h.carry(ctx) })
-	h.tell(control{Ask: true}) // so that what this node stores first is not left out on the others
-	return h, nil
+	h.loops.Go(func() { h.every(ctx, h.cfg.Recheck, func() { h.recheck(ctx) }) })
+	h.loops.Go(func() { h.every(ctx, max(h.cfg.Heartbeat/heartbeatSteps, time.Millisecond), h.heartbeat) })
+	h.loops.Go(func() { h.drainOutbox(ctx) })
+	h.sendControl(control{Ask: true}) // so that what this node stores first is not left out on the others
 }
 
 func (h *Hub) every(ctx context.Context, d time.Duration, do func()) {
@@ -143,7 +160,7 @@ func (h *Hub) Stored(project uuid.UUID, events iter.Seq2[string, []byte]) {
 // subscribe opens a stream of a project for the principal of the context. c is where it goes on, or nil.
 //
 // Errors: 503 when the node has as many streams as it may, or stops; 429 when the project has. The caller has checked the access.
-func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, d door, names []string, c *cursor) (*Subscription, error) {
+func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, d transport, names []string, c *cursor) (*Subscription, error) {
 	h.mu.Lock()
 	if err := h.admit(project); err != nil {
 		h.mu.Unlock()
@@ -250,19 +267,19 @@ func (h *Hub) Ticket(ctx context.Context, ticket, project string) (*auth.Princip
 	if !h.tickets.spend(s) {
 		return nil, problem.New(problem.CodeInvalidTicket, "The ticket was used before. Get a new one for each stream.")
 	}
-	h.tell(control{Used: []spent{s}})
+	h.sendControl(control{Used: []spent{s}})
 	return p, nil
 }
 
-// tend announces and lets go of what is not listened to any more.
-func (h *Hub) tend() {
+// sweep announces and lets go of what is not listened to any more.
+func (h *Hub) sweep() {
 	h.announce()
 	h.tickets.forget()
 	var stops []func()
 	h.mu.Lock()
 	now := time.Now()
 	for project, t := range h.topics {
-		stop, idle := t.rest(now, h.cfg.Linger)
+		stop, idle := t.expire(now, h.cfg.Linger)
 		if stop != nil {
 			stops = append(stops, stop)
 			h.listening.Add(-1)
@@ -307,10 +324,10 @@ func (h *Hub) recheck(ctx context.Context) {
 	}
 }
 
-// beatSteps is how many times the streams are looked at within a heartbeat, so that not all are pinged at once.
-const beatSteps = 20
+// heartbeatSteps is how many times the streams are looked at within a heartbeat, so that not all are pinged at once.
+const heartbeatSteps = 20
 
-func (h *Hub) beat() {
+func (h *Hub) heartbeat() {
 	h.mu.RLock()
 	topics := slices.Collect(maps.Values(h.topics))
 	h.mu.RUnlock()
@@ -321,7 +338,7 @@ func (h *Hub) beat() {
 		streams = append(streams[:0], t.streams...)
 		t.mu.RUnlock()
 		for _, s := range streams {
-			s.beat(now)
+			s.heartbeat(now)
 		}
 	}
 }
@@ -380,7 +397,7 @@ func (h *Hub) Close(ctx context.Context) {
 	h.loops.Wait()
 	h.mu.RLock()
 	for _, t := range h.topics {
-		t.sayLast()
+		t.announceEnd()
 	}
 	h.mu.RUnlock()
 	for {

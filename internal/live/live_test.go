@@ -17,10 +17,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/shared"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 var secret = []byte("0123456789abcdef0123456789abcdef")
@@ -44,12 +44,12 @@ func newNode(t testing.TB, bus Bus, change ...func(*Config)) *node {
 		c(&cfg)
 	}
 	n := &node{t: t}
-	h, err := New(cfg, bus, [][]byte{secret}, func(_ context.Context, p *auth.Principal) (*auth.Principal, error) {
+	h, err := New(Options{Config: cfg, Bus: bus, Secrets: [][]byte{secret}, Revive: func(_ context.Context, p *auth.Principal) (*auth.Principal, error) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.asked++
 		return p, n.refusal
-	}, func(context.Context, uuid.UUID) error { return nil }, prometheus.NewRegistry(), time.Now, slog.New(slog.DiscardHandler))
+	}, Access: func(context.Context, uuid.UUID) error { return nil }, Registry: prometheus.NewRegistry(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestAResumedStreamRepeatsNothingAndLeavesNothingOut(t *testing.T) {
 	n.stream(end).want()
 
 	// A cursor that was made up does no harm.
-	c := cursor{at: time.Now(), positions: []position{{origin: 7, seq: 1 << 60}, {origin: again.topic.own, seq: 1 << 60}}}
+	c := cursor{at: time.Now(), positions: []position{{source: 7, seq: 1 << 60}, {source: again.topic.own, seq: 1 << 60}}}
 	made := n.stream(string(c.append(nil)))
 	made.want("missed some")
 	n.store("i")
@@ -326,7 +326,7 @@ func (n *node) awaitWanted(by *node) {
 		}
 		there.mu.RLock()
 		defer there.mu.RUnlock()
-		return there.origin(here.own) != nil
+		return there.source(here.own) != nil
 	})
 }
 
@@ -363,7 +363,7 @@ func TestABusThatHesitatesHoldsUpNobodyWhoStores(t *testing.T) {
 	if _, err := n.subscribe(auth.WithPrincipal(t.Context(), &auth.Principal{}), other, webSocket, nil, nil); err != nil {
 		t.Error(err)
 	}
-	n.tend() // what a stream is about to join is not given up
+	n.sweep() // what a stream is about to join is not given up
 	close(bus.granted)
 	s := <-opened
 	n.store("b")
@@ -471,18 +471,18 @@ func (n *node) othersOver() bool {
 	topic := n.current()
 	topic.mu.RLock()
 	defer topic.mu.RUnlock()
-	return len(topic.origins) == 2 && topic.origins[1].over
+	return len(topic.sources) == 2 && topic.sources[1].over
 }
 
 // later makes it long ago that the node heard of the others, and what comes of that.
 func (n *node) later() {
 	topic := n.current()
 	topic.mu.Lock()
-	for k := range topic.origins {
-		topic.origins[k].heard = time.Now().Add(-2 * n.cfg.Linger)
+	for k := range topic.sources {
+		topic.sources[k].heard = time.Now().Add(-2 * n.cfg.Linger)
 	}
 	topic.mu.Unlock()
-	n.tend()
+	n.sweep()
 }
 
 // What a node stores while it stops, after its own streams have ended, is still shown by the others.
@@ -673,7 +673,7 @@ func FuzzTicket(f *testing.F) {
 }
 
 func FuzzDecodeMessage(f *testing.F) {
-	f.Add((&message{origin: 1, first: 2, events: []event{{"a", []byte("{}")}}}).encode())
+	f.Add((&message{source: 1, first: 2, events: []event{{"a", []byte("{}")}}}).encode())
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := decodeMessage(b)

@@ -13,10 +13,10 @@ type event struct {
 	json []byte
 }
 
-// message is consecutive events of one origin, numbered from first on. Without events it says how far the origin has
+// message is consecutive events of one source, numbered from first on. Without events it says how far the source has
 // come, so that whoever missed the last ones finds out.
 type message struct {
-	origin uint64
+	source uint64
 	first  uint64
 	last   bool // nothing comes after it: the node stops
 	events []event
@@ -43,7 +43,7 @@ func (m *message) encode() []byte {
 	if m.last {
 		b[1] = 1
 	}
-	b = binary.BigEndian.AppendUint64(b, m.origin)
+	b = binary.BigEndian.AppendUint64(b, m.source)
 	b = binary.BigEndian.AppendUint64(b, m.first)
 	for k := range m.events {
 		b = binary.AppendUvarint(b, uint64(len(m.events[k].name)))
@@ -61,8 +61,8 @@ func decodeMessage(b []byte) (*message, error) {
 	if len(b) < messageHead || b[0] != messageVersion {
 		return nil, errMessage
 	}
-	m := &message{last: b[1] == 1, origin: binary.BigEndian.Uint64(b[2:]), first: binary.BigEndian.Uint64(b[10:])}
-	if b[1] > 1 || m.origin == 0 || m.first == 0 {
+	m := &message{last: b[1] == 1, source: binary.BigEndian.Uint64(b[2:]), first: binary.BigEndian.Uint64(b[10:])}
+	if b[1] > 1 || m.source == 0 || m.first == 0 {
 		return nil, errMessage
 	}
 	for b = b[messageHead:]; len(b) > 0; {

@@ -26,7 +26,7 @@ func (h *Hub) post(channel string, message []byte) {
 	}
 }
 
-func (h *Hub) carry(ctx context.Context) {
+func (h *Hub) drainOutbox(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -44,8 +44,8 @@ func (h *Hub) deliver(ctx context.Context, m outgoing) {
 	}
 }
 
-// tell posts what the other nodes should know.
-func (h *Hub) tell(c control) {
+// sendControl posts what the other nodes should know.
+func (h *Hub) sendControl(c control) {
 	c.Node = h.node
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -55,7 +55,7 @@ func (h *Hub) tell(c control) {
 	h.post(controlChannel, b)
 }
 
-func (h *Hub) want(projects ...uuid.UUID) { h.tell(control{Want: projects}) }
+func (h *Hub) want(projects ...uuid.UUID) { h.sendControl(control{Want: projects}) }
 
 // announce tells the other nodes what is listened to here.
 func (h *Hub) announce() {
@@ -79,8 +79,8 @@ func (h *Hub) announce() {
 	}
 }
 
-// hear takes what another node tells.
-func (h *Hub) hear(b []byte) {
+// receiveControl takes what another node tells.
+func (h *Hub) receiveControl(b []byte) {
 	var c control
 	if err := json.Unmarshal(b, &c); err != nil {
 		h.log.Warn("a message of another node cannot be read", "error", err)
@@ -103,7 +103,7 @@ func (h *Hub) hear(b []byte) {
 		t.mu.Lock()
 		t.wantedUntil = until
 		// Where this node's events are: from here on the other one knows when some are missing.
-		t.send(&message{origin: t.own, first: t.seq + 1})
+		t.send(&message{source: t.own, first: t.seq + 1})
 		t.mu.Unlock()
 	}
 }

@@ -8,7 +8,7 @@ import (
 // entry is an event in the ring, or a gap where some are missing.
 type entry struct {
 	name   string
-	origin uint64 // 0 for a gap of unknown size
+	source uint64 // 0 for a gap of unknown size
 	seq    uint64 // of the event, or of the last one missing
 	frame  frame
 	gap    bool
@@ -54,7 +54,7 @@ type tally struct {
 
 func (t *tally) add(g *group, e *entry) {
 	switch {
-	case e.gap && e.origin != 0 && g.names == nil:
+	case e.gap && e.source != 0 && g.names == nil:
 		t.events += e.count
 	case e.gap:
 		t.unknown++
@@ -63,16 +63,16 @@ func (t *tally) add(g *group, e *entry) {
 	}
 }
 
-// group is the streams of a project with one filter and one door: all are sent the same bytes. It counts what left the
+// group is the streams of a project with one filter and one transport: all are sent the same bytes. It counts what left the
 // ring, so that a stream that fell behind is told exactly how many of its events it missed, although nobody can look at
 // them any more.
 type group struct {
-	key     string
-	door    door
-	names   map[string]struct{} // nil: all
-	streams int
-	gone    tally
-	chunk   chunk // of the round that is under way; only topic.run changes it
+	key       string
+	transport transport
+	names     map[string]struct{} // nil: all
+	streams   int
+	gone      tally
+	chunk     chunk // of the round that is under way; only topic.run changes it
 }
 
 func (g *group) shows(e *entry) bool {
@@ -83,13 +83,13 @@ func (g *group) shows(e *entry) bool {
 	return ok
 }
 
-// join returns the group of a filter and a door, for one more stream.
-func (r *ring) join(d door, names []string) *group {
+// join returns the group of a filter and a transport, for one more stream.
+func (r *ring) join(d transport, names []string) *group {
 	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	key := string(rune(d)) + strings.Join(names, "\x00")
 	g := r.groups[key]
 	if g == nil {
-		g = &group{key: key, door: d}
+		g = &group{key: key, transport: d}
 		if len(names) > 0 {
 			g.names = make(map[string]struct{}, len(names))
 			for _, n := range names {

@@ -10,63 +10,74 @@ import (
 	"time"
 )
 
-// link is the connection of a stream. Nobody waits for it but a goroutine that writes for this stream alone, and that is
-// there only while something waits that the connection did not take at once: rounds (fanout.go) write what they can without
-// waiting, and leave the rest to it.
+// connState is where a connection is in its life. It only moves forward, but for connIdle and connWriting, which take turns.
+//
+//	connPending → connIdle ⇄ connWriting → connEnding → connClosed
+type connState uint8
+
+const (
+	connPending connState = iota // the request is not answered yet: there is no connection
+	connIdle                     // nothing waits; a round may write what the socket takes at once
+	connWriting                  // the goroutine of this stream writes, and nobody else does
+	connEnding                   // the last frame is written; the client has a moment to close
+	connClosed                   // closed from here: nothing is written any more
+)
+
+// link is the connection of a stream. A goroutine writes for this stream alone, and exists only while something waits that the
+// socket did not take at once: rounds (fanout.go) write what they can without blocking, and leave the rest to it.
 type link struct {
-	conn    net.Conn        // nil until the request was answered
-	raw     syscall.RawConn // nil when conn is no socket: everything is then left to the goroutine
-	writing bool            // the goroutine is there, and nobody else writes
-	rest    []byte          // what the connection did not take
-	told    []byte          // the cursor of the last frame sent
+	state      connState
+	conn       net.Conn        // nil while pending
+	raw        syscall.RawConn // nil when conn is no socket: everything is then left to the goroutine
+	rest       []byte          // what the socket did not take
+	sentCursor []byte          // the cursor of the last frame sent
 
-	beatAt  time.Time // when the client is told that the server is there
-	beatDue bool
-	asked   time.Time // since when a ping waits for its answer; zero: none does
-	pong    []byte    // the answer to the client's
+	heartbeatAt  time.Time // when the client is told that the server is there
+	heartbeatDue bool
+	pingSince    time.Time // since when a ping waits for its answer; zero: none does
+	pong         []byte    // the answer to the client's
 
-	end    *end
-	parted bool // the end was written
-	left   bool // the client has said that it ends
+	end        *end // why the stream ends; nil while it goes on
+	peerClosed bool // the client has sent its close
 }
 
 const (
 	// framesAtOnce is about how many frames are written at once.
 	framesAtOnce = 64
-	// partBytes is what a client must take within the time for it.
-	partBytes = 16 << 10
-	// partTime is how long a client may take to end the connection after the last frame.
-	partTime = 5 * time.Second
+	// writeBytes is what a client must take within the time for it.
+	writeBytes = 16 << 10
+	// closeTime is how long a client may take to end the connection after the last frame.
+	closeTime = 5 * time.Second
 )
 
 // open begins to send.
 func (s *Subscription) open(conn net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.conn = conn
+	s.conn, s.state = conn, connIdle
 	if c, ok := conn.(syscall.Conn); ok {
 		s.raw, _ = c.SyscallConn() // without it, it is no socket
 	}
 	//nolint:gosec // so that those who came together are not pinged together; nobody gains from guessing it
-	s.beatAt = time.Now().Add(rand.N(s.topic.hub.cfg.Heartbeat))
+	s.heartbeatAt = time.Now().Add(rand.N(s.topic.hub.cfg.Heartbeat))
 	s.wake()
 }
 
-// wake sees to it that what waits is sent. s.mu is held.
+// wake starts the goroutine that sends what waits, if there is none. s.mu is held.
 func (s *Subscription) wake() {
-	if s.conn != nil && !s.writing {
-		s.writing = true
+	if s.state == connIdle {
+		s.state = connWriting
 		go s.write()
 	}
 }
 
-// offer sends what a round has for the stream, without waiting for anything. It returns the number of events sent.
-func (s *Subscription) offer(a *attempt) int {
+// trySend sends what a round has for the stream, without waiting for anything. It returns the number of events sent.
+func (s *Subscription) trySend(a *attempt) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &s.group.chunk
 	switch {
-	case s.conn == nil || s.writing || s.place >= c.to: // who writes now finds it in the ring
+	case s.state != connIdle || s.place >= c.to: // a goroutine that writes now finds it in the ring
 		return 0
 	case s.place != c.from || s.back != nil || s.raw == nil || c.gap:
 		s.wake()
@@ -77,10 +88,10 @@ func (s *Subscription) offer(a *attempt) int {
 	if c.events == 0 {
 		return 0
 	}
-	s.told = c.told
+	s.sentCursor = c.sentCursor
 	n, err := a.write(s.raw, c.bytes)
 	if err != nil {
-		s.cut()
+		s.disconnect()
 		return 0
 	}
 	if n < len(c.bytes) {
@@ -90,13 +101,13 @@ func (s *Subscription) offer(a *attempt) int {
 	return int(c.events)
 }
 
-// cut ends the connection; read notices. s.mu is held.
-func (s *Subscription) cut() {
-	s.writing = true // nobody else need try
+// disconnect closes the connection, which ends read. s.mu is held, and there is a connection.
+func (s *Subscription) disconnect() {
+	s.state = connClosed
 	_ = s.conn.Close()
 }
 
-// write sends what waits, and what comes meanwhile, until nothing does. s.writing is its own.
+// write sends what waits, and what comes meanwhile, until nothing does. While the state is connWriting it alone writes.
 func (s *Subscription) write() {
 	for {
 		b, last := s.pull()
@@ -104,14 +115,16 @@ func (s *Subscription) write() {
 			err := s.conn.SetWriteDeadline(time.Now().Add(s.topic.hub.cfg.WriteTime))
 			n := 0
 			if err == nil {
-				n, err = s.conn.Write(b[:min(len(b), partBytes)])
+				n, err = s.conn.Write(b[:min(len(b), writeBytes)])
 			}
 			if err != nil {
-				_ = s.conn.Close()
+				s.mu.Lock()
+				s.disconnect()
+				s.mu.Unlock()
 				return
 			}
 			if b = b[n:]; len(b) == 0 && last {
-				s.part()
+				s.awaitClose()
 				return
 			}
 		}
@@ -133,7 +146,7 @@ func (s *Subscription) pull() (b []byte, last bool) {
 		b = appendFrame(b, opPong, s.pong)
 		s.pong = nil
 	}
-	d, m, most := s.group.door, s.topic.hub.metrics, framesAtOnce
+	d, m, most := s.group.transport, s.topic.hub.metrics, framesAtOnce
 	if s.end != nil {
 		most = 0
 	}
@@ -148,7 +161,7 @@ func (s *Subscription) pull() (b []byte, last bool) {
 			m.missed.Add(float64(f.count))
 		}
 		b = d.append(b, f)
-		s.told = f.cursor
+		s.sentCursor = f.cursor
 	}
 	m.sent.Add(float64(sent))
 	if s.end != nil {
@@ -157,32 +170,32 @@ func (s *Subscription) pull() (b []byte, last bool) {
 		}
 		return d.last(b, s.end), true
 	}
-	if s.beatDue {
-		s.beatDue = false
-		if string(s.told) != string(s.last) {
-			s.told = s.last
+	if s.heartbeatDue {
+		s.heartbeatDue = false
+		if string(s.sentCursor) != string(s.last) {
+			s.sentCursor = s.last
 			b = d.append(b, &frame{kind: kindPosition, cursor: s.last})
 		}
-		b = d.beat(b)
+		b = d.heartbeat(b)
 	}
 	if b == nil {
-		s.writing = false
+		s.state = connIdle
 		_ = s.conn.SetWriteDeadline(time.Time{}) // else it would hold for rounds too; a connection that is closed shows itself
 	}
 	return b, false
 }
 
-// part waits for the client to end the connection, after the last frame: closed at once, it could lose that.
-func (s *Subscription) part() {
+// awaitClose waits for the client to end the connection, after the last frame: closed at once, it could lose that.
+func (s *Subscription) awaitClose() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.parted = true
-	if s.left {
-		_ = s.conn.Close()
+	if s.peerClosed {
+		s.disconnect()
 		return
 	}
-	_ = s.conn.SetReadDeadline(time.Now().Add(partTime)) // one that is closed needs none
-	if c, ok := s.conn.(interface{ CloseWrite() error }); ok && s.group.door == eventStream {
+	s.state = connEnding
+	_ = s.conn.SetReadDeadline(time.Now().Add(closeTime)) // one that is closed needs none
+	if c, ok := s.conn.(interface{ CloseWrite() error }); ok && s.group.transport == eventStream {
 		_ = c.CloseWrite()
 	}
 }
@@ -197,20 +210,20 @@ func (s *Subscription) finish(e end) {
 	}
 }
 
-// beat tells the client now and then that the server is there, and cuts it off when it does not answer. While something
+// heartbeat tells the client now and then that the server is there, and cuts it off when it does not answer. While something
 // is written for the stream alone, the time for that watches over it.
-func (s *Subscription) beat(now time.Time) {
+func (s *Subscription) heartbeat(now time.Time) {
 	cfg := &s.topic.hub.cfg
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.conn == nil || s.writing:
-	case !s.asked.IsZero() && now.Sub(s.asked) >= cfg.PongTime:
-		s.cut()
-	case !now.Before(s.beatAt):
-		s.beatAt, s.beatDue = now.Add(cfg.Heartbeat), true
-		if s.group.door == webSocket && s.asked.IsZero() {
-			s.asked = now
+	case s.state != connIdle:
+	case !s.pingSince.IsZero() && now.Sub(s.pingSince) >= cfg.PongTime:
+		s.disconnect()
+	case !now.Before(s.heartbeatAt):
+		s.heartbeatAt, s.heartbeatDue = now.Add(cfg.Heartbeat), true
+		if s.group.transport == webSocket && s.pingSince.IsZero() {
+			s.pingSince = now
 		}
 		s.wake()
 	}
@@ -219,19 +232,19 @@ func (s *Subscription) beat(now time.Time) {
 // read takes what the client sends until the connection has ended.
 func (s *Subscription) read(in *bufio.Reader) {
 	defer func() { _ = s.conn.Close() }() // it may have been closed already
-	if s.group.door == webSocket {
-		s.heed(in)
+	if s.group.transport == webSocket {
+		s.serveControlFrames(in)
 	}
 	_, _ = in.Discard(math.MaxInt) // nothing more of it counts, but its end
 }
 
-// heed answers a WebSocket client until one of both sides ends.
-func (s *Subscription) heed(in *bufio.Reader) {
+// serveControlFrames answers a WebSocket client until one of both sides ends.
+func (s *Subscription) serveControlFrames(in *bufio.Reader) {
 	var buffer [maxControl]byte
 	for {
 		op, content, err := readControl(in, &buffer)
 		switch {
-		case errors.Is(err, errTalks):
+		case errors.Is(err, errClientMessage):
 			s.finish(end{code: codePolicy, reason: "This stream takes no messages.", silent: true})
 			return
 		case errors.Is(err, errProtocol):
@@ -240,7 +253,7 @@ func (s *Subscription) heed(in *bufio.Reader) {
 		case err != nil:
 			return
 		case op == opClose:
-			s.leaves(content)
+			s.clientCloses(content)
 			return
 		}
 		s.mu.Lock()
@@ -248,18 +261,18 @@ func (s *Subscription) heed(in *bufio.Reader) {
 			s.pong = append(make([]byte, 0, len(content)), content...)
 			s.wake()
 		} else {
-			s.asked = time.Time{}
+			s.pingSince = time.Time{}
 		}
 		s.mu.Unlock()
 	}
 }
 
-// leaves is what happens when the client ends: it gets its code back, and then the connection is closed.
-func (s *Subscription) leaves(content []byte) {
+// clientCloses is what happens when the client ends: it gets its code back, and then the connection is closed.
+func (s *Subscription) clientCloses(content []byte) {
 	s.mu.Lock()
-	s.left = true
-	if s.parted {
-		_ = s.conn.Close()
+	s.peerClosed = true
+	if s.state == connEnding {
+		s.disconnect()
 	}
 	s.mu.Unlock()
 	s.finish(end{code: closeCode(content), silent: true})

@@ -17,19 +17,19 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/internal/auth"
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/shared"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // client is the far end of a stream's connection.
 type client struct {
-	t    testing.TB
-	door door
-	conn net.Conn
-	in   *bufio.Reader
-	s    *Subscription
+	t         testing.TB
+	transport transport
+	conn      net.Conn
+	in        *bufio.Reader
+	s         *Subscription
 }
 
 // pair returns the two ends of a TCP connection.
@@ -52,7 +52,7 @@ func pair(t testing.TB) (server, far net.Conn) {
 }
 
 // connect opens a stream over a connection of which the test has the far end.
-func (n *node) connect(d door, server, far net.Conn, names ...string) *client {
+func (n *node) connect(d transport, server, far net.Conn, names ...string) *client {
 	n.t.Helper()
 	s, err := n.subscribe(auth.WithPrincipal(n.t.Context(), &auth.Principal{Kind: auth.KindAPIKey, KeyID: "k"}), project, d, names, nil)
 	if err != nil {
@@ -63,11 +63,11 @@ func (n *node) connect(d door, server, far net.Conn, names ...string) *client {
 	if err := far.SetReadDeadline(time.Now().Add(nimbustest.Patience)); err != nil {
 		n.t.Fatal(err)
 	}
-	return &client{t: n.t, door: d, conn: far, in: bufio.NewReader(far), s: s}
+	return &client{t: n.t, transport: d, conn: far, in: bufio.NewReader(far), s: s}
 }
 
 // dial is connect over TCP.
-func (n *node) dial(d door, names ...string) *client {
+func (n *node) dial(d transport, names ...string) *client {
 	n.t.Helper()
 	server, far := pair(n.t)
 	return n.connect(d, server, far, names...)
@@ -87,7 +87,7 @@ type received struct {
 
 // raw reads a frame of a WebSocket, or a block of Server-Sent Events as text or, for a comment, as ping.
 func (c *client) raw() (op byte, content []byte, err error) {
-	if c.door == eventStream {
+	if c.transport == eventStream {
 		for {
 			line, err := c.in.ReadString('\n')
 			if err != nil {
@@ -247,7 +247,7 @@ func TestReadersAndWritersAtOnce(t *testing.T) {
 // What a client does not take goes on where it stopped, in the middle of a frame too.
 func TestAFrameLargerThanTheConnectionTakesArrivesWhole(t *testing.T) {
 	t.Parallel()
-	for _, d := range []door{webSocket, eventStream} {
+	for _, d := range []transport{webSocket, eventStream} {
 		t.Run(string(rune(d)), func(t *testing.T) {
 			t.Parallel()
 			n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.RingBytes, c.WriteTime = 64<<20, time.Hour })
@@ -302,7 +302,7 @@ func TestAClientThatDoesNotAnswerIsCutOff(t *testing.T) {
 		streams := slices.Clone(topic.streams)
 		topic.mu.RUnlock()
 		for _, s := range streams {
-			s.beat(now)
+			s.heartbeat(now)
 		}
 	}
 	ws, sse := n.dial(webSocket), n.dial(eventStream)
@@ -324,7 +324,7 @@ func TestAClientThatDoesNotAnswerIsCutOff(t *testing.T) {
 		nimbustest.Eventually(t, "the answer is taken note of", func() bool {
 			ws.s.mu.Lock()
 			defer ws.s.mu.Unlock()
-			return ws.s.asked.IsZero() && !ws.s.writing
+			return ws.s.pingSince.IsZero() && ws.s.state == connIdle
 		})
 		nimbustest.Eventually(t, "nothing more is written", func() bool { return !sse.s.busy() })
 		later(time.Minute)
@@ -347,25 +347,25 @@ func TestAClientThatDoesNotAnswerIsCutOff(t *testing.T) {
 func (s *Subscription) busy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.writing
+	return s.state != connIdle
 }
 
 func TestAClientLearnsOfEventsThatItsFilterHides(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.PongTime = 1 << 62 })
-	for _, d := range []door{webSocket, eventStream} {
+	for _, d := range []transport{webSocket, eventStream} {
 		c := n.dial(d, "b")
 		c.want("hello")
 		n.store("a", "a")
 		at := time.Now()
 		nimbustest.Eventually(t, "the stream is told", func() bool {
 			at = at.Add(time.Hour)
-			c.s.beat(at)
+			c.s.heartbeat(at)
 			c.s.mu.Lock()
 			defer c.s.mu.Unlock()
 			c.s.topic.mu.RLock()
 			defer c.s.topic.mu.RUnlock()
-			return c.s.place == c.s.topic.ring.head() && string(c.s.told) == string(c.s.last)
+			return c.s.place == c.s.topic.ring.head() && string(c.s.sentCursor) == string(c.s.last)
 		})
 		n.stream(c.want("position").Cursor).want() // they are behind the cursor
 		n.store("b")

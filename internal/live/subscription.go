@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/internal/auth"
+	"github.com/bahagh/nimbus/internal/access/auth"
 )
 
 // Subscription is one stream: its place in the ring of a project, and its connection (stream.go).
@@ -47,13 +47,13 @@ const (
 )
 
 // join makes a subscription that starts behind the cursor, or now.
-func (t *topic) join(d door, names []string, c *cursor) *Subscription {
+func (t *topic) join(d transport, names []string, c *cursor) *Subscription {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := &Subscription{topic: t, group: t.ring.join(d, names), index: len(t.streams), place: t.ring.head()}
 	t.streams = append(t.streams, s)
 	if c == nil {
-		s.last = t.here()
+		s.last = t.currentCursor()
 		s.first = []frame{{kind: kindHello, cursor: s.last}}
 	} else {
 		s.resume(c)
@@ -62,19 +62,19 @@ func (t *topic) join(d door, names []string, c *cursor) *Subscription {
 	return s
 }
 
-// resume goes back to where the ring begins and leaves out what the cursor has behind it.
+// resume goes back to where the ring begins and clientCloses out what the cursor has behind it.
 func (s *Subscription) resume(c *cursor) {
 	t := s.topic
 	s.first = []frame{{kind: kindHello, cursor: c.append(nil)}}
 	var missed int64
 	known := true
 	for _, p := range c.positions {
-		known = known && t.origin(p.origin) != nil
+		known = known && t.source(p.source) != nil
 	}
 	back := &cursor{at: c.at, positions: c.positions}
-	for k := range t.origins {
-		o := &t.origins[k]
-		switch p := c.find(o.origin); {
+	for k := range t.sources {
+		o := &t.sources[k]
+		switch p := c.find(o.source); {
 		case p == nil:
 			known = known && o.floor == 0
 		case p.seq < o.floor:
@@ -84,36 +84,36 @@ func (s *Subscription) resume(c *cursor) {
 	if !known { // what nobody knows here any more is of no use to the next cursor
 		back.positions = nil
 		for _, p := range c.positions {
-			if t.origin(p.origin) != nil {
+			if t.source(p.source) != nil {
 				back.positions = append(back.positions, p)
 			}
 		}
 	}
-	for k := range t.origins {
-		back.advance(t.origins[k].origin, t.origins[k].floor)
+	for k := range t.sources {
+		back.advance(t.sources[k].source, t.sources[k].floor)
 	}
 	s.place, s.back, s.last = t.ring.tail, back, back.append(nil)
 	if missed > 0 || !known {
 		s.first = append(s.first, frame{kind: kindMissed, cursor: s.last, since: c.at, count: missed, known: known && s.group.names == nil})
 	}
-	s.settle()
+	s.finishCatchUp()
 }
 
-// settle ends catching up once everything the stream has seen elsewhere has come here too.
-func (s *Subscription) settle() {
+// finishCatchUp ends catching up once everything the stream has seen elsewhere has come here too.
+func (s *Subscription) finishCatchUp() {
 	if s.back == nil || s.place != s.topic.ring.head() {
 		return
 	}
 	for _, p := range s.back.positions {
-		if o := s.topic.origin(p.origin); o != nil && o.seq < p.seq {
+		if o := s.topic.source(p.source); o != nil && o.seq < p.seq {
 			return
 		}
 	}
 	s.back = nil
 }
 
-// here is the cursor behind everything that has come.
-func (t *topic) here() []byte {
+// currentCursor is the cursor behind everything that has come.
+func (t *topic) currentCursor() []byte {
 	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
 	return c.append(nil)
 }
@@ -126,7 +126,7 @@ func (s *Subscription) next(most int) []frame {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if s.place < t.ring.tail {
-		if f := s.fallBehind(); f.count > 0 || !f.known {
+		if f := s.skipLost(); f.count > 0 || !f.known {
 			frames = append(frames, f)
 		}
 	}
@@ -138,12 +138,12 @@ func (s *Subscription) next(most int) []frame {
 			frames = append(frames, f)
 		}
 	}
-	s.settle()
+	s.finishCatchUp()
 	return frames
 }
 
-// fallBehind skips what has left the ring before the stream could show it.
-func (s *Subscription) fallBehind() frame {
+// skipLost skips what has left the ring before the stream could show it.
+func (s *Subscription) skipLost() frame {
 	t := s.topic
 	gone := s.group.gone
 	f := frame{kind: kindMissed, since: atOf(s.last), count: gone.events - s.done.events,
@@ -153,8 +153,8 @@ func (s *Subscription) fallBehind() frame {
 	if s.back != nil {
 		c.positions = s.back.positions
 	}
-	for k := range t.origins {
-		c.advance(t.origins[k].origin, t.origins[k].floor)
+	for k := range t.sources {
+		c.advance(t.sources[k].source, t.sources[k].floor)
 	}
 	if s.back != nil {
 		s.back.positions = c.positions
@@ -169,14 +169,14 @@ func (s *Subscription) show(e *entry) (frame, bool) {
 	f := e.frame
 	count := e.count
 	if s.back != nil {
-		if p := s.back.find(e.origin); p != nil && e.origin != 0 {
+		if p := s.back.find(e.source); p != nil && e.source != 0 {
 			if e.seq <= p.seq {
 				return frame{}, false
 			}
 			count = min(count, int64(e.seq-p.seq))
 		}
-		if e.origin != 0 {
-			s.back.advance(e.origin, e.seq)
+		if e.source != 0 {
+			s.back.advance(e.source, e.seq)
 		}
 		s.back.at = atOf(e.frame.cursor)
 		if !e.gap {
@@ -190,7 +190,7 @@ func (s *Subscription) show(e *entry) (frame, bool) {
 	switch {
 	case e.gap:
 		return frame{kind: kindMissed, cursor: f.cursor, since: atOf(since), count: count,
-			known: e.origin != 0 && s.group.names == nil}, true
+			known: e.source != 0 && s.group.names == nil}, true
 	default:
 		return f, s.group.shows(e)
 	}

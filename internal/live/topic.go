@@ -15,7 +15,7 @@ import (
 type topic struct {
 	hub     *Hub
 	project uuid.UUID
-	own     uint64 // this node as an origin of the project's events, for as long as the topic lives
+	own     uint64 // this node as an source of the project's events, for as long as the topic lives
 
 	mu          sync.RWMutex
 	seq         uint64    // of the newest event stored by this node
@@ -25,7 +25,7 @@ type topic struct {
 	keeps       bool      // events go into the ring: somebody listens here, is about to, or did lately
 	joining     int       // streams that wait for the bus
 	stop        func()    // the subscription to the bus, once there is one
-	origins     []origin  // the first is this node
+	sources     []source  // the first is this node
 	ring        ring
 
 	opening  sync.Mutex    // held by the stream that subscribes to the bus; others that come meanwhile wait for that too
@@ -34,8 +34,8 @@ type topic struct {
 	round    round
 }
 
-// origin is what this node has of the events of an origin: those after floor, up to seq, are in the ring.
-type origin struct {
+// source is what this node has of the events of an source: those after floor, up to seq, are in the ring.
+type source struct {
 	position
 	floor uint64
 	heard time.Time
@@ -43,13 +43,13 @@ type origin struct {
 }
 
 func newTopic(h *Hub, project uuid.UUID) *topic {
-	t := &topic{hub: h, project: project, own: newOrigin(), appended: make(chan struct{}, 1), closed: make(chan struct{})}
+	t := &topic{hub: h, project: project, own: newSourceID(), appended: make(chan struct{}, 1), closed: make(chan struct{})}
 	go t.run()
 	return t
 }
 
-// newOrigin is random: an origin that came back with its old name and numbers from 1 would be taken for its own past.
-func newOrigin() uint64 {
+// newSourceID is random: an source that came back with its old name and numbers from 1 would be taken for its own past.
+func newSourceID() uint64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return binary.BigEndian.Uint64(b[:]) | 1
@@ -73,7 +73,7 @@ func (t *topic) publish(stored iter.Seq2[string, []byte]) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	m := &message{origin: t.own, first: t.seq + 1, events: events}
+	m := &message{source: t.own, first: t.seq + 1, events: events}
 	t.seq += uint64(len(events))
 	if t.keeps {
 		t.append(m)
@@ -91,11 +91,11 @@ func (t *topic) send(m *message) {
 			bytes += len(m.events[n].json)
 			n++
 		}
-		t.hub.post(channelOf(t.project), (&message{origin: m.origin, first: m.first, events: m.events[:n]}).encode())
+		t.hub.post(channelOf(t.project), (&message{source: m.source, first: m.first, events: m.events[:n]}).encode())
 		if n == len(m.events) {
 			return
 		}
-		m = &message{origin: m.origin, first: m.first + uint64(n), events: m.events[n:]}
+		m = &message{source: m.source, first: m.first + uint64(n), events: m.events[n:]}
 	}
 }
 
@@ -108,25 +108,25 @@ func (t *topic) receive(b []byte) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if m.origin != t.own && t.keeps {
+	if m.source != t.own && t.keeps {
 		t.append(m)
 	}
 }
 
-// append puts a message into the ring. What an origin sent that did not come becomes a gap.
+// append puts a message into the ring. What an source sent that did not come becomes a gap.
 func (t *topic) append(m *message) {
-	o := t.origin(m.origin)
+	o := t.source(m.source)
 	if o == nil {
-		t.origins = append(t.origins, origin{position: position{m.origin, m.first - 1}, floor: m.first - 1})
-		o = &t.origins[len(t.origins)-1]
+		t.sources = append(t.sources, source{position: position{m.source, m.first - 1}, floor: m.first - 1})
+		o = &t.sources[len(t.sources)-1]
 	}
 	o.heard, o.over = time.Now(), m.last
 	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
 	if m.first > o.seq+1 {
 		missing := m.first - o.seq - 1
 		o.seq = m.first - 1
-		c.advance(o.origin, o.seq)
-		t.ring.push(entry{origin: o.origin, seq: o.seq, gap: true, count: int64(missing), frame: frame{cursor: c.append(nil)}})
+		c.advance(o.source, o.seq)
+		t.ring.push(entry{source: o.source, seq: o.seq, gap: true, count: int64(missing), frame: frame{cursor: c.append(nil)}})
 	}
 	for k := range m.events {
 		seq := m.first + uint64(k)
@@ -134,22 +134,22 @@ func (t *topic) append(m *message) {
 			continue // it came before
 		}
 		o.seq = seq
-		c.advance(o.origin, seq)
+		c.advance(o.source, seq)
 		e := &m.events[k]
-		t.ring.push(entry{name: e.name, origin: o.origin, seq: seq, frame: eventFrame(&c, e.json)})
+		t.ring.push(entry{name: e.name, source: o.source, seq: seq, frame: eventFrame(&c, e.json)})
 	}
 	t.trim()
 	t.signal()
 }
 
 // lose notes that messages of other nodes may be missing.
-func (t *topic) lose() {
+func (t *topic) loseOthers() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.keeps {
 		return
 	}
-	t.origins = t.origins[:1] // the others begin anew with what comes next
+	t.sources = t.sources[:1] // the others begin anew with what comes next
 	t.gap()
 }
 
@@ -161,12 +161,12 @@ func (t *topic) gap() {
 	t.signal()
 }
 
-// sayLast tells the other nodes how far this one has come, and that it goes no further.
-func (t *topic) sayLast() {
+// announceEnd tells the other nodes how far this one has come, and that it goes no further.
+func (t *topic) announceEnd() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.wantedUntil.After(time.Now()) {
-		t.hub.post(channelOf(t.project), (&message{origin: t.own, first: t.seq + 1, last: true}).encode())
+		t.hub.post(channelOf(t.project), (&message{source: t.own, first: t.seq + 1, last: true}).encode())
 	}
 }
 
@@ -174,7 +174,7 @@ func (t *topic) trim() {
 	limit := t.hub.ringBytes()
 	for len(t.ring.entries) > t.hub.cfg.RingEvents || t.ring.bytes > limit && len(t.ring.entries) > 1 {
 		e := t.ring.evict()
-		if o := t.origin(e.origin); o != nil {
+		if o := t.source(e.source); o != nil {
 			o.floor = max(o.floor, e.seq)
 		}
 	}
@@ -187,20 +187,20 @@ func (t *topic) signal() {
 	}
 }
 
-func (t *topic) origin(id uint64) *origin {
-	for k := range t.origins {
-		if t.origins[k].origin == id {
-			return &t.origins[k]
+func (t *topic) source(id uint64) *source {
+	for k := range t.sources {
+		if t.sources[k].source == id {
+			return &t.sources[k]
 		}
 	}
 	return nil
 }
 
-// positions appends where the origins are.
+// positions appends where the sources are.
 func (t *topic) positions(dst []position) []position {
-	for k := range t.origins {
-		if len(dst) < maxOrigins {
-			dst = append(dst, t.origins[k].position)
+	for k := range t.sources {
+		if len(dst) < maxSources {
+			dst = append(dst, t.sources[k].position)
 		}
 	}
 	return dst
@@ -215,11 +215,11 @@ func (t *topic) expect() (fresh bool) {
 		return false
 	}
 	t.keeps = true
-	t.origins = []origin{{position: position{t.own, t.seq}, floor: t.seq}}
+	t.sources = []source{{position: position{t.own, t.seq}, floor: t.seq}}
 	return true
 }
 
-// listen subscribes to what other nodes store, unless that is done; it comes from when they hear of it. It waits as long as
+// listen subscribes to what other nodes store, unless that is done; it comes from when they receiveControl of it. It waits as long as
 // the bus does, and meanwhile holds nothing that storing events needs.
 func (t *topic) listen(bus Bus) {
 	t.opening.Lock()
@@ -231,7 +231,7 @@ func (t *topic) listen(bus Bus) {
 		return
 	}
 	stop := bus.Subscribe(channelOf(t.project), t.receive, func() {
-		t.lose()
+		t.loseOthers()
 		t.hub.want(t.project)
 	})
 	t.mu.Lock()
@@ -248,17 +248,17 @@ func (t *topic) joined() {
 	t.left = time.Now()
 }
 
-// rest ends what is not needed any more and reports whether that is everything.
-func (t *topic) rest(now time.Time, linger time.Duration) (stop func(), idle bool) {
+// expire ends what is not needed any more and reports whether that is everything.
+func (t *topic) expire(now time.Time, linger time.Duration) (stop func(), idle bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.stop != nil && t.joining == 0 && len(t.streams) == 0 && now.Sub(t.left) > linger {
 		stop, t.stop, t.keeps = t.stop, nil, false
-		t.origins, t.ring = nil, ring{tail: t.ring.head()}
+		t.sources, t.ring = nil, ring{tail: t.ring.head()}
 	}
-	kept, silent := t.origins[:min(1, len(t.origins))], false
-	for k := range t.origins {
-		switch o := t.origins[k]; {
+	kept, silent := t.sources[:min(1, len(t.sources))], false
+	for k := range t.sources {
+		switch o := t.sources[k]; {
 		case k == 0:
 		case now.Sub(o.heard) <= linger:
 			kept = append(kept, o)
@@ -266,7 +266,7 @@ func (t *topic) rest(now time.Time, linger time.Duration) (stop func(), idle boo
 			silent = silent || !o.over
 		}
 	}
-	t.origins = kept
+	t.sources = kept
 	if silent { // it went without a word, and may have stored events that it could not send any more
 		t.gap()
 	}

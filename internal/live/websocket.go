@@ -11,8 +11,8 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/bahagh/nimbus/internal/problem"
-	"github.com/bahagh/nimbus/internal/wire"
+	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
 // A stream only sends, so of WebSocket (RFC 6455) it needs little: the handshake, frames of text that are made once for
@@ -24,9 +24,9 @@ const protocol = "nimbus.v1"
 
 // checkHandshake finds what would make the upgrade fail, while it can still be told like any other error.
 func checkHandshake(r *http.Request) error {
-	var bad []wire.FieldError
+	var bad []contract.FieldError
 	report := func(header, detail string) {
-		bad = append(bad, wire.FieldError{In: "header", Pointer: "/" + header, Code: "handshake", Detail: detail, Item: -1})
+		bad = append(bad, contract.FieldError{In: "header", Pointer: "/" + header, Code: "handshake", Detail: detail, Item: -1})
 	}
 	if !r.ProtoAtLeast(1, 1) || !hasToken(r.Header, "Connection", "upgrade") {
 		report("Connection", "a WebSocket needs HTTP/1.1 and Connection: Upgrade; a proxy may have removed it")
@@ -108,11 +108,11 @@ const (
 )
 
 var (
-	errTalks    = errors.New("the client sent a message")
-	errProtocol = errors.New("not a frame of a WebSocket client")
+	errClientMessage = errors.New("the client sent a message")
+	errProtocol      = errors.New("not a frame of a WebSocket client")
 )
 
-// readControl reads a frame of the client. Its content is in buffer. Errors: errTalks, errProtocol, or that of the connection.
+// readControl reads a frame of the client. Its content is in buffer. Errors: errClientMessage, errProtocol, or that of the connection.
 func readControl(in *bufio.Reader, buffer *[maxControl]byte) (op byte, content []byte, err error) {
 	var head [6]byte
 	if _, err := io.ReadFull(in, head[:2]); err != nil {
@@ -123,7 +123,7 @@ func readControl(in *bufio.Reader, buffer *[maxControl]byte) (op byte, content [
 	switch {
 	case op == opClose, op == opPing, op == opPong:
 	case op&opcode <= binaryMessage:
-		return 0, nil, errTalks
+		return 0, nil, errClientMessage
 	default:
 		return 0, nil, errProtocol
 	}

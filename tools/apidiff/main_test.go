@@ -21,6 +21,9 @@ paths:
         - token: []
         - key: []
       x-scope: things:read
+      x-role: admin
+      x-project: caller
+      x-self: account_id
       parameters:
         - {name: limit, in: query, schema: {type: integer, minimum: 1, maximum: 100, default: 10}}
         - {name: order, in: query, schema: {type: string, enum: [asc, desc]}}
@@ -34,6 +37,9 @@ paths:
     post:
       operationId: createThing
       security: []
+      x-body: bulk
+      x-answer: export
+      x-open-query: true
       requestBody:
         required: false
         content: {application/json: {schema: {$ref: '#/components/schemas/NewThing'}}}
@@ -107,6 +113,15 @@ func TestWhatBreaksAClientFails(t *testing.T) {
 		"a way to authenticate is removed":         {"        - token: []\n        - key: []\n", "        - token: []\n", "key"},
 		"an open operation wants credentials":      {"security: []", "security: [{token: []}]", "POST /v1/things"},
 		"an operation wants another scope":         {"x-scope: things:read", "x-scope: things:write", "x-scope"},
+		"an operation wants a higher role":         {"x-role: admin", "x-role: owner", "x-role"},
+		"an operation leaves its project":          {"x-role: admin", "x-role: account", "x-role"},
+		"an operation is about other projects":     {"x-project: caller", "x-project: deleted", "x-project"},
+		"a member may no longer do it to himself":  {"      x-self: account_id\n", "", "x-self"},
+		"a body may be less large":                 {"      x-body: bulk\n", "", "x-body"},
+		"a body may be as small as for strangers":  {"x-body: bulk", "x-body: small", "x-body"},
+		"an answer becomes a stream":               {"x-answer: export", "x-answer: stream", "x-answer"},
+		"a query is newly closed":                  {"      x-open-query: true\n", "", "x-open-query"},
+		"a trait that nobody has judged":           {"      x-role: admin\n", "      x-role: admin\n      x-new: 1\n", "x-new"},
 		"an object may be less large":              {"x-max-bytes: 1000", "x-max-bytes: 999", "x-max-bytes"},
 		"an object's size is newly limited":        {"x-max-bytes: 1000", "x-max-bytes: 1000, x-max-depth: 4", "x-max-depth"},
 		"text is newly refused control characters": {"note: {type: string}", "note: {type: string, x-no-control: true}", "x-no-control"},
@@ -146,6 +161,8 @@ func TestWhatOnlyAddsOrAllowsMorePasses(t *testing.T) {
 		"a reply has one more property":            {"        size: {type: integer}", "        size: {type: integer}\n        age: {type: integer}"},
 		"a reply's enum gains a value":             {"enum: [a, b]", "enum: [a, b, c]"},
 		"a request's enum gains a value":           {"enum: [asc, desc]", "enum: [asc, desc, random]"},
+		"an operation wants a lower role":          {"x-role: admin", "x-role: viewer"},
+		"an operation costs more":                  {"      x-role: admin\n", "      x-role: admin\n      x-cost: question\n"},
 		"a maximum is raised":                      {"maximum: 100", "maximum: 200"},
 		"an object may be larger":                  {"x-max-bytes: 1000", "x-max-bytes: 1001"},
 		"an object's size is no longer limited":    {", x-max-bytes: 1000", ""},

@@ -89,29 +89,58 @@ func (c change) where() string {
 	return path
 }
 
+// roles are the values of x-role, each allowing less than the one before; account is about no project, and compares with none.
+var roles = []string{"viewer", "admin", "owner"}
+
+// bodySizes are the values of x-body, each allowing more than the one before; without x-body a body has the middle one.
+var bodySizes = []string{"small", "", "bulk"}
+
 // ours judges what Redocly takes for harmless: our extensions, which the server enforces, and defaults, which change what a
-// request that leaves the member out means. It returns "" when nothing breaks.
+// request that leaves the member out means. An extension that is not named here breaks: a new trait must be judged before it
+// changes anything. It returns "" when nothing breaks.
 func (c change) ours() string {
 	if c.Property == "" {
 		return ""
 	}
 	before, after := c.Base.text(), c.Revision.text()
 	changed := fmt.Sprintf("`%s` changed from %s to %s.", c.Property, or(before, "nothing"), or(after, "nothing"))
+	breaks := before != after
 	switch c.Property {
 	case "x-max-bytes", "x-max-depth":
-		if after != "" && (before == "" || c.Revision.number() < c.Base.number()) {
-			return changed
-		}
+		breaks = after != "" && (before == "" || c.Revision.number() < c.Base.number())
 	case "x-no-control", "x-json-object":
-		if after == "true" {
-			return changed
-		}
-	case "x-scope", "default":
-		if before != after {
-			return changed
-		}
+		breaks = after == "true"
+	case "x-role":
+		breaks = breaks && !lower(roles, c.Base.value(), c.Revision.value())
+	case "x-body":
+		breaks = breaks && !lower(bodySizes, c.Revision.value(), c.Base.value())
+	case "x-open-query":
+		breaks = before == "true" // what was taken with a 200 is refused
+	case "x-cost", "x-sensitive", "x-reserved-paths", "x-enum-varnames", "x-omitzero":
+		breaks = false // how the server serves it, and how code is generated
+	case "x-scope", "x-project", "x-self", "x-answer", "default":
+	default:
+		breaks = breaks && strings.HasPrefix(c.Property, "x-") && !strings.HasPrefix(c.Property, "x-go-")
 	}
-	return ""
+	if !breaks {
+		return ""
+	}
+	return changed
+}
+
+// lower reports whether the order has b before a, so that going from a to b asks for less.
+func lower(order []string, a, b string) bool {
+	from, to := slices.Index(order, a), slices.Index(order, b)
+	return from >= 0 && to >= 0 && to < from
+}
+
+// value is a string of the document without its quotes; empty where there is none.
+func (p *place) value() string {
+	var v string
+	if p != nil {
+		_ = json.Unmarshal(p.Value, &v) // anything else is no value of ours, and compares with none
+	}
+	return v
 }
 
 func (p *place) text() string {

@@ -59,6 +59,32 @@ func (o *operations) self(b *strings.Builder, at string, item *openapi3.PathItem
 	fmt.Fprintf(b, "Self: %q,\n", self)
 }
 
+// serving writes how the edge serves the operation: how large its body may be, what its answer is, and what it costs.
+func (o *operations) serving(b *strings.Builder, at string, op *openapi3.Operation) {
+	body := o.oneOf(at, op, "x-body", "", "small", "bulk")
+	answer := o.oneOf(at, op, "x-answer", "", "stream", "export")
+	cost := o.oneOf(at, op, "x-cost", "", "question", "ingestion")
+	if body != "" && op.RequestBody == nil {
+		o.add(at, "has no body, so x-body has no effect")
+	}
+	if answer != "" && op.RequestBody != nil {
+		o.add(at, "has a body; an operation with x-answer: %s is served without reading one", answer)
+	}
+	public := op.Security != nil && len(*op.Security) == 0
+	if cost != "" && public {
+		o.add(at, "is public, and x-cost is counted by caller")
+	}
+	if body != "" {
+		fmt.Fprintf(b, "BodySize: %q,\n", body)
+	}
+	if answer != "" {
+		fmt.Fprintf(b, "Answer: %q,\n", answer)
+	}
+	if cost != "" {
+		fmt.Fprintf(b, "Cost: %q,\n", cost)
+	}
+}
+
 // oneOf reads an extension that has one of these values; the first is what it is when absent.
 func (o *operations) oneOf(at string, op *openapi3.Operation, name string, allowed ...string) string {
 	value, ok := op.Extensions[name]

@@ -47,7 +47,7 @@ func (d *decoders) emit() string {
 	if len(d.methods) == 0 {
 		return "" // a contract without JSON bodies needs no decoders
 	}
-	d.imports[`"`+wirePath+`"`] = true
+	d.imports[`"`+contractPath+`"`] = true
 	var b strings.Builder
 	b.WriteString("import (\n")
 	specs := slices.SortedFunc(maps.Keys(d.imports), func(x, y string) int {
@@ -151,8 +151,8 @@ func (d *decoders) method(m *method) {
 	m.text = ""
 	if m.root {
 		m.text = fmt.Sprintf("\n// DecodeJSON reads and checks one %[1]s. Its strings and raw members alias b; slices it\n"+
-			"// requires are used again. The error is a *wire.SyntaxError or wire.Errors.\n"+
-			"func (v *%[1]s) DecodeJSON(b []byte) error {\nr := wire.NewReader(b)\nv.decode(r)\nreturn r.Finish()\n}\n", m.typ)
+			"// requires are used again. The error is a *contract.SyntaxError or contract.Errors.\n"+
+			"func (v *%[1]s) DecodeJSON(b []byte) error {\nr := contract.NewReader(b)\nv.decode(r)\nreturn r.Finish()\n}\n", m.typ)
 		if namesProject(m.schema) {
 			d.imports[`"github.com/google/uuid"`] = true
 			m.text += fmt.Sprintf("\n// NamedProject returns the project that the request is about.\n"+
@@ -209,7 +209,7 @@ func (d *decoders) object(b *strings.Builder, m *method, strct *ast.StructType) 
 			fmt.Fprintf(&after, "if seen&(1<<%d) == 0 {\n%s}\n", bit, d.fallback("v."+f.name, f.typ, ref.Value, at))
 		}
 	}
-	fmt.Fprintf(b, "\nfunc (v *%s) decode(r *wire.Reader) {\n*v = %[1]s{%s}\nif !r.Object() {\nreturn\n}\n", m.typ, strings.Join(keep, ", "))
+	fmt.Fprintf(b, "\nfunc (v *%s) decode(r *contract.Reader) {\n*v = %[1]s{%s}\nif !r.Object() {\nreturn\n}\n", m.typ, strings.Join(keep, ", "))
 	if len(names) == 0 {
 		b.WriteString("for r.Member() {\nr.Unknown()\n}\n")
 	} else {
@@ -288,7 +288,7 @@ func (d *decoders) union(b *strings.Builder, m *method, strct *ast.StructType) {
 		d.add(m.at, "the discriminator's mapping must name each variant of oneOf and nothing else")
 	}
 	property := s.Discriminator.PropertyName
-	fmt.Fprintf(b, "\nfunc (v *%s) decode(r *wire.Reader) {\n*v = %[1]s{}\nstart := r.Pos()\nswitch kind, _ := r.Discriminator(%q); kind {\n", m.typ, property)
+	fmt.Fprintf(b, "\nfunc (v *%s) decode(r *contract.Reader) {\n*v = %[1]s{}\nstart := r.Pos()\nswitch kind, _ := r.Discriminator(%q); kind {\n", m.typ, property)
 	values := slices.Sorted(maps.Keys(variants))
 	for _, value := range values {
 		ref := variants[value]

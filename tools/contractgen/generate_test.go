@@ -11,7 +11,7 @@ import (
 
 var update = flag.Bool("update", false, "write the fixture's generated files anew")
 
-const fixture = "../../internal/wire/internal/fixture"
+const fixture = "../../internal/contract/internal/fixture"
 
 // The fixture is committed beside its tests, so its text is the golden file: a change of the generator shows as a diff.
 func TestFixtureIsUpToDate(t *testing.T) {

@@ -47,7 +47,7 @@ func (o *operations) emit() string {
 	})
 	var b strings.Builder
 	ids := slices.Sorted(maps.Keys(rows))
-	fmt.Fprintf(&b, "import %q\n\n// Operations is the contract's operation table, by operationId.\nvar Operations = map[string]*wire.Operation{\n", wirePath)
+	fmt.Fprintf(&b, "import (\n\"regexp\"\n\n%q\n)\n\n// Operations is the contract's operation table, by operationId.\nvar Operations = map[string]*contract.Operation{\n", contractPath)
 	for _, id := range ids {
 		fmt.Fprintf(&b, "%q: %s,\n", id, rows[id])
 	}
@@ -95,8 +95,9 @@ func (o *operations) row(at string, item *openapi3.PathItem, path, method string
 	if o.boolExt(at, op.Extensions, "x-open-query") {
 		b.WriteString("OpenQuery: true,\n")
 	}
+	o.serving(&b, at, op)
 	if params := o.params(at, item, op); len(params) > 0 {
-		fmt.Fprintf(&b, "Params: []wire.Param{\n%s},\n", strings.Join(params, ""))
+		fmt.Fprintf(&b, "Params: []contract.Param{\n%s},\n", strings.Join(params, ""))
 	}
 	if statuses := o.statuses(at, op); len(statuses) > 0 {
 		fmt.Fprintf(&b, "Statuses: []int{%s},\n", strings.Join(statuses, ", "))
@@ -133,7 +134,7 @@ func (o *operations) security(b *strings.Builder, at string, op *openapi3.Operat
 	case scope == "":
 		o.add(at, "has security but no x-scope")
 	}
-	fmt.Fprintf(b, "Scope: %q,\nSecurity: []wire.Requirement{\n", scope)
+	fmt.Fprintf(b, "Scope: %q,\nSecurity: []contract.Requirement{\n", scope)
 	for _, req := range *op.Security {
 		if len(req) == 0 {
 			o.add(at, "an empty security requirement makes the others optional; it is not supported")

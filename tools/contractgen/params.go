@@ -9,7 +9,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// params writes a wire.Param for each parameter of the operation and its path, sorted by place and name. Cookies are left
+// params writes a contract.Param for each parameter of the operation and its path, sorted by place and name. Cookies are left
 // out: a browser sends what it has, and nobody could correct it. Whoever reads a cookie judges it.
 func (o *operations) params(at string, item *openapi3.PathItem, op *openapi3.Operation) []string {
 	all := slices.Clone(op.Parameters)
@@ -99,18 +99,18 @@ func (o *operations) scalar(b *strings.Builder, at string, p *openapi3.Parameter
 		if s.Format == "int32" { // the Go type is an int32, so its range is part of the contract
 			least, most = narrow(least, -1<<31, true), narrow(most, 1<<31-1, false)
 		}
-		b.WriteString(", Kind: wire.KindInteger")
+		b.WriteString(", Kind: contract.KindInteger")
 		bounds(b, least, most)
 	case "number":
 		o.onlyKeywords(at, s, "format", "minimum", "maximum", "default")
 		if s.Format != "" && s.Format != "double" {
 			o.add(at, "format %q is not supported for a number; use double", s.Format)
 		}
-		b.WriteString(", Kind: wire.KindNumber")
+		b.WriteString(", Kind: contract.KindNumber")
 		bounds(b, s.Min, s.Max)
 	case "boolean":
 		o.onlyKeywords(at, s, "default")
-		b.WriteString(", Kind: wire.KindBoolean")
+		b.WriteString(", Kind: contract.KindBoolean")
 	case "string":
 		o.text(b, at, s)
 	default:
@@ -128,10 +128,10 @@ func narrow(have *float64, bound float64, low bool) *float64 {
 
 func bounds(b *strings.Builder, least, most *float64) {
 	if least != nil {
-		fmt.Fprintf(b, ", Min: wire.Bound(%v)", *least)
+		fmt.Fprintf(b, ", Min: contract.Bound(%v)", *least)
 	}
 	if most != nil {
-		fmt.Fprintf(b, ", Max: wire.Bound(%v)", *most)
+		fmt.Fprintf(b, ", Max: contract.Bound(%v)", *most)
 	}
 }
 
@@ -140,21 +140,21 @@ func (o *operations) text(b *strings.Builder, at string, s *openapi3.Schema) {
 	switch {
 	case kind != "":
 		o.onlyKeywords(at, s, "format", "default")
-		b.WriteString(", Kind: wire." + kind)
+		b.WriteString(", Kind: contract." + kind)
 	case s.Format != "":
 		o.add(at, "format %q is not supported for a parameter", s.Format)
 	default:
 		o.onlyKeywords(at, s, "minLength", "maxLength", "pattern", "enum", "default", "x-no-control")
 		values := o.enum(at, s)
 		if len(values) == 0 {
-			b.WriteString(", Kind: wire.KindString")
+			b.WriteString(", Kind: contract.KindString")
 		} else {
-			fmt.Fprintf(b, ", Kind: wire.KindEnum, Enum: %#v", values)
+			fmt.Fprintf(b, ", Kind: contract.KindEnum, Enum: %#v", values)
 		}
 		lengths(b, s)
 		if s.Pattern != "" {
 			o.pattern(at, s.Pattern)
-			b.WriteString(", Pattern: " + quoteGo(s.Pattern))
+			b.WriteString(", Pattern: regexp.MustCompile(" + quoteGo(s.Pattern) + ")")
 		}
 		if o.boolExt(at, s.Extensions, "x-no-control") {
 			b.WriteString(", NoControl: true")
@@ -168,7 +168,7 @@ func (o *operations) jsonObject(b *strings.Builder, at string, p *openapi3.Param
 	if typeOf(s) != "string" {
 		o.add(at, "extension \"x-json-object\" needs type: string")
 	}
-	b.WriteString(", Kind: wire.KindString, JSON: true")
+	b.WriteString(", Kind: contract.KindString, JSON: true")
 	lengths(b, s)
 	for _, ext := range []struct{ name, field string }{{"x-max-bytes", "MaxBytes"}, {"x-max-depth", "MaxDepth"}} {
 		if n := o.intExt(at, p.Extensions, ext.name); n > 0 {

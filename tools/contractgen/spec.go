@@ -11,7 +11,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-const wirePath = "github.com/bahagh/nimbus/internal/wire"
+const contractPath = "github.com/bahagh/nimbus/internal/contract"
 
 // loadSpec reads the document and checks it against OpenAPI itself, which also catches misspelt keywords and
 // keywords beside a $ref, which tools would ignore.

@@ -117,7 +117,7 @@ func (d *decoders) mapping(b *strings.Builder, v value) {
 		return
 	}
 	rule := d.counted(v, s.MinProps, s.MaxProps, "maxProperties")
-	set(b, v.lhs, "wire.ReadMap(r, &%s, %s)", rule, d.element(v, m.Value, s.AdditionalProperties.Schema, "Value"))
+	set(b, v.lhs, "contract.ReadMap(r, &%s, %s)", rule, d.element(v, m.Value, s.AdditionalProperties.Schema, "Value"))
 }
 
 func (d *decoders) array(b *strings.Builder, v value) {
@@ -136,7 +136,7 @@ func (d *decoders) array(b *strings.Builder, v value) {
 		}
 	}
 	rule := d.counted(v, s.MinItems, s.MaxItems, "maxItems")
-	set(b, v.lhs, "wire.%s(r, %s, &%s, %s)", read, v.lhs, rule, d.element(v, a.Elt, s.Items, "Item"))
+	set(b, v.lhs, "contract.%s(r, %s, &%s, %s)", read, v.lhs, rule, d.element(v, a.Elt, s.Items, "Item"))
 }
 
 // element writes the function that reads one element.
@@ -152,7 +152,7 @@ func (d *decoders) element(v value, typ ast.Expr, ref *openapi3.SchemaRef, suffi
 		return fmt.Sprintf("(*%s).decode", d.shapes.named(typ))
 	}
 	d.value(&b, value{lhs: "*x", typ: typ, ref: ref, at: at, rule: v.rule + suffix})
-	return fmt.Sprintf("func(x *%s, r *wire.Reader) {\n%s}", d.goType(typ), b.String())
+	return fmt.Sprintf("func(x *%s, r *contract.Reader) {\n%s}", d.goType(typ), b.String())
 }
 
 func (d *decoders) text(b *strings.Builder, v value, under string) {
@@ -193,7 +193,7 @@ func (d *decoders) special(b *strings.Builder, v value, under, want, call string
 	set(b, v.lhs, "%s", call)
 }
 
-// stringRule writes the fields of a wire.StringRule.
+// stringRule writes the fields of a contract.StringRule.
 func (d *decoders) stringRule(at string, s *openapi3.Schema) []string {
 	d.onlyKeywords(at, s, "format", "minLength", "maxLength", "pattern", "enum", "default", "nullable", "x-no-control")
 	var parts []string
@@ -208,7 +208,8 @@ func (d *decoders) stringRule(at string, s *openapi3.Schema) []string {
 	}
 	if s.Pattern != "" {
 		d.pattern(at, s.Pattern)
-		parts = append(parts, "Pattern: wire.MustPattern("+quoteGo(s.Pattern)+")")
+		d.imports[`"regexp"`] = true
+		parts = append(parts, "Pattern: regexp.MustCompile("+quoteGo(s.Pattern)+")")
 	}
 	if values := d.enum(at, s); len(values) > 0 {
 		parts = append(parts, fmt.Sprintf("Enum: %#v", values))
@@ -216,9 +217,9 @@ func (d *decoders) stringRule(at string, s *openapi3.Schema) []string {
 	switch s.Format {
 	case "", "password": // password only asks clients to hide what is typed
 	case "email":
-		parts = append(parts, "Format: wire.FormatEmail")
+		parts = append(parts, "Format: contract.FormatEmail")
 	case "uri":
-		parts = append(parts, "Format: wire.FormatURI")
+		parts = append(parts, "Format: contract.FormatURI")
 	default:
 		d.add(at, "format %q is not supported for a string", s.Format)
 	}
@@ -327,7 +328,7 @@ func (d *decoders) assign(b *strings.Builder, v value, have, call string) {
 // newRule declares a package-level rule and returns its name.
 func (d *decoders) newRule(v value, kind string, parts []string) string {
 	name := "rule" + v.rule
-	d.rules[name] = "wire." + kind + "{" + strings.Join(parts, ", ") + "}"
+	d.rules[name] = "contract." + kind + "{" + strings.Join(parts, ", ") + "}"
 	return name
 }
 

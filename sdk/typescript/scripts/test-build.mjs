@@ -12,7 +12,7 @@ const typescript = (dir) => readdirSync(join(here, dir), { recursive: true }).fi
 
 rmSync(out, { recursive: true, force: true });
 await build({ entryPoints: ['src', 'test'].flatMap(typescript), outdir: out, outbase: here, format: 'esm', target: 'node20', sourcemap: true, logLevel: 'error' });
-for (const [program, source] of Object.entries({ nimbus: './cmd/nimbus', sdktest: './internal/sdktest/cmd' })) {
+for (const [program, source] of Object.entries({ nimbus: './cmd/nimbus', sdktest: './test/sdktest/cmd' })) {
   const env = { ...process.env, CGO_ENABLED: '0' };
   execFileSync('go', ['build', '-o', join(out, 'bin', program), source], { cwd: join(here, '..', '..'), env, stdio: 'inherit' });
 }

@@ -57,7 +57,7 @@ export function InstallPage() {
               )}
               {way === 'go' && (
                 <>
-                  <Step title={m.install.installFirst}><Code text="go get github.com/bahagh/nimbus/sdk/go" /></Step>
+                  <Step title={m.install.installFirst}><Code text={snippets.goGet(keys)} /></Step>
                   <Step title={m.install.paste}><Code text={snippets.go(keys)} /></Step>
                 </>
               )}

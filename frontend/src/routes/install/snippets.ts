@@ -33,11 +33,18 @@ tracker.track('${event}', { plan: 'pro' }, { userId: 'user_1' });
 await tracker.close(); // when the program ends: sends what waits`;
 }
 
+/** The server is the module's proxy; all other modules come from where they always do. */
+export function goGet({ url }: Keys): string {
+  return `go mod init example.com/shop
+GOPROXY="${url}/sdk/go,$(go env GOPROXY)" GONOSUMDB=github.com/bahagh/nimbus/sdk/go go get github.com/bahagh/nimbus/sdk/go`;
+}
+
 export function go({ url, projectId, keyId, secret }: Keys): string {
   return `package main
 
 import (
 	"context"
+	"fmt"
 	"log"${secret ? '' : '\n\t"os"'}
 
 	nimbus "github.com/bahagh/nimbus/sdk/go"
@@ -60,6 +67,7 @@ func main() {
 	if err := tracker.Close(ctx); err != nil { // when the program ends: sends what waits
 		log.Fatal(err)
 	}
+	fmt.Println("events stored:", tracker.Stats().Delivered)
 }`;
 }
 

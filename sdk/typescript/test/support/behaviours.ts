@@ -1,5 +1,5 @@
 // What testvectors/behaviours.json asks of every SDK, once, for Node and for the browser: it uses nothing but the web's
-// own interfaces, and runs in either against the misbehaving server of internal/sdktest.
+// own interfaces, and runs in either against the misbehaving server of test/sdktest.
 import type { DropReason, Event, EventError, TrackError, Tracker } from '../../src/index.js';
 import type { CommonOptions } from '../../src/tracker/types.js';
 

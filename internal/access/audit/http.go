@@ -1,0 +1,109 @@
+package audit
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/contract/problem"
+)
+
+// defaultPageSize is the default of `limit` in the contract.
+const defaultPageSize = 100
+
+// API is this package's part of api.StrictServerInterface.
+type API struct{ log *Log }
+
+// NewAPI makes the operations on audit logs.
+func NewAPI(log *Log) *API { return &API{log: log} }
+
+// ListAudit returns a page of a project's audit log.
+func (a *API) ListAudit(ctx context.Context, req api.ListAuditRequestObject) (api.ListAuditResponseObject, error) {
+	p := req.Params
+	limit, cursor := int32(defaultPageSize), ""
+	if p.Limit != nil {
+		limit = *p.Limit
+	}
+	if p.Cursor != nil {
+		cursor = *p.Cursor
+	}
+	filter := Filter{Actions: p.Action, Since: p.Since, Until: p.Until}
+	if p.Actor != nil {
+		filter.Actor = *p.Actor
+	}
+	page, next, err := a.log.Page(ctx, req.ProjectID, filter, limit, cursor)
+	if errors.Is(err, errCursor) {
+		return nil, problem.Field("query", "/cursor", "cursor", err.Error())
+	}
+	if err != nil {
+		return nil, err
+	}
+	reply := api.ListAudit200JSONResponse{Items: make([]api.AuditEntry, len(page))}
+	for i := range page {
+		reply.Items[i] = apiEntry(&page[i])
+	}
+	if next != "" {
+		reply.NextCursor = &next
+	}
+	return reply, nil
+}
+
+// ExportAudit streams a project's audit log.
+func (a *API) ExportAudit(ctx context.Context, req api.ExportAuditRequestObject) (api.ExportAuditResponseObject, error) {
+	p := req.Params
+	filter := Filter{Actions: p.Action, Since: p.Since, Until: p.Until}
+	if p.Actor != nil {
+		filter.Actor = *p.Actor
+	}
+	r, w := io.Pipe()
+	go func() {
+		out := bufio.NewWriterSize(w, 32<<10)
+		lines := json.NewEncoder(out)
+		err := a.log.All(ctx, req.ProjectID, filter, func(s *Stored) error { return lines.Encode(apiEntry(s)) })
+		_ = w.CloseWithError(errors.Join(err, out.Flush()))
+	}()
+	first := bufio.NewReaderSize(r, 32<<10)
+	// Before the status is sent: a database that is away is a 503 and no stream that breaks off.
+	if _, err := first.Peek(1); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return api.ExportAudit200ApplicationXNdjsonResponse{Body: &stream{first, r}}, nil
+}
+
+// stream is an answer of which the status has been sent. When the rest cannot be read it breaks the connection off:
+// ended in order, a part would look like the whole.
+type stream struct {
+	io.Reader
+	source *io.PipeReader
+}
+
+// Read panics with http.ErrAbortHandler when there is more that cannot be read.
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		panic(http.ErrAbortHandler)
+	}
+	return n, err
+}
+
+// Close lets the reading of the log end when nobody reads the answer any more.
+func (s *stream) Close() error { return s.source.Close() }
+
+func apiEntry(s *Stored) api.AuditEntry {
+	out := api.AuditEntry{ID: s.ID, At: s.At, Action: s.Action, ActorKind: api.AuditActorKind(s.ActorKind), ActorID: s.ActorID,
+		Target: s.Target, Changes: s.Changes, ActorEmail: some(s.ActorEmail), IP: some(s.From.IP),
+		UserAgent: some(s.From.UserAgent), RequestID: some(s.From.ID)}
+	return out
+}
+
+// some is nil for what is not known.
+func some(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

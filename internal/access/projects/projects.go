@@ -1,0 +1,217 @@
+package projects
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/internal/access/audit"
+	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/internal/platform/secretbox"
+)
+
+// clockSkew is how far the clocks of two nodes may be apart without a rotated key living on: a pair that is to stop at
+// once ends this long ago, so that a node whose clock is behind ours refuses it too.
+const clockSkew = clockToleranceSeconds * time.Second
+
+// Projects creates, changes and deletes projects, their members and their keys on behalf of accounts that may: whoever
+// calls has asked auth.Access before. Each method answers problem.NotFound for a project that was deleted or never was.
+type Projects struct {
+	pool  *pgxpool.Pool
+	store store
+	ring  *secretbox.Ring
+	now   func() time.Time
+
+	scopes  map[string]auth.Role // that keys can have, with the role that each needs
+	changed func()               // called after each change that keys may feel
+}
+
+// New makes a Projects that keeps everything in pool and seals secrets with ring. scopes are those that keys can have, each
+// with the role that whoever gives it to a key must have.
+func New(pool *pgxpool.Pool, ring *secretbox.Ring, scopes map[string]auth.Role, now func() time.Time) *Projects {
+	return &Projects{pool: pool, store: newStore(pool), ring: ring, scopes: scopes, now: now, changed: func() {}}
+}
+
+// OnChange names what is to be called after each change of a project or its keys, before the change is answered.
+func (p *Projects) OnChange(changed func()) { p.changed = changed }
+
+// Settings are what the members of a project decide about it.
+type Settings struct {
+	Name              string
+	Description       string
+	DataRetentionDays int32 // after which events are pruned; 0: never
+}
+
+// Project is a project as one of its members sees it.
+type Project struct {
+	Settings
+	ID        uuid.UUID
+	Role      auth.Role // of the member
+	APIKeyID  string    // of the newest main pair without an end; empty when there is none
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Create makes a project with a key pair, and makes the account its owner.
+func (p *Projects) Create(ctx context.Context, accountID uuid.UUID, settings Settings) (Project, Pair, error) {
+	var project Project
+	var pair Pair
+	err := postgres.InTx(ctx, p.pool, func(tx pgx.Tx) error {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return err
+		}
+		if err := p.store.createProject(ctx, tx, id, accountID, settings); err != nil {
+			return err
+		}
+		if project, pair, err = p.issuePair(ctx, tx, accountID, id); err != nil {
+			return err
+		}
+		changes := make(audit.Changes)
+		diffSettings(changes, Settings{}, settings)
+		return audit.Record(ctx, tx, audit.Entry{ProjectID: id, Action: audit.ProjectCreate, Target: id.String(), Changes: changes})
+	})
+	return project, pair, err
+}
+
+// diffSettings adds what differs to the changes.
+func diffSettings(c audit.Changes, before, after Settings) {
+	c.Diff("name", before.Name, after.Name)
+	c.Diff("description", before.Description, after.Description)
+	c.Diff("data_retention_days", before.DataRetentionDays, after.DataRetentionDays)
+}
+
+// Get returns one project.
+func (p *Projects) Get(ctx context.Context, accountID, projectID uuid.UUID) (Project, error) {
+	return p.store.project(ctx, p.pool, accountID, projectID)
+}
+
+// List returns at most limit projects of the account, newest first, that come after cursor; an empty cursor starts at
+// the newest. next is empty on the last page. A cursor that no List returned is a validation error.
+func (p *Projects) List(ctx context.Context, accountID uuid.UUID, limit int32, cursor string) (page []Project, next string, err error) {
+	var before *uuid.UUID
+	if cursor != "" {
+		id, err := decodeCursor(cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		before = &id
+	}
+	page, err = p.store.projects(ctx, accountID, before, limit+1) // one more than asked for tells whether there is a next page
+	if err != nil {
+		return nil, "", err
+	}
+	if len(page) > int(limit) {
+		page = page[:limit]
+		next = encodeCursor(page[limit-1].ID)
+	}
+	return page, next, nil
+}
+
+// Change is what Update does to a project; nil leaves a member as it is.
+type Change struct {
+	Name              *string
+	Description       *string
+	DataRetentionDays *int32
+}
+
+// Update changes a project and returns it as it is then.
+func (p *Projects) Update(ctx context.Context, accountID, projectID uuid.UUID, change Change) (Project, error) {
+	var project Project
+	err := p.inLockedProject(ctx, projectID, func(tx pgx.Tx) error {
+		before, err := p.store.project(ctx, tx, accountID, projectID)
+		if err != nil {
+			return err
+		}
+		if err := p.store.updateProject(ctx, tx, projectID, change); err != nil {
+			return err
+		}
+		if project, err = p.store.project(ctx, tx, accountID, projectID); err != nil {
+			return err
+		}
+		changes := make(audit.Changes)
+		diffSettings(changes, before.Settings, project.Settings)
+		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.ProjectUpdate, Target: projectID.String(), Changes: changes})
+	})
+	return project, err
+}
+
+// Delete makes a project and all its keys disappear, for everyone and at once. Purge removes what is left of it.
+func (p *Projects) Delete(ctx context.Context, projectID uuid.UUID) error {
+	return p.inLockedProject(ctx, projectID, func(tx pgx.Tx) error {
+		if err := p.store.markDeleted(ctx, tx, projectID, p.now()); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.ProjectDelete, Target: projectID.String()})
+	})
+}
+
+// RotateKeys gives a project a new main pair. Every earlier main pair stops at once, or after grace; one that was to stop sooner
+// still does.
+func (p *Projects) RotateKeys(ctx context.Context, accountID, projectID uuid.UUID, grace time.Duration) (Project, Pair, error) {
+	var project Project
+	var pair Pair
+	err := p.inLockedProject(ctx, projectID, func(tx pgx.Tx) error {
+		end := p.now().Add(grace)
+		if grace <= 0 {
+			end = p.now().Add(-clockSkew)
+		}
+		if err := p.store.expireAPIKeys(ctx, tx, projectID, end); err != nil {
+			return err
+		}
+		before, err := p.store.project(ctx, tx, accountID, projectID)
+		if err != nil {
+			return err
+		}
+		if project, pair, err = p.issuePair(ctx, tx, accountID, projectID); err != nil {
+			return err
+		}
+		changes := audit.Changes{"grace_seconds": {New: int64(grace / time.Second)}}
+		changes.Diff("api_key_id", before.APIKeyID, pair.ID)
+		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.KeyRotate, Target: pair.ID, Changes: changes})
+	})
+	return project, pair, err
+}
+
+// issuePair gives a project one more main pair, which may do everything that keys can, and returns the project as it is with it.
+func (p *Projects) issuePair(ctx context.Context, tx pgx.Tx, accountID, projectID uuid.UUID) (Project, Pair, error) {
+	pair, sealed, err := newPair(p.ring, projectID)
+	if err != nil {
+		return Project{}, Pair{}, err
+	}
+	sealed.name, sealed.main, sealed.createdBy = mainKeyName, true, accountID
+	sealed.scopes = slices.Sorted(maps.Keys(p.scopes))
+	if _, err := p.store.createAPIKey(ctx, tx, sealed); err != nil {
+		return Project{}, Pair{}, err
+	}
+	project, err := p.store.project(ctx, tx, accountID, projectID)
+	if err != nil {
+		return Project{}, Pair{}, err
+	}
+	return project, pair, nil
+}
+
+// inLockedProject runs fn in a transaction, once the project is locked. Without the lock two rotations at once would each
+// leave a pair without an end, limits could be passed, and two owners who demote each other would leave none.
+func (p *Projects) inLockedProject(ctx context.Context, projectID uuid.UUID, fn func(pgx.Tx) error) error {
+	// Also when the commit failed: then it is not known whether it happened.
+	defer p.changed()
+	return postgres.InTx(ctx, p.pool, func(tx pgx.Tx) error {
+		if err := p.store.lockProject(ctx, tx, projectID); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
+// CountActive returns how many projects are not deleted.
+func (p *Projects) CountActive(ctx context.Context) (int64, error) { return p.store.countActive(ctx) }
+
+// CountDeleted returns how many projects are deleted and not yet removed.
+func (p *Projects) CountDeleted(ctx context.Context) (int64, error) { return p.store.countDeleted(ctx) }

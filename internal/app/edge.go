@@ -1,0 +1,92 @@
+package app
+
+import (
+	"net/http"
+	"net/http/pprof"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/bahagh/nimbus/frontend"
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/access/accounts"
+	"github.com/bahagh/nimbus/internal/access/audit"
+	"github.com/bahagh/nimbus/internal/access/projects"
+	"github.com/bahagh/nimbus/internal/httpapi"
+	"github.com/bahagh/nimbus/internal/live"
+	"github.com/bahagh/nimbus/internal/platform/config"
+	"github.com/bahagh/nimbus/internal/platform/jobs"
+	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/openapi"
+)
+
+// startJobs starts the timers of every group.
+func (a *App) startJobs() {
+	a.jobs = jobs.New(a.db.Pool, slices.Concat(a.events.jobs(), a.access.jobs()), a.reg, time.Now, a.log)
+	a.jobs.Start()
+}
+
+// wireEdge makes the handlers: every operation of the contract, behind the rules that the contract states.
+func (a *App) wireEdge() error {
+	ready := a.newHealth()
+	stream := live.NewAPI(a.hub, a.cfg.AllowedOrigins)
+	srv := &server{
+		accountsAPI: accounts.NewAPI(a.access.accounts),
+		projectsAPI: projects.NewAPI(a.access.projects),
+		auditAPI:    audit.NewAPI(a.access.log),
+		eventsAPI:   a.events.api,
+		liveAPI:     stream,
+		trendsAPI:   a.insights.trends,
+		savedAPI:    a.insights.saved,
+		healthAPI:   ready,
+	}
+	handler, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: a.events.api, live: stream}, httpapi.Options{
+		AppName: a.cfg.AppName, Log: a.log, Registry: a.reg, Tracer: a.tracer(), AllowedOrigins: a.cfg.AllowedOrigins,
+		Operations: api.Operations, Spec: openapi.YAML, Ready: ready.serve, Dashboard: frontend.Dist,
+		Access: a.access.rules, Replies: a.access.replies, Credentials: a.access.credentials(a.hub),
+		TrustedProxies: a.cfg.TrustedProxies, Limits: limitsOf(a.cfg, a.state), Connections: a.cfg.DBPoolSize,
+	})
+	if err != nil {
+		return err
+	}
+	a.reg.MustRegister(healthCollector{ready})
+	if a.cfg.Embedded() {
+		a.reg.MustRegister(diskCollector(a.cfg.DataDir))
+	}
+	a.handler = handler
+	a.admin = adminHandler(a.reg)
+	return nil
+}
+
+func (a *App) newHealth() *health {
+	h := &health{pool: a.db.Pool, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
+	if a.redis != nil {
+		h.redis = a.redis.Health
+	}
+	return h
+}
+
+// requestsPerAddress is the limit of requests without credentials: what one person does, many times over, and little
+// enough that guessing is slow.
+const requestsPerAddress = 120
+
+func limitsOf(cfg *config.Config, state *shared.State) httpapi.Limits {
+	l := httpapi.Limits{PerAddress: requestsPerAddress, PerCaller: cfg.RateLimitPerMinute, Ingestion: 2 * cfg.RateLimitPerMinute}
+	if cfg.RateLimitEnabled {
+		l.Allow = state.Allow
+	}
+	return l
+}
+
+func adminHandler(reg *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}

@@ -1,9 +1,0 @@
-package auth_test
-
-import (
-	"testing"
-
-	"github.com/bahagh/nimbus/internal/nimbustest"
-)
-
-func TestMain(m *testing.M) { nimbustest.Main(m) }

@@ -1,0 +1,136 @@
+package saved_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/insights/saved"
+	"github.com/bahagh/nimbus/test/nimbustest"
+)
+
+func TestMain(m *testing.M) { nimbustest.Main(m) }
+
+type testBundle struct {
+	pool             *pgxpool.Pool
+	reports          *saved.Reports
+	account, project uuid.UUID
+}
+
+func setup(t *testing.T) testBundle {
+	t.Helper()
+	b := testBundle{pool: nimbustest.DB(t), account: uuid.New(), project: uuid.New()}
+	b.reports = saved.New(b.pool)
+	b.exec(t, `INSERT INTO accounts (id, email, password_hash) VALUES ($1, 'ada@example.com', '')`, b.account)
+	b.exec(t, `INSERT INTO projects (id, name) VALUES ($1, 'p')`, b.project)
+	return b
+}
+
+func (b *testBundle) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	if _, err := b.pool.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var question = saved.Report{Name: "r", Question: json.RawMessage(`{}`), View: json.RawMessage(`{}`)}
+
+func (b *testBundle) report(t *testing.T) saved.Report {
+	t.Helper()
+	r, err := b.reports.Create(t.Context(), b.account, b.project, question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestTheLimitHoldsHoweverManyAreMadeAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(t, `INSERT INTO reports (project_id, id, name, description, question, view)
+		SELECT $1, gen_random_uuid(), 'r', '', '{}', '{}' FROM generate_series(1, 499)`, b.project)
+	b.exec(t, `INSERT INTO boards (project_id, id, name, description) SELECT $1, gen_random_uuid(), 'b', '' FROM generate_series(1, 99)`, b.project)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if _, err := b.reports.Create(t.Context(), b.account, b.project, question); err != nil && !problem.Is(err, problem.CodeLimitReached) {
+				t.Error(err)
+			}
+			if _, err := b.reports.CreateBoard(t.Context(), b.account, b.project, saved.Board{Name: "b"}); err != nil && !problem.Is(err, problem.CodeLimitReached) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	made, err := b.reports.List(t.Context(), b.project)
+	if err != nil || len(made) != 500 {
+		t.Errorf("%d reports, %v", len(made), err)
+	}
+	boards, err := b.reports.Boards(t.Context(), b.project)
+	if err != nil || len(boards) != 100 {
+		t.Errorf("%d boards, %v", len(boards), err)
+	}
+}
+
+func TestAReportThatGoesWhileItIsPlacedIsABadTileAndNoFault(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range 20 {
+		r := b.report(t)
+		var both sync.WaitGroup
+		both.Go(func() {
+			board := saved.Board{Name: "b", Tiles: []saved.Tile{{ReportID: r.ID, Width: "half"}}}
+			if _, err := b.reports.CreateBoard(t.Context(), b.account, b.project, board); err != nil && !problem.Is(err, problem.CodeValidation) {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			if err := b.reports.Delete(t.Context(), b.project, r.ID); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+	}
+}
+
+func TestTheAuditLogHasWhatEachChangeReplaced(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.report(t)
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			name := fmt.Sprint(n)
+			if _, err := b.reports.Update(t.Context(), b.project, r.ID, saved.ReportChange{Name: &name}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	// Each name was replaced once, but for the one that is there.
+	var replaced int
+	if err := b.pool.QueryRow(t.Context(), `SELECT count(DISTINCT changes->'name'->>'old') FROM audit_log WHERE action = 'report.update'`).Scan(&replaced); err != nil {
+		t.Fatal(err)
+	}
+	if replaced != 8 {
+		t.Errorf("%d names were replaced by 8 changes", replaced)
+	}
+}
+
+func TestNothingIsKeptInAProjectThatIsBeingDeleted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	r := b.report(t)
+	b.exec(t, `UPDATE projects SET deleted_at = now()`)
+	if _, err := b.reports.Create(t.Context(), b.account, b.project, question); !problem.Is(err, problem.CodeNotFound) {
+		t.Errorf("a new report: %v", err)
+	}
+	if err := b.reports.Delete(t.Context(), b.project, r.ID); !problem.Is(err, problem.CodeNotFound) {
+		t.Errorf("an old one: %v", err)
+	}
+}

@@ -1,0 +1,144 @@
+package trends
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/gen/db"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
+)
+
+// total is the name of the rows that count all names together.
+const total = ""
+
+// maxRowsRead bounds what one query by name may bring into memory, unless a single name needs more.
+const maxRowsRead = 250_000
+
+// maxNamesRead bounds the names of one query.
+const maxNamesRead = 1000
+
+// workMem is for each step of a question that sorts or hashes: enough for the people of a month, which would otherwise go
+// to disk and back.
+const workMem = "32MB"
+
+type store struct {
+	pool    *pgxpool.Pool
+	queries *db.Queries
+	limits  Limits
+}
+
+func newStore(pool *pgxpool.Pool, limits Limits) *store {
+	return &store{pool: pool, queries: db.New(), limits: limits}
+}
+
+// reader reads the counts and the events of one project.
+type reader struct {
+	store     *store
+	tx        db.DBTX
+	projectID uuid.UUID
+}
+
+// pooled returns a reader for a single query of the counts.
+func (s *store) pooled(projectID uuid.UUID) *reader { return &reader{s, s.pool, projectID} }
+
+// snapshot lets fn read several times and see the same. A statement that takes longer than the whole question may is
+// cancelled, and the error says what the caller can do about it.
+func (s *store) snapshot(ctx context.Context, projectID uuid.UUID, fn func(*reader) error) error {
+	err := postgres.InSnapshot(ctx, s.pool, s.limits.Timeout, func(tx pgx.Tx) error { return fn(&reader{s, tx, projectID}) },
+		"work_mem = '"+workMem+"'", "extra_float_digits = 1") // else an operator's 0 rounds percentiles
+	if ctx.Err() == nil && postgres.IsStatementTimeout(err) {
+		return tooSlow(err, s.limits.Timeout)
+	}
+	return err
+}
+
+// measures calls each with every row of a question's series. A measure is decimal text, nil where there is none; value is
+// that of a group.
+func (r *reader) measures(ctx context.Context, q *question, limit int, each func(bucket, group int, measure, value *string)) error {
+	sql, args := q.series(limit)
+	rows, err := r.ask(ctx, sql, args)
+	if err == nil {
+		var bucket, group int
+		var measure, value *string
+		_, err = pgx.ForEachRow(rows, []any{&bucket, &group, &measure, &value}, func() error {
+			each(bucket, group, measure, value)
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("read measures: %w", err)
+	}
+	return nil
+}
+
+// ask runs a statement that was made for one question: it is planned for its values, and not remembered.
+func (r *reader) ask(ctx context.Context, sql string, args []any) (pgx.Rows, error) {
+	return r.tx.Query(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, args...)...)
+}
+
+// series returns the counts of the names, all when there are none, one for each bucket between the bounds. The runs
+// are the plan of the bounds.
+func (r *reader) series(ctx context.Context, runs []Run, names []string, bounds []int64) ([]int64, error) {
+	if len(names) == 0 {
+		names = []string{total}
+	}
+	arg := db.CountsSeriesParams{Names: names, ProjectID: r.projectID}
+	arg.Granularities, arg.Froms, arg.Tos = columns(runs)
+	rows, err := r.store.queries.CountsSeries(ctx, r.tx, arg)
+	if err != nil {
+		return nil, fmt.Errorf("read counts: %w", err)
+	}
+	series, f := make([]int64, len(bounds)-1), folder{bounds: bounds}
+	for i := range rows {
+		series[f.bucket(rows[i].Bucket.Unix())] += rows[i].Count
+	}
+	return series, nil
+}
+
+// seriesByName is series for each name; one that has no events in the window is missing.
+func (r *reader) seriesByName(ctx context.Context, runs []Run, names []string, bounds []int64) (map[string][]int64, error) {
+	arg := db.CountsSeriesByNameParams{ProjectID: r.projectID}
+	arg.Granularities, arg.Froms, arg.Tos = columns(runs)
+	byName, f := make(map[string][]int64), folder{bounds: bounds}
+	for some := range slices.Chunk(names, int(min(max(maxRowsRead/rowsOf(runs), 1), maxNamesRead))) {
+		arg.Names = some
+		rows, err := r.store.queries.CountsSeriesByName(ctx, r.tx, arg)
+		if err != nil {
+			return nil, fmt.Errorf("read counts by name: %w", err)
+		}
+		for i := range rows {
+			series := byName[rows[i].Name]
+			if series == nil {
+				series = make([]int64, len(bounds)-1)
+				byName[rows[i].Name] = series
+			}
+			series[f.bucket(rows[i].Bucket.Unix())] += rows[i].Count
+		}
+	}
+	return byName, nil
+}
+
+// names returns every name the project has sent.
+func (r *reader) names(ctx context.Context) ([]string, error) {
+	names, err := r.store.queries.CountsNames(ctx, r.tx, r.projectID)
+	if err != nil {
+		return nil, fmt.Errorf("read names: %w", err)
+	}
+	return names, nil
+}
+
+// columns is the runs as the queries take them.
+func columns(runs []Run) (granularities []int32, froms, tos []time.Time) {
+	granularities, froms, tos = make([]int32, len(runs)), make([]time.Time, len(runs)), make([]time.Time, len(runs))
+	for i, run := range runs {
+		granularities[i] = int32(run.Granularity)
+		froms[i], tos[i] = time.Unix(run.From, 0).UTC(), time.Unix(run.To, 0).UTC()
+	}
+	return granularities, froms, tos
+}
