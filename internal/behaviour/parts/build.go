@@ -48,7 +48,6 @@ type Builder struct {
 	names dictionary[string]
 	props map[string]*column
 	list  []*column
-	last  string // the key of the last member, which the next event mostly has too
 }
 
 type row struct {

@@ -73,7 +73,7 @@ func endOfString(b []byte, i int) int {
 
 // endOfValue returns where the value that begins at i ends, or -1.
 func endOfValue(b []byte, i int) int {
-	depth := 0
+	start, depth := i, 0
 	for i < len(b) {
 		switch b[i] {
 		case '"':
@@ -87,20 +87,28 @@ func endOfValue(b []byte, i int) int {
 		case '{', '[':
 			depth++
 		case '}', ']':
-			if depth == 0 {
-				return i
-			}
 			if depth--; depth == 0 {
 				return i + 1
 			}
+			if depth < 0 {
+				return endOfScalar(start, i)
+			}
 		case ',':
 			if depth == 0 {
-				return i
+				return endOfScalar(start, i)
 			}
 		}
 		i++
 	}
 	return -1
+}
+
+// endOfScalar is -1 for a scalar of no characters.
+func endOfScalar(start, end int) int {
+	if end == start {
+		return -1
+	}
+	return end
 }
 
 // unquote returns the text of what stands between the quotes of a JSON string.
