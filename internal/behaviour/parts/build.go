@@ -307,30 +307,27 @@ func (b *Builder) order() {
 
 func sameMoment(x, y *row) bool { return x.ts == y.ts && x.person == y.person && x.name == y.name }
 
-// ranks returns the place of each row among those of the same person and ts, over all names.
+// ranks returns the place of each row among those of the same ts. It is over all people, because links and merges make two of
+// them one after the part was written.
 func (b *Builder) ranks() []uint32 {
 	type key struct {
-		ts     int64
-		person uint32
-		row    uint32
+		ts  int64
+		row uint32
 	}
 	keys := make([]key, len(b.rows))
 	for i := range b.rows {
-		keys[i] = key{b.rows[i].ts, b.rows[i].person, uint32(i)}
+		keys[i] = key{b.rows[i].ts, uint32(i)}
 	}
 	slices.SortFunc(keys, func(x, y key) int {
-		if x.person != y.person {
-			return cmp.Compare(x.person, y.person)
-		}
 		if x.ts != y.ts {
 			return cmp.Compare(x.ts, y.ts)
 		}
 		r, s := &b.rows[x.row], &b.rows[y.row]
-		return cmp.Or(cmp.Compare(r.received, s.received), cmp.Compare(r.tie, s.tie))
+		return cmp.Or(cmp.Compare(r.received, s.received), cmp.Compare(r.tie, s.tie), cmp.Compare(x.row, y.row))
 	})
 	ranks := make([]uint32, len(keys))
 	for i := 1; i < len(keys); i++ {
-		if keys[i].ts == keys[i-1].ts && keys[i].person == keys[i-1].person {
+		if keys[i].ts == keys[i-1].ts {
 			ranks[keys[i].row] = ranks[keys[i-1].row] + 1
 		}
 	}

@@ -40,7 +40,7 @@ func (c *Chunk) DecodeReceived(dst []int64, b []byte) ([]int64, error) {
 	return decodeColumn(c, ColReceived, dst, b)
 }
 
-// DecodeRanks reads the place of each row among those of the same person and ts.
+// DecodeRanks reads the place of each row among those of the same ts in the part.
 //
 // Errors: ErrDamaged.
 func (c *Chunk) DecodeRanks(dst []uint32, b []byte) ([]uint32, error) {

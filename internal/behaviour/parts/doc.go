@@ -12,8 +12,8 @@
 // It guarantees:
 //
 //   - whatever goes in comes out: values keep their JSON type, numbers every digit that counts, times every microsecond;
-//   - the order of a person's rows is exact. Within a part, rank orders the rows of one person that have the same ts, over all
-//     names; between parts, received_at and tie, the first 64 bits of the id that are not its time, do. Of two rows with the same
+//   - the order of a person's rows is exact, also when links and merges make one of several. Within a part, rank orders the rows
+//     that have the same ts; between parts, received_at and tie, the first 64 bits of the id that are not its time, do. Of two rows with the same
 //     (name, person, ts, tie) a part keeps the one received first;
 //   - damage is detected: each chunk of each column, and the header, has a checksum. Decoding returns ErrDamaged or
 //     ErrVersion on any other input; it does not panic and allocates no more than the header it was given admits;

@@ -24,7 +24,7 @@ const ChunkRows = 16384
 const (
 	ColPerson   = iota // person numbers, ascending; 0 is nobody
 	ColTS              // microseconds since 1970
-	ColRank            // place among the rows of the same person and ts in the part
+	ColRank            // place among the rows of the same ts in the part
 	ColReceived        // received_at less ts, in microseconds
 	ColTie             // the bits of the id behind its time
 	FirstProp

@@ -168,15 +168,15 @@ func expected(t testing.TB, events []parts.Event) []stored {
 		all = append(all, s)
 	}
 	slices.SortStableFunc(all, func(x, y stored) int {
-		return cmp.Or(cmp.Compare(x.person, y.person), cmp.Compare(x.ts, y.ts), cmp.Compare(x.received, y.received), cmp.Compare(x.tie, y.tie))
+		return cmp.Or(cmp.Compare(x.ts, y.ts), cmp.Compare(x.received, y.received), cmp.Compare(x.tie, y.tie))
 	})
 	all = slices.Compact(all)
 	for i := 1; i < len(all); i++ {
-		if all[i].person == all[i-1].person && all[i].ts == all[i-1].ts {
+		if all[i].ts == all[i-1].ts {
 			all[i].rank = all[i-1].rank + 1
 		}
 	}
-	slices.SortStableFunc(all, func(x, y stored) int { return strings.Compare(x.name, y.name) })
+	slices.SortStableFunc(all, func(x, y stored) int { return cmp.Or(strings.Compare(x.name, y.name), cmp.Compare(x.person, y.person)) })
 	return all
 }
 
