@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/big"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,18 +108,18 @@ func (f *Filter) props(to []string) []string {
 	return to
 }
 
-// bits are some rows of a chunk.
-type bits []uint64
+// rowSet are some rows of a chunk.
+type rowSet []uint64
 
-func newBits(rows int, full bool) bits {
-	b := make(bits, (rows+63)/64)
+func newRows(rows int, full bool) rowSet {
+	b := make(rowSet, (rows+63)/64)
 	if full {
 		b.fill(rows)
 	}
 	return b
 }
 
-func (b bits) fill(rows int) {
+func (b rowSet) fill(rows int) {
 	for i := range b {
 		b[i] = math.MaxUint64
 	}
@@ -127,17 +128,28 @@ func (b bits) fill(rows int) {
 	}
 }
 
-func (b bits) has(i int) bool { return b[i>>6]>>(i&63)&1 == 1 }
+// list appends the numbers of the rows.
+func (b rowSet) list(to []uint32) []uint32 {
+	for i, word := range b {
+		for word != 0 {
+			to = append(to, uint32(i*64+bits.TrailingZeros64(word)))
+			word &= word - 1
+		}
+	}
+	return to
+}
+
+func (b rowSet) has(i int) bool { return b[i>>6]>>(i&63)&1 == 1 }
 
 // rows returns the rows of a chunk that fit a filter; nil stands for all of them.
-func (f *Filter) rows(c *chunk) (bits, error) {
+func (f *Filter) rows(c *chunk) (rowSet, error) {
 	if f == nil {
 		return nil, nil
 	}
 	n := c.info.Rows
 	switch f.Op {
 	case And, Or:
-		out := newBits(n, f.Op == And)
+		out := newRows(n, f.Op == And)
 		for i := range f.Filters {
 			b, err := f.Filters[i].rows(c)
 			if err != nil {
@@ -157,7 +169,7 @@ func (f *Filter) rows(c *chunk) (bits, error) {
 		if err != nil {
 			return nil, err
 		}
-		full := newBits(n, true)
+		full := newRows(n, true)
 		for k := range b {
 			b[k] = full[k] &^ b[k]
 		}
@@ -167,12 +179,12 @@ func (f *Filter) rows(c *chunk) (bits, error) {
 	}
 }
 
-func (f *Filter) leaf(c *chunk) (bits, error) {
+func (f *Filter) leaf(c *chunk) (rowSet, error) {
 	p, err := c.prop(f.Prop)
 	if err != nil {
 		return nil, err
 	}
-	out := newBits(c.info.Rows, false)
+	out := newRows(c.info.Rows, false)
 	test := f.test()
 	if p.Numbers != nil {
 		f.numbers(p, test, out)
@@ -195,7 +207,7 @@ func (f *Filter) leaf(c *chunk) (bits, error) {
 }
 
 // numbers marks the rows of a column of numbers. A comparison is one of mantissas where that is exact.
-func (f *Filter) numbers(p *parts.Prop, test func(parts.Value) bool, out bits) {
+func (f *Filter) numbers(p *parts.Prop, test func(parts.Value) bool, out rowSet) {
 	var lo, hi int64 // the mantissas that fit, inclusive
 	var ok bool
 	switch f.Op {

@@ -212,7 +212,7 @@ func (p *plan) timed(c *parts.Chunk) bool { return c.MinTS < p.From || c.MaxTS >
 func (p *plan) dated(h *parts.Header) bool { return p.AsOf != 0 && h.MaxReceived >= p.AsOf }
 
 // considered returns the rows of a chunk that are in the range and known; nil stands for all of them.
-func (c *chunk) considered() (bits, error) {
+func (c *chunk) considered() (rowSet, error) {
 	p := c.reader.plan
 	timed, dated := p.timed(c.info), p.dated(c.header)
 	if !timed && !dated {
@@ -229,7 +229,7 @@ func (c *chunk) considered() (bits, error) {
 		}
 		limit = p.AsOf
 	}
-	out := newBits(len(times), false)
+	out := newRows(len(times), false)
 	for i, ts := range times {
 		if ts >= p.From && ts < p.to && (!dated || ts+c.reader.received[i] < limit) {
 			out[i>>6] |= 1 << (i & 63)
@@ -238,8 +238,44 @@ func (c *chunk) considered() (bits, error) {
 	return out, nil
 }
 
+// people returns who did each row after links and merges. It is to be called once of a chunk.
+func (c *chunk) people() ([]uint32, error) {
+	persons, err := c.allPersons()
+	plan := c.reader.plan
+	if err != nil || len(plan.moved) == 0 {
+		return persons, err
+	}
+	id := plan.identity
+	if !plan.splits(c.info) {
+		for i, no := range persons {
+			persons[i] = id.canon(no)
+		}
+		return persons, nil
+	}
+	times, err := c.allTimes()
+	if err != nil {
+		return nil, err
+	}
+	received, err := c.info.DecodeReceived(nil, c.data[parts.ColReceived])
+	if err != nil {
+		return nil, err
+	}
+	ties, err := c.info.DecodeTies(nil, c.data[parts.ColTie])
+	if err != nil {
+		return nil, err
+	}
+	for i, no := range persons {
+		if s, ok := id.Splits[no]; ok && !s.before(times[i], times[i]+received[i], ties[i]) {
+			persons[i] = s.To
+			continue
+		}
+		persons[i] = id.canon(no)
+	}
+	return persons, nil
+}
+
 // both returns the rows that are in both; nil stands for all.
-func both(x, y bits) bits {
+func both(x, y rowSet) rowSet {
 	if x == nil {
 		return y
 	}

@@ -77,7 +77,7 @@ type block struct {
 	ties     []uint64 // crowded only
 	mark     uint64   // of every row
 	marks    []uint64 // of each row; nil: mark
-	hidden   bits     // rows that are there for the sessions only; nil: none
+	hidden   rowSet   // rows that are there for the sessions only; nil: none
 	value    [behaviour.MaxValues]uint32
 	values   [behaviour.MaxValues][]uint32 // nil: value
 	sessions []uint32                      // codes of client session ids; nil: none has one
@@ -241,7 +241,7 @@ func (g *gatherer) load(c *chunk, r people) error {
 		b.marks = gather(g, kept.marks)
 	}
 	if kept.hidden != nil {
-		b.hidden = newBits(len(g.selected), false)
+		b.hidden = newRows(len(g.selected), false)
 		for i, row := range g.selected {
 			if kept.hidden.has(int(row)) {
 				b.hidden[i>>6] |= 1 << (i & 63)
@@ -279,10 +279,10 @@ func (b *block) bytes() int64 {
 // keeps is what is kept of a chunk.
 type keeps struct {
 	none   bool
-	rows   bits // nil: all
+	rows   rowSet // nil: all
 	mark   uint64
 	marks  []uint64
-	hidden bits
+	hidden rowSet
 }
 
 // keep evaluates the question's conditions on a chunk.
@@ -294,7 +294,7 @@ func (g *gatherer) keep(c *chunk) (keeps, error) {
 		return k, err
 	}
 	if !p.considers(c.info.Name) { // for the sessions
-		k.rows, k.hidden = considered, newBits(c.info.Rows, true)
+		k.rows, k.hidden = considered, newRows(c.info.Rows, true)
 		return k, nil
 	}
 	shown, err := p.Filter.rows(c)
@@ -325,7 +325,7 @@ func (g *gatherer) keep(c *chunk) (keeps, error) {
 		k.marks[row] |= k.mark
 	}
 	if p.OnlyMarked && k.mark == 0 {
-		marked := newBits(c.info.Rows, false)
+		marked := newRows(c.info.Rows, false)
 		for row, m := range k.marks {
 			if m != 0 {
 				marked[row>>6] |= 1 << (row & 63)
@@ -339,7 +339,7 @@ func (g *gatherer) keep(c *chunk) (keeps, error) {
 	}
 	k.rows = considered
 	if shown != nil {
-		k.hidden = newBits(c.info.Rows, true)
+		k.hidden = newRows(c.info.Rows, true)
 		for i := range k.hidden {
 			k.hidden[i] &^= shown[i]
 		}
@@ -348,7 +348,7 @@ func (g *gatherer) keep(c *chunk) (keeps, error) {
 }
 
 // choose puts the rows of people in the range into selected, and those that may be theirs by a link or a merge into moved.
-func (g *gatherer) choose(persons []uint32, kept bits, r people) {
+func (g *gatherer) choose(persons []uint32, kept rowSet, r people) {
 	g.selected, g.moved, g.adjacent = g.selected[:0], g.moved[:0], false
 	id := g.plan.identity
 	if len(g.plan.moved) == 0 {
@@ -485,41 +485,6 @@ func (g *gatherer) codesOf(c *chunk, d *Dictionary) (same uint32, each []uint32,
 	return 0, g.codes, nil
 }
 
-// encode returns the codes of a prop's rows.
-func (d *Dictionary) encode(p *parts.Prop, codes, table []uint32) (newCodes, newTable []uint32) {
-	if p.Numbers == nil {
-		table = d.codesOf(p.Values, table[:0])
-		codes = sizedTo(codes, len(p.Codes))
-		for i, code := range p.Codes {
-			codes[i] = table[code]
-		}
-		return codes, table
-	}
-	local := make(map[int64]uint32)
-	var values []parts.Value
-	codes = sizedTo(codes, len(p.Numbers))
-	for i, m := range p.Numbers {
-		if p.Has != nil && p.Has[i] != parts.Number {
-			m = noNumber
-		}
-		code, ok := local[m]
-		if !ok {
-			code = uint32(len(values))
-			local[m] = code
-			values = append(values, p.Value(i))
-		}
-		codes[i] = code
-	}
-	table = d.codesOf(values, table[:0])
-	for i, code := range codes {
-		codes[i] = table[code]
-	}
-	return codes, table
-}
-
-// noNumber is no mantissa that a part has.
-const noNumber = -1 << 63
-
 // resolve gives the rows that are somebody else's to those people, and orders them by person.
 func (g *gatherer) resolve(r people) error {
 	if len(g.strays) == 0 {
@@ -529,7 +494,7 @@ func (g *gatherer) resolve(r people) error {
 	for _, s := range g.strays {
 		b := &g.blocks[s.block]
 		to := g.plan.identity.canon(s.person)
-		if split, ok := g.plan.identity.Splits[s.person]; ok && !split.before(b, s.row) {
+		if split, ok := g.plan.identity.Splits[s.person]; ok && !split.before(b.times[s.row], b.times[s.row]+b.received[s.row], b.ties[s.row]) {
 			to = split.To
 		}
 		if s.person = to; r.has(to) {
@@ -542,13 +507,13 @@ func (g *gatherer) resolve(r people) error {
 	return nil
 }
 
-// before says whether a row comes before the event that tells.
-func (s *Split) before(b *block, row uint32) bool {
-	if ts := b.times[row]; ts != s.TS {
+// before says whether an event comes before the one that tells.
+func (s *Split) before(ts, received int64, tie uint64) bool {
+	if ts != s.TS {
 		return ts < s.TS
 	}
-	if received := b.times[row] + b.received[row]; received != s.Received {
+	if received != s.Received {
 		return received < s.Received
 	}
-	return b.ties[row] < s.Tie
+	return tie < s.Tie
 }

@@ -33,9 +33,9 @@ type world struct {
 	memory  scan.Memory
 }
 
-// newWorld makes a history: few people with many events, equal times, days of one part and days of several, with events that two
-// parts have.
-func newWorld(t testing.TB, random *rand.Rand, n int) *world {
+// newWorld makes a history: few people with many events, equal times, days of one part and days of several. With twice, two parts
+// have some of the events.
+func newWorld(t testing.TB, random *rand.Rand, n int, twice bool) *world {
 	t.Helper()
 	w := &world{}
 	byDay := map[int64][]parts.Event{}
@@ -61,7 +61,7 @@ func newWorld(t testing.TB, random *rand.Rand, n int) *world {
 				some = len(events)
 			}
 			batch := slices.Clone(events[:some])
-			if all := byDay[day]; random.IntN(2) == 0 {
+			if all := byDay[day]; twice && random.IntN(2) == 0 {
 				batch = append(batch, all[random.IntN(len(all))], all[random.IntN(len(all))])
 			}
 			events = events[some:]
@@ -414,7 +414,7 @@ func TestPeopleAreThoseOfABruteForceReading(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(250) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		w := newWorld(t, random, 1+random.IntN(1500))
+		w := newWorld(t, random, 1+random.IntN(1500), true)
 		q := randomQuery(random)
 		b := brute{q: q}
 		if random.IntN(2) == 0 {
@@ -439,7 +439,7 @@ func TestPeopleAreThoseOfABruteForceReading(t *testing.T) {
 
 func TestAScanStopsWithItsContextAndItsWorker(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rand.New(rand.NewPCG(1, 1)), 1000)
+	w := newWorld(t, rand.New(rand.NewPCG(1, 1)), 1000, true)
 	q := &scan.Query{From: firstDay * dayLong, To: (firstDay + days) * dayLong}
 	stop := errors.New("enough")
 	n := 0

@@ -94,6 +94,42 @@ func (d *Dictionary) codesOf(values []parts.Value, codes []uint32) []uint32 {
 	return codes
 }
 
+// encode returns the codes of a prop's rows, in memory that is used again.
+func (d *Dictionary) encode(p *parts.Prop, codes, table []uint32) (newCodes, newTable []uint32) {
+	local, table := d.local(p, codes, table[:0])
+	codes = sizedTo(codes, len(local))
+	for i, code := range local {
+		codes[i] = table[code]
+	}
+	return codes, table
+}
+
+// local returns the codes that a prop's rows have in the chunk, and appends those of the dictionary, by them, to table.
+func (d *Dictionary) local(p *parts.Prop, memory, table []uint32) (codes, newTable []uint32) {
+	if p.Numbers == nil {
+		return p.Codes, d.codesOf(p.Values, table)
+	}
+	own := make(map[int64]uint32)
+	var values []parts.Value
+	codes = sizedTo(memory, len(p.Numbers))
+	for i, m := range p.Numbers {
+		if p.Has != nil && p.Has[i] != parts.Number {
+			m = noNumber
+		}
+		code, ok := own[m]
+		if !ok {
+			code = uint32(len(values))
+			own[m] = code
+			values = append(values, p.Value(i))
+		}
+		codes[i] = code
+	}
+	return codes, d.codesOf(values, table)
+}
+
+// noNumber is no mantissa that a part has.
+const noNumber = -1 << 63
+
 // Value returns what a code stands for; the absent value for 0 and Rest.
 func (d *Dictionary) Value(code uint32) parts.Value {
 	d.mu.Lock()
