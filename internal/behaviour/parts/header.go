@@ -60,6 +60,14 @@ type Extent struct {
 	Left bool
 }
 
+// Slice is a piece of a column of one of several parts.
+type Slice struct {
+	Part   int // index
+	Column int
+	Offset int
+	Length int
+}
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }

@@ -12,5 +12,5 @@
 //   - a scan ends soon after its context does: it is asked between any two chunks of a part.
 //
 // A prop that is no column of a chunk in question is ErrNoColumn: nothing is answered from what is there, and the caller reads the
-// events. Damage is parts.ErrDamaged, a part that was merged away meanwhile ErrGone: the caller asks again.
+// events. A part that is damaged is *DamagedPart: the caller reads the events of its day.
 package scan

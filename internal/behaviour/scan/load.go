@@ -3,6 +3,7 @@ package scan
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 
@@ -40,6 +41,7 @@ type reader struct {
 
 // batch is some chunks of one part with what was read of them.
 type batch struct {
+	part   int
 	chunks []chunk
 	err    error
 }
@@ -71,7 +73,7 @@ func (r *reader) each(ctx context.Context, refs []ref, fn func(*chunk) error) er
 	}()
 	for b := range batches {
 		if b.err != nil {
-			return b.err
+			return r.blame(b.part, b.err)
 		}
 		for i := range b.chunks {
 			if err := ctx.Err(); err != nil {
@@ -79,19 +81,27 @@ func (r *reader) each(ctx context.Context, refs []ref, fn func(*chunk) error) er
 			}
 			b.chunks[i].reader = r
 			if err := fn(&b.chunks[i]); err != nil {
-				return err
+				return r.blame(b.chunks[i].part, err)
 			}
 		}
 	}
 	return ctx.Err()
 }
 
+// blame says which part is damaged, where that is the error.
+func (r *reader) blame(part int, err error) error {
+	if errors.Is(err, parts.ErrDamaged) {
+		return &DamagedPart{part, err}
+	}
+	return err
+}
+
 // read reads the first of the chunks, as many of one part as are a batch, and says how many those are.
 func (r *reader) read(ctx context.Context, refs []ref) (int, batch) {
 	type piece struct{ chunk, column int }
-	var b batch
+	b := batch{part: refs[0].part}
 	var pieces []piece
-	part := refs[0].part
+	part := b.part
 	h := r.plan.parts[part]
 	size := 0
 	var columns []int
@@ -102,11 +112,11 @@ func (r *reader) read(ctx context.Context, refs []ref) (int, batch) {
 		info := &h.Chunks[ref.chunk]
 		var err error
 		if columns, err = r.columns(columns[:0], h, info); err != nil {
-			return 0, batch{err: err}
+			return 0, batch{part: part, err: err}
 		}
 		for _, k := range columns {
 			if info.Columns[k].Left {
-				return 0, batch{err: &ErrNoColumn{info.Name, h.Props[k-parts.FirstProp]}}
+				return 0, batch{part: part, err: &ErrNoColumn{info.Name, h.Props[k-parts.FirstProp]}}
 			}
 			pieces = append(pieces, piece{len(b.chunks), k})
 			size += info.Columns[k].Length
@@ -116,7 +126,7 @@ func (r *reader) read(ctx context.Context, refs []ref) (int, batch) {
 	// Neighbours in a column are one slice.
 	slices.SortStableFunc(pieces, func(x, y piece) int { return cmp.Compare(x.column, y.column) })
 	extent := func(p piece) parts.Extent { return b.chunks[p.chunk].info.Columns[p.column] }
-	var wanted []Slice
+	var wanted []parts.Slice
 	var members [][]piece
 	for _, p := range pieces {
 		e := extent(p)
@@ -125,7 +135,7 @@ func (r *reader) read(ctx context.Context, refs []ref) (int, batch) {
 			members[n] = append(members[n], p)
 			continue
 		}
-		wanted = append(wanted, Slice{part, p.column, e.Offset, e.Length})
+		wanted = append(wanted, parts.Slice{Part: part, Column: p.column, Offset: e.Offset, Length: e.Length})
 		members = append(members, []piece{p})
 	}
 	for i := 0; i < len(wanted); { // nothing is read of a prop that nobody has
@@ -248,7 +258,7 @@ func (c *chunk) people() ([]uint32, error) {
 	id := plan.identity
 	if !plan.splits(c.info) {
 		for i, no := range persons {
-			persons[i] = id.canon(no)
+			persons[i] = id.Canonical(no)
 		}
 		return persons, nil
 	}
@@ -265,11 +275,11 @@ func (c *chunk) people() ([]uint32, error) {
 		return nil, err
 	}
 	for i, no := range persons {
-		if s, ok := id.Splits[no]; ok && !s.before(times[i], times[i]+received[i], ties[i]) {
+		if s, ok := id.Splits[no]; ok && !s.Before(times[i], times[i]+received[i], ties[i]) {
 			persons[i] = s.To
 			continue
 		}
-		persons[i] = id.canon(no)
+		persons[i] = id.Canonical(no)
 	}
 	return persons, nil
 }

@@ -13,7 +13,7 @@ import (
 // people by ascending number. A person and his rows are only valid during the call. The parts must be all of every day
 // that the range meets, each of one day, and belong to the source.
 //
-// Errors: ErrTooLarge, *ErrNoColumn, ErrGone, parts.ErrDamaged, those of the source and the workers.
+// Errors: ErrTooLarge, *ErrNoColumn, *DamagedPart, those of the source and the workers.
 func People(ctx context.Context, q *Query, all []*parts.Header, source Source, workers ...func(*behaviour.Person) error) error {
 	p := q.plan(all)
 	refs := p.refs()
@@ -374,7 +374,7 @@ func (g *gatherer) choose(persons []uint32, kept rowSet, r people) {
 		if kept != nil && !kept.has(row) {
 			continue
 		}
-		to := id.canon(no)
+		to := id.Canonical(no)
 		split, splits := id.Splits[no]
 		switch {
 		case to == no && !splits:
@@ -493,8 +493,8 @@ func (g *gatherer) resolve(r people) error {
 	kept := g.strays[:0]
 	for _, s := range g.strays {
 		b := &g.blocks[s.block]
-		to := g.plan.identity.canon(s.person)
-		if split, ok := g.plan.identity.Splits[s.person]; ok && !split.before(b.times[s.row], b.times[s.row]+b.received[s.row], b.ties[s.row]) {
+		to := g.plan.identity.Canonical(s.person)
+		if split, ok := g.plan.identity.Splits[s.person]; ok && !split.Before(b.times[s.row], b.times[s.row]+b.received[s.row], b.ties[s.row]) {
 			to = split.To
 		}
 		if s.person = to; r.has(to) {
@@ -505,15 +505,4 @@ func (g *gatherer) resolve(r people) error {
 	g.strays = kept
 	slices.SortStableFunc(g.strays, func(x, y stray) int { return compare(uint64(x.person), uint64(y.person)) })
 	return nil
-}
-
-// before says whether an event comes before the one that tells.
-func (s *Split) before(ts, received int64, tie uint64) bool {
-	if ts != s.TS {
-		return ts < s.TS
-	}
-	if received != s.Received {
-		return received < s.Received
-	}
-	return tie < s.Tie
 }

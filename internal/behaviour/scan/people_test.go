@@ -116,7 +116,7 @@ func eventProps(random *rand.Rand) []byte {
 // brute answers by the definitions, one event at a time.
 type brute struct {
 	q   *scan.Query
-	ids scan.Identity
+	ids behaviour.Identity
 }
 
 // member returns a prop of an event, by encoding/json.
@@ -396,8 +396,8 @@ func randomQuery(random *rand.Rand) *scan.Query {
 	return q
 }
 
-func randomIdentity(random *rand.Rand, w *world) scan.Identity {
-	var id scan.Identity
+func randomIdentity(random *rand.Rand, w *world) behaviour.Identity {
+	var id behaviour.Identity
 	for no := range uint32(30) {
 		id.Canon = append(id.Canon, no)
 		if no > 10 && random.IntN(3) == 0 {
@@ -405,7 +405,7 @@ func randomIdentity(random *rand.Rand, w *world) scan.Identity {
 		}
 	}
 	if e := w.events[random.IntN(len(w.events))]; e.Person > 10 && random.IntN(2) == 0 {
-		id.Splits = map[uint32]scan.Split{e.Person: {TS: e.TS, Received: e.Received, Tie: parts.Tie(e.ID), To: 31}}
+		id.Splits = map[uint32]behaviour.Split{e.Person: {TS: e.TS, Received: e.Received, Tie: parts.Tie(e.ID), To: 31}}
 	}
 	return id
 }

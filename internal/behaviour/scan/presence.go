@@ -145,7 +145,7 @@ func (p *plan) last(refs []ref, r people) uint64 {
 		last = max(last, uint64(p.chunk(ref).LastPerson))
 	}
 	for _, no := range p.moved {
-		last = max(last, uint64(p.identity.canon(no)), uint64(p.identity.Splits[no].To))
+		last = max(last, uint64(p.identity.Canonical(no)), uint64(p.identity.Splits[no].To))
 	}
 	return min(last, r.hi-1)
 }

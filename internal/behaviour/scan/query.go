@@ -30,7 +30,7 @@ type Query struct {
 	Sessions    bool
 	SessionProp string
 
-	Identity *Identity // nil: every number is a person of its own
+	Identity *behaviour.Identity // nil: every number is a person of its own
 	// Memory bounds what the scan holds, in bytes; 0 is DefaultMemory.
 	Memory int64
 }
@@ -169,7 +169,7 @@ type plan struct {
 	names    set
 	matchers []set
 	to       int64 // the end of the range, or AsOf when that is earlier
-	identity *Identity
+	identity *behaviour.Identity
 	moved    []uint32
 	memory   int64
 	parts    []*parts.Header
@@ -182,12 +182,12 @@ func (q *Query) plan(all []*parts.Header) *plan {
 		p.to = min(p.to, q.AsOf)
 	}
 	if p.identity == nil {
-		p.identity = &Identity{}
+		p.identity = &behaviour.Identity{}
 	}
 	if p.memory == 0 {
 		p.memory = DefaultMemory
 	}
-	p.moved = p.identity.moved()
+	p.moved = moved(p.identity)
 	slices.Sort(p.moved)
 	for _, m := range q.Matchers[:min(len(q.Matchers), behaviour.MaxMatchers)] {
 		p.matchers = append(p.matchers, newSet(m.Names))
@@ -273,7 +273,7 @@ func (p *plan) movedInto(c *parts.Chunk, r people) bool {
 	at, _ := slices.BinarySearch(p.moved, c.FirstPerson)
 	for ; at < len(p.moved) && p.moved[at] <= c.LastPerson; at++ {
 		no := p.moved[at]
-		if r.has(p.identity.canon(no)) {
+		if r.has(p.identity.Canonical(no)) {
 			return true
 		}
 		if s, ok := p.identity.Splits[no]; ok && r.has(s.To) {
