@@ -65,7 +65,7 @@ CREATE TABLE person_merges (
 -- of them is built anew from events.
 CREATE TABLE event_parts (
     project_id uuid NOT NULL,
-    day        date NOT NULL,
+    day        int NOT NULL, -- of UTC, since 1970
     id         uuid NOT NULL,
     rows       int NOT NULL,
     bytes      bigint NOT NULL,
@@ -75,7 +75,7 @@ CREATE TABLE event_parts (
 );
 CREATE TABLE event_part_columns (
     project_id uuid NOT NULL,
-    day        date NOT NULL,
+    day        int NOT NULL, -- of UTC, since 1970
     part_id    uuid NOT NULL,
     col        int NOT NULL,
     data       bytea NOT NULL,
@@ -89,7 +89,7 @@ ALTER TABLE event_parts ALTER header SET STORAGE EXTERNAL;
 -- dirty is to be built so.
 CREATE TABLE event_part_days (
     project_id uuid NOT NULL,
-    day        date NOT NULL,
+    day        int NOT NULL, -- of UTC, since 1970
     dirty      boolean NOT NULL,
     snapshot   pg_snapshot,
     PRIMARY KEY (project_id, day)

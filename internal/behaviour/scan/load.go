@@ -148,20 +148,22 @@ func (r *reader) read(ctx context.Context, refs []ref) (int, batch) {
 		}
 		i++
 	}
-	all := make([]byte, 0, size)
+	read := 0
 	b.err = r.source.Read(ctx, wanted, func(i int, data []byte) error {
 		if len(data) != wanted[i].Length {
 			return parts.ErrDamaged
 		}
-		start := len(all)
-		all = append(all, data...)
+		read++
 		for _, p := range members[i] {
-			end := start + extent(p).Length
-			b.chunks[p.chunk].data[p.column] = all[start:end:end]
-			start = end
+			n := extent(p).Length
+			b.chunks[p.chunk].data[p.column] = data[:n:n]
+			data = data[n:]
 		}
 		return nil
 	})
+	if b.err == nil && read < len(wanted) {
+		b.err = parts.ErrDamaged
+	}
 	return len(b.chunks), b
 }
 
