@@ -181,3 +181,13 @@ DELETE FROM arrivals a WHERE a.project_id = @project_id;
 
 -- name: ArrivalCursorsDeleteAll :exec
 DELETE FROM arrival_cursors c WHERE c.project_id = @project_id;
+
+-- Forgets who somebody was; the number is nobody's from then on.
+-- name: PersonForget :one
+DELETE FROM persons p WHERE p.project_id = @project_id AND p.kind = @kind AND p.key = @key RETURNING p.no;
+
+-- name: PersonLinksForget :exec
+DELETE FROM person_links l WHERE l.project_id = @project_id AND (l.anonymous = @no OR l.person = @no);
+
+-- name: PersonMergesForget :exec
+DELETE FROM person_merges m WHERE m.project_id = @project_id AND (m.merged = @no OR m.into_no = @no);

@@ -719,6 +719,18 @@ func (q *Queries) PartsUnlock(ctx context.Context, db DBTX, projectID string) (b
 	return held, err
 }
 
+const personForget = `-- name: PersonForget :one
+DELETE FROM persons p WHERE p.project_id = $1 AND p.kind = $2 AND p.key = $3 RETURNING p.no
+`
+
+// Forgets who somebody was; the number is nobody's from then on.
+func (q *Queries) PersonForget(ctx context.Context, db DBTX, projectID uuid.UUID, kind int16, key string) (int32, error) {
+	row := db.QueryRow(ctx, personForget, projectID, kind, key)
+	var no int32
+	err := row.Scan(&no)
+	return no, err
+}
+
 const personKeys = `-- name: PersonKeys :many
 SELECT p.no, p.kind, p.key FROM persons p WHERE p.project_id = $1 AND p.no = ANY($2::int[])
 `
@@ -829,6 +841,15 @@ func (q *Queries) PersonLinksDeleteAll(ctx context.Context, db DBTX, projectID u
 	return err
 }
 
+const personLinksForget = `-- name: PersonLinksForget :exec
+DELETE FROM person_links l WHERE l.project_id = $1 AND (l.anonymous = $2 OR l.person = $2)
+`
+
+func (q *Queries) PersonLinksForget(ctx context.Context, db DBTX, projectID uuid.UUID, no int32) error {
+	_, err := db.Exec(ctx, personLinksForget, projectID, no)
+	return err
+}
+
 const personMerges = `-- name: PersonMerges :many
 SELECT m.merged, m.into_no FROM person_merges m WHERE m.project_id = $1 ORDER BY m.created_at, m.id
 `
@@ -864,6 +885,15 @@ DELETE FROM person_merges m WHERE m.project_id = $1
 
 func (q *Queries) PersonMergesDeleteAll(ctx context.Context, db DBTX, projectID uuid.UUID) error {
 	_, err := db.Exec(ctx, personMergesDeleteAll, projectID)
+	return err
+}
+
+const personMergesForget = `-- name: PersonMergesForget :exec
+DELETE FROM person_merges m WHERE m.project_id = $1 AND (m.merged = $2 OR m.into_no = $2)
+`
+
+func (q *Queries) PersonMergesForget(ctx context.Context, db DBTX, projectID uuid.UUID, no int32) error {
+	_, err := db.Exec(ctx, personMergesForget, projectID, no)
 	return err
 }
 

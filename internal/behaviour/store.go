@@ -517,6 +517,26 @@ func (w *Work) RemoveBefore(ctx context.Context, day int32) error {
 	return nil
 }
 
+// Forget forgets who somebody was, once his events are gone: his number is nobody's, and nothing is linked to him any more. It is
+// not for pruning: links stay when the events that told of them are too old to be kept.
+func (w *Work) Forget(ctx context.Context, k PersonKey) error {
+	q := w.store.q
+	no, err := q.PersonForget(ctx, w.tx, w.project, int16(k.Kind), k.Key)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		err = q.PersonLinksForget(ctx, w.tx, w.project, no)
+	}
+	if err == nil {
+		err = q.PersonMergesForget(ctx, w.tx, w.project, no)
+	}
+	if err != nil {
+		return fmt.Errorf("forget a person: %w", err)
+	}
+	return nil
+}
+
 // RemoveProject removes everything that a project has here.
 func (w *Work) RemoveProject(ctx context.Context) error {
 	const everyDay = 1<<31 - 1

@@ -76,11 +76,8 @@ func (v *View) load(ctx context.Context, tx db.DBTX, from, to int32, doubt []int
 	if err != nil {
 		return err
 	}
-	counted, headers := count(infos, doubtful)
-	for i := range pending {
-		counted[counts{DayOf(pending[i].ID), pending[i].Name}]++
-	}
-	if err := v.prove(ctx, tx, from, to, counted, doubtful); err != nil {
+	headers, err := v.prove(ctx, tx, from, to, infos, pending, doubtful)
+	if err != nil {
 		return err
 	}
 	for i := range infos {
@@ -160,11 +157,17 @@ func (v *View) pending(ctx context.Context, tx db.DBTX, from, to int32) ([]Store
 	return v.store.eventsByID(ctx, tx, v.project, slices.Compact(ids))
 }
 
-// prove finds the days of which event_counts does not say what was counted.
-func (v *View) prove(ctx context.Context, tx db.DBTX, from, to int32, counted map[counts]int64, doubtful map[int32]bool) error {
+// prove finds the days of which event_counts does not say what parts and pending events are, and returns the headers of the
+// parts.
+func (v *View) prove(ctx context.Context, tx db.DBTX, from, to int32, infos []PartInfo, pending []StoredEvent, doubtful map[int32]bool,
+) ([]*parts.Header, error) {
+	counted, headers := count(infos, doubtful)
+	for i := range pending {
+		counted[counts{DayOf(pending[i].ID), pending[i].Name}]++
+	}
 	rows, err := v.store.q.PartCounts(ctx, tx, v.project, StartOf(from), StartOf(to))
 	if err != nil {
-		return fmt.Errorf("read counts: %w", err)
+		return nil, fmt.Errorf("read counts: %w", err)
 	}
 	for _, r := range rows {
 		key := counts{r.Day, r.Name}
@@ -178,7 +181,23 @@ func (v *View) prove(ctx context.Context, tx db.DBTX, from, to int32, counted ma
 			doubtful[key.day] = true
 		}
 	}
-	return nil
+	return headers, nil
+}
+
+// Proven says whether the parts of a day, and what arrived and is in none, are what event_counts says.
+func (w *Work) Proven(ctx context.Context, day int32) (bool, error) {
+	v := &View{store: w.store, project: w.project}
+	infos, err := w.Parts(ctx, day, day+1)
+	if err != nil {
+		return false, err
+	}
+	pending, err := v.pending(ctx, w.tx, day, day+1)
+	if err != nil {
+		return false, err
+	}
+	doubtful := map[int32]bool{}
+	_, err = v.prove(ctx, w.tx, day, day+1, infos, pending, doubtful)
+	return !doubtful[day], err
 }
 
 // loose are events that are in no part, while parts are made of them.

@@ -230,6 +230,24 @@ func (p *Part) Chunk(chunk, column int) []byte {
 	return p.Columns[column][e.Offset : e.Offset+e.Length]
 }
 
+// Check reads everything that the part has.
+//
+// Errors: ErrDamaged.
+func (p *Part) Check() error {
+	var b Builder
+	for i := range p.Header.Chunks {
+		err := b.AddChunk(p.Header, i, func(column int) ([]byte, error) { return p.Chunk(i, column), nil })
+		if err != nil {
+			return err
+		}
+		if _, err := p.Header.Chunks[i].DecodeRanks(nil, p.Chunk(i, ColRank)); err != nil {
+			return err
+		}
+		b.reset()
+	}
+	return nil
+}
+
 // Encode returns the rows that were added as a part, duplicates left out, and empties the builder. Without rows there is
 // none: it returns nil.
 func (b *Builder) Encode() *Part {
