@@ -60,7 +60,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 			t.Fatal(err)
 		}
 	}
-	return &history{t: t, random: rand.New(rand.NewPCG(seed, 1)), pool: pool, store: behaviour.NewStore(pool), now: origin.AddDate(0, 0, days)}
+	return &history{t: t, random: rand.New(rand.NewPCG(seed, 1)), pool: pool, store: behaviour.NewStore(pool), now: origin.AddDate(0, 0, 2*days)}
 }
 
 func (h *history) exec(tx interface {
@@ -531,31 +531,149 @@ func TestPartsSayWhatTheEventsSayWhateverHappens(t *testing.T) {
 			if _, err := b.Verify(t.Context(), project, true); err != nil {
 				t.Fatal(err)
 			}
-			// Transactions of other tests on the same server hold the horizon back, too.
-			nimbustest.Eventually(t, "everything that arrived is in parts", func() bool {
-				if err := b.Project(t.Context(), project); err != nil {
-					t.Fatal(err)
-				}
-				backlog, err := h.store.Backlog(t.Context(), project)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return backlog.Events == 0
-			})
+			h.catchUp(b)
 			h.compare()
-			from := behaviour.DayAt(origin)
-			err := h.store.View(t.Context(), project, from, from+days, time.Minute, nil, func(v *behaviour.View) error {
-				if v.Loose > 0 || len(v.Unproven) > 0 || len(v.Headers) > days {
-					t.Errorf("%d events are in no part, days %v are unproven, %d parts of %d days", v.Loose, v.Unproven, len(v.Headers), days)
-				}
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
+			if parts := h.provenParts(); parts > days {
+				t.Errorf("%d parts of %d days", parts, days)
 			}
 			if r, err := b.Verify(t.Context(), project, false); err != nil || len(r.Wrong) > 0 {
 				t.Errorf("days %v are wrong in the end: %v", r.Wrong, err)
 			}
 		})
+	}
+}
+
+// catchUp lets the builder work until everything is in parts. Transactions of other tests on the same server hold the horizon
+// back, too.
+func (h *history) catchUp(b *build.Builder) {
+	nimbustest.Eventually(h.t, "everything that arrived is in parts", func() bool {
+		if err := b.Project(h.t.Context(), project); err != nil {
+			h.t.Fatal(err)
+		}
+		backlog, err := h.store.Backlog(h.t.Context(), project)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		return backlog.Events == 0
+	})
+}
+
+// provenParts fails the test unless everything is in parts and all are proven, and says how many there are.
+func (h *history) provenParts() (n int) {
+	h.t.Helper()
+	from := behaviour.DayAt(origin)
+	err := h.store.View(h.t.Context(), project, from, from+days, time.Minute, nil, func(v *behaviour.View) error {
+		if v.Loose > 0 || len(v.Unproven) > 0 {
+			h.t.Errorf("%d events are in no part, days %v are unproven", v.Loose, v.Unproven)
+		}
+		n = len(v.Headers)
+		return nil
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return n
+}
+
+func (h *history) builder() *build.Builder {
+	return build.New(h.store, build.Options{LeastEvents: 1, Share: 1, Now: func() time.Time { return h.now }})
+}
+
+func TestATransactionThatCommitsAfterALaterOneIsNotMissed(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 1)
+	b := h.builder()
+	h.ingest()
+	h.ingest()
+	h.finish(1)
+	// The first one is still open: what the second one stored waits for it, and is read by itself.
+	if err := b.Project(t.Context(), project); err != nil {
+		t.Fatal(err)
+	}
+	h.compare()
+	h.finish(0)
+	h.compare()
+	h.catchUp(b)
+	h.compare()
+	h.provenParts()
+}
+
+func TestADayIsBuiltFromItsEventsBesideArrivals(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 2)
+	b := h.builder()
+	for range 5 {
+		h.ingest()
+		h.finishAll()
+	}
+	h.ingest() // not committed: the days are built without it
+	from := behaviour.DayAt(origin)
+	for day := from; day < from+days; day++ {
+		if err := b.Rebuild(t.Context(), project, day); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.provenParts()
+	h.finishAll()
+	h.compare()
+	h.catchUp(b) // takes what arrived after, and not the rest again
+	h.compare()
+	h.provenParts()
+}
+
+func TestArrivalsThatWaitedTooLongAreBuiltByDay(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 3)
+	for range 3 {
+		h.ingest()
+		h.finishAll()
+	}
+	late := build.New(h.store, build.Options{LeastEvents: 1_000_000, MaxWait: 100 * 365 * 24 * time.Hour, KeepArrivals: time.Nanosecond, Share: 1,
+		Now: func() time.Time { return time.Now().Add(time.Hour) }})
+	for range 2 { // the first round removes them, the second one builds the days
+		if err := late.Project(t.Context(), project); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var left int
+	if err := h.pool.QueryRow(t.Context(), "SELECT count(*) FROM arrivals").Scan(&left); err != nil || left > 0 {
+		t.Errorf("%d arrivals are left: %v", left, err)
+	}
+	h.compare()
+	h.provenParts()
+}
+
+func TestAProjectThatWasThereBeforeIsBuiltDayByDay(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 4)
+	for range 3 {
+		h.ingest()
+		h.finishAll()
+	}
+	h.exec(h.pool, "DELETE FROM arrivals")
+	h.compare() // from the events, since nothing is proven
+	if err := h.builder().Round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.compare()
+	h.provenParts()
+}
+
+func TestNothingOfAProjectStaysWhenItIsRemoved(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 5)
+	h.ingest()
+	h.finishAll()
+	h.catchUp(h.builder())
+	h.ingest()
+	h.finishAll()
+	if err := h.store.Work(t.Context(), project, func(w *behaviour.Work) error { return w.RemoveProject(t.Context()) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"arrivals", "arrival_cursors", "persons", "person_links", "person_merges", "event_parts", "event_part_columns", "event_part_days"} {
+		var n int
+		if err := h.pool.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil || n > 0 {
+			t.Errorf("%d rows are left in %s: %v", n, table, err)
+		}
 	}
 }
