@@ -153,22 +153,42 @@ func unpack[T int64 | uint32 | uint64](dst []T, b []byte, width int, least, unit
 		return
 	}
 	mask := uint64(1)<<width - 1
-	whole := 0 // values that can be read by loading 8 bytes
-	if len(b) >= 8 {
-		whole = min(len(dst), ((len(b)-8)*8)/width+1)
+	i := 0
+	switch {
+	case len(b) < 8:
+	case unit == 1 && width <= 14:
+		i = unpack4(dst, b, width, mask, least)
+	default:
+		whole := min(len(dst), ((len(b)-8)*8)/width+1) // values that can be read by loading 8 bytes
+		at := 0
+		for ; i < whole; i++ {
+			u := binary.LittleEndian.Uint64(b[at>>3:]) >> (at & 7) & mask
+			dst[i] = T(least + u*unit)
+			at += width
+		}
 	}
-	at := 0
-	for i := range dst[:whole] {
-		u := binary.LittleEndian.Uint64(b[at>>3:]) >> (at & 7) & mask
-		dst[i] = T(least + u*unit)
-		at += width
-	}
-	for i := whole; i < len(dst); i++ {
-		var last [8]byte
+	for ; i < len(dst); i++ {
+		var last [16]byte
+		at := i * width
 		copy(last[:], b[at>>3:])
 		dst[i] = T(least + (binary.LittleEndian.Uint64(last[:])>>(at&7)&mask)*unit)
-		at += width
 	}
+}
+
+// unpack4 reads packed values of at most 14 bits, of which 8 bytes hold four wherever they begin, and says how many it read.
+func unpack4[T int64 | uint32 | uint64](dst []T, b []byte, width int, mask, least uint64) int {
+	groups := min(len(dst)/4, ((len(b)-8)*8)/(4*width)+1)
+	at, w2, w3 := 0, 2*width, 3*width
+	for g := range groups {
+		word := binary.LittleEndian.Uint64(b[at>>3:]) >> (at & 7)
+		d := dst[4*g : 4*g+4 : 4*g+4]
+		d[0] = T(least + word&mask)
+		d[1] = T(least + word>>(width&63)&mask)
+		d[2] = T(least + word>>(w2&63)&mask)
+		d[3] = T(least + word>>(w3&63)&mask)
+		at += 4 * width
+	}
+	return 4 * groups
 }
 
 // reader reads the parts of an encoding one after the other and remembers when one was not there.

@@ -49,6 +49,17 @@ func (s *personSet) add(no, base uint32, span uint64) (grown int64) {
 	return int64(cap(s.list)-before) * 4
 }
 
+// addAll adds those of some people who are in the range, to a set of bits.
+func (s *personSet) addAll(persons []uint32, base uint32, span uint64) {
+	bits, last := s.bits, uint32(span-1)
+	for _, no := range persons {
+		at := no - base // wraps around below base
+		if word := int(at >> 6); at <= last && word < len(bits) {
+			bits[word] |= 1 << (at & 63)
+		}
+	}
+}
+
 func (s *personSet) compact() {
 	slices.Sort(s.list)
 	s.list = slices.Compact(s.list)

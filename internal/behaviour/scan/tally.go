@@ -251,6 +251,12 @@ func (w *measurer) addPeople(c *chunk) error {
 	if !t.all {
 		n = len(t.selected)
 	}
+	if t.same && t.all {
+		if set := w.onlySet(); set != nil {
+			set.addAll(persons, base, span)
+			return nil
+		}
+	}
 	lastPerson, lastSlot := uint32(0), uint32(math.MaxUint32)
 	for i := range n {
 		row := i
@@ -280,6 +286,15 @@ func (w *measurer) addPeople(c *chunk) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// onlySet returns the set of the first slot, if it is one of bits.
+func (w *measurer) onlySet() *personSet {
+	code, bucket := w.cells.cell(0)
+	if set := w.sets[uint64(code)<<32|uint64(bucket)]; set != nil && set.bits != nil {
+		return set
 	}
 	return nil
 }
