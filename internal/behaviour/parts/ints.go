@@ -156,8 +156,10 @@ func unpack[T int64 | uint32 | uint64](dst []T, b []byte, width int, least, unit
 	i := 0
 	switch {
 	case len(b) < 8:
-	case unit == 1 && width <= 14:
-		i = unpack4(dst, b, width, mask, least)
+	case width <= 14:
+		i = unpack4(dst, b, width, mask, least, unit)
+	case width <= 28:
+		i = unpack2(dst, b, width, mask, least, unit)
 	default:
 		whole := min(len(dst), ((len(b)-8)*8)/width+1) // values that can be read by loading 8 bytes
 		at := 0
@@ -176,19 +178,33 @@ func unpack[T int64 | uint32 | uint64](dst []T, b []byte, width int, least, unit
 }
 
 // unpack4 reads packed values of at most 14 bits, of which 8 bytes hold four wherever they begin, and says how many it read.
-func unpack4[T int64 | uint32 | uint64](dst []T, b []byte, width int, mask, least uint64) int {
+func unpack4[T int64 | uint32 | uint64](dst []T, b []byte, width int, mask, least, unit uint64) int {
 	groups := min(len(dst)/4, ((len(b)-8)*8)/(4*width)+1)
 	at, w2, w3 := 0, 2*width, 3*width
 	for g := range groups {
 		word := binary.LittleEndian.Uint64(b[at>>3:]) >> (at & 7)
 		d := dst[4*g : 4*g+4 : 4*g+4]
-		d[0] = T(least + word&mask)
-		d[1] = T(least + word>>(width&63)&mask)
-		d[2] = T(least + word>>(w2&63)&mask)
-		d[3] = T(least + word>>(w3&63)&mask)
+		d[0] = T(least + word&mask*unit)
+		d[1] = T(least + word>>(width&63)&mask*unit)
+		d[2] = T(least + word>>(w2&63)&mask*unit)
+		d[3] = T(least + word>>(w3&63)&mask*unit)
 		at += 4 * width
 	}
 	return 4 * groups
+}
+
+// unpack2 does the same for values of at most 28 bits, of which 8 bytes hold two.
+func unpack2[T int64 | uint32 | uint64](dst []T, b []byte, width int, mask, least, unit uint64) int {
+	groups := min(len(dst)/2, ((len(b)-8)*8)/(2*width)+1)
+	at := 0
+	for g := range groups {
+		word := binary.LittleEndian.Uint64(b[at>>3:]) >> (at & 7)
+		d := dst[2*g : 2*g+2 : 2*g+2]
+		d[0] = T(least + word&mask*unit)
+		d[1] = T(least + word>>(width&63)&mask*unit)
+		at += 2 * width
+	}
+	return 2 * groups
 }
 
 // reader reads the parts of an encoding one after the other and remembers when one was not there.

@@ -39,9 +39,8 @@ type reader struct {
 	props    []*parts.Prop // by column
 }
 
-// batch is some chunks of one part with what was read of them.
+// batch is some chunks with what was read of them.
 type batch struct {
-	part   int
 	chunks []chunk
 	err    error
 }
@@ -73,7 +72,7 @@ func (r *reader) each(ctx context.Context, refs []ref, fn func(*chunk) error) er
 	}()
 	for b := range batches {
 		if b.err != nil {
-			return r.blame(b.part, b.err)
+			return b.err
 		}
 		for i := range b.chunks {
 			if err := ctx.Err(); err != nil {
@@ -81,7 +80,7 @@ func (r *reader) each(ctx context.Context, refs []ref, fn func(*chunk) error) er
 			}
 			b.chunks[i].reader = r
 			if err := fn(&b.chunks[i]); err != nil {
-				return r.blame(b.chunks[i].part, err)
+				return blame(b.chunks[i].part, err)
 			}
 		}
 	}
@@ -89,82 +88,91 @@ func (r *reader) each(ctx context.Context, refs []ref, fn func(*chunk) error) er
 }
 
 // blame says which part is damaged, where that is the error.
-func (r *reader) blame(part int, err error) error {
+func blame(part int, err error) error {
 	if errors.Is(err, parts.ErrDamaged) {
 		return &DamagedPart{part, err}
 	}
 	return err
 }
 
-// read reads the first of the chunks, as many of one part as are a batch, and says how many those are.
+// piece is a chunk of a batch in a column.
+type piece struct{ chunk, column int }
+
+// read reads the first of the chunks, as many as are a batch, and says how many those are.
 func (r *reader) read(ctx context.Context, refs []ref) (int, batch) {
-	type piece struct{ chunk, column int }
-	b := batch{part: refs[0].part}
+	var b batch
 	var pieces []piece
-	part := b.part
-	h := r.plan.parts[part]
-	size := 0
 	var columns []int
+	size := 0
 	for _, ref := range refs {
-		if ref.part != part || size >= batchBytes {
+		if size >= batchBytes {
 			break
 		}
+		h := r.plan.parts[ref.part]
 		info := &h.Chunks[ref.chunk]
 		var err error
 		if columns, err = r.columns(columns[:0], h, info); err != nil {
-			return 0, batch{part: part, err: err}
+			return 0, batch{err: err}
 		}
+		c := chunk{ref: ref, info: info, header: h, data: make([][]byte, columnsOf(h))}
 		for _, k := range columns {
-			if info.Columns[k].Left {
-				return 0, batch{part: part, err: &ErrNoColumn{info.Name, h.Props[k-parts.FirstProp]}}
+			switch e := &info.Columns[k]; {
+			case e.Left:
+				return 0, batch{err: &ErrNoColumn{info.Name, h.Props[k-parts.FirstProp]}}
+			case e.Length == 0: // a prop that nobody has
+				c.data[k] = []byte{}
+			default:
+				pieces = append(pieces, piece{len(b.chunks), k})
+				size += e.Length
 			}
-			pieces = append(pieces, piece{len(b.chunks), k})
-			size += info.Columns[k].Length
 		}
-		b.chunks = append(b.chunks, chunk{ref: ref, info: info, header: h, data: make([][]byte, columnsOf(h))})
+		b.chunks = append(b.chunks, c)
 	}
-	// Neighbours in a column are one slice.
-	slices.SortStableFunc(pieces, func(x, y piece) int { return cmp.Compare(x.column, y.column) })
-	extent := func(p piece) parts.Extent { return b.chunks[p.chunk].info.Columns[p.column] }
+	b.err = r.fetch(ctx, b.chunks, pieces)
+	return len(b.chunks), b
+}
+
+// fetch reads pieces. Neighbours in a column are read at once.
+func (r *reader) fetch(ctx context.Context, chunks []chunk, pieces []piece) error {
+	slices.SortStableFunc(pieces, func(x, y piece) int {
+		return cmp.Or(cmp.Compare(chunks[x.chunk].part, chunks[y.chunk].part), cmp.Compare(x.column, y.column))
+	})
 	var wanted []parts.Slice
 	var members [][]piece
 	for _, p := range pieces {
-		e := extent(p)
-		if n := len(wanted) - 1; n >= 0 && wanted[n].Column == p.column && wanted[n].Offset+wanted[n].Length == e.Offset {
+		c := &chunks[p.chunk]
+		e := c.info.Columns[p.column]
+		if n := len(wanted) - 1; n >= 0 && wanted[n].Part == c.part && wanted[n].Column == p.column && wanted[n].Offset+wanted[n].Length == e.Offset {
 			wanted[n].Length += e.Length
 			members[n] = append(members[n], p)
 			continue
 		}
-		wanted = append(wanted, parts.Slice{Part: part, Column: p.column, Offset: e.Offset, Length: e.Length})
+		wanted = append(wanted, parts.Slice{Part: c.part, Column: p.column, Offset: e.Offset, Length: e.Length})
 		members = append(members, []piece{p})
 	}
-	for i := 0; i < len(wanted); { // nothing is read of a prop that nobody has
-		if wanted[i].Length == 0 {
-			for _, p := range members[i] {
-				b.chunks[p.chunk].data[p.column] = []byte{}
-			}
-			wanted, members = slices.Delete(wanted, i, i+1), slices.Delete(members, i, i+1)
-			continue
-		}
-		i++
+	if len(wanted) == 0 {
+		return nil
 	}
-	read := 0
-	b.err = r.source.Read(ctx, wanted, func(i int, data []byte) error {
+	err := r.source.Read(ctx, wanted, func(i int, data []byte) error {
 		if len(data) != wanted[i].Length {
-			return parts.ErrDamaged
+			return blame(wanted[i].Part, parts.ErrDamaged)
 		}
-		read++
 		for _, p := range members[i] {
-			n := extent(p).Length
-			b.chunks[p.chunk].data[p.column] = data[:n:n]
+			n := chunks[p.chunk].info.Columns[p.column].Length
+			chunks[p.chunk].data[p.column] = data[:n:n]
 			data = data[n:]
 		}
 		return nil
 	})
-	if b.err == nil && read < len(wanted) {
-		b.err = parts.ErrDamaged
+	if err != nil {
+		return err
 	}
-	return len(b.chunks), b
+	for _, p := range pieces {
+		if c := &chunks[p.chunk]; c.data[p.column] == nil { // it was not there
+			return blame(c.part, parts.ErrDamaged)
+		}
+	}
+	return nil
 }
 
 // columnsOf is how many columns a part has.

@@ -336,13 +336,17 @@ func (w *measurer) addNumbers(c *chunk) error {
 	for i := range size {
 		t.lows[i], t.highs[i] = math.MaxInt64, math.MinInt64
 	}
-	t.each(c.info.Rows, func(row int, slot uint32) {
-		if m, ok := n.at(row); ok {
-			t.counts[slot]++
-			t.sums[slot] += m
-			t.lows[slot], t.highs[slot] = min(t.lows[slot], m), max(t.highs[slot], m)
-		}
-	})
+	if t.all && !t.same && n.is == nil && p.Has == nil {
+		t.addAll(n.mantissas)
+	} else {
+		t.each(c.info.Rows, func(row int, slot uint32) {
+			if m, ok := n.at(row); ok {
+				t.counts[slot]++
+				t.sums[slot] += m
+				t.lows[slot], t.highs[slot] = min(t.lows[slot], m), max(t.highs[slot], m)
+			}
+		})
+	}
 	for slot, count := range t.counts {
 		if count == 0 {
 			continue
@@ -356,6 +360,17 @@ func (w *measurer) addNumbers(c *chunk) error {
 		g.Buckets[bucket].join(&Cell{Count: count, Sum: d(t.sums[slot]), Min: d(t.lows[slot]), Max: d(t.highs[slot])})
 	}
 	return nil
+}
+
+// addAll adds the numbers of all rows, where each has one.
+func (t *tally) addAll(mantissas []int64) {
+	slots, counts, sums, lows, highs := t.slots[:len(mantissas)], t.counts, t.sums, t.lows, t.highs
+	for row, m := range mantissas {
+		slot := slots[row]
+		counts[slot]++
+		sums[slot] += m
+		lows[slot], highs[slot] = min(lows[slot], m), max(highs[slot], m)
+	}
 }
 
 // each calls f for every considered row.
