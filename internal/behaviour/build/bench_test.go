@@ -15,7 +15,7 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour/build"
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
 	"github.com/bahagh/nimbus/internal/behaviour/scan"
-	"github.com/bahagh/nimbus/internal/nimbustest"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 var benchEvents = flag.Int("events", 1_000_000, "how many events BenchmarkQuestions asks")
