@@ -203,17 +203,24 @@ func (x *session) verdict(r *http.Request, raw []byte) Verdict {
 	if id == "" && ts == "" && given == "" {
 		return Absent
 	}
-	path, _, _ := strings.Cut(r.RequestURI, "?")
-	mac := hmac.New(sha256.New, []byte(x.script.Secret))
-	_, _ = fmt.Fprintf(mac, "%s:%s:%s:%s", ts, r.Method, path, raw) // a hash does not fail
+	whole, _, _ := strings.Cut(r.RequestURI, "?")
 	seconds, err := strconv.ParseInt(ts, 10, 64)
-	if err != nil || id != x.script.KeyID || given != hex.EncodeToString(mac.Sum(nil)) {
+	if err != nil || id != x.script.KeyID || !x.signed(given, ts, r.Method, whole, raw) && !x.signed(given, ts, r.Method, seen(whole), raw) {
 		return Invalid
 	}
 	if age := x.at().Unix() - seconds; age > 300 || age < -300 {
 		return Stale
 	}
 	return Valid
+}
+
+// seen is the path that a server behind a proxy sees: without what stands before /v1, which here is the session's prefix.
+func seen(path string) string { return path[max(0, strings.Index(path, "/v1/")):] }
+
+func (x *session) signed(signature, ts, method, path string, raw []byte) bool {
+	mac := hmac.New(sha256.New, []byte(x.script.Secret))
+	_, _ = fmt.Fprintf(mac, "%s:%s:%s:%s", ts, method, path, raw) // a hash does not fail
+	return signature == hex.EncodeToString(mac.Sum(nil))
 }
 
 func (x *session) now() time.Time {

@@ -63,7 +63,7 @@ interface Answer {
   /** 0 when there was none. */
   status: number;
   /** The JSON of it, if it is any. */
-  body?: { accepted: number; duplicates: number; rejected: number; type?: string; code?: string; detail?: string; errors?: EventError[] } | null;
+  body?: { accepted: number; duplicates: number; rejected: number; code?: string; detail?: string; errors?: EventError[] } | null;
   /** Whether it is a problem document, by its header. */
   problem?: boolean;
   /** How long the server asks to wait, in milliseconds. */
@@ -188,9 +188,9 @@ export function createCore(o: CoreOptions): Core {
       const { status, body: reply, problem, wait: asked, date } = await request(body, headers, items.length);
       if (over()) return;
       if (status === 200 && reply && reply.accepted + reply.duplicates + reply.rejected === items.length) return settle(items, reply.errors);
-      // A problem of Nimbus names the page of its code. What else says 4xx is something in between (an ingress during a
+      // A problem of Nimbus has a code. What else says 4xx is something in between (an ingress during a
       // deployment, a firewall, a login page), and says nothing about the events.
-      const known = problem && reply?.type?.endsWith(`/errors#${reply.code}`);
+      const known = problem && reply?.code;
       const code = (known && reply?.code) || (status ? `http_${status}` : 'network_error');
       const detail = ((known || !status) && reply?.detail) || `no answer of Nimbus from ${o.url}`;
       if (status === 413 && items.length > 1) {
