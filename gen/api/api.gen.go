@@ -1336,7 +1336,9 @@ type OidcMethod struct {
 	Name *string `json:"name,omitempty"`
 }
 
-// Origin Scheme, host and port if not the usual one; `https://*.example.com` allows every subdomain.
+// Origin Scheme, host and port if not the usual one; `https://*.example.com` allows every subdomain. The scheme may be that of
+// an app (`capacitor://localhost`, `tauri://localhost`, `chrome-extension://<id>`). An international name is kept in its
+// `xn--` form, which is what browsers send.
 //
 // Example: https://shop.example.com
 type Origin = string

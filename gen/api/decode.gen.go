@@ -94,7 +94,7 @@ var (
 	ruleUpdateReportRequestDescription        = wire.StringRule{Max: 1000}
 	ruleUpdateReportRequestName               = wire.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleWriteKeyRequestAllowedOrigins         = wire.CountRule{Min: 0, Max: 50}
-	ruleWriteKeyRequestAllowedOriginsItem     = wire.StringRule{Max: 255, Pattern: wire.MustPattern(`^https?://[A-Za-z0-9.*:\[\]-]+$`)}
+	ruleWriteKeyRequestAllowedOriginsItem     = wire.StringRule{Max: 255, Pattern: wire.MustPattern(`^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+$`)}
 )
 
 // DecodeJSON reads and checks one AddMemberRequest. Its strings and raw members alias b; slices it

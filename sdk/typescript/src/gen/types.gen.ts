@@ -292,7 +292,10 @@ export type RotateKeysRequest = {
 };
 
 /**
- * Scheme, host and port if not the usual one; `https:/*.example.com` allows every subdomain.
+ * Scheme, host and port if not the usual one; `https:/*.example.com` allows every subdomain. The scheme may be that of
+ * an app (`capacitor://localhost`, `tauri://localhost`, `chrome-extension://<id>`). An international name is kept in its
+ * `xn--` form, which is what browsers send.
+ *
  */
 export type Origin = string;
 
