@@ -382,6 +382,7 @@ var Operations = map[string]*wire.Operation{
 		Project: "body",
 		Params: []wire.Param{
 			{Name: "Content-Encoding", In: "header", Kind: wire.KindString, MaxLen: 40},
+			{Name: "X-Sent-At", In: "header", Kind: wire.KindString, MaxLen: 20},
 		},
 		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,

@@ -21,7 +21,7 @@ const (
 type write struct {
 	Event
 	index   int       // position in the request
-	keyHash uuid.UUID // set when the event came with a key and without a ts
+	keyHash uuid.UUID // set when the event came with a key, and without a ts or from a wrong clock
 	state   state
 }
 

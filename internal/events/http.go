@@ -59,7 +59,9 @@ func (a *API) Ingest(c echo.Context, body []byte, authorize func(project uuid.UU
 	if err := authorize(req.ProjectID); err != nil {
 		return err
 	}
-	res, err := a.ingester.Ingest(ctx, auth.From(ctx), incoming(req.Events, invalid), invalid)
+	events := incoming(req.Events, invalid)
+	setClock(events, clockError(c.Request().Header.Get(headerSentAt), a.ingester.now()))
+	res, err := a.ingester.Ingest(ctx, auth.From(ctx), events, invalid)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type Incoming struct {
 	IdempotencyKey string
 	Seq            int64
 	Props          []byte // nil when there are none
+	KeyAlone       bool   // with an idempotency key it is the same event whatever its TS
 }
 
 // Result says what happened to the events of one request.
@@ -89,7 +90,7 @@ func (i *Ingester) Ingest(ctx context.Context, p *auth.Principal, events []Incom
 			ProjectID: p.ProjectID, ID: id.id(), TS: ts, ReceivedAt: now, Seq: in.Seq, Name: in.Name,
 			UserID: in.UserID, AnonymousID: in.AnonymousID, Props: props,
 		}, in.Index)
-		if in.TS.IsZero() && in.IdempotencyKey != "" {
+		if (in.TS.IsZero() || in.KeyAlone) && in.IdempotencyKey != "" {
 			w.keyHash = id.keyHash()
 		}
 	}

@@ -3680,6 +3680,13 @@ export type IngestEventsData = {
          * How the body is compressed, if it is: `gzip` or `zstd`.
          */
         'Content-Encoding'?: string;
+        /**
+         * When the request is sent, by the clock of the sender, in Unix milliseconds; for devices, whose clocks may be wrong
+         * by days. When it is more than a minute from the time of arrival, each `ts` is moved by the difference, and an event
+         * with an `idempotency_key` is the same event whatever its `ts`. What is no number is as if it were not there.
+         *
+         */
+        'X-Sent-At'?: string;
     };
     path?: never;
     query?: never;
