@@ -6,7 +6,7 @@
  */
 import { mend, personOf } from './browser/mend.js';
 import { createSpool } from './browser/spool.js';
-import { createCore, randomId, zero } from './tracker/core.js';
+import { createCore, type CoreTrackOptions, randomId, zero } from './tracker/core.js';
 import type { CommonOptions, EventMap, Tracker, TrackOptions } from './tracker/types.js';
 
 export { TrackError } from './tracker/types.js';
@@ -146,11 +146,11 @@ function create(options: BrowserTrackerOptions): BrowserTracker {
   const send = (name: string, props?: object, own?: TrackOptions, context?: object): Promise<void> => {
     if (forbidden()) return Promise.resolve();
     return core.track(nameOf(name), props, {
-      ...own,
+      __proto__: own, // copying it could throw
       userId: personOf(own?.userId) ?? personOf(get('user')),
       anonymousId: personOf(own?.anonymousId) ?? anonymousId(),
       context: { session_id: sessionId(), ...context },
-    });
+    } as CoreTrackOptions);
   };
 
   /** The path of the page, with that of a hash router. What follows a "?" is no part of it. */
@@ -239,4 +239,4 @@ function create(options: BrowserTrackerOptions): BrowserTracker {
 
 /** The name of an event as the server takes it, as far as it can be made one. */
 // eslint-disable-next-line typescript/no-misused-spread -- code points are what the server counts
-const nameOf = (name: unknown): string => [...String(name ?? '').replace(/\p{Cc}/gu, ' ')].slice(0, 200).join('');
+const nameOf = (name: unknown): string => [...(typeof name === 'string' ? name : '').replace(/\p{Cc}/gu, ' ')].slice(0, 200).join('');

@@ -336,8 +336,8 @@ export function createCore(o: CoreOptions): Core {
 
   const core: Core = {
     track: (name, own, options = {}) => {
-      const { userId, anonymousId, ts = clock.now(), idempotencyKey = randomId(), seq, signal, context } = options;
       const run = async (): Promise<void> => {
+        const { userId, anonymousId, ts = clock.now(), idempotencyKey = randomId(), seq, signal, context } = options;
         let text = '';
         let wrong: string | undefined;
         try {
