@@ -1,4 +1,6 @@
-// Writes dist, which is published: ES modules, and below dist/cjs the same for programs that require() it.
+// Writes dist, which is published: ES modules, and below dist/cjs the same for programs that require() it. The declarations
+// are written with exactOptionalPropertyTypes, or they do not fit the programs that have it; what they are written from is
+// checked by `npm run typecheck`, because generated code does not compile with it.
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
