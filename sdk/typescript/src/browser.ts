@@ -61,7 +61,7 @@ export function createBrowserTracker<Events extends { [Name in keyof Events]: ob
   } catch (error) {
     console.warn('nimbus: nothing is tracked:', error);
   }
-  return tracker as BrowserTracker<Events>;
+  return tracker;
 }
 
 const nothing = (): Promise<never[]> => Promise.resolve([]);

@@ -61,7 +61,7 @@ export function createTracker<Events extends { [Name in keyof Events]: object } 
     },
   };
   whenLeaving(leave);
-  return tracker as Tracker<Events>;
+  return tracker;
 }
 
 /** A server that is away must not keep a program running: its timers do not count. */

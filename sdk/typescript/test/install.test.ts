@@ -22,9 +22,9 @@ after(async () => {
 });
 
 interface Snippets {
-  nodeInstall(keys: object): string;
-  node(keys: object): string;
-  browser(keys: object): string;
+  nodeInstall: (keys: object) => string;
+  node: (keys: object) => string;
+  browser: (keys: object) => string;
 }
 
 /** The snippets of the install page. */

@@ -20,7 +20,7 @@ const junk = /^\s*(|undefined|null|none|nan|true|false|0|-1|anonymous|guest|\[ob
 
 /** The id of a person, or nothing when it is none: neither text nor number, too long, or a word for nobody. */
 export function personOf(id: unknown): string | undefined {
-  const text = /^(string|number|bigint)$/.test(typeof id) ? `${id as string}` : '';
+  const text = /^(string|number|bigint)$/.test(typeof id) ? String(id) : '';
   // eslint-disable-next-line typescript/no-misused-spread -- code points are what the server counts
   return junk.test(text) || [...text].length > 200 ? undefined : text;
 }

@@ -34,6 +34,8 @@ export function createSpool(use: <T>(run: (storage: Storage) => T) => T | undefi
         left = slack;
         // What is full goes back to the site, and all of ours waits in the page's memory.
         let room = written ? limit : 0;
+        // The newest first; toReversed is not in every browser yet.
+        // eslint-disable-next-line unicorn/no-array-reverse -- see above
         for (const own of names().sort().reverse()) {
           room -= use((s) => s.getItem(own)?.length) ?? 0;
           if (room < 0) remove(own);

@@ -13,8 +13,8 @@ export interface Credentials {
 /** Keeps waiting events beyond the life of the tracker. */
 export interface Spool {
   /** Keeps an event, and says under which name. */
-  add(json: string): string;
-  remove(name: string): void;
+  add: (json: string) => string;
+  remove: (name: string) => void;
 }
 
 export interface CoreOptions extends CommonOptions {
