@@ -19,12 +19,14 @@ export interface PageSpool extends Spool {
 export function createSpool(use: <T>(run: (storage: Storage) => T) => T | undefined, prefix: string): PageSpool {
   const names = (): string[] => use((s) => Object.keys(s).filter((name) => name.startsWith(prefix))) ?? [];
   const remove = (name: string): void => use((s) => s.removeItem(name));
+  let at = 0;
   let left = 0; // what may be written before all is counted again: other tabs write too
   return {
     names,
     remove,
     add: (json) => {
-      const name = `${prefix}${Date.now().toString(36)}${randomId()}`; // sorted by age
+      at = Math.max(at + 1, Date.now());
+      const name = `${prefix}${at.toString(36)}${randomId()}`; // sorted by age, within a millisecond too
       const written = use((s) => {
         s.setItem(name, json);
         return true;
