@@ -20,6 +20,7 @@ build: dashboard ## build bin/nimbus, with the dashboard when Node.js is there
 .PHONY: dashboard
 dashboard:
 	@sh scripts/build-dashboard.sh
+	@sh scripts/pack-sdk.sh
 
 .PHONY: chromium
 chromium: ## install Chromium for the browser tests if there is none
@@ -109,4 +110,4 @@ schemathesis: postgres build ## hammer every operation with Schemathesis (needs 
 .PHONY: clean
 clean: ## remove what was built (data/ stays)
 	rm -rf bin node_modules sdk/typescript/dist sdk/typescript/dist-test examples/react-app/dist frontend/test-results
-	find frontend/dist -mindepth 1 ! -name .gitkeep -delete
+	find frontend/dist sdk/dist -mindepth 1 ! -name .gitkeep -delete

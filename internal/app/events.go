@@ -30,7 +30,7 @@ func (a *App) wireEvents(ctx context.Context) (*eventsGroup, error) {
 	a.ingestion.Publisher = history.JSONPublisher{To: a.hub}
 	g.batcher = ingest.NewBatcher(g.writes, a.ingestion, ingest.NewMetrics(a.reg), time.Now, a.log)
 	g.ingester = ingest.NewIngester(g.batcher, a.now)
-	g.native = native.NewAPI(g.ingester)
+	g.native = native.NewAPI(g.ingester, a.now)
 	g.history = history.NewAPI(history.NewReader(a.reads, a.cfg.QueryTimeout), a.access.rules)
 	return g, nil
 }
