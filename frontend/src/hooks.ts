@@ -1,6 +1,6 @@
 /** What several pages ask: the project at hand, and the names that its events and properties have. */
 import type { Project, Role } from '@nimbus-analytics/sdk';
-import { getProjectOptions, listBoardsOptions, listEventsOptions, listProjectsInfiniteOptions, listReportsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
+import { getProjectOptions, listBoardsOptions, listEventsOptions, listProjectsInfiniteOptions, getReportOptions, listReportsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useEffect, useMemo } from 'react';
@@ -43,7 +43,8 @@ export function useCan(): (least: Role) => boolean {
   return (least) => ranks[role] >= ranks[least];
 }
 
-/** The saved reports and the boards of a project. */
+/** A saved report, all of them, and the boards of a project. */
+export const useReport = (project_id: string, report_id = '') => useQuery({ ...getReportOptions({ path: { project_id, report_id } }), enabled: report_id !== '' });
 export const useReports = (project_id: string) => useQuery({ ...listReportsOptions({ path: { project_id } }), enabled: project_id !== '' });
 export const useBoards = (project_id: string) => useQuery({ ...listBoardsOptions({ path: { project_id } }), enabled: project_id !== '' });
 export const refreshReports = () => queryClient.invalidateQueries({ queryKey: [{ tags: ['Reports'] }] });

@@ -1,20 +1,17 @@
 /** What this browser remembers of its user. */
 import { useSyncExternalStore } from 'react';
+import { signal } from './lib/signal';
 
 export type Theme = 'light' | 'dark' | 'system';
-const watchers = new Set<() => void>();
+const { watch, notify } = signal();
 
 function pref<T extends string>(key: string, read: (stored: string | null) => T) {
   const get = () => read(localStorage.getItem(key));
   const set = (value: T) => {
     localStorage.setItem(key, value);
-    watchers.forEach((w) => w());
+    notify();
   };
-  const use = () =>
-    useSyncExternalStore((w) => {
-      watchers.add(w);
-      return () => void watchers.delete(w);
-    }, get);
+  const use = () => useSyncExternalStore(watch, get);
   return { get, set, use };
 }
 

@@ -8,11 +8,11 @@ import { projectsOptions } from './hooks';
 import { lastProject } from './prefs';
 import { parseAudit } from './routes/audit/search';
 import { parseEvents } from './routes/events/search';
-import { parseExplore, type ExploreState } from './routes/explore/search';
+import { parseExplore, type ExploreState } from './query/search';
 import { parseLive } from './routes/live/search';
 import { AppFailure, NotFound, PageFailure } from './shell/pages';
 import { Shell } from './shell/Shell';
-import { parsePreset } from './routes/explore/range';
+import { parsePreset } from './query/range';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: () => <main className="main"><NotFound /></main> });
 

@@ -1,4 +1,6 @@
 /** Where the pointer or the keyboard is in a chart. It is no state of the chart: what moves with it draws itself, and only that. */
+import { signal } from '../lib/signal';
+
 export interface Pointed {
   /** The bucket, if there is one. */
   at?: number;
@@ -12,20 +14,17 @@ const nowhere: Pointed = {};
 
 export function createPointed() {
   let now = nowhere;
-  const watchers = new Set<() => void>();
+  const { watch, notify } = signal();
   const set = (next: Pointed) => {
     if (next.at === now.at && next.from === now.from && next.spoken === now.spoken) return;
     now = next;
-    watchers.forEach((w) => w());
+    notify();
   };
   return {
     get: () => now,
     set,
     clear: () => set(nowhere),
-    watch: (w: () => void) => {
-      watchers.add(w);
-      return () => void watchers.delete(w);
-    },
+    watch,
   };
 }
 

@@ -9,7 +9,7 @@ import { m } from '../messages';
 import { nav } from '../nav';
 import { applyTheme, singleKeysPref, themePref } from '../prefs';
 import { Dialog, isEnter, useModal } from '../ui';
-import { commandKey } from './Shell';
+import { commandKey } from './appearance';
 
 interface Command {
   label: string;

@@ -1,31 +1,18 @@
 import { getProjectOptions } from '@nimbus-analytics/sdk/react-query';
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router';
-import { IconBook2, IconDeviceDesktop, IconHourglass, IconMenu2, IconMoon, IconPlus, IconSearch, IconSelector, IconSun, IconUser, IconWifiOff, IconX } from '@tabler/icons-react';
+import { IconBook2, IconHourglass, IconMenu2, IconPlus, IconSearch, IconSelector, IconUser, IconWifiOff, IconX } from '@tabler/icons-react';
 import { useEffect, useState, type KeyboardEvent } from 'react';
 import { connection, readiness, session, useAccount, useAway, useWaitUntil } from '../api';
 import { useCan, useProject, useProjectId, useProjects } from '../hooks';
 import { m } from '../messages';
 import { nav } from '../nav';
-import { applyTheme, lastProject, themePref, type Theme } from '../prefs';
+import { applyTheme, lastProject, themePref } from '../prefs';
 import { Failure, IconButton, Segments, Skeleton, toast, Toasts, useSecondsUntil } from '../ui';
+import { commandKey, themes } from './appearance';
+import { Brand } from './Brand';
 import { NotFound } from './pages';
 import { Keyboard, type Open } from './Palette';
-
-export const themes: { value: Theme; label: React.ReactNode; title: string }[] = [
-  { value: 'system', label: <IconDeviceDesktop size={16} aria-hidden />, title: m.nav.theme.system },
-  { value: 'light', label: <IconSun size={16} aria-hidden />, title: m.nav.theme.light },
-  { value: 'dark', label: <IconMoon size={16} aria-hidden />, title: m.nav.theme.dark },
-];
-
-export function Brand() {
-  return (
-    <Link to="/" className="brand">
-      <img src="/favicon.svg" alt="" />
-      {m.app}
-    </Link>
-  );
-}
 
 export function Shell() {
   const projectId = useProjectId();
@@ -103,8 +90,6 @@ function Missing({ id }: { id: string }) {
   if (!error) return <Skeleton height={320} />;
   return [404, 422].includes(error.status) ? <NotFound /> : <Failure error={error} retry={() => void refetch()} />;
 }
-
-export const commandKey = /Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘ K' : 'Ctrl K';
 
 function ProjectSwitcher({ name, open }: { name: string | undefined; open: () => void }) {
   if (useProjects().length === 0) return null;

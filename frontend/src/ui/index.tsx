@@ -2,6 +2,7 @@
 import { NimbusError } from '@nimbus-analytics/sdk';
 import { IconAlertTriangle, IconCheck, IconCopy, IconLock, IconX, type Icon } from '@tabler/icons-react';
 import { useCallback, useId, useLayoutEffect, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type KeyboardEvent, type PointerEvent, type ReactNode, type RefObject, type SelectHTMLAttributes } from 'react';
+import { signal } from '../lib/signal';
 import { m } from '../messages';
 import { percent } from '../format';
 
@@ -302,10 +303,10 @@ export function Delta({ value }: { value: number | undefined }) {
 /** Short messages at the corner of the screen: what was done. */
 let messages: { id: number; text: string }[] = [];
 let nextID = 0;
-const watchers = new Set<() => void>();
+const { watch, notify } = signal();
 const show = (next: typeof messages) => {
   messages = next;
-  watchers.forEach((w) => w());
+  notify();
 };
 export function toast(text: string) {
   const id = nextID++;
@@ -313,13 +314,7 @@ export function toast(text: string) {
   setTimeout(() => show(messages.filter((x) => x.id !== id)), 4000);
 }
 export function Toasts() {
-  const list = useSyncExternalStore(
-    (w) => {
-      watchers.add(w);
-      return () => void watchers.delete(w);
-    },
-    () => messages,
-  );
+  const list = useSyncExternalStore(watch, () => messages);
   return (
     <div className="toasts" role="status">
       {list.map((x) => (

@@ -7,7 +7,7 @@ import { date } from '../../format';
 import { useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { applyTheme, singleKeysPref, themePref, zonePref, zones } from '../../prefs';
-import { commandKey, themes } from '../../shell/Shell';
+import { commandKey, themes } from '../../shell/appearance';
 import { Button, Failure, Segments, SelectField, TextField, toast } from '../../ui';
 import { Sessions } from './Sessions';
 

@@ -11,8 +11,8 @@ import { download } from '../../lib/download';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, CopyButton, Dialog, Empty, Failure, IconButton, SelectField, Skeleton, toast } from '../../ui';
-import { lengthOf } from '../explore/range';
-import { RangePicker } from '../explore/RangePicker';
+import { lengthOf } from '../../query/range';
+import { RangePicker } from '../../query/RangePicker';
 import { instantOf, type AuditState } from './search';
 import './audit.css';
 

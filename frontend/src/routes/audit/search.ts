@@ -1,5 +1,5 @@
 /** What the audit log shows, as it stands in the address. */
-import { parseRange, type Range } from '../explore/range';
+import { parseRange, type Range } from '../../query/range';
 
 export interface AuditState extends Range {
   action?: string;

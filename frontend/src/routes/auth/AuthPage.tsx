@@ -5,7 +5,7 @@ import { IconAlertTriangle, IconInfoCircle, IconLogin2 } from '@tabler/icons-rea
 import { session } from '../../api';
 import { useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { Brand } from '../../shell/Shell';
+import { Brand } from '../../shell/Brand';
 import { Button, Failure, Notice, TextField } from '../../ui';
 
 export const LoginPage = () => <AuthPage kind="login" />;

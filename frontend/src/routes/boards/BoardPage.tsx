@@ -7,10 +7,9 @@ import { useState } from 'react';
 import { refreshReports, useCan, useProject, useReports, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Confirm, CopyButton, Empty, Failure, IconButton, Skeleton, toast } from '../../ui';
-import { Naming } from '../reports/Naming';
+import { Naming } from '../../ui/Naming';
 import { Editor } from './Editor';
 import { Tile } from './Tile';
-import '../explore/explore.css';
 import './boards.css';
 
 export function BoardPage() {

@@ -4,12 +4,12 @@ import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { date } from '../../format';
 import { m } from '../../messages';
 import { Failure, Skeleton } from '../../ui';
-import { useAnswer } from '../explore/answer';
-import { Drawing } from '../explore/Drawing';
-import { measureLabel } from '../explore/question';
-import { describeRange } from '../explore/range';
-import { stateOf } from '../explore/report';
-import { BigNumber, BucketTable, SeriesTable } from '../explore/results';
+import { useAnswer } from '../../query/answer';
+import { Drawing } from '../../query/Drawing';
+import { measureLabel } from '../../query/question';
+import { describeRange } from '../../query/range';
+import { stateOf } from '../../query/report';
+import { BigNumber, BucketTable, SeriesTable } from '../../query/results';
 
 const chartHeight = 230;
 

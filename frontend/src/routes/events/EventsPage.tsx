@@ -9,11 +9,12 @@ import { useEventNames, useProject, usePropNames, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, CommitField, Empty, Failure, IconButton, Skeleton } from '../../ui';
-import { RangePicker } from '../explore/RangePicker';
-import { EventDrawer, summary } from './EventDrawer';
-import { EventTable } from './EventTable';
+import { RangePicker } from '../../query/RangePicker';
+import { EventDrawer, summary } from '../../events/EventDrawer';
+import { EventTable } from '../../events/EventTable';
 import { propOf, queryOf } from './query';
 import type { EventsState } from './search';
+import './filters.css';
 
 export function EventsPage() {
   useTitle(m.events.title);

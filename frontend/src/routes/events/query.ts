@@ -1,5 +1,5 @@
-import { readScalar } from '../explore/filter';
-import { lengthOf } from '../explore/range';
+import { readScalar } from '../../query/filter';
+import { lengthOf } from '../../query/range';
 import type { EventsState } from './search';
 
 /** The property and the value that plan=pro names, or nothing while it lacks one of them. */

@@ -1,5 +1,5 @@
 /** The conditions of the list of events, as they stand in the address. */
-import { parseRange, type Range } from '../explore/range';
+import { parseRange, type Range } from '../../query/range';
 
 export interface EventsState extends Range {
   name?: string;

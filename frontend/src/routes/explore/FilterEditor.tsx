@@ -4,7 +4,7 @@ import { useId, useState, type KeyboardEvent } from 'react';
 import { usePropNames } from '../../hooks';
 import { m } from '../../messages';
 import { Button, IconButton, isEnter } from '../../ui';
-import { asGroup, condition, isNumeric, operators, replaced, valueText, without, type Condition, type Group, type Operator } from './filter';
+import { asGroup, condition, isNumeric, operators, replaced, valueText, without, type Condition, type Group, type Operator } from '../../query/filter';
 
 type Change<T> = (next: T | undefined) => void;
 

@@ -1,7 +1,7 @@
 /** The report that a question began as, and what can be done with the question: keep it, keep it as another, go back. */
 import { NimbusError, type Report } from '@nimbus-analytics/sdk';
-import { createReportMutation, getReportOptions, updateReportMutation } from '@nimbus-analytics/sdk/react-query';
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { createReportMutation, updateReportMutation } from '@nimbus-analytics/sdk/react-query';
+import { useMutation } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { IconArrowBackUp, IconBookmark, IconPencil } from '@tabler/icons-react';
 import { useState } from 'react';
@@ -9,14 +9,9 @@ import { idempotencyKey, sentAgain } from '../../api';
 import { refreshReports, useCan, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Failure, IconButton, Skeleton, toast } from '../../ui';
-import { Naming } from '../reports/Naming';
-import { differs, reportOf } from './report';
-import type { ExploreState } from './search';
-
-/** The saved report of the address, if it has one. */
-export function useReport(projectId: string, id: string | undefined) {
-  return useQuery({ ...getReportOptions({ path: { project_id: projectId, report_id: id ?? '' } }), enabled: id !== undefined });
-}
+import { Naming } from '../../ui/Naming';
+import { differs, reportOf } from '../../query/report';
+import type { ExploreState } from '../../query/search';
 
 export function ReportTitle({ state, report, error, pending }: { state: ExploreState; report: Report | undefined; error: unknown; pending: boolean }) {
   useTitle(report?.name ?? m.explore.title);

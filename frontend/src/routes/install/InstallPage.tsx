@@ -9,7 +9,7 @@ import { useCan, useProject, useTitle } from '../../hooks';
 import { useWhenStored } from '../../live';
 import { m } from '../../messages';
 import { Button, Code, Failure, NeedsRole, Notice, Segments } from '../../ui';
-import { freshKey, SecretOnce } from './secret';
+import { freshKey, SecretOnce } from '../../secret';
 import * as snippets from './snippets';
 import './install.css';
 

@@ -9,7 +9,7 @@ import { addDays, ago, date, dateTime, isoDay, startOfDay } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Confirm, Dialog, Failure, SelectField, Skeleton, TextField, toast } from '../../ui';
-import { NewKey, type FreshKey } from '../install/secret';
+import { NewKey, type FreshKey } from '../../secret';
 
 const reload = () => queryClient.invalidateQueries({ queryKey: [{ _id: 'listApiKeys' }] });
 const scopes: KeyScope[] = ['events:write', 'events:read', 'metrics:read'];

@@ -11,12 +11,12 @@ import { useWhenStored, type StreamState } from '../../live';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Delta, Empty, Failure, Skeleton } from '../../ui';
-import { useCompared } from '../explore/answer';
-import type { Comparison } from '../explore/compare';
-import { Drawing } from '../explore/Drawing';
-import { seriesOf } from '../explore/question';
-import { autoBucket, windowOf, type Range } from '../explore/range';
-import { RangePicker } from '../explore/RangePicker';
+import { useCompared } from '../../query/answer';
+import type { Comparison } from '../../query/compare';
+import { Drawing } from '../../query/Drawing';
+import { seriesOf } from '../../query/question';
+import { autoBucket, windowOf, type Range } from '../../query/range';
+import { RangePicker } from '../../query/RangePicker';
 import './overview.css';
 
 const minutely = { refetchInterval: 60_000, placeholderData: keepPreviousData };

@@ -10,7 +10,7 @@ import { projectsOptions, useProjects, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Failure, TextField } from '../../ui';
-import { keepSecret } from '../install/secret';
+import { keepSecret } from '../../secret';
 import './projects.css';
 
 export function ProjectsPage() {

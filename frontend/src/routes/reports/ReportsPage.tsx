@@ -5,15 +5,14 @@ import { Link, Navigate, useParams } from '@tanstack/react-router';
 import { IconBookmark, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { date } from '../../format';
-import { refreshReports, useCan, useProject, useReports, useTitle } from '../../hooks';
+import { refreshReports, useCan, useProject, useReport, useReports, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { NotFound } from '../../shell/pages';
 import { Button, Confirm, Empty, Failure, IconButton, Skeleton, TextField, toast } from '../../ui';
-import { questionText } from '../explore/question';
-import { describeRange } from '../explore/range';
-import { stateOf } from '../explore/report';
-import { useReport } from '../explore/Saving';
+import { questionText } from '../../query/question';
+import { describeRange } from '../../query/range';
+import { stateOf } from '../../query/report';
 import './reports.css';
 
 export function ReportsPage() {

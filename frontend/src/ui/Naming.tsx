@@ -1,7 +1,7 @@
 import { NimbusError } from '@nimbus-analytics/sdk';
 import { useState } from 'react';
-import { m } from '../../messages';
-import { Button, Dialog, Failure, TextField } from '../../ui';
+import { m } from '../messages';
+import { Button, Dialog, Failure, TextField } from './index';
 
 export interface Named {
   name: string;

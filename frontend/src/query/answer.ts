@@ -2,7 +2,7 @@ import { runMetricsQuery, type MetricsQuery, type NimbusError } from '@nimbus-an
 import { runMetricsQueryOptions, runMetricsQueryQueryKey } from '@nimbus-analytics/sdk/react-query';
 import { hashKey, keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { serverTime } from '../../api';
+import { serverTime } from '../api';
 import { during, isOf, nowhere, partsOf, type Comparison } from './compare';
 import { isEmpty, seriesCount, seriesOf } from './question';
 import { windowBefore } from './range';

@@ -1,7 +1,7 @@
 /** The table that events are listed in. Only the rows in sight are in the page, so that ten thousand scroll as ten do. */
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useEffectEvent, useRef, useState, type CSSProperties, type ReactNode } from 'react';
-import { m } from '../../messages';
+import { m } from '../messages';
 import './events.css';
 
 const rowHeight = 42;

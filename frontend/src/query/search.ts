@@ -1,6 +1,6 @@
 /** The state of the explorer, as it stands in the address. What is not understood is left out, never an error. */
 import { Measure, type Bucket, type MetricsFilter } from '@nimbus-analytics/sdk';
-import { isZone, zonePref } from '../../prefs';
+import { isZone, zonePref } from '../prefs';
 import { parseFilter } from './filter';
 import { buckets, parseRange, type Range } from './range';
 

@@ -1,8 +1,8 @@
 /** Secrets that were just made, for as long as this page is open: the server shows each once and cannot again. */
 import type { ProjectWithSecret } from '@nimbus-analytics/sdk';
-import { queryClient } from '../../api';
-import { m } from '../../messages';
-import { Button, CopyButton, Dialog } from '../../ui';
+import { queryClient } from './api';
+import { m } from './messages';
+import { Button, CopyButton, Dialog } from './ui';
 
 export interface FreshKey {
   projectId: string;

@@ -1,6 +1,6 @@
 /** Ranges of time as they stand in an address: relative ones stay relative, so that a shared link goes on meaning it. */
 import type { Bucket } from '@nimbus-analytics/sdk';
-import { m } from '../../messages';
+import { m } from '../messages';
 
 export interface Range {
   /** Such as 30min, 24h, 7d, 12mo; the default when from and to are absent. */

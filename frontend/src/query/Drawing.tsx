@@ -1,8 +1,8 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
 import { useMemo } from 'react';
-import type { Series } from '../../charts/series';
-import { TimeChart } from '../../charts/TimeChart';
-import { bucketLabel } from '../../format';
+import type { Series } from '../charts/series';
+import { TimeChart } from '../charts/TimeChart';
+import { bucketLabel } from '../format';
 import { isAdditive } from './question';
 import { isClock } from './range';
 

@@ -3,10 +3,10 @@ import { getEventOptions } from '@nimbus-analytics/sdk/react-query';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { IconChevronDown, IconChevronUp, IconUser } from '@tabler/icons-react';
-import { dateTime } from '../../format';
-import { useProject } from '../../hooks';
-import { m } from '../../messages';
-import { Code, CopyButton, Dialog, Failure, IconButton, Skeleton } from '../../ui';
+import { dateTime } from '../format';
+import { useProject } from '../hooks';
+import { m } from '../messages';
+import { Code, CopyButton, Dialog, Failure, IconButton, Skeleton } from '../ui';
 
 /** The first properties, on one line. */
 export const summary = (props: Record<string, unknown>) =>

@@ -1,10 +1,11 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
-import { colorOf, type Series } from '../../charts/series';
-import { bucketLabel, change, minuteOf, number, percent } from '../../format';
-import { m } from '../../messages';
-import { Delta } from '../../ui';
+import { colorOf, type Series } from '../charts/series';
+import { bucketLabel, change, minuteOf, number, percent } from '../format';
+import { m } from '../messages';
+import { Delta } from '../ui';
 import type { Comparison } from './compare';
 import { isAdditive } from './question';
+import './query.css';
 
 export function BigNumber({ result, comparison, large }: { result: MetricsResult; comparison: Comparison | undefined; large: boolean }) {
   return (

@@ -1,6 +1,6 @@
 /** Like with like: a period that is still running is compared with the part of the one before that is as long. */
 import type { Bucket, MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
-import { addDays, isoDay, startOfDay } from '../../format';
+import { addDays, isoDay, startOfDay } from '../format';
 import { bucketMs, buckets } from './range';
 
 export interface Comparison {

@@ -1,7 +1,7 @@
 /** From the state in the address to the question for the server, and from its answer to what a chart draws. */
 import type { Bucket, MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
-import type { Series } from '../../charts/series';
-import { m } from '../../messages';
+import type { Series } from '../charts/series';
+import { m } from '../messages';
 import type { Comparison } from './compare';
 import { autoBucket, fits, windowOf } from './range';
 import { usualTop, type ExploreState } from './search';
