@@ -1,4 +1,4 @@
-/** What this browser remembers of its user. */
+/** Preferences that this browser remembers. */
 import { useSyncExternalStore } from 'react';
 import { signal } from './lib/signal';
 
@@ -26,10 +26,10 @@ export function isZone(zone: unknown): zone is string {
   }
 }
 
-/** The zone that times are shown in and days begin in. */
+/** The time zone in which times are shown and days begin. */
 export const zonePref = pref('nimbus.zone', (stored) => (isZone(stored) ? stored : Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC'));
 export const themePref = pref<Theme>('nimbus.theme', (stored) => (stored === 'light' || stored === 'dark' ? stored : 'system'));
-/** Keys without Ctrl or ⌘: who speaks to the computer, or slips, must be able to be without them (WCAG 2.1.4). */
+/** Shortcuts of a single key can be turned off: speech input and tremor trigger them by accident (WCAG 2.1.4). */
 export const singleKeysPref = pref<'on' | 'off'>('nimbus.single-keys', (stored) => (stored === 'off' ? 'off' : 'on'));
 export const lastProject = pref('nimbus.project', (stored) => stored ?? '');
 

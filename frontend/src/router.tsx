@@ -1,4 +1,4 @@
-/** The routes. Each page is a file of its own, loaded when it is opened; its state is in the address, checked here. */
+/** The routes. Each page is loaded when it is opened; its state is in the address and parsed here. */
 import { NimbusError, type Project } from '@nimbus-analytics/sdk';
 import { CancelledError } from '@tanstack/react-query';
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type SearchSchemaInput } from '@tanstack/react-router';
@@ -16,10 +16,10 @@ import { parsePreset } from './query/range';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: () => <main className="main"><NotFound /></main> });
 
-/** What a parser leaves out is left out: the router puts back beside its result what stood in the address. */
+/** Removes what a parser left out: without this, the router merges the raw address back into the parsed search. */
 const only = <T extends object>(parse: (s: Record<string, unknown>) => T) => (s: Record<string, unknown>): T => ({ ...Object.fromEntries(Object.keys(s).map((key) => [key, undefined])), ...parse(s) });
 
-/** Where to go after logging in: a path of ours, and never another site. And why an identity provider's login failed. */
+/** Where to go after logging in (a path of this site, never another site), and why single sign-on failed. */
 const parseNext = (s: Record<string, unknown>): { next?: string; error?: string } => ({
   ...(typeof s['next'] === 'string' && /^\/(?![/\\])/.test(s['next']) && { next: s['next'] }),
   ...(typeof s['error'] === 'string' && /^[a-z_]{1,40}$/.test(s['error']) && { error: s['error'] }),
@@ -30,7 +30,7 @@ const parseEdit = (s: Record<string, unknown>): { edit?: boolean } => (s['edit']
 const login = createRoute({ getParentRoute: () => root, path: '/login', validateSearch: only(parseNext), component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'LoginPage') });
 const register = createRoute({ getParentRoute: () => root, path: '/register', validateSearch: only(parseNext), component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'RegisterPage') });
 
-/** Asks again when the request is cancelled: a page that goes takes with it what no other page waits for, and a loader is none. */
+/** Asks again when the request was cancelled: a page that unmounts cancels its queries, even those a loader waits for. */
 async function lasting<T>(ask: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
@@ -42,7 +42,7 @@ async function lasting<T>(ask: () => Promise<T>): Promise<T> {
 }
 const loadedProjects = () => lasting(() => queryClient.ensureInfiniteQueryData(projectsOptions));
 
-/** A project that is on no page of the list that is loaded is asked for alone; one that is not there is not found. */
+/** A project that is on no loaded page of the list is asked for alone; undefined when it does not exist. */
 async function projectOf(id: string): Promise<Project | undefined> {
   const { pages } = await loadedProjects();
   const listed = pages.flatMap((page) => page.items).find((p) => p.id === id);

@@ -15,7 +15,7 @@ export const summary = (props: Record<string, unknown>) =>
     .map(([k, v]) => `${k}=${typeof v === 'string' ? v : JSON.stringify(v)}`)
     .join('  ');
 
-/** One event, beside the list it was opened from. */
+/** One event, in a drawer beside the list from which it was opened. */
 export function EventDrawer({ id, known, zone, close, go, at, count }: { id: string; known: StoredEvent | undefined; zone: string; close: () => void; go: (step: number) => void; at: number; count: number }) {
   const project = useProject()!;
   const one = useQuery({ ...getEventOptions({ path: { event_id: id } }), enabled: known === undefined });

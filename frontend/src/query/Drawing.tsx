@@ -19,7 +19,7 @@ interface Props {
   onZoom?: (range: { from: string; to: string }) => void;
 }
 
-/** An answer over time. */
+/** The chart of an answer over time. */
 export function Drawing({ result, previous, onZoom, ...rest }: Props) {
   const times = useMemo(() => result.series.map((p) => p.ts), [result]);
   const additive = isAdditive(result);

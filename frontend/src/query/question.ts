@@ -1,4 +1,4 @@
-/** From the state in the address to the question for the server, and from its answer to what a chart draws. */
+/** Turns the state in the address into a question for the server, and its answer into the series of a chart. */
 import type { Bucket, MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
 import type { Series } from '../charts/series';
 import { m } from '../messages';
@@ -8,7 +8,7 @@ import { usualTop, type ExploreState } from './search';
 
 export const needsProp = (measure: MetricsQuery['measure']) => measure !== undefined && measure !== 'count' && measure !== 'users';
 
-/** How many series an answer may have: the groups, the rest and the whole; the events that were named, if they are few. */
+/** How many series an answer may have: the groups, “Other” and the total; or the named events and the total, if they are few. */
 export function seriesCount({ by, top = usualTop, names }: Pick<ExploreState, 'by' | 'top' | 'names'>): number {
   if (!by) return 1;
   return by === 'name' && names && names.length <= top ? names.length + 1 : top + 2;
@@ -16,7 +16,7 @@ export function seriesCount({ by, top = usualTop, names }: Pick<ExploreState, 'b
 
 export const bucketOf = (s: ExploreState): Bucket => (s.bucket && fits(s, s.bucket, seriesCount(s)) ? s.bucket : autoBucket(s));
 
-/** The question, or nothing while it lacks the property to measure. */
+/** The question; undefined while the property to measure is missing. */
 export function questionOf(s: ExploreState, project_id: string): MetricsQuery | undefined {
   if (needsProp(s.measure) && !s.prop) return undefined;
   return {
@@ -43,18 +43,18 @@ export function questionText(s: ExploreState): string {
   return [measureLabel(s), ...(s.names ? [m.reports.of(s.names)] : []), ...(by ? [m.reports.by(by)] : [])].join(' ');
 }
 
-/** Whether the parts of an answer add up to the whole. */
+/** Whether the groups of an answer add up to its total. */
 export const isAdditive = ({ metric }: Pick<MetricsResult, 'metric'>) => metric === 'events.count' || metric.endsWith('.sum');
 
-/** Whether there is nothing to show: no events were counted. What is measured in them may well be 0. */
+/** Whether there is nothing to show: no event matched. A sum or average of 0 is a value. */
 export const isEmpty = (measure: MetricsQuery['measure'], series: readonly Series[]) => series.every((s) => s.values.every((v) => (needsProp(measure) ? v === null : !v)));
 
 type Group = MetricsResult['groups'][number];
 const keyOf = (g: Group) => (g.other ? 'other' : g.value === null ? 'none' : `=${g.value}`);
 
-/** The series of an answer, each with that of the period before: the same groups, place by place. */
+/** The series of an answer, each with the same group of the period before. */
 export function seriesOf(s: Pick<ExploreState, 'names' | 'measure' | 'prop'>, now: MetricsResult, before?: MetricsResult, comparison?: Comparison): Series[] {
-  // What is still ahead has no value yet, and certainly not zero.
+  // A bucket in the future has no value yet, not zero.
   const open = now.meta.incomplete_from;
   const ahead = open === undefined ? -1 : now.series.findIndex((p) => Date.parse(p.ts) > Date.parse(open));
   const values = (points: MetricsResult['series']) => points.map((p, i) => (ahead >= 0 && i >= ahead ? null : p.value));
@@ -65,9 +65,9 @@ export function seriesOf(s: Pick<ExploreState, 'names' | 'measure' | 'prop'>, no
   }
   return now.groups.map((g, i) => {
     const key = keyOf(g);
-    // The rest is of other groups in each period.
+    // “Other” sums up different groups in each period: it is not compared.
     const same = (r: MetricsResult | undefined) => (g.other ? undefined : r?.groups.find((b) => keyOf(b) === key));
-    // Where nothing is left over, a group that is not there had nothing.
+    // Without an “Other”, a group that is missing from the period before had no events.
     const none = (r: MetricsResult | undefined) => (r && isAdditive(r) && !g.other && !r.groups.some((x) => x.other) ? { total: 0 } : undefined);
     const [a, b] = [same(comparison?.now) ?? none(comparison?.now), same(comparison?.before) ?? none(comparison?.before)];
     return {
@@ -82,7 +82,7 @@ export function seriesOf(s: Pick<ExploreState, 'names' | 'measure' | 'prop'>, no
   });
 }
 
-/** The answer as rows: a column of times, and one for each series; and the same of the period before, with its own times. */
+/** The answer as rows for CSV: the times and a column per series, then the times and columns of the period before. */
 export function rowsOf(result: MetricsResult, series: readonly Series[]): (string | number | null)[][] {
   const old = series.filter((s) => s.before);
   const times = old[0]?.before?.times;

@@ -21,7 +21,7 @@ export function BigNumber({ result, comparison, large }: { result: MetricsResult
   );
 }
 
-/** Each group of a breakdown, with its part of the whole where parts add up. */
+/** The groups of a breakdown, with their share where the groups add up to the total. */
 export function SeriesTable({ series, result, comparison }: { series: readonly Series[]; result: MetricsResult; comparison: Comparison | undefined }) {
   if (result.groups.length === 0) return null;
   const additive = isAdditive(result) && series.every((s) => (s.total ?? 0) >= 0);

@@ -1,4 +1,4 @@
-/** The state of the explorer, as it stands in the address. What is not understood is left out, never an error. */
+/** The state of a question in the address. Invalid parts are dropped, never an error. */
 import { Measure, type Bucket, type MetricsFilter } from '@nimbus-analytics/sdk';
 import { isZone, zonePref } from '../prefs';
 import { parseFilter } from './filter';
@@ -26,7 +26,7 @@ export interface ExploreState extends Range {
   report?: string;
 }
 
-/** How many groups of a breakdown are shown beside the rest. */
+/** How many groups of a breakdown are shown by default; the others are summed up as “Other”. */
 export const usualTop = 10;
 const isTop = (x: unknown): x is number => Number.isInteger(x) && (x as number) >= 1 && (x as number) <= 100;
 
@@ -52,7 +52,7 @@ export function parseExplore(s: Record<string, unknown>): ExploreState {
   });
 }
 
-/** One of these values; the usual one is left out, so that addresses stay short. */
+/** One of these values; the default is left out, so that addresses stay short. */
 function oneOf<T extends string>(values: readonly T[], x: unknown, usual?: T): T | undefined {
   const found = values.find((v) => v === x);
   return found === usual ? undefined : found;

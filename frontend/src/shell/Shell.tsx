@@ -20,7 +20,7 @@ export function Shell() {
   const account = useAccount();
   const can = useCan();
   const [palette, setPalette] = useState<Open>();
-  const [openAt, setOpenAt] = useState<string>(); // going somewhere closes the navigation of a narrow page
+  const [openAt, setOpenAt] = useState<string>(); // the path on which the narrow navigation is open: another path closes it
   const path = useRouterState({ select: (s) => s.location.pathname });
   useSessionEnd();
   const open = openAt === path;
@@ -84,7 +84,7 @@ export function Shell() {
   );
 }
 
-/** A project that is on no page of the list: not there, or not reached yet. */
+/** A project that is not in the list: it does not exist, or is still being asked for. */
 function Missing({ id }: { id: string }) {
   const { error, refetch } = useQuery(getProjectOptions({ path: { project_id: id } }));
   if (!error) return <Skeleton height={320} />;
@@ -107,7 +107,7 @@ function ProjectSwitcher({ name, open }: { name: string | undefined; open: () =>
   );
 }
 
-/** When the session ends, the page asks to log in and comes back to where it was; who logged out is not expected back. */
+/** When the session ends, the login page opens and leads back here afterwards; not after logging out on purpose. */
 function useSessionEnd() {
   const account = useAccount();
   const router = useRouter();
@@ -128,7 +128,7 @@ function Away() {
           connection.set(false);
           toast(m.error.back);
         },
-        () => {}, // still away: the next turn asks again
+        () => {}, // still away: asked again in two seconds
       );
     }, 2000);
     return () => clearInterval(timer);
@@ -142,7 +142,7 @@ function Away() {
   );
 }
 
-/** The server asked to slow down: what was asked is asked again by itself, and this says when. */
+/** Counts down to the automatic retry after a rate limit (429). */
 function Wait() {
   const left = useSecondsUntil(useWaitUntil());
   if (left === 0) return null;

@@ -1,4 +1,4 @@
-/** What the sidebar, the palette and the account page say alike: the themes, and the key that opens the palette. */
+/** The choice of themes and the palette's shortcut, for the sidebar, the palette and the account page. */
 import { IconDeviceDesktop, IconMoon, IconSun } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { m } from '../messages';

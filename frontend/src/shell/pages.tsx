@@ -14,7 +14,7 @@ export function NotFound() {
   );
 }
 
-/** What stands in the place of a page that broke. */
+/** Shown instead of a page that failed to load or threw. */
 export function PageFailure({ error, reset }: ErrorComponentProps) {
   const router = useRouter();
   // The files of an earlier build are gone once a new one is installed: only a reload finds the new ones.
@@ -36,7 +36,7 @@ export function PageFailure({ error, reset }: ErrorComponentProps) {
   );
 }
 
-/** And of everything, when not even the projects are known. */
+/** Shown instead of the whole dashboard when the projects could not be loaded. */
 export function AppFailure(props: ErrorComponentProps) {
   return <main className="main"><PageFailure {...props} /></main>;
 }

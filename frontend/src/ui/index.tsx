@@ -56,10 +56,10 @@ export function SelectField({ label, hint, error, children, ...rest }: FieldProp
   );
 }
 
-/** The key as the end of what is typed; an input method that composes takes it for itself. */
+/** Whether a key is Enter that confirms; while an input method (Japanese, Chinese) composes, Enter belongs to it. */
 export const isEnter = (e: KeyboardEvent) => e.key === 'Enter' && !e.nativeEvent.isComposing;
 
-/** A text field that takes a value when its user is done with it, and not at every key. */
+/** A text field that commits on Enter, on leaving it, or on choosing a suggestion; not at every key. */
 export function CommitField({ value, onCommit, suggestions, ...rest }: FieldProps & Omit<InputHTMLAttributes<HTMLInputElement>, 'value' | 'onChange'> & { value: string; onCommit: (value: string) => void; suggestions?: string[] }) {
   const [draft, setDraft] = useState<string>();
   const list = useId();
@@ -76,7 +76,7 @@ export function CommitField({ value, onCommit, suggestions, ...rest }: FieldProp
         autoComplete="off"
         spellCheck={false}
         onChange={(e) => {
-          // Choosing a suggestion is being done; typing is not.
+          // Choosing a suggestion commits; typing the same letters does not yet.
           const chosen = !('inputType' in e.nativeEvent) || e.nativeEvent.inputType === 'insertReplacementText';
           if (chosen && suggestions?.includes(e.target.value)) {
             onCommit(e.target.value);
@@ -109,7 +109,7 @@ export function Segments<T extends string>({ label, value, options, onChange }: 
   );
 }
 
-/** Asks before something that cannot be taken back. */
+/** Asks before something that cannot be undone. */
 export function Confirm({ title, text, action, busy, error, onConfirm, onClose }: { title: string; text: ReactNode; action: string; busy: boolean; error: unknown; onConfirm: () => void; onClose: () => void }) {
   return (
     <Dialog title={title} onClose={onClose}>
@@ -126,21 +126,21 @@ export function Confirm({ title, text, action, busy, error, onConfirm, onClose }
 }
 
 /**
- * Opens a dialog for as long as it is there. Closing it, and not only taking it out of the page, is what brings the focus
- * back to where it was; and it must happen while it is still in the page, so in a layout effect.
+ * Opens a dialog while it is mounted. The browser gives the focus back only when the dialog is closed, not when it is
+ * removed, and only while it is still in the page: hence a layout effect.
  */
 export function useModal(ref: RefObject<HTMLDialogElement | null>) {
   useLayoutEffect(() => {
     const dialog = ref.current!;
-    // The page behind keeps its width when its scrollbar goes (ui.css), and so nothing moves.
+    // The page behind loses its scrollbar: as wide a padding (ui.css) keeps it from moving.
     if (!document.querySelector('dialog[open]')) document.documentElement.style.setProperty('--gutter', `${innerWidth - document.documentElement.offsetWidth}px`);
     dialog.showModal();
-    dialog.querySelector<HTMLElement>('input, select, textarea')?.focus(); // what it asks for, and not how to leave it
+    dialog.querySelector<HTMLElement>('input, select, textarea')?.focus(); // the first field, not the close button
     return () => dialog.close();
   }, [ref]);
 }
 
-/** Whether a dialog was missed: its backdrop reports the dialog itself, and so does where it has no text. */
+/** Whether a click was beside a dialog. The backdrop reports the dialog as its target, and so do the dialog's own margins: only the position tells. */
 function isBeside({ target, currentTarget, clientX, clientY }: PointerEvent): boolean {
   const { left, right, top, bottom } = currentTarget.getBoundingClientRect();
   return target === currentTarget && (clientX < left || clientX > right || clientY < top || clientY > bottom);
@@ -190,7 +190,7 @@ export function CopyButton({ text, label = m.copy, className = 'tiny' }: { text:
   );
 }
 
-/** The clipboard is for secure pages, and for those that the browser lets: a Nimbus on a plain http address in the office network is none. */
+/** Copies a text. Browsers give the clipboard to secure pages only; on plain http, as in an office network, the old command still works. */
 async function copy(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
@@ -241,7 +241,7 @@ export function useSecondsUntil(instant: number): number {
   return useSyncExternalStore(tick, () => Math.max(0, Math.ceil((instant - Date.now()) / 1000)));
 }
 
-/** What went wrong, what to do about it, and what to quote to the operator. What is not a fault does not look like one. */
+/** An error: what went wrong, what to do, and the request id to quote. Limits and missing roles are warnings, not faults. */
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const e = error instanceof NimbusError ? error : undefined;
   const heavy = e?.code === 'query_too_heavy';
@@ -262,14 +262,14 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
   );
 }
 
-/** Not before the server has said. */
+/** The retry button; disabled until the server's Retry-After is over. */
 function Retry({ error, retry }: { error: NimbusError | undefined; retry: () => void }) {
   const [seen] = useState(Date.now);
   const left = useSecondsUntil(error?.status === 429 ? seen + (error.retryAfter ?? 0) * 1000 : 0);
   return <Button className="tiny" disabled={left > 0} onClick={retry}>{left > 0 ? m.error.retryIn(left) : m.error.retry}</Button>;
 }
 
-/** Says why something cannot be done here, before anyone tries. */
+/** Says in advance that the role does not allow something. */
 export function NeedsRole({ children }: { children: ReactNode }) {
   return <Notice icon={IconLock}>{children}</Notice>;
 }
@@ -288,7 +288,7 @@ export function Skeleton({ height, width }: { height: number; width?: number | s
   return <div className="skeleton" style={{ height, width }} aria-hidden />;
 }
 
-/** Up or down by so much: in words for those who do not see colour or arrow. */
+/** A relative change, with an arrow and a colour, and in words for screen readers. */
 export function Delta({ value }: { value: number | undefined }) {
   if (value === undefined) return null;
   const direction = value > 0 ? 'up' : value < 0 ? 'down' : '';
@@ -300,7 +300,7 @@ export function Delta({ value }: { value: number | undefined }) {
   );
 }
 
-/** Short messages at the corner of the screen: what was done. */
+/** Short messages in the corner of the screen. */
 let messages: { id: number; text: string }[] = [];
 let nextID = 0;
 const { watch, notify } = signal();

@@ -1,4 +1,4 @@
-/** A board that is being changed: nothing is saved before its page says so. */
+/** Edits a board. Changes stay in the page until they are saved. */
 import type { BoardTile, Report } from '@nimbus-analytics/sdk';
 import { Link } from '@tanstack/react-router';
 import { IconArrowDown, IconArrowUp, IconGripVertical, IconX } from '@tabler/icons-react';

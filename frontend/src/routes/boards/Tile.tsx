@@ -13,7 +13,7 @@ import { BigNumber, BucketTable, SeriesTable } from '../../query/results';
 
 const chartHeight = 230;
 
-/** A report on a board: its own question, with its own range, and its own failure. */
+/** A report on a board. It asks, and fails, on its own. */
 export function Tile({ projectId, report, tools }: { projectId: string; report: Report; tools?: ReactNode }) {
   const state = useMemo(() => stateOf(report), [report]);
   return (
@@ -36,7 +36,7 @@ function Answer({ projectId, report }: { projectId: string; report: Report }) {
   const ref = useRef<HTMLDivElement>(null);
   const seen = useSeen(ref);
   const state = useMemo(() => stateOf(report), [report]);
-  // As it was saved, and not as the explorer would put it.
+  // The question as it was saved, not as the explorer would rebuild it.
   const question = useMemo<MetricsQuery>(() => ({ ...report.question, project_id: projectId }), [report, projectId]);
   const { result, previous, comparison, series, empty, error, refetch, fetching } = useAnswer(state, question, { enabled: seen, refetchInterval: 60_000 });
   const { chart } = report.view;
@@ -62,7 +62,7 @@ function Answer({ projectId, report }: { projectId: string; report: Report }) {
   );
 }
 
-/** Whether an element was in sight, or nearly so: a long board asks only what is looked at. */
+/** Whether an element has been near the viewport: a long board asks only for what is looked at. */
 function useSeen(ref: React.RefObject<HTMLElement | null>) {
   const [seen, setSeen] = useState(false);
   useEffect(() => {

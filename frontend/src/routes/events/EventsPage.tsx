@@ -25,7 +25,7 @@ export function EventsPage() {
   const zone = zonePref.use();
   const names = useEventNames();
   const props = usePropNames();
-  const [now, setNow] = useState(Date.now); // the pages of one list begin at one instant
+  const [now, setNow] = useState(Date.now); // all pages of a list count back from one instant
   const query = useMemo(() => queryOf(state, project.id, now), [state, project.id, now]);
   const list = useInfiniteQuery({
     ...listEventsInfiniteOptions({ query }),
@@ -34,7 +34,7 @@ export function EventsPage() {
     placeholderData: (old) => old,
   });
   const events = useMemo(() => list.data?.pages.flatMap((p) => p.items) ?? [], [list.data]);
-  const stale = list.isPlaceholderData; // the list of other conditions, until that of these is there
+  const stale = list.isPlaceholderData; // still the list of the conditions before
   const at = events.findIndex((e) => e.id === state.event);
   const filtered = state.name !== undefined || state.user !== undefined || state.prop !== undefined;
 

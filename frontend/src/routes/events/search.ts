@@ -1,4 +1,4 @@
-/** The conditions of the list of events, as they stand in the address. */
+/** The conditions of the list of events in the address. */
 import { parseRange, type Range } from '../../query/range';
 
 export interface EventsState extends Range {

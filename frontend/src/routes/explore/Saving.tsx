@@ -1,4 +1,4 @@
-/** The report that a question began as, and what can be done with the question: keep it, keep it as another, go back. */
+/** The saved report behind a question, and what can be done with it: save, save as new, discard changes. */
 import { NimbusError, type Report } from '@nimbus-analytics/sdk';
 import { createReportMutation, updateReportMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation } from '@tanstack/react-query';
@@ -105,7 +105,7 @@ export function SaveButtons({ projectId, state, report, onSaved }: { projectId: 
   );
 }
 
-/** Why there is nothing to save with. */
+/** Tells a viewer why there are no buttons to save. */
 export function ViewerNote() {
   if (useCan()('admin')) return null;
   return <p className="muted small page-note">{m.reports.viewer}</p>;

@@ -1,4 +1,4 @@
-/** A chart as a picture that tells by itself what it shows: with its question, its range and its series. */
+/** A chart as a PNG that explains itself: with its question, its range and its series. */
 import { colorOf, type Series } from '../../charts/series';
 import { m } from '../../messages';
 
@@ -38,7 +38,7 @@ export async function picture(svg: SVGSVGElement, { title, subtitle, series }: {
   write(fitted(context, title, width), margin, 32, '600 16px', look('var(--text)'));
   write(subtitle, margin, 51, '12.5px', look('var(--muted)'));
   context.drawImage(await image(svg), margin, head, width, height);
-  // A picture in a picture has not the fonts of the page: what is written is written here.
+  // An SVG drawn as an image cannot use the page's fonts: its texts are drawn onto the canvas.
   for (const text of svg.querySelectorAll('text')) {
     const at = (name: string) => Number(text.getAttribute(name));
     const anchor = text.getAttribute('text-anchor');
@@ -55,14 +55,14 @@ export async function picture(svg: SVGSVGElement, { title, subtitle, series }: {
   return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('no image'))), 'image/png'));
 }
 
-/** The shapes alone, with the colours that they have on the page. */
+/** The shapes without the texts, with their computed colours. */
 async function image(svg: SVGSVGElement): Promise<HTMLImageElement> {
   const copy = svg.cloneNode(true) as SVGSVGElement;
   const originals = svg.querySelectorAll('*');
   copy.querySelectorAll('*').forEach((element, i) => {
     if (element.tagName === 'text') return;
     const style = getComputedStyle(originals[i]!);
-    // As attributes: the page's Content-Security-Policy takes no inline styles.
+    // Set as attributes: the Content-Security-Policy forbids inline styles.
     for (const name of ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linecap', 'fill-opacity', 'opacity']) element.setAttribute(name, style.getPropertyValue(name));
     element.removeAttribute('class');
   });
@@ -74,7 +74,7 @@ async function image(svg: SVGSVGElement): Promise<HTMLImageElement> {
   return drawn;
 }
 
-/** What a colour of the style sheet is at this place, in this theme. */
+/** Computes what a colour of the style sheet is at this place, in this theme. */
 function lookIn(place: Element) {
   const probe = document.createElement('span');
   return (color: string) => {
@@ -93,7 +93,7 @@ function fitted(context: CanvasRenderingContext2D, text: string, width: number):
   return `${text.slice(0, end)}…`;
 }
 
-/** Where things of these widths stand, in as many rows as they need. */
+/** Positions of entries of these widths, wrapped into rows. */
 export function placed(widths: readonly number[], width: number): { x: number; row: number }[] {
   let x = 0;
   let at = 0;

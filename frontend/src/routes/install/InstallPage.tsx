@@ -106,7 +106,7 @@ function Browser({ keys }: { keys: snippets.Keys }) {
   );
 }
 
-/** Hears of the first event from the stream, asks now and then while there is none, and says what to check when it takes long. */
+/** Waits for the first event, by the stream and by polling, and says what to check when it takes long. */
 function Waiting({ projectId }: { projectId: string }) {
   const stream = useWhenStored(projectId, () => void queryClient.invalidateQueries({ queryKey: [{ _id: 'listEvents' }] }), 200);
   const last = useQuery({
@@ -116,12 +116,12 @@ function Waiting({ projectId }: { projectId: string }) {
   });
   const { refetch } = last;
   useEffect(() => {
-    if (stream.state === 'open') void refetch(); // what came before the stream was open is not in it
+    if (stream.state === 'open') void refetch(); // the stream has no events from before it was open
   }, [stream.state, refetch]);
   const [waited, setWaited] = useState(false);
   const [saw, setSaw] = useState<'nothing' | 'something'>();
   const event = last.data?.items[0];
-  // Whether the first event came while the page was looking, or had been there before.
+  // Whether the first event came while this page was open, or was there before.
   if (last.data && saw === undefined) setSaw(event ? 'something' : 'nothing');
   useEffect(() => {
     const timer = setTimeout(() => setWaited(true), 30_000);

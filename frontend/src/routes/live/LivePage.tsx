@@ -21,7 +21,7 @@ export function LivePage() {
   const state = useSearch({ from: '/app/projects/$projectId/live' });
   const navigate = useNavigate({ from: '/projects/$projectId/live' });
   const set: Set = (change) => void navigate({ search: (s) => ({ ...s, ...change }), replace: true, resetScroll: false });
-  // Other names are another stream: what the list of the old one had is not what it would have had.
+  // Other names are another stream, with its own list: remount.
   return <Listening key={`${project.id} ${JSON.stringify(state.name)}`} projectId={project.id} state={state} set={set} />;
 }
 
@@ -35,7 +35,7 @@ function Listening({ projectId, state, set }: { projectId: string; state: LiveSe
   const stream = useStream(projectId, (item) => feed.push(item, Date.now()), state.name);
 
   useEffect(() => {
-    // Four times a second is as fast as eyes are, however fast the events.
+    // Four updates a second are enough to read, however fast events come.
     const timer = setInterval(() => {
       if (!held) feed.take();
       const next = feed.view(Date.now());
@@ -87,7 +87,7 @@ function Listening({ projectId, state, set }: { projectId: string; state: LiveSe
   );
 }
 
-/** Whoever reads further down must not have the rows move under his eyes. */
+/** Whether the page is scrolled down: new rows would move what is being read. */
 function useScrolledAway() {
   const [away, setAway] = useState(false);
   useEffect(() => {
@@ -146,7 +146,7 @@ function Nothing({ projectId, names, set, paused }: { projectId: string; names: 
   );
 }
 
-/** A little before, because events may be older than their arrival; until now. */
+/** From a minute before, because an event may be older than its arrival, until now. */
 const around = (since: string) => ({ from: new Date(Date.parse(since) - 60_000).toISOString(), to: new Date().toISOString() });
 
 function Rows({ rows, zone, projectId, set, names }: { rows: readonly Row[]; zone: string; projectId: string; set: Set; names: string[] }) {

@@ -1,4 +1,4 @@
-/** What the live page shows of a stream: the latest rows, how many wait while it is held, and how fast events come. */
+/** What the live page shows of a stream: the latest rows, how many events wait while it is paused, and the rate. */
 import type { LiveItem, StoredEvent } from '@nimbus-analytics/sdk';
 
 export type Row = { type: 'event'; id: string; event: StoredEvent } | { type: 'missed'; id: string; count: number | null; since: string };
@@ -6,13 +6,13 @@ export type Row = { type: 'event'; id: string; event: StoredEvent } | { type: 'm
 export interface View {
   /** The newest first. */
   rows: readonly Row[];
-  /** Events that came while the list was held. */
+  /** Events that came while the list was paused. */
   waiting: number;
-  /** Events a second, over the last ten. */
+  /** Events per second, over the last ten seconds. */
   rate: number;
 }
 
-/** A list for eyes: older rows are in the list of events. */
+/** The most rows that are kept; older ones are in the list of events. */
 export const kept = 500;
 const rateSeconds = 10;
 
@@ -37,7 +37,7 @@ export class Feed {
     if (this.pending.length > 2 * kept) this.pending = this.pending.slice(-kept);
   }
 
-  /** Puts what waits on top of the list. */
+  /** Moves the waiting events to the top of the list. */
   take() {
     if (this.pending.length === 0) return;
     this.shown = [...this.pending.reverse(), ...this.shown].slice(0, kept);

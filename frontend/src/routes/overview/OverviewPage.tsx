@@ -30,7 +30,7 @@ export function OverviewPage() {
   const tz = zonePref.use();
   const recent = useQuery({ ...queryMetricsOptions({ query: { project_id: project.id, bucket: '1m', limit: 30 } }), ...minutely });
   const last = useQuery({ ...listEventsOptions({ query: { project_id: project.id, limit: 1 } }), ...minutely });
-  // The stream says when to look; the numbers are always the server's.
+  // The stream only says when to ask again: the numbers come from the server.
   const stream = useWhenStored(project.id, () => void Promise.all([recent.refetch(), last.refetch()]), 1000);
   const nothingYet = last.data?.items.length === 0;
 
@@ -54,7 +54,7 @@ export function OverviewPage() {
   );
 }
 
-/** A measure over the range, and over as long a time before it. */
+/** A measure over the range, and over the period before it. */
 function useMeasured(project_id: string, measure: Measure, range: Range, tz: string) {
   const question = useMemo<MetricsQuery>(() => ({ project_id, measure, tz, ...windowOf(range, autoBucket(range)) }), [project_id, measure, tz, range]);
   return useCompared(question, true, 1, { refetchInterval: 60_000 });
@@ -145,7 +145,7 @@ interface Totals {
 
 const totals = (c: Comparison | undefined): Totals | undefined => c && { now: c.now.total, before: c.before.total, until: c.until };
 
-/** A number, and how it has changed: of a period that runs, up to an instant that the one before is cut at too. */
+/** A number and its change. Of a running period, both sides of the comparison are cut at the same point. */
 function Tile({ label, value, failed, stale, compared, format = number, tz }: { label: string; value: string | undefined; failed: boolean; stale: boolean; compared: Totals | undefined; format?: (n: number | undefined) => string; tz: string }) {
   const texts = compared?.before ? ([format(compared.now ?? undefined), format(compared.before)] as const) : undefined;
   const until = compared?.until && minuteOf(compared.until, tz);

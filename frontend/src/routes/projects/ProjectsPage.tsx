@@ -16,7 +16,7 @@ import './projects.css';
 export function ProjectsPage() {
   useTitle(m.projects.title);
   const [text, setText] = useState('');
-  // All of them are loaded only when something is looked for.
+  // All pages are loaded only for a search.
   const projects = useProjects({ all: text !== '' });
   const { hasNextPage, isFetching, fetchNextPage } = useInfiniteQuery(projectsOptions);
   const zone = zonePref.use();

@@ -115,7 +115,7 @@ function Remove({ report, projectId, onClose }: { report: Report; projectId: str
   );
 }
 
-/** The address of a report leads to the question as it is saved now. */
+/** Redirects the address of a report to its question as it is saved now. */
 export function OpenReport() {
   const project = useProject()!;
   const { reportId } = useParams({ from: '/app/projects/$projectId/reports/$reportId' });
