@@ -222,7 +222,7 @@ func cors(origins []string) []echo.MiddlewareFunc {
 		AllowOrigins: origins, ExposeHeaders: expose, MaxAge: maxAgeSeconds,
 		AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		AllowHeaders: []string{echo.HeaderAuthorization, echo.HeaderContentType, echo.HeaderContentEncoding, echo.HeaderXRequestID,
-			headerKeyID, headerTimestamp, headerSignature, headerSecret, headerWriteKey, headerIdempotencyKey, "Last-Event-ID", "traceparent", "tracestate"},
+			headerKeyID, headerTimestamp, headerSignature, headerSecret, headerWriteKey, headerIdempotencyKey, "If-Match", "Last-Event-ID", "traceparent", "tracestate"},
 	})
 	return []echo.MiddlewareFunc{ingest, rest}
 }
