@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { addDays, ago, change, dateTime, duration, isoDay, startOfDay } from './format';
+import { addDays, ago, bucketLabel, change, dateTime, duration, isoDay, startOfDay } from './format';
 
 it('begins a day where it begins in the zone, on the days of a clock change too', () => {
   expect(startOfDay('2026-10-25', 'Europe/Berlin').toISOString()).toBe('2026-10-24T22:00:00.000Z');
@@ -17,6 +17,16 @@ it('begins a day where it begins in the zone, on the days of a clock change too'
 it('gives a time with the zone that it is in', () => {
   expect(dateTime('2026-01-15T10:00:00Z', 'Asia/Kathmandu')).toMatch(/15:45:00.*GMT\+5:45|3:45:00.*GMT\+5:45/);
   expect(dateTime('2026-01-15T10:00:00Z', 'UTC')).toMatch(/10:00:00.*UTC/);
+});
+it('names the zone of an hour that comes twice, and of no other', () => {
+  const label = bucketLabel('1h', 'America/New_York', true);
+  const hours = ['2026-11-01T04:00:00Z', '2026-11-01T05:00:00Z', '2026-11-01T06:00:00Z', '2026-11-01T07:00:00Z'].map(label);
+  expect(new Set(hours).size).toBe(4);
+  expect(hours.map((text) => /E[DS]T|GMT/.exec(text)?.[0])).toEqual([undefined, expect.anything(), expect.anything(), undefined]);
+  // Half an hour on Lord Howe Island, and nothing in spring.
+  const lord = bucketLabel('15m', 'Australia/Lord_Howe', true);
+  expect(['2026-04-04T14:30:00Z', '2026-04-04T15:00:00Z'].map((iso) => /GMT|LH/.test(lord(iso)))).toEqual([true, true]);
+  expect(['2026-03-08T06:00:00Z', '2026-03-08T07:00:00Z'].map((iso) => /E[DS]T|GMT/.test(label(iso)))).toEqual([false, false]);
 });
 it('says how long ago, how long, and by how much', () => {
   const now = Date.parse('2026-01-02T00:00:00Z');

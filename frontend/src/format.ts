@@ -69,6 +69,10 @@ export function bucketLabel(bucket: Bucket, zone: string, long = false): (iso: s
           ? { hour: '2-digit', minute: '2-digit' }
           : { day: 'numeric', month: 'short' };
   const format = time(zone, `bucket ${bucket} ${long}`, options);
+  if (long && intraday) {
+    const named = time(zone, `bucket ${bucket} named`, { ...options, timeZoneName: 'short' });
+    return (iso) => (comesTwice(Date.parse(iso), zone) ? named : format).format(new Date(iso));
+  }
   if (long || !intraday) return (iso) => format.format(new Date(iso));
   // At midnight the label is the date.
   const midnight = time(zone, 'bucket 1d false', { day: 'numeric', month: 'short' });
@@ -108,6 +112,15 @@ function offset(at: number, zone: string): number {
       .map((p) => [p.type, p.value]),
   );
   return Date.parse(`${parts['year']}-${parts['month']}-${parts['day']}T${parts['hour']}:${parts['minute']}:${parts['second']}Z`) - Math.floor(at / 1000) * 1000;
+}
+
+/** Whether a clock in the zone shows this time twice: in autumn, the hour before and the hour after the clocks go back. */
+function comesTwice(at: number, zone: string): boolean {
+  const here = offset(at, zone);
+  return [at - 3 * 3_600_000, at + 3 * 3_600_000].some((near) => {
+    const other = offset(near, zone);
+    return other !== here && offset(at + here - other, zone) === other;
+  });
 }
 
 /** The date some days later; earlier when negative. */

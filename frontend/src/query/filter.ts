@@ -1,5 +1,6 @@
 /** The tree of conditions: parsing it from the address, changing a node, and reading and writing values. */
 import type { MetricsFilter } from '@nimbus-analytics/sdk';
+import { m } from '../messages';
 
 export const operators = ['eq', 'neq', 'in', 'contains', 'gt', 'gte', 'lt', 'lte', 'exists'] as const;
 export type Operator = (typeof operators)[number];
@@ -64,6 +65,17 @@ const readList = (text: string): Scalar[] => (text.match(/\s*"(?:[^"]|"")*"\s*(?
 const writeList = (values: readonly unknown[]): string => values.map((v) => (typeof v === 'string' && /[,"]/.test(v) ? quoted(v) : writeScalar(v))).join(', ');
 
 export const valueText = (c: Condition): string => (c.op === 'exists' ? '' : c.op === 'in' ? writeList(c.values) : c.op === 'contains' ? c.value : writeScalar(c.value));
+
+/** A tree of conditions in words, such as “plan is pro and not (device is mobile or device is tablet)”. */
+export function filterText(f: MetricsFilter, inner = false): string {
+  if (f.op === 'not') return `${m.explore.not} ${filterText(f.filter, true)}`;
+  if (f.op === 'and' || f.op === 'or') {
+    const text = f.filters.map((child) => filterText(child, true)).join(` ${m.explore.joins[f.op]} `);
+    return inner && f.filters.length > 1 ? `(${text})` : text;
+  }
+  const c = f as Condition;
+  return [c.prop, m.explore.ops[c.op], valueText(c)].filter(Boolean).join(' ');
+}
 
 /** Builds a condition from the editor's fields; undefined while a field is incomplete. */
 export function condition(prop: string, op: Operator, text: string): Condition | undefined {

@@ -1,7 +1,7 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
 import { describe, expect, it } from 'vitest';
-import { condition, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Condition, type Group } from './filter';
-import { bucketOf, isEmpty, questionOf, rowsOf, seriesOf } from './question';
+import { condition, filterText, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Condition, type Group } from './filter';
+import { bucketOf, fileName, isEmpty, questionOf, questionText, rowsOf, seriesOf } from './question';
 import { autoBucket, fits, lengthOf, windowBefore, windowOf } from './range';
 import { parseExplore } from './search';
 
@@ -60,7 +60,21 @@ describe('a question', () => {
     expect(series.map((s) => [s.key, s.label, s.total, s.before?.values[0], s.compared?.before, s.color])).toEqual([
       ['=a', 'a', 5, 4, 4, 0], ['=null', 'null', 4, undefined, undefined, 1], ['none', 'Not set', 3, 2, 2, 2], ['other', 'Other', 1, undefined, undefined, 'other'],
     ]);
-    expect(rowsOf(now, series)).toEqual([['Time', 'a', 'null', 'Not set', 'Other', 'Time before', 'a, before', 'Not set, before'], ['', 5, 4, 3, 1, '', 4, 2]]);
+    expect(rowsOf({ range: '7d', tz: 'UTC', by: 'prop:x' }, now, series)).toEqual([['Time', 'a', 'null', 'Not set', 'Other', 'Time before', 'a, before', 'Not set, before'], ['', 5, 4, 3, 1, '', 4, 2]]);
+  });
+});
+
+describe('a question in words', () => {
+  const filter = { op: 'and', filters: [{ op: 'eq', prop: 'device', value: 'mobile' }, { op: 'not', filter: { op: 'or', filters: [{ op: 'in', prop: 'plan', values: ['pro', 'team'] }, { op: 'exists', prop: 'trial' }] } }] } as const;
+  it('has its conditions', () => {
+    expect(filterText(filter as never)).toBe('device is mobile and not (plan is one of pro, team or trial is there)');
+    const state = { names: ['purchased'], measure: 'sum', prop: 'amount', by: 'prop:source', filter: filter.filters[0], range: '30d', tz: 'UTC' } as const;
+    expect(questionText(state as never)).toBe('Sum of amount of purchased where device is mobile by source');
+    expect(fileName(state as never, 'csv')).toBe('nimbus-sum-of-amount-of-purchased-where-device-is-mobile-by-source.csv');
+  });
+  it('names the column of a file that has but one', () => {
+    const answer = { groups: [], series: [{ ts: 't', value: 1 }] } as unknown as MetricsResult;
+    expect(rowsOf({ filter: filter.filters[0], range: '7d', tz: 'UTC' }, answer, [{ key: '', label: 'Number of events', color: 0, total: 1, values: [1] }])).toEqual([['Time', 'Number of events where device is mobile'], ['t', 1]]);
   });
 });
 

@@ -3,6 +3,7 @@ import type { Bucket, MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk'
 import type { Series } from '../charts/series';
 import { m } from '../messages';
 import type { Comparison } from './compare';
+import { filterText } from './filter';
 import { autoBucket, fits, windowOf } from './range';
 import { usualTop, type ExploreState } from './search';
 
@@ -37,11 +38,14 @@ export function measureLabel(s: Pick<ExploreState, 'measure' | 'prop'>): string 
   return needsProp(s.measure) ? `${measure} ${s.prop}` : measure;
 }
 
-/** What is asked, in a line. */
+/** The whole question in words but for its range: the title of a chart, a picture, a file, a report and a tile. */
 export function questionText(s: ExploreState): string {
   const by = s.by === 'name' ? m.explore.byName : s.by?.slice('prop:'.length);
-  return [measureLabel(s), ...(s.names ? [m.reports.of(s.names)] : []), ...(by ? [m.reports.by(by)] : [])].join(' ');
+  return [measureLabel(s), s.names && m.reports.of(s.names), s.filter && m.reports.where(filterText(s.filter)), by && m.reports.by(by)].filter(Boolean).join(' ');
 }
+
+/** A file name that says what is in the file. */
+export const fileName = (s: ExploreState, ending: string) => `nimbus-${questionText(s).toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, '-').slice(0, 120).replace(/-+$/, '')}.${ending}`;
 
 /** Whether the groups of an answer add up to its total. */
 export const isAdditive = ({ metric }: Pick<MetricsResult, 'metric'>) => metric === 'events.count' || metric.endsWith('.sum');
@@ -83,11 +87,12 @@ export function seriesOf(s: Pick<ExploreState, 'names' | 'measure' | 'prop'>, no
 }
 
 /** The answer as rows for CSV: the times and a column per series, then the times and columns of the period before. */
-export function rowsOf(result: MetricsResult, series: readonly Series[]): (string | number | null)[][] {
-  const old = series.filter((s) => s.before);
+export function rowsOf(s: ExploreState, result: MetricsResult, series: readonly Series[]): (string | number | null)[][] {
+  const labels = result.groups.length === 0 ? [questionText(s)] : series.map((one) => one.label);
+  const old = series.filter((one) => one.before);
   const times = old[0]?.before?.times;
   return [
-    [m.explore.time, ...series.map((s) => s.label), ...(times ? [m.explore.timeBefore, ...old.map((s) => `${s.label}, ${m.explore.previous}`)] : [])],
-    ...result.series.map((p, i) => [p.ts, ...series.map((s) => s.values[i] ?? null), ...(times ? [times[i] ?? null, ...old.map((s) => s.before!.values[i] ?? null)] : [])]),
+    [m.explore.time, ...labels, ...(times ? [m.explore.timeBefore, ...old.map((one) => `${labels[series.indexOf(one)]}, ${m.explore.previous}`)] : [])],
+    ...result.series.map((p, i) => [p.ts, ...series.map((one) => one.values[i] ?? null), ...(times ? [times[i] ?? null, ...old.map((one) => one.before!.values[i] ?? null)] : [])]),
   ];
 }

@@ -6,7 +6,7 @@ import { m } from '../../messages';
 import { Failure, Skeleton } from '../../ui';
 import { useAnswer } from '../../query/answer';
 import { Drawing } from '../../query/Drawing';
-import { measureLabel } from '../../query/question';
+import { questionText } from '../../query/question';
 import { describeRange } from '../../query/range';
 import { stateOf } from '../../query/report';
 import { BigNumber, BucketTable, SeriesTable } from '../../query/results';
@@ -23,7 +23,7 @@ export function Tile({ projectId, report, tools }: { projectId: string; report: 
           <h2 className="truncate" title={report.description || undefined}>
             <Link to="/projects/$projectId/reports/$reportId" params={{ projectId, reportId: report.id }}>{report.name}</Link>
           </h2>
-          <p className="muted small truncate">{measureLabel(state)} · {describeRange(state, (iso) => date(iso, state.tz))} · {state.tz}</p>
+          <p className="muted small clamp" title={questionText(state)}>{questionText(state)} · {describeRange(state, (iso) => date(iso, state.tz))} · {state.tz}</p>
         </div>
         {tools}
       </header>

@@ -17,7 +17,7 @@ import { Drawing } from '../../query/Drawing';
 import { FilterEditor } from './FilterEditor';
 import { during } from '../../query/compare';
 import { picture } from './picture';
-import { bucketOf, measureLabel, needsProp, questionOf, questionText, rowsOf, seriesCount } from '../../query/question';
+import { bucketOf, fileName, needsProp, questionOf, questionText, rowsOf, seriesCount } from '../../query/question';
 import { autoBucket, buckets, describeRange, fits, longest, windowBefore, within } from '../../query/range';
 import { RangePicker } from '../../query/RangePicker';
 import { BigNumber, BucketTable, SeriesTable } from '../../query/results';
@@ -160,7 +160,7 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
   return (
     <section ref={card} className="panel answer" aria-label={m.explore.chart} aria-busy={fetching}>
       <header>
-        <h2 className="truncate">{measureLabel(state)}</h2>
+        <h2 className="clamp" title={questionText(state)}>{questionText(state)}</h2>
         {fetching && <span className="spinner" role="status" aria-label={m.loading} />}
         <div className="row wrap end">
           <Segments label={m.explore.chart} value={chart} onChange={(c) => set({ chart: c })} options={charts.map((c) => ({ value: c, title: m.explore.charts[c], label: <ChartIcon chart={c} /> }))} />
@@ -175,7 +175,7 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
           <div className="stack"><Skeleton height={44} width={180} /><Skeleton height={300} /></div>
         ) : (
           <div className={stale ? 'stale stack' : 'stack'}>
-            <BigNumber result={result} comparison={comparison} large={chart === 'number'} />
+            <BigNumber result={result} comparison={comparison} only={series.length > 1 ? series.find((s) => s.key === state.only) : undefined} large={chart === 'number'} />
             {empty ? (
               <Empty icon={IconSearchOff} title={m.explore.emptyTitle}>
                 <p>{m.explore.emptyText}</p>
@@ -186,7 +186,7 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
               </Empty>
             ) : (
               <>
-                {isDrawn && <Drawing label={measureLabel(state)} result={result} previous={previous} series={series} kind={chart} height={320} only={state.only} onOnly={(only) => set({ only })} onZoom={(zoomed) => set({ range: undefined, bucket: undefined, ...zoomed })} />}
+                {isDrawn && <Drawing label={questionText(state)} result={result} previous={previous} series={series} kind={chart} height={320} only={state.only} onOnly={(only) => set({ only })} onZoom={(zoomed) => set({ range: undefined, bucket: undefined, ...zoomed })} />}
                 {chart === 'table' ? <BucketTable result={result} series={series} /> : <SeriesTable series={series} result={result} comparison={comparison} />}
               </>
             )}
@@ -207,17 +207,16 @@ function ChartIcon({ chart }: { chart: Chart }) {
 }
 
 function Exports({ state, result, series, svg }: { state: ExploreState; result: MetricsResult; series: Series[]; svg: (() => SVGSVGElement | null) | undefined }) {
-  const name = `nimbus-${result.metric}`;
   const subtitle = `${describeRange({ from: result.from, to: result.to }, (iso) => date(iso, result.tz))} · ${m.explore.buckets[result.bucket]} · ${result.tz}`;
   return (
     <>
-      <Button className="tiny" onClick={() => download(`${name}.csv`, new Blob([csv(rowsOf(result, series))], { type: 'text/csv' }))}><IconDownload size={15} aria-hidden />{m.explore.csv}</Button>
+      <Button className="tiny" onClick={() => download(fileName(state, 'csv'), new Blob([csv(rowsOf(state, result, series))], { type: 'text/csv' }))}><IconDownload size={15} aria-hidden />{m.explore.csv}</Button>
       {svg && (
         <Button
           className="tiny hide-narrow"
           onClick={() => {
             const drawing = svg();
-            if (drawing) void picture(drawing, { title: questionText(state), subtitle, series: series.filter((s) => state.only === undefined || s.key === state.only) }).then((image) => download(`${name}.png`, image));
+            if (drawing) void picture(drawing, { title: questionText(state), subtitle, series: series.filter((s) => state.only === undefined || s.key === state.only) }).then((image) => download(fileName(state, 'png'), image));
           }}
         >
           <IconPhoto size={15} aria-hidden />{m.explore.png}

@@ -10,6 +10,7 @@ import { refreshReports, useCan, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Failure, IconButton, Skeleton, toast } from '../../ui';
 import { Naming } from '../../ui/Naming';
+import { questionText } from '../../query/question';
 import { differs, reportOf } from '../../query/report';
 import type { ExploreState } from '../../query/search';
 
@@ -81,7 +82,7 @@ export function SaveButtons({ projectId, state, report, onSaved }: { projectId: 
           title={report ? m.reports.saveAsTitle : m.reports.saveTitle}
           placeholder={m.reports.namePlaceholder}
           action={m.save}
-          name=""
+          name={report ? '' : questionText(state).slice(0, 100)}
           description={report?.description ?? ''}
           busy={create.isPending}
           error={create.error}

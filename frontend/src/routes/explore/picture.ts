@@ -4,7 +4,7 @@ import { m } from '../../messages';
 
 const scale = 2;
 const margin = 24;
-const head = 62;
+const titleRow = 22;
 const row = 22;
 
 export async function picture(svg: SVGSVGElement, { title, subtitle, series }: { title: string; subtitle: string; series: readonly Series[] }): Promise<Blob> {
@@ -21,6 +21,9 @@ export async function picture(svg: SVGSVGElement, { title, subtitle, series }: {
     .map((e) => ({ ...e, label: fitted(context, e.label, 240) }));
   const places = placed(entries.map((e) => context.measureText(e.label).width + 36), width);
   const rows = places.length > 0 ? places.at(-1)!.row + 1 : 0;
+  context.font = `600 16px ${font}`;
+  const titles = lines(context, title, width, 4);
+  const head = 40 + titles.length * titleRow;
   const total = { width: width + 2 * margin, height: head + height + rows * row + margin };
 
   canvas.width = total.width * scale;
@@ -34,9 +37,8 @@ export async function picture(svg: SVGSVGElement, { title, subtitle, series }: {
     context.textAlign = align;
     context.fillText(text, x, y);
   };
-  context.font = `600 16px ${font}`;
-  write(fitted(context, title, width), margin, 32, '600 16px', look('var(--text)'));
-  write(subtitle, margin, 51, '12.5px', look('var(--muted)'));
+  titles.forEach((line, i) => write(line, margin, 32 + i * titleRow, '600 16px', look('var(--text)')));
+  write(subtitle, margin, 29 + titles.length * titleRow, '12.5px', look('var(--muted)'));
   context.drawImage(await image(svg), margin, head, width, height);
   // An SVG drawn as an image cannot use the page's fonts: its texts are drawn onto the canvas.
   for (const text of svg.querySelectorAll('text')) {
@@ -86,11 +88,22 @@ function lookIn(place: Element) {
   };
 }
 
-function fitted(context: CanvasRenderingContext2D, text: string, width: number): string {
+function fitted(context: Pick<CanvasRenderingContext2D, 'measureText'>, text: string, width: number): string {
   if (context.measureText(text).width <= width) return text;
   let end = text.length;
   while (end > 1 && context.measureText(`${text.slice(0, end)}…`).width > width) end--;
   return `${text.slice(0, end)}…`;
+}
+
+/** A text in at most so many lines, broken between words. Conditions stand at the end of a title: it must not be cut after one line. */
+export function lines(context: Pick<CanvasRenderingContext2D, 'measureText'>, text: string, width: number, most: number): string[] {
+  const broken: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = broken.length === 0 ? word : `${broken.at(-1)} ${word}`;
+    if (broken.length > 0 && context.measureText(longer).width <= width) broken[broken.length - 1] = longer;
+    else broken.push(word);
+  }
+  return [...broken.slice(0, most - 1), ...(broken.length >= most ? [broken.slice(most - 1).join(' ')] : [])].map((line) => fitted(context, line, width));
 }
 
 /** Positions of entries of these widths, wrapped into rows. */

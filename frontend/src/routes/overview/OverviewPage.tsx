@@ -5,14 +5,15 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconArrowRight, IconCalendarOff, IconSend } from '@tabler/icons-react';
 import { useMemo, type ReactNode } from 'react';
 import { readiness } from '../../api';
-import { ago, change, minuteOf, number } from '../../format';
+import { ago, minuteOf, number } from '../../format';
 import { useProject, useTitle } from '../../hooks';
 import { useWhenStored, type StreamState } from '../../live';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
-import { Button, Delta, Empty, Failure, Skeleton } from '../../ui';
+import { Button, Empty, Failure, Skeleton } from '../../ui';
 import { useCompared } from '../../query/answer';
 import type { Comparison } from '../../query/compare';
+import { Compared } from '../../query/results';
 import { Drawing } from '../../query/Drawing';
 import { seriesOf } from '../../query/question';
 import { autoBucket, windowOf, type Range } from '../../query/range';
@@ -69,7 +70,7 @@ function Numbers({ projectId, range, tz, setRange, live }: { projectId: string; 
   const perPerson = ratio(events.result, people.result);
   const [a, b] = [events.comparison, people.comparison];
   const compared = a && b && a.until === b.until ? { now: ratio(a.now, b.now), before: ratio(a.before, b.before), until: a.until } : undefined;
-  const tenth = (n: number | undefined) => number(n && Math.round(n * 10) / 10);
+  const tenth = (n: number | null | undefined) => number(n && Math.round(n * 10) / 10);
   const quiet = !events.stale && events.result?.total === 0;
 
   return (
@@ -146,18 +147,15 @@ interface Totals {
 const totals = (c: Comparison | undefined): Totals | undefined => c && { now: c.now.total, before: c.before.total, until: c.until };
 
 /** A number and its change. Of a running period, both sides of the comparison are cut at the same point. */
-function Tile({ label, value, failed, stale, compared, format = number, tz }: { label: string; value: string | undefined; failed: boolean; stale: boolean; compared: Totals | undefined; format?: (n: number | undefined) => string; tz: string }) {
-  const texts = compared?.before ? ([format(compared.now ?? undefined), format(compared.before)] as const) : undefined;
+function Tile({ label, value, failed, stale, compared, format = number, tz }: { label: string; value: string | undefined; failed: boolean; stale: boolean; compared: Totals | undefined; format?: (n: number | null | undefined) => string; tz: string }) {
   const until = compared?.until && minuteOf(compared.until, tz);
   return (
     <section className={stale ? 'panel tile stale' : 'panel tile'} aria-busy={stale}>
       <h2>{label}</h2>
       {value !== undefined ? (
         <>
-          <div className="value"><span className="num">{value}</span><Delta value={change(compared?.now, compared?.before)} /></div>
-          <p className="muted small" title={texts && until && m.overview.soFarHelp(until, ...texts)}>
-            {!compared ? '\u00a0' : !texts ? m.overview.noPrevious : until ? m.overview.soFar(until, texts[1]) : m.overview.previous(texts[1])}
-          </p>
+          <div className="value"><span className="num">{value}</span></div>
+          <p className="row wrap small" style={{ gap: '0 6px' }}>{!compared ? '\u00a0' : compared.before ? <Compared {...compared} until={until} format={format} /> : <span className="muted">{m.overview.noPrevious}</span>}</p>
         </>
       ) : failed ? <div className="value">–</div> : (
         <Skeleton height={34} width="60%" />
