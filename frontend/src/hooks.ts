@@ -1,11 +1,12 @@
 /** What several pages ask: the current project, the role in it, and the names of its events and properties. */
-import type { Project, Role } from '@nimbus-analytics/sdk';
+import type { Project, ReportList, Role } from '@nimbus-analytics/sdk';
 import { getProjectOptions, listBoardsOptions, listEventsOptions, listProjectsInfiniteOptions, getReportOptions, listReportsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
-import { useEffect, useMemo } from 'react';
+import { useCallback, useEffect, useMemo } from 'react';
 import { queryClient } from './api';
 import { m } from './messages';
+import { useGoing } from './saved/removal';
 
 /** The projects of the account, newest first, 200 per page. */
 export const projectsOptions = infiniteQueryOptions({
@@ -45,7 +46,11 @@ export function useCan(): (least: Role) => boolean {
 
 /** A saved report, all of them, and the boards of a project. */
 export const useReport = (project_id: string, report_id = '') => useQuery({ ...getReportOptions({ path: { project_id, report_id } }), enabled: report_id !== '' });
-export const useReports = (project_id: string) => useQuery({ ...listReportsOptions({ path: { project_id } }), enabled: project_id !== '' });
+export function useReports(project_id: string) {
+  const going = useGoing();
+  const select = useCallback((list: ReportList) => ({ items: list.items.filter((report) => !going.has(report.id)) }), [going]);
+  return useQuery({ ...listReportsOptions({ path: { project_id } }), enabled: project_id !== '', select });
+}
 export const useBoards = (project_id: string) => useQuery({ ...listBoardsOptions({ path: { project_id } }), enabled: project_id !== '' });
 export const refreshReports = () => queryClient.invalidateQueries({ queryKey: [{ tags: ['Reports'] }] });
 

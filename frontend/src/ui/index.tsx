@@ -2,7 +2,6 @@
 import { NimbusError } from '@nimbus-analytics/sdk';
 import { IconAlertTriangle, IconCheck, IconCopy, IconLock, IconX, type Icon } from '@tabler/icons-react';
 import { useCallback, useId, useLayoutEffect, useRef, useState, useSyncExternalStore, type ButtonHTMLAttributes, type InputHTMLAttributes, type KeyboardEvent, type PointerEvent, type ReactNode, type RefObject, type SelectHTMLAttributes } from 'react';
-import { signal } from '../lib/signal';
 import { m } from '../messages';
 import { percent } from '../format';
 
@@ -300,26 +299,4 @@ export function Delta({ value }: { value: number | undefined }) {
   );
 }
 
-/** Short messages in the corner of the screen. */
-let messages: { id: number; text: string }[] = [];
-let nextID = 0;
-const { watch, notify } = signal();
-const show = (next: typeof messages) => {
-  messages = next;
-  notify();
-};
-export function toast(text: string) {
-  const id = nextID++;
-  show([...messages, { id, text }]);
-  setTimeout(() => show(messages.filter((x) => x.id !== id)), 4000);
-}
-export function Toasts() {
-  const list = useSyncExternalStore(watch, () => messages);
-  return (
-    <div className="toasts" role="status">
-      {list.map((x) => (
-        <div key={x.id} className="toast">{x.text}</div>
-      ))}
-    </div>
-  );
-}
+export { toast, Toasts } from './toast';
