@@ -99,13 +99,14 @@ export function duration(ms: number): string {
 export function startOfDay(isoDate: string, zone: string): Date {
   const wanted = Date.parse(`${isoDate}T00:00:00Z`);
   // The offset depends on the instant that is sought: a second step corrects it on days when the clocks change.
-  const first = wanted - offset(wanted, zone);
-  const second = wanted - offset(first, zone);
+  const first = wanted - offsetOf(wanted, zone);
+  const second = wanted - offsetOf(first, zone);
   // When the clocks skip midnight, west of Greenwich the second step is still in the day before.
   return new Date(isoDay(second, zone) === isoDate ? second : first);
 }
 
-function offset(at: number, zone: string): number {
+/** How far the clocks of a zone are ahead of UTC at an instant, in milliseconds. */
+export function offsetOf(at: number, zone: string): number {
   const parts = Object.fromEntries(
     cached(`${zone} parts`, () => new Intl.DateTimeFormat('en-CA', { timeZone: zone, hourCycle: 'h23', year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' }))
       .formatToParts(at)
@@ -116,10 +117,10 @@ function offset(at: number, zone: string): number {
 
 /** Whether a clock in the zone shows this time twice: in autumn, the hour before and the hour after the clocks go back. */
 function comesTwice(at: number, zone: string): boolean {
-  const here = offset(at, zone);
+  const here = offsetOf(at, zone);
   return [at - 3 * 3_600_000, at + 3 * 3_600_000].some((near) => {
-    const other = offset(near, zone);
-    return other !== here && offset(at + here - other, zone) === other;
+    const other = offsetOf(near, zone);
+    return other !== here && offsetOf(at + here - other, zone) === other;
   });
 }
 

@@ -31,6 +31,8 @@ export const m = {
     away: 'Nimbus cannot be reached.',
     awayHelp: 'Trying again every two seconds. What you see may be out of date.',
     back: 'Nimbus is back.',
+    pageAway: 'This page could not be loaded',
+    pageAwayHelp: 'Nimbus cannot be reached. The page opens when it is back.',
     version: 'A new version of the dashboard was installed.',
     reload: 'Reload',
   },

@@ -1,7 +1,9 @@
 /** The session of this browser, and the client that every call goes through. */
 import { client, getAuthMethods, login, logout, NimbusError, refresh, register, changePassword, type Account, type AuthMethods, type ChangePasswordRequest, type LoginRequest, type RegisterRequest, type Session } from '@nimbus-analytics/sdk';
 import { useSyncExternalStore } from 'react';
+import { nimbusUrl } from '../base';
 import { signal } from '../lib/signal';
+import { storage } from '../lib/storage';
 import { queryClient } from './cache';
 import { readClock } from './clock';
 
@@ -21,7 +23,7 @@ function begin(session: Session): Account {
   access = session.access_token;
   account = session.account;
   ended = false;
-  localStorage.setItem(mark, '1');
+  storage.set(mark, '1');
   // All tabs share the cookie, and somebody else may have logged in in another one.
   if (another) void queryClient.resetQueries();
   notify();
@@ -30,7 +32,7 @@ function begin(session: Session): Account {
 
 function end() {
   access = account = undefined;
-  localStorage.removeItem(mark);
+  storage.remove(mark);
   queryClient.clear();
   notify();
 }
@@ -61,14 +63,14 @@ export const session = {
   account: () => account,
   /** Whether a session ended otherwise than by logging out. */
   ended: () => ended,
-  /** Whether somebody is logged in; asks the server when only the cookie can tell. */
-  resume: async () => access !== undefined || (localStorage.getItem(mark) !== null && (await refreshOnce())),
+  /** Whether somebody is logged in; asks the server when only the cookie can tell, and always where no mark can be kept. */
+  resume: async () => access !== undefined || ((storage.get(mark) !== null || !storage.isLasting()) && (await refreshOnce())),
   login: async (body: LoginRequest) => begin((await login({ ...plain, body: { ...body, session: 'cookie' } })).data),
   register: async (body: RegisterRequest) => begin((await register({ ...plain, body: { ...body, session: 'cookie' } })).data),
   /** The ways to log in here. A server that does not say, or cannot be asked, takes passwords. */
   methods: async (): Promise<AuthMethods> => (await getAuthMethods({ ...plain, throwOnError: false })).data ?? { password: true, oidc: { enabled: false } },
   /** The page comes back from the identity provider with a cookie, and must know to look for it. */
-  leaveForProvider: () => localStorage.setItem(mark, '1'),
+  leaveForProvider: () => storage.set(mark, '1'),
   changePassword: async (body: ChangePasswordRequest) => begin((await changePassword({ body: { ...body, session: 'cookie' } })).data),
   logout: async () => {
     await logout({ ...plain, headers: sameSite }).catch((error: unknown) => {
@@ -87,7 +89,7 @@ async function isWrongPassword(response: Response): Promise<boolean> {
 }
 
 client.setConfig({
-  baseUrl: location.origin,
+  baseUrl: nimbusUrl,
   auth: (scheme) => (scheme.scheme === 'bearer' ? access : undefined),
   fetch: async (input, init) => {
     const request = new Request(input, init);

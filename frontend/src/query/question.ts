@@ -4,10 +4,13 @@ import type { Series } from '../charts/series';
 import { m } from '../messages';
 import type { Comparison } from './compare';
 import { filterText } from './filter';
-import { autoBucket, fits, windowOf } from './range';
+import { autoBucket, fits, windowOf, type Range } from './range';
 import { usualTop, type ExploreState } from './search';
 
 export const needsProp = (measure: MetricsQuery['measure']) => measure !== undefined && measure !== 'count' && measure !== 'users';
+
+/** The question of a tile of the overview: one measure of all events. */
+export const measured = (project_id: string, measure: NonNullable<MetricsQuery['measure']>, range: Range, tz: string): MetricsQuery => ({ project_id, measure, tz, ...windowOf(range, autoBucket(range)) });
 
 /** How many series an answer may have: the groups, “Other” and the total; or the named events and the total, if they are few. */
 export function seriesCount({ by, top = usualTop, names }: Pick<ExploreState, 'by' | 'top' | 'names'>): number {

@@ -4,6 +4,7 @@ import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router'
 import { IconBook2, IconHourglass, IconMenu2, IconPlus, IconSearch, IconSelector, IconUser, IconWifiOff, IconX } from '@tabler/icons-react';
 import { useEffect, useState, type KeyboardEvent } from 'react';
 import { connection, readiness, session, useAccount, useAway, useWaitUntil } from '../api';
+import { basePath, nimbusUrl } from '../base';
 import { useCan, useProject, useProjectId, useProjects } from '../hooks';
 import { m } from '../messages';
 import { nav } from '../nav';
@@ -14,6 +15,18 @@ import { Brand } from './Brand';
 import { NotFound } from './pages';
 import { Keyboard, type Open } from './Palette';
 
+/** Around every page, also those before the login and those that could not be loaded. */
+export function Frame() {
+  return (
+    <>
+      <Away />
+      <Wait />
+      <Outlet />
+      <Toasts />
+    </>
+  );
+}
+
 export function Shell() {
   const projectId = useProjectId();
   const project = useProject();
@@ -22,6 +35,7 @@ export function Shell() {
   const [palette, setPalette] = useState<Open>();
   const [openAt, setOpenAt] = useState<string>(); // the path on which the narrow navigation is open: another path closes it
   const path = useRouterState({ select: (s) => s.location.pathname });
+  const href = basePath + useRouterState({ select: (s) => s.location.searchStr ? `${s.location.pathname}${s.location.searchStr}` : s.location.pathname }).slice(1);
   useSessionEnd();
   const open = openAt === path;
   const closeOnEscape = (e: KeyboardEvent) => e.key === 'Escape' && setOpenAt(undefined);
@@ -31,9 +45,8 @@ export function Shell() {
 
   return (
     <>
-      <a className="button skip" href="#main">{m.skip}</a>
-      <Away />
-      <Wait />
+      {/* Below a path, #main alone would lead to the base and not to this page. */}
+      <a className="button skip" href={`${href}#main`}>{m.skip}</a>
       <div className="shell">
         <div className="topbar">
           <IconButton label={open ? m.nav.closeNav : m.nav.open} icon={open ? IconX : IconMenu2} aria-expanded={open} onKeyDown={closeOnEscape} onClick={() => setOpenAt(open ? undefined : path)} />
@@ -61,7 +74,7 @@ export function Shell() {
               {m.nav.search}
               <kbd className="hide-narrow">{commandKey}</kbd>
             </button>
-            <a className="nav-link" href="/docs">
+            <a className="nav-link" href={`${nimbusUrl}/docs`}>
               <IconBook2 size={18} stroke={1.8} aria-hidden />
               {m.nav.docs}
             </a>
@@ -79,7 +92,6 @@ export function Shell() {
         </main>
       </div>
       <Keyboard open={palette} setOpen={setPalette} />
-      <Toasts />
     </>
   );
 }

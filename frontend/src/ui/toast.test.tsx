@@ -4,7 +4,7 @@ import { toast, Toasts } from '.';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
-const pass = (ms: number) => act(() => vi.advanceTimersByTime(ms));
+const pass = (ms: number) => act(() => void vi.advanceTimersByTime(ms));
 
 it('does what can be undone when the time for it is over, and not while somebody points at the message', () => {
   render(<Toasts />);

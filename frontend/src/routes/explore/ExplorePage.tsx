@@ -5,6 +5,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconChartArea, IconChartBar, IconChartLine, IconCode, IconDownload, IconNumbers, IconPhoto, IconRefresh, IconSearchOff, IconTable, IconX, type Icon } from '@tabler/icons-react';
 import { useMemo, useRef, useState } from 'react';
 import type { Series } from '../../charts/series';
+import { nimbusUrl } from '../../base';
 import { date } from '../../format';
 import { useEventNames, useProject, usePropNames, useReport } from '../../hooks';
 import { csv, download } from '../../lib/download';
@@ -241,7 +242,7 @@ function CodeDialog({ question, compare, onClose }: { question: MetricsQuery; co
           <Segments label={m.explore.code} value={language} onChange={setLanguage} options={(Object.keys(languages) as (keyof typeof languages)[]).map((l) => ({ value: l, label: l }))} />
           {compare && before && <Segments label={m.explore.codeOf} value={of} onChange={setOf} options={[{ value: 'now', label: m.explore.codeNow }, { value: 'before', label: m.explore.codeBefore }]} />}
         </div>
-        <Code text={languages[language](of === 'before' && before ? before : question, location.origin)} />
+        <Code text={languages[language](of === 'before' && before ? before : question, nimbusUrl)} />
       </div>
     </Dialog>
   );

@@ -1,4 +1,4 @@
-import type { Measure, MetricsQuery, MetricsResult, StoredEvent } from '@nimbus-analytics/sdk';
+import type { Measure, MetricsResult, StoredEvent } from '@nimbus-analytics/sdk';
 import { listEventsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
@@ -15,7 +15,7 @@ import { useCompared } from '../../query/answer';
 import type { Comparison } from '../../query/compare';
 import { Compared } from '../../query/results';
 import { Drawing } from '../../query/Drawing';
-import { seriesOf } from '../../query/question';
+import { measured, seriesOf } from '../../query/question';
 import { autoBucket, windowOf, type Range } from '../../query/range';
 import { RangePicker } from '../../query/RangePicker';
 import './overview.css';
@@ -57,7 +57,7 @@ export function OverviewPage() {
 
 /** A measure over the range, and over the period before it. */
 function useMeasured(project_id: string, measure: Measure, range: Range, tz: string) {
-  const question = useMemo<MetricsQuery>(() => ({ project_id, measure, tz, ...windowOf(range, autoBucket(range)) }), [project_id, measure, tz, range]);
+  const question = useMemo(() => measured(project_id, measure, range, tz), [project_id, measure, tz, range]);
   return useCompared(question, true, 1, { refetchInterval: 60_000 });
 }
 
