@@ -52,6 +52,8 @@ export const zonePref = pref('nimbus.zone', (stored) => (isZone(stored) ? stored
 export const themePref = pref<Theme>('nimbus.theme', (stored) => (stored === 'light' || stored === 'dark' ? stored : 'system'));
 /** Shortcuts of a single key can be turned off: speech input and tremor trigger them by accident (WCAG 2.1.4). */
 export const singleKeysPref = pref<'on' | 'off'>('nimbus.single-keys', (stored) => (stored === 'off' ? 'off' : 'on'));
+/** Whether CSV files begin with a byte order mark. */
+export const csvMarkPref = pref<'on' | 'off'>('nimbus.csv-mark', (stored) => (stored === 'on' ? 'on' : 'off'));
 export const lastProject = pref('nimbus.project', (stored) => stored ?? '');
 
 export function applyTheme(theme: Theme) {

@@ -30,11 +30,13 @@ interface Props {
   only?: string | undefined;
   onOnly?: (key: string | undefined) => void;
   onZoom?: (from: number, to: number) => void;
+  /** On a double click, where there is a zoom to leave. */
+  onZoomOut?: (() => void) | undefined;
 }
 
 const labelWidth = 72;
 
-export function TimeChart({ label, buckets, series, kind, additive = true, wholeBefore, clock = false, formatBucket, formatBucketLong, incompleteFrom, height = 300, legend = true, only: chosen, onOnly, onZoom }: Props) {
+export function TimeChart({ label, buckets, series, kind, additive = true, wholeBefore, clock = false, formatBucket, formatBucketLong, incompleteFrom, height = 300, legend = true, only: chosen, onOnly, onZoom, onZoomOut }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   const [own, setOwn] = useState<string>();
@@ -139,6 +141,7 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
         aria-label={`${label}. ${onZoom ? m.explore.chartHelpZoom : m.explore.chartHelp}`}
         data-zoom={onZoom ? '' : undefined}
         onKeyDown={onKeyDown}
+        onDoubleClick={onZoomOut}
         onBlur={pointed.clear}
         onPointerMove={onPointerMove}
         onPointerDown={onPointerDown}

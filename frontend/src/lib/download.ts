@@ -1,4 +1,6 @@
-/** Saves a file that was made in the page. */
+/** Files that are made in the page. */
+import { csvMarkPref } from '../prefs';
+
 export function download(name: string, content: Blob) {
   const url = URL.createObjectURL(content);
   const a = document.createElement('a');
@@ -6,6 +8,11 @@ export function download(name: string, content: Blob) {
   a.download = name;
   a.click();
   URL.revokeObjectURL(url);
+}
+
+/** Saves a table as CSV; with a byte order mark where Excel opens it, which takes the file for another encoding without. */
+export function downloadCsv(name: string, rows: Parameters<typeof csv>[0]) {
+  download(name, new Blob([csvMarkPref.get() === 'on' ? '\ufeff' : '', csv(rows)], { type: 'text/csv;charset=utf-8' }));
 }
 
 /** CSV by RFC 4180. A cell that a spreadsheet would run as a formula gets an apostrophe in front, which makes it text. */

@@ -19,7 +19,11 @@ export const storage = {
   get: (key: string): string | null => memory.get(key) ?? attempt((s) => s.getItem(key)) ?? null,
   set: (key: string, value: string) => {
     memory.set(key, value);
-    attempt((s) => s.setItem(key, value));
+    // What was kept is read from there again: another tab may change it.
+    attempt((s) => {
+      s.setItem(key, value);
+      memory.delete(key);
+    });
   },
   remove: (key: string) => {
     memory.delete(key);

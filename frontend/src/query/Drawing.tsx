@@ -16,6 +16,7 @@ interface Props {
   legend?: boolean;
   only?: string | undefined;
   onOnly?: (key: string | undefined) => void;
+  onZoomOut?: (() => void) | undefined;
   onZoom?: (range: { from: string; to: string }) => void;
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { condition, filterText, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Condition, type Group } from './filter';
 import { bucketOf, fileName, isEmpty, questionOf, questionText, rowsOf, seriesOf } from './question';
 import { autoBucket, fits, lengthOf, windowBefore, windowOf } from './range';
-import { parseExplore } from './search';
+import { parseExplore, unzoomed, zoomed } from './search';
 
 describe('the address', () => {
   it('keeps a whole question, and leaves out what it does not understand', () => {
@@ -22,6 +22,20 @@ describe('the address', () => {
     expect(parseFilter(nested(8))).toBeUndefined();
     expect(parseFilter({ op: 'and', filters: [] })).toBeUndefined();
     expect(parseFilter({ op: 'gt', prop: 'a', value: '5' })).toBeUndefined();
+  });
+});
+
+describe('a zoom', () => {
+  const base = { tz: 'UTC' };
+  const [first, second] = [{ from: '2026-11-01T00:00:00Z', to: '2026-11-08T00:00:00Z' }, { from: '2026-11-02T00:00:00Z', to: '2026-11-03T00:00:00Z' }];
+  it('is left for the range before the first, however often one zoomed', () => {
+    const once = parseExplore({ ...base, ...zoomed({ ...base, range: '30d', bucket: '1d' }, first) });
+    const twice = parseExplore({ ...once, ...zoomed(once, second) });
+    expect([twice.from, twice.unzoom]).toEqual([second.from, '30d']);
+    expect(parseExplore({ ...twice, ...unzoomed(twice) })).toEqual({ range: '30d', tz: 'UTC' });
+    const fromDays = zoomed({ ...base, ...first }, second);
+    expect(unzoomed({ ...base, ...fromDays } as never)).toMatchObject(first);
+    expect(parseExplore({ ...base, unzoom: 'banana' }).unzoom).toBeUndefined();
   });
 });
 

@@ -1,15 +1,16 @@
 import { getProjectOptions } from '@nimbus-analytics/sdk/react-query';
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router';
-import { IconBook2, IconHourglass, IconMenu2, IconPlus, IconSearch, IconSelector, IconUser, IconWifiOff, IconX } from '@tabler/icons-react';
+import { IconBook2, IconHourglass, IconLinkOff, IconMenu2, IconPlus, IconSearch, IconSelector, IconUser, IconWifiOff, IconX } from '@tabler/icons-react';
 import { useEffect, useState, type KeyboardEvent } from 'react';
 import { connection, readiness, session, useAccount, useAway, useWaitUntil } from '../api';
-import { basePath, nimbusUrl } from '../base';
+import { basePath } from '../base';
 import { useCan, useProject, useProjectId, useProjects } from '../hooks';
+import { opened } from '../lib/misread';
 import { m } from '../messages';
 import { nav } from '../nav';
 import { applyTheme, lastProject, themePref } from '../prefs';
-import { Failure, IconButton, Segments, Skeleton, toast, Toasts, useSecondsUntil } from '../ui';
+import { Failure, IconButton, Notice, Segments, Skeleton, toast, Toasts, useSecondsUntil } from '../ui';
 import { commandKey, themes } from './appearance';
 import { Brand } from './Brand';
 import { NotFound } from './pages';
@@ -74,7 +75,7 @@ export function Shell() {
               {m.nav.search}
               <kbd className="hide-narrow">{commandKey}</kbd>
             </button>
-            <a className="nav-link" href={`${nimbusUrl}/docs`}>
+            <a className="nav-link" href={`${basePath}docs`}>
               <IconBook2 size={18} stroke={1.8} aria-hidden />
               {m.nav.docs}
             </a>
@@ -88,11 +89,30 @@ export function Shell() {
           </div>
         </nav>
         <main className="main" id="main" tabIndex={-1}>
+          <Misread />
           {projectId && !project ? <Missing id={projectId} /> : <Outlet />}
         </main>
       </div>
       <Keyboard open={palette} setOpen={setPalette} />
     </>
+  );
+}
+
+/** Says that the link with which the dashboard was opened meant something else than the page shows. */
+function Misread() {
+  const path = useRouterState({ select: (s) => s.location.pathname });
+  const [closed, setClosed] = useState(false);
+  if (closed || path !== opened.path || opened.parts.length === 0) return null;
+  return (
+    <div className="misread">
+      <Notice kind="warn" icon={IconLinkOff} role="status">
+        <div className="row">
+          <strong className="grow">{m.misread.title} {opened.parts.join(', ')}</strong>
+          <IconButton className="tiny" label={m.close} icon={IconX} onClick={() => setClosed(true)} />
+        </div>
+        <p>{m.misread.text}</p>
+      </Notice>
+    </div>
   );
 }
 

@@ -29,17 +29,23 @@ function Field({ label, hint, error, id, children }: FieldProps & { id: string; 
     <div className="field">
       <label htmlFor={id}>{label}</label>
       {children}
-      {hint && !error && <span className="hint" id={`${id}-hint`}>{hint}</span>}
-      {error && <span className="error" id={`${id}-hint`}>{error}</span>}
+      {hint && <span className="hint" id={`${id}-hint`}>{hint}</span>}
+      {error && <span className="error" id={`${id}-error`}>{sentence(label, error)}</span>}
     </div>
   );
+}
+
+/** What is wrong with a field as a sentence. The server says “must be …”, without the name that the field has on the page. */
+export function sentence(label: string, error: string): string {
+  const text = /^\p{Ll}/u.test(error) ? `${label} ${error}` : error;
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 export function TextField({ label, hint, error, ...rest }: FieldProps & InputHTMLAttributes<HTMLInputElement>) {
   const id = useId();
   return (
     <Field {...{ label, hint, error, id }}>
-      <input {...rest} id={id} className="input" aria-invalid={error ? true : undefined} aria-describedby={hint || error ? `${id}-hint` : undefined} />
+      <input {...rest} id={id} className="input" aria-invalid={error ? true : undefined} aria-describedby={[hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ') || undefined} />
     </Field>
   );
 }
@@ -48,7 +54,7 @@ export function SelectField({ label, hint, error, children, ...rest }: FieldProp
   const id = useId();
   return (
     <Field {...{ label, hint, error, id }}>
-      <select {...rest} id={id} className="input" aria-invalid={error ? true : undefined} aria-describedby={hint || error ? `${id}-hint` : undefined}>
+      <select {...rest} id={id} className="input" aria-invalid={error ? true : undefined} aria-describedby={[hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ') || undefined}>
         {children}
       </select>
     </Field>
@@ -240,7 +246,7 @@ export function useSecondsUntil(instant: number): number {
   return useSyncExternalStore(tick, () => Math.max(0, Math.ceil((instant - Date.now()) / 1000)));
 }
 
-/** An error: what went wrong, what to do, and the request id to quote. Limits and missing roles are warnings, not faults. */
+/** An error: what went wrong and what to do. Limits and missing roles are warnings; a fault of the server has a request id to quote to its operator. */
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const e = error instanceof NimbusError ? error : undefined;
   const heavy = e?.code === 'query_too_heavy';
@@ -255,7 +261,7 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
       ))}
       <div className="row wrap" style={{ marginTop: 8 }}>
         {retry && !forbidden && <Retry error={e} retry={retry} />}
-        {e?.request_id && <span className="row wrap small muted">{m.error.requestId} <code>{e.request_id}</code><CopyButton text={e.request_id} /></span>}
+        {e?.request_id && e.status >= 500 && <span className="row wrap small muted">{m.error.requestId} <code>{e.request_id}</code><CopyButton text={e.request_id} /></span>}
       </div>
     </Notice>
   );

@@ -3,7 +3,7 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useRouter, useSearch } from '@tanstack/react-router';
 import { IconAlertTriangle, IconInfoCircle, IconLogin2 } from '@tabler/icons-react';
 import { session } from '../../api';
-import { basePath, nimbusUrl } from '../../base';
+import { basePath } from '../../base';
 import { useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Brand } from '../../shell/Brand';
@@ -58,11 +58,17 @@ function AuthPage({ kind }: { kind: 'login' | 'register' }) {
                 hint={isLogin ? undefined : m.auth.passwordHint}
                 error={fields['password']}
               />
+              {isLogin && (
+                <details className="small">
+                  <summary>{m.auth.forgot}</summary>
+                  <p className="muted">{m.auth.forgotHelp}{methods.data?.oidc.enabled && ` ${m.auth.forgotProvider(methods.data.oidc.name)}`}</p>
+                </details>
+              )}
               <Button kind="primary" type="submit" busy={submit.isPending}>{isLogin ? m.auth.login : m.auth.register}</Button>
             </>
           )}
           {methods.data?.oidc.enabled && (
-            <a className="button" href={`${nimbusUrl}/v1/auth/oidc/login?return_to=${encodeURIComponent(next ?? '/')}`} onClick={session.leaveForProvider}>
+            <a className="button" href={`${basePath}v1/auth/oidc/login?return_to=${encodeURIComponent(next ?? '/')}`} onClick={session.leaveForProvider}>
               <IconLogin2 size={17} aria-hidden />
               <span className="truncate">{m.auth.withProvider(methods.data.oidc.name)}</span>
             </a>

@@ -10,13 +10,13 @@ export function propOf(text: string): Record<string, string | number | boolean> 
 
 /** The query for a list. Its times are absolute, so that every page counts from the same instant. */
 export function queryOf(s: EventsState, project_id: string, now: number) {
-  const props = propOf(s.prop ?? '');
+  const props: ReturnType<typeof propOf> = Object.assign({}, ...(s.prop ?? []).map(propOf));
   return {
     project_id,
     limit: 100,
     ...(s.from && s.to ? { since: s.from, until: s.to } : s.range ? { since: new Date(now - lengthOf(s.range)).toISOString() } : {}),
     ...(s.name && { name: [s.name] }),
     ...(s.user && { user_id: s.user }),
-    ...(props && { props: JSON.stringify(props) }),
+    ...(props && Object.keys(props).length > 0 && { props: JSON.stringify(props) }),
   };
 }

@@ -1,3 +1,5 @@
+import { listEventsOptions } from '@nimbus-analytics/sdk/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconAlertTriangle, IconArrowUp, IconBroadcast, IconPlayerPause, IconPlayerPlay, IconX } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
@@ -32,6 +34,13 @@ function Listening({ projectId, state, set }: { projectId: string; state: LiveSe
   const [paused, setPaused] = useState(false);
   const away = useScrolledAway();
   const held = paused || away;
+  const latest = useQuery({ ...listEventsOptions({ query: { project_id: projectId, limit: 50, ...(state.name && { name: state.name }) } }), staleTime: Infinity, gcTime: 0 });
+  const [begun, setBegun] = useState(false);
+  if (latest.data && !begun) {
+    setBegun(true);
+    feed.begin(latest.data.items);
+    setView(feed.view(feed.begunAt));
+  }
   const stream = useStream(projectId, (item) => feed.push(item, Date.now()), state.name);
 
   useEffect(() => {
@@ -64,7 +73,7 @@ function Listening({ projectId, state, set }: { projectId: string; state: LiveSe
       {stream.state === 'ended' && <div className="live-ended"><Failure error={stream.error} retry={stream.retry} /></div>}
       {view.rows.length > 0 ? (
         <Rows rows={view.rows} zone={zone} projectId={projectId} set={set} names={state.name ?? []} />
-      ) : stream.state === 'connecting' ? (
+      ) : stream.state === 'connecting' || latest.isPending ? (
         <div className="panel stack tight" style={{ padding: 16 }}>{Array.from({ length: 6 }, (_, i) => <Skeleton key={i} height={28} />)}</div>
       ) : (
         stream.state !== 'ended' && <Nothing projectId={projectId} names={state.name ?? []} set={set} paused={paused} />
@@ -82,7 +91,7 @@ function Listening({ projectId, state, set }: { projectId: string; state: LiveSe
           {m.live.show(number(view.waiting), view.waiting)}
         </Button>
       )}
-      {state.event && <EventDrawer id={state.event} known={events[at]} zone={zone} close={() => set({ event: undefined })} go={(step) => events[at + step] && set({ event: events[at + step]!.id })} at={at} count={events.length} />}
+      {state.event && <EventDrawer id={state.event} known={events[at]} zone={zone} onlyName={(name) => set({ name: [name], event: undefined })} close={() => set({ event: undefined })} go={(step) => events[at + step] && set({ event: events[at + step]!.id })} at={at} count={events.length} />}
     </>
   );
 }
@@ -172,9 +181,9 @@ function Rows({ rows, zone, projectId, set, names }: { rows: readonly Row[]; zon
         return (
           <div key={row.id} role="row" className="event" {...place}>
             <span role="cell" className="num muted" title={dateTime(e.ts, zone)}><button type="button" className="cell" onClick={() => set({ event: e.id })}>{clock(e.ts, zone)}</button></span>
-            <span role="cell"><button type="button" className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => set({ name: [e.name] })}>{e.name}</button></span>
+            <span role="cell"><button type="button" tabIndex={-1} className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => set({ name: [e.name] })}>{e.name}</button></span>
             <span role="cell" className="truncate">
-              {e.user_id ? <Link className="cell" to="/projects/$projectId/people/$userId" params={{ projectId, userId: e.user_id }}>{e.user_id}</Link> : <span className="muted" title={e.anonymous_id}>{e.anonymous_id ?? m.events.nobody}</span>}
+              {e.user_id ? <Link className="cell" tabIndex={-1} to="/projects/$projectId/people/$userId" params={{ projectId, userId: e.user_id }}>{e.user_id}</Link> : <span className="muted" title={e.anonymous_id}>{e.anonymous_id ?? m.events.nobody}</span>}
             </span>
             <span role="cell" className="hide-narrow truncate muted mono">{summary(e.props)}</span>
           </div>

@@ -22,7 +22,7 @@ export class Feed {
   private waiting = 0;
   private seconds: { at: number; count: number }[] = [];
 
-  constructor(private readonly begun: number) {}
+  constructor(readonly begunAt: number) {}
 
   push(item: LiveItem, now: number) {
     if (item.type === 'event') {
@@ -37,6 +37,12 @@ export class Feed {
     if (this.pending.length > 2 * kept) this.pending = this.pending.slice(-kept);
   }
 
+  /** Puts the latest events of before at the end: what the stream has brought meanwhile is not there twice. */
+  begin(events: readonly StoredEvent[]) {
+    const there = new Set([...this.shown, ...this.pending].map((row) => row.id));
+    this.shown = [...this.shown, ...events.filter((e) => !there.has(e.id)).map((event): Row => ({ type: 'event', id: event.id, event }))].slice(0, kept);
+  }
+
   /** Moves the waiting events to the top of the list. */
   take() {
     if (this.pending.length === 0) return;
@@ -48,7 +54,7 @@ export class Feed {
   view(now: number): View {
     const at = Math.floor(now / 1000);
     const count = this.seconds.reduce((sum, s) => (s.at > at - rateSeconds ? sum + s.count : sum), 0);
-    const over = Math.min(rateSeconds, Math.max(1, (now - this.begun) / 1000));
+    const over = Math.min(rateSeconds, Math.max(1, (now - this.begunAt) / 1000));
     return { rows: this.shown, waiting: this.waiting, rate: Math.round((count / over) * 10) / 10 };
   }
 }
