@@ -43,7 +43,7 @@ export function measureLabel(s: Pick<ExploreState, 'measure' | 'prop'>): string 
 
 /** The whole question in words but for its range: the title of a chart, a picture, a file, a report and a tile. */
 export function questionText(s: ExploreState): string {
-  const by = s.by === 'name' ? m.explore.byName : s.by?.slice('prop:'.length);
+  const by = s.by === 'name' ? m.explore.byName.toLowerCase() : s.by?.slice('prop:'.length);
   return [measureLabel(s), s.names && m.reports.of(s.names), s.filter && m.reports.where(filterText(s.filter)), by && m.reports.by(by)].filter(Boolean).join(' ');
 }
 

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconAlertTriangle, IconArrowUp, IconBroadcast, IconPlayerPause, IconPlayerPlay, IconX } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
-import { clock, dateTime, number } from '../../format';
+import { clock, date, dateTime, number } from '../../format';
 import { useEventNames, useProject, useTitle } from '../../hooks';
 import { useStream, type StreamState } from '../../live';
 import { m } from '../../messages';
@@ -180,7 +180,7 @@ function Rows({ rows, zone, projectId, set, names }: { rows: readonly Row[]; zon
         const e = row.event;
         return (
           <div key={row.id} role="row" className="event" {...place}>
-            <span role="cell" className="num muted" title={dateTime(e.ts, zone)}><button type="button" className="cell" onClick={() => set({ event: e.id })}>{clock(e.ts, zone)}</button></span>
+            <span role="cell" className="num muted" title={dateTime(e.ts, zone)}><button type="button" className="cell" onClick={() => set({ event: e.id })}><span className="when">{date(e.ts, zone)} </span>{clock(e.ts, zone)}</button></span>
             <span role="cell"><button type="button" tabIndex={-1} className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => set({ name: [e.name] })}>{e.name}</button></span>
             <span role="cell" className="truncate">
               {e.user_id ? <Link className="cell" tabIndex={-1} to="/projects/$projectId/people/$userId" params={{ projectId, userId: e.user_id }}>{e.user_id}</Link> : <span className="muted" title={e.anonymous_id}>{e.anonymous_id ?? m.events.nobody}</span>}
