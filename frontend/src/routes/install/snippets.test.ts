@@ -7,7 +7,7 @@ it('gives every page a snippet that records page views and nothing else', () => 
   document.body.innerHTML = html;
   const [stub, loader] = document.querySelectorAll('script');
   const page: { nimbus?: { q: unknown[] } } = {};
-  runInNewContext(stub!.textContent, page);
+  runInNewContext(stub!.textContent, Object.assign(page, { window: page }));
   expect(page.nimbus?.q).toEqual([]);
   expect(loader!.outerHTML).toContain('src="https://n.example/analytics/sdk.js" data-write-key="w" data-project="p"');
   runInNewContext(browserEvent, page);
