@@ -12,7 +12,7 @@ import (
 
 	"github.com/bahagh/nimbus/gen/db"
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
-	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
 // ErrBehind says that too much is in no part to be read for one question: the events have to be asked themselves.

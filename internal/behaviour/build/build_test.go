@@ -21,8 +21,8 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/build"
 	"github.com/bahagh/nimbus/internal/behaviour/scan"
-	"github.com/bahagh/nimbus/internal/nimbustest"
-	"github.com/bahagh/nimbus/internal/postgres"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 func TestMain(m *testing.M) { nimbustest.Main(m) }
