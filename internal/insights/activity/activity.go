@@ -1,11 +1,10 @@
 package activity
 
 import (
-	"cmp"
 	"math"
-	"slices"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
 // NoAsOf is the AsOf of a question about everything that is known: every period is complete.
@@ -18,15 +17,14 @@ type Step struct {
 }
 
 // people are those found behind a number.
-type people []behaviour.Member
+type people []query.Found
 
-func (p *people) add(no uint32, at int64) { *p = append(*p, behaviour.Member{No: no, At: at}) }
+func (p *people) add(no uint32, at int64) {
+	*p = append(*p, query.Found{Member: behaviour.Member{No: no, At: at}})
+}
 
 // sorted returns them by their numbers.
-func (p people) sorted() []behaviour.Member {
-	slices.SortFunc(p, func(a, b behaviour.Member) int { return cmp.Compare(a.No, b.No) })
-	return p
-}
+func (p people) sorted() []behaviour.Member { return query.Members(p, nil) }
 
 // visit is the first and the last active event of a person in a period.
 type visit struct {

@@ -1,10 +1,10 @@
 package paths
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
 // Paths counts paths. It is for one goroutine; several count parts of the people and are merged.
@@ -14,15 +14,9 @@ type Paths struct {
 	count  int
 	longer int
 	wanted *Coordinate
-	found  []found
+	found  []query.Found // the value is the leaf of the path
 
 	nodes []behaviour.Row // of the person at hand: those that are nodes, in the order of reading
-}
-
-// found is a path behind a number, if its leaf turns out to be.
-type found struct {
-	behaviour.Member
-	leaf int32
 }
 
 // New returns the paths of nobody.
@@ -133,7 +127,7 @@ func (p *Paths) put(no uint32, nodes []behaviour.Row, t *path, dropped bool) {
 	if t.length > p.q.Depth {
 		p.longer++
 		if p.wanted != nil && p.wanted.Longer {
-			p.found = append(p.found, found{behaviour.Member{No: no, At: nodes[t.at[0]].TS}, 0})
+			p.found = append(p.found, query.Found{Member: behaviour.Member{No: no, At: nodes[t.at[0]].TS}})
 		}
 		return
 	}
@@ -147,7 +141,7 @@ func (p *Paths) put(no uint32, nodes []behaviour.Row, t *path, dropped bool) {
 		p.trie.nodes[leaf].ended++
 	}
 	if c := p.wanted; c != nil && !c.Longer && c.Step <= t.length && (!c.DropOff || dropped && c.Step == t.length) {
-		p.found = append(p.found, found{behaviour.Member{No: no, At: nodes[t.at[c.Step-1]].TS}, leaf})
+		p.found = append(p.found, query.Found{Member: behaviour.Member{No: no, At: nodes[t.at[c.Step-1]].TS}, Value: uint32(leaf)})
 	}
 }
 
@@ -157,7 +151,7 @@ func (p *Paths) Merge(other *Paths) {
 	p.count += other.count
 	p.longer += other.longer
 	for _, f := range other.found {
-		p.found = append(p.found, found{f.Member, numbers[f.leaf]})
+		p.found = append(p.found, query.Found{Member: f.Member, Value: uint32(numbers[f.Value])})
 	}
 }
 
@@ -180,17 +174,14 @@ func (p *Paths) Collect(c Coordinate) { p.wanted = &c }
 
 // People returns those behind the number, by their numbers, with the moment of the node: one for each path that it counts.
 func (p *Paths) People() []behaviour.Member {
-	var members []behaviour.Member
 	followed := p.follow()
+	behind := p.found[:0:0]
 	for _, f := range p.found {
-		if p.wanted.Longer || p.behind(followed, f.leaf) {
-			members = append(members, f.Member)
+		if p.wanted.Longer || p.behind(followed, int32(f.Value)) {
+			behind = append(behind, f)
 		}
 	}
-	slices.SortFunc(members, func(a, b behaviour.Member) int {
-		return cmp.Or(cmp.Compare(a.No, b.No), cmp.Compare(a.At, b.At))
-	})
-	return members
+	return query.Members(behind, nil)
 }
 
 // behind says whether a path with a leaf counts in the wanted number.

@@ -1,9 +1,7 @@
 package retention
 
 import (
-	"cmp"
 	"math"
-	"slices"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/query"
@@ -16,7 +14,7 @@ type Retention struct {
 	all    grid // without a breakdown
 	groups map[uint32]grid
 	wanted *Coordinate
-	found  []found
+	found  []query.Found
 
 	// Of the person at hand:
 	starts  []start // by row, in order
@@ -275,11 +273,6 @@ type Coordinate struct {
 	Lost bool
 }
 
-type found struct {
-	behaviour.Member
-	value uint32
-}
-
 // Collect makes the retention find the people behind a cell instead of counting. It is asked before the first person.
 func (r *Retention) Collect(c Coordinate) { r.wanted = &c }
 
@@ -299,7 +292,7 @@ func (r *Retention) collect(no uint32, s *start) {
 		at = s.at
 	}
 	if retained != c.Lost {
-		r.found = append(r.found, found{behaviour.Member{No: no, At: at}, s.value})
+		r.found = append(r.found, query.Found{Member: behaviour.Member{No: no, At: at}, Value: s.value})
 	}
 }
 
@@ -324,19 +317,9 @@ func (r *Retention) retained(s *start, n int) (at int64, yes bool) {
 // People returns those behind the cell, by their numbers, with the return event that put them there; for period 0 and those
 // who were lost, with their start.
 func (r *Retention) People() []behaviour.Member {
-	shown := map[uint32]bool{}
 	if r.wanted.Other {
-		top, _ := r.top()
-		for _, g := range top {
-			shown[g.Value] = true
-		}
+		shown, _ := r.top()
+		return query.Members(r.found, shown)
 	}
-	members := make([]behaviour.Member, 0, len(r.found))
-	for _, m := range r.found {
-		if !r.wanted.Other || !shown[m.value] {
-			members = append(members, m.Member)
-		}
-	}
-	slices.SortFunc(members, func(a, b behaviour.Member) int { return cmp.Compare(a.No, b.No) })
-	return members
+	return query.Members(r.found, nil)
 }
