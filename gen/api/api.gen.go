@@ -1307,7 +1307,7 @@ type Anchor struct {
 }
 
 // AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+// same answer for ever. Now when absent.
 type AsOf = time.Time
 
 // AuditActorKind defines model for AuditActorKind.
@@ -1543,7 +1543,7 @@ type CohortClause struct {
 // CohortQuestion defines model for CohortQuestion.
 type CohortQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
 	// Cursor The `next_cursor` of the page before.
@@ -1925,7 +1925,7 @@ type FunnelGroup struct {
 // FunnelInsight How far people come through steps.
 type FunnelInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf      *AsOf                 `json:"as_of,omitempty"`
 	Attempt   *FunnelInsightAttempt `json:"attempt,omitempty"`
 	Breakdown *FunnelBreakdown      `json:"breakdown,omitempty"`
@@ -2004,7 +2004,7 @@ type FunnelPoint struct {
 // FunnelQuestion How far people come through steps.
 type FunnelQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf      *AsOf                  `json:"as_of,omitempty"`
 	Attempt   *FunnelQuestionAttempt `json:"attempt,omitempty"`
 	Breakdown *FunnelBreakdown       `json:"breakdown,omitempty"`
@@ -2200,7 +2200,7 @@ type LifecycleAnswer struct {
 // LifecycleInsight Who is new, comes back and falls silent.
 type LifecycleInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -2235,7 +2235,7 @@ type LifecycleInsightKind string
 // LifecycleQuestion Who is new, comes back and falls silent.
 type LifecycleQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -2605,7 +2605,7 @@ type PathsAnswer struct {
 // PathsInsight What people do next.
 type PathsInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
 	// Collapse Whether equal neighbours are one node.
@@ -2659,7 +2659,7 @@ type PathsInsightKind string
 // PathsQuestion What people do next.
 type PathsQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
 	// Collapse Whether equal neighbours are one node.
@@ -3019,7 +3019,7 @@ type RetentionGroup struct {
 // RetentionInsight Whether people come back.
 type RetentionInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf      *AsOf             `json:"as_of,omitempty"`
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
@@ -3080,7 +3080,7 @@ type RetentionOther struct {
 // RetentionQuestion Whether people come back.
 type RetentionQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf      *AsOf             `json:"as_of,omitempty"`
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
@@ -3185,14 +3185,30 @@ type SessionEnd struct {
 	Sessions int64  `json:"sessions"`
 }
 
+// SessionEnds With which events sessions begin or end, the most frequent first.
+type SessionEnds struct {
+	// Other Sessions with another event.
+	Other int64        `json:"other"`
+	Top   []SessionEnd `json:"top"`
+}
+
 // SessionGroup defines model for SessionGroup.
 type SessionGroup struct {
+	// Bounces Sessions of one event.
 	Bounces int64 `json:"bounces"`
-	Events  int64 `json:"events"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
 
 	// Length Durations in seconds.
-	Length   *StepTime `json:"length"`
-	Sessions int64     `json:"sessions"`
+	Length *StepTime `json:"length"`
+
+	// People Who had them.
+	People   int64 `json:"people"`
+	Sessions int64 `json:"sessions"`
 
 	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
 	//
@@ -3232,21 +3248,28 @@ type SessionList struct {
 	Items []SessionInfo `json:"items"`
 }
 
-// SessionOther defines model for SessionOther.
+// SessionOther The sessions of the values that are not shown. A person may have several values, so people are not counted.
 type SessionOther struct {
+	// Bounces Sessions of one event.
 	Bounces int64 `json:"bounces"`
-	Events  int64 `json:"events"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
 
 	// Length Durations in seconds.
 	Length   *StepTime `json:"length"`
 	Sessions int64     `json:"sessions"`
-	Values   int64     `json:"values"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
 }
 
 // SessionPoint defines model for SessionPoint.
 type SessionPoint struct {
-	Bounces  int64     `json:"bounces"`
-	Events   int64     `json:"events"`
+	People   int64     `json:"people"`
 	Sessions int64     `json:"sessions"`
 	Start    time.Time `json:"start"`
 }
@@ -3256,20 +3279,30 @@ type SessionsAnswer struct {
 	// Bounces Sessions of one event.
 	Bounces int64 `json:"bounces"`
 
-	// Entries The first events of sessions by name.
-	Entries []SessionEnd `json:"entries"`
+	// Entries With which events sessions begin or end, the most frequent first.
+	Entries SessionEnds `json:"entries"`
 
-	// Events Events in the sessions.
+	// Events Events in them.
 	Events int64 `json:"events"`
 
-	// Exits The last events of sessions by name.
-	Exits  []SessionEnd   `json:"exits"`
+	// Exits With which events sessions begin or end, the most frequent first.
+	Exits SessionEnds `json:"exits"`
+
+	// Groups By the value of the first event.
 	Groups []SessionGroup `json:"groups,omitempty"`
 
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
 	// Length Durations in seconds.
-	Length   *StepTime      `json:"length"`
-	Meta     InsightMeta    `json:"meta"`
-	Other    *SessionOther  `json:"other,omitempty"`
+	Length *StepTime   `json:"length"`
+	Meta   InsightMeta `json:"meta"`
+
+	// Other The sessions of the values that are not shown. A person may have several values, so people are not counted.
+	Other *SessionOther `json:"other,omitempty"`
+
+	// People Who had them.
+	People   int64          `json:"people"`
 	Series   []SessionPoint `json:"series,omitempty"`
 	Sessions int64          `json:"sessions"`
 }
@@ -3277,7 +3310,7 @@ type SessionsAnswer struct {
 // SessionsInsight How visits go.
 type SessionsInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf      *AsOf             `json:"as_of,omitempty"`
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
@@ -3310,7 +3343,7 @@ type SessionsInsightKind string
 // SessionsQuestion How visits go.
 type SessionsQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf      *AsOf             `json:"as_of,omitempty"`
 	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
 
@@ -3380,7 +3413,7 @@ type StickinessAnswer struct {
 // StickinessInsight In how many periods people were active.
 type StickinessInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -3415,7 +3448,7 @@ type StickinessInsightKind string
 // StickinessQuestion In how many periods people were active.
 type StickinessQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -3503,7 +3536,7 @@ type UniquesAnswer struct {
 // UniquesInsight Distinct people.
 type UniquesInsight struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
 	// Bucket A period of the zone's calendar.
@@ -3544,7 +3577,7 @@ type UniquesPoint struct {
 // UniquesQuestion Distinct people.
 type UniquesQuestion struct {
 	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
-	// same answer for ever. Everything that is known when absent, and nothing is then incomplete but what lies ahead.
+	// same answer for ever. Now when absent.
 	AsOf *AsOf `json:"as_of,omitempty"`
 
 	// Bucket A period of the zone's calendar.
