@@ -56,7 +56,7 @@ func (a *API) AskLifecycle(ctx context.Context, request api.AskLifecycleRequestO
 		out.Rows[i] = api.LifecycleRow{Start: l.scope.time(row.Start), New: int64(row.New), Returning: int64(row.Returning),
 			Resurrecting: int64(row.Resurrecting), Dormant: int64(row.Dormant), Complete: row.Complete}
 	}
-	out.Meta = begun.meta(a.s.o.Now(), whole(l.question.Bounds), l.question.Definition(), l.scope.incomplete(l.question.Bounds))
+	out.Meta = begun.meta(a.s.o.Now(), whole(l.question.Bounds), activity.LifecycleDefinition(&l.question), l.scope.incomplete(l.question.Bounds))
 	return out, nil
 }
 
@@ -103,7 +103,7 @@ func (a *API) AskStickiness(ctx context.Context, request api.AskStickinessReques
 		return nil, err
 	}
 	return api.AskStickiness200JSONResponse{Periods: int32(answer.Periods), People: int64(answer.People), Exactly: int64s(answer.Exactly), AtLeast: int64s(answer.AtLeast),
-		Meta: begun.meta(a.s.o.Now(), whole(s.question.Bounds), s.question.Definition(), s.scope.incomplete(s.question.Bounds))}, nil
+		Meta: begun.meta(a.s.o.Now(), whole(s.question.Bounds), activity.StickinessDefinition(&s.question), s.scope.incomplete(s.question.Bounds))}, nil
 }
 
 type uniquesAsk struct {
@@ -149,6 +149,6 @@ func (a *API) AskUniques(ctx context.Context, request api.AskUniquesRequestObjec
 	for i, n := range answer.Series {
 		out.Series = append(out.Series, api.UniquesPoint{Start: u.scope.time(answer.Starts[i]), People: int64(n)})
 	}
-	out.Meta = begun.meta(a.s.o.Now(), u.scope.Range, u.question.Definition(), u.scope.incomplete(u.question.Bounds))
+	out.Meta = begun.meta(a.s.o.Now(), u.scope.Range, activity.UniquesDefinition(&u.question), u.scope.incomplete(u.question.Bounds))
 	return out, nil
 }

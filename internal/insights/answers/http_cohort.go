@@ -162,6 +162,6 @@ func (a *API) AskCohort(ctx context.Context, request api.AskCohortRequestObject)
 	if err != nil {
 		return nil, err
 	}
-	out.Meta = begun.meta(a.s.o.Now(), query.Range{To: c.asOf}, c.question.Definition(), nil)
+	out.Meta = begun.meta(a.s.o.Now(), query.Range{To: c.asOf}, cohorts.Definition(&c.question), nil)
 	return out, nil
 }

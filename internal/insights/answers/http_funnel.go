@@ -182,7 +182,7 @@ func (f *funnelAsk) answer(begun *ask, a *API, in *funnel.Answer) api.FunnelAnsw
 	for _, p := range in.Series {
 		out.Series = append(out.Series, api.FunnelPoint{Start: f.scope.time(p.Start), Counts: int64s(p.Counts), Incomplete: int64(p.Incomplete)})
 	}
-	out.Meta = begun.meta(a.s.o.Now(), f.scope.Range, f.question.Definition(), f.scope.incomplete([]int64{max(f.scope.From, f.scope.asOf-f.question.Window), f.scope.To + f.question.Window}))
+	out.Meta = begun.meta(a.s.o.Now(), f.scope.Range, funnel.Definition(&f.question), f.scope.incomplete([]int64{max(f.scope.From, f.scope.asOf-f.question.Window), f.scope.To + f.question.Window}))
 	return out
 }
 

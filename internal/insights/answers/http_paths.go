@@ -156,7 +156,7 @@ func (p *pathsAsk) answer(begun *ask, a *API, in *paths.Answer) api.PathsAnswer 
 		}
 		out.Links[i] = link
 	}
-	out.Meta = begun.meta(a.s.o.Now(), p.scope.Range, p.question.Definition(), nil)
+	out.Meta = begun.meta(a.s.o.Now(), p.scope.Range, paths.Definition(&p.question), nil)
 	return out
 }
 

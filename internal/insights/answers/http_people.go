@@ -13,6 +13,7 @@ import (
 	"github.com/bahagh/nimbus/internal/contract/problem"
 	"github.com/bahagh/nimbus/internal/insights/activity"
 	"github.com/bahagh/nimbus/internal/insights/funnel"
+	"github.com/bahagh/nimbus/internal/insights/paths"
 	"github.com/bahagh/nimbus/internal/insights/retention"
 	"github.com/bahagh/nimbus/internal/insights/sessions"
 )
@@ -151,7 +152,7 @@ func find[T collected[T]](ctx context.Context, b *behind, r *resolver, s scope, 
 		}
 		b.out.Items = make([]api.PersonBehind, len(names))
 		for i, name := range names {
-			b.out.Items[i] = api.PersonBehind{Person: name, Ts: s.time(b.page.items[i].At)}
+			b.out.Items[i] = api.PersonBehind{Person: name, TS: s.time(b.page.items[i].At)}
 		}
 		return nil
 	})
@@ -202,7 +203,7 @@ func (b *behind) funnel(ctx context.Context, v *api.FunnelInsight) error {
 	if b.at.Row != nil {
 		c.Bucket = b.index(r, "row", b.at.Row, 0, max(0, len(f.question.Bounds)-1))
 	}
-	return find(ctx, b, r, f.scope, f.question.Definition(), func() *funnel.Funnel {
+	return find(ctx, b, r, f.scope, funnel.Definition(&f.question), func() *funnel.Funnel {
 		op := funnel.New(f.question)
 		op.Collect(c)
 		return op
@@ -217,7 +218,7 @@ func (b *behind) retention(ctx context.Context, v *api.RetentionInsight) error {
 	r := &resolver{query: t.query}
 	c := retention.Coordinate{Other: value(b.at.Other), Lost: value(b.at.Lost), Group: b.group(r, t.values)}
 	c.Row, c.Period = b.index(r, "row", b.at.Row, 0, t.question.Rows), b.index(r, "period", b.at.Period, 0, t.question.Periods)
-	return find(ctx, b, r, t.scope, t.question.Definition(), func() *retention.Retention {
+	return find(ctx, b, r, t.scope, retention.Definition(&t.question), func() *retention.Retention {
 		op := retention.New(t.question)
 		op.Collect(c)
 		return op
@@ -237,7 +238,7 @@ func (b *behind) lifecycle(ctx context.Context, v *api.LifecycleInsight) error {
 	if b.at.State == nil {
 		r.refuse("at/state", contract.CodeRequired, "is required")
 	}
-	return find(ctx, b, r, l.scope, l.question.Definition(), func() *activity.Lifecycle {
+	return find(ctx, b, r, l.scope, activity.LifecycleDefinition(&l.question), func() *activity.Lifecycle {
 		op := activity.NewLifecycle(l.question)
 		op.Collect(c)
 		return op
@@ -251,7 +252,7 @@ func (b *behind) stickiness(ctx context.Context, v *api.StickinessInsight) error
 	}
 	r := &resolver{query: s.query}
 	c := activity.StickinessCoordinate{Periods: b.index(r, "period", b.at.Period, 1, len(s.question.Bounds)-1), AtLeast: value(b.at.AtLeast)}
-	return find(ctx, b, r, s.scope, s.question.Definition(), func() *activity.Stickiness {
+	return find(ctx, b, r, s.scope, activity.StickinessDefinition(&s.question), func() *activity.Stickiness {
 		op := activity.NewStickiness(s.question)
 		op.Collect(c)
 		return op
@@ -267,7 +268,7 @@ func (b *behind) uniques(ctx context.Context, v *api.UniquesInsight) error {
 	if b.at.Row != nil {
 		bucket = b.index(r, "row", b.at.Row, 0, max(0, len(u.question.Bounds)-1))
 	}
-	return find(ctx, b, r, u.scope, u.question.Definition(), func() *activity.Uniques {
+	return find(ctx, b, r, u.scope, activity.UniquesDefinition(&u.question), func() *activity.Uniques {
 		op := activity.NewUniques(u.question)
 		op.Collect(bucket)
 		return op
@@ -288,7 +289,7 @@ func (b *behind) paths(ctx context.Context, v *api.PathsInsight) error {
 	default:
 		c.Node = p.nodes.Code(parts.Value{Kind: parts.String, Text: *b.at.Node})
 	}
-	return find(ctx, b, r, p.scope, p.question.Definition(), p.fresh(&c))
+	return find(ctx, b, r, p.scope, paths.Definition(&p.question), p.fresh(&c))
 }
 
 func (b *behind) sessions(ctx context.Context, v *api.SessionsInsight) error {
@@ -301,7 +302,7 @@ func (b *behind) sessions(ctx context.Context, v *api.SessionsInsight) error {
 	if b.at.Row != nil {
 		c.Bucket = b.index(r, "row", b.at.Row, 0, max(0, len(s.question.Bounds)-1))
 	}
-	return find(ctx, b, r, s.scope, s.question.Definition(), func() *sessions.Sessions {
+	return find(ctx, b, r, s.scope, sessions.Definition(&s.question), func() *sessions.Sessions {
 		op := sessions.New(s.question)
 		op.Collect(c)
 		return op

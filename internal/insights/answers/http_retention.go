@@ -68,7 +68,7 @@ func (a *API) AskRetention(ctx context.Context, request api.AskRetentionRequestO
 		out.Other = &api.RetentionOther{Values: int64(o.Values), Rows: t.rows(&o.Result), Average: averages(&o.Result)}
 	}
 	q := &t.question
-	out.Meta = begun.meta(a.s.o.Now(), query.Range{From: q.Bounds[0], To: q.Bounds[q.Rows]}, q.Definition(), t.scope.incomplete(q.Bounds))
+	out.Meta = begun.meta(a.s.o.Now(), query.Range{From: q.Bounds[0], To: q.Bounds[q.Rows]}, retention.Definition(q), t.scope.incomplete(q.Bounds))
 	return out, nil
 }
 

@@ -80,7 +80,7 @@ func (s *sessionsAsk) answer(begun *ask, a *API, in *sessions.Answer) api.Sessio
 	for _, p := range in.Series {
 		out.Series = append(out.Series, api.SessionPoint{Start: s.scope.time(p.Start), Sessions: int64(p.Sessions), People: int64(p.People)})
 	}
-	out.Meta = begun.meta(a.s.o.Now(), s.scope.Range, s.question.Definition(), s.scope.incomplete(s.question.Bounds))
+	out.Meta = begun.meta(a.s.o.Now(), s.scope.Range, sessions.Definition(&s.question), s.scope.incomplete(s.question.Bounds))
 	return out
 }
 
