@@ -37,7 +37,8 @@ type View struct {
 
 	store   *Store
 	project uuid.UUID
-	infos   []PartInfo // of the first headers
+	loose   map[uint32]PersonKey // of people who have a number in this view only
+	infos   []PartInfo           // of the first headers
 	memory  []*parts.Part
 	conns   chan db.DBTX
 }
@@ -48,7 +49,7 @@ type View struct {
 // Errors: those of fn, ErrBehind.
 func (s *Store) View(ctx context.Context, project uuid.UUID, from, to int32, limit time.Duration, doubt []int32, fn func(*View) error) error {
 	return postgres.InSnapshot(ctx, s.pool, limit, func(tx pgx.Tx) error {
-		v := &View{store: s, project: project, conns: make(chan db.DBTX, 1)}
+		v := &View{store: s, project: project, loose: map[uint32]PersonKey{}, conns: make(chan db.DBTX, 1)}
 		if err := v.load(ctx, tx, from, to, doubt); err != nil {
 			return err
 		}
@@ -256,6 +257,7 @@ func (l *loose) number(ctx context.Context, keys []PersonKey) error {
 	for _, k := range missing {
 		l.last++
 		l.numbers[k] = l.last
+		l.view.loose[l.last] = k
 	}
 	return nil
 }
@@ -324,6 +326,32 @@ func (s *Store) links(ctx context.Context, tx db.DBTX, project uuid.UUID) ([]lin
 		links[i] = link{uint32(r.Anonymous), uint32(r.Person), StoredEvent{ID: r.EventID, TS: r.TS, ReceivedAt: r.ReceivedAt}}
 	}
 	return links, nil
+}
+
+// Keys returns how events name the people of these numbers.
+func (v *View) Keys(ctx context.Context, numbers []uint32) (map[uint32]PersonKey, error) {
+	keys, stored := make(map[uint32]PersonKey, len(numbers)), make([]int32, 0, len(numbers))
+	for _, no := range numbers {
+		if k, ok := v.loose[no]; ok {
+			keys[no] = k
+		} else {
+			stored = append(stored, int32(no))
+		}
+	}
+	select {
+	case tx := <-v.conns:
+		defer func() { v.conns <- tx }()
+		rows, err := v.store.q.PersonKeys(ctx, tx, v.project, stored)
+		if err != nil {
+			return nil, fmt.Errorf("name people: %w", err)
+		}
+		for _, r := range rows {
+			keys[uint32(r.No)] = PersonKey{PersonKind(r.Kind), r.Key}
+		}
+		return keys, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // Day returns the UTC day of a part, by its index among the headers.

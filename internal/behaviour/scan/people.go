@@ -106,11 +106,12 @@ const (
 
 // gatherer puts people together for one worker.
 type gatherer struct {
-	plan     *plan
-	reader   reader
-	limit    int64
-	yield    func(*behaviour.Person) error
-	sessions *Dictionary
+	sessionizer behaviour.Sessionizer
+	plan        *plan
+	reader      reader
+	limit       int64
+	yield       func(*behaviour.Person) error
+	sessions    *Dictionary
 
 	used   int64
 	blocks []block

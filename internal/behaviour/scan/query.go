@@ -140,6 +140,9 @@ func (d *Dictionary) Value(code uint32) parts.Value {
 	return d.values[code]
 }
 
+// Code returns the code of a value, giving it one when it has none.
+func (d *Dictionary) Code(v parts.Value) uint32 { return d.codesOf([]parts.Value{v}, nil)[0] }
+
 // Len is how many codes there are.
 func (d *Dictionary) Len() int {
 	d.mu.Lock()
