@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/query"
@@ -351,6 +352,40 @@ func TestEachBucketIsAskedAsARangeOfItsOwn(t *testing.T) {
 			alone.Range = q.Range.Clip(query.Range{From: q.Bounds[i], To: q.Bounds[i+1]})
 			if want := count(&alone, people).Answer(); !reflect.DeepEqual(p.Counts, want.Counts) || p.Incomplete != want.Incomplete {
 				t.Fatalf("round %d, bucket %d\n%s\ngot  %+v\nwant %+v", round, i, describe(&q, people[0]), p, want.Result)
+			}
+		}
+	}
+}
+
+// A robot that does one step a second for days must not take a pass over all its events for each of them.
+func TestAPersonWithManyEntriesIsCountedInTime(t *testing.T) {
+	t.Parallel()
+	const events = 200_000
+	p := &behaviour.Person{No: 1, Sessions: []behaviour.Session{{}}}
+	for i := range events {
+		p.Rows = append(p.Rows, behaviour.Row{TS: int64(i) * query.Second, Marks: 1 + uint64(i%2), Session: 1})
+	}
+	for _, order := range []Order{Ordered, Strict, Any} {
+		for _, count := range []Count{Users, Totals, Sessions} {
+			for _, choice := range []Choice{Optimized, First} {
+				q := Question{
+					Steps: []Step{{Marks: 1}, {Marks: 2}, {Marks: 4}}, Range: query.Range{To: events * query.Second},
+					Window: 7 * query.Day, Order: order, Count: count, Choice: choice, AsOf: events * query.Second,
+				}
+				f := New(q)
+				done := make(chan Answer, 1)
+				go func() {
+					f.Add(p)
+					done <- f.Answer()
+				}()
+				select {
+				case a := <-done:
+					if a.Counts[1] == 0 || a.Counts[2] != 0 {
+						t.Errorf("order %d, count %d, choice %d: %v", order, count, choice, a.Counts)
+					}
+				case <-time.After(time.Minute): // it takes milliseconds; were it quadratic, half an hour
+					t.Fatalf("order %d, count %d, choice %d takes longer than a minute", order, count, choice)
+				}
 			}
 		}
 	}

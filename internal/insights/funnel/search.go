@@ -201,7 +201,7 @@ func (s *solver) end(v *view, a *attempt, until int64) {
 		}
 	}
 	lo, hi := v.moment(latest)
-	for pos := lo; pos < v.len() && v.ts[pos] < until; pos++ {
+	for pos := lo; len(s.q.Exclude) > 0 && pos < v.len() && v.ts[pos] < until; pos++ {
 		if v.ban[pos] != 0 && !a.uses(pos) && s.excludes(v, pos, a) {
 			a.end, a.endPos = excluded, pos
 			return

@@ -12,6 +12,9 @@ type view struct {
 	fit []uint32 // bit i: the event can fill step i
 	ban []uint32 // bit i: the event is excluded by exclusion i
 	row []int32  // the index of the row
+	// rest are the steps that this event and those after it can fill, of a funnel in any order. In a part of a view it may be
+	// more than the part's.
+	rest []uint32
 }
 
 func (v *view) len() int { return len(v.ts) }
@@ -29,7 +32,11 @@ func (v *view) add(ts int64, fit, ban uint32, row int32) {
 
 // slice returns the part of the view from lo to before hi. It shares the memory.
 func (v *view) slice(lo, hi int) view {
-	return view{v.ts[lo:hi:hi], v.fit[lo:hi:hi], v.ban[lo:hi:hi], v.row[lo:hi:hi]}
+	part := view{ts: v.ts[lo:hi:hi], fit: v.fit[lo:hi:hi], ban: v.ban[lo:hi:hi], row: v.row[lo:hi:hi]}
+	if len(v.rest) > 0 {
+		part.rest = v.rest[lo:hi:hi]
+	}
+	return part
 }
 
 // rowAt is the index of the row at a position. Without a view positions are indexes.
@@ -70,6 +77,12 @@ func (v *view) load(q *Question, rows []behaviour.Row) {
 		fit, ban := q.fits(r.Marks), q.bans(r.Marks)
 		if fit|ban != 0 || q.Order == Strict {
 			v.add(r.TS, fit, ban, int32(i))
+		}
+	}
+	if q.Order == Any {
+		v.rest = append(v.rest[:0], v.fit...)
+		for pos := len(v.rest) - 2; pos >= 0; pos-- {
+			v.rest[pos] |= v.rest[pos+1]
 		}
 	}
 }

@@ -26,6 +26,7 @@ type start struct {
 	row   int
 	at    int64
 	value uint32
+	after int // the index of the first return that may come after it
 }
 
 // visit is the first return event in a period, counted by calendar.
@@ -83,8 +84,12 @@ func (r *Retention) load(rows []behaviour.Row) {
 	last := len(bounds) - 1
 	period, end := -1, bounds[0] // the period of the event at hand, and when it ends
 	started := false
+	known := int64(math.MinInt64) // until when further events change nothing
 	for i := range rows {
 		row := &rows[i]
+		if row.TS < known {
+			continue
+		}
 		marks := row.Marks
 		isStart := marks&q.Start.Marks != 0 && (!started || q.Cohort == Recurring)
 		if !isStart && marks&q.Return.Marks == 0 {
@@ -108,12 +113,15 @@ func (r *Retention) load(rows []behaviour.Row) {
 		}
 		if n := len(r.returns); q.Interval == Rolling || n == 0 || r.returns[n-1].period != period {
 			r.returns = append(r.returns, visit{period, row.TS})
+			if q.Interval == Calendar && (q.Cohort == FirstTime || period >= q.Rows || r.starts[len(r.starts)-1].row == period) {
+				known = end
+			}
 		}
 	}
 }
 
 func (r *Retention) startOf(row *behaviour.Row, period int) start {
-	s := start{row: period, at: row.TS}
+	s := start{row: period, at: row.TS, after: len(r.returns)}
 	if r.q.Breakdown != nil {
 		s.value = row.Values[r.q.Breakdown.Column]
 	}
@@ -143,7 +151,7 @@ func (r *Retention) count(values []int, s *start) {
 		}
 	default:
 		before := 0
-		for i := range r.returns {
+		for i := s.after; i < len(r.returns); i++ {
 			k := r.period(s, &r.returns[i])
 			if k >= r.q.Periods {
 				break
@@ -305,7 +313,7 @@ func (r *Retention) retained(s *start, n int) (at int64, yes bool) {
 	if r.count(values, s); values[n] == 0 {
 		return 0, false
 	}
-	for i := range r.returns {
+	for i := s.after; i < len(r.returns); i++ {
 		k := r.period(s, &r.returns[i])
 		if k == n || k > n && r.q.Mode == OnOrAfter {
 			return r.returns[i].at, true
