@@ -89,6 +89,23 @@ func (m *matcher) chain(step, limit int) int {
 	return n
 }
 
+// between returns the steps after one and up to another that the moment can fill: all that are required, the other itself,
+// and as many of the optional ones as there are events for.
+func (m *matcher) between(required uint32, from, to int) (steps uint32, possible bool) {
+	m.clear()
+	within := uint32(1)<<(to+1) - uint32(1)<<(from+1)
+	steps = within&required | 1<<to
+	if !m.addAll(steps) {
+		return 0, false
+	}
+	for rest := within &^ steps; rest != 0; rest &= rest - 1 {
+		if step := bits.TrailingZeros32(rest); m.add(step) {
+			steps |= 1 << step
+		}
+	}
+	return steps, true
+}
+
 // spares says whether events can be assigned to all the steps of a set so that every event that one of the exclusions is
 // about is used for a step: such an event excludes nothing. The assignment is made.
 func (m *matcher) spares(exclusions, steps uint32) bool {

@@ -119,9 +119,3 @@ func (q *Question) usual() bool {
 	return q.Order == Ordered && q.Choice == Optimized && q.Count == Users && len(q.Exclude) == 0 && len(q.Hold) == 0 &&
 		len(q.required()) == len(q.Steps)
 }
-
-// sweeps says whether one pass finds the best attempt. Where an optional step can be filled by an event that would else end
-// the attempt, optional steps decide how far it comes, and a pass without them does not.
-func (q *Question) sweeps() bool {
-	return q.Order == Ordered && (len(q.Exclude) == 0 || len(q.required()) == len(q.Steps))
-}

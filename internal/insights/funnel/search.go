@@ -58,7 +58,7 @@ func (s *solver) moment(v *view, lo, hi int, first bool, until int64, entry int,
 	f := &s.fillings
 	for to := s.steps - 1; to >= 0; to-- {
 		var ending, going filling
-		if (first || s.q.Order != Strict) && s.active(bans, to, to) == 0 {
+		if (first || s.q.Order != Strict) && s.q.active(bans, to, to) == 0 {
 			ending, going = f.ending[to], f.going[to]
 		}
 		if can&(1<<to) != 0 {
@@ -74,7 +74,7 @@ func (s *solver) moment(v *view, lo, hi int, first bool, until int64, entry int,
 // to that step.
 func (s *solver) arrive(to int, ts int64, lo int, bans uint32, ending, going, best *filling) {
 	for from := to - 1; from >= 0; from-- {
-		steps, possible := s.between(from, to)
+		steps, possible := s.match.between(s.required, from, to)
 		if !possible {
 			return
 		}
@@ -83,7 +83,7 @@ func (s *solver) arrive(to int, ts int64, lo int, bans uint32, ending, going, be
 		}
 		last, next := s.continued(from, steps, 0, ts, lo)
 		last.keep(best)
-		if active := s.active(bans, from, to); active != 0 {
+		if active := s.q.active(bans, from, to); active != 0 {
 			if !s.match.spares(active, steps) {
 				continue
 			}
@@ -97,23 +97,6 @@ func (s *solver) arrive(to int, ts int64, lo int, bans uint32, ending, going, be
 			*going = next
 		}
 	}
-}
-
-// between returns the steps after one and up to another that this moment can fill: all that are required, the other
-// itself, and as many of the optional ones as there are events for.
-func (s *solver) between(from, to int) (steps uint32, possible bool) {
-	s.match.clear()
-	within := uint32(1)<<(to+1) - uint32(1)<<(from+1)
-	steps = within&s.required | 1<<to
-	if !s.match.addAll(steps) {
-		return 0, false
-	}
-	for rest := within &^ steps; rest != 0; rest &= rest - 1 {
-		if step := bits.TrailingZeros32(rest); s.match.add(step) {
-			steps |= 1 << step
-		}
-	}
-	return steps, true
 }
 
 // continued returns the best fillings whose latest step is from, with steps of this moment that spare some exclusions.
@@ -167,18 +150,6 @@ func (f *filling) keep(best *filling) {
 	if f.done > best.done || f.done == best.done && f.beats(best, true) {
 		*best = *f
 	}
-}
-
-// active are the exclusions among some that can end a filling whose latest step was from before the moment and is to after
-// it.
-func (s *solver) active(bans uint32, from, to int) (active uint32) {
-	for rest := bans; rest != 0; rest &= rest - 1 {
-		i := bits.TrailingZeros32(rest)
-		if x := &s.q.Exclude[i]; x.From <= from && x.To > to {
-			active |= 1 << i
-		}
-	}
-	return active
 }
 
 func union(masks []uint32) (all uint32) {

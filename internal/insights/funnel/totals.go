@@ -75,18 +75,12 @@ func (r *runner) conversions(v *view, in query.Range) {
 
 // earliest makes the attempt that converts first, of entries from a position on.
 func (r *runner) earliest(v *view, from int, in query.Range) bool {
-	if r.q.sweeps() && len(r.q.Hold) == 0 {
-		for part := range r.parts.of(r, v, in) {
-			start := from
-			if part != v {
-				start = part.after(v, from)
-			}
-			found := r.sweep.run(part, start, in)
-			if found.done < r.solver.final {
-				return false
-			}
-			r.attemptOf(v, found, from, in)
+	if r.q.Order == Ordered && len(r.q.Hold) == 0 {
+		found := r.sweep.run(v, from, in)
+		if found.done < r.solver.final {
+			return false
 		}
+		r.attemptOf(v, found, from, in)
 		return true
 	}
 	entry := -1
@@ -110,16 +104,4 @@ func (r *runner) earliest(v *view, from int, in query.Range) bool {
 		r.solver.attempt(v, entry, &r.best)
 	}
 	return entry >= 0
-}
-
-// after returns the position in this view of the first event that is not before a position of another view of the person.
-func (v *view) after(other *view, pos int) int {
-	if pos >= other.len() {
-		return v.len()
-	}
-	at := v.from(other.ts[pos])
-	for at < v.len() && v.row[at] < other.row[pos] {
-		at++
-	}
-	return at
 }

@@ -1,6 +1,7 @@
 package funnel
 
 import (
+	"math/bits"
 	"slices"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
@@ -105,6 +106,17 @@ func (q *Question) bans(marks uint64) (ban uint32) {
 		}
 	}
 	return ban
+}
+
+// active are the exclusions among some that can end an attempt whose latest step was from before a moment and is to after it.
+func (q *Question) active(bans uint32, from, to int) (active uint32) {
+	for ; bans != 0; bans &= bans - 1 {
+		i := bits.TrailingZeros32(bans)
+		if x := &q.Exclude[i]; x.From <= from && x.To > to {
+			active |= 1 << i
+		}
+	}
+	return active
 }
 
 // held are the values that stay the same through an attempt. Those of an event that lacks one are not complete.
