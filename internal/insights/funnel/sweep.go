@@ -117,29 +117,32 @@ func (w *sweep) moment(v *view, lo, hi int, r query.Range) {
 		}
 	}
 	w.match.begin(w.fit, v.ban[lo:hi], -1)
-	for step := -1; step < w.steps; step++ {
-		entry := ts
-		if step >= 0 {
-			entry = before[step]
+	w.advance(-1, ts, ts, can, bans)
+	for step, entry := range before[:w.steps] {
+		if ts-entry <= w.q.Window {
+			w.advance(step, entry, ts, can, bans)
 		}
-		if ts-entry > w.q.Window {
+	}
+}
+
+// advance continues the attempt of an entry, whose latest step is from, by all steps that the moment can fill. From -1 the
+// entry is in the moment itself.
+func (w *sweep) advance(from int, entry, ts int64, can, bans uint32) {
+	for to := from + 1; to < w.steps; to++ {
+		needed := w.required&(1<<to) != 0
+		steps, possible := uint32(0), can&(1<<to) != 0
+		if possible {
+			steps, possible = w.match.between(w.required, from, to)
+		}
+		switch {
+		case !possible && needed:
+			return
+		case !possible:
 			continue
 		}
-		for to := step + 1; to < w.steps; to++ {
-			if can&(1<<to) == 0 && w.required&(1<<to) == 0 {
-				continue
-			}
-			steps, possible := w.match.between(w.required, step, to)
-			if !possible && w.required&(1<<to) != 0 {
-				break
-			}
-			if !possible {
-				continue
-			}
-			w.note(to, entry, ts)
-			if active := w.q.active(bans, step, to); active == 0 || w.match.spares(active, steps) {
-				w.reach[to] = max(w.reach[to], entry)
-			}
+		w.note(to, entry, ts)
+		if active := w.q.active(bans, from, to); active == 0 || w.match.spares(active, steps) {
+			w.reach[to] = max(w.reach[to], entry)
 		}
 	}
 }
