@@ -16,7 +16,8 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/retention"
 )
 
-// What the benchmarks count: 10M events of 200,000 people in 30 days, of 20 names, of which a funnel of three reads 3.2M.
+// What the benchmarks count: 10M events of 200,000 people in 30 days, of 20 names, of which a funnel of three reads
+// 3.2M.
 const (
 	crowdPeople = 200_000
 	crowdEvents = 10_000_000

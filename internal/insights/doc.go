@@ -3,5 +3,6 @@
 //   - trends: a number for each bucket of a calendar: counts, people, sums, percentiles (GET /v1/metrics)
 //   - saved: questions that are kept, and boards of them
 //
-// It may import events, people and behaviour, from which it answers, access/auth and access/audit, contract and platform.
+// It may import events, people and behaviour, from which it answers, access/auth and access/audit, contract and
+// platform.
 package insights

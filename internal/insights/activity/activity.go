@@ -35,8 +35,8 @@ type visit struct {
 // visits are the periods that a person was active in, in order. The memory serves one person after another.
 type visits []visit
 
-// load finds the periods between bounds that a person was active in. Events before the first bound have period -1, those
-// after the last are left out.
+// load finds the periods between bounds that a person was active in. Events before the first bound have period -1,
+// those after the last are left out.
 func (v *visits) load(rows []behaviour.Row, marks uint64, bounds []int64) {
 	list := (*v)[:0]
 	period, end := -1, bounds[0]

@@ -7,8 +7,9 @@ import (
 
 // anyOrder makes an attempt whose steps may be done in any order.
 //
-// An excluded event that fills a step ends nothing, so using it can be worth more than an earlier event. Hence the attempt is
-// made once for each moment that may end it, with all excluded events before that moment; those are not more than steps.
+// An excluded event that fills a step ends nothing, so using it can be worth more than an earlier event. Hence the
+// attempt is made once for each moment that may end it, with all excluded events before that moment; those are not
+// more than steps.
 func (s *solver) anyOrder(v *view, a *attempt) {
 	until := s.until(v, a)
 	if len(s.q.Exclude) == 0 {
@@ -41,9 +42,9 @@ func (s *solver) anyOrder(v *view, a *attempt) {
 	}
 }
 
-// anyUntil fills steps with all excluded events before an end, and with what else fills one more step up to and with the
-// end. It says whether that is possible. Events are taken as they come: every further step is done as early as it can be,
-// because sets of events that can fill different steps form a matroid.
+// anyUntil fills steps with all excluded events before an end, and with what else fills one more step up to and with
+// the end. It says whether that is possible. Events are taken as they come: every further step is done as early as it
+// can be, because sets of events that can fill different steps form a matroid.
 func (s *solver) anyUntil(v *view, a *attempt, end int64) bool {
 	until := s.until(v, a)
 	needed := func(pos int) bool {

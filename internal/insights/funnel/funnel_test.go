@@ -174,7 +174,8 @@ func count(q *Question, people []*behaviour.Person) *Funnel {
 
 func byCode(a, b uint32) int { return int(a) - int(b) }
 
-// One pass is what makes the usual funnel fast; what it finds must be what the attempts of all entries would have given.
+// One pass is what makes the usual funnel fast; what it finds must be what the attempts of all entries would have
+// given.
 func TestOnePassFindsWhatAllEntriesWould(t *testing.T) {
 	t.Parallel()
 	r := newRandom(t, 2)
@@ -385,6 +386,39 @@ func TestAPersonWithManyEntriesIsCountedInTime(t *testing.T) {
 					t.Fatalf("order %d, count %d, choice %d takes longer than a minute", order, count, choice)
 				}
 			}
+		}
+	}
+}
+
+func TestWhatAFunnelDoesNotReadDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	r := newRandom(t, 6)
+	for round := range rounds {
+		q := r.question()
+		p := r.crowd(&q, 1)[0]
+		want := attempts(&q, p)
+		in := q.Reads()
+		kept := 0
+		for _, row := range p.Rows {
+			if in.Has(row.TS) {
+				p.Rows[kept] = row
+				kept++
+			}
+		}
+		for i := range want { // rows are numbered anew
+			for step := range want[i].rows {
+				want[i].rows[step] = -2
+			}
+		}
+		p.Rows = p.Rows[:kept]
+		got := attempts(&q, p)
+		for i := range got {
+			for step := range got[i].rows {
+				got[i].rows[step] = -2
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("round %d\n%s\ngot  %+v\nwant %+v", round, describe(&q, p), got, want)
 		}
 	}
 }

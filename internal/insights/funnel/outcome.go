@@ -176,8 +176,8 @@ func (r *runner) tried(v *view, in query.Range) bool {
 	return found
 }
 
-// incomplete says whether the person may still convert: his attempt did not, and it (optimized: that of any of his entries)
-// has its window open at as_of and was not ended.
+// incomplete says whether the person may still convert: his attempt did not, and it (optimized: that of any of his
+// entries) has its window open at as_of and was not ended.
 func (r *runner) incomplete(v *view, in query.Range) bool {
 	if r.best.end == converted || r.q.AsOf == NoAsOf {
 		return false

@@ -16,17 +16,18 @@ type filling struct {
 	pos      [MaxSteps]int32
 }
 
-// fillings are, for each step, the best filling whose latest step it is. Two are kept, because which is the best depends
-// on what follows: where no further required step does, the time of the last required one comes first; where one does, that
-// time is forgotten.
+// fillings are, for each step, the best filling whose latest step it is. Two are kept, because which is the best
+// depends on what follows: where no further required step does, the time of the last required one comes first; where
+// one does, that time is forgotten.
 type fillings struct {
 	ending [MaxSteps]filling // best by last, optional, at, pos
 	going  [MaxSteps]filling // best by optional, at, pos
 }
 
-// search makes an attempt that events can end (exclusions, a strict order) or that has optional steps. What can follow a
-// filling depends only on its latest step, so that going from moment to moment it keeps the best filling for each step:
-// a step done at once is not always the best, where a later event for it would have come after the excluded one.
+// search makes an attempt that events can end (exclusions, a strict order) or that has optional steps. What can
+// follow a filling depends only on its latest step, so that going from moment to moment it keeps the best filling for
+// each step: a step done at once is not always the best, where a later event for it would have come after the
+// excluded one.
 func (s *solver) search(v *view, a *attempt) {
 	until := s.until(v, a)
 	f := &s.fillings
@@ -142,7 +143,8 @@ func (f *filling) beats(other *filling, byLast bool) bool {
 	if c := slices.Compare(f.at[:], other.at[:]); c != 0 {
 		return c < 0
 	}
-	return slices.CompareFunc(f.pos[:], other.pos[:], func(a, b int32) int { return cmp.Compare(uint32(a), uint32(b)) }) < 0
+	byOrder := func(a, b int32) int { return cmp.Compare(uint32(a), uint32(b)) } // a step that was not done is last
+	return slices.CompareFunc(f.pos[:], other.pos[:], byOrder) < 0
 }
 
 // keep notes a filling if it is the best so far.

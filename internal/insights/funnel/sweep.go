@@ -10,9 +10,9 @@ import (
 // unreached is the entry of a step that nothing has reached. It is further away than every window.
 const unreached = math.MinInt64 / 2
 
-// sweep finds the best attempt of an ordered funnel in one pass over the events, however many entries there are: for each
-// step it keeps the latest entry that can have it as its latest step. What can follow is the same for all of them, and a
-// later entry has its window longer.
+// sweep finds the best attempt of an ordered funnel in one pass over the events, however many entries there are: for
+// each step it keeps the latest entry that can have it as its latest step. What can follow is the same for all of
+// them, and a later entry has its window longer.
 type sweep struct {
 	q        *Question
 	steps    int
@@ -41,7 +41,8 @@ func newSweep(q *Question) *sweep {
 	return w
 }
 
-// run passes over the events from a position on. Entries are those of them in the range. It stops at the first conversion.
+// run passes over the events from a position on. Entries are those of them in the range. It stops at the first
+// conversion.
 func (w *sweep) run(v *view, from int, r query.Range) reached {
 	w.best = reached{}
 	for i := range w.steps {
@@ -125,8 +126,8 @@ func (w *sweep) moment(v *view, lo, hi int, r query.Range) {
 	}
 }
 
-// advance continues the attempt of an entry, whose latest step is from, by all steps that the moment can fill. From -1 the
-// entry is in the moment itself.
+// advance continues the attempt of an entry, whose latest step is from, by all steps that the moment can fill. From
+// -1 the entry is in the moment itself.
 func (w *sweep) advance(from int, entry, ts int64, can, bans uint32) {
 	for to := from + 1; to < w.steps; to++ {
 		needed := w.required&(1<<to) != 0

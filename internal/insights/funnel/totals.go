@@ -29,7 +29,8 @@ func (r *runner) follow(v *view, from, end int, in query.Range, until int) {
 	}
 }
 
-// use says from which position on events may be in the attempts that follow: those before were in an attempt that ended.
+// use says from which position on events may be in the attempts that follow: those before were in an attempt that
+// ended.
 func (r *runner) use(from int) { r.solver.floor = from }
 
 // next returns the position from which on the next attempt can begin.

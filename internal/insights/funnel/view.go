@@ -13,8 +13,8 @@ type view struct {
 	fit []uint32 // bit i: the event can fill step i
 	ban []uint32 // bit i: the event is excluded by exclusion i
 	row []int32  // the index of the row
-	// rest are the steps that this event and those after it can fill, of a funnel in any order. In a part of a view it may be
-	// more than the part's.
+	// rest are the steps that this event and those after it can fill, of a funnel in any order. In a part of a view
+	// it may be more than the part's.
 	rest []uint32
 }
 
@@ -108,7 +108,8 @@ func (q *Question) bans(marks uint64) (ban uint32) {
 	return ban
 }
 
-// active are the exclusions among some that can end an attempt whose latest step was from before a moment and is to after it.
+// active are the exclusions among some that can end an attempt whose latest step was from before a moment and is to
+// after it.
 func (q *Question) active(bans uint32, from, to int) (active uint32) {
 	for ; bans != 0; bans &= bans - 1 {
 		i := bits.TrailingZeros32(bans)

@@ -113,7 +113,8 @@ func (r *Retention) load(rows []behaviour.Row) {
 		}
 		if n := len(r.returns); q.Interval == Rolling || n == 0 || r.returns[n-1].period != period {
 			r.returns = append(r.returns, visit{period, row.TS})
-			if q.Interval == Calendar && (q.Cohort == FirstTime || period >= q.Rows || r.starts[len(r.starts)-1].row == period) {
+			if noStart := q.Cohort == FirstTime || period >= q.Rows || r.starts[len(r.starts)-1].row == period; noStart &&
+				q.Interval == Calendar {
 				known = end
 			}
 		}
@@ -322,8 +323,8 @@ func (r *Retention) retained(s *start, n int) (at int64, yes bool) {
 	return 0, false
 }
 
-// People returns those behind the cell, by their numbers, with the return event that put them there; for period 0 and those
-// who were lost, with their start.
+// People returns those behind the cell, by their numbers, with the return event that put them there; for period 0 and
+// those who were lost, with their start.
 func (r *Retention) People() []behaviour.Member {
 	if r.wanted.Other {
 		shown, _ := r.top()
