@@ -130,6 +130,14 @@ func (c *Canon) flatten() {
 	}
 }
 
+// Numbers is the map itself: the person of each number, without regard to conflicts. A number beyond its end is a person
+// of its own.
+func (c *Canon) Numbers() []uint32 { return c.to }
+
+// Splits are the anonymous numbers that conflicts split: what carries one, from the moment on, is of the person who has
+// that number himself.
+func (c *Canon) Splits() map[uint32]Moment { return c.splits }
+
 // Person returns who did the event that carries an id.
 func (c *Canon) Person(no uint32, at Moment) uint32 {
 	if split, ok := c.splits[no]; ok && at.Compare(&split) >= 0 {

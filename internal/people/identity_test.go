@@ -114,6 +114,7 @@ func TestPeopleAreThoseOfTheDefinition(t *testing.T) {
 				t.Fatalf("round %d: %+v of %+v is person %d, want %d; merges %+v, as of %d", round, e, events, got, want, merges, asOf)
 			}
 			checkPieces(t, pieces, &e, want)
+			checkNumbers(t, canon, &e, want)
 		}
 	}
 }
@@ -137,6 +138,20 @@ func checkPieces(t *testing.T, pieces map[uint32][]people.Piece, e *event, perso
 	}
 	if found != 1 {
 		t.Fatalf("%+v of person %d is in %d pieces of %+v", e, person, found, pieces)
+	}
+}
+
+// checkNumbers holds the map that scans use to who did an event.
+func checkNumbers(t *testing.T, canon *people.Canon, e *event, person uint32) {
+	t.Helper()
+	got := e.number()
+	if split, ok := canon.Splits()[got]; !ok || e.at.Compare(&split) < 0 {
+		if to := canon.Numbers(); int(got) < len(to) {
+			got = to[got]
+		}
+	}
+	if got != person {
+		t.Fatalf("%+v is of %d by the map, want %d", e, got, person)
 	}
 }
 

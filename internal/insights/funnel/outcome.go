@@ -20,6 +20,7 @@ type runner struct {
 	parts  parts
 	now    attempt // the attempt at hand
 	best   attempt
+	won    attempt      // the conversion that is taken
 	known  []conversion // of entries, when all conversions are looked for
 	usual  *usual       // nil for other funnels
 	emit   func(v *view, a *attempt, incomplete bool)

@@ -67,10 +67,10 @@ func (r *runner) conversions(v *view, in query.Range) {
 			r.follow(v, from, v.len(), in, -1)
 			return
 		}
-		won := r.best
-		r.follow(v, from, won.entry, in, won.entry)
-		r.emit(v, &won, false)
-		from = won.next(v, r.q.Window)
+		r.won = r.best
+		r.follow(v, from, r.won.entry, in, r.won.entry)
+		r.emit(v, &r.won, false)
+		from = r.won.next(v, r.q.Window)
 	}
 }
 
