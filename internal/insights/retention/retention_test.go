@@ -227,6 +227,50 @@ func checkPeople(t *testing.T, q retention.Question, people []*behaviour.Person,
 	}
 }
 
+// presence are the periods of a person as a scan gives them.
+func presence(q *retention.Question, bounds []int64, p *behaviour.Person) []uint64 {
+	words := (len(bounds) - 1 + 63) / 64
+	periods := make([]uint64, 2*words)
+	for _, row := range p.Rows {
+		i := query.PeriodOf(bounds, row.TS)
+		if row.Marks&q.Start.Marks != 0 {
+			periods[i/64] |= 1 << (i % 64)
+		}
+		if row.Marks&q.Return.Marks != 0 {
+			periods[words+i/64] |= 1 << (i % 64)
+		}
+	}
+	return periods
+}
+
+func TestPeriodsAreEnough(t *testing.T) {
+	t.Parallel()
+	t.Logf("seed %d, %d rounds", seed, rounds)
+	r := rand.New(rand.NewPCG(seed, 3))
+	answered := 0
+	for round := range rounds {
+		q, people := random(r)
+		bounds, enough := q.Presence(0, 1<<60)
+		if want := q.Interval == retention.Calendar && q.Breakdown == nil; enough != want {
+			t.Fatalf("round %d: enough is %t for %+v", round, enough, q)
+		}
+		if !enough {
+			continue
+		}
+		answered++
+		got := retention.New(q)
+		for _, p := range people {
+			got.AddPresence(presence(&q, bounds, p))
+		}
+		if got, want := got.Answer(), pass(q, people, nil).Answer(); !reflect.DeepEqual(got, want) {
+			t.Fatalf("round %d of %+v\ngot  %+v\nwant %+v", round, q, got, want)
+		}
+	}
+	if answered < rounds/5 {
+		t.Errorf("%d questions of %d were answered", answered, rounds)
+	}
+}
+
 // A cell is complete when its period is over, whoever is in it.
 func TestCompleteCells(t *testing.T) {
 	t.Parallel()
