@@ -30,3 +30,45 @@ func LastBit(words []uint64) int {
 	}
 	return -1
 }
+
+// Columns counts how often each bit of some words was set, 64 of them at once: it keeps the counts as binary numbers that
+// stand upright, a plane for each digit, so that most additions touch two planes.
+type Columns struct {
+	words  int
+	planes [][]uint64
+}
+
+// NewColumns returns the counts of so many words of bits, all 0.
+func NewColumns(words int) Columns { return Columns{words: words} }
+
+// Add counts the set bits of one of the words.
+func (c *Columns) Add(word int, bits uint64) {
+	for digit := 0; bits != 0; digit++ {
+		if digit == len(c.planes) {
+			c.planes = append(c.planes, make([]uint64, c.words))
+		}
+		plane := &c.planes[digit][word]
+		*plane, bits = *plane^bits, *plane&bits
+	}
+}
+
+// Count returns how often a bit was set.
+func (c *Columns) Count(bit int) (n int) {
+	for digit, plane := range c.planes {
+		n += int(plane[bit/64]>>(bit%64)&1) << digit
+	}
+	return n
+}
+
+// Shifted returns a word of bits that are shifted down by n: bit i is bit i+n of the words.
+func Shifted(words []uint64, word, n int) uint64 {
+	word += n / 64
+	if word >= len(words) {
+		return 0
+	}
+	bits := words[word] >> (n % 64)
+	if word+1 < len(words) {
+		bits |= words[word+1] << (64 - n%64) // a shift by 64 leaves nothing
+	}
+	return bits
+}

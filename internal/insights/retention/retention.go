@@ -13,6 +13,7 @@ type Retention struct {
 	width  int64
 	all    grid // without a breakdown
 	groups map[uint32]grid
+	cells  []query.Columns // by period: what AddPresence counted
 	wanted *Coordinate
 	found  []query.Found
 
@@ -171,6 +172,7 @@ func (r *Retention) count(values []int, s *start) {
 
 // Merge adds what another retention of the same question counted, of other people.
 func (r *Retention) Merge(other *Retention) {
+	other.settle()
 	r.all.add(other.all)
 	for value, g := range other.groups {
 		r.grid(value).add(g)
@@ -224,6 +226,7 @@ type Answer struct {
 
 // Answer returns what was counted.
 func (r *Retention) Answer() Answer {
+	r.settle()
 	var answer Answer
 	all := r.all
 	if r.q.Breakdown != nil {
