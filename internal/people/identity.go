@@ -5,6 +5,9 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/parts"
 )
 
 // Moment is the place of an event in the order (ts, received_at, id). Times are in microseconds since 1970, UTC.
@@ -130,13 +133,15 @@ func (c *Canon) flatten() {
 	}
 }
 
-// Numbers is the map itself: the person of each number, without regard to conflicts. A number beyond its end is a person
-// of its own.
-func (c *Canon) Numbers() []uint32 { return c.to }
-
-// Splits are the anonymous numbers that conflicts split: what carries one, from the moment on, is of the person who has
-// that number himself.
-func (c *Canon) Splits() map[uint32]Moment { return c.splits }
+// Identity is the map as scans use it. An anonymous number that a conflict split is from then on a person by itself, with
+// that number.
+func (c *Canon) Identity() *behaviour.Identity {
+	id := &behaviour.Identity{Canon: c.to, Splits: map[uint32]behaviour.Split{}}
+	for no, at := range c.splits {
+		id.Splits[no] = behaviour.Split{TS: at.TS, Received: at.Received, Tie: parts.Tie(at.ID), To: no}
+	}
+	return id
+}
 
 // Person returns who did the event that carries an id.
 func (c *Canon) Person(no uint32, at Moment) uint32 {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/parts"
 	"github.com/bahagh/nimbus/internal/people"
 )
 
@@ -32,7 +34,7 @@ func stream(r *rand.Rand) (events []event, merges []people.Merge) {
 	for i := range r.IntN(14) {
 		e := event{at: people.Moment{TS: r.Int64N(8)}}
 		e.at.Received = e.at.TS + r.Int64N(5)
-		e.at.ID[0] = byte(i)
+		e.at.ID[12] = byte(i)
 		if r.IntN(3) > 0 {
 			e.user = 1 + uint32(r.IntN(anonymous-1))
 		}
@@ -114,7 +116,7 @@ func TestPeopleAreThoseOfTheDefinition(t *testing.T) {
 				t.Fatalf("round %d: %+v of %+v is person %d, want %d; merges %+v, as of %d", round, e, events, got, want, merges, asOf)
 			}
 			checkPieces(t, pieces, &e, want)
-			checkNumbers(t, canon, &e, want)
+			checkIdentity(t, canon.Identity(), &e, want)
 		}
 	}
 }
@@ -141,14 +143,15 @@ func checkPieces(t *testing.T, pieces map[uint32][]people.Piece, e *event, perso
 	}
 }
 
-// checkNumbers holds the map that scans use to who did an event.
-func checkNumbers(t *testing.T, canon *people.Canon, e *event, person uint32) {
+// checkIdentity holds the map that scans use to who did an event.
+func checkIdentity(t *testing.T, id *behaviour.Identity, e *event, person uint32) {
 	t.Helper()
-	got := e.number()
-	if split, ok := canon.Splits()[got]; !ok || e.at.Compare(&split) < 0 {
-		if to := canon.Numbers(); int(got) < len(to) {
-			got = to[got]
-		}
+	got := id.Canonical(e.number())
+	if to := id.Canonical(got); to != got {
+		t.Fatalf("%d is mapped to %d, which is mapped to %d", e.number(), got, to)
+	}
+	if split, ok := id.Splits[e.number()]; ok && !split.Before(e.at.TS, e.at.Received, parts.Tie(e.at.ID)) {
+		got = split.To
 	}
 	if got != person {
 		t.Fatalf("%+v is of %d by the map, want %d", e, got, person)
