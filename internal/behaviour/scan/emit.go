@@ -111,14 +111,14 @@ func (g *gatherer) hand(no uint32, entries []entry) error {
 	g.sort(entries)
 	if cap(g.person.Rows) < len(entries) {
 		size := len(entries) + len(entries)/4
-		if err := g.charge(int64(size-cap(g.person.Rows)) * rowBytes); err != nil {
+		if err := g.charge(int64(size-cap(g.person.Rows)) * g.plan.personBytes()); err != nil {
 			return err
 		}
 		g.person.Rows = make([]behaviour.Row, 0, size)
 	}
 	rows := g.person.Rows[:0]
-	g.sessionizer.Reset()
 	session := uint32(0)
+	g.cut.Reset()
 	for i := range entries {
 		e := &entries[i]
 		b := &g.blocks[e.block]
@@ -126,7 +126,7 @@ func (g *gatherer) hand(no uint32, entries []entry) error {
 			continue
 		}
 		if g.plan.Sessions {
-			session = g.sessionizer.Add(e.ts, b.session(e.row))
+			session = g.cut.Add(e.ts, b.session(e.row))
 		}
 		if b.hidden != nil && b.hidden.has(int(e.row)) {
 			continue
@@ -143,7 +143,7 @@ func (g *gatherer) hand(no uint32, entries []entry) error {
 			}
 		}
 	}
-	g.person.No, g.person.Rows, g.person.Sessions = no, rows, g.sessionizer.Sessions
+	g.person.No, g.person.Rows, g.person.Sessions = no, rows, g.cut.Sessions
 	if len(rows) == 0 {
 		return nil
 	}

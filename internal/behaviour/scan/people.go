@@ -64,6 +64,14 @@ func (p *plan) rowBytes() int64 {
 	return n
 }
 
+// personBytes is what a row of the person takes who is handed on.
+func (p *plan) personBytes() int64 {
+	if p.Sessions {
+		return rowBytes + sessionBytes
+	}
+	return rowBytes
+}
+
 // block is the rows of a chunk that are needed of a range of people.
 type block struct {
 	crowded  bool
@@ -101,17 +109,18 @@ type entry struct {
 const (
 	strayBytes = 12
 	entryBytes = 16
-	rowBytes   = 56
+	rowBytes   = 40
+	// sessionBytes is what a session of a person takes; of a row, because there are not more sessions than rows.
+	sessionBytes = 24
 )
 
 // gatherer puts people together for one worker.
 type gatherer struct {
-	sessionizer behaviour.Sessionizer
-	plan        *plan
-	reader      reader
-	limit       int64
-	yield       func(*behaviour.Person) error
-	sessions    *Dictionary
+	plan     *plan
+	reader   reader
+	limit    int64
+	yield    func(*behaviour.Person) error
+	sessions *Dictionary
 
 	used   int64
 	blocks []block
@@ -129,6 +138,7 @@ type gatherer struct {
 	counts   []uint32
 	entries  []entry
 	person   behaviour.Person
+	cut      behaviour.Sessionizer
 }
 
 func newGatherer(p *plan, source Source, limit int64, yield func(*behaviour.Person) error) *gatherer {
@@ -203,7 +213,7 @@ func (p *plan) chunkProps(c *parts.Chunk) []string {
 func (g *gatherer) run(ctx context.Context, refs []ref, r people) error {
 	clear(g.blocks) // what they hold can go before the next ones come
 	g.blocks, g.strays, g.last = g.blocks[:0], g.strays[:0], 0
-	g.used = int64(cap(g.entries))*entryBytes + int64(cap(g.person.Rows))*rowBytes + int64(cap(g.strays))*strayBytes
+	g.used = int64(cap(g.entries))*entryBytes + int64(cap(g.person.Rows))*g.plan.personBytes() + int64(cap(g.strays))*strayBytes
 	if err := g.reader.each(ctx, refs, func(c *chunk) error { return g.load(c, r) }); err != nil {
 		return err
 	}

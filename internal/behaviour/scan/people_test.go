@@ -263,7 +263,7 @@ func (b *brute) people(events []parts.Event) map[uint32][]string {
 		}
 		row := fmt.Sprintf("%d %b", e.TS, marks)
 		if q.Sessions {
-			row += fmt.Sprintf(" session %d", s.no)
+			row += fmt.Sprintf(" session %d since %d", s.no, s.start)
 		}
 		for _, d := range q.Values {
 			row += " " + b.text(d, e)
@@ -308,7 +308,7 @@ func scanned(t testing.TB, w *world, q *scan.Query, workers int) map[uint32][]st
 			for _, r := range p.Rows {
 				row := fmt.Sprintf("%d %b", r.TS, r.Marks)
 				if q.Sessions {
-					row += fmt.Sprintf(" session %d", r.Session)
+					row += fmt.Sprintf(" session %d since %d", r.Session, p.Sessions[r.Session-1].Start)
 				}
 				for i, d := range q.Values {
 					row += " " + valueText(d.Value(r.Values[i]))
@@ -405,7 +405,8 @@ func randomIdentity(random *rand.Rand, w *world) behaviour.Identity {
 		}
 	}
 	if e := w.events[random.IntN(len(w.events))]; e.Person > 10 && random.IntN(2) == 0 {
-		id.Splits = map[uint32]behaviour.Split{e.Person: {TS: e.TS, Received: e.Received, Tie: parts.Tie(e.ID), To: 31}}
+		to := []uint32{31, e.Person}[random.IntN(2)] // somebody new may have the anonymous id's own number
+		id.Splits = map[uint32]behaviour.Split{e.Person: {TS: e.TS, Received: e.Received, Tie: parts.Tie(e.ID), To: to}}
 	}
 	return id
 }
