@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/bahagh/nimbus/internal/app"
+	"github.com/bahagh/nimbus/internal/sample"
 	nimbus "github.com/bahagh/nimbus/sdk/go"
 	"github.com/bahagh/nimbus/sdk/go/api"
-	"github.com/bahagh/nimbus/test/sample"
 )
 
 // The demo's account. It is made in the demo's own data directory and printed, so it is no secret.

@@ -132,6 +132,174 @@ func (e CheckStatus) Valid() bool {
 	}
 }
 
+// Defines values for ClauseDidOp.
+const (
+	ClauseDidOpClauseDidOp ClauseDidOp = "did"
+)
+
+// Valid indicates whether the value is a known member of the ClauseDidOp enum.
+func (e ClauseDidOp) Valid() bool {
+	switch e {
+	case ClauseDidOpClauseDidOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseFirstOp.
+const (
+	ClauseFirstOpClauseFirstOp ClauseFirstOp = "first"
+)
+
+// Valid indicates whether the value is a known member of the ClauseFirstOp enum.
+func (e ClauseFirstOp) Valid() bool {
+	switch e {
+	case ClauseFirstOpClauseFirstOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseGroupOp.
+const (
+	ClauseAnd ClauseGroupOp = "and"
+	ClauseOr  ClauseGroupOp = "or"
+)
+
+// Valid indicates whether the value is a known member of the ClauseGroupOp enum.
+func (e ClauseGroupOp) Valid() bool {
+	switch e {
+	case ClauseAnd:
+		return true
+	case ClauseOr:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseInOp.
+const (
+	ClauseInOpClauseInOp ClauseInOp = "in"
+)
+
+// Valid indicates whether the value is a known member of the ClauseInOp enum.
+func (e ClauseInOp) Valid() bool {
+	switch e {
+	case ClauseInOpClauseInOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseNotOp.
+const (
+	ClauseNotOpClauseNotOp ClauseNotOp = "not"
+)
+
+// Valid indicates whether the value is a known member of the ClauseNotOp enum.
+func (e ClauseNotOp) Valid() bool {
+	switch e {
+	case ClauseNotOpClauseNotOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseProfileOp.
+const (
+	ClauseProfileOpClauseProfileOp ClauseProfileOp = "profile"
+)
+
+// Valid indicates whether the value is a known member of the ClauseProfileOp enum.
+func (e ClauseProfileOp) Valid() bool {
+	switch e {
+	case ClauseProfileOpClauseProfileOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseSequenceOp.
+const (
+	ClauseSequenceOpClauseSequenceOp ClauseSequenceOp = "sequence"
+)
+
+// Valid indicates whether the value is a known member of the ClauseSequenceOp enum.
+func (e ClauseSequenceOp) Valid() bool {
+	switch e {
+	case ClauseSequenceOpClauseSequenceOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CohortQuestionKind.
+const (
+	CohortQuestionKindCohortQuestionKind CohortQuestionKind = "cohort"
+)
+
+// Valid indicates whether the value is a known member of the CohortQuestionKind enum.
+func (e CohortQuestionKind) Valid() bool {
+	switch e {
+	case CohortQuestionKindCohortQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CoordinateState.
+const (
+	StateDormant      CoordinateState = "dormant"
+	StateNew          CoordinateState = "new"
+	StateResurrecting CoordinateState = "resurrecting"
+	StateReturning    CoordinateState = "returning"
+)
+
+// Valid indicates whether the value is a known member of the CoordinateState enum.
+func (e CoordinateState) Valid() bool {
+	switch e {
+	case StateDormant:
+		return true
+	case StateNew:
+		return true
+	case StateResurrecting:
+		return true
+	case StateReturning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CountOf.
+const (
+	CountSessions CountOf = "sessions"
+	CountTotals   CountOf = "totals"
+	CountUsers    CountOf = "users"
+)
+
+// Valid indicates whether the value is a known member of the CountOf enum.
+func (e CountOf) Valid() bool {
+	switch e {
+	case CountSessions:
+		return true
+	case CountTotals:
+		return true
+	case CountUsers:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldErrorIn.
 const (
 	InBody   FieldErrorIn = "body"
@@ -279,6 +447,135 @@ func (e FilterNotOp) Valid() bool {
 	}
 }
 
+// Defines values for FunnelBreakdownAttribution.
+const (
+	AttributionFirst FunnelBreakdownAttribution = "first"
+	AttributionLast  FunnelBreakdownAttribution = "last"
+	AttributionStep  FunnelBreakdownAttribution = "step"
+)
+
+// Valid indicates whether the value is a known member of the FunnelBreakdownAttribution enum.
+func (e FunnelBreakdownAttribution) Valid() bool {
+	switch e {
+	case AttributionFirst:
+		return true
+	case AttributionLast:
+		return true
+	case AttributionStep:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelInsightAttempt.
+const (
+	FunnelInsightAttemptAttemptFirst     FunnelInsightAttempt = "first"
+	FunnelInsightAttemptAttemptOptimized FunnelInsightAttempt = "optimized"
+)
+
+// Valid indicates whether the value is a known member of the FunnelInsightAttempt enum.
+func (e FunnelInsightAttempt) Valid() bool {
+	switch e {
+	case FunnelInsightAttemptAttemptFirst:
+		return true
+	case FunnelInsightAttemptAttemptOptimized:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelInsightKind.
+const (
+	FunnelInsightKindFunnelInsightKind FunnelInsightKind = "funnel"
+)
+
+// Valid indicates whether the value is a known member of the FunnelInsightKind enum.
+func (e FunnelInsightKind) Valid() bool {
+	switch e {
+	case FunnelInsightKindFunnelInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelInsightOrder.
+const (
+	FunnelInsightOrderOrderAny     FunnelInsightOrder = "any"
+	FunnelInsightOrderOrderOrdered FunnelInsightOrder = "ordered"
+	FunnelInsightOrderOrderStrict  FunnelInsightOrder = "strict"
+)
+
+// Valid indicates whether the value is a known member of the FunnelInsightOrder enum.
+func (e FunnelInsightOrder) Valid() bool {
+	switch e {
+	case FunnelInsightOrderOrderAny:
+		return true
+	case FunnelInsightOrderOrderOrdered:
+		return true
+	case FunnelInsightOrderOrderStrict:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelQuestionAttempt.
+const (
+	FunnelQuestionAttemptAttemptFirst     FunnelQuestionAttempt = "first"
+	FunnelQuestionAttemptAttemptOptimized FunnelQuestionAttempt = "optimized"
+)
+
+// Valid indicates whether the value is a known member of the FunnelQuestionAttempt enum.
+func (e FunnelQuestionAttempt) Valid() bool {
+	switch e {
+	case FunnelQuestionAttemptAttemptFirst:
+		return true
+	case FunnelQuestionAttemptAttemptOptimized:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelQuestionKind.
+const (
+	FunnelQuestionKindFunnelQuestionKind FunnelQuestionKind = "funnel"
+)
+
+// Valid indicates whether the value is a known member of the FunnelQuestionKind enum.
+func (e FunnelQuestionKind) Valid() bool {
+	switch e {
+	case FunnelQuestionKindFunnelQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelQuestionOrder.
+const (
+	FunnelQuestionOrderOrderAny     FunnelQuestionOrder = "any"
+	FunnelQuestionOrderOrderOrdered FunnelQuestionOrder = "ordered"
+	FunnelQuestionOrderOrderStrict  FunnelQuestionOrder = "strict"
+)
+
+// Valid indicates whether the value is a known member of the FunnelQuestionOrder enum.
+func (e FunnelQuestionOrder) Valid() bool {
+	switch e {
+	case FunnelQuestionOrderOrderAny:
+		return true
+	case FunnelQuestionOrderOrderOrdered:
+		return true
+	case FunnelQuestionOrderOrderStrict:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthReady       HealthStatus = "ready"
@@ -291,6 +588,24 @@ func (e HealthStatus) Valid() bool {
 	case HealthReady:
 		return true
 	case HealthUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InsightMetaSource.
+const (
+	InsightSourceEvents InsightMetaSource = "events"
+	InsightSourceParts  InsightMetaSource = "parts"
+)
+
+// Valid indicates whether the value is a known member of the InsightMetaSource enum.
+func (e InsightMetaSource) Valid() bool {
+	switch e {
+	case InsightSourceEvents:
+		return true
+	case InsightSourceParts:
 		return true
 	default:
 		return false
@@ -312,6 +627,36 @@ func (e KeyScope) Valid() bool {
 	case ScopeEventsWrite:
 		return true
 	case ScopeMetricsRead:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LifecycleInsightKind.
+const (
+	LifecycleInsightKindLifecycleInsightKind LifecycleInsightKind = "lifecycle"
+)
+
+// Valid indicates whether the value is a known member of the LifecycleInsightKind enum.
+func (e LifecycleInsightKind) Valid() bool {
+	switch e {
+	case LifecycleInsightKindLifecycleInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LifecycleQuestionKind.
+const (
+	LifecycleQuestionKindLifecycleQuestionKind LifecycleQuestionKind = "lifecycle"
+)
+
+// Valid indicates whether the value is a known member of the LifecycleQuestionKind enum.
+func (e LifecycleQuestionKind) Valid() bool {
+	switch e {
+	case LifecycleQuestionKindLifecycleQuestionKind:
 		return true
 	default:
 		return false
@@ -474,6 +819,60 @@ func (e MetricsMetaSource) Valid() bool {
 	}
 }
 
+// Defines values for PathsInsightKind.
+const (
+	PathsInsightKindPathsInsightKind PathsInsightKind = "paths"
+)
+
+// Valid indicates whether the value is a known member of the PathsInsightKind enum.
+func (e PathsInsightKind) Valid() bool {
+	switch e {
+	case PathsInsightKindPathsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PathsQuestionKind.
+const (
+	PathsQuestionKindPathsQuestionKind PathsQuestionKind = "paths"
+)
+
+// Valid indicates whether the value is a known member of the PathsQuestionKind enum.
+func (e PathsQuestionKind) Valid() bool {
+	switch e {
+	case PathsQuestionKindPathsQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Period.
+const (
+	Period1D  Period = "1d"
+	Period1H  Period = "1h"
+	Period1Mo Period = "1mo"
+	Period1W  Period = "1w"
+)
+
+// Valid indicates whether the value is a known member of the Period enum.
+func (e Period) Valid() bool {
+	switch e {
+	case Period1D:
+		return true
+	case Period1H:
+		return true
+	case Period1Mo:
+		return true
+	case Period1W:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProjectDeletionStatus.
 const (
 	DeletionPending ProjectDeletionStatus = "pending"
@@ -513,6 +912,150 @@ func (e ReportViewChart) Valid() bool {
 	case ChartNumber:
 		return true
 	case ChartTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightCohort.
+const (
+	RetentionInsightCohortCohortFirstTime RetentionInsightCohort = "first_time"
+	RetentionInsightCohortCohortRecurring RetentionInsightCohort = "recurring"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightCohort enum.
+func (e RetentionInsightCohort) Valid() bool {
+	switch e {
+	case RetentionInsightCohortCohortFirstTime:
+		return true
+	case RetentionInsightCohortCohortRecurring:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightInterval.
+const (
+	RetentionInsightIntervalIntervalCalendar RetentionInsightInterval = "calendar"
+	RetentionInsightIntervalIntervalRolling  RetentionInsightInterval = "rolling"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightInterval enum.
+func (e RetentionInsightInterval) Valid() bool {
+	switch e {
+	case RetentionInsightIntervalIntervalCalendar:
+		return true
+	case RetentionInsightIntervalIntervalRolling:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightKind.
+const (
+	RetentionInsightKindRetentionInsightKind RetentionInsightKind = "retention"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightKind enum.
+func (e RetentionInsightKind) Valid() bool {
+	switch e {
+	case RetentionInsightKindRetentionInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightMode.
+const (
+	RetentionInsightModeRetentionOn        RetentionInsightMode = "on"
+	RetentionInsightModeRetentionOnOrAfter RetentionInsightMode = "on_or_after"
+	RetentionInsightModeRetentionStreak    RetentionInsightMode = "streak"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightMode enum.
+func (e RetentionInsightMode) Valid() bool {
+	switch e {
+	case RetentionInsightModeRetentionOn:
+		return true
+	case RetentionInsightModeRetentionOnOrAfter:
+		return true
+	case RetentionInsightModeRetentionStreak:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionCohort.
+const (
+	RetentionQuestionCohortCohortFirstTime RetentionQuestionCohort = "first_time"
+	RetentionQuestionCohortCohortRecurring RetentionQuestionCohort = "recurring"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionCohort enum.
+func (e RetentionQuestionCohort) Valid() bool {
+	switch e {
+	case RetentionQuestionCohortCohortFirstTime:
+		return true
+	case RetentionQuestionCohortCohortRecurring:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionInterval.
+const (
+	RetentionQuestionIntervalIntervalCalendar RetentionQuestionInterval = "calendar"
+	RetentionQuestionIntervalIntervalRolling  RetentionQuestionInterval = "rolling"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionInterval enum.
+func (e RetentionQuestionInterval) Valid() bool {
+	switch e {
+	case RetentionQuestionIntervalIntervalCalendar:
+		return true
+	case RetentionQuestionIntervalIntervalRolling:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionKind.
+const (
+	RetentionQuestionKindRetentionQuestionKind RetentionQuestionKind = "retention"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionKind enum.
+func (e RetentionQuestionKind) Valid() bool {
+	switch e {
+	case RetentionQuestionKindRetentionQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionMode.
+const (
+	RetentionQuestionModeRetentionOn        RetentionQuestionMode = "on"
+	RetentionQuestionModeRetentionOnOrAfter RetentionQuestionMode = "on_or_after"
+	RetentionQuestionModeRetentionStreak    RetentionQuestionMode = "streak"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionMode enum.
+func (e RetentionQuestionMode) Valid() bool {
+	switch e {
+	case RetentionQuestionModeRetentionOn:
+		return true
+	case RetentionQuestionModeRetentionOnOrAfter:
+		return true
+	case RetentionQuestionModeRetentionStreak:
 		return true
 	default:
 		return false
@@ -573,6 +1116,36 @@ func (e SessionKind) Valid() bool {
 	}
 }
 
+// Defines values for SessionsInsightKind.
+const (
+	SessionsInsightKindSessionsInsightKind SessionsInsightKind = "sessions"
+)
+
+// Valid indicates whether the value is a known member of the SessionsInsightKind enum.
+func (e SessionsInsightKind) Valid() bool {
+	switch e {
+	case SessionsInsightKindSessionsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SessionsQuestionKind.
+const (
+	SessionsQuestionKindSessionsQuestionKind SessionsQuestionKind = "sessions"
+)
+
+// Valid indicates whether the value is a known member of the SessionsQuestionKind enum.
+func (e SessionsQuestionKind) Valid() bool {
+	switch e {
+	case SessionsQuestionKindSessionsQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SortOrder.
 const (
 	SortAsc  SortOrder = "asc"
@@ -585,6 +1158,66 @@ func (e SortOrder) Valid() bool {
 	case SortAsc:
 		return true
 	case SortDesc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StickinessInsightKind.
+const (
+	StickinessInsightKindStickinessInsightKind StickinessInsightKind = "stickiness"
+)
+
+// Valid indicates whether the value is a known member of the StickinessInsightKind enum.
+func (e StickinessInsightKind) Valid() bool {
+	switch e {
+	case StickinessInsightKindStickinessInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StickinessQuestionKind.
+const (
+	StickinessQuestionKindStickinessQuestionKind StickinessQuestionKind = "stickiness"
+)
+
+// Valid indicates whether the value is a known member of the StickinessQuestionKind enum.
+func (e StickinessQuestionKind) Valid() bool {
+	switch e {
+	case StickinessQuestionKindStickinessQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UniquesInsightKind.
+const (
+	UniquesInsightKindUniquesInsightKind UniquesInsightKind = "uniques"
+)
+
+// Valid indicates whether the value is a known member of the UniquesInsightKind enum.
+func (e UniquesInsightKind) Valid() bool {
+	switch e {
+	case UniquesInsightKindUniquesInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UniquesQuestionKind.
+const (
+	UniquesQuestionKindUniquesQuestionKind UniquesQuestionKind = "uniques"
+)
+
+// Valid indicates whether the value is a known member of the UniquesQuestionKind enum.
+func (e UniquesQuestionKind) Valid() bool {
+	switch e {
+	case UniquesQuestionKindUniquesQuestionKind:
 		return true
 	default:
 		return false
@@ -667,6 +1300,19 @@ type AddMemberRequest struct {
 	Role Role `json:"role"`
 }
 
+// Anchor Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+type Anchor struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+	Node   *string        `json:"node,omitempty"`
+}
+
+// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+// same answer for ever. Now when absent.
+type AsOf = time.Time
+
 // AuditActorKind defines model for AuditActorKind.
 type AuditActorKind string
 
@@ -739,6 +1385,14 @@ type Board struct {
 	Name        string              `json:"name"`
 	Tiles       []BoardTile         `json:"tiles"`
 	UpdatedAt   time.Time           `json:"updated_at"`
+
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
 }
 
 // BoardList defines model for BoardList.
@@ -796,6 +1450,163 @@ type Check struct {
 
 // CheckStatus defines model for CheckStatus.
 type CheckStatus string
+
+// ClauseDid Did the event so many times, at least once when `times` is absent.
+type ClauseDid struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+	Op     ClauseDidOp    `json:"op"`
+
+	// Times How many times, by one or two bounds.
+	Times *Times `json:"times,omitempty"`
+
+	// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+	Within *Within `json:"within,omitempty"`
+}
+
+// ClauseDidOp defines model for ClauseDid.Op.
+type ClauseDidOp string
+
+// ClauseFirst Did the event for the first time ever in the range.
+type ClauseFirst struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+	Op     ClauseFirstOp  `json:"op"`
+
+	// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+	Within Within `json:"within"`
+}
+
+// ClauseFirstOp defines model for ClauseFirst.Op.
+type ClauseFirstOp string
+
+// ClauseGroup defines model for ClauseGroup.
+type ClauseGroup struct {
+	Clauses []CohortClause `json:"clauses"`
+	Op      ClauseGroupOp  `json:"op"`
+}
+
+// ClauseGroupOp defines model for ClauseGroup.Op.
+type ClauseGroupOp string
+
+// ClauseIn Is in a saved cohort.
+type ClauseIn struct {
+	// Cohort The id or the name of the cohort.
+	Cohort string     `json:"cohort"`
+	Op     ClauseInOp `json:"op"`
+}
+
+// ClauseInOp defines model for ClauseIn.Op.
+type ClauseInOp string
+
+// ClauseNot Among all people with an event or a profile.
+type ClauseNot struct {
+	// Clause What holds of a person; `op` says what.
+	Clause CohortClause `json:"clause"`
+	Op     ClauseNotOp  `json:"op"`
+}
+
+// ClauseNotOp defines model for ClauseNot.Op.
+type ClauseNotOp string
+
+// ClauseProfile The profile fits the filter, with its current values.
+type ClauseProfile struct {
+	// Filter A condition on an event; `op` says which.
+	Filter MetricsFilter   `json:"filter"`
+	Op     ClauseProfileOp `json:"op"`
+}
+
+// ClauseProfileOp defines model for ClauseProfile.Op.
+type ClauseProfileOp string
+
+// ClauseSequence Did the steps in this order, wholly in the range and within the window of the first.
+type ClauseSequence struct {
+	Op            ClauseSequenceOp `json:"op"`
+	Steps         []Step           `json:"steps"`
+	WindowSeconds *int64           `json:"window_seconds,omitempty"`
+
+	// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+	Within *Within `json:"within,omitempty"`
+}
+
+// ClauseSequenceOp defines model for ClauseSequence.Op.
+type ClauseSequenceOp string
+
+// CohortAnswer defines model for CohortAnswer.
+type CohortAnswer struct {
+	Meta       InsightMeta `json:"meta"`
+	NextCursor *string     `json:"next_cursor"`
+
+	// People The user id of each, or `a:` and the anonymous id.
+	People []string `json:"people"`
+	Size   int64    `json:"size"`
+}
+
+// CohortClause What holds of a person; `op` says what.
+type CohortClause struct {
+	union json.RawMessage
+}
+
+// CohortQuestion defines model for CohortQuestion.
+type CohortQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *string `json:"cursor,omitempty"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
+	Kind        *CohortQuestionKind `json:"kind,omitempty"`
+
+	// Limit People of a page; 0 is the size alone.
+	Limit *int32 `json:"limit,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Where What holds of a person; `op` says what.
+	Where CohortClause `json:"where"`
+}
+
+// CohortQuestionKind defines model for CohortQuestion.Kind.
+type CohortQuestionKind string
+
+// Coordinate Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+type Coordinate struct {
+	AtLeast *bool `json:"at_least,omitempty"`
+
+	// Group A string, a number, true or false; as JSON at most 4 KiB.
+	//
+	// Example: pro
+	Group Scalar `json:"group,omitempty"`
+	Lost  *bool  `json:"lost,omitempty"`
+
+	// NoValue Whether it is that of the group without a value.
+	NoValue *bool   `json:"no_value,omitempty"`
+	Node    *string `json:"node,omitempty"`
+	Other   *bool   `json:"other,omitempty"`
+	Period  *int32  `json:"period,omitempty"`
+
+	// Row A row or a bucket, from 0.
+	Row   *int32           `json:"row,omitempty"`
+	State *CoordinateState `json:"state,omitempty"`
+	Step  *int32           `json:"step,omitempty"`
+}
+
+// CoordinateState defines model for Coordinate.State.
+type CoordinateState string
+
+// CountOf One for each person, one for each session, or all of them.
+type CountOf string
 
 // CreateAPIKeyRequest defines model for CreateAPIKeyRequest.
 type CreateAPIKeyRequest struct {
@@ -1047,9 +1858,252 @@ type FilterNot struct {
 // FilterNotOp defines model for FilterNot.Op.
 type FilterNotOp string
 
+// FunnelAnswer defines model for FunnelAnswer.
+type FunnelAnswer struct {
+	// Counts How many reached each step.
+	Counts []int64 `json:"counts"`
+
+	// Groups Of the breakdown, the largest first.
+	Groups []FunnelGroup `json:"groups,omitempty"`
+
+	// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+	Histogram *Histogram `json:"histogram,omitempty"`
+
+	// Incomplete How many may still go on.
+	Incomplete int64       `json:"incomplete"`
+	Meta       InsightMeta `json:"meta"`
+
+	// Other Everything that is in no group shown.
+	Other  *FunnelOther  `json:"other,omitempty"`
+	Series []FunnelPoint `json:"series,omitempty"`
+
+	// StepTimes Of each step, the time since the step before.
+	StepTimes []*StepTime `json:"step_times"`
+
+	// Time Durations in seconds.
+	Time *StepTime `json:"time"`
+}
+
+// FunnelBreakdown defines model for FunnelBreakdown.
+type FunnelBreakdown struct {
+	// Attribution The first or last value among the steps, or that of one step.
+	Attribution *FunnelBreakdownAttribution `json:"attribution,omitempty"`
+
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Step The step whose value counts; required with attribution `step`, and only allowed there.
+	Step *int32 `json:"step,omitempty"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+}
+
+// FunnelBreakdownAttribution The first or last value among the steps, or that of one step.
+type FunnelBreakdownAttribution string
+
+// FunnelExclusion An event that ends an attempt when it lies between two steps; between the first and the last when none are named.
+type FunnelExclusion struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From A step, from 1.
+	From *int32 `json:"from,omitempty"`
+
+	// To A later step, from 1.
+	To *int32 `json:"to,omitempty"`
+}
+
+// FunnelGroup defines model for FunnelGroup.
+type FunnelGroup struct {
+	// Counts How many reached each step.
+	Counts []int64 `json:"counts"`
+
+	// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+	Histogram *Histogram `json:"histogram,omitempty"`
+
+	// Incomplete How many may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// StepTimes Of each step, the time since the step before.
+	StepTimes []*StepTime `json:"step_times"`
+
+	// Time Durations in seconds.
+	Time *StepTime `json:"time"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
+// FunnelInsight How far people come through steps.
+type FunnelInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf                 `json:"as_of,omitempty"`
+	Attempt   *FunnelInsightAttempt `json:"attempt,omitempty"`
+	Breakdown *FunnelBreakdown      `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count   *CountOf          `json:"count,omitempty"`
+	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From      time.Time       `json:"from"`
+	Histogram *HistogramEdges `json:"histogram,omitempty"`
+	Hold      []PropName      `json:"hold,omitempty"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
+	Kind        FunnelInsightKind   `json:"kind"`
+	Order       *FunnelInsightOrder `json:"order,omitempty"`
+	Steps       []FunnelStep        `json:"steps"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+
+	// WindowSeconds An attempt may take so long, in seconds: 7 days by default, 366 at most.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// FunnelInsightAttempt defines model for FunnelInsight.Attempt.
+type FunnelInsightAttempt string
+
+// FunnelInsightKind defines model for FunnelInsight.Kind.
+type FunnelInsightKind string
+
+// FunnelInsightOrder defines model for FunnelInsight.Order.
+type FunnelInsightOrder string
+
+// FunnelOther Everything that is in no group shown.
+type FunnelOther struct {
+	// Counts How many reached each step.
+	Counts []int64 `json:"counts"`
+
+	// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+	Histogram *Histogram `json:"histogram,omitempty"`
+
+	// Incomplete How many may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// StepTimes Of each step, the time since the step before.
+	StepTimes []*StepTime `json:"step_times"`
+
+	// Time Durations in seconds.
+	Time *StepTime `json:"time"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
+}
+
+// FunnelPoint defines model for FunnelPoint.
+type FunnelPoint struct {
+	Counts     []int64   `json:"counts"`
+	Incomplete int64     `json:"incomplete"`
+	Start      time.Time `json:"start"`
+}
+
+// FunnelQuestion How far people come through steps.
+type FunnelQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf                  `json:"as_of,omitempty"`
+	Attempt   *FunnelQuestionAttempt `json:"attempt,omitempty"`
+	Breakdown *FunnelBreakdown       `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count   *CountOf          `json:"count,omitempty"`
+	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From      time.Time       `json:"from"`
+	Histogram *HistogramEdges `json:"histogram,omitempty"`
+	Hold      []PropName      `json:"hold,omitempty"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind  *FunnelQuestionKind  `json:"kind,omitempty"`
+	Order *FunnelQuestionOrder `json:"order,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+	Steps     []FunnelStep       `json:"steps"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+
+	// WindowSeconds An attempt may take so long, in seconds: 7 days by default, 366 at most.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// FunnelQuestionAttempt defines model for FunnelQuestion.Attempt.
+type FunnelQuestionAttempt string
+
+// FunnelQuestionKind What kind of question it is; where it is asked says so already.
+type FunnelQuestionKind string
+
+// FunnelQuestionOrder defines model for FunnelQuestion.Order.
+type FunnelQuestionOrder string
+
+// FunnelStep An event of this name that fits the filter, or any of several.
+type FunnelStep struct {
+	// AnyOf Any of these is the step; not together with `event` or `filter`.
+	AnyOf []Step  `json:"any_of,omitempty"`
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// Optional Filled when it can be, and no condition for what follows. Never the first or last step.
+	Optional *bool `json:"optional,omitempty"`
+}
+
+// GroupValue A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+//
+// Example: pro
+type GroupValue = json.RawMessage
+
 // Health defines model for Health.
 type Health struct {
 	Checks struct {
+		// Clock Degraded while the clocks of this node and of the database differ by more than five minutes. The node serves,
+		// and deletes nothing for its age.
+		Clock    Check `json:"clock"`
 		Database Check `json:"database"`
 		Ingest   Check `json:"ingest"`
 		Redis    Check `json:"redis"`
@@ -1060,6 +2114,21 @@ type Health struct {
 
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
+
+// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+type Histogram struct {
+	Counts []int64 `json:"counts"`
+	Under  int64   `json:"under"`
+}
+
+// HistogramEdges defines model for HistogramEdges.
+type HistogramEdges struct {
+	// Edges In seconds, each greater than the one before.
+	Edges []float64 `json:"edges"`
+}
+
+// IncludeBots Whether events with the property `$bot` true are considered.
+type IncludeBots = bool
 
 // IngestRequest defines model for IngestRequest.
 type IngestRequest struct {
@@ -1088,6 +2157,58 @@ type IngestResult struct {
 	Rejected int32 `json:"rejected"`
 }
 
+// Insight A question without its project; `kind` says which.
+type Insight struct {
+	union json.RawMessage
+}
+
+// InsightBreakdown defines model for InsightBreakdown.
+type InsightBreakdown struct {
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+}
+
+// InsightMeta defines model for InsightMeta.
+type InsightMeta struct {
+	// AsOf Up to when events were considered.
+	AsOf time.Time `json:"as_of"`
+
+	// Definition What was counted, in words.
+	Definition string `json:"definition"`
+
+	// Exact A number is never a guess.
+	Exact bool `json:"exact"`
+
+	// From Start of the range that was answered; wider than asked for where periods are whole.
+	From time.Time `json:"from"`
+
+	// IncompleteFrom Present when something of the answer is not over: from when on.
+	IncompleteFrom *time.Time `json:"incomplete_from,omitempty"`
+
+	// Scanned Events that were read.
+	Scanned int64 `json:"scanned"`
+
+	// Source What was read.
+	Source InsightMetaSource `json:"source"`
+
+	// To End of the range that was answered.
+	To time.Time `json:"to"`
+
+	// TookMs Milliseconds spent in the server.
+	TookMs float64 `json:"took_ms"`
+
+	// Tz Example: Europe/Berlin
+	Tz string `json:"tz"`
+}
+
+// InsightMetaSource What was read.
+type InsightMetaSource string
+
 // KeyName For people.
 //
 // Example: checkout service
@@ -1095,6 +2216,101 @@ type KeyName = string
 
 // KeyScope What a key may do; the `x-scope` of the operations that take keys.
 type KeyScope string
+
+// LifecycleAnswer defines model for LifecycleAnswer.
+type LifecycleAnswer struct {
+	Meta InsightMeta    `json:"meta"`
+	Rows []LifecycleRow `json:"rows"`
+}
+
+// LifecycleInsight Who is new, comes back and falls silent.
+type LifecycleInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots         `json:"include_bots,omitempty"`
+	Kind        LifecycleInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// LifecycleInsightKind defines model for LifecycleInsight.Kind.
+type LifecycleInsightKind string
+
+// LifecycleQuestion Who is new, comes back and falls silent.
+type LifecycleQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *LifecycleQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// LifecycleQuestionKind What kind of question it is; where it is asked says so already.
+type LifecycleQuestionKind string
+
+// LifecycleRow defines model for LifecycleRow.
+type LifecycleRow struct {
+	Complete     bool      `json:"complete"`
+	Dormant      int64     `json:"dormant"`
+	New          int64     `json:"new"`
+	Resurrecting int64     `json:"resurrecting"`
+	Returning    int64     `json:"returning"`
+	Start        time.Time `json:"start"`
+}
 
 // LiveCursor Opaque; the stream goes on behind this frame when it is sent back.
 //
@@ -1373,10 +2589,214 @@ type OidcMethod struct {
 	Name *string `json:"name,omitempty"`
 }
 
-// Origin Scheme, host and port if not the usual one; `https://*.example.com` allows every subdomain.
+// Origin Scheme, host and port if not the usual one; `https://*.example.com` allows every subdomain. The scheme may be that of
+// an app (`capacitor://localhost`, `tauri://localhost`, `chrome-extension://<id>`). An international name is kept in its
+// `xn--` form, which is what browsers send.
 //
 // Example: https://shop.example.com
 type Origin = string
+
+// PathLink defines model for PathLink.
+type PathLink struct {
+	Count int64 `json:"count"`
+
+	// From A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	From GroupValue `json:"from"`
+	Step int32      `json:"step"`
+
+	// To A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	To GroupValue `json:"to"`
+}
+
+// PathNode defines model for PathNode.
+type PathNode struct {
+	Count   int64 `json:"count"`
+	DropOff int64 `json:"drop_off"`
+
+	// Node A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Node GroupValue `json:"node"`
+}
+
+// PathStep defines model for PathStep.
+type PathStep struct {
+	Nodes []PathNode `json:"nodes"`
+	Other int64      `json:"other"`
+	Step  int32      `json:"step"`
+}
+
+// PathsAnswer defines model for PathsAnswer.
+type PathsAnswer struct {
+	Backwards bool       `json:"backwards"`
+	Links     []PathLink `json:"links"`
+
+	// Longer Paths between both anchors with more nodes than the depth; they are in no step.
+	Longer int64       `json:"longer"`
+	Meta   InsightMeta `json:"meta"`
+	Paths  int64       `json:"paths"`
+	Steps  []PathStep  `json:"steps"`
+}
+
+// PathsInsight What people do next.
+type PathsInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Collapse Whether equal neighbours are one node.
+	Collapse *bool `json:"collapse,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count *CountOf `json:"count,omitempty"`
+	Depth *int32   `json:"depth,omitempty"`
+
+	// End Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	End *Anchor `json:"end,omitempty"`
+
+	// Events Only these events are nodes; all when absent.
+	Events []string `json:"events,omitempty"`
+
+	// Exclude Nodes that are left out.
+	Exclude []string `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots     `json:"include_bots,omitempty"`
+	Kind        PathsInsightKind `json:"kind"`
+
+	// NodeProp The property that names nodes; events without it are none. The name of the event when absent.
+	NodeProp *string `json:"node_prop,omitempty"`
+
+	// Start Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	Start *Anchor `json:"start,omitempty"`
+
+	// To End of the range, exclusive.
+	To  time.Time `json:"to"`
+	Top *int32    `json:"top,omitempty"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WindowSeconds What follows is taken for so long, in seconds: 30 days by default.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// PathsInsightKind defines model for PathsInsight.Kind.
+type PathsInsightKind string
+
+// PathsQuestion What people do next.
+type PathsQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Collapse Whether equal neighbours are one node.
+	Collapse *bool `json:"collapse,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count *CountOf `json:"count,omitempty"`
+	Depth *int32   `json:"depth,omitempty"`
+
+	// End Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	End *Anchor `json:"end,omitempty"`
+
+	// Events Only these events are nodes; all when absent.
+	Events []string `json:"events,omitempty"`
+
+	// Exclude Nodes that are left out.
+	Exclude []string `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *PathsQuestionKind `json:"kind,omitempty"`
+
+	// NodeProp The property that names nodes; events without it are none. The name of the event when absent.
+	NodeProp *string `json:"node_prop,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Start Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	Start *Anchor `json:"start,omitempty"`
+
+	// To End of the range, exclusive.
+	To  time.Time `json:"to"`
+	Top *int32    `json:"top,omitempty"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WindowSeconds What follows is taken for so long, in seconds: 30 days by default.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// PathsQuestionKind What kind of question it is; where it is asked says so already.
+type PathsQuestionKind string
+
+// PeopleAnswer defines model for PeopleAnswer.
+type PeopleAnswer struct {
+	Items      []PersonBehind `json:"items"`
+	Meta       InsightMeta    `json:"meta"`
+	NextCursor *string        `json:"next_cursor"`
+
+	// Total How many there are on all pages.
+	Total int64 `json:"total"`
+}
+
+// PeopleQuestion defines model for PeopleQuestion.
+type PeopleQuestion struct {
+	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+	// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+	// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+	// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+	At Coordinate `json:"at"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *string `json:"cursor,omitempty"`
+	Limit  *int32  `json:"limit,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Question A question without its project; `kind` says which.
+	Question Insight `json:"question"`
+}
+
+// Period A period of the zone's calendar.
+type Period string
+
+// PersonBehind defines model for PersonBehind.
+type PersonBehind struct {
+	// Person The user id, or `a:` and the anonymous id.
+	//
+	// Example: user_123
+	Person string `json:"person"`
+
+	// TS The moment that put the person there.
+	TS time.Time `json:"ts"`
+}
 
 // Point defines model for Point.
 type Point struct {
@@ -1550,6 +2970,14 @@ type Report struct {
 	Question  ReportQuestion `json:"question"`
 	UpdatedAt time.Time      `json:"updated_at"`
 
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
+
 	// View How the answer is drawn.
 	View ReportView `json:"view"`
 }
@@ -1626,6 +3054,165 @@ type ReportView struct {
 // ReportViewChart defines model for ReportView.Chart.
 type ReportViewChart string
 
+// RetentionAnswer defines model for RetentionAnswer.
+type RetentionAnswer struct {
+	Average []RetentionAverage `json:"average"`
+	Groups  []RetentionGroup   `json:"groups,omitempty"`
+	Meta    InsightMeta        `json:"meta"`
+	Other   *RetentionOther    `json:"other,omitempty"`
+	Rows    []RetentionRow     `json:"rows"`
+}
+
+// RetentionAverage defines model for RetentionAverage.
+type RetentionAverage struct {
+	Retained int64 `json:"retained"`
+	Size     int64 `json:"size"`
+}
+
+// RetentionGroup defines model for RetentionGroup.
+type RetentionGroup struct {
+	Average []RetentionAverage `json:"average"`
+	Rows    []RetentionRow     `json:"rows"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
+// RetentionInsight Whether people come back.
+type RetentionInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period                 `json:"bucket,omitempty"`
+	Cohort *RetentionInsightCohort `json:"cohort,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots              `json:"include_bots,omitempty"`
+	Interval    *RetentionInsightInterval `json:"interval,omitempty"`
+	Kind        RetentionInsightKind      `json:"kind"`
+	Mode        *RetentionInsightMode     `json:"mode,omitempty"`
+
+	// Periods How many values a row has, the first being its size.
+	Periods *int32 `json:"periods,omitempty"`
+
+	// Return An event of this name that fits the filter; any name, or anything, when absent.
+	Return Step `json:"return"`
+
+	// Start An event of this name that fits the filter; any name, or anything, when absent.
+	Start Step `json:"start"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// RetentionInsightCohort defines model for RetentionInsight.Cohort.
+type RetentionInsightCohort string
+
+// RetentionInsightInterval defines model for RetentionInsight.Interval.
+type RetentionInsightInterval string
+
+// RetentionInsightKind defines model for RetentionInsight.Kind.
+type RetentionInsightKind string
+
+// RetentionInsightMode defines model for RetentionInsight.Mode.
+type RetentionInsightMode string
+
+// RetentionOther defines model for RetentionOther.
+type RetentionOther struct {
+	Average []RetentionAverage `json:"average"`
+	Rows    []RetentionRow     `json:"rows"`
+	Values  int64              `json:"values"`
+}
+
+// RetentionQuestion Whether people come back.
+type RetentionQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period                  `json:"bucket,omitempty"`
+	Cohort *RetentionQuestionCohort `json:"cohort,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots               `json:"include_bots,omitempty"`
+	Interval    *RetentionQuestionInterval `json:"interval,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *RetentionQuestionKind `json:"kind,omitempty"`
+	Mode *RetentionQuestionMode `json:"mode,omitempty"`
+
+	// Periods How many values a row has, the first being its size.
+	Periods *int32 `json:"periods,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Return An event of this name that fits the filter; any name, or anything, when absent.
+	Return Step `json:"return"`
+
+	// Start An event of this name that fits the filter; any name, or anything, when absent.
+	Start Step `json:"start"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// RetentionQuestionCohort defines model for RetentionQuestion.Cohort.
+type RetentionQuestionCohort string
+
+// RetentionQuestionInterval defines model for RetentionQuestion.Interval.
+type RetentionQuestionInterval string
+
+// RetentionQuestionKind What kind of question it is; where it is asked says so already.
+type RetentionQuestionKind string
+
+// RetentionQuestionMode defines model for RetentionQuestion.Mode.
+type RetentionQuestionMode string
+
+// RetentionRow defines model for RetentionRow.
+type RetentionRow struct {
+	// Complete How many leading values are over.
+	Complete int32     `json:"complete"`
+	Size     int64     `json:"size"`
+	Start    time.Time `json:"start"`
+	Values   []int64   `json:"values"`
+}
+
 // Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
 // owner; an `owner` also makes and unmakes owners, and deletes the project.
 type Role string
@@ -1660,6 +3247,43 @@ type Session struct {
 // SessionTokenType defines model for Session.TokenType.
 type SessionTokenType string
 
+// SessionEnd defines model for SessionEnd.
+type SessionEnd struct {
+	Event    string `json:"event"`
+	Sessions int64  `json:"sessions"`
+}
+
+// SessionEnds With which events sessions begin or end, the most frequent first.
+type SessionEnds struct {
+	// Other Sessions with another event.
+	Other int64        `json:"other"`
+	Top   []SessionEnd `json:"top"`
+}
+
+// SessionGroup defines model for SessionGroup.
+type SessionGroup struct {
+	// Bounces Sessions of one event.
+	Bounces int64 `json:"bounces"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// Length Durations in seconds.
+	Length *StepTime `json:"length"`
+
+	// People Who had them.
+	People   int64 `json:"people"`
+	Sessions int64 `json:"sessions"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
 // SessionInfo defines model for SessionInfo.
 type SessionInfo struct {
 	// CreatedAt When it was opened.
@@ -1692,8 +3316,250 @@ type SessionList struct {
 	Items []SessionInfo `json:"items"`
 }
 
+// SessionOther The sessions of the values that are not shown. A person may have several values, so people are not counted.
+type SessionOther struct {
+	// Bounces Sessions of one event.
+	Bounces int64 `json:"bounces"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// Length Durations in seconds.
+	Length   *StepTime `json:"length"`
+	Sessions int64     `json:"sessions"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
+}
+
+// SessionPoint defines model for SessionPoint.
+type SessionPoint struct {
+	People   int64     `json:"people"`
+	Sessions int64     `json:"sessions"`
+	Start    time.Time `json:"start"`
+}
+
+// SessionsAnswer defines model for SessionsAnswer.
+type SessionsAnswer struct {
+	// Bounces Sessions of one event.
+	Bounces int64 `json:"bounces"`
+
+	// Entries With which events sessions begin or end, the most frequent first.
+	Entries SessionEnds `json:"entries"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Exits With which events sessions begin or end, the most frequent first.
+	Exits SessionEnds `json:"exits"`
+
+	// Groups By the value of the first event.
+	Groups []SessionGroup `json:"groups,omitempty"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// Length Durations in seconds.
+	Length *StepTime   `json:"length"`
+	Meta   InsightMeta `json:"meta"`
+
+	// Other The sessions of the values that are not shown. A person may have several values, so people are not counted.
+	Other *SessionOther `json:"other,omitempty"`
+
+	// People Who had them.
+	People   int64          `json:"people"`
+	Series   []SessionPoint `json:"series,omitempty"`
+	Sessions int64          `json:"sessions"`
+}
+
+// SessionsInsight How visits go.
+type SessionsInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
+	Kind        SessionsInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// SessionsInsightKind defines model for SessionsInsight.Kind.
+type SessionsInsightKind string
+
+// SessionsQuestion How visits go.
+type SessionsQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *SessionsQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// SessionsQuestionKind What kind of question it is; where it is asked says so already.
+type SessionsQuestionKind string
+
 // SortOrder defines model for SortOrder.
 type SortOrder string
+
+// Step An event of this name that fits the filter; any name, or anything, when absent.
+type Step struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+}
+
+// StepTime Durations in seconds.
+type StepTime struct {
+	Max    float64 `json:"max"`
+	Mean   float64 `json:"mean"`
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	N      int64   `json:"n"`
+
+	// P90 Interpolated between the two values next to it.
+	P90 float64 `json:"p90"`
+}
+
+// StickinessAnswer defines model for StickinessAnswer.
+type StickinessAnswer struct {
+	AtLeast []int64     `json:"at_least"`
+	Exactly []int64     `json:"exactly"`
+	Meta    InsightMeta `json:"meta"`
+	People  int64       `json:"people"`
+	Periods int32       `json:"periods"`
+}
+
+// StickinessInsight In how many periods people were active.
+type StickinessInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots          `json:"include_bots,omitempty"`
+	Kind        StickinessInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// StickinessInsightKind defines model for StickinessInsight.Kind.
+type StickinessInsightKind string
+
+// StickinessQuestion In how many periods people were active.
+type StickinessQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *StickinessQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// StickinessQuestionKind What kind of question it is; where it is asked says so already.
+type StickinessQuestionKind string
 
 // StoredEvent defines model for StoredEvent.
 type StoredEvent struct {
@@ -1724,8 +3590,109 @@ type StoredEvent struct {
 // Example: Europe/Berlin
 type TimeZone = string
 
+// Times How many times, by one or two bounds.
+type Times struct {
+	Eq  *int32 `json:"eq,omitempty"`
+	Gt  *int32 `json:"gt,omitempty"`
+	Gte *int32 `json:"gte,omitempty"`
+	Lt  *int32 `json:"lt,omitempty"`
+	Lte *int32 `json:"lte,omitempty"`
+}
+
 // TopGroups How many groups of a breakdown are shown before the rest is measured together.
 type TopGroups = int32
+
+// UniquesAnswer defines model for UniquesAnswer.
+type UniquesAnswer struct {
+	Meta   InsightMeta    `json:"meta"`
+	Series []UniquesPoint `json:"series,omitempty"`
+	Total  int64          `json:"total"`
+}
+
+// UniquesInsight Distinct people.
+type UniquesInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots       `json:"include_bots,omitempty"`
+	Kind        UniquesInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// UniquesInsightKind defines model for UniquesInsight.Kind.
+type UniquesInsightKind string
+
+// UniquesPoint defines model for UniquesPoint.
+type UniquesPoint struct {
+	People int64     `json:"people"`
+	Start  time.Time `json:"start"`
+}
+
+// UniquesQuestion Distinct people.
+type UniquesQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *UniquesQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// UniquesQuestionKind What kind of question it is; where it is asked says so already.
+type UniquesQuestionKind string
 
 // UpdateAPIKeyRequest defines model for UpdateAPIKeyRequest.
 type UpdateAPIKeyRequest struct {
@@ -1795,6 +3762,13 @@ type UpdateReportRequest struct {
 // WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
 type WeekStart string
 
+// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+type Within struct {
+	From     *time.Time `json:"from,omitempty"`
+	LastDays *int32     `json:"last_days,omitempty"`
+	To       *time.Time `json:"to,omitempty"`
+}
+
 // WriteKey defines model for WriteKey.
 type WriteKey struct {
 	AllowedOrigins []string           `json:"allowed_origins"`
@@ -1834,6 +3808,9 @@ type Cursor = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
+
+// IfMatch defines model for IfMatch.
+type IfMatch = string
 
 // Names defines model for Names.
 type Names = []string
@@ -1879,6 +3856,9 @@ type UnprocessableQuery = Problem
 
 // UnsupportedMediaType An error, as RFC 9457 describes it.
 type UnsupportedMediaType = Problem
+
+// VersionConflict An error, as RFC 9457 describes it.
+type VersionConflict = Problem
 
 // FinishOidcLoginParams defines parameters for FinishOidcLogin.
 type FinishOidcLoginParams struct {
@@ -1938,6 +3918,11 @@ type ListEventsParams struct {
 type IngestEventsParams struct {
 	// ContentEncoding How the body is compressed, if it is: `gzip` or `zstd`.
 	ContentEncoding *string `json:"Content-Encoding,omitempty"`
+
+	// XSentAt When the request is sent, by the clock of the sender, in Unix milliseconds; for devices, whose clocks may be wrong
+	// by days. When it is more than a minute from the time of arrival, each `ts` is moved by the difference, and an event
+	// with an `idempotency_key` is the same event whatever its `ts`. What is no number is as if it were not there.
+	XSentAt *string `json:"X-Sent-At,omitempty"`
 }
 
 // QueryMetricsParams defines parameters for QueryMetrics.
@@ -2054,6 +4039,12 @@ type CreateBoardParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// UpdateBoardParams defines parameters for UpdateBoard.
+type UpdateBoardParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// Name Only events of this name; may be repeated.
@@ -2085,6 +4076,12 @@ type CreateReportParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// UpdateReportParams defines parameters for UpdateReport.
+type UpdateReportParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // CreateWriteKeyParams defines parameters for CreateWriteKey.
 type CreateWriteKeyParams struct {
 	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
@@ -2104,6 +4101,33 @@ type RegisterJSONRequestBody = RegisterRequest
 
 // IngestEventsJSONRequestBody defines body for IngestEvents for application/json ContentType.
 type IngestEventsJSONRequestBody = IngestRequest
+
+// AskCohortJSONRequestBody defines body for AskCohort for application/json ContentType.
+type AskCohortJSONRequestBody = CohortQuestion
+
+// AskFunnelJSONRequestBody defines body for AskFunnel for application/json ContentType.
+type AskFunnelJSONRequestBody = FunnelQuestion
+
+// AskLifecycleJSONRequestBody defines body for AskLifecycle for application/json ContentType.
+type AskLifecycleJSONRequestBody = LifecycleQuestion
+
+// AskPathsJSONRequestBody defines body for AskPaths for application/json ContentType.
+type AskPathsJSONRequestBody = PathsQuestion
+
+// AskPeopleJSONRequestBody defines body for AskPeople for application/json ContentType.
+type AskPeopleJSONRequestBody = PeopleQuestion
+
+// AskRetentionJSONRequestBody defines body for AskRetention for application/json ContentType.
+type AskRetentionJSONRequestBody = RetentionQuestion
+
+// AskSessionsJSONRequestBody defines body for AskSessions for application/json ContentType.
+type AskSessionsJSONRequestBody = SessionsQuestion
+
+// AskStickinessJSONRequestBody defines body for AskStickiness for application/json ContentType.
+type AskStickinessJSONRequestBody = StickinessQuestion
+
+// AskUniquesJSONRequestBody defines body for AskUniques for application/json ContentType.
+type AskUniquesJSONRequestBody = UniquesQuestion
 
 // RunMetricsQueryJSONRequestBody defines body for RunMetricsQuery for application/json ContentType.
 type RunMetricsQueryJSONRequestBody = MetricsQuery
@@ -2146,6 +4170,514 @@ type CreateWriteKeyJSONRequestBody = WriteKeyRequest
 
 // UpdateWriteKeyJSONRequestBody defines body for UpdateWriteKey for application/json ContentType.
 type UpdateWriteKeyJSONRequestBody = WriteKeyRequest
+
+// AsClauseGroup returns the union data inside the CohortClause as a ClauseGroup
+func (t CohortClause) AsClauseGroup() (ClauseGroup, error) {
+	var body ClauseGroup
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseGroup overwrites any union data inside the CohortClause as the provided ClauseGroup
+func (t *CohortClause) FromClauseGroup(v ClauseGroup) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseGroup performs a merge with any union data inside the CohortClause, using the provided ClauseGroup
+func (t *CohortClause) MergeClauseGroup(v ClauseGroup) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseNot returns the union data inside the CohortClause as a ClauseNot
+func (t CohortClause) AsClauseNot() (ClauseNot, error) {
+	var body ClauseNot
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseNot overwrites any union data inside the CohortClause as the provided ClauseNot
+func (t *CohortClause) FromClauseNot(v ClauseNot) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseNot performs a merge with any union data inside the CohortClause, using the provided ClauseNot
+func (t *CohortClause) MergeClauseNot(v ClauseNot) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseDid returns the union data inside the CohortClause as a ClauseDid
+func (t CohortClause) AsClauseDid() (ClauseDid, error) {
+	var body ClauseDid
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseDid overwrites any union data inside the CohortClause as the provided ClauseDid
+func (t *CohortClause) FromClauseDid(v ClauseDid) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseDid performs a merge with any union data inside the CohortClause, using the provided ClauseDid
+func (t *CohortClause) MergeClauseDid(v ClauseDid) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseFirst returns the union data inside the CohortClause as a ClauseFirst
+func (t CohortClause) AsClauseFirst() (ClauseFirst, error) {
+	var body ClauseFirst
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseFirst overwrites any union data inside the CohortClause as the provided ClauseFirst
+func (t *CohortClause) FromClauseFirst(v ClauseFirst) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseFirst performs a merge with any union data inside the CohortClause, using the provided ClauseFirst
+func (t *CohortClause) MergeClauseFirst(v ClauseFirst) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseSequence returns the union data inside the CohortClause as a ClauseSequence
+func (t CohortClause) AsClauseSequence() (ClauseSequence, error) {
+	var body ClauseSequence
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseSequence overwrites any union data inside the CohortClause as the provided ClauseSequence
+func (t *CohortClause) FromClauseSequence(v ClauseSequence) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseSequence performs a merge with any union data inside the CohortClause, using the provided ClauseSequence
+func (t *CohortClause) MergeClauseSequence(v ClauseSequence) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseProfile returns the union data inside the CohortClause as a ClauseProfile
+func (t CohortClause) AsClauseProfile() (ClauseProfile, error) {
+	var body ClauseProfile
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseProfile overwrites any union data inside the CohortClause as the provided ClauseProfile
+func (t *CohortClause) FromClauseProfile(v ClauseProfile) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseProfile performs a merge with any union data inside the CohortClause, using the provided ClauseProfile
+func (t *CohortClause) MergeClauseProfile(v ClauseProfile) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseIn returns the union data inside the CohortClause as a ClauseIn
+func (t CohortClause) AsClauseIn() (ClauseIn, error) {
+	var body ClauseIn
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseIn overwrites any union data inside the CohortClause as the provided ClauseIn
+func (t *CohortClause) FromClauseIn(v ClauseIn) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseIn performs a merge with any union data inside the CohortClause, using the provided ClauseIn
+func (t *CohortClause) MergeClauseIn(v ClauseIn) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t CohortClause) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"op"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t CohortClause) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "and":
+		return t.AsClauseGroup()
+	case "did":
+		return t.AsClauseDid()
+	case "first":
+		return t.AsClauseFirst()
+	case "in":
+		return t.AsClauseIn()
+	case "not":
+		return t.AsClauseNot()
+	case "or":
+		return t.AsClauseGroup()
+	case "profile":
+		return t.AsClauseProfile()
+	case "sequence":
+		return t.AsClauseSequence()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t CohortClause) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *CohortClause) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsFunnelInsight returns the union data inside the Insight as a FunnelInsight
+func (t Insight) AsFunnelInsight() (FunnelInsight, error) {
+	var body FunnelInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFunnelInsight overwrites any union data inside the Insight as the provided FunnelInsight
+func (t *Insight) FromFunnelInsight(v FunnelInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"funnel"}`))
+	t.union = b
+	return err
+}
+
+// MergeFunnelInsight performs a merge with any union data inside the Insight, using the provided FunnelInsight
+func (t *Insight) MergeFunnelInsight(v FunnelInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"funnel"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsRetentionInsight returns the union data inside the Insight as a RetentionInsight
+func (t Insight) AsRetentionInsight() (RetentionInsight, error) {
+	var body RetentionInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromRetentionInsight overwrites any union data inside the Insight as the provided RetentionInsight
+func (t *Insight) FromRetentionInsight(v RetentionInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"retention"}`))
+	t.union = b
+	return err
+}
+
+// MergeRetentionInsight performs a merge with any union data inside the Insight, using the provided RetentionInsight
+func (t *Insight) MergeRetentionInsight(v RetentionInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"retention"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLifecycleInsight returns the union data inside the Insight as a LifecycleInsight
+func (t Insight) AsLifecycleInsight() (LifecycleInsight, error) {
+	var body LifecycleInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLifecycleInsight overwrites any union data inside the Insight as the provided LifecycleInsight
+func (t *Insight) FromLifecycleInsight(v LifecycleInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"lifecycle"}`))
+	t.union = b
+	return err
+}
+
+// MergeLifecycleInsight performs a merge with any union data inside the Insight, using the provided LifecycleInsight
+func (t *Insight) MergeLifecycleInsight(v LifecycleInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"lifecycle"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsStickinessInsight returns the union data inside the Insight as a StickinessInsight
+func (t Insight) AsStickinessInsight() (StickinessInsight, error) {
+	var body StickinessInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromStickinessInsight overwrites any union data inside the Insight as the provided StickinessInsight
+func (t *Insight) FromStickinessInsight(v StickinessInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"stickiness"}`))
+	t.union = b
+	return err
+}
+
+// MergeStickinessInsight performs a merge with any union data inside the Insight, using the provided StickinessInsight
+func (t *Insight) MergeStickinessInsight(v StickinessInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"stickiness"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsUniquesInsight returns the union data inside the Insight as a UniquesInsight
+func (t Insight) AsUniquesInsight() (UniquesInsight, error) {
+	var body UniquesInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromUniquesInsight overwrites any union data inside the Insight as the provided UniquesInsight
+func (t *Insight) FromUniquesInsight(v UniquesInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"uniques"}`))
+	t.union = b
+	return err
+}
+
+// MergeUniquesInsight performs a merge with any union data inside the Insight, using the provided UniquesInsight
+func (t *Insight) MergeUniquesInsight(v UniquesInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"uniques"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsPathsInsight returns the union data inside the Insight as a PathsInsight
+func (t Insight) AsPathsInsight() (PathsInsight, error) {
+	var body PathsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromPathsInsight overwrites any union data inside the Insight as the provided PathsInsight
+func (t *Insight) FromPathsInsight(v PathsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"paths"}`))
+	t.union = b
+	return err
+}
+
+// MergePathsInsight performs a merge with any union data inside the Insight, using the provided PathsInsight
+func (t *Insight) MergePathsInsight(v PathsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"paths"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsSessionsInsight returns the union data inside the Insight as a SessionsInsight
+func (t Insight) AsSessionsInsight() (SessionsInsight, error) {
+	var body SessionsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromSessionsInsight overwrites any union data inside the Insight as the provided SessionsInsight
+func (t *Insight) FromSessionsInsight(v SessionsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"sessions"}`))
+	t.union = b
+	return err
+}
+
+// MergeSessionsInsight performs a merge with any union data inside the Insight, using the provided SessionsInsight
+func (t *Insight) MergeSessionsInsight(v SessionsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"sessions"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t Insight) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"kind"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t Insight) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "funnel":
+		return t.AsFunnelInsight()
+	case "lifecycle":
+		return t.AsLifecycleInsight()
+	case "paths":
+		return t.AsPathsInsight()
+	case "retention":
+		return t.AsRetentionInsight()
+	case "sessions":
+		return t.AsSessionsInsight()
+	case "stickiness":
+		return t.AsStickinessInsight()
+	case "uniques":
+		return t.AsUniquesInsight()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t Insight) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *Insight) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // AsLiveHello returns the union data inside the LiveFrame as a LiveHello
 func (t LiveFrame) AsLiveHello() (LiveHello, error) {
@@ -2640,6 +5172,33 @@ type ServerInterface interface {
 	// GetHealth Is this server ready?
 	// (GET /v1/health)
 	GetHealth(ctx echo.Context) error
+	// AskCohort Who are these people?
+	// (POST /v1/insights/cohort)
+	AskCohort(ctx echo.Context) error
+	// AskFunnel How far do people come through these steps?
+	// (POST /v1/insights/funnel)
+	AskFunnel(ctx echo.Context) error
+	// AskLifecycle Who is new, comes back, and falls silent?
+	// (POST /v1/insights/lifecycle)
+	AskLifecycle(ctx echo.Context) error
+	// AskPaths What do people do next?
+	// (POST /v1/insights/paths)
+	AskPaths(ctx echo.Context) error
+	// AskPeople Who is behind this number?
+	// (POST /v1/insights/people)
+	AskPeople(ctx echo.Context) error
+	// AskRetention Do people come back?
+	// (POST /v1/insights/retention)
+	AskRetention(ctx echo.Context) error
+	// AskSessions How do visits go?
+	// (POST /v1/insights/sessions)
+	AskSessions(ctx echo.Context) error
+	// AskStickiness On how many days do people come?
+	// (POST /v1/insights/stickiness)
+	AskStickiness(ctx echo.Context) error
+	// AskUniques How many people were there?
+	// (POST /v1/insights/uniques)
+	AskUniques(ctx echo.Context) error
 	// QueryMetrics Measure events over time
 	// (GET /v1/metrics)
 	QueryMetrics(ctx echo.Context, params QueryMetricsParams) error
@@ -2693,7 +5252,7 @@ type ServerInterface interface {
 	GetBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error
 	// UpdateBoard Change a board
 	// (PATCH /v1/projects/{project_id}/boards/{board_id})
-	UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error
+	UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID, params UpdateBoardParams) error
 	// GetProjectDeletion See how far the deletion of a project is
 	// (GET /v1/projects/{project_id}/deletion)
 	GetProjectDeletion(ctx echo.Context, projectID ProjectPath) error
@@ -2729,7 +5288,7 @@ type ServerInterface interface {
 	GetReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error
 	// UpdateReport Change a report
 	// (PATCH /v1/projects/{project_id}/reports/{report_id})
-	UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error
+	UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID, params UpdateReportParams) error
 	// RotateKeys Replace the project's key pair
 	// (POST /v1/projects/{project_id}/rotate-keys)
 	RotateKeys(ctx echo.Context, projectID ProjectPath) error
@@ -3005,6 +5564,21 @@ func (w *ServerInterfaceWrapper) IngestEvents(ctx echo.Context) error {
 
 		params.ContentEncoding = &ContentEncoding
 	}
+	// ------------- Optional header parameter "X-Sent-At" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Sent-At")]; found {
+		var XSentAt string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-Sent-At, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Sent-At", valueList[0], &XSentAt, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-Sent-At: %s", err))
+		}
+
+		params.XSentAt = &XSentAt
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.IngestEvents(ctx, params)
@@ -3033,6 +5607,87 @@ func (w *ServerInterfaceWrapper) GetHealth(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetHealth(ctx)
+	return err
+}
+
+// AskCohort converts echo context to params.
+func (w *ServerInterfaceWrapper) AskCohort(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskCohort(ctx)
+	return err
+}
+
+// AskFunnel converts echo context to params.
+func (w *ServerInterfaceWrapper) AskFunnel(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskFunnel(ctx)
+	return err
+}
+
+// AskLifecycle converts echo context to params.
+func (w *ServerInterfaceWrapper) AskLifecycle(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskLifecycle(ctx)
+	return err
+}
+
+// AskPaths converts echo context to params.
+func (w *ServerInterfaceWrapper) AskPaths(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskPaths(ctx)
+	return err
+}
+
+// AskPeople converts echo context to params.
+func (w *ServerInterfaceWrapper) AskPeople(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskPeople(ctx)
+	return err
+}
+
+// AskRetention converts echo context to params.
+func (w *ServerInterfaceWrapper) AskRetention(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskRetention(ctx)
+	return err
+}
+
+// AskSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) AskSessions(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskSessions(ctx)
+	return err
+}
+
+// AskStickiness converts echo context to params.
+func (w *ServerInterfaceWrapper) AskStickiness(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskStickiness(ctx)
+	return err
+}
+
+// AskUniques converts echo context to params.
+func (w *ServerInterfaceWrapper) AskUniques(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskUniques(ctx)
 	return err
 }
 
@@ -3581,8 +6236,28 @@ func (w *ServerInterfaceWrapper) UpdateBoard(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter board_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateBoardParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateBoard(ctx, projectID, boardID)
+	err = w.Handler.UpdateBoard(ctx, projectID, boardID, params)
 	return err
 }
 
@@ -3893,8 +6568,28 @@ func (w *ServerInterfaceWrapper) UpdateReport(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter report_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateReportParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateReport(ctx, projectID, reportID)
+	err = w.Handler.UpdateReport(ctx, projectID, reportID, params)
 	return err
 }
 
@@ -4110,6 +6805,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/projects/:project_id/live-tickets", wrapper.CreateLiveTicket, options.OperationMiddlewares["createLiveTicket"]...)
 	router.GET(options.BaseURL+"/v1/metrics", wrapper.QueryMetrics, options.OperationMiddlewares["queryMetrics"]...)
 	router.POST(options.BaseURL+"/v1/metrics/query", wrapper.RunMetricsQuery, options.OperationMiddlewares["runMetricsQuery"]...)
+	router.POST(options.BaseURL+"/v1/insights/funnel", wrapper.AskFunnel, options.OperationMiddlewares["askFunnel"]...)
+	router.POST(options.BaseURL+"/v1/insights/retention", wrapper.AskRetention, options.OperationMiddlewares["askRetention"]...)
+	router.POST(options.BaseURL+"/v1/insights/lifecycle", wrapper.AskLifecycle, options.OperationMiddlewares["askLifecycle"]...)
+	router.POST(options.BaseURL+"/v1/insights/stickiness", wrapper.AskStickiness, options.OperationMiddlewares["askStickiness"]...)
+	router.POST(options.BaseURL+"/v1/insights/uniques", wrapper.AskUniques, options.OperationMiddlewares["askUniques"]...)
+	router.POST(options.BaseURL+"/v1/insights/paths", wrapper.AskPaths, options.OperationMiddlewares["askPaths"]...)
+	router.POST(options.BaseURL+"/v1/insights/sessions", wrapper.AskSessions, options.OperationMiddlewares["askSessions"]...)
+	router.POST(options.BaseURL+"/v1/insights/cohort", wrapper.AskCohort, options.OperationMiddlewares["askCohort"]...)
+	router.POST(options.BaseURL+"/v1/insights/people", wrapper.AskPeople, options.OperationMiddlewares["askPeople"]...)
 	router.GET(options.BaseURL+"/v1/health", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
 
 }
@@ -4175,6 +6879,8 @@ type UnprocessableApplicationProblemPlusJSONResponse Problem
 type UnprocessableQueryApplicationProblemPlusJSONResponse Problem
 
 type UnsupportedMediaTypeApplicationProblemPlusJSONResponse Problem
+
+type VersionConflictApplicationProblemPlusJSONResponse Problem
 
 type LoginRequestObject struct {
 	Body *LoginJSONRequestBody
@@ -5840,6 +8546,1617 @@ func (response GetHealth503JSONResponse) VisitGetHealthResponse(w http.ResponseW
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohortRequestObject struct {
+	Body *AskCohortJSONRequestBody
+}
+
+type AskCohortResponseObject interface {
+	VisitAskCohortResponse(w http.ResponseWriter) error
+}
+
+type AskCohort200JSONResponse CohortAnswer
+
+func (response AskCohort200JSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort400ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort401ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort403ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort404ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort413ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort415ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort422ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort429ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort503ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnelRequestObject struct {
+	Body *AskFunnelJSONRequestBody
+}
+
+type AskFunnelResponseObject interface {
+	VisitAskFunnelResponse(w http.ResponseWriter) error
+}
+
+type AskFunnel200JSONResponse FunnelAnswer
+
+func (response AskFunnel200JSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel400ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel401ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel403ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel404ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel413ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel415ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel422ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel429ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel503ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycleRequestObject struct {
+	Body *AskLifecycleJSONRequestBody
+}
+
+type AskLifecycleResponseObject interface {
+	VisitAskLifecycleResponse(w http.ResponseWriter) error
+}
+
+type AskLifecycle200JSONResponse LifecycleAnswer
+
+func (response AskLifecycle200JSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle400ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle401ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle403ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle404ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle413ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle415ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle422ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle429ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle503ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPathsRequestObject struct {
+	Body *AskPathsJSONRequestBody
+}
+
+type AskPathsResponseObject interface {
+	VisitAskPathsResponse(w http.ResponseWriter) error
+}
+
+type AskPaths200JSONResponse PathsAnswer
+
+func (response AskPaths200JSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths400ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths401ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths403ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths404ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths413ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths415ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths422ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths429ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths503ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeopleRequestObject struct {
+	Body *AskPeopleJSONRequestBody
+}
+
+type AskPeopleResponseObject interface {
+	VisitAskPeopleResponse(w http.ResponseWriter) error
+}
+
+type AskPeople200JSONResponse PeopleAnswer
+
+func (response AskPeople200JSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople400ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople401ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople403ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople404ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople413ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople415ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople422ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople429ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople503ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetentionRequestObject struct {
+	Body *AskRetentionJSONRequestBody
+}
+
+type AskRetentionResponseObject interface {
+	VisitAskRetentionResponse(w http.ResponseWriter) error
+}
+
+type AskRetention200JSONResponse RetentionAnswer
+
+func (response AskRetention200JSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention400ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention401ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention403ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention404ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention413ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention415ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention422ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention429ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention503ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessionsRequestObject struct {
+	Body *AskSessionsJSONRequestBody
+}
+
+type AskSessionsResponseObject interface {
+	VisitAskSessionsResponse(w http.ResponseWriter) error
+}
+
+type AskSessions200JSONResponse SessionsAnswer
+
+func (response AskSessions200JSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions400ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions401ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions403ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions404ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions413ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions415ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions422ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions429ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions503ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickinessRequestObject struct {
+	Body *AskStickinessJSONRequestBody
+}
+
+type AskStickinessResponseObject interface {
+	VisitAskStickinessResponse(w http.ResponseWriter) error
+}
+
+type AskStickiness200JSONResponse StickinessAnswer
+
+func (response AskStickiness200JSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness400ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness401ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness403ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness404ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness413ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness415ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness422ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness429ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness503ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniquesRequestObject struct {
+	Body *AskUniquesJSONRequestBody
+}
+
+type AskUniquesResponseObject interface {
+	VisitAskUniquesResponse(w http.ResponseWriter) error
+}
+
+type AskUniques200JSONResponse UniquesAnswer
+
+func (response AskUniques200JSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques400ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques401ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques403ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques404ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques413ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques415ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques422ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques429ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques503ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
 	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
@@ -8316,6 +12633,7 @@ func (response GetBoard503ApplicationProblemPlusJSONResponse) VisitGetBoardRespo
 type UpdateBoardRequestObject struct {
 	ProjectID ProjectPath        `json:"project_id"`
 	BoardID   openapi_types.UUID `json:"board_id"`
+	Params    UpdateBoardParams
 	Body      *UpdateBoardJSONRequestBody
 }
 
@@ -8400,6 +12718,22 @@ func (response UpdateBoard404ApplicationProblemPlusJSONResponse) VisitUpdateBoar
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateBoard412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateBoard412ApplicationProblemPlusJSONResponse) VisitUpdateBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -10120,6 +14454,7 @@ func (response GetReport503ApplicationProblemPlusJSONResponse) VisitGetReportRes
 type UpdateReportRequestObject struct {
 	ProjectID ProjectPath        `json:"project_id"`
 	ReportID  openapi_types.UUID `json:"report_id"`
+	Params    UpdateReportParams
 	Body      *UpdateReportJSONRequestBody
 }
 
@@ -10204,6 +14539,22 @@ func (response UpdateReport404ApplicationProblemPlusJSONResponse) VisitUpdateRep
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateReport412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateReport412ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -11163,6 +15514,33 @@ type StrictServerInterface interface {
 	// GetHealth Is this server ready?
 	// (GET /v1/health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
+	// AskCohort Who are these people?
+	// (POST /v1/insights/cohort)
+	AskCohort(ctx context.Context, request AskCohortRequestObject) (AskCohortResponseObject, error)
+	// AskFunnel How far do people come through these steps?
+	// (POST /v1/insights/funnel)
+	AskFunnel(ctx context.Context, request AskFunnelRequestObject) (AskFunnelResponseObject, error)
+	// AskLifecycle Who is new, comes back, and falls silent?
+	// (POST /v1/insights/lifecycle)
+	AskLifecycle(ctx context.Context, request AskLifecycleRequestObject) (AskLifecycleResponseObject, error)
+	// AskPaths What do people do next?
+	// (POST /v1/insights/paths)
+	AskPaths(ctx context.Context, request AskPathsRequestObject) (AskPathsResponseObject, error)
+	// AskPeople Who is behind this number?
+	// (POST /v1/insights/people)
+	AskPeople(ctx context.Context, request AskPeopleRequestObject) (AskPeopleResponseObject, error)
+	// AskRetention Do people come back?
+	// (POST /v1/insights/retention)
+	AskRetention(ctx context.Context, request AskRetentionRequestObject) (AskRetentionResponseObject, error)
+	// AskSessions How do visits go?
+	// (POST /v1/insights/sessions)
+	AskSessions(ctx context.Context, request AskSessionsRequestObject) (AskSessionsResponseObject, error)
+	// AskStickiness On how many days do people come?
+	// (POST /v1/insights/stickiness)
+	AskStickiness(ctx context.Context, request AskStickinessRequestObject) (AskStickinessResponseObject, error)
+	// AskUniques How many people were there?
+	// (POST /v1/insights/uniques)
+	AskUniques(ctx context.Context, request AskUniquesRequestObject) (AskUniquesResponseObject, error)
 	// QueryMetrics Measure events over time
 	// (GET /v1/metrics)
 	QueryMetrics(ctx context.Context, request QueryMetricsRequestObject) (QueryMetricsResponseObject, error)
@@ -11725,6 +16103,420 @@ func (sh *strictHandler) GetHealth(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetHealthResponseObject); ok {
 		return validResponse.VisitGetHealthResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskCohort operation middleware
+func (sh *strictHandler) AskCohort(ctx echo.Context) error {
+	var request AskCohortRequestObject
+
+	var body AskCohortJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskCohort(ctx.Request().Context(), request.(AskCohortRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskCohort")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskCohortResponseObject); ok {
+		return validResponse.VisitAskCohortResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskFunnel operation middleware
+func (sh *strictHandler) AskFunnel(ctx echo.Context) error {
+	var request AskFunnelRequestObject
+
+	var body AskFunnelJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskFunnel(ctx.Request().Context(), request.(AskFunnelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskFunnel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskFunnelResponseObject); ok {
+		return validResponse.VisitAskFunnelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskLifecycle operation middleware
+func (sh *strictHandler) AskLifecycle(ctx echo.Context) error {
+	var request AskLifecycleRequestObject
+
+	var body AskLifecycleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskLifecycle(ctx.Request().Context(), request.(AskLifecycleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskLifecycle")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskLifecycleResponseObject); ok {
+		return validResponse.VisitAskLifecycleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskPaths operation middleware
+func (sh *strictHandler) AskPaths(ctx echo.Context) error {
+	var request AskPathsRequestObject
+
+	var body AskPathsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskPaths(ctx.Request().Context(), request.(AskPathsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskPaths")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskPathsResponseObject); ok {
+		return validResponse.VisitAskPathsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskPeople operation middleware
+func (sh *strictHandler) AskPeople(ctx echo.Context) error {
+	var request AskPeopleRequestObject
+
+	var body AskPeopleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskPeople(ctx.Request().Context(), request.(AskPeopleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskPeople")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskPeopleResponseObject); ok {
+		return validResponse.VisitAskPeopleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskRetention operation middleware
+func (sh *strictHandler) AskRetention(ctx echo.Context) error {
+	var request AskRetentionRequestObject
+
+	var body AskRetentionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskRetention(ctx.Request().Context(), request.(AskRetentionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskRetention")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskRetentionResponseObject); ok {
+		return validResponse.VisitAskRetentionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskSessions operation middleware
+func (sh *strictHandler) AskSessions(ctx echo.Context) error {
+	var request AskSessionsRequestObject
+
+	var body AskSessionsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskSessions(ctx.Request().Context(), request.(AskSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskSessionsResponseObject); ok {
+		return validResponse.VisitAskSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskStickiness operation middleware
+func (sh *strictHandler) AskStickiness(ctx echo.Context) error {
+	var request AskStickinessRequestObject
+
+	var body AskStickinessJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskStickiness(ctx.Request().Context(), request.(AskStickinessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskStickiness")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskStickinessResponseObject); ok {
+		return validResponse.VisitAskStickinessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskUniques operation middleware
+func (sh *strictHandler) AskUniques(ctx echo.Context) error {
+	var request AskUniquesRequestObject
+
+	var body AskUniquesJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskUniques(ctx.Request().Context(), request.(AskUniquesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskUniques")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskUniquesResponseObject); ok {
+		return validResponse.VisitAskUniquesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -12301,11 +17093,12 @@ func (sh *strictHandler) GetBoard(ctx echo.Context, projectID ProjectPath, board
 }
 
 // UpdateBoard operation middleware
-func (sh *strictHandler) UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error {
+func (sh *strictHandler) UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID, params UpdateBoardParams) error {
 	var request UpdateBoardRequestObject
 
 	request.ProjectID = projectID
 	request.BoardID = boardID
+	request.Params = params
 
 	var body UpdateBoardJSONRequestBody
 	var err error
@@ -12701,11 +17494,12 @@ func (sh *strictHandler) GetReport(ctx echo.Context, projectID ProjectPath, repo
 }
 
 // UpdateReport operation middleware
-func (sh *strictHandler) UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error {
+func (sh *strictHandler) UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID, params UpdateReportParams) error {
 	var request UpdateReportRequestObject
 
 	request.ProjectID = projectID
 	request.ReportID = reportID
+	request.Params = params
 
 	var body UpdateReportJSONRequestBody
 	var err error

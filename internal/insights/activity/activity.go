@@ -1,11 +1,10 @@
 package activity
 
 import (
-	"cmp"
 	"math"
-	"slices"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
 // NoAsOf is the AsOf of a question about everything that is known: every period is complete.
@@ -18,15 +17,14 @@ type Step struct {
 }
 
 // people are those found behind a number.
-type people []behaviour.Member
+type people []query.Found
 
-func (p *people) add(no uint32, at int64) { *p = append(*p, behaviour.Member{No: no, At: at}) }
+func (p *people) add(no uint32, at int64) {
+	*p = append(*p, query.Found{Member: behaviour.Member{No: no, At: at}})
+}
 
 // sorted returns them by their numbers.
-func (p people) sorted() []behaviour.Member {
-	slices.SortFunc(p, func(a, b behaviour.Member) int { return cmp.Compare(a.No, b.No) })
-	return p
-}
+func (p people) sorted() []behaviour.Member { return query.Members(p, nil) }
 
 // visit is the first and the last active event of a person in a period.
 type visit struct {
@@ -37,8 +35,8 @@ type visit struct {
 // visits are the periods that a person was active in, in order. The memory serves one person after another.
 type visits []visit
 
-// load finds the periods between bounds that a person was active in. Events before the first bound have period -1, those
-// after the last are left out.
+// load finds the periods between bounds that a person was active in. Events before the first bound have period -1,
+// those after the last are left out.
 func (v *visits) load(rows []behaviour.Row, marks uint64, bounds []int64) {
 	list := (*v)[:0]
 	period, end := -1, bounds[0]
@@ -47,17 +45,16 @@ func (v *visits) load(rows []behaviour.Row, marks uint64, bounds []int64) {
 			continue
 		}
 		at := rows[i].TS
-		if at >= end {
-			for at >= end {
-				if period++; period == len(bounds)-1 {
-					*v = list
-					return
-				}
-				end = bounds[period+1]
-			}
-		} else if n := len(list); n > 0 {
+		if n := len(list); at < end && n > 0 {
 			list[n-1].last = at
 			continue
+		}
+		for at >= end {
+			if period++; period == len(bounds)-1 {
+				*v = list
+				return
+			}
+			end = bounds[period+1]
 		}
 		list = append(list, visit{period, at, at})
 	}

@@ -33,7 +33,9 @@ type Clause struct {
 	Steps   []funnel.Step  // sequence
 	Window  int64          // sequence, from its first step
 	Set     *behaviour.Set // in
-	Label   string         // for the definition
+	// Label and WithinLabel are for the definition: the event (did, first) or what the people in the set are, and the
+	// range.
+	Label, WithinLabel string
 }
 
 // Question asks who is in a cohort.

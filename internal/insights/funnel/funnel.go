@@ -1,9 +1,6 @@
 package funnel
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/query"
 )
@@ -17,7 +14,7 @@ type Funnel struct {
 	series []point
 	bucket int // of the series that is being counted, -1 for the whole
 	wanted *Coordinate
-	found  []found
+	found  []query.Found
 }
 
 // New returns a funnel of nobody.
@@ -205,7 +202,8 @@ type Result struct {
 	Counts []int
 	// Incomplete is how many of them may still convert.
 	Incomplete int
-	// StepTimes is the time to each step from the one before that is not optional; nil for the first, and where nobody came.
+	// StepTimes is the time to each step from the one before that is not optional; nil for the first, and where
+	// nobody came.
 	StepTimes []*query.Times
 	// Time is the time from the first step to the last, of those who converted.
 	Time *query.Times
@@ -299,11 +297,6 @@ type Coordinate struct {
 	Lost bool
 }
 
-type found struct {
-	behaviour.Member
-	value uint32
-}
-
 // Collect makes the funnel find the people behind a number instead of counting. It is asked before the first person.
 func (f *Funnel) Collect(c Coordinate) { f.wanted = &c }
 
@@ -329,28 +322,17 @@ func (f *Funnel) collect(v *view, a *attempt) {
 		at = a.at[before]
 	}
 	if at != never {
-		f.found = append(f.found, found{behaviour.Member{No: f.runner.person.No, At: at}, value})
+		f.found = append(f.found, query.Found{Member: behaviour.Member{No: f.runner.person.No, At: at}, Value: value})
 	}
 }
 
-// People returns those behind the number, by their numbers: one for each attempt that it counts, so that a person may come
-// more than once where attempts are counted. At is the moment of the step, of a lost attempt that of its last step.
+// People returns those behind the number, by their numbers: one for each attempt that it counts, so that a person may
+// come more than once where attempts are counted. At is the moment of the step, of a lost attempt that of its last
+// step.
 func (f *Funnel) People() []behaviour.Member {
-	shown := map[uint32]bool{}
 	if f.wanted.Other {
-		top, _ := f.top()
-		for _, g := range top {
-			shown[g.Value] = true
-		}
+		shown, _ := f.top()
+		return query.Members(f.found, shown)
 	}
-	members := make([]behaviour.Member, 0, len(f.found))
-	for _, m := range f.found {
-		if !f.wanted.Other || !shown[m.value] {
-			members = append(members, m.Member)
-		}
-	}
-	slices.SortFunc(members, func(a, b behaviour.Member) int {
-		return cmp.Or(cmp.Compare(a.No, b.No), cmp.Compare(a.At, b.At))
-	})
-	return members
+	return query.Members(f.found, nil)
 }

@@ -1,6 +1,6 @@
 // Package query is what the kinds of insights share: the range of a question and the calendar of its zone, the tree of
 // conditions on props, the limits of what a question may cost, the plan that covers a range with rows of event_counts, the
-// summary of durations, and the top groups of a breakdown.
+// summary of durations, the top groups of a breakdown, and words for definitions.
 //
 // It guarantees:
 //

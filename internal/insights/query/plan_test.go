@@ -169,7 +169,7 @@ func BenchmarkPlanAndFold(b *testing.B) {
 	limit := 720
 	for _, tz := range []string{"UTC", "Europe/Berlin", "Asia/Kathmandu"} {
 		b.Run(fmt.Sprintf("%dh/%s", limit, tz), func(b *testing.B) {
-			w, err := (&Span{TZ: tz, Limit: &limit}).Resolve(now, 1, nil)
+			w, err := (&When{TZ: tz, Limit: &limit}).Resolve(now, 1, nil)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -182,7 +182,7 @@ func BenchmarkPlanAndFold(b *testing.B) {
 			b.ReportAllocs()
 			b.ReportMetric(float64(len(rows)), "rows")
 			for b.Loop() {
-				w, err := (&Span{TZ: tz, Limit: &limit}).Resolve(now, 1, nil)
+				w, err := (&When{TZ: tz, Limit: &limit}).Resolve(now, 1, nil)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -21,8 +21,8 @@ var (
 	latest   = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// Span is the time that a question asks about, as it was put: a range, or a number of buckets that end with the running one.
-type Span struct {
+// When is the time that a question asks about, as it was put: a range, or a number of buckets that end with the running one.
+type When struct {
 	Bucket    Bucket    // 1h when empty
 	TZ        string    // UTC when empty
 	WeekStart WeekStart // Monday when empty
@@ -38,7 +38,7 @@ type Home struct {
 }
 
 // At returns the span as it is meant in a project: with its zone and its week where it names none.
-func (s Span) At(home Home) Span {
+func (s When) At(home Home) When {
 	if s.TZ == "" {
 		s.TZ = home.TZ
 	}
@@ -88,7 +88,7 @@ func (w *Window) Incomplete(now time.Time) *time.Time {
 
 // Resolve turns a span into the buckets of an answer with so many series. The error is an Invalid: everything that is wrong with
 // the span, after what is wrong with the rest of the question.
-func (s *Span) Resolve(now time.Time, series int, rest Invalid) (*Window, error) {
+func (s *When) Resolve(now time.Time, series int, rest Invalid) (*Window, error) {
 	w := &Window{Calendar: Calendar{Bucket: s.Bucket, Loc: time.UTC, Week: s.WeekStart.day()}, TZ: s.TZ}
 	var bad Invalid
 	if w.Bucket == "" {
@@ -123,7 +123,7 @@ func (s *Span) Resolve(now time.Time, series int, rest Invalid) (*Window, error)
 }
 
 // check holds from, to and limit to the rules that need no calendar.
-func (s *Span) check(now time.Time) (bad Invalid) {
+func (s *When) check(now time.Time) (bad Invalid) {
 	if s.Limit != nil {
 		if s.From != nil || s.To != nil {
 			bad = append(bad, fault("limit", CodeConflict, "cannot be combined with from or to: give either a range or a number of buckets"))
@@ -154,7 +154,7 @@ func (s *Span) check(now time.Time) (bad Invalid) {
 }
 
 // fill sets the bounds.
-func (w *Window) fill(s *Span, now time.Time) *Fault {
+func (w *Window) fill(s *When, now time.Time) *Fault {
 	if s.From != nil {
 		to := now
 		if s.To != nil {
@@ -209,7 +209,7 @@ func (w *Window) between(from, to time.Time) *Fault {
 
 // checkPoints bounds the reply of a breakdown by what was asked, not by what there is: the same question must not fail
 // one day because of the data of the next.
-func (w *Window) checkPoints(s *Span, series int) *Fault {
+func (w *Window) checkPoints(s *When, series int) *Fault {
 	points := series * w.Buckets()
 	if points <= maxPoints {
 		return nil

@@ -25,31 +25,31 @@ func TestRangesAreWidenedToWholeBuckets(t *testing.T) {
 	ten := 10
 	for _, c := range []struct {
 		name     string
-		ask      Span
+		ask      When
 		from, to string
 		buckets  int
 	}{
-		{"24 hours with the running one when nothing is said", Span{}, "2026-01-14T11:00:00Z", "2026-01-15T11:00:00Z", 24},
-		{"the last ten minutes", Span{Bucket: Bucket1m, Limit: &ten}, "2026-01-15T10:21:00Z", "2026-01-15T10:31:00Z", 10},
-		{"the last ten months", Span{Bucket: Bucket1mo, Limit: &ten, TZ: "Europe/Berlin"}, "2025-04-01T00:00:00+02:00", "2026-02-01T00:00:00+01:00", 10},
-		{"the week from Sunday", Span{Bucket: Bucket1w, WeekStart: Sunday, Limit: new(1), TZ: "America/New_York"}, "2026-01-11T00:00:00-05:00", "2026-01-18T00:00:00-05:00", 1},
-		{"the week of the project", Span{Bucket: Bucket1w, Limit: new(1)}.At(Home{"America/New_York", Sunday}), "2026-01-11T00:00:00-05:00", "2026-01-18T00:00:00-05:00", 1},
-		{"its own week in the project's zone", Span{Bucket: Bucket1w, WeekStart: Monday, Limit: new(1)}.At(Home{"America/New_York", Sunday}),
+		{"24 hours with the running one when nothing is said", When{}, "2026-01-14T11:00:00Z", "2026-01-15T11:00:00Z", 24},
+		{"the last ten minutes", When{Bucket: Bucket1m, Limit: &ten}, "2026-01-15T10:21:00Z", "2026-01-15T10:31:00Z", 10},
+		{"the last ten months", When{Bucket: Bucket1mo, Limit: &ten, TZ: "Europe/Berlin"}, "2025-04-01T00:00:00+02:00", "2026-02-01T00:00:00+01:00", 10},
+		{"the week from Sunday", When{Bucket: Bucket1w, WeekStart: Sunday, Limit: new(1), TZ: "America/New_York"}, "2026-01-11T00:00:00-05:00", "2026-01-18T00:00:00-05:00", 1},
+		{"the week of the project", When{Bucket: Bucket1w, Limit: new(1)}.At(Home{"America/New_York", Sunday}), "2026-01-11T00:00:00-05:00", "2026-01-18T00:00:00-05:00", 1},
+		{"its own week in the project's zone", When{Bucket: Bucket1w, WeekStart: Monday, Limit: new(1)}.At(Home{"America/New_York", Sunday}),
 			"2026-01-12T00:00:00-05:00", "2026-01-19T00:00:00-05:00", 1},
-		{"from back, to forward", Span{From: at(t, "2026-01-01T00:59:59.9Z"), To: at(t, "2026-01-01T03:00:00.000001Z")},
+		{"from back, to forward", When{From: at(t, "2026-01-01T00:59:59.9Z"), To: at(t, "2026-01-01T03:00:00.000001Z")},
 			"2026-01-01T00:00:00Z", "2026-01-01T04:00:00Z", 4},
-		{"bounds stay where they are", Span{From: at(t, "2026-01-01T01:00:00Z"), To: at(t, "2026-01-01T03:00:00Z")},
+		{"bounds stay where they are", When{From: at(t, "2026-01-01T01:00:00Z"), To: at(t, "2026-01-01T03:00:00Z")},
 			"2026-01-01T01:00:00Z", "2026-01-01T03:00:00Z", 2},
-		{"within one bucket", Span{Bucket: Bucket1d, From: at(t, "2026-01-01T01:00:00Z"), To: at(t, "2026-01-01T01:00:00.000000001Z")},
+		{"within one bucket", When{Bucket: Bucket1d, From: at(t, "2026-01-01T01:00:00Z"), To: at(t, "2026-01-01T01:00:00.000000001Z")},
 			"2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", 1},
-		{"to is now when absent", Span{From: at(t, "2026-01-15T09:10:00Z")}, "2026-01-15T09:00:00Z", "2026-01-15T11:00:00Z", 2},
-		{"the future", Span{Bucket: Bucket1d, From: at(t, "2026-01-20T00:00:00Z"), To: at(t, "2026-01-22T00:00:00Z")},
+		{"to is now when absent", When{From: at(t, "2026-01-15T09:10:00Z")}, "2026-01-15T09:00:00Z", "2026-01-15T11:00:00Z", 2},
+		{"the future", When{Bucket: Bucket1d, From: at(t, "2026-01-20T00:00:00Z"), To: at(t, "2026-01-22T00:00:00Z")},
 			"2026-01-20T00:00:00Z", "2026-01-22T00:00:00Z", 2},
-		{"the first instant", Span{Bucket: Bucket1w, From: at(t, "1971-01-01T00:00:00Z"), To: at(t, "1971-01-02T00:00:00Z")},
+		{"the first instant", When{Bucket: Bucket1w, From: at(t, "1971-01-01T00:00:00Z"), To: at(t, "1971-01-02T00:00:00Z")},
 			"1970-12-28T00:00:00Z", "1971-01-04T00:00:00Z", 1},
-		{"the last instant", Span{Bucket: Bucket1mo, From: at(t, "2261-12-31T23:00:00Z"), To: at(t, "2262-01-01T00:00:00Z")},
+		{"the last instant", When{Bucket: Bucket1mo, From: at(t, "2261-12-31T23:00:00Z"), To: at(t, "2262-01-01T00:00:00Z")},
 			"2261-12-01T00:00:00Z", "2262-01-01T00:00:00Z", 1},
-		{"Liberia since it has whole minutes", Span{TZ: "Africa/Monrovia", From: at(t, "1972-01-08T00:00:00Z"), To: at(t, "1972-01-08T01:00:00Z")},
+		{"Liberia since it has whole minutes", When{TZ: "Africa/Monrovia", From: at(t, "1972-01-08T00:00:00Z"), To: at(t, "1972-01-08T01:00:00Z")},
 			"1972-01-08T00:00:00Z", "1972-01-08T01:00:00Z", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -71,35 +71,35 @@ func TestUnreasonableQuestionsNameEveryBadParameter(t *testing.T) {
 	ten, many, none, most := 10, 10_001, 0, 10_000
 	for _, c := range []struct {
 		name string
-		ask  Span
+		ask  When
 		want []string // pointer, code, and a part of the detail
 	}{
-		{"an unknown zone", Span{TZ: "Mars/Olympus"}, []string{"/tz time_zone IANA"}},
-		{"the machine's zone", Span{TZ: "Local"}, []string{"/tz time_zone IANA"}},
-		{"the machine's zone by its file", Span{TZ: "localtime"}, []string{"/tz time_zone IANA"}},
-		{"a file that is no zone", Span{TZ: "zone.tab"}, []string{"/tz time_zone IANA"}},
-		{"a way out of the database", Span{TZ: "../../../etc/passwd"}, []string{"/tz time_zone IANA"}},
-		{"a detour", Span{TZ: "Europe/./Berlin"}, []string{"/tz time_zone IANA"}},
-		{"leap seconds", Span{TZ: "right/UTC"}, []string{"/tz time_zone IANA"}},
-		{"an offset", Span{TZ: "+02:00"}, []string{"/tz time_zone IANA"}},
-		{"a bucket of another width", Span{Bucket: "2h"}, []string{"/bucket enum bucket"}},
-		{"limit with from", Span{Limit: &ten, From: at(t, "2026-01-01T00:00:00Z")}, []string{"/limit conflict combined"}},
-		{"limit with to", Span{Limit: &ten, To: at(t, "2026-01-01T00:00:00Z")}, []string{"/limit conflict combined"}},
-		{"limit of none", Span{Limit: &none}, []string{"/limit maximum 10000"}},
-		{"limit of too many", Span{Limit: &many}, []string{"/limit maximum 10000"}},
-		{"limit into prehistory", Span{Bucket: Bucket1mo, Limit: &most}, []string{"/limit maximum at most 661"}},
-		{"to without from", Span{To: at(t, "2026-01-01T00:00:00Z")}, []string{"/from required when to"}},
-		{"from after to", Span{From: at(t, "2026-01-02T00:00:00Z"), To: at(t, "2026-01-01T00:00:00Z")}, []string{"/from order before to"}},
-		{"an empty range", Span{From: at(t, "2026-01-02T00:00:00Z"), To: at(t, "2026-01-02T00:00:00Z")}, []string{"/from order before to"}},
-		{"from in the future without to", Span{From: at(t, "2027-01-01T00:00:00Z")}, []string{"/from order before now"}},
-		{"before there were events", Span{From: at(t, "1970-12-31T23:59:59Z"), To: at(t, "1972-01-01T00:00:00Z")}, []string{"/from minimum 1971"}},
-		{"after the end of time", Span{From: at(t, "2026-01-01T00:00:00Z"), To: at(t, "2262-01-01T00:00:00.1Z")}, []string{"/to maximum 2262"}},
-		{"a year of minutes", Span{Bucket: Bucket1m, From: at(t, "2025-01-01T00:00:00Z"), To: at(t, "2026-01-01T00:00:00Z")},
+		{"an unknown zone", When{TZ: "Mars/Olympus"}, []string{"/tz time_zone IANA"}},
+		{"the machine's zone", When{TZ: "Local"}, []string{"/tz time_zone IANA"}},
+		{"the machine's zone by its file", When{TZ: "localtime"}, []string{"/tz time_zone IANA"}},
+		{"a file that is no zone", When{TZ: "zone.tab"}, []string{"/tz time_zone IANA"}},
+		{"a way out of the database", When{TZ: "../../../etc/passwd"}, []string{"/tz time_zone IANA"}},
+		{"a detour", When{TZ: "Europe/./Berlin"}, []string{"/tz time_zone IANA"}},
+		{"leap seconds", When{TZ: "right/UTC"}, []string{"/tz time_zone IANA"}},
+		{"an offset", When{TZ: "+02:00"}, []string{"/tz time_zone IANA"}},
+		{"a bucket of another width", When{Bucket: "2h"}, []string{"/bucket enum bucket"}},
+		{"limit with from", When{Limit: &ten, From: at(t, "2026-01-01T00:00:00Z")}, []string{"/limit conflict combined"}},
+		{"limit with to", When{Limit: &ten, To: at(t, "2026-01-01T00:00:00Z")}, []string{"/limit conflict combined"}},
+		{"limit of none", When{Limit: &none}, []string{"/limit maximum 10000"}},
+		{"limit of too many", When{Limit: &many}, []string{"/limit maximum 10000"}},
+		{"limit into prehistory", When{Bucket: Bucket1mo, Limit: &most}, []string{"/limit maximum at most 661"}},
+		{"to without from", When{To: at(t, "2026-01-01T00:00:00Z")}, []string{"/from required when to"}},
+		{"from after to", When{From: at(t, "2026-01-02T00:00:00Z"), To: at(t, "2026-01-01T00:00:00Z")}, []string{"/from order before to"}},
+		{"an empty range", When{From: at(t, "2026-01-02T00:00:00Z"), To: at(t, "2026-01-02T00:00:00Z")}, []string{"/from order before to"}},
+		{"from in the future without to", When{From: at(t, "2027-01-01T00:00:00Z")}, []string{"/from order before now"}},
+		{"before there were events", When{From: at(t, "1970-12-31T23:59:59Z"), To: at(t, "1972-01-01T00:00:00Z")}, []string{"/from minimum 1971"}},
+		{"after the end of time", When{From: at(t, "2026-01-01T00:00:00Z"), To: at(t, "2262-01-01T00:00:00.1Z")}, []string{"/to maximum 2262"}},
+		{"a year of minutes", When{Bucket: Bucket1m, From: at(t, "2025-01-01T00:00:00Z"), To: at(t, "2026-01-01T00:00:00Z")},
 			[]string{"/from too_large about 525601 buckets of 1m up to the end of the range, and a reply has at most 10000: shorten the range or use buckets of 1h"}},
-		{"one too many", Span{From: at(t, "2024-01-01T00:00:00Z"), To: at(t, "2025-02-20T16:00:01Z")}, []string{"/from too_large buckets of 1h"}},
-		{"Liberia before 1972", Span{TZ: "Africa/Monrovia", From: at(t, "1971-05-01T00:00:00Z"), To: at(t, "1971-05-02T00:00:00Z")},
+		{"one too many", When{From: at(t, "2024-01-01T00:00:00Z"), To: at(t, "2025-02-20T16:00:01Z")}, []string{"/from too_large buckets of 1h"}},
+		{"Liberia before 1972", When{TZ: "Africa/Monrovia", From: at(t, "1971-05-01T00:00:00Z"), To: at(t, "1971-05-02T00:00:00Z")},
 			[]string{"/tz time_zone whole minutes"}},
-		{"everything", Span{Bucket: "1y", TZ: "x", Limit: &many, From: at(t, "1950-01-01T00:00:00Z"), To: at(t, "9999-01-01T00:00:00Z")},
+		{"everything", When{Bucket: "1y", TZ: "x", Limit: &many, From: at(t, "1950-01-01T00:00:00Z"), To: at(t, "9999-01-01T00:00:00Z")},
 			[]string{"/bucket enum bucket", "/tz time_zone IANA", "/limit conflict combined", "/limit maximum 10000", "/to maximum 2262", "/from minimum 1971"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -135,13 +135,13 @@ func expectFaults(t *testing.T, err error, want []string) {
 func TestTheMostBucketsAreAnswered(t *testing.T) {
 	t.Parallel()
 	most := maxBuckets
-	w, err := (&Span{Limit: &most}).Resolve(testNow, 1, nil)
+	w, err := (&When{Limit: &most}).Resolve(testNow, 1, nil)
 	if err != nil || w.Buckets() != maxBuckets {
 		t.Fatalf("limit: %v", err)
 	}
 	from := testNow.Truncate(time.Hour)
 	to := from.Add(maxBuckets * time.Hour)
-	w, err = (&Span{From: &from, To: &to}).Resolve(testNow, 1, nil)
+	w, err = (&When{From: &from, To: &to}).Resolve(testNow, 1, nil)
 	if err != nil || w.Buckets() != maxBuckets {
 		t.Fatalf("range: %v", err)
 	}
@@ -168,7 +168,7 @@ func FuzzResolve(f *testing.F) {
 		if now < earliest.Unix() || now > latest.Unix() {
 			return // a clock that is centuries off
 		}
-		ask, series := Span{Bucket: Bucket(bucket), TZ: tz}, 1
+		ask, series := When{Bucket: Bucket(bucket), TZ: tz}, 1
 		if given&8 != 0 {
 			series = int(top) + 2
 		}

@@ -1,9 +1,7 @@
 package retention
 
 import (
-	"cmp"
 	"math"
-	"slices"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/query"
@@ -15,8 +13,9 @@ type Retention struct {
 	width  int64
 	all    grid // without a breakdown
 	groups map[uint32]grid
+	cells  []query.Columns // by period: what AddPresence counted
 	wanted *Coordinate
-	found  []found
+	found  []query.Found
 
 	// Of the person at hand:
 	starts  []start // by row, in order
@@ -28,6 +27,7 @@ type start struct {
 	row   int
 	at    int64
 	value uint32
+	after int // the index of the first return that may come after it
 }
 
 // visit is the first return event in a period, counted by calendar.
@@ -85,8 +85,12 @@ func (r *Retention) load(rows []behaviour.Row) {
 	last := len(bounds) - 1
 	period, end := -1, bounds[0] // the period of the event at hand, and when it ends
 	started := false
+	known := int64(math.MinInt64) // until when further events change nothing
 	for i := range rows {
 		row := &rows[i]
+		if row.TS < known {
+			continue
+		}
 		marks := row.Marks
 		isStart := marks&q.Start.Marks != 0 && (!started || q.Cohort == Recurring)
 		if !isStart && marks&q.Return.Marks == 0 {
@@ -110,12 +114,16 @@ func (r *Retention) load(rows []behaviour.Row) {
 		}
 		if n := len(r.returns); q.Interval == Rolling || n == 0 || r.returns[n-1].period != period {
 			r.returns = append(r.returns, visit{period, row.TS})
+			if noStart := q.Cohort == FirstTime || period >= q.Rows || r.starts[len(r.starts)-1].row == period; noStart &&
+				q.Interval == Calendar {
+				known = end
+			}
 		}
 	}
 }
 
 func (r *Retention) startOf(row *behaviour.Row, period int) start {
-	s := start{row: period, at: row.TS}
+	s := start{row: period, at: row.TS, after: len(r.returns)}
 	if r.q.Breakdown != nil {
 		s.value = row.Values[r.q.Breakdown.Column]
 	}
@@ -145,7 +153,7 @@ func (r *Retention) count(values []int, s *start) {
 		}
 	default:
 		before := 0
-		for i := range r.returns {
+		for i := s.after; i < len(r.returns); i++ {
 			k := r.period(s, &r.returns[i])
 			if k >= r.q.Periods {
 				break
@@ -164,6 +172,7 @@ func (r *Retention) count(values []int, s *start) {
 
 // Merge adds what another retention of the same question counted, of other people.
 func (r *Retention) Merge(other *Retention) {
+	other.settle()
 	r.all.add(other.all)
 	for value, g := range other.groups {
 		r.grid(value).add(g)
@@ -217,6 +226,7 @@ type Answer struct {
 
 // Answer returns what was counted.
 func (r *Retention) Answer() Answer {
+	r.settle()
 	var answer Answer
 	all := r.all
 	if r.q.Breakdown != nil {
@@ -275,11 +285,6 @@ type Coordinate struct {
 	Lost bool
 }
 
-type found struct {
-	behaviour.Member
-	value uint32
-}
-
 // Collect makes the retention find the people behind a cell instead of counting. It is asked before the first person.
 func (r *Retention) Collect(c Coordinate) { r.wanted = &c }
 
@@ -299,7 +304,7 @@ func (r *Retention) collect(no uint32, s *start) {
 		at = s.at
 	}
 	if retained != c.Lost {
-		r.found = append(r.found, found{behaviour.Member{No: no, At: at}, s.value})
+		r.found = append(r.found, query.Found{Member: behaviour.Member{No: no, At: at}, Value: s.value})
 	}
 }
 
@@ -312,7 +317,7 @@ func (r *Retention) retained(s *start, n int) (at int64, yes bool) {
 	if r.count(values, s); values[n] == 0 {
 		return 0, false
 	}
-	for i := range r.returns {
+	for i := s.after; i < len(r.returns); i++ {
 		k := r.period(s, &r.returns[i])
 		if k == n || k > n && r.q.Mode == OnOrAfter {
 			return r.returns[i].at, true
@@ -321,22 +326,12 @@ func (r *Retention) retained(s *start, n int) (at int64, yes bool) {
 	return 0, false
 }
 
-// People returns those behind the cell, by their numbers, with the return event that put them there; for period 0 and those
-// who were lost, with their start.
+// People returns those behind the cell, by their numbers, with the return event that put them there; for period 0 and
+// those who were lost, with their start.
 func (r *Retention) People() []behaviour.Member {
-	shown := map[uint32]bool{}
 	if r.wanted.Other {
-		top, _ := r.top()
-		for _, g := range top {
-			shown[g.Value] = true
-		}
+		shown, _ := r.top()
+		return query.Members(r.found, shown)
 	}
-	members := make([]behaviour.Member, 0, len(r.found))
-	for _, m := range r.found {
-		if !r.wanted.Other || !shown[m.value] {
-			members = append(members, m.Member)
-		}
-	}
-	slices.SortFunc(members, func(a, b behaviour.Member) int { return cmp.Compare(a.No, b.No) })
-	return members
+	return query.Members(r.found, nil)
 }

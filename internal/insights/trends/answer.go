@@ -70,7 +70,7 @@ func (t *Trends) Resolve(ctx context.Context, projectID uuid.UUID, q *Question) 
 	if err != nil {
 		return nil, err
 	}
-	q.Span = q.At(home)
+	q.When = q.At(home)
 	return q.resolve(t.now())
 }
 

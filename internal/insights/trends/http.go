@@ -68,7 +68,7 @@ func questionOf(q *api.ReportQuestion) (*Question, error) {
 		return nil, err
 	}
 	return &Question{
-		Span: query.Span{Bucket: query.Bucket(value(q.Bucket)), TZ: value(q.Tz), WeekStart: query.WeekStart(value(q.WeekStart)),
+		When: query.When{Bucket: query.Bucket(value(q.Bucket)), TZ: value(q.Tz), WeekStart: query.WeekStart(value(q.WeekStart)),
 			From: q.From, To: q.To, Limit: limitOf(q.Limit)},
 		Names: q.Names, Filter: filter, Measure: Measure(value(q.Measure)), Prop: prop,
 		Breakdown: Breakdown(value(q.Breakdown)), BreakdownProp: by, Top: int(value(q.Top)),

@@ -13,7 +13,7 @@ const defaultTop = 10
 
 // Question is a measure of some events by bucket, as the caller put it.
 type Question struct {
-	query.Span
+	query.When
 	Names         []string      // all when empty; repeating one changes nothing
 	Props         []byte        // a JSON object that the props contain; nil means any
 	Filter        *query.Filter // nil means any
@@ -27,7 +27,7 @@ type Question struct {
 // resolve returns the buckets that the answer has. The error is a query.Invalid that says everything that is wrong with the
 // question.
 func (q *Question) resolve(now time.Time) (*query.Window, error) {
-	return q.Span.Resolve(now, q.series(), append(q.Filter.Check(), q.checkProps()...))
+	return q.When.Resolve(now, q.series(), append(q.Filter.Check(), q.checkProps()...))
 }
 
 // measure is what is asked for.

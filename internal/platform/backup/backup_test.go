@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,8 @@ func setup(t *testing.T) bundle {
 	t.Helper()
 	b := bundle{nimbustest.DB(t), filepath.Join(t.TempDir(), "backup")}
 	if _, err := b.pool.Exec(t.Context(), `
-		SELECT ensure_event_partition(m) FROM unnest('{2025-12-01Z,2026-01-01Z,2026-02-01Z,2026-03-01Z}'::timestamptz[]) AS m;
+		SELECT ensure_event_partition(m) FROM unnest('{2026-01-01Z,2026-02-01Z,2026-03-01Z}'::timestamptz[]) AS m;
+		SELECT ensure_event_partition(m, '2026-01-01Z', '2020-01-01Z') FROM unnest('{2025-12-01Z,2019-12-01Z}'::timestamptz[]) AS m;
 		INSERT INTO projects (id, name) SELECT ('018f0000-0000-7000-8000-00000000000' || n)::uuid, E'a\tb\\ü' FROM generate_series(1, 3) AS n;
 		INSERT INTO events (project_id, id, ts, received_at, seq, name, props)
 		SELECT p.id, overlay(event_id_floor(ts)::text placing lpad(n::text, 12, '0') from 25)::uuid, ts, ts, n, 'e', '{"a": "\\ \t \n", "n": 1.50}'
@@ -65,7 +67,7 @@ func scratch(t *testing.T) *pgxpool.Pool {
 func everything(t *testing.T, pool *pgxpool.Pool) string {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), `SELECT c.relname, (xpath('/row/h/text()', query_to_xml(format('SELECT md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '''')) || '' '' || count(*) AS h FROM %I t', c.relname), false, true, '')))[1]::text
-		FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'schema_migrations' ORDER BY 1`)
+		FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> ALL ('{nimbus_schema_migrations,orders,"order lines"}') ORDER BY 1`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,11 +100,87 @@ func TestARestoreHoldsWhatWasBackedUpAndNothingElse(t *testing.T) {
 	if got := everything(t, pool); got != want {
 		t.Errorf("restored:\n%s\nwant:\n%s", got, want)
 	}
+	var partitions string
+	if err := pool.QueryRow(t.Context(), `SELECT string_agg(p.name, ' ' ORDER BY p.name) FROM event_partitions() AS p`).Scan(&partitions); err != nil {
+		t.Fatal(err)
+	}
+	if want := "events_197001_202001 events_202501_202601 events_202601 events_202602 events_202603"; partitions != want {
+		t.Errorf("partitions %s, want %s", partitions, want)
+	}
 	if m.Events() != 270 || m.Nimbus != "v1" || !m.CreatedAt.Equal(made) {
 		t.Errorf("the manifest says %+v", m)
 	}
 	if _, err := backup.Restore(t.Context(), pool, b.dir, quiet, nobody); !errors.Is(err, backup.ErrNotEmpty) {
 		t.Errorf("a second restore: %v", err)
+	}
+}
+
+// Another program's tables in the schema are not ours to back up, and nothing of them keeps a backup from being restored, even
+// where they refer to ours, to each other in a circle, or are named like nothing of ours is.
+func TestTablesOfAnotherProgramAreLeftOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if _, err := b.pool.Exec(t.Context(), `CREATE TABLE orders (id int PRIMARY KEY, project uuid REFERENCES projects);
+		CREATE TABLE "order lines" (id int PRIMARY KEY, of int REFERENCES orders);
+		ALTER TABLE orders ADD FOREIGN KEY (id) REFERENCES "order lines" DEFERRABLE INITIALLY DEFERRED;
+		CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)`); err != nil {
+		t.Fatal(err)
+	}
+	dir, pool := filepath.Join(t.TempDir(), "b"), scratch(t)
+	m, err := backup.Write(t.Context(), b.pool, dir, "v1", made, nobody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, table := range m.Tables {
+		names = append(names, table.Name)
+	}
+	slices.Sort(names)
+	if !slices.Equal(names, db.Tables) {
+		t.Errorf("the backup has %v, want %v", names, db.Tables)
+	}
+	if _, err := backup.Restore(t.Context(), pool, dir, quiet, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := everything(t, pool), everything(t, scratchOf(t, b.dir)); got != want {
+		t.Errorf("restored:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func scratchOf(t *testing.T, dir string) *pgxpool.Pool {
+	t.Helper()
+	pool := scratch(t)
+	if _, err := backup.Restore(t.Context(), pool, dir, quiet, nobody); err != nil {
+		t.Fatal(err)
+	}
+	return pool
+}
+
+// Backups of earlier releases hold every table of the schema.
+func TestABackupWithATableOfAnotherProgramIsRestoredWithoutIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	want := everything(t, b.pool)
+	path := filepath.Join(b.dir, "manifest.json")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m backup.Manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		t.Fatal(err)
+	}
+	theirs := m.Tables[0]
+	theirs.Name = "orders"
+	m.Tables = append([]backup.Table{theirs}, m.Tables...)
+	if raw, err = json.Marshal(m); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := everything(t, scratchOf(t, b.dir)); got != want {
+		t.Errorf("restored:\n%s\nwant:\n%s", got, want)
 	}
 }
 

@@ -10,8 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/bahagh/nimbus/db"
 	"github.com/bahagh/nimbus/internal/platform/durable"
 )
 
@@ -27,7 +29,7 @@ type Manifest struct {
 	CreatedAt     time.Time `json:"created_at"`
 	SchemaVersion uint      `json:"schema_version"`
 	SecretKeyIDs  []string  `json:"secret_key_ids"` // the ids of the keys under which secrets are encrypted
-	Months        []string  `json:"months"`         // partitions of events, as 2006-01
+	Months        []string  `json:"months"`         // partitions of events: a month as 2006-01, several as 2006-01/2007-01 without the last
 	Tables        []Table   `json:"tables"`         // in the order in which they are restored
 }
 
@@ -49,6 +51,19 @@ func (m *Manifest) Events() int64 {
 		}
 	}
 	return 0
+}
+
+// dropForeign takes out the tables that are not ours and returns their names: releases up to schema version 8 put every table of
+// the schema into a backup, and no migration makes those here.
+func (m *Manifest) dropForeign() (theirs []string) {
+	m.Tables = slices.DeleteFunc(m.Tables, func(t Table) bool {
+		if slices.Contains(db.Tables, t.Name) {
+			return false
+		}
+		theirs = append(theirs, t.Name)
+		return true
+	})
+	return theirs
 }
 
 // Bytes is the size of its files.
