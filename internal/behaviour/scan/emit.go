@@ -58,8 +58,8 @@ func (g *gatherer) emit(ctx context.Context, r people) error {
 	return nil
 }
 
-// scatter sorts the rows of the people from lo to last by person: those of person lo + i end at counts[i] in entries. pos is where
-// the blocks stand, next where they stand afterwards.
+// scatter sorts the rows of the people from lo to last by person: those of person lo + i end at counts[i] in entries.
+// pos is where the blocks stand, next where they stand afterwards.
 func (g *gatherer) scatter(lo, last uint32, pos, next []int, strays []stray) error {
 	n := int(last-lo) + 1
 	g.counts = sizedTo(g.counts, n)
@@ -214,7 +214,8 @@ type sessionState struct {
 }
 
 func (s *sessionState) add(ts int64, client uint32) {
-	if s.no == 0 || ts-s.last > sessionGap || ts-s.start > sessionLength || client != 0 && s.client != 0 && client != s.client {
+	other := client != 0 && s.client != 0 && client != s.client
+	if s.no == 0 || ts-s.last > sessionGap || ts-s.start > sessionLength || other {
 		s.no++
 		s.start, s.client = ts, 0
 	}
