@@ -30,18 +30,15 @@ func fill(b *testing.B, pool *pgxpool.Pool, events int) {
 	for _, sql := range []string{
 		"SELECT ensure_event_partition('2026-10-20Z')", "SELECT ensure_event_partition('2026-11-18Z')",
 		fmt.Sprintf(`INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, props) SELECT '%s'::uuid,
-			(lpad(
-				to_hex(floor(extract(epoch FROM t) * 1000)::bigint), 12, '0',
-			) || '8' || substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15))::uuid,
+			(lpad(to_hex(floor(extract(epoch FROM t) * 1000)::bigint), 12, '0') || '8' ||
+				substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15))::uuid,
 			t, t + interval '40 ms' + random() * interval '200 ms', i, 'event_' || floor(20 * power(random(), 2))::int,
 			'user_' || floor(200000 * power(random(), 1.5))::int,
-			jsonb_build_object('page', '/p/' || (random() * 500)::int, 'referrer', (
-				array['google', 'bing', 'direct', 'twitter'],
-			)[1 + floor(random() * 4)::int],
+			jsonb_build_object('page', '/p/' || (random() * 500)::int,
+				'referrer', (array['google', 'bing', 'direct', 'twitter'])[1 + floor(random() * 4)::int],
 				'plan', (array['free', 'pro', 'team'])[1 + floor(random() * 3)::int], 'amount', (random() * 100000)::int / 100.0)
-			FROM (SELECT i, date_trunc(
-				'milliseconds', timestamptz '2026-10-20 00:00+00' + i * interval '30 days' / %d,
-			) AS t FROM generate_series(0, %[2]d - 1) i) s`,
+			FROM (SELECT i, date_trunc('milliseconds', timestamptz '2026-10-20 00:00+00' + i * interval '30 days' / %d) AS t
+				FROM generate_series(0, %[2]d - 1) i) s`,
 			project, events),
 		`INSERT INTO event_counts (project_id, granularity, name, bucket, count)
 			SELECT project_id, 86400, n.name, date_bin('1 day', ts, 'epoch'), count(*)

@@ -2,6 +2,7 @@ package build_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -117,9 +118,7 @@ func (h *history) ingest() {
 		e := h.event()
 		if i < len(again) && h.random.IntN(4) == 0 {
 			e.ID = again[i]
-			e.TS = time.UnixMilli(int64(
-				e.ID[0],
-			)<<40 | int64(e.ID[1])<<32 | int64(e.ID[2])<<24 | int64(e.ID[3])<<16 | int64(e.ID[4])<<8 | int64(e.ID[5])).UTC()
+			e.TS = time.UnixMilli(int64(binary.BigEndian.Uint64(e.ID[:]) >> 16)).UTC()
 		}
 		tag, err := tx.Exec(h.t.Context(), `INSERT INTO events
 			(project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
@@ -154,9 +153,8 @@ func (h *history) count(tx pgx.Tx, name string, ts time.Time, n int) {
 	for _, name := range []string{name, ""} {
 		h.exec(tx, `INSERT INTO event_counts (project_id, granularity, name, bucket, count)
 			VALUES ($1, 86400, $2, date_bin('1 day', $3, 'epoch'), $4)
-			ON CONFLICT (
-				project_id, granularity, name, bucket,
-			) DO UPDATE SET count = event_counts.count + excluded.count`, project, name, ts, n)
+			ON CONFLICT (project_id, granularity, name, bucket)
+			DO UPDATE SET count = event_counts.count + excluded.count`, project, name, ts, n)
 	}
 }
 
@@ -177,6 +175,7 @@ func (h *history) begin() pgx.Tx {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.t.Cleanup(func() { _ = tx.Rollback(context.Background()) }) // of a test that fails: its database waits for it
 	return tx
 }
 
@@ -241,9 +240,8 @@ func (h *history) erase(user string) {
 	h.finishAll()
 	h.note("%s is erased", user)
 	h.exec(h.pool, `WITH gone AS (DELETE FROM events WHERE user_id = $1 RETURNING name, ts), buckets AS (
-			SELECT n.name, date_bin(
-				'1 day', g.ts, 'epoch',
-			) AS bucket, count(*) AS count FROM gone g CROSS JOIN LATERAL (VALUES (g.name), ('')) n(name) GROUP BY 1, 2)
+			SELECT n.name, date_bin('1 day', g.ts, 'epoch') AS bucket, count(*) AS count
+			FROM gone g CROSS JOIN LATERAL (VALUES (g.name), ('')) n(name) GROUP BY 1, 2)
 		UPDATE event_counts c SET count = c.count - b.count FROM buckets b
 		WHERE c.granularity = 86400 AND c.name = b.name AND c.bucket = b.bucket`, user)
 	err := h.store.Work(h.t.Context(), project, func(w *behaviour.Work) error {
@@ -391,9 +389,8 @@ func (h *history) scan(v *behaviour.View) (reading, error) {
 func (h *history) read() reading {
 	rows, err := h.pool.Query(h.t.Context(), `SELECT e.id, e.ts, e.received_at, e.name,
 		coalesce(e.user_id, ''), coalesce(e.anonymous_id, ''),
-		(e.props ->> 'plan')::numeric > 0, trim_scale(
-			(e.props ->> 'amount')::numeric,
-		)::text FROM events e ORDER BY e.ts, e.received_at, e.id`)
+		(e.props ->> 'plan')::numeric > 0, trim_scale((e.props ->> 'amount')::numeric)::text
+		FROM events e ORDER BY e.ts, e.received_at, e.id`)
 	if err != nil {
 		h.t.Fatal(err)
 	}
