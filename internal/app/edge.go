@@ -24,7 +24,7 @@ import (
 
 // startJobs starts the timers of every group.
 func (a *App) startJobs() {
-	a.jobs = jobs.New(a.db.Pool, slices.Concat(a.events.jobs(a.clocks), a.access.jobs(a.clocks)), a.reg, time.Now, a.log)
+	a.jobs = jobs.New(a.db.Pool, slices.Concat(a.events.jobs(a.clocks), a.access.jobs(a.clocks), a.behaviour.jobs()), a.reg, time.Now, a.log)
 	a.jobs.Start()
 }
 
@@ -40,6 +40,7 @@ func (a *App) wireEdge() error {
 		liveAPI:     stream,
 		trendsAPI:   a.insights.trends,
 		savedAPI:    a.insights.saved,
+		answersAPI:  a.insights.answers,
 		healthAPI:   ready,
 	}
 	handler, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: a.events.native, live: stream}, httpapi.Options{

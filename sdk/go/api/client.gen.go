@@ -133,6 +133,174 @@ func (e CheckStatus) Valid() bool {
 	}
 }
 
+// Defines values for ClauseDidOp.
+const (
+	ClauseDidOpClauseDidOp ClauseDidOp = "did"
+)
+
+// Valid indicates whether the value is a known member of the ClauseDidOp enum.
+func (e ClauseDidOp) Valid() bool {
+	switch e {
+	case ClauseDidOpClauseDidOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseFirstOp.
+const (
+	ClauseFirstOpClauseFirstOp ClauseFirstOp = "first"
+)
+
+// Valid indicates whether the value is a known member of the ClauseFirstOp enum.
+func (e ClauseFirstOp) Valid() bool {
+	switch e {
+	case ClauseFirstOpClauseFirstOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseGroupOp.
+const (
+	ClauseAnd ClauseGroupOp = "and"
+	ClauseOr  ClauseGroupOp = "or"
+)
+
+// Valid indicates whether the value is a known member of the ClauseGroupOp enum.
+func (e ClauseGroupOp) Valid() bool {
+	switch e {
+	case ClauseAnd:
+		return true
+	case ClauseOr:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseInOp.
+const (
+	ClauseInOpClauseInOp ClauseInOp = "in"
+)
+
+// Valid indicates whether the value is a known member of the ClauseInOp enum.
+func (e ClauseInOp) Valid() bool {
+	switch e {
+	case ClauseInOpClauseInOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseNotOp.
+const (
+	ClauseNotOpClauseNotOp ClauseNotOp = "not"
+)
+
+// Valid indicates whether the value is a known member of the ClauseNotOp enum.
+func (e ClauseNotOp) Valid() bool {
+	switch e {
+	case ClauseNotOpClauseNotOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseProfileOp.
+const (
+	ClauseProfileOpClauseProfileOp ClauseProfileOp = "profile"
+)
+
+// Valid indicates whether the value is a known member of the ClauseProfileOp enum.
+func (e ClauseProfileOp) Valid() bool {
+	switch e {
+	case ClauseProfileOpClauseProfileOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseSequenceOp.
+const (
+	ClauseSequenceOpClauseSequenceOp ClauseSequenceOp = "sequence"
+)
+
+// Valid indicates whether the value is a known member of the ClauseSequenceOp enum.
+func (e ClauseSequenceOp) Valid() bool {
+	switch e {
+	case ClauseSequenceOpClauseSequenceOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CohortQuestionKind.
+const (
+	CohortQuestionKindCohortQuestionKind CohortQuestionKind = "cohort"
+)
+
+// Valid indicates whether the value is a known member of the CohortQuestionKind enum.
+func (e CohortQuestionKind) Valid() bool {
+	switch e {
+	case CohortQuestionKindCohortQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CoordinateState.
+const (
+	StateDormant      CoordinateState = "dormant"
+	StateNew          CoordinateState = "new"
+	StateResurrecting CoordinateState = "resurrecting"
+	StateReturning    CoordinateState = "returning"
+)
+
+// Valid indicates whether the value is a known member of the CoordinateState enum.
+func (e CoordinateState) Valid() bool {
+	switch e {
+	case StateDormant:
+		return true
+	case StateNew:
+		return true
+	case StateResurrecting:
+		return true
+	case StateReturning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CountOf.
+const (
+	CountSessions CountOf = "sessions"
+	CountTotals   CountOf = "totals"
+	CountUsers    CountOf = "users"
+)
+
+// Valid indicates whether the value is a known member of the CountOf enum.
+func (e CountOf) Valid() bool {
+	switch e {
+	case CountSessions:
+		return true
+	case CountTotals:
+		return true
+	case CountUsers:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldErrorIn.
 const (
 	InBody   FieldErrorIn = "body"
@@ -277,6 +445,135 @@ func (e FilterNotOp) Valid() bool {
 	}
 }
 
+// Defines values for FunnelBreakdownAttribution.
+const (
+	AttributionFirst FunnelBreakdownAttribution = "first"
+	AttributionLast  FunnelBreakdownAttribution = "last"
+	AttributionStep  FunnelBreakdownAttribution = "step"
+)
+
+// Valid indicates whether the value is a known member of the FunnelBreakdownAttribution enum.
+func (e FunnelBreakdownAttribution) Valid() bool {
+	switch e {
+	case AttributionFirst:
+		return true
+	case AttributionLast:
+		return true
+	case AttributionStep:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelInsightAttempt.
+const (
+	FunnelInsightAttemptAttemptFirst     FunnelInsightAttempt = "first"
+	FunnelInsightAttemptAttemptOptimized FunnelInsightAttempt = "optimized"
+)
+
+// Valid indicates whether the value is a known member of the FunnelInsightAttempt enum.
+func (e FunnelInsightAttempt) Valid() bool {
+	switch e {
+	case FunnelInsightAttemptAttemptFirst:
+		return true
+	case FunnelInsightAttemptAttemptOptimized:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelInsightKind.
+const (
+	FunnelInsightKindFunnelInsightKind FunnelInsightKind = "funnel"
+)
+
+// Valid indicates whether the value is a known member of the FunnelInsightKind enum.
+func (e FunnelInsightKind) Valid() bool {
+	switch e {
+	case FunnelInsightKindFunnelInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelInsightOrder.
+const (
+	FunnelInsightOrderOrderAny     FunnelInsightOrder = "any"
+	FunnelInsightOrderOrderOrdered FunnelInsightOrder = "ordered"
+	FunnelInsightOrderOrderStrict  FunnelInsightOrder = "strict"
+)
+
+// Valid indicates whether the value is a known member of the FunnelInsightOrder enum.
+func (e FunnelInsightOrder) Valid() bool {
+	switch e {
+	case FunnelInsightOrderOrderAny:
+		return true
+	case FunnelInsightOrderOrderOrdered:
+		return true
+	case FunnelInsightOrderOrderStrict:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelQuestionAttempt.
+const (
+	FunnelQuestionAttemptAttemptFirst     FunnelQuestionAttempt = "first"
+	FunnelQuestionAttemptAttemptOptimized FunnelQuestionAttempt = "optimized"
+)
+
+// Valid indicates whether the value is a known member of the FunnelQuestionAttempt enum.
+func (e FunnelQuestionAttempt) Valid() bool {
+	switch e {
+	case FunnelQuestionAttemptAttemptFirst:
+		return true
+	case FunnelQuestionAttemptAttemptOptimized:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelQuestionKind.
+const (
+	FunnelQuestionKindFunnelQuestionKind FunnelQuestionKind = "funnel"
+)
+
+// Valid indicates whether the value is a known member of the FunnelQuestionKind enum.
+func (e FunnelQuestionKind) Valid() bool {
+	switch e {
+	case FunnelQuestionKindFunnelQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelQuestionOrder.
+const (
+	FunnelQuestionOrderOrderAny     FunnelQuestionOrder = "any"
+	FunnelQuestionOrderOrderOrdered FunnelQuestionOrder = "ordered"
+	FunnelQuestionOrderOrderStrict  FunnelQuestionOrder = "strict"
+)
+
+// Valid indicates whether the value is a known member of the FunnelQuestionOrder enum.
+func (e FunnelQuestionOrder) Valid() bool {
+	switch e {
+	case FunnelQuestionOrderOrderAny:
+		return true
+	case FunnelQuestionOrderOrderOrdered:
+		return true
+	case FunnelQuestionOrderOrderStrict:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthReady       HealthStatus = "ready"
@@ -289,6 +586,24 @@ func (e HealthStatus) Valid() bool {
 	case HealthReady:
 		return true
 	case HealthUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InsightMetaSource.
+const (
+	InsightSourceEvents InsightMetaSource = "events"
+	InsightSourceParts  InsightMetaSource = "parts"
+)
+
+// Valid indicates whether the value is a known member of the InsightMetaSource enum.
+func (e InsightMetaSource) Valid() bool {
+	switch e {
+	case InsightSourceEvents:
+		return true
+	case InsightSourceParts:
 		return true
 	default:
 		return false
@@ -310,6 +625,36 @@ func (e KeyScope) Valid() bool {
 	case ScopeEventsWrite:
 		return true
 	case ScopeMetricsRead:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LifecycleInsightKind.
+const (
+	LifecycleInsightKindLifecycleInsightKind LifecycleInsightKind = "lifecycle"
+)
+
+// Valid indicates whether the value is a known member of the LifecycleInsightKind enum.
+func (e LifecycleInsightKind) Valid() bool {
+	switch e {
+	case LifecycleInsightKindLifecycleInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LifecycleQuestionKind.
+const (
+	LifecycleQuestionKindLifecycleQuestionKind LifecycleQuestionKind = "lifecycle"
+)
+
+// Valid indicates whether the value is a known member of the LifecycleQuestionKind enum.
+func (e LifecycleQuestionKind) Valid() bool {
+	switch e {
+	case LifecycleQuestionKindLifecycleQuestionKind:
 		return true
 	default:
 		return false
@@ -472,6 +817,60 @@ func (e MetricsMetaSource) Valid() bool {
 	}
 }
 
+// Defines values for PathsInsightKind.
+const (
+	PathsInsightKindPathsInsightKind PathsInsightKind = "paths"
+)
+
+// Valid indicates whether the value is a known member of the PathsInsightKind enum.
+func (e PathsInsightKind) Valid() bool {
+	switch e {
+	case PathsInsightKindPathsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PathsQuestionKind.
+const (
+	PathsQuestionKindPathsQuestionKind PathsQuestionKind = "paths"
+)
+
+// Valid indicates whether the value is a known member of the PathsQuestionKind enum.
+func (e PathsQuestionKind) Valid() bool {
+	switch e {
+	case PathsQuestionKindPathsQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Period.
+const (
+	Period1D  Period = "1d"
+	Period1H  Period = "1h"
+	Period1Mo Period = "1mo"
+	Period1W  Period = "1w"
+)
+
+// Valid indicates whether the value is a known member of the Period enum.
+func (e Period) Valid() bool {
+	switch e {
+	case Period1D:
+		return true
+	case Period1H:
+		return true
+	case Period1Mo:
+		return true
+	case Period1W:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProjectDeletionStatus.
 const (
 	DeletionPending ProjectDeletionStatus = "pending"
@@ -511,6 +910,150 @@ func (e ReportViewChart) Valid() bool {
 	case ChartNumber:
 		return true
 	case ChartTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightCohort.
+const (
+	RetentionInsightCohortCohortFirstTime RetentionInsightCohort = "first_time"
+	RetentionInsightCohortCohortRecurring RetentionInsightCohort = "recurring"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightCohort enum.
+func (e RetentionInsightCohort) Valid() bool {
+	switch e {
+	case RetentionInsightCohortCohortFirstTime:
+		return true
+	case RetentionInsightCohortCohortRecurring:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightInterval.
+const (
+	RetentionInsightIntervalIntervalCalendar RetentionInsightInterval = "calendar"
+	RetentionInsightIntervalIntervalRolling  RetentionInsightInterval = "rolling"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightInterval enum.
+func (e RetentionInsightInterval) Valid() bool {
+	switch e {
+	case RetentionInsightIntervalIntervalCalendar:
+		return true
+	case RetentionInsightIntervalIntervalRolling:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightKind.
+const (
+	RetentionInsightKindRetentionInsightKind RetentionInsightKind = "retention"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightKind enum.
+func (e RetentionInsightKind) Valid() bool {
+	switch e {
+	case RetentionInsightKindRetentionInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightMode.
+const (
+	RetentionInsightModeRetentionOn        RetentionInsightMode = "on"
+	RetentionInsightModeRetentionOnOrAfter RetentionInsightMode = "on_or_after"
+	RetentionInsightModeRetentionStreak    RetentionInsightMode = "streak"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightMode enum.
+func (e RetentionInsightMode) Valid() bool {
+	switch e {
+	case RetentionInsightModeRetentionOn:
+		return true
+	case RetentionInsightModeRetentionOnOrAfter:
+		return true
+	case RetentionInsightModeRetentionStreak:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionCohort.
+const (
+	RetentionQuestionCohortCohortFirstTime RetentionQuestionCohort = "first_time"
+	RetentionQuestionCohortCohortRecurring RetentionQuestionCohort = "recurring"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionCohort enum.
+func (e RetentionQuestionCohort) Valid() bool {
+	switch e {
+	case RetentionQuestionCohortCohortFirstTime:
+		return true
+	case RetentionQuestionCohortCohortRecurring:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionInterval.
+const (
+	RetentionQuestionIntervalIntervalCalendar RetentionQuestionInterval = "calendar"
+	RetentionQuestionIntervalIntervalRolling  RetentionQuestionInterval = "rolling"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionInterval enum.
+func (e RetentionQuestionInterval) Valid() bool {
+	switch e {
+	case RetentionQuestionIntervalIntervalCalendar:
+		return true
+	case RetentionQuestionIntervalIntervalRolling:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionKind.
+const (
+	RetentionQuestionKindRetentionQuestionKind RetentionQuestionKind = "retention"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionKind enum.
+func (e RetentionQuestionKind) Valid() bool {
+	switch e {
+	case RetentionQuestionKindRetentionQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionMode.
+const (
+	RetentionQuestionModeRetentionOn        RetentionQuestionMode = "on"
+	RetentionQuestionModeRetentionOnOrAfter RetentionQuestionMode = "on_or_after"
+	RetentionQuestionModeRetentionStreak    RetentionQuestionMode = "streak"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionMode enum.
+func (e RetentionQuestionMode) Valid() bool {
+	switch e {
+	case RetentionQuestionModeRetentionOn:
+		return true
+	case RetentionQuestionModeRetentionOnOrAfter:
+		return true
+	case RetentionQuestionModeRetentionStreak:
 		return true
 	default:
 		return false
@@ -571,6 +1114,36 @@ func (e SessionKind) Valid() bool {
 	}
 }
 
+// Defines values for SessionsInsightKind.
+const (
+	SessionsInsightKindSessionsInsightKind SessionsInsightKind = "sessions"
+)
+
+// Valid indicates whether the value is a known member of the SessionsInsightKind enum.
+func (e SessionsInsightKind) Valid() bool {
+	switch e {
+	case SessionsInsightKindSessionsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SessionsQuestionKind.
+const (
+	SessionsQuestionKindSessionsQuestionKind SessionsQuestionKind = "sessions"
+)
+
+// Valid indicates whether the value is a known member of the SessionsQuestionKind enum.
+func (e SessionsQuestionKind) Valid() bool {
+	switch e {
+	case SessionsQuestionKindSessionsQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SortOrder.
 const (
 	SortAsc  SortOrder = "asc"
@@ -583,6 +1156,84 @@ func (e SortOrder) Valid() bool {
 	case SortAsc:
 		return true
 	case SortDesc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StickinessInsightKind.
+const (
+	StickinessInsightKindStickinessInsightKind StickinessInsightKind = "stickiness"
+)
+
+// Valid indicates whether the value is a known member of the StickinessInsightKind enum.
+func (e StickinessInsightKind) Valid() bool {
+	switch e {
+	case StickinessInsightKindStickinessInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StickinessQuestionKind.
+const (
+	StickinessQuestionKindStickinessQuestionKind StickinessQuestionKind = "stickiness"
+)
+
+// Valid indicates whether the value is a known member of the StickinessQuestionKind enum.
+func (e StickinessQuestionKind) Valid() bool {
+	switch e {
+	case StickinessQuestionKindStickinessQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UniquesInsightKind.
+const (
+	UniquesInsightKindUniquesInsightKind UniquesInsightKind = "uniques"
+)
+
+// Valid indicates whether the value is a known member of the UniquesInsightKind enum.
+func (e UniquesInsightKind) Valid() bool {
+	switch e {
+	case UniquesInsightKindUniquesInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UniquesQuestionKind.
+const (
+	UniquesQuestionKindUniquesQuestionKind UniquesQuestionKind = "uniques"
+)
+
+// Valid indicates whether the value is a known member of the UniquesQuestionKind enum.
+func (e UniquesQuestionKind) Valid() bool {
+	switch e {
+	case UniquesQuestionKindUniquesQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WeekStart.
+const (
+	WeekStartMonday WeekStart = "monday"
+	WeekStartSunday WeekStart = "sunday"
+)
+
+// Valid indicates whether the value is a known member of the WeekStart enum.
+func (e WeekStart) Valid() bool {
+	switch e {
+	case WeekStartMonday:
+		return true
+	case WeekStartSunday:
 		return true
 	default:
 		return false
@@ -646,6 +1297,19 @@ type AddMemberRequest struct {
 	// owner; an `owner` also makes and unmakes owners, and deletes the project.
 	Role Role `json:"role"`
 }
+
+// Anchor Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+type Anchor struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+	Node   *string        `json:"node,omitempty"`
+}
+
+// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+// same answer for ever. Now when absent.
+type AsOf = time.Time
 
 // AuditActorKind defines model for AuditActorKind.
 type AuditActorKind string
@@ -784,6 +1448,163 @@ type Check struct {
 
 // CheckStatus defines model for CheckStatus.
 type CheckStatus string
+
+// ClauseDid Did the event so many times, at least once when `times` is absent.
+type ClauseDid struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+	Op     ClauseDidOp    `json:"op"`
+
+	// Times How many times, by one or two bounds.
+	Times *Times `json:"times,omitempty"`
+
+	// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+	Within *Within `json:"within,omitempty"`
+}
+
+// ClauseDidOp defines model for ClauseDid.Op.
+type ClauseDidOp string
+
+// ClauseFirst Did the event for the first time ever in the range.
+type ClauseFirst struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+	Op     ClauseFirstOp  `json:"op"`
+
+	// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+	Within Within `json:"within"`
+}
+
+// ClauseFirstOp defines model for ClauseFirst.Op.
+type ClauseFirstOp string
+
+// ClauseGroup defines model for ClauseGroup.
+type ClauseGroup struct {
+	Clauses []CohortClause `json:"clauses"`
+	Op      ClauseGroupOp  `json:"op"`
+}
+
+// ClauseGroupOp defines model for ClauseGroup.Op.
+type ClauseGroupOp string
+
+// ClauseIn Is in a saved cohort.
+type ClauseIn struct {
+	// Cohort The id or the name of the cohort.
+	Cohort string     `json:"cohort"`
+	Op     ClauseInOp `json:"op"`
+}
+
+// ClauseInOp defines model for ClauseIn.Op.
+type ClauseInOp string
+
+// ClauseNot Among all people with an event or a profile.
+type ClauseNot struct {
+	// Clause What holds of a person; `op` says what.
+	Clause CohortClause `json:"clause"`
+	Op     ClauseNotOp  `json:"op"`
+}
+
+// ClauseNotOp defines model for ClauseNot.Op.
+type ClauseNotOp string
+
+// ClauseProfile The profile fits the filter, with its current values.
+type ClauseProfile struct {
+	// Filter A condition on an event; `op` says which.
+	Filter MetricsFilter   `json:"filter"`
+	Op     ClauseProfileOp `json:"op"`
+}
+
+// ClauseProfileOp defines model for ClauseProfile.Op.
+type ClauseProfileOp string
+
+// ClauseSequence Did the steps in this order, wholly in the range and within the window of the first.
+type ClauseSequence struct {
+	Op            ClauseSequenceOp `json:"op"`
+	Steps         []Step           `json:"steps"`
+	WindowSeconds *int64           `json:"window_seconds,omitempty"`
+
+	// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+	Within *Within `json:"within,omitempty"`
+}
+
+// ClauseSequenceOp defines model for ClauseSequence.Op.
+type ClauseSequenceOp string
+
+// CohortAnswer defines model for CohortAnswer.
+type CohortAnswer struct {
+	Meta       InsightMeta `json:"meta"`
+	NextCursor *string     `json:"next_cursor"`
+
+	// People The user id of each, or `a:` and the anonymous id.
+	People []string `json:"people"`
+	Size   int64    `json:"size"`
+}
+
+// CohortClause What holds of a person; `op` says what.
+type CohortClause struct {
+	union json.RawMessage
+}
+
+// CohortQuestion defines model for CohortQuestion.
+type CohortQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *string `json:"cursor,omitempty"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
+	Kind        *CohortQuestionKind `json:"kind,omitempty"`
+
+	// Limit People of a page; 0 is the size alone.
+	Limit *int32 `json:"limit,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Where What holds of a person; `op` says what.
+	Where CohortClause `json:"where"`
+}
+
+// CohortQuestionKind defines model for CohortQuestion.Kind.
+type CohortQuestionKind string
+
+// Coordinate Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+type Coordinate struct {
+	AtLeast *bool `json:"at_least,omitempty"`
+
+	// Group A string, a number, true or false; as JSON at most 4 KiB.
+	//
+	// Example: pro
+	Group Scalar `json:"group,omitempty"`
+	Lost  *bool  `json:"lost,omitempty"`
+
+	// NoValue Whether it is that of the group without a value.
+	NoValue *bool   `json:"no_value,omitempty"`
+	Node    *string `json:"node,omitempty"`
+	Other   *bool   `json:"other,omitempty"`
+	Period  *int32  `json:"period,omitempty"`
+
+	// Row A row or a bucket, from 0.
+	Row   *int32           `json:"row,omitempty"`
+	State *CoordinateState `json:"state,omitempty"`
+	Step  *int32           `json:"step,omitempty"`
+}
+
+// CoordinateState defines model for Coordinate.State.
+type CoordinateState string
+
+// CountOf One for each person, one for each session, or all of them.
+type CountOf string
 
 // CreateAPIKeyRequest defines model for CreateAPIKeyRequest.
 type CreateAPIKeyRequest struct {
@@ -1027,6 +1848,242 @@ type FilterNot struct {
 // FilterNotOp defines model for FilterNot.Op.
 type FilterNotOp string
 
+// FunnelAnswer defines model for FunnelAnswer.
+type FunnelAnswer struct {
+	// Counts How many reached each step.
+	Counts []int64 `json:"counts"`
+
+	// Groups Of the breakdown, the largest first.
+	Groups []FunnelGroup `json:"groups,omitempty"`
+
+	// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+	Histogram *Histogram `json:"histogram,omitempty"`
+
+	// Incomplete How many may still go on.
+	Incomplete int64       `json:"incomplete"`
+	Meta       InsightMeta `json:"meta"`
+
+	// Other Everything that is in no group shown.
+	Other  *FunnelOther  `json:"other,omitempty"`
+	Series []FunnelPoint `json:"series,omitempty"`
+
+	// StepTimes Of each step, the time since the step before.
+	StepTimes []*StepTime `json:"step_times"`
+
+	// Time Durations in seconds.
+	Time *StepTime `json:"time"`
+}
+
+// FunnelBreakdown defines model for FunnelBreakdown.
+type FunnelBreakdown struct {
+	// Attribution The first or last value among the steps, or that of one step.
+	Attribution *FunnelBreakdownAttribution `json:"attribution,omitempty"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Step The step whose value counts; required with attribution `step`, and only allowed there.
+	Step *int32 `json:"step,omitempty"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+}
+
+// FunnelBreakdownAttribution The first or last value among the steps, or that of one step.
+type FunnelBreakdownAttribution string
+
+// FunnelExclusion An event that ends an attempt when it lies between two steps; between the first and the last when none are named.
+type FunnelExclusion struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From A step, from 1.
+	From *int32 `json:"from,omitempty"`
+
+	// To A later step, from 1.
+	To *int32 `json:"to,omitempty"`
+}
+
+// FunnelGroup defines model for FunnelGroup.
+type FunnelGroup struct {
+	// Counts How many reached each step.
+	Counts []int64 `json:"counts"`
+
+	// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+	Histogram *Histogram `json:"histogram,omitempty"`
+
+	// Incomplete How many may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// StepTimes Of each step, the time since the step before.
+	StepTimes []*StepTime `json:"step_times"`
+
+	// Time Durations in seconds.
+	Time *StepTime `json:"time"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
+// FunnelInsight How far people come through steps.
+type FunnelInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf                 `json:"as_of,omitempty"`
+	Attempt   *FunnelInsightAttempt `json:"attempt,omitempty"`
+	Breakdown *FunnelBreakdown      `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count   *CountOf          `json:"count,omitempty"`
+	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From      time.Time       `json:"from"`
+	Histogram *HistogramEdges `json:"histogram,omitempty"`
+	Hold      []PropName      `json:"hold,omitempty"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
+	Kind        FunnelInsightKind   `json:"kind"`
+	Order       *FunnelInsightOrder `json:"order,omitempty"`
+	Steps       []FunnelStep        `json:"steps"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+
+	// WindowSeconds An attempt may take so long, in seconds: 7 days by default, 366 at most.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// FunnelInsightAttempt defines model for FunnelInsight.Attempt.
+type FunnelInsightAttempt string
+
+// FunnelInsightKind defines model for FunnelInsight.Kind.
+type FunnelInsightKind string
+
+// FunnelInsightOrder defines model for FunnelInsight.Order.
+type FunnelInsightOrder string
+
+// FunnelOther Everything that is in no group shown.
+type FunnelOther struct {
+	// Counts How many reached each step.
+	Counts []int64 `json:"counts"`
+
+	// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+	Histogram *Histogram `json:"histogram,omitempty"`
+
+	// Incomplete How many may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// StepTimes Of each step, the time since the step before.
+	StepTimes []*StepTime `json:"step_times"`
+
+	// Time Durations in seconds.
+	Time *StepTime `json:"time"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
+}
+
+// FunnelPoint defines model for FunnelPoint.
+type FunnelPoint struct {
+	Counts     []int64   `json:"counts"`
+	Incomplete int64     `json:"incomplete"`
+	Start      time.Time `json:"start"`
+}
+
+// FunnelQuestion How far people come through steps.
+type FunnelQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf                  `json:"as_of,omitempty"`
+	Attempt   *FunnelQuestionAttempt `json:"attempt,omitempty"`
+	Breakdown *FunnelBreakdown       `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count   *CountOf          `json:"count,omitempty"`
+	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From      time.Time       `json:"from"`
+	Histogram *HistogramEdges `json:"histogram,omitempty"`
+	Hold      []PropName      `json:"hold,omitempty"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind  *FunnelQuestionKind  `json:"kind,omitempty"`
+	Order *FunnelQuestionOrder `json:"order,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+	Steps     []FunnelStep       `json:"steps"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+
+	// WindowSeconds An attempt may take so long, in seconds: 7 days by default, 366 at most.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// FunnelQuestionAttempt defines model for FunnelQuestion.Attempt.
+type FunnelQuestionAttempt string
+
+// FunnelQuestionKind What kind of question it is; where it is asked says so already.
+type FunnelQuestionKind string
+
+// FunnelQuestionOrder defines model for FunnelQuestion.Order.
+type FunnelQuestionOrder string
+
+// FunnelStep An event of this name that fits the filter, or any of several.
+type FunnelStep struct {
+	// AnyOf Any of these is the step; not together with `event` or `filter`.
+	AnyOf []Step  `json:"any_of,omitempty"`
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// Optional Filled when it can be, and no condition for what follows. Never the first or last step.
+	Optional *bool `json:"optional,omitempty"`
+}
+
+// GroupValue A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+//
+// Example: pro
+type GroupValue = json.RawMessage
+
 // Health defines model for Health.
 type Health struct {
 	Checks struct {
@@ -1043,6 +2100,21 @@ type Health struct {
 
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
+
+// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+type Histogram struct {
+	Counts []int64 `json:"counts"`
+	Under  int64   `json:"under"`
+}
+
+// HistogramEdges defines model for HistogramEdges.
+type HistogramEdges struct {
+	// Edges In seconds, each greater than the one before.
+	Edges []float64 `json:"edges"`
+}
+
+// IncludeBots Whether events with the property `$bot` true are considered.
+type IncludeBots = bool
 
 // IngestRequest defines model for IngestRequest.
 type IngestRequest struct {
@@ -1071,6 +2143,58 @@ type IngestResult struct {
 	Rejected int32 `json:"rejected"`
 }
 
+// Insight A question without its project; `kind` says which.
+type Insight struct {
+	union json.RawMessage
+}
+
+// InsightBreakdown defines model for InsightBreakdown.
+type InsightBreakdown struct {
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+}
+
+// InsightMeta defines model for InsightMeta.
+type InsightMeta struct {
+	// AsOf Up to when events were considered.
+	AsOf time.Time `json:"as_of"`
+
+	// Definition What was counted, in words.
+	Definition string `json:"definition"`
+
+	// Exact A number is never a guess.
+	Exact bool `json:"exact"`
+
+	// From Start of the range that was answered; wider than asked for where periods are whole.
+	From time.Time `json:"from"`
+
+	// IncompleteFrom Present when something of the answer is not over: from when on.
+	IncompleteFrom *time.Time `json:"incomplete_from,omitempty"`
+
+	// Scanned Events that were read.
+	Scanned int64 `json:"scanned"`
+
+	// Source What was read.
+	Source InsightMetaSource `json:"source"`
+
+	// To End of the range that was answered.
+	To time.Time `json:"to"`
+
+	// TookMs Milliseconds spent in the server.
+	TookMs float64 `json:"took_ms"`
+
+	// Tz Example: Europe/Berlin
+	Tz string `json:"tz"`
+}
+
+// InsightMetaSource What was read.
+type InsightMetaSource string
+
 // KeyName For people.
 //
 // Example: checkout service
@@ -1078,6 +2202,97 @@ type KeyName = string
 
 // KeyScope What a key may do; the `x-scope` of the operations that take keys.
 type KeyScope string
+
+// LifecycleAnswer defines model for LifecycleAnswer.
+type LifecycleAnswer struct {
+	Meta InsightMeta    `json:"meta"`
+	Rows []LifecycleRow `json:"rows"`
+}
+
+// LifecycleInsight Who is new, comes back and falls silent.
+type LifecycleInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots         `json:"include_bots,omitempty"`
+	Kind        LifecycleInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// LifecycleInsightKind defines model for LifecycleInsight.Kind.
+type LifecycleInsightKind string
+
+// LifecycleQuestion Who is new, comes back and falls silent.
+type LifecycleQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *LifecycleQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// LifecycleQuestionKind What kind of question it is; where it is asked says so already.
+type LifecycleQuestionKind string
+
+// LifecycleRow defines model for LifecycleRow.
+type LifecycleRow struct {
+	Complete     bool      `json:"complete"`
+	Dormant      int64     `json:"dormant"`
+	New          int64     `json:"new"`
+	Resurrecting int64     `json:"resurrecting"`
+	Returning    int64     `json:"returning"`
+	Start        time.Time `json:"start"`
+}
 
 // LiveCursor Opaque; the stream goes on behind this frame when it is sent back.
 //
@@ -1355,6 +2570,208 @@ type OidcMethod struct {
 // Example: https://shop.example.com
 type Origin = string
 
+// PathLink defines model for PathLink.
+type PathLink struct {
+	Count int64 `json:"count"`
+
+	// From A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	From GroupValue `json:"from"`
+	Step int32      `json:"step"`
+
+	// To A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	To GroupValue `json:"to"`
+}
+
+// PathNode defines model for PathNode.
+type PathNode struct {
+	Count   int64 `json:"count"`
+	DropOff int64 `json:"drop_off"`
+
+	// Node A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Node GroupValue `json:"node"`
+}
+
+// PathStep defines model for PathStep.
+type PathStep struct {
+	Nodes []PathNode `json:"nodes"`
+	Other int64      `json:"other"`
+	Step  int32      `json:"step"`
+}
+
+// PathsAnswer defines model for PathsAnswer.
+type PathsAnswer struct {
+	Backwards bool       `json:"backwards"`
+	Links     []PathLink `json:"links"`
+
+	// Longer Paths between both anchors with more nodes than the depth; they are in no step.
+	Longer int64       `json:"longer"`
+	Meta   InsightMeta `json:"meta"`
+	Paths  int64       `json:"paths"`
+	Steps  []PathStep  `json:"steps"`
+}
+
+// PathsInsight What people do next.
+type PathsInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Collapse Whether equal neighbours are one node.
+	Collapse *bool `json:"collapse,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count *CountOf `json:"count,omitempty"`
+	Depth *int32   `json:"depth,omitempty"`
+
+	// End Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	End *Anchor `json:"end,omitempty"`
+
+	// Events Only these events are nodes; all when absent.
+	Events []string `json:"events,omitempty"`
+
+	// Exclude Nodes that are left out.
+	Exclude []string `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots     `json:"include_bots,omitempty"`
+	Kind        PathsInsightKind `json:"kind"`
+
+	// NodeProp The property that names nodes; events without it are none. The name of the event when absent.
+	NodeProp *string `json:"node_prop,omitempty"`
+
+	// Start Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	Start *Anchor `json:"start,omitempty"`
+
+	// To End of the range, exclusive.
+	To  time.Time `json:"to"`
+	Top *int32    `json:"top,omitempty"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WindowSeconds What follows is taken for so long, in seconds: 30 days by default.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// PathsInsightKind defines model for PathsInsight.Kind.
+type PathsInsightKind string
+
+// PathsQuestion What people do next.
+type PathsQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Collapse Whether equal neighbours are one node.
+	Collapse *bool `json:"collapse,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count *CountOf `json:"count,omitempty"`
+	Depth *int32   `json:"depth,omitempty"`
+
+	// End Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	End *Anchor `json:"end,omitempty"`
+
+	// Events Only these events are nodes; all when absent.
+	Events []string `json:"events,omitempty"`
+
+	// Exclude Nodes that are left out.
+	Exclude []string `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *PathsQuestionKind `json:"kind,omitempty"`
+
+	// NodeProp The property that names nodes; events without it are none. The name of the event when absent.
+	NodeProp *string `json:"node_prop,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Start Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	Start *Anchor `json:"start,omitempty"`
+
+	// To End of the range, exclusive.
+	To  time.Time `json:"to"`
+	Top *int32    `json:"top,omitempty"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WindowSeconds What follows is taken for so long, in seconds: 30 days by default.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// PathsQuestionKind What kind of question it is; where it is asked says so already.
+type PathsQuestionKind string
+
+// PeopleAnswer defines model for PeopleAnswer.
+type PeopleAnswer struct {
+	Items      []PersonBehind `json:"items"`
+	Meta       InsightMeta    `json:"meta"`
+	NextCursor *string        `json:"next_cursor"`
+
+	// Total How many there are on all pages.
+	Total int64 `json:"total"`
+}
+
+// PeopleQuestion defines model for PeopleQuestion.
+type PeopleQuestion struct {
+	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+	// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+	// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+	// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+	At Coordinate `json:"at"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *string `json:"cursor,omitempty"`
+	Limit  *int32  `json:"limit,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Question A question without its project; `kind` says which.
+	Question Insight `json:"question"`
+}
+
+// Period A period of the zone's calendar.
+type Period string
+
+// PersonBehind defines model for PersonBehind.
+type PersonBehind struct {
+	// Person The user id, or `a:` and the anonymous id.
+	//
+	// Example: user_123
+	Person string `json:"person"`
+
+	// TS The moment that put the person there.
+	TS time.Time `json:"ts"`
+}
+
 // Point defines model for Point.
 type Point struct {
 	// TS Start of the bucket, with the offset of the zone asked for.
@@ -1595,6 +3012,161 @@ type ReportView struct {
 // ReportViewChart defines model for ReportView.Chart.
 type ReportViewChart string
 
+// RetentionAnswer defines model for RetentionAnswer.
+type RetentionAnswer struct {
+	Average []RetentionAverage `json:"average"`
+	Groups  []RetentionGroup   `json:"groups,omitempty"`
+	Meta    InsightMeta        `json:"meta"`
+	Other   *RetentionOther    `json:"other,omitempty"`
+	Rows    []RetentionRow     `json:"rows"`
+}
+
+// RetentionAverage defines model for RetentionAverage.
+type RetentionAverage struct {
+	Retained int64 `json:"retained"`
+	Size     int64 `json:"size"`
+}
+
+// RetentionGroup defines model for RetentionGroup.
+type RetentionGroup struct {
+	Average []RetentionAverage `json:"average"`
+	Rows    []RetentionRow     `json:"rows"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
+// RetentionInsight Whether people come back.
+type RetentionInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period                 `json:"bucket,omitempty"`
+	Cohort *RetentionInsightCohort `json:"cohort,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots              `json:"include_bots,omitempty"`
+	Interval    *RetentionInsightInterval `json:"interval,omitempty"`
+	Kind        RetentionInsightKind      `json:"kind"`
+	Mode        *RetentionInsightMode     `json:"mode,omitempty"`
+
+	// Periods How many values a row has, the first being its size.
+	Periods *int32 `json:"periods,omitempty"`
+
+	// Return An event of this name that fits the filter; any name, or anything, when absent.
+	Return Step `json:"return"`
+
+	// Start An event of this name that fits the filter; any name, or anything, when absent.
+	Start Step `json:"start"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// RetentionInsightCohort defines model for RetentionInsight.Cohort.
+type RetentionInsightCohort string
+
+// RetentionInsightInterval defines model for RetentionInsight.Interval.
+type RetentionInsightInterval string
+
+// RetentionInsightKind defines model for RetentionInsight.Kind.
+type RetentionInsightKind string
+
+// RetentionInsightMode defines model for RetentionInsight.Mode.
+type RetentionInsightMode string
+
+// RetentionOther defines model for RetentionOther.
+type RetentionOther struct {
+	Average []RetentionAverage `json:"average"`
+	Rows    []RetentionRow     `json:"rows"`
+	Values  int64              `json:"values"`
+}
+
+// RetentionQuestion Whether people come back.
+type RetentionQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period                  `json:"bucket,omitempty"`
+	Cohort *RetentionQuestionCohort `json:"cohort,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots               `json:"include_bots,omitempty"`
+	Interval    *RetentionQuestionInterval `json:"interval,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *RetentionQuestionKind `json:"kind,omitempty"`
+	Mode *RetentionQuestionMode `json:"mode,omitempty"`
+
+	// Periods How many values a row has, the first being its size.
+	Periods *int32 `json:"periods,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Return An event of this name that fits the filter; any name, or anything, when absent.
+	Return Step `json:"return"`
+
+	// Start An event of this name that fits the filter; any name, or anything, when absent.
+	Start Step `json:"start"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// RetentionQuestionCohort defines model for RetentionQuestion.Cohort.
+type RetentionQuestionCohort string
+
+// RetentionQuestionInterval defines model for RetentionQuestion.Interval.
+type RetentionQuestionInterval string
+
+// RetentionQuestionKind What kind of question it is; where it is asked says so already.
+type RetentionQuestionKind string
+
+// RetentionQuestionMode defines model for RetentionQuestion.Mode.
+type RetentionQuestionMode string
+
+// RetentionRow defines model for RetentionRow.
+type RetentionRow struct {
+	// Complete How many leading values are over.
+	Complete int32     `json:"complete"`
+	Size     int64     `json:"size"`
+	Start    time.Time `json:"start"`
+	Values   []int64   `json:"values"`
+}
+
 // Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
 // owner; an `owner` also makes and unmakes owners, and deletes the project.
 type Role string
@@ -1629,6 +3201,43 @@ type Session struct {
 // SessionTokenType defines model for Session.TokenType.
 type SessionTokenType string
 
+// SessionEnd defines model for SessionEnd.
+type SessionEnd struct {
+	Event    string `json:"event"`
+	Sessions int64  `json:"sessions"`
+}
+
+// SessionEnds With which events sessions begin or end, the most frequent first.
+type SessionEnds struct {
+	// Other Sessions with another event.
+	Other int64        `json:"other"`
+	Top   []SessionEnd `json:"top"`
+}
+
+// SessionGroup defines model for SessionGroup.
+type SessionGroup struct {
+	// Bounces Sessions of one event.
+	Bounces int64 `json:"bounces"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// Length Durations in seconds.
+	Length *StepTime `json:"length"`
+
+	// People Who had them.
+	People   int64 `json:"people"`
+	Sessions int64 `json:"sessions"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
 // SessionInfo defines model for SessionInfo.
 type SessionInfo struct {
 	// CreatedAt When it was opened.
@@ -1661,8 +3270,242 @@ type SessionList struct {
 	Items []SessionInfo `json:"items"`
 }
 
+// SessionOther The sessions of the values that are not shown. A person may have several values, so people are not counted.
+type SessionOther struct {
+	// Bounces Sessions of one event.
+	Bounces int64 `json:"bounces"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// Length Durations in seconds.
+	Length   *StepTime `json:"length"`
+	Sessions int64     `json:"sessions"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
+}
+
+// SessionPoint defines model for SessionPoint.
+type SessionPoint struct {
+	People   int64     `json:"people"`
+	Sessions int64     `json:"sessions"`
+	Start    time.Time `json:"start"`
+}
+
+// SessionsAnswer defines model for SessionsAnswer.
+type SessionsAnswer struct {
+	// Bounces Sessions of one event.
+	Bounces int64 `json:"bounces"`
+
+	// Entries With which events sessions begin or end, the most frequent first.
+	Entries SessionEnds `json:"entries"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Exits With which events sessions begin or end, the most frequent first.
+	Exits SessionEnds `json:"exits"`
+
+	// Groups By the value of the first event.
+	Groups []SessionGroup `json:"groups,omitempty"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// Length Durations in seconds.
+	Length *StepTime   `json:"length"`
+	Meta   InsightMeta `json:"meta"`
+
+	// Other The sessions of the values that are not shown. A person may have several values, so people are not counted.
+	Other *SessionOther `json:"other,omitempty"`
+
+	// People Who had them.
+	People   int64          `json:"people"`
+	Series   []SessionPoint `json:"series,omitempty"`
+	Sessions int64          `json:"sessions"`
+}
+
+// SessionsInsight How visits go.
+type SessionsInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
+	Kind        SessionsInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// SessionsInsightKind defines model for SessionsInsight.Kind.
+type SessionsInsightKind string
+
+// SessionsQuestion How visits go.
+type SessionsQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *SessionsQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// SessionsQuestionKind What kind of question it is; where it is asked says so already.
+type SessionsQuestionKind string
+
 // SortOrder defines model for SortOrder.
 type SortOrder string
+
+// Step An event of this name that fits the filter; any name, or anything, when absent.
+type Step struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+}
+
+// StepTime Durations in seconds.
+type StepTime struct {
+	Max    float64 `json:"max"`
+	Mean   float64 `json:"mean"`
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	N      int64   `json:"n"`
+
+	// P90 Interpolated between the two values next to it.
+	P90 float64 `json:"p90"`
+}
+
+// StickinessAnswer defines model for StickinessAnswer.
+type StickinessAnswer struct {
+	AtLeast []int64     `json:"at_least"`
+	Exactly []int64     `json:"exactly"`
+	Meta    InsightMeta `json:"meta"`
+	People  int64       `json:"people"`
+	Periods int32       `json:"periods"`
+}
+
+// StickinessInsight In how many periods people were active.
+type StickinessInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots          `json:"include_bots,omitempty"`
+	Kind        StickinessInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// StickinessInsightKind defines model for StickinessInsight.Kind.
+type StickinessInsightKind string
+
+// StickinessQuestion In how many periods people were active.
+type StickinessQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *StickinessQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// StickinessQuestionKind What kind of question it is; where it is asked says so already.
+type StickinessQuestionKind string
 
 // StoredEvent defines model for StoredEvent.
 type StoredEvent struct {
@@ -1693,8 +3536,105 @@ type StoredEvent struct {
 // Example: Europe/Berlin
 type TimeZone = string
 
+// Times How many times, by one or two bounds.
+type Times struct {
+	Eq  *int32 `json:"eq,omitempty"`
+	Gt  *int32 `json:"gt,omitempty"`
+	Gte *int32 `json:"gte,omitempty"`
+	Lt  *int32 `json:"lt,omitempty"`
+	Lte *int32 `json:"lte,omitempty"`
+}
+
 // TopGroups How many groups of a breakdown are shown before the rest is measured together.
 type TopGroups = int32
+
+// UniquesAnswer defines model for UniquesAnswer.
+type UniquesAnswer struct {
+	Meta   InsightMeta    `json:"meta"`
+	Series []UniquesPoint `json:"series,omitempty"`
+	Total  int64          `json:"total"`
+}
+
+// UniquesInsight Distinct people.
+type UniquesInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots       `json:"include_bots,omitempty"`
+	Kind        UniquesInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// UniquesInsightKind defines model for UniquesInsight.Kind.
+type UniquesInsightKind string
+
+// UniquesPoint defines model for UniquesPoint.
+type UniquesPoint struct {
+	People int64     `json:"people"`
+	Start  time.Time `json:"start"`
+}
+
+// UniquesQuestion Distinct people.
+type UniquesQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *UniquesQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// UniquesQuestionKind What kind of question it is; where it is asked says so already.
+type UniquesQuestionKind string
 
 // UpdateAPIKeyRequest defines model for UpdateAPIKeyRequest.
 type UpdateAPIKeyRequest struct {
@@ -1751,6 +3691,16 @@ type UpdateReportRequest struct {
 
 	// View How the answer is drawn.
 	View *ReportView `json:"view,omitempty"`
+}
+
+// WeekStart defines model for WeekStart.
+type WeekStart string
+
+// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+type Within struct {
+	From     *time.Time `json:"from,omitempty"`
+	LastDays *int32     `json:"last_days,omitempty"`
+	To       *time.Time `json:"to,omitempty"`
 }
 
 // WriteKey defines model for WriteKey.
@@ -2083,6 +4033,33 @@ type RegisterJSONRequestBody = RegisterRequest
 // IngestEventsJSONRequestBody defines body for IngestEvents for application/json ContentType.
 type IngestEventsJSONRequestBody = IngestRequest
 
+// AskCohortJSONRequestBody defines body for AskCohort for application/json ContentType.
+type AskCohortJSONRequestBody = CohortQuestion
+
+// AskFunnelJSONRequestBody defines body for AskFunnel for application/json ContentType.
+type AskFunnelJSONRequestBody = FunnelQuestion
+
+// AskLifecycleJSONRequestBody defines body for AskLifecycle for application/json ContentType.
+type AskLifecycleJSONRequestBody = LifecycleQuestion
+
+// AskPathsJSONRequestBody defines body for AskPaths for application/json ContentType.
+type AskPathsJSONRequestBody = PathsQuestion
+
+// AskPeopleJSONRequestBody defines body for AskPeople for application/json ContentType.
+type AskPeopleJSONRequestBody = PeopleQuestion
+
+// AskRetentionJSONRequestBody defines body for AskRetention for application/json ContentType.
+type AskRetentionJSONRequestBody = RetentionQuestion
+
+// AskSessionsJSONRequestBody defines body for AskSessions for application/json ContentType.
+type AskSessionsJSONRequestBody = SessionsQuestion
+
+// AskStickinessJSONRequestBody defines body for AskStickiness for application/json ContentType.
+type AskStickinessJSONRequestBody = StickinessQuestion
+
+// AskUniquesJSONRequestBody defines body for AskUniques for application/json ContentType.
+type AskUniquesJSONRequestBody = UniquesQuestion
+
 // RunMetricsQueryJSONRequestBody defines body for RunMetricsQuery for application/json ContentType.
 type RunMetricsQueryJSONRequestBody = MetricsQuery
 
@@ -2124,6 +4101,514 @@ type CreateWriteKeyJSONRequestBody = WriteKeyRequest
 
 // UpdateWriteKeyJSONRequestBody defines body for UpdateWriteKey for application/json ContentType.
 type UpdateWriteKeyJSONRequestBody = WriteKeyRequest
+
+// AsClauseGroup returns the union data inside the CohortClause as a ClauseGroup
+func (t CohortClause) AsClauseGroup() (ClauseGroup, error) {
+	var body ClauseGroup
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseGroup overwrites any union data inside the CohortClause as the provided ClauseGroup
+func (t *CohortClause) FromClauseGroup(v ClauseGroup) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseGroup performs a merge with any union data inside the CohortClause, using the provided ClauseGroup
+func (t *CohortClause) MergeClauseGroup(v ClauseGroup) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseNot returns the union data inside the CohortClause as a ClauseNot
+func (t CohortClause) AsClauseNot() (ClauseNot, error) {
+	var body ClauseNot
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseNot overwrites any union data inside the CohortClause as the provided ClauseNot
+func (t *CohortClause) FromClauseNot(v ClauseNot) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseNot performs a merge with any union data inside the CohortClause, using the provided ClauseNot
+func (t *CohortClause) MergeClauseNot(v ClauseNot) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseDid returns the union data inside the CohortClause as a ClauseDid
+func (t CohortClause) AsClauseDid() (ClauseDid, error) {
+	var body ClauseDid
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseDid overwrites any union data inside the CohortClause as the provided ClauseDid
+func (t *CohortClause) FromClauseDid(v ClauseDid) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseDid performs a merge with any union data inside the CohortClause, using the provided ClauseDid
+func (t *CohortClause) MergeClauseDid(v ClauseDid) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseFirst returns the union data inside the CohortClause as a ClauseFirst
+func (t CohortClause) AsClauseFirst() (ClauseFirst, error) {
+	var body ClauseFirst
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseFirst overwrites any union data inside the CohortClause as the provided ClauseFirst
+func (t *CohortClause) FromClauseFirst(v ClauseFirst) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseFirst performs a merge with any union data inside the CohortClause, using the provided ClauseFirst
+func (t *CohortClause) MergeClauseFirst(v ClauseFirst) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseSequence returns the union data inside the CohortClause as a ClauseSequence
+func (t CohortClause) AsClauseSequence() (ClauseSequence, error) {
+	var body ClauseSequence
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseSequence overwrites any union data inside the CohortClause as the provided ClauseSequence
+func (t *CohortClause) FromClauseSequence(v ClauseSequence) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseSequence performs a merge with any union data inside the CohortClause, using the provided ClauseSequence
+func (t *CohortClause) MergeClauseSequence(v ClauseSequence) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseProfile returns the union data inside the CohortClause as a ClauseProfile
+func (t CohortClause) AsClauseProfile() (ClauseProfile, error) {
+	var body ClauseProfile
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseProfile overwrites any union data inside the CohortClause as the provided ClauseProfile
+func (t *CohortClause) FromClauseProfile(v ClauseProfile) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseProfile performs a merge with any union data inside the CohortClause, using the provided ClauseProfile
+func (t *CohortClause) MergeClauseProfile(v ClauseProfile) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseIn returns the union data inside the CohortClause as a ClauseIn
+func (t CohortClause) AsClauseIn() (ClauseIn, error) {
+	var body ClauseIn
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseIn overwrites any union data inside the CohortClause as the provided ClauseIn
+func (t *CohortClause) FromClauseIn(v ClauseIn) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseIn performs a merge with any union data inside the CohortClause, using the provided ClauseIn
+func (t *CohortClause) MergeClauseIn(v ClauseIn) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t CohortClause) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"op"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t CohortClause) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "and":
+		return t.AsClauseGroup()
+	case "did":
+		return t.AsClauseDid()
+	case "first":
+		return t.AsClauseFirst()
+	case "in":
+		return t.AsClauseIn()
+	case "not":
+		return t.AsClauseNot()
+	case "or":
+		return t.AsClauseGroup()
+	case "profile":
+		return t.AsClauseProfile()
+	case "sequence":
+		return t.AsClauseSequence()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t CohortClause) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *CohortClause) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsFunnelInsight returns the union data inside the Insight as a FunnelInsight
+func (t Insight) AsFunnelInsight() (FunnelInsight, error) {
+	var body FunnelInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFunnelInsight overwrites any union data inside the Insight as the provided FunnelInsight
+func (t *Insight) FromFunnelInsight(v FunnelInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"funnel"}`))
+	t.union = b
+	return err
+}
+
+// MergeFunnelInsight performs a merge with any union data inside the Insight, using the provided FunnelInsight
+func (t *Insight) MergeFunnelInsight(v FunnelInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"funnel"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsRetentionInsight returns the union data inside the Insight as a RetentionInsight
+func (t Insight) AsRetentionInsight() (RetentionInsight, error) {
+	var body RetentionInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromRetentionInsight overwrites any union data inside the Insight as the provided RetentionInsight
+func (t *Insight) FromRetentionInsight(v RetentionInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"retention"}`))
+	t.union = b
+	return err
+}
+
+// MergeRetentionInsight performs a merge with any union data inside the Insight, using the provided RetentionInsight
+func (t *Insight) MergeRetentionInsight(v RetentionInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"retention"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLifecycleInsight returns the union data inside the Insight as a LifecycleInsight
+func (t Insight) AsLifecycleInsight() (LifecycleInsight, error) {
+	var body LifecycleInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLifecycleInsight overwrites any union data inside the Insight as the provided LifecycleInsight
+func (t *Insight) FromLifecycleInsight(v LifecycleInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"lifecycle"}`))
+	t.union = b
+	return err
+}
+
+// MergeLifecycleInsight performs a merge with any union data inside the Insight, using the provided LifecycleInsight
+func (t *Insight) MergeLifecycleInsight(v LifecycleInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"lifecycle"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsStickinessInsight returns the union data inside the Insight as a StickinessInsight
+func (t Insight) AsStickinessInsight() (StickinessInsight, error) {
+	var body StickinessInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromStickinessInsight overwrites any union data inside the Insight as the provided StickinessInsight
+func (t *Insight) FromStickinessInsight(v StickinessInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"stickiness"}`))
+	t.union = b
+	return err
+}
+
+// MergeStickinessInsight performs a merge with any union data inside the Insight, using the provided StickinessInsight
+func (t *Insight) MergeStickinessInsight(v StickinessInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"stickiness"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsUniquesInsight returns the union data inside the Insight as a UniquesInsight
+func (t Insight) AsUniquesInsight() (UniquesInsight, error) {
+	var body UniquesInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromUniquesInsight overwrites any union data inside the Insight as the provided UniquesInsight
+func (t *Insight) FromUniquesInsight(v UniquesInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"uniques"}`))
+	t.union = b
+	return err
+}
+
+// MergeUniquesInsight performs a merge with any union data inside the Insight, using the provided UniquesInsight
+func (t *Insight) MergeUniquesInsight(v UniquesInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"uniques"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsPathsInsight returns the union data inside the Insight as a PathsInsight
+func (t Insight) AsPathsInsight() (PathsInsight, error) {
+	var body PathsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromPathsInsight overwrites any union data inside the Insight as the provided PathsInsight
+func (t *Insight) FromPathsInsight(v PathsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"paths"}`))
+	t.union = b
+	return err
+}
+
+// MergePathsInsight performs a merge with any union data inside the Insight, using the provided PathsInsight
+func (t *Insight) MergePathsInsight(v PathsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"paths"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsSessionsInsight returns the union data inside the Insight as a SessionsInsight
+func (t Insight) AsSessionsInsight() (SessionsInsight, error) {
+	var body SessionsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromSessionsInsight overwrites any union data inside the Insight as the provided SessionsInsight
+func (t *Insight) FromSessionsInsight(v SessionsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"sessions"}`))
+	t.union = b
+	return err
+}
+
+// MergeSessionsInsight performs a merge with any union data inside the Insight, using the provided SessionsInsight
+func (t *Insight) MergeSessionsInsight(v SessionsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"sessions"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t Insight) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"kind"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t Insight) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "funnel":
+		return t.AsFunnelInsight()
+	case "lifecycle":
+		return t.AsLifecycleInsight()
+	case "paths":
+		return t.AsPathsInsight()
+	case "retention":
+		return t.AsRetentionInsight()
+	case "sessions":
+		return t.AsSessionsInsight()
+	case "stickiness":
+		return t.AsStickinessInsight()
+	case "uniques":
+		return t.AsUniquesInsight()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t Insight) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *Insight) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // AsLiveHello returns the union data inside the LiveFrame as a LiveHello
 func (t LiveFrame) AsLiveHello() (LiveHello, error) {
@@ -2836,6 +5321,208 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/health (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskCohortWithBody Who are these people?
+	//
+	// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+	// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+	AskCohortWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskCohort Who are these people?
+	//
+	// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+	// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+	AskCohort(ctx context.Context, body AskCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskFunnelWithBody How far do people come through these steps?
+	//
+	// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+	// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+	// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+	// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+	// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+	// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+	AskFunnelWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskFunnel How far do people come through these steps?
+	//
+	// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+	// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+	// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+	// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+	// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+	// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+	AskFunnel(ctx context.Context, body AskFunnelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskLifecycleWithBody Who is new, comes back, and falls silent?
+	//
+	// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+	// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+	// (*dormant*). Active means an event of the name, any event when none is named.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+	AskLifecycleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskLifecycle Who is new, comes back, and falls silent?
+	//
+	// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+	// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+	// (*dormant*). Active means an event of the name, any event when none is named.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+	AskLifecycle(ctx context.Context, body AskLifecycleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskPathsWithBody What do people do next?
+	//
+	// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+	// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+	// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+	// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+	AskPathsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskPaths What do people do next?
+	//
+	// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+	// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+	// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+	// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+	AskPaths(ctx context.Context, body AskPathsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskPeopleWithBody Who is behind this number?
+	//
+	// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+	// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+	// numbers.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+	AskPeopleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskPeople Who is behind this number?
+	//
+	// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+	// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+	// numbers.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+	AskPeople(ctx context.Context, body AskPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskRetentionWithBody Do people come back?
+	//
+	// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+	// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+	// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+	// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+	// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+	AskRetentionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskRetention Do people come back?
+	//
+	// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+	// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+	// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+	// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+	// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+	AskRetention(ctx context.Context, body AskRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskSessionsWithBody How do visits go?
+	//
+	// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+	// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+	// one event. `breakdown` is by a property of the first event, such as the landing page.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+	AskSessionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskSessions How do visits go?
+	//
+	// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+	// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+	// one event. `breakdown` is by a property of the first event, such as the landing page.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+	AskSessions(ctx context.Context, body AskSessionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskStickinessWithBody On how many days do people come?
+	//
+	// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+	AskStickinessWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskStickiness On how many days do people come?
+	//
+	// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+	AskStickiness(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskUniquesWithBody How many people were there?
+	//
+	// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+	// of its days. The range is taken as it is.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+	AskUniquesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskUniques How many people were there?
+	//
+	// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+	// of its days. The range is taken as it is.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+	AskUniques(ctx context.Context, body AskUniquesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// QueryMetrics Measure events over time
 	//
@@ -3672,6 +6359,388 @@ func (c *HTTPClient) GetEvent(ctx context.Context, eventID openapi_types.UUID, r
 // Corresponds with GET /v1/health (the `GetHealth` operationId).
 func (c *HTTPClient) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetHealthRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskCohortWithBody Who are these people?
+//
+// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+func (c *HTTPClient) AskCohortWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskCohortRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskCohort Who are these people?
+//
+// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+func (c *HTTPClient) AskCohort(ctx context.Context, body AskCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskCohortRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskFunnelWithBody How far do people come through these steps?
+//
+// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+func (c *HTTPClient) AskFunnelWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskFunnelRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskFunnel How far do people come through these steps?
+//
+// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+func (c *HTTPClient) AskFunnel(ctx context.Context, body AskFunnelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskFunnelRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskLifecycleWithBody Who is new, comes back, and falls silent?
+//
+// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+// (*dormant*). Active means an event of the name, any event when none is named.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+func (c *HTTPClient) AskLifecycleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskLifecycleRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskLifecycle Who is new, comes back, and falls silent?
+//
+// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+// (*dormant*). Active means an event of the name, any event when none is named.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+func (c *HTTPClient) AskLifecycle(ctx context.Context, body AskLifecycleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskLifecycleRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskPathsWithBody What do people do next?
+//
+// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+func (c *HTTPClient) AskPathsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskPathsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskPaths What do people do next?
+//
+// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+func (c *HTTPClient) AskPaths(ctx context.Context, body AskPathsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskPathsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskPeopleWithBody Who is behind this number?
+//
+// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+// numbers.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+func (c *HTTPClient) AskPeopleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskPeopleRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskPeople Who is behind this number?
+//
+// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+// numbers.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+func (c *HTTPClient) AskPeople(ctx context.Context, body AskPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskPeopleRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskRetentionWithBody Do people come back?
+//
+// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+func (c *HTTPClient) AskRetentionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskRetentionRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskRetention Do people come back?
+//
+// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+func (c *HTTPClient) AskRetention(ctx context.Context, body AskRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskRetentionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskSessionsWithBody How do visits go?
+//
+// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+// one event. `breakdown` is by a property of the first event, such as the landing page.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+func (c *HTTPClient) AskSessionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskSessionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskSessions How do visits go?
+//
+// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+// one event. `breakdown` is by a property of the first event, such as the landing page.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+func (c *HTTPClient) AskSessions(ctx context.Context, body AskSessionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskSessionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskStickinessWithBody On how many days do people come?
+//
+// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+func (c *HTTPClient) AskStickinessWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskStickinessRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskStickiness On how many days do people come?
+//
+// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+func (c *HTTPClient) AskStickiness(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskStickinessRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskUniquesWithBody How many people were there?
+//
+// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+// of its days. The range is taken as it is.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+func (c *HTTPClient) AskUniquesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskUniquesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskUniques How many people were there?
+//
+// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+// of its days. The range is taken as it is.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+func (c *HTTPClient) AskUniques(ctx context.Context, body AskUniquesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskUniquesRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5351,6 +8420,366 @@ func NewGetHealthRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewAskCohortRequest calls the generic AskCohort builder with application/json body
+func NewAskCohortRequest(server string, body AskCohortJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskCohortRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskCohortRequestWithBody constructs an http.Request for the AskCohort method, with any body, and a specified content type
+func NewAskCohortRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/cohort")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskFunnelRequest calls the generic AskFunnel builder with application/json body
+func NewAskFunnelRequest(server string, body AskFunnelJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskFunnelRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskFunnelRequestWithBody constructs an http.Request for the AskFunnel method, with any body, and a specified content type
+func NewAskFunnelRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/funnel")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskLifecycleRequest calls the generic AskLifecycle builder with application/json body
+func NewAskLifecycleRequest(server string, body AskLifecycleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskLifecycleRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskLifecycleRequestWithBody constructs an http.Request for the AskLifecycle method, with any body, and a specified content type
+func NewAskLifecycleRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/lifecycle")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskPathsRequest calls the generic AskPaths builder with application/json body
+func NewAskPathsRequest(server string, body AskPathsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskPathsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskPathsRequestWithBody constructs an http.Request for the AskPaths method, with any body, and a specified content type
+func NewAskPathsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/paths")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskPeopleRequest calls the generic AskPeople builder with application/json body
+func NewAskPeopleRequest(server string, body AskPeopleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskPeopleRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskPeopleRequestWithBody constructs an http.Request for the AskPeople method, with any body, and a specified content type
+func NewAskPeopleRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/people")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskRetentionRequest calls the generic AskRetention builder with application/json body
+func NewAskRetentionRequest(server string, body AskRetentionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskRetentionRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskRetentionRequestWithBody constructs an http.Request for the AskRetention method, with any body, and a specified content type
+func NewAskRetentionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/retention")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskSessionsRequest calls the generic AskSessions builder with application/json body
+func NewAskSessionsRequest(server string, body AskSessionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskSessionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskSessionsRequestWithBody constructs an http.Request for the AskSessions method, with any body, and a specified content type
+func NewAskSessionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/sessions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskStickinessRequest calls the generic AskStickiness builder with application/json body
+func NewAskStickinessRequest(server string, body AskStickinessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskStickinessRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskStickinessRequestWithBody constructs an http.Request for the AskStickiness method, with any body, and a specified content type
+func NewAskStickinessRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/stickiness")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskUniquesRequest calls the generic AskUniques builder with application/json body
+func NewAskUniquesRequest(server string, body AskUniquesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskUniquesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskUniquesRequestWithBody constructs an http.Request for the AskUniques method, with any body, and a specified content type
+func NewAskUniquesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/uniques")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -7585,6 +11014,208 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/health (the `GetHealth` operationId).
 	GetHealthWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthResponse, error)
 
+	// AskCohortWithBodyWithResponse Who are these people?
+	//
+	// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+	// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+	AskCohortWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskCohortResponse, error)
+
+	// AskCohortWithResponse Who are these people?
+	//
+	// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+	// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+	AskCohortWithResponse(ctx context.Context, body AskCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*AskCohortResponse, error)
+
+	// AskFunnelWithBodyWithResponse How far do people come through these steps?
+	//
+	// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+	// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+	// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+	// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+	// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+	// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+	AskFunnelWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskFunnelResponse, error)
+
+	// AskFunnelWithResponse How far do people come through these steps?
+	//
+	// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+	// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+	// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+	// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+	// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+	// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+	AskFunnelWithResponse(ctx context.Context, body AskFunnelJSONRequestBody, reqEditors ...RequestEditorFn) (*AskFunnelResponse, error)
+
+	// AskLifecycleWithBodyWithResponse Who is new, comes back, and falls silent?
+	//
+	// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+	// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+	// (*dormant*). Active means an event of the name, any event when none is named.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+	AskLifecycleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskLifecycleResponse, error)
+
+	// AskLifecycleWithResponse Who is new, comes back, and falls silent?
+	//
+	// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+	// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+	// (*dormant*). Active means an event of the name, any event when none is named.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+	AskLifecycleWithResponse(ctx context.Context, body AskLifecycleJSONRequestBody, reqEditors ...RequestEditorFn) (*AskLifecycleResponse, error)
+
+	// AskPathsWithBodyWithResponse What do people do next?
+	//
+	// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+	// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+	// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+	// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+	AskPathsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskPathsResponse, error)
+
+	// AskPathsWithResponse What do people do next?
+	//
+	// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+	// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+	// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+	// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+	AskPathsWithResponse(ctx context.Context, body AskPathsJSONRequestBody, reqEditors ...RequestEditorFn) (*AskPathsResponse, error)
+
+	// AskPeopleWithBodyWithResponse Who is behind this number?
+	//
+	// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+	// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+	// numbers.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+	AskPeopleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskPeopleResponse, error)
+
+	// AskPeopleWithResponse Who is behind this number?
+	//
+	// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+	// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+	// numbers.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+	AskPeopleWithResponse(ctx context.Context, body AskPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*AskPeopleResponse, error)
+
+	// AskRetentionWithBodyWithResponse Do people come back?
+	//
+	// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+	// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+	// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+	// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+	// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+	AskRetentionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskRetentionResponse, error)
+
+	// AskRetentionWithResponse Do people come back?
+	//
+	// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+	// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+	// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+	// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+	// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+	AskRetentionWithResponse(ctx context.Context, body AskRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*AskRetentionResponse, error)
+
+	// AskSessionsWithBodyWithResponse How do visits go?
+	//
+	// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+	// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+	// one event. `breakdown` is by a property of the first event, such as the landing page.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+	AskSessionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskSessionsResponse, error)
+
+	// AskSessionsWithResponse How do visits go?
+	//
+	// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+	// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+	// one event. `breakdown` is by a property of the first event, such as the landing page.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+	AskSessionsWithResponse(ctx context.Context, body AskSessionsJSONRequestBody, reqEditors ...RequestEditorFn) (*AskSessionsResponse, error)
+
+	// AskStickinessWithBodyWithResponse On how many days do people come?
+	//
+	// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+	AskStickinessWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskStickinessResponse, error)
+
+	// AskStickinessWithResponse On how many days do people come?
+	//
+	// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+	AskStickinessWithResponse(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*AskStickinessResponse, error)
+
+	// AskUniquesWithBodyWithResponse How many people were there?
+	//
+	// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+	// of its days. The range is taken as it is.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+	AskUniquesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskUniquesResponse, error)
+
+	// AskUniquesWithResponse How many people were there?
+	//
+	// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+	// of its days. The range is taken as it is.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+	AskUniquesWithResponse(ctx context.Context, body AskUniquesJSONRequestBody, reqEditors ...RequestEditorFn) (*AskUniquesResponse, error)
+
 	// QueryMetricsWithResponse Measure events over time
 	//
 	// Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
@@ -9504,6 +13135,1149 @@ func (r GetHealthResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetHealthResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskCohortResponse401Headers the declared response headers of an HTTP 401 response for AskCohort
+type AskCohortResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskCohortResponse429Headers the declared response headers of an HTTP 429 response for AskCohort
+type AskCohortResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskCohortResponse503Headers the declared response headers of an HTTP 503 response for AskCohort
+type AskCohortResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskCohortResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CohortAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskCohortResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskCohortResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskCohortResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskCohortResponse) GetJSON200() *CohortAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskCohortResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskCohortResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskCohortResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskCohortResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskFunnelResponse401Headers the declared response headers of an HTTP 401 response for AskFunnel
+type AskFunnelResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskFunnelResponse429Headers the declared response headers of an HTTP 429 response for AskFunnel
+type AskFunnelResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskFunnelResponse503Headers the declared response headers of an HTTP 503 response for AskFunnel
+type AskFunnelResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskFunnelResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FunnelAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskFunnelResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskFunnelResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskFunnelResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskFunnelResponse) GetJSON200() *FunnelAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskFunnelResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskFunnelResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskFunnelResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskFunnelResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskLifecycleResponse401Headers the declared response headers of an HTTP 401 response for AskLifecycle
+type AskLifecycleResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskLifecycleResponse429Headers the declared response headers of an HTTP 429 response for AskLifecycle
+type AskLifecycleResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskLifecycleResponse503Headers the declared response headers of an HTTP 503 response for AskLifecycle
+type AskLifecycleResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskLifecycleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LifecycleAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskLifecycleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskLifecycleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskLifecycleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskLifecycleResponse) GetJSON200() *LifecycleAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskLifecycleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskLifecycleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskLifecycleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskLifecycleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskPathsResponse401Headers the declared response headers of an HTTP 401 response for AskPaths
+type AskPathsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskPathsResponse429Headers the declared response headers of an HTTP 429 response for AskPaths
+type AskPathsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskPathsResponse503Headers the declared response headers of an HTTP 503 response for AskPaths
+type AskPathsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskPathsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PathsAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskPathsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskPathsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskPathsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskPathsResponse) GetJSON200() *PathsAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskPathsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskPathsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskPathsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskPathsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskPeopleResponse401Headers the declared response headers of an HTTP 401 response for AskPeople
+type AskPeopleResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskPeopleResponse429Headers the declared response headers of an HTTP 429 response for AskPeople
+type AskPeopleResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskPeopleResponse503Headers the declared response headers of an HTTP 503 response for AskPeople
+type AskPeopleResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskPeopleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PeopleAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskPeopleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskPeopleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskPeopleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskPeopleResponse) GetJSON200() *PeopleAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskPeopleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskPeopleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskPeopleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskPeopleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskRetentionResponse401Headers the declared response headers of an HTTP 401 response for AskRetention
+type AskRetentionResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskRetentionResponse429Headers the declared response headers of an HTTP 429 response for AskRetention
+type AskRetentionResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskRetentionResponse503Headers the declared response headers of an HTTP 503 response for AskRetention
+type AskRetentionResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskRetentionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RetentionAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskRetentionResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskRetentionResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskRetentionResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskRetentionResponse) GetJSON200() *RetentionAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskRetentionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskRetentionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskRetentionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskRetentionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskSessionsResponse401Headers the declared response headers of an HTTP 401 response for AskSessions
+type AskSessionsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskSessionsResponse429Headers the declared response headers of an HTTP 429 response for AskSessions
+type AskSessionsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskSessionsResponse503Headers the declared response headers of an HTTP 503 response for AskSessions
+type AskSessionsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskSessionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SessionsAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskSessionsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskSessionsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskSessionsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskSessionsResponse) GetJSON200() *SessionsAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskSessionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskSessionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskSessionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskSessionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskStickinessResponse401Headers the declared response headers of an HTTP 401 response for AskStickiness
+type AskStickinessResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskStickinessResponse429Headers the declared response headers of an HTTP 429 response for AskStickiness
+type AskStickinessResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskStickinessResponse503Headers the declared response headers of an HTTP 503 response for AskStickiness
+type AskStickinessResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskStickinessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StickinessAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskStickinessResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskStickinessResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskStickinessResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskStickinessResponse) GetJSON200() *StickinessAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskStickinessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskStickinessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskStickinessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskStickinessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskUniquesResponse401Headers the declared response headers of an HTTP 401 response for AskUniques
+type AskUniquesResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskUniquesResponse429Headers the declared response headers of an HTTP 429 response for AskUniques
+type AskUniquesResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskUniquesResponse503Headers the declared response headers of an HTTP 503 response for AskUniques
+type AskUniquesResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskUniquesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UniquesAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskUniquesResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskUniquesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskUniquesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskUniquesResponse) GetJSON200() *UniquesAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskUniquesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskUniquesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskUniquesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskUniquesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13809,6 +18583,316 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 	return ParseGetHealthResponse(rsp)
 }
 
+// AskCohortWithBodyWithResponse Who are these people?
+//
+// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+func (c *ClientWithResponses) AskCohortWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskCohortResponse, error) {
+	rsp, err := c.AskCohortWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskCohortResponse(rsp)
+}
+
+// AskCohortWithResponse Who are these people?
+//
+// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+func (c *ClientWithResponses) AskCohortWithResponse(ctx context.Context, body AskCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*AskCohortResponse, error) {
+	rsp, err := c.AskCohort(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskCohortResponse(rsp)
+}
+
+// AskFunnelWithBodyWithResponse How far do people come through these steps?
+//
+// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+func (c *ClientWithResponses) AskFunnelWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskFunnelResponse, error) {
+	rsp, err := c.AskFunnelWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskFunnelResponse(rsp)
+}
+
+// AskFunnelWithResponse How far do people come through these steps?
+//
+// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+func (c *ClientWithResponses) AskFunnelWithResponse(ctx context.Context, body AskFunnelJSONRequestBody, reqEditors ...RequestEditorFn) (*AskFunnelResponse, error) {
+	rsp, err := c.AskFunnel(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskFunnelResponse(rsp)
+}
+
+// AskLifecycleWithBodyWithResponse Who is new, comes back, and falls silent?
+//
+// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+// (*dormant*). Active means an event of the name, any event when none is named.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+func (c *ClientWithResponses) AskLifecycleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskLifecycleResponse, error) {
+	rsp, err := c.AskLifecycleWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskLifecycleResponse(rsp)
+}
+
+// AskLifecycleWithResponse Who is new, comes back, and falls silent?
+//
+// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+// (*dormant*). Active means an event of the name, any event when none is named.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+func (c *ClientWithResponses) AskLifecycleWithResponse(ctx context.Context, body AskLifecycleJSONRequestBody, reqEditors ...RequestEditorFn) (*AskLifecycleResponse, error) {
+	rsp, err := c.AskLifecycle(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskLifecycleResponse(rsp)
+}
+
+// AskPathsWithBodyWithResponse What do people do next?
+//
+// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+func (c *ClientWithResponses) AskPathsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskPathsResponse, error) {
+	rsp, err := c.AskPathsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskPathsResponse(rsp)
+}
+
+// AskPathsWithResponse What do people do next?
+//
+// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+func (c *ClientWithResponses) AskPathsWithResponse(ctx context.Context, body AskPathsJSONRequestBody, reqEditors ...RequestEditorFn) (*AskPathsResponse, error) {
+	rsp, err := c.AskPaths(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskPathsResponse(rsp)
+}
+
+// AskPeopleWithBodyWithResponse Who is behind this number?
+//
+// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+// numbers.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+func (c *ClientWithResponses) AskPeopleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskPeopleResponse, error) {
+	rsp, err := c.AskPeopleWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskPeopleResponse(rsp)
+}
+
+// AskPeopleWithResponse Who is behind this number?
+//
+// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+// numbers.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+func (c *ClientWithResponses) AskPeopleWithResponse(ctx context.Context, body AskPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*AskPeopleResponse, error) {
+	rsp, err := c.AskPeople(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskPeopleResponse(rsp)
+}
+
+// AskRetentionWithBodyWithResponse Do people come back?
+//
+// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+func (c *ClientWithResponses) AskRetentionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskRetentionResponse, error) {
+	rsp, err := c.AskRetentionWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskRetentionResponse(rsp)
+}
+
+// AskRetentionWithResponse Do people come back?
+//
+// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+func (c *ClientWithResponses) AskRetentionWithResponse(ctx context.Context, body AskRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*AskRetentionResponse, error) {
+	rsp, err := c.AskRetention(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskRetentionResponse(rsp)
+}
+
+// AskSessionsWithBodyWithResponse How do visits go?
+//
+// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+// one event. `breakdown` is by a property of the first event, such as the landing page.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+func (c *ClientWithResponses) AskSessionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskSessionsResponse, error) {
+	rsp, err := c.AskSessionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskSessionsResponse(rsp)
+}
+
+// AskSessionsWithResponse How do visits go?
+//
+// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+// one event. `breakdown` is by a property of the first event, such as the landing page.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+func (c *ClientWithResponses) AskSessionsWithResponse(ctx context.Context, body AskSessionsJSONRequestBody, reqEditors ...RequestEditorFn) (*AskSessionsResponse, error) {
+	rsp, err := c.AskSessions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskSessionsResponse(rsp)
+}
+
+// AskStickinessWithBodyWithResponse On how many days do people come?
+//
+// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+func (c *ClientWithResponses) AskStickinessWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskStickinessResponse, error) {
+	rsp, err := c.AskStickinessWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskStickinessResponse(rsp)
+}
+
+// AskStickinessWithResponse On how many days do people come?
+//
+// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+func (c *ClientWithResponses) AskStickinessWithResponse(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*AskStickinessResponse, error) {
+	rsp, err := c.AskStickiness(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskStickinessResponse(rsp)
+}
+
+// AskUniquesWithBodyWithResponse How many people were there?
+//
+// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+// of its days. The range is taken as it is.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+func (c *ClientWithResponses) AskUniquesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskUniquesResponse, error) {
+	rsp, err := c.AskUniquesWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskUniquesResponse(rsp)
+}
+
+// AskUniquesWithResponse How many people were there?
+//
+// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+// of its days. The range is taken as it is.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+func (c *ClientWithResponses) AskUniquesWithResponse(ctx context.Context, body AskUniquesJSONRequestBody, reqEditors ...RequestEditorFn) (*AskUniquesResponse, error) {
+	rsp, err := c.AskUniques(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskUniquesResponse(rsp)
+}
+
 // QueryMetricsWithResponse Measure events over time
 //
 // Exact numbers by calendar bucket. The range is either `from` and `to` or the last `limit` buckets, the running
@@ -16160,6 +21244,1230 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 		}
 		response.JSON503 = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseAskCohortResponse parses an HTTP response from a AskCohortWithResponse call
+func ParseAskCohortResponse(rsp *http.Response) (*AskCohortResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskCohortResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CohortAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskCohortResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskCohortResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskCohortResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskFunnelResponse parses an HTTP response from a AskFunnelWithResponse call
+func ParseAskFunnelResponse(rsp *http.Response) (*AskFunnelResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskFunnelResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FunnelAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskFunnelResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskFunnelResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskFunnelResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskLifecycleResponse parses an HTTP response from a AskLifecycleWithResponse call
+func ParseAskLifecycleResponse(rsp *http.Response) (*AskLifecycleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskLifecycleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LifecycleAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskLifecycleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskLifecycleResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskLifecycleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskPathsResponse parses an HTTP response from a AskPathsWithResponse call
+func ParseAskPathsResponse(rsp *http.Response) (*AskPathsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskPathsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PathsAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskPathsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskPathsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskPathsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskPeopleResponse parses an HTTP response from a AskPeopleWithResponse call
+func ParseAskPeopleResponse(rsp *http.Response) (*AskPeopleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskPeopleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PeopleAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskPeopleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskPeopleResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskPeopleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskRetentionResponse parses an HTTP response from a AskRetentionWithResponse call
+func ParseAskRetentionResponse(rsp *http.Response) (*AskRetentionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskRetentionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RetentionAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskRetentionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskRetentionResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskRetentionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskSessionsResponse parses an HTTP response from a AskSessionsWithResponse call
+func ParseAskSessionsResponse(rsp *http.Response) (*AskSessionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskSessionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SessionsAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskSessionsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskSessionsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskSessionsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskStickinessResponse parses an HTTP response from a AskStickinessWithResponse call
+func ParseAskStickinessResponse(rsp *http.Response) (*AskStickinessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskStickinessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StickinessAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskStickinessResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskStickinessResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskStickinessResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskUniquesResponse parses an HTTP response from a AskUniquesWithResponse call
+func ParseAskUniquesResponse(rsp *http.Response) (*AskUniquesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskUniquesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UniquesAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskUniquesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskUniquesResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskUniquesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil

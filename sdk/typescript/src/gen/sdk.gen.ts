@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AddMemberData, AddMemberErrors, AddMemberResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { AddMemberData, AddMemberErrors, AddMemberResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -735,6 +735,170 @@ export const queryMetrics = <ThrowOnError extends boolean = true>(options: Optio
 export const runMetricsQuery = <ThrowOnError extends boolean = true>(options: Options<RunMetricsQueryData, ThrowOnError>) => (options.client ?? client).post<RunMetricsQueryResponses, RunMetricsQueryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/metrics/query',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * How far do people come through these steps?
+ *
+ * An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+ * with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+ * k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+ * entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+ * between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+ * names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+ *
+ */
+export const askFunnel = <ThrowOnError extends boolean = true>(options: Options<AskFunnelData, ThrowOnError>) => (options.client ?? client).post<AskFunnelResponses, AskFunnelErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/funnel',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Do people come back?
+ *
+ * Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+ * (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+ * (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+ * widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+ * retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+ *
+ */
+export const askRetention = <ThrowOnError extends boolean = true>(options: Options<AskRetentionData, ThrowOnError>) => (options.client ?? client).post<AskRetentionResponses, AskRetentionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/retention',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Who is new, comes back, and falls silent?
+ *
+ * Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+ * active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+ * (*dormant*). Active means an event of the name, any event when none is named.
+ *
+ */
+export const askLifecycle = <ThrowOnError extends boolean = true>(options: Options<AskLifecycleData, ThrowOnError>) => (options.client ?? client).post<AskLifecycleResponses, AskLifecycleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/lifecycle',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * On how many days do people come?
+ *
+ * How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+ *
+ */
+export const askStickiness = <ThrowOnError extends boolean = true>(options: Options<AskStickinessData, ThrowOnError>) => (options.client ?? client).post<AskStickinessResponses, AskStickinessErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/stickiness',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * How many people were there?
+ *
+ * Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+ * of its days. The range is taken as it is.
+ *
+ */
+export const askUniques = <ThrowOnError extends boolean = true>(options: Options<AskUniquesData, ThrowOnError>) => (options.client ?? client).post<AskUniquesResponses, AskUniquesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/uniques',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * What do people do next?
+ *
+ * The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+ * (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+ * alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+ * it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+ *
+ */
+export const askPaths = <ThrowOnError extends boolean = true>(options: Options<AskPathsData, ThrowOnError>) => (options.client ?? client).post<AskPathsResponses, AskPathsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/paths',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * How do visits go?
+ *
+ * A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+ * `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+ * one event. `breakdown` is by a property of the first event, such as the landing page.
+ *
+ */
+export const askSessions = <ThrowOnError extends boolean = true>(options: Options<AskSessionsData, ThrowOnError>) => (options.client ?? client).post<AskSessionsResponses, AskSessionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/sessions',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Who are these people?
+ *
+ * The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+ * person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+ *
+ */
+export const askCohort = <ThrowOnError extends boolean = true>(options: Options<AskCohortData, ThrowOnError>) => (options.client ?? client).post<AskCohortResponses, AskCohortErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/cohort',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Who is behind this number?
+ *
+ * The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+ * the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+ * numbers.
+ *
+ */
+export const askPeople = <ThrowOnError extends boolean = true>(options: Options<AskPeopleData, ThrowOnError>) => (options.client ?? client).post<AskPeopleResponses, AskPeopleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/people',
     ...options,
     headers: {
         'Content-Type': 'application/json',

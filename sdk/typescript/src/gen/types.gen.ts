@@ -1161,6 +1161,1159 @@ export type MetricsResult = {
     meta: MetricsMeta;
 };
 
+/**
+ * Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+ * same answer for ever. Now when absent.
+ *
+ */
+export type AsOf = string;
+
+/**
+ * Whether events with the property `$bot` true are considered.
+ */
+export type IncludeBots = boolean;
+
+export const WeekStart = { /**
+     * WeekStartMonday
+     */
+    WEEK_START_MONDAY: 'monday', /**
+     * WeekStartSunday
+     */
+    WEEK_START_SUNDAY: 'sunday' } as const;
+
+export type WeekStart = typeof WeekStart[keyof typeof WeekStart];
+
+/**
+ * A period of the zone's calendar.
+ */
+export const Period = {
+    /**
+     * Period1h
+     */
+    PERIOD1H: '1h',
+    /**
+     * Period1d
+     */
+    PERIOD1D: '1d',
+    /**
+     * Period1w
+     */
+    PERIOD1W: '1w',
+    /**
+     * Period1mo
+     */
+    PERIOD1MO: '1mo'
+} as const;
+
+/**
+ * A period of the zone's calendar.
+ */
+export type Period = typeof Period[keyof typeof Period];
+
+/**
+ * One for each person, one for each session, or all of them.
+ */
+export const CountOf = {
+    /**
+     * CountUsers
+     */
+    COUNT_USERS: 'users',
+    /**
+     * CountTotals
+     */
+    COUNT_TOTALS: 'totals',
+    /**
+     * CountSessions
+     */
+    COUNT_SESSIONS: 'sessions'
+} as const;
+
+/**
+ * One for each person, one for each session, or all of them.
+ */
+export type CountOf = typeof CountOf[keyof typeof CountOf];
+
+/**
+ * An event of this name that fits the filter; any name, or anything, when absent.
+ */
+export type Step = {
+    event?: string;
+    filter?: MetricsFilter;
+};
+
+/**
+ * An event of this name that fits the filter, or any of several.
+ */
+export type FunnelStep = {
+    event?: string;
+    filter?: MetricsFilter;
+    /**
+     * Any of these is the step; not together with `event` or `filter`.
+     */
+    any_of?: Array<Step>;
+    /**
+     * Filled when it can be, and no condition for what follows. Never the first or last step.
+     */
+    optional?: boolean;
+};
+
+/**
+ * An event that ends an attempt when it lies between two steps; between the first and the last when none are named.
+ */
+export type FunnelExclusion = {
+    event?: string;
+    filter?: MetricsFilter;
+    /**
+     * A step, from 1.
+     */
+    from?: number;
+    /**
+     * A later step, from 1.
+     */
+    to?: number;
+};
+
+export type FunnelBreakdown = {
+    prop: PropName;
+    /**
+     * The first or last value among the steps, or that of one step.
+     */
+    attribution?: 'first' | 'last' | 'step';
+    /**
+     * The step whose value counts; required with attribution `step`, and only allowed there.
+     */
+    step?: number;
+    top?: TopGroups;
+};
+
+export type InsightBreakdown = {
+    prop: PropName;
+    top?: TopGroups;
+};
+
+export type HistogramEdges = {
+    /**
+     * In seconds, each greater than the one before.
+     */
+    edges: Array<number>;
+};
+
+/**
+ * Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+ */
+export type Anchor = {
+    event?: string;
+    filter?: MetricsFilter;
+    node?: string;
+};
+
+/**
+ * How far people come through steps.
+ */
+export type FunnelQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'funnel';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    steps: Array<FunnelStep>;
+    /**
+     * An attempt may take so long, in seconds: 7 days by default, 366 at most.
+     */
+    window_seconds?: number;
+    order?: 'ordered' | 'strict' | 'any';
+    attempt?: 'optimized' | 'first';
+    count?: CountOf;
+    exclude?: Array<FunnelExclusion>;
+    hold?: Array<PropName>;
+    breakdown?: FunnelBreakdown;
+    histogram?: HistogramEdges;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * Whether people come back.
+ */
+export type RetentionQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'retention';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    start: Step;
+    return: Step;
+    cohort?: 'first_time' | 'recurring';
+    mode?: 'on' | 'on_or_after' | 'streak';
+    interval?: 'calendar' | 'rolling';
+    /**
+     * How many values a row has, the first being its size.
+     */
+    periods?: number;
+    breakdown?: InsightBreakdown;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * Who is new, comes back and falls silent.
+ */
+export type LifecycleQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'lifecycle';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    /**
+     * The name of the event; any event when absent.
+     */
+    event?: string;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * In how many periods people were active.
+ */
+export type StickinessQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'stickiness';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    /**
+     * The name of the event; any event when absent.
+     */
+    event?: string;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * Distinct people.
+ */
+export type UniquesQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'uniques';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    /**
+     * The name of the event; any event when absent.
+     */
+    event?: string;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * What people do next.
+ */
+export type PathsQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'paths';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    start?: Anchor;
+    end?: Anchor;
+    depth?: number;
+    top?: number;
+    /**
+     * Whether equal neighbours are one node.
+     */
+    collapse?: boolean;
+    count?: CountOf;
+    /**
+     * What follows is taken for so long, in seconds: 30 days by default.
+     */
+    window_seconds?: number;
+    /**
+     * The property that names nodes; events without it are none. The name of the event when absent.
+     */
+    node_prop?: string;
+    /**
+     * Only these events are nodes; all when absent.
+     */
+    events?: Array<string>;
+    /**
+     * Nodes that are left out.
+     */
+    exclude?: Array<string>;
+};
+
+/**
+ * How visits go.
+ */
+export type SessionsQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'sessions';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    breakdown?: InsightBreakdown;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * How far people come through steps.
+ */
+export type FunnelInsight = {
+    kind: 'funnel';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    steps: Array<FunnelStep>;
+    /**
+     * An attempt may take so long, in seconds: 7 days by default, 366 at most.
+     */
+    window_seconds?: number;
+    order?: 'ordered' | 'strict' | 'any';
+    attempt?: 'optimized' | 'first';
+    count?: CountOf;
+    exclude?: Array<FunnelExclusion>;
+    hold?: Array<PropName>;
+    breakdown?: FunnelBreakdown;
+    histogram?: HistogramEdges;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * Whether people come back.
+ */
+export type RetentionInsight = {
+    kind: 'retention';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    start: Step;
+    return: Step;
+    cohort?: 'first_time' | 'recurring';
+    mode?: 'on' | 'on_or_after' | 'streak';
+    interval?: 'calendar' | 'rolling';
+    /**
+     * How many values a row has, the first being its size.
+     */
+    periods?: number;
+    breakdown?: InsightBreakdown;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * Who is new, comes back and falls silent.
+ */
+export type LifecycleInsight = {
+    kind: 'lifecycle';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    /**
+     * The name of the event; any event when absent.
+     */
+    event?: string;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * In how many periods people were active.
+ */
+export type StickinessInsight = {
+    kind: 'stickiness';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    /**
+     * The name of the event; any event when absent.
+     */
+    event?: string;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * Distinct people.
+ */
+export type UniquesInsight = {
+    kind: 'uniques';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    /**
+     * The name of the event; any event when absent.
+     */
+    event?: string;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * What people do next.
+ */
+export type PathsInsight = {
+    kind: 'paths';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    start?: Anchor;
+    end?: Anchor;
+    depth?: number;
+    top?: number;
+    /**
+     * Whether equal neighbours are one node.
+     */
+    collapse?: boolean;
+    count?: CountOf;
+    /**
+     * What follows is taken for so long, in seconds: 30 days by default.
+     */
+    window_seconds?: number;
+    /**
+     * The property that names nodes; events without it are none. The name of the event when absent.
+     */
+    node_prop?: string;
+    /**
+     * Only these events are nodes; all when absent.
+     */
+    events?: Array<string>;
+    /**
+     * Nodes that are left out.
+     */
+    exclude?: Array<string>;
+};
+
+/**
+ * How visits go.
+ */
+export type SessionsInsight = {
+    kind: 'sessions';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    breakdown?: InsightBreakdown;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * A question without its project; `kind` says which.
+ */
+export type Insight = ({
+    kind: 'funnel';
+} & FunnelInsight) | ({
+    kind: 'retention';
+} & RetentionInsight) | ({
+    kind: 'lifecycle';
+} & LifecycleInsight) | ({
+    kind: 'stickiness';
+} & StickinessInsight) | ({
+    kind: 'uniques';
+} & UniquesInsight) | ({
+    kind: 'paths';
+} & PathsInsight) | ({
+    kind: 'sessions';
+} & SessionsInsight);
+
+export type CohortQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    kind?: 'cohort';
+    as_of?: AsOf;
+    include_bots?: IncludeBots;
+    where: CohortClause;
+    /**
+     * People of a page; 0 is the size alone.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the page before.
+     */
+    cursor?: string;
+};
+
+/**
+ * What holds of a person; `op` says what.
+ */
+export type CohortClause = ({
+    op: 'and' | 'or';
+} & ClauseGroup) | ({
+    op: 'not';
+} & ClauseNot) | ({
+    op: 'did';
+} & ClauseDid) | ({
+    op: 'first';
+} & ClauseFirst) | ({
+    op: 'sequence';
+} & ClauseSequence) | ({
+    op: 'profile';
+} & ClauseProfile) | ({
+    op: 'in';
+} & ClauseIn);
+
+export type ClauseGroup = {
+    op: 'and' | 'or';
+    clauses: Array<CohortClause>;
+};
+
+/**
+ * Among all people with an event or a profile.
+ */
+export type ClauseNot = {
+    op: 'not';
+    clause: CohortClause;
+};
+
+/**
+ * Did the event so many times, at least once when `times` is absent.
+ */
+export type ClauseDid = {
+    op: 'did';
+    event?: string;
+    filter?: MetricsFilter;
+    times?: Times;
+    within?: Within;
+};
+
+/**
+ * Did the event for the first time ever in the range.
+ */
+export type ClauseFirst = {
+    op: 'first';
+    event?: string;
+    filter?: MetricsFilter;
+    within: Within;
+};
+
+/**
+ * Did the steps in this order, wholly in the range and within the window of the first.
+ */
+export type ClauseSequence = {
+    op: 'sequence';
+    steps: Array<Step>;
+    window_seconds?: number;
+    within?: Within;
+};
+
+/**
+ * The profile fits the filter, with its current values.
+ */
+export type ClauseProfile = {
+    op: 'profile';
+    filter: MetricsFilter;
+};
+
+/**
+ * Is in a saved cohort.
+ */
+export type ClauseIn = {
+    op: 'in';
+    /**
+     * The id or the name of the cohort.
+     */
+    cohort: string;
+};
+
+/**
+ * How many times, by one or two bounds.
+ */
+export type Times = {
+    eq?: number;
+    gt?: number;
+    gte?: number;
+    lt?: number;
+    lte?: number;
+};
+
+/**
+ * The last so many times 24 hours before `as_of`, or a range; ever when absent.
+ */
+export type Within = {
+    last_days?: number;
+    from?: string;
+    to?: string;
+};
+
+export type PeopleQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    question: Insight;
+    at: Coordinate;
+    limit?: number;
+    /**
+     * The `next_cursor` of the page before.
+     */
+    cursor?: string;
+};
+
+/**
+ * Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+ * retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+ * `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+ * `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+ *
+ */
+export type Coordinate = {
+    step?: number;
+    lost?: boolean;
+    /**
+     * A row or a bucket, from 0.
+     */
+    row?: number;
+    period?: number;
+    state?: 'new' | 'returning' | 'resurrecting' | 'dormant';
+    at_least?: boolean;
+    node?: string;
+    group?: Scalar;
+    /**
+     * Whether it is that of the group without a value.
+     */
+    no_value?: boolean;
+    other?: boolean;
+};
+
+/**
+ * A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+ */
+export type GroupValue = string | null | number | boolean;
+
+export type InsightMeta = {
+    /**
+     * A number is never a guess.
+     */
+    exact: boolean;
+    /**
+     * What was counted, in words.
+     */
+    definition: string;
+    tz: string;
+    /**
+     * Up to when events were considered.
+     */
+    as_of: string;
+    /**
+     * Start of the range that was answered; wider than asked for where periods are whole.
+     */
+    from: string;
+    /**
+     * End of the range that was answered.
+     */
+    to: string;
+    /**
+     * Present when something of the answer is not over: from when on.
+     */
+    incomplete_from?: string;
+    /**
+     * What was read.
+     */
+    source: 'parts' | 'events';
+    /**
+     * Events that were read.
+     */
+    scanned: number;
+    /**
+     * Milliseconds spent in the server.
+     */
+    took_ms: number;
+};
+
+/**
+ * Durations in seconds.
+ */
+export type StepTime = {
+    n: number;
+    mean: number;
+    median: number;
+    /**
+     * Interpolated between the two values next to it.
+     */
+    p90: number;
+    min: number;
+    max: number;
+} | null;
+
+/**
+ * `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+ */
+export type Histogram = {
+    under: number;
+    counts: Array<number>;
+};
+
+export type FunnelAnswer = {
+    /**
+     * How many reached each step.
+     */
+    counts: Array<number>;
+    /**
+     * How many may still go on.
+     */
+    incomplete: number;
+    /**
+     * Of each step, the time since the step before.
+     */
+    step_times: Array<StepTime>;
+    time: StepTime;
+    histogram?: Histogram;
+    /**
+     * Of the breakdown, the largest first.
+     */
+    groups?: Array<FunnelGroup>;
+    other?: FunnelOther;
+    series?: Array<FunnelPoint>;
+    meta: InsightMeta;
+};
+
+export type FunnelGroup = {
+    value: GroupValue;
+    /**
+     * How many reached each step.
+     */
+    counts: Array<number>;
+    /**
+     * How many may still go on.
+     */
+    incomplete: number;
+    /**
+     * Of each step, the time since the step before.
+     */
+    step_times: Array<StepTime>;
+    time: StepTime;
+    histogram?: Histogram;
+};
+
+/**
+ * Everything that is in no group shown.
+ */
+export type FunnelOther = {
+    /**
+     * How many values there are.
+     */
+    values: number;
+    /**
+     * How many reached each step.
+     */
+    counts: Array<number>;
+    /**
+     * How many may still go on.
+     */
+    incomplete: number;
+    /**
+     * Of each step, the time since the step before.
+     */
+    step_times: Array<StepTime>;
+    time: StepTime;
+    histogram?: Histogram;
+} | null;
+
+export type FunnelPoint = {
+    start: string;
+    counts: Array<number>;
+    incomplete: number;
+};
+
+export type RetentionAnswer = {
+    rows: Array<RetentionRow>;
+    average: Array<RetentionAverage>;
+    groups?: Array<RetentionGroup>;
+    other?: RetentionOther;
+    meta: InsightMeta;
+};
+
+export type RetentionRow = {
+    start: string;
+    size: number;
+    values: Array<number>;
+    /**
+     * How many leading values are over.
+     */
+    complete: number;
+};
+
+export type RetentionAverage = {
+    retained: number;
+    size: number;
+};
+
+export type RetentionGroup = {
+    value: GroupValue;
+    rows: Array<RetentionRow>;
+    average: Array<RetentionAverage>;
+};
+
+export type RetentionOther = {
+    values: number;
+    rows: Array<RetentionRow>;
+    average: Array<RetentionAverage>;
+} | null;
+
+export type LifecycleAnswer = {
+    rows: Array<LifecycleRow>;
+    meta: InsightMeta;
+};
+
+export type LifecycleRow = {
+    start: string;
+    new: number;
+    returning: number;
+    resurrecting: number;
+    dormant: number;
+    complete: boolean;
+};
+
+export type StickinessAnswer = {
+    periods: number;
+    people: number;
+    exactly: Array<number>;
+    at_least: Array<number>;
+    meta: InsightMeta;
+};
+
+export type UniquesAnswer = {
+    total: number;
+    series?: Array<UniquesPoint>;
+    meta: InsightMeta;
+};
+
+export type UniquesPoint = {
+    start: string;
+    people: number;
+};
+
+export type PathsAnswer = {
+    paths: number;
+    /**
+     * Paths between both anchors with more nodes than the depth; they are in no step.
+     */
+    longer: number;
+    backwards: boolean;
+    steps: Array<PathStep>;
+    links: Array<PathLink>;
+    meta: InsightMeta;
+};
+
+export type PathStep = {
+    step: number;
+    nodes: Array<PathNode>;
+    other: number;
+};
+
+export type PathNode = {
+    node: GroupValue;
+    count: number;
+    drop_off: number;
+};
+
+export type PathLink = {
+    step: number;
+    from: GroupValue;
+    to: GroupValue;
+    count: number;
+};
+
+export type SessionsAnswer = {
+    sessions: number;
+    /**
+     * Who had them.
+     */
+    people: number;
+    /**
+     * Events in them.
+     */
+    events: number;
+    /**
+     * Sessions of one event.
+     */
+    bounces: number;
+    /**
+     * Sessions that may still go on.
+     */
+    incomplete: number;
+    length: StepTime;
+    entries: SessionEnds;
+    exits: SessionEnds;
+    /**
+     * By the value of the first event.
+     */
+    groups?: Array<SessionGroup>;
+    other?: SessionOther;
+    series?: Array<SessionPoint>;
+    meta: InsightMeta;
+};
+
+/**
+ * With which events sessions begin or end, the most frequent first.
+ */
+export type SessionEnds = {
+    top: Array<SessionEnd>;
+    /**
+     * Sessions with another event.
+     */
+    other: number;
+};
+
+export type SessionEnd = {
+    event: string;
+    sessions: number;
+};
+
+export type SessionGroup = {
+    value: GroupValue;
+    sessions: number;
+    /**
+     * Who had them.
+     */
+    people: number;
+    /**
+     * Events in them.
+     */
+    events: number;
+    /**
+     * Sessions of one event.
+     */
+    bounces: number;
+    /**
+     * Sessions that may still go on.
+     */
+    incomplete: number;
+    length: StepTime;
+};
+
+/**
+ * The sessions of the values that are not shown. A person may have several values, so people are not counted.
+ */
+export type SessionOther = {
+    /**
+     * How many values there are.
+     */
+    values: number;
+    sessions: number;
+    /**
+     * Events in them.
+     */
+    events: number;
+    /**
+     * Sessions of one event.
+     */
+    bounces: number;
+    /**
+     * Sessions that may still go on.
+     */
+    incomplete: number;
+    length: StepTime;
+} | null;
+
+export type SessionPoint = {
+    start: string;
+    sessions: number;
+    people: number;
+};
+
+export type CohortAnswer = {
+    /**
+     * The user id of each, or `a:` and the anonymous id.
+     */
+    people: Array<string>;
+    size: number;
+    next_cursor: string | null;
+    meta: InsightMeta;
+};
+
+export type PeopleAnswer = {
+    items: Array<PersonBehind>;
+    /**
+     * How many there are on all pages.
+     */
+    total: number;
+    next_cursor: string | null;
+    meta: InsightMeta;
+};
+
+export type PersonBehind = {
+    /**
+     * The user id, or `a:` and the anonymous id.
+     */
+    person: string;
+    /**
+     * The moment that put the person there.
+     */
+    ts: string;
+};
+
 export const CheckStatus = {
     /**
      * CheckOK
@@ -4128,6 +5281,537 @@ export type RunMetricsQueryResponses = {
 };
 
 export type RunMetricsQueryResponse = RunMetricsQueryResponses[keyof RunMetricsQueryResponses];
+
+export type AskFunnelData = {
+    body: FunnelQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/funnel';
+};
+
+export type AskFunnelErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskFunnelError = AskFunnelErrors[keyof AskFunnelErrors];
+
+export type AskFunnelResponses = {
+    /**
+     * The answer.
+     */
+    200: FunnelAnswer;
+};
+
+export type AskFunnelResponse = AskFunnelResponses[keyof AskFunnelResponses];
+
+export type AskRetentionData = {
+    body: RetentionQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/retention';
+};
+
+export type AskRetentionErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskRetentionError = AskRetentionErrors[keyof AskRetentionErrors];
+
+export type AskRetentionResponses = {
+    /**
+     * The answer.
+     */
+    200: RetentionAnswer;
+};
+
+export type AskRetentionResponse = AskRetentionResponses[keyof AskRetentionResponses];
+
+export type AskLifecycleData = {
+    body: LifecycleQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/lifecycle';
+};
+
+export type AskLifecycleErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskLifecycleError = AskLifecycleErrors[keyof AskLifecycleErrors];
+
+export type AskLifecycleResponses = {
+    /**
+     * The answer.
+     */
+    200: LifecycleAnswer;
+};
+
+export type AskLifecycleResponse = AskLifecycleResponses[keyof AskLifecycleResponses];
+
+export type AskStickinessData = {
+    body: StickinessQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/stickiness';
+};
+
+export type AskStickinessErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskStickinessError = AskStickinessErrors[keyof AskStickinessErrors];
+
+export type AskStickinessResponses = {
+    /**
+     * The answer.
+     */
+    200: StickinessAnswer;
+};
+
+export type AskStickinessResponse = AskStickinessResponses[keyof AskStickinessResponses];
+
+export type AskUniquesData = {
+    body: UniquesQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/uniques';
+};
+
+export type AskUniquesErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskUniquesError = AskUniquesErrors[keyof AskUniquesErrors];
+
+export type AskUniquesResponses = {
+    /**
+     * The answer.
+     */
+    200: UniquesAnswer;
+};
+
+export type AskUniquesResponse = AskUniquesResponses[keyof AskUniquesResponses];
+
+export type AskPathsData = {
+    body: PathsQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/paths';
+};
+
+export type AskPathsErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskPathsError = AskPathsErrors[keyof AskPathsErrors];
+
+export type AskPathsResponses = {
+    /**
+     * The answer.
+     */
+    200: PathsAnswer;
+};
+
+export type AskPathsResponse = AskPathsResponses[keyof AskPathsResponses];
+
+export type AskSessionsData = {
+    body: SessionsQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/sessions';
+};
+
+export type AskSessionsErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskSessionsError = AskSessionsErrors[keyof AskSessionsErrors];
+
+export type AskSessionsResponses = {
+    /**
+     * The answer.
+     */
+    200: SessionsAnswer;
+};
+
+export type AskSessionsResponse = AskSessionsResponses[keyof AskSessionsResponses];
+
+export type AskCohortData = {
+    body: CohortQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/cohort';
+};
+
+export type AskCohortErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskCohortError = AskCohortErrors[keyof AskCohortErrors];
+
+export type AskCohortResponses = {
+    /**
+     * The answer.
+     */
+    200: CohortAnswer;
+};
+
+export type AskCohortResponse = AskCohortResponses[keyof AskCohortResponses];
+
+export type AskPeopleData = {
+    body: PeopleQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/people';
+};
+
+export type AskPeopleErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours.
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskPeopleError = AskPeopleErrors[keyof AskPeopleErrors];
+
+export type AskPeopleResponses = {
+    /**
+     * The answer.
+     */
+    200: PeopleAnswer;
+};
+
+export type AskPeopleResponse = AskPeopleResponses[keyof AskPeopleResponses];
 
 export type GetHealthData = {
     body?: never;

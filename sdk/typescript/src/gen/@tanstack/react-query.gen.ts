@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.js';
-import { addMember, changePassword, createApiKey, createBoard, createLiveTicket, createProject, createReport, createWriteKey, deleteBoard, deleteProject, deleteReport, deleteWriteKey, exportAudit, finishOidcLogin, getAuthMethods, getBoard, getEvent, getHealth, getMe, getProject, getProjectDeletion, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listEvents, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, queryMetrics, refresh, register, removeMember, revokeApiKey, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateApiKey, updateBoard, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
-import type { AddMemberData, AddMemberError, AddMemberResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, FinishOidcLoginData, FinishOidcLoginError, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
+import { addMember, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askUniques, changePassword, createApiKey, createBoard, createLiveTicket, createProject, createReport, createWriteKey, deleteBoard, deleteProject, deleteReport, deleteWriteKey, exportAudit, finishOidcLogin, getAuthMethods, getBoard, getEvent, getHealth, getMe, getProject, getProjectDeletion, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listEvents, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, queryMetrics, refresh, register, removeMember, revokeApiKey, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateApiKey, updateBoard, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
+import type { AddMemberData, AddMemberError, AddMemberResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, FinishOidcLoginData, FinishOidcLoginError, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
 
 /**
  * Create an account
@@ -1180,6 +1180,206 @@ export const runMetricsQueryOptions = (options: Options<RunMetricsQueryData>) =>
     },
     queryKey: runMetricsQueryQueryKey(options)
 });
+
+/**
+ * How far do people come through these steps?
+ *
+ * An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+ * with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+ * k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+ * entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+ * between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+ * names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+ *
+ */
+export const askFunnelMutation = (options?: Partial<Options<AskFunnelData>>): UseMutationOptions<AskFunnelResponse, AskFunnelError, Options<AskFunnelData>> => {
+    const mutationOptions: UseMutationOptions<AskFunnelResponse, AskFunnelError, Options<AskFunnelData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askFunnel({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Do people come back?
+ *
+ * Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+ * (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+ * (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+ * widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+ * retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+ *
+ */
+export const askRetentionMutation = (options?: Partial<Options<AskRetentionData>>): UseMutationOptions<AskRetentionResponse, AskRetentionError, Options<AskRetentionData>> => {
+    const mutationOptions: UseMutationOptions<AskRetentionResponse, AskRetentionError, Options<AskRetentionData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askRetention({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Who is new, comes back, and falls silent?
+ *
+ * Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+ * active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+ * (*dormant*). Active means an event of the name, any event when none is named.
+ *
+ */
+export const askLifecycleMutation = (options?: Partial<Options<AskLifecycleData>>): UseMutationOptions<AskLifecycleResponse, AskLifecycleError, Options<AskLifecycleData>> => {
+    const mutationOptions: UseMutationOptions<AskLifecycleResponse, AskLifecycleError, Options<AskLifecycleData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askLifecycle({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * On how many days do people come?
+ *
+ * How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+ *
+ */
+export const askStickinessMutation = (options?: Partial<Options<AskStickinessData>>): UseMutationOptions<AskStickinessResponse, AskStickinessError, Options<AskStickinessData>> => {
+    const mutationOptions: UseMutationOptions<AskStickinessResponse, AskStickinessError, Options<AskStickinessData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askStickiness({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * How many people were there?
+ *
+ * Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+ * of its days. The range is taken as it is.
+ *
+ */
+export const askUniquesMutation = (options?: Partial<Options<AskUniquesData>>): UseMutationOptions<AskUniquesResponse, AskUniquesError, Options<AskUniquesData>> => {
+    const mutationOptions: UseMutationOptions<AskUniquesResponse, AskUniquesError, Options<AskUniquesData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askUniques({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * What do people do next?
+ *
+ * The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+ * (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+ * alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+ * it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+ *
+ */
+export const askPathsMutation = (options?: Partial<Options<AskPathsData>>): UseMutationOptions<AskPathsResponse, AskPathsError, Options<AskPathsData>> => {
+    const mutationOptions: UseMutationOptions<AskPathsResponse, AskPathsError, Options<AskPathsData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askPaths({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * How do visits go?
+ *
+ * A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+ * `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+ * one event. `breakdown` is by a property of the first event, such as the landing page.
+ *
+ */
+export const askSessionsMutation = (options?: Partial<Options<AskSessionsData>>): UseMutationOptions<AskSessionsResponse, AskSessionsError, Options<AskSessionsData>> => {
+    const mutationOptions: UseMutationOptions<AskSessionsResponse, AskSessionsError, Options<AskSessionsData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askSessions({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Who are these people?
+ *
+ * The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+ * person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+ *
+ */
+export const askCohortMutation = (options?: Partial<Options<AskCohortData>>): UseMutationOptions<AskCohortResponse, AskCohortError, Options<AskCohortData>> => {
+    const mutationOptions: UseMutationOptions<AskCohortResponse, AskCohortError, Options<AskCohortData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askCohort({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Who is behind this number?
+ *
+ * The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+ * the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+ * numbers.
+ *
+ */
+export const askPeopleMutation = (options?: Partial<Options<AskPeopleData>>): UseMutationOptions<AskPeopleResponse, AskPeopleError, Options<AskPeopleData>> => {
+    const mutationOptions: UseMutationOptions<AskPeopleResponse, AskPeopleError, Options<AskPeopleData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askPeople({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
 
 export const getHealthQueryKey = (options?: Options<GetHealthData>) => createQueryKey('getHealth', options, false, ['Operations']);
 
