@@ -121,6 +121,12 @@ func (c *Config) problems() []error {
 	if c.Environment != "development" && c.Environment != "production" {
 		bad("ENVIRONMENT", "must be development or production, not %q", c.Environment)
 	}
+	if c.LogFormat != "" && c.LogFormat != "json" && c.LogFormat != "text" {
+		bad("LOG_FORMAT", "must be json or text, not %q", c.LogFormat)
+	}
+	if c.Drain < 0 || c.Drain > maxDrain {
+		bad("DRAIN_SECONDS", "must be 0 to %d, not %d", maxDrain, c.Drain)
+	}
 	for _, a := range []struct{ name, addr string }{{"ADDR", c.Addr}, {"ADMIN_ADDR", c.AdminAddr}} {
 		if a.addr == "" && a.name == "ADMIN_ADDR" {
 			continue
@@ -242,6 +248,8 @@ func (c *Config) oidcProblems(bad func(name, format string, args ...any)) {
 
 const (
 	minSecretBytes = 32
+	// maxDrain is longer than any proxy takes to notice.
+	maxDrain = 300
 	// maxQueryTimeout leaves the request time to say why it was refused.
 	maxQueryTimeout = 25 * time.Second
 	// maxRateLimit is half of the highest limit, because ingestion has twice the one that is set.
