@@ -117,7 +117,7 @@ func (c *Client) Health() error {
 		return errors.New("no answer from Redis: limits count for each node alone")
 	}
 	if c.full.Load() {
-		return errors.New("Redis is full and takes no writes (set maxmemory-policy volatile-ttl): limits count for each node alone")
+		return errors.New("no room in Redis, which is full and takes no writes (set maxmemory-policy volatile-ttl): limits count for each node alone")
 	}
 	return nil
 }
