@@ -107,8 +107,8 @@ func distributedByCitus(t *testing.T) {
 		read(&tables, "SELECT count(*) "+of)
 		read(&groups, "SELECT count(DISTINCT p.colocationid) "+of)
 		read(&spread, "SELECT count(DISTINCT nodeport) FROM citus_shards WHERE table_name = 'events'::regclass")
-		if tables != 3 || groups != 1 || spread < 2 {
-			t.Fatalf("%d tables in %d groups on %d workers, want 3 in one on two or more", tables, groups, spread)
+		if tables != 11 || groups != 1 || spread < 2 {
+			t.Fatalf("%d tables in %d groups on %d workers, want 11 in one on two or more", tables, groups, spread)
 		}
 	}
 	for range 2 {

@@ -5,7 +5,6 @@
 //   - sdktest: a server that misbehaves on purpose, for the trackers
 //   - crash: kill -9 under load, and the search for what was lost
 //   - bench: the tables of docs/benchmarks.md
-//   - sample: the events of a small web shop, for the demo and for benchmarks
 //
 // Nothing below internal imports it, save tests.
 package test

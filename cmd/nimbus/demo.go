@@ -12,8 +12,9 @@ import (
 	"time"
 
 	"github.com/bahagh/nimbus/internal/app"
+	"github.com/bahagh/nimbus/internal/sample"
 	nimbus "github.com/bahagh/nimbus/sdk/go"
-	"github.com/bahagh/nimbus/test/sample"
+	"github.com/bahagh/nimbus/sdk/go/api"
 )
 
 // The demo's account. It is made in the demo's own data directory and printed, so it is no secret.
@@ -53,19 +54,19 @@ func demo(ctx context.Context, e *env) error {
 
 // shop is what the demo works on: the server's API through the Go SDK, as any program would use it.
 type shop struct {
-	api *nimbus.API
-	url string
-	log *slog.Logger
+	client *api.Client
+	url    string
+	log    *slog.Logger
 }
 
 // seed makes the account, the project and the events, and prints what to do next. Running it again finds what is
 // there and adds the hours since.
 func seed(ctx context.Context, url string, log *slog.Logger, out io.Writer) error {
-	api, err := nimbus.NewAPI(url)
+	client, err := api.New(url)
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	s := &shop{api: api, url: url, log: log}
+	s := &shop{client: client, url: url, log: log}
 	if err := s.login(ctx); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -104,22 +105,22 @@ It stays up until Ctrl-C.
 }
 
 func (s *shop) login(ctx context.Context) error {
-	err := s.api.Register(ctx, demoEmail, demoPassword)
-	if problem := (*nimbus.Problem)(nil); errors.As(err, &problem) && problem.Code == "email_taken" {
-		return s.api.Login(ctx, demoEmail, demoPassword)
+	err := s.client.Register(ctx, demoEmail, demoPassword)
+	if problem := (*nimbus.APIError)(nil); errors.As(err, &problem) && problem.Code == "email_taken" {
+		return s.client.Login(ctx, demoEmail, demoPassword)
 	}
 	return err
 }
 
 // project finds the demo's project or makes it. The secret is shown only once, so a project that is there gets a new
 // one.
-func (s *shop) project(ctx context.Context) (*nimbus.ProjectWithSecret, error) {
-	for p, err := range s.api.Projects(ctx) {
+func (s *shop) project(ctx context.Context) (*api.ProjectWithSecret, error) {
+	for p, err := range s.client.Projects(ctx) {
 		if err != nil {
 			return nil, err
 		}
 		if p.Name == demoProject {
-			rotated, err := s.api.RotateKeysWithResponse(ctx, p.ID, nimbus.RotateKeysRequest{})
+			rotated, err := s.client.RotateKeysWithResponse(ctx, p.ID, api.RotateKeysRequest{})
 			if err != nil {
 				return nil, err
 			}
@@ -127,7 +128,7 @@ func (s *shop) project(ctx context.Context) (*nimbus.ProjectWithSecret, error) {
 		}
 	}
 	about := "A small web shop with made-up visitors."
-	created, err := s.api.CreateProjectWithResponse(ctx, nil, nimbus.CreateProjectRequest{Name: demoProject, Description: &about})
+	created, err := s.client.CreateProjectWithResponse(ctx, nil, api.CreateProjectRequest{Name: demoProject, Description: &about})
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func (s *shop) project(ctx context.Context) (*nimbus.ProjectWithSecret, error) {
 }
 
 // send sends the last two weeks of the shop.
-func (s *shop) send(ctx context.Context, p *nimbus.ProjectWithSecret, now time.Time) (nimbus.Stats, error) {
+func (s *shop) send(ctx context.Context, p *api.ProjectWithSecret, now time.Time) (nimbus.Stats, error) {
 	shopfloor := sample.Shop{Seed: 1, People: 600, SessionsPerHour: 12}
 	var lost atomic.Pointer[error]
 	tracker, err := nimbus.New(nimbus.Config{URL: s.url, ProjectID: p.Project.ID.String(), KeyID: p.APIKeyID, Secret: p.APIKeySecret,
@@ -169,9 +170,9 @@ func (s *shop) hour(ctx context.Context, tracker *nimbus.Tracker, events []sampl
 }
 
 // answer asks for the last seven days and draws them.
-func (s *shop) answer(ctx context.Context, p *nimbus.ProjectWithSecret) (string, error) {
-	bucket, limit := nimbus.Bucket1D, int32(7)
-	res, err := s.api.QueryMetricsWithResponse(ctx, &nimbus.QueryMetricsParams{ProjectID: p.Project.ID, Bucket: &bucket, Limit: &limit})
+func (s *shop) answer(ctx context.Context, p *api.ProjectWithSecret) (string, error) {
+	bucket, limit := api.Bucket1D, int32(7)
+	res, err := s.client.QueryMetricsWithResponse(ctx, &api.QueryMetricsParams{ProjectID: p.Project.ID, Bucket: &bucket, Limit: &limit})
 	if err != nil {
 		return "", err
 	}

@@ -221,7 +221,7 @@ func (x *examination) clock(ctx context.Context, pool *pgxpool.Pool) {
 	says := fmt.Sprintf("the database's clock is %s off this machine's", skew)
 	switch off := skew.Abs(); {
 	case off > skewTooMuch:
-		x.fail("clock", says, "run NTP (chrony or systemd-timesyncd) on both: signed requests are refused when clocks differ by 300 s")
+		x.fail("clock", says, "run NTP (chrony or systemd-timesyncd) on both: signed requests are refused when clocks differ by 300 s, and nothing is deleted for its age")
 	case off > skewWorthSaying:
 		x.warn("clock", says, "run NTP (chrony or systemd-timesyncd) on both")
 	default:

@@ -30,13 +30,14 @@ FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@key_hashes::uui
 ON CONFLICT DO NOTHING
 RETURNING key_hash;
 
+-- Makes the partition for a time, unless there is one, and returns its name.
 -- name: EventPartitionEnsure :one
-SELECT ensure_event_partition(@month)::boolean AS created;
+SELECT ensure_event_partition(@at::timestamptz, @months_since::timestamptz, @years_since::timestamptz)::text AS name;
 
--- The months that have a partition, as events_YYYYMM.
+-- The partitions of events in the order of time, and the bytes of their rows; 0 for one that is being dropped.
 -- name: EventPartitions :many
-SELECT c.relname::text AS name FROM pg_catalog.pg_class c
-WHERE c.relispartition AND c.relkind = 'r' AND c.relname ~ '^events_[0-9]{6}$' ORDER BY 1;
+SELECT c.relname::text AS name, coalesce(pg_relation_size(c.oid), 0)::bigint AS bytes FROM pg_catalog.pg_class c
+WHERE c.relispartition AND c.relkind = 'r' AND c.relname ~ '^events_[0-9]{6}(_[0-9]{6})?$' ORDER BY 1;
 
 -- The id before which the oldest events of a range end, so many of them; no row when the range has no more than that.
 -- name: EventsStep :one
@@ -70,7 +71,19 @@ SELECT p.data_retention_days FROM projects p
 WHERE p.id = @id AND p.data_retention_days > 0 AND p.deleted_at IS NULL FOR SHARE;
 
 -- name: EventPartitionDropEmpty :one
-SELECT drop_empty_event_partition(@month)::boolean AS dropped;
+SELECT drop_event_partition_if_empty(@partition::text)::boolean AS dropped;
+
+-- name: EventPartitionsMerge :one
+SELECT merge_event_partitions(@within_since::timestamptz, @within_until::timestamptz, @max_bytes::bigint)::int AS merged;
+
+-- The first and the last UTC day on which a project has events, by its counts, which are those of the events at every
+-- commit; no row when it has none.
+-- name: EventDays :one
+SELECT f.bucket AS first, l.bucket AS last
+FROM (SELECT c.bucket FROM event_counts c WHERE c.project_id = @project_id AND c.granularity = 86400 AND c.name = ''
+      ORDER BY c.bucket LIMIT 1) AS f,
+     (SELECT c.bucket FROM event_counts c WHERE c.project_id = @project_id AND c.granularity = 86400 AND c.name = ''
+      ORDER BY c.bucket DESC LIMIT 1) AS l;
 
 -- name: EventsNewestFirst :many
 SELECT e.* FROM events e
@@ -129,7 +142,7 @@ ORDER BY n.id DESC;
 -- name: PersonIndexes :many
 SELECT c.relname::text AS name, i.indisvalid AS valid
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
-WHERE c.relname ~ '^events_[0-9]{6}_(people|recent)' AND pg_table_is_visible(c.oid)
+WHERE c.relname ~ '^events_[0-9]{6}(_[0-9]{6})?_(people|recent)' AND pg_table_is_visible(c.oid)
 ORDER BY 1;
 
 -- Summarises the blocks that were filled since the last time, and says how many ranges of them there were.

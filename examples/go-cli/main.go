@@ -1,5 +1,6 @@
-// Command go-cli is a command-line program that tracks how it is used, through the Go SDK, and never keeps its user waiting
-// for that: events go to a spool on disk first, and what cannot be delivered within a moment is delivered by the next run.
+// Command go-cli is a command-line program that tracks how it is used, through the Go SDK, and never keeps its user
+// waiting for that: events go to a spool on disk first, and what cannot be delivered within a moment is delivered by
+// the next run.
 //
 //	NIMBUS_URL=http://127.0.0.1:8080 NIMBUS_PROJECT_ID=… NIMBUS_WRITE_KEY=nw_… go run ./examples/go-cli Ada
 package main
@@ -38,19 +39,20 @@ func run(ctx context.Context, args []string, env func(string) string, spool stri
 	_, err := fmt.Fprintf(out, "Hello, %s!\n", strings.Join(args, " ")) // what the program is for
 
 	if env("NIMBUS_URL") == "" {
-		return err // not everyone wants to be counted
+		return err // tracking is off
 	}
 	tracker, failed := nimbus.New(nimbus.Config{
 		URL:       env("NIMBUS_URL"),
 		ProjectID: env("NIMBUS_PROJECT_ID"),
-		WriteKey:  env("NIMBUS_WRITE_KEY"), // the program is in the hands of strangers, so it has no secret
+		WriteKey:  env("NIMBUS_WRITE_KEY"), // users can take the program apart, so it has no secret
 		SpoolDir:  spool,
-		Logger:    slog.New(slog.DiscardHandler), // the terminal is the user's
+		Logger:    slog.New(slog.DiscardHandler), // the terminal is for the user
 	})
 	if failed != nil {
 		return errors.Join(err, failed)
 	}
-	props := map[string]any{"os": runtime.GOOS, "arguments": len(args), "ok": err == nil, "ms": float64(time.Since(begun).Microseconds()) / 1000}
+	took := float64(time.Since(begun).Microseconds()) / 1000
+	props := map[string]any{"os": runtime.GOOS, "arguments": len(args), "ok": err == nil, "ms": took}
 	failed = tracker.Track(ctx, "command_run", props, nimbus.WithAnonymousID("cli"))
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -23,7 +23,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Getenv, "127.0.0.1:9000", func(addr string) { slog.Info("listening", "url", "http://"+addr) }); err != nil {
+	listening := func(addr string) { slog.Info("listening", "url", "http://"+addr) }
+	if err := run(ctx, os.Getenv, "127.0.0.1:9000", listening); err != nil {
 		slog.Error("stopped", "error", err)
 		os.Exit(1)
 	}
@@ -85,8 +86,9 @@ func trackRequests(tracker *nimbus.Tracker, next *http.ServeMux) http.Handler {
 		seen := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		_, route := next.Handler(r)
 		next.ServeHTTP(seen, r)
-		err := tracker.Track(r.Context(), "http_request", map[string]any{"method": r.Method, "route": route, "status": seen.status,
-			"ms": float64(time.Since(begun).Microseconds()) / 1000}, nimbus.WithUserID(r.Header.Get("X-User")))
+		took := float64(time.Since(begun).Microseconds()) / 1000
+		props := map[string]any{"method": r.Method, "route": route, "status": seen.status, "ms": took}
+		err := tracker.Track(r.Context(), "http_request", props, nimbus.WithUserID(r.Header.Get("X-User")))
 		if err != nil {
 			slog.Warn("not tracked", "error", err)
 		}

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asCurl, asGo, asTypeScript } from '../src/routes/explore/code';
-import { browser, go, node } from '../src/routes/install/snippets';
+import { browser, go, goGet, node } from '../src/routes/install/snippets';
 import { expect, test, url } from './fixtures';
 import { account, call, emailOf } from './seed';
 
@@ -16,6 +16,15 @@ function withGo(command: 'run' | 'vet', name: string, program: string, secret: s
   return run('go', [command, join(dir, 'main.go')], join(root, 'sdk/go'), secret);
 }
 
+/** In an empty folder, as the page says it. A module cache of its own, because what this server serves is no release. */
+function installed(commands: string, program: string, secret: string) {
+  const dir = mkdtempSync(join(process.env['NIMBUS_E2E_DIR']!, 'install-'));
+  const [modules, proxies] = run('go', ['env', 'GOMODCACHE', 'GOPROXY'], dir, '').trim().split('\n');
+  const env = { ...process.env, NIMBUS_SECRET: secret, CGO_ENABLED: '0', GOSUMDB: 'off', GOFLAGS: '-modcacherw', GOMODCACHE: join(dir, 'cache'), GOPROXY: `file://${modules}/cache/download,${proxies}` };
+  writeFileSync(join(dir, 'main.go'), program);
+  return execFileSync('sh', ['-eu', '-c', `${commands}\ngo run .`], { cwd: dir, env }).toString();
+}
+
 test('snippets and code', async ({ page }) => {
   test.setTimeout(600_000); // the Go SDK is compiled
   const who = await account(url, emailOf('code'));
@@ -26,7 +35,7 @@ test('snippets and code', async ({ page }) => {
 
   runNode(node({ ...keys, secret }));
   runNode(node(keys));
-  withGo('run', 'track', go(keys), secret);
+  expect(installed(goGet(keys), go(keys), secret)).toContain('events stored: 1\n');
   withGo('vet', 'track-secret', go({ ...keys, secret }), '');
 
   const { key } = await call<{ key: string }>(url, `/v1/projects/${keys.projectId}/write-keys`, { allowed_origins: [] }, who);

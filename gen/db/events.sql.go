@@ -34,6 +34,28 @@ func (q *Queries) EventByID(ctx context.Context, db DBTX, iD uuid.UUID, projectI
 	return i, err
 }
 
+const eventDays = `-- name: EventDays :one
+SELECT f.bucket AS first, l.bucket AS last
+FROM (SELECT c.bucket FROM event_counts c WHERE c.project_id = $1 AND c.granularity = 86400 AND c.name = ''
+      ORDER BY c.bucket LIMIT 1) AS f,
+     (SELECT c.bucket FROM event_counts c WHERE c.project_id = $1 AND c.granularity = 86400 AND c.name = ''
+      ORDER BY c.bucket DESC LIMIT 1) AS l
+`
+
+type EventDaysRow struct {
+	First time.Time
+	Last  time.Time
+}
+
+// The first and the last UTC day on which a project has events, by its counts, which are those of the events at every
+// commit; no row when it has none.
+func (q *Queries) EventDays(ctx context.Context, db DBTX, projectID uuid.UUID) (EventDaysRow, error) {
+	row := db.QueryRow(ctx, eventDays, projectID)
+	var i EventDaysRow
+	err := row.Scan(&i.First, &i.Last)
+	return i, err
+}
+
 const eventKeysClaim = `-- name: EventKeysClaim :many
 INSERT INTO event_keys (project_id, key_hash)
 SELECT t.project_id, t.key_hash
@@ -105,51 +127,68 @@ func (q *Queries) EventKeysStep(ctx context.Context, db DBTX, projectID uuid.UUI
 }
 
 const eventPartitionDropEmpty = `-- name: EventPartitionDropEmpty :one
-SELECT drop_empty_event_partition($1)::boolean AS dropped
+SELECT drop_event_partition_if_empty($1::text)::boolean AS dropped
 `
 
-func (q *Queries) EventPartitionDropEmpty(ctx context.Context, db DBTX, month time.Time) (bool, error) {
-	row := db.QueryRow(ctx, eventPartitionDropEmpty, month)
+func (q *Queries) EventPartitionDropEmpty(ctx context.Context, db DBTX, partition string) (bool, error) {
+	row := db.QueryRow(ctx, eventPartitionDropEmpty, partition)
 	var dropped bool
 	err := row.Scan(&dropped)
 	return dropped, err
 }
 
 const eventPartitionEnsure = `-- name: EventPartitionEnsure :one
-SELECT ensure_event_partition($1)::boolean AS created
+SELECT ensure_event_partition($1::timestamptz, $2::timestamptz, $3::timestamptz)::text AS name
 `
 
-func (q *Queries) EventPartitionEnsure(ctx context.Context, db DBTX, month time.Time) (bool, error) {
-	row := db.QueryRow(ctx, eventPartitionEnsure, month)
-	var created bool
-	err := row.Scan(&created)
-	return created, err
+// Makes the partition for a time, unless there is one, and returns its name.
+func (q *Queries) EventPartitionEnsure(ctx context.Context, db DBTX, at time.Time, monthsSince time.Time, yearsSince time.Time) (string, error) {
+	row := db.QueryRow(ctx, eventPartitionEnsure, at, monthsSince, yearsSince)
+	var name string
+	err := row.Scan(&name)
+	return name, err
 }
 
 const eventPartitions = `-- name: EventPartitions :many
-SELECT c.relname::text AS name FROM pg_catalog.pg_class c
-WHERE c.relispartition AND c.relkind = 'r' AND c.relname ~ '^events_[0-9]{6}$' ORDER BY 1
+SELECT c.relname::text AS name, coalesce(pg_relation_size(c.oid), 0)::bigint AS bytes FROM pg_catalog.pg_class c
+WHERE c.relispartition AND c.relkind = 'r' AND c.relname ~ '^events_[0-9]{6}(_[0-9]{6})?$' ORDER BY 1
 `
 
-// The months that have a partition, as events_YYYYMM.
-func (q *Queries) EventPartitions(ctx context.Context, db DBTX) ([]string, error) {
+type EventPartitionsRow struct {
+	Name  string
+	Bytes int64
+}
+
+// The partitions of events in the order of time, and the bytes of their rows; 0 for one that is being dropped.
+func (q *Queries) EventPartitions(ctx context.Context, db DBTX) ([]EventPartitionsRow, error) {
 	rows, err := db.Query(ctx, eventPartitions)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []string{}
+	items := []EventPartitionsRow{}
 	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
+		var i EventPartitionsRow
+		if err := rows.Scan(&i.Name, &i.Bytes); err != nil {
 			return nil, err
 		}
-		items = append(items, name)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
 	return items, nil
+}
+
+const eventPartitionsMerge = `-- name: EventPartitionsMerge :one
+SELECT merge_event_partitions($1::timestamptz, $2::timestamptz, $3::bigint)::int AS merged
+`
+
+func (q *Queries) EventPartitionsMerge(ctx context.Context, db DBTX, withinSince time.Time, withinUntil time.Time, maxBytes int64) (int32, error) {
+	row := db.QueryRow(ctx, eventPartitionsMerge, withinSince, withinUntil, maxBytes)
+	var merged int32
+	err := row.Scan(&merged)
+	return merged, err
 }
 
 const eventsDelete = `-- name: EventsDelete :one
@@ -585,7 +624,7 @@ func (q *Queries) PersonEventsOldestFirst(ctx context.Context, db DBTX, arg Pers
 const personIndexes = `-- name: PersonIndexes :many
 SELECT c.relname::text AS name, i.indisvalid AS valid
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
-WHERE c.relname ~ '^events_[0-9]{6}_(people|recent)' AND pg_table_is_visible(c.oid)
+WHERE c.relname ~ '^events_[0-9]{6}(_[0-9]{6})?_(people|recent)' AND pg_table_is_visible(c.oid)
 ORDER BY 1
 `
 

@@ -19,6 +19,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/live"
+	"github.com/bahagh/nimbus/internal/platform/clock"
 	"github.com/bahagh/nimbus/internal/platform/config"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
 	"github.com/bahagh/nimbus/internal/platform/secretbox"
@@ -77,12 +78,12 @@ func (g *accessGroup) close() {
 	g.watching.Wait()
 }
 
-func (g *accessGroup) jobs() []jobs.Job {
+func (g *accessGroup) jobs(clocks *clock.Clocks) []jobs.Job {
 	return []jobs.Job{
 		{Name: "purge deleted projects", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: g.projects.Purge},
-		{Name: "prune ended sessions", Every: time.Hour, Limit: 5 * time.Minute, Run: g.accounts.Prune},
-		{Name: "prune expired keys", Every: time.Hour, Limit: 5 * time.Minute, Run: g.projects.PruneKeys},
-		{Name: "prune idempotency keys", Every: time.Hour, Limit: 5 * time.Minute, Run: g.replies.Prune},
+		{Name: "prune ended sessions", Every: time.Hour, Limit: 5 * time.Minute, Run: clocks.Deleting(g.accounts.Prune)},
+		{Name: "prune expired keys", Every: time.Hour, Limit: 5 * time.Minute, Run: clocks.Deleting(g.projects.PruneKeys)},
+		{Name: "prune idempotency keys", Every: time.Hour, Limit: 5 * time.Minute, Run: clocks.Deleting(g.replies.Prune)},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/live"
 	"github.com/bahagh/nimbus/internal/platform/bus"
+	"github.com/bahagh/nimbus/internal/platform/clock"
 	"github.com/bahagh/nimbus/internal/platform/config"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
 	"github.com/bahagh/nimbus/internal/platform/memory"
@@ -41,6 +42,7 @@ type App struct {
 	redis  *redis.Client     // nil without one
 	state  *ratelimit.State  // limits, failed logins and the bus, of all nodes or of this one
 	bus    bus.Bus           // between nodes
+	clocks *clock.Clocks     // this node's and the database's
 	traces *tracing.Provider // nil without an endpoint
 
 	// The groups, each wired by the file of its name.
@@ -134,6 +136,7 @@ func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slo
 func (a *App) wire(ctx context.Context, statements []postgres.Option) (err error) {
 	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		poolCollector{"main": a.db.Pool, "ingestion": a.db.Writes})
+	a.clocks = clock.New(a.db.Pool, a.now, a.reg, a.log)
 	if a.reads, err = a.openReads(ctx, statements); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ import (
 
 // startJobs starts the timers of every group.
 func (a *App) startJobs() {
-	a.jobs = jobs.New(a.db.Pool, slices.Concat(a.events.jobs(), a.access.jobs()), a.reg, time.Now, a.log)
+	a.jobs = jobs.New(a.db.Pool, slices.Concat(a.events.jobs(a.clocks), a.access.jobs(a.clocks)), a.reg, time.Now, a.log)
 	a.jobs.Start()
 }
 
@@ -40,13 +40,13 @@ func (a *App) wireEdge() error {
 		accountsAPI: accounts.NewAPI(a.access.accounts),
 		projectsAPI: projects.NewAPI(a.access.projects),
 		auditAPI:    audit.NewAPI(a.access.log),
-		eventsAPI:   a.events.api,
+		eventsAPI:   a.events.history,
 		liveAPI:     stream,
 		trendsAPI:   a.insights.trends,
 		savedAPI:    a.insights.saved,
 		healthAPI:   ready,
 	}
-	handler, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: a.events.api, live: stream}, httpapi.Options{
+	handler, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: a.events.native, live: stream}, httpapi.Options{
 		AppName: a.cfg.AppName, Log: a.log, Registry: a.reg, Tracer: a.tracer(), AllowedOrigins: a.cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: ready.serve, Dashboard: frontend.Dist,
 		Access: a.access.rules, Replies: a.access.replies, Credentials: a.access.credentials(a.hub),
@@ -65,7 +65,7 @@ func (a *App) wireEdge() error {
 }
 
 func (a *App) newHealth() *health {
-	h := &health{pool: a.db.Pool, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
+	h := &health{pool: a.db.Pool, clocks: a.clocks, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
 	if a.redis != nil {
 		h.redis = a.redis.Health
 	}

@@ -13,12 +13,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/platform/clock"
 	"github.com/bahagh/nimbus/internal/platform/replica"
 )
 
 // health answers whether this node can serve. It asks the database each time: a cached "yes" is the one that hurts.
 type health struct {
 	pool   *pgxpool.Pool
+	clocks *clock.Clocks
 	checks []func() error // of ingestion: the batcher and the jobs
 	redis  func() error   // nil when there is none
 	reads  *replica.Reads
@@ -62,6 +64,8 @@ func (h *health) check(ctx context.Context) (api.Health, bool) {
 	if h.redis != nil {
 		out.Checks.Redis = helper(h.redis())
 	}
+	// The node serves all the same: what is not done meanwhile is deleting.
+	out.Checks.Clock = helper(h.clocks.Check(ctx))
 	out.Checks.Ingest = api.Check{Status: api.CheckOK}
 	if h.ending.Load() {
 		out.Checks.Ingest = result(errEnding)

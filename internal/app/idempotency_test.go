@@ -149,11 +149,14 @@ func TestAnAnswerIsKeptForADayAndARefusalNotAtAll(t *testing.T) {
 	x.Do("DELETE", path+"/"+bob.ID.String(), nil).Want(204)
 	add().Want(201)
 	add().Want(201)
-	a.Clock.Add(23 * time.Hour)
+	older := func(by string) {
+		a.Exec(t, `UPDATE idempotency_keys SET created_at = created_at - $1::text::interval`, by)
+	}
+	older("23 hours")
 	add().Want(201)
 	a.RunJob(t, "prune idempotency keys")
 	add().Want(201)
-	a.Clock.Add(2 * time.Hour)
+	older("2 hours")
 	add().WantCode(409, "already_member") // it is done anew, and there is one by now
 }
 

@@ -70,7 +70,6 @@ func TestDataRetention(t *testing.T) {
 	if n, m := x.Count(), series(x); n != 2 || m != 2 {
 		t.Errorf("%d events and %d in the metrics, want 2", n, m)
 	}
-	a.Clock.Add(50 * time.Minute)
 	x.Ingest(at(299, "late")) // forgotten, so it is new
 	if n := x.Count(); n != 3 {
 		t.Errorf("%d events", n)
@@ -155,4 +154,53 @@ func TestDeletionShowsItsProgressToTheMembers(t *testing.T) {
 	<-done
 	x.Do("GET", path+"/deletion", nil).WantCode(404, "not_found")
 	nimbustest.Eventually(t, "the metrics no longer count the project", counted("0"))
+}
+
+// A clock that is wrong must not be enough to delete for good, in any job that deletes by age.
+func TestANodeWhoseClockIsAheadDeletesNothing(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	x.Do("PATCH", "/v1/projects/"+x.ProjectID.String(), map[string]any{"data_retention_days": 30}).Want(200)
+	x.Ingest(apptest.Event{"name": "young", "ts": a.Clock.Now().AddDate(0, 0, -10)})
+	health := func() (status, clock, detail string) {
+		var h struct {
+			Status string
+			Checks struct {
+				Clock struct{ Status, Detail string }
+			}
+		}
+		x.Do("GET", "/v1/health", nil).Want(200).JSON(&h)
+		return h.Status, h.Checks.Clock.Status, h.Checks.Clock.Detail
+	}
+	if status, clock, _ := health(); status != "ready" || clock != "ok" {
+		t.Errorf("%s, clock %s; want ready, ok", status, clock)
+	}
+	rows := func() (n int) {
+		t.Helper()
+		a.Query(t, `SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM sessions) + (SELECT count(*) FROM api_keys)`, &n)
+		return n
+	}
+	before := rows()
+	const ahead = 45 * 24 * time.Hour
+	a.Clock.Add(ahead)
+	for _, job := range []string{pruneJob, "prune ended sessions", "prune expired keys", "prune idempotency keys"} {
+		if err := a.JobError(t, job); err == nil || !strings.Contains(err.Error(), "1080h0m0s ahead of the database's") {
+			t.Errorf("%s: %v", job, err)
+		}
+	}
+	if n := rows(); n != before {
+		t.Errorf("%d rows, want the %d of before", n, before)
+	}
+	if status, clock, detail := health(); status != "ready" || clock != "degraded" || !strings.Contains(detail, "1080h0m0s ahead") {
+		t.Errorf("%s, clock %s: %s", status, clock, detail)
+	}
+	if m := a.Metrics(t); !strings.Contains(m, "\nnimbus_clock_difference_seconds 3.88") {
+		t.Errorf("the metrics do not show 45 days:\n%s", m)
+	}
+	a.Clock.Add(-ahead)
+	a.RunJob(t, pruneJob)
+	if n := rows(); n != before {
+		t.Errorf("%d rows after the clock was set right, want the %d of before", n, before)
+	}
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/bahagh/nimbus/internal/access/accounts"
 	"github.com/bahagh/nimbus/internal/access/audit"
 	"github.com/bahagh/nimbus/internal/access/projects"
-	"github.com/bahagh/nimbus/internal/events/ingest"
+	"github.com/bahagh/nimbus/internal/events/history"
+	"github.com/bahagh/nimbus/internal/events/native"
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/insights/saved"
 	"github.com/bahagh/nimbus/internal/insights/trends"
@@ -22,7 +23,7 @@ import (
 type (
 	accountsAPI = accounts.API
 	projectsAPI = projects.API
-	eventsAPI   = ingest.API
+	eventsAPI   = history.API
 	liveAPI     = live.API
 	trendsAPI   = trends.API
 	auditAPI    = audit.API
@@ -58,7 +59,7 @@ func (*server) StreamEvents(context.Context, api.StreamEventsRequestObject) (api
 // routes is the strict server, but for the operations that need the connection or the exact bytes.
 type routes struct {
 	api.ServerInterface
-	events *ingest.API
+	events *native.API
 	live   *live.API
 }
 

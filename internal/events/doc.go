@@ -1,8 +1,12 @@
-// Package events groups what happens to an event: how it comes in, where it is counted, how it is read back and when it goes.
+// Package events groups what happens to an event: how it comes in, where it is counted, how it is read back and when it
+// goes. The package itself holds what all of that shares: the event, and the order of its ids.
 //
-//   - ingest: the one way into the database; rules, identity, deduplication, the transaction
+//   - native: POST /v1/events; maps the contract to ingest's model and back
+//   - ingest: the core behind every way in; rules, identity, deduplication, the transaction
+//   - partitions: the tables that the events are divided into
 //   - rollups: counts by minute, hour and day, kept in that transaction, and their proof
+//   - history: lists, the timeline of a person, and pruning
 //
-// It may import contract, platform and access/auth. It imports nobody who reads events: live hears of them through an
+// They may import contract, platform and access/auth. They import nobody who reads events: live hears of them through an
 // interface that ingest declares.
 package events

@@ -16,7 +16,9 @@ import (
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/contract"
+	"github.com/bahagh/nimbus/internal/httpapi/goproxy"
 	"github.com/bahagh/nimbus/internal/platform/turns"
+	"github.com/bahagh/nimbus/sdk"
 )
 
 // Options is what the HTTP layer needs to know.
@@ -39,8 +41,8 @@ type Options struct {
 	Dashboard      fs.FS                          // the built dashboard; empty when it was not built
 }
 
-// New returns the server's routes: the contract's operations, the documentation, the tracker, the dashboard, and the health checks. It fails when
-// an operation requires credentials that nothing checks.
+// New returns the server's routes: the contract's operations, the documentation, the tracker, the SDKs, the dashboard, and
+// the health checks. It fails when an operation requires credentials that nothing checks.
 func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
@@ -71,6 +73,10 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 		return nil, err
 	}
 	if err := registerTracker(e); err != nil {
+		return nil, err
+	}
+	e.GET("/sdk/go/*", echo.WrapHandler(http.StripPrefix("/sdk/go", goproxy.Handler())))
+	if err := registerSDKs(e, sdk.Dist); err != nil {
 		return nil, err
 	}
 	e.GET("/health", func(c echo.Context) error { return c.JSON(http.StatusOK, map[string]string{"status": "alive"}) })

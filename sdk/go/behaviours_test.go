@@ -257,11 +257,16 @@ var behaviours = map[string]func(*testing.T){
 			t.Errorf("stats %+v", got)
 		}
 	},
-	"does_not_retry_on_400": isFinal(400, "malformed_json"),
-	"does_not_retry_on_401": isFinal(401, "invalid_key"),
-	"does_not_retry_on_403": isFinal(403, "insufficient_scope"),
-	"does_not_retry_on_404": isFinal(404, "not_found"),
-	"does_not_retry_on_422": isFinal(422, "validation_failed"),
+	"does_not_retry_on_400":       isFinal(400, "malformed_json"),
+	"does_not_retry_on_401":       isFinal(401, "invalid_key"),
+	"does_not_retry_on_403":       isFinal(403, "insufficient_scope"),
+	"final_on_a_problem_json_404": isFinal(404, "not_found"),
+	"does_not_retry_on_422":       isFinal(422, "validation_failed"),
+	"retries_a_404_that_nimbus_did_not_write": func(t *testing.T) {
+		const page, json = `"headers": {"Content-Type": "text/html"}, "body": "<h1>default backend - 404</h1>"`, `"headers": {"Content-Type": "application/json"}`
+		retries(`{"status": 404, ` + page + `}, {"status": 400, ` + page + `}, {"status": 401, ` + page + `}, {"status": 403, ` + page + `}, {"status": 415, ` + page + `},
+			{"status": 404, ` + json + `, "body": {"code": "not_found", "status": 404}}, {"status": 404, "body": {"type": "about:blank", "title": "Not found", "status": 404}}`)(t)
+	},
 	"goes_on_after_a_final_error": func(t *testing.T) {
 		s := scripted(t, `{"replies": [{"status": 400}]}`)
 		x := s.tracker()
@@ -310,18 +315,15 @@ var behaviours = map[string]func(*testing.T){
 		}
 	},
 	"survives_an_answer_that_is_no_problem": func(t *testing.T) {
-		s := scripted(t, `{"replies": [{"status": 502, "body": "<h1>Bad gateway</h1>"}, {"status": 200, "body": "<h1>Welcome</h1>"}, {"status": 200, "body": {}}, {}, {"status": 403, "body": "<h1>No</h1>"}]}`)
+		s := scripted(t, `{"replies": [{"status": 502, "body": "<h1>Bad gateway</h1>"}, {"status": 200, "body": "<h1>Welcome</h1>"}, {"status": 200, "body": {}}, {"status": 403, "body": "<h1>No</h1>"}]}`)
 		x := s.tracker()
 		x.track("a")
 		x.flush()
-		x.track("b")
-		x.flush()
-		if got := s.report(""); len(got.Requests) != 5 || len(got.Stored) != 1 {
+		if got := s.report(""); len(got.Requests) != 5 || len(got.Stored) != 1 || len(x.dropped()) != 0 {
 			t.Errorf("%d requests, %v stored", len(got.Requests), got.Stored)
 		}
-		var why *nimbus.APIError
-		if drops := x.dropped(); len(drops) != 1 || !errors.As(drops[0].why, &why) || why.Status != 403 || why.Code != "" || why.Detail != "<h1>No</h1>" {
-			t.Errorf("dropped %+v", drops)
+		if !strings.Contains(x.log.String(), "nimbus: 403 Forbidden: <h1>No</h1>") {
+			t.Errorf("the log does not say why:\n%s", x.log)
 		}
 	},
 	"splits_on_413": func(t *testing.T) {
@@ -458,6 +460,9 @@ var behaviours = map[string]func(*testing.T){
 		}
 		if got := x.Stats(); got.Delivered != 1 || got.Rejected != 1 || got.Dropped != 0 {
 			t.Errorf("stats %+v", got)
+		}
+		if log := x.log.String(); !strings.Contains(log, `error="nimbus: the event is refused: /props/a must be nested less`) {
+			t.Errorf("the log does not say why:\n%s", log)
 		}
 	},
 	"reports_rejections_of_a_whole_batch": func(t *testing.T) {
@@ -653,8 +658,8 @@ func isFinal(status int, code string) func(*testing.T) {
 		x.track("a", "b")
 		x.flush()
 		drops := x.dropped()
-		var problem *nimbus.Problem
-		if len(drops) != 2 || drops[1].event.Name != "b" || !errors.As(drops[1].why, &problem) || problem.Code != code || int(problem.Status) != status {
+		var problem *nimbus.APIError
+		if len(drops) != 2 || drops[1].event.Name != "b" || !errors.As(drops[1].why, &problem) || problem.Code != code || problem.Status != status {
 			t.Errorf("dropped %+v", drops)
 		}
 		if got := x.Stats(); got.Dropped != 2 || len(s.report("").Requests) != 1 {

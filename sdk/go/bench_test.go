@@ -14,8 +14,8 @@ import (
 	nimbus "github.com/bahagh/nimbus/sdk/go"
 )
 
-// BenchmarkTrack measures what a call costs its caller, with props as they usually are. Nothing is sent: the queue is flushed
-// into a client that swallows it, outside of the measured time.
+// BenchmarkTrack measures what a call costs its caller, with props as they usually are. Nothing is sent: the queue is
+// flushed into a client that swallows it, outside of the measured time.
 func BenchmarkTrack(b *testing.B) {
 	props := map[string]any{"plan": "pro", "amount": 49.9, "items": 3}
 	for name, track := range map[string]func(*nimbus.Tracker) error{

@@ -13,21 +13,22 @@ import (
 	"github.com/google/uuid"
 )
 
-// Config says where a [Tracker] sends events and how. URL, ProjectID and one kind of credentials are required. What the zero
-// value of a field means stands behind the semicolon.
+// Config says where a [Tracker] sends events and how. URL, ProjectID and one kind of credentials are required. The
+// meaning of a field's zero value stands behind the semicolon.
 //
-// The credentials are those of the project: KeyID and Secret together sign every request, Secret alone is sent as it is
-// (for networks that are trusted), and WriteKey is for programs that strangers hold.
+// The credentials are those of the project. KeyID and Secret together sign every request. Secret alone is sent as it
+// is, for networks that are trusted. WriteKey is for programs that users can take apart, such as apps, in which a
+// secret is no secret.
 type Config struct {
 	URL       string // the server, such as https://nimbus.example.com; required
 	ProjectID string // the project's UUID; required
 
 	KeyID    string // the id of the key pair, nk_…, to sign each request with the secret; the secret is sent instead
 	Secret   string // the project's secret, ns_…; a WriteKey is required
-	WriteKey string // the public key of a program that strangers hold, nw_…; a Secret is required
+	WriteKey string // the project's public key, for programs that cannot keep a secret, nw_…; a Secret is required
 
-	FlushEvents   int           // send when so many events wait, and never more at once, up to 10,000 and QueueEvents; 500
-	FlushBytes    int           // send when so many bytes wait, and never more at once, 64 KiB to 10 MiB and up to a third of QueueBytes; 1 MiB
+	FlushEvents   int           // a batch is due at so many events, and has no more, up to 10,000 and QueueEvents; 500
+	FlushBytes    int           // the same in bytes, 64 KiB to 10 MiB and up to a third of QueueBytes; 1 MiB
 	FlushInterval time.Duration // send an event after this time, whatever else waits; 1 s
 
 	QueueEvents int        // how many events may wait, besides those being sent; 10,000
@@ -41,12 +42,12 @@ type Config struct {
 
 	CompressAbove int // compress bodies of more bytes than this, negative for never; 1 KiB
 
-	SpoolDir  string        // a directory that keeps undelivered events, by project, for the next start; there is no spool
+	SpoolDir  string        // keeps undelivered events in this directory, by project; there is no spool
 	SpoolSync time.Duration // how often the spool is forced to disk, negative for before each Track returns; 1 s
 
-	HTTPClient *http.Client       // what sends: proxies, TLS, tracing; one with the default transport
+	HTTPClient *http.Client       // sends the requests: proxies, TLS, tracing; one with the default transport
 	Logger     *slog.Logger       // gets failures and losses, and no event; slog.Default()
-	OnDrop     func(Event, error) // gets each event that will not be stored, and why; nobody does
+	OnDrop     func(Event, error) // gets each event that will not be stored, with the reason; they are only logged
 }
 
 // FullPolicy says what [Tracker.Track] does when the queue is full.
@@ -59,7 +60,7 @@ const (
 	Block                        // wait for room until the context of the call ends
 )
 
-// The limits of the server, and what one event can have at most beside its props.
+// The limits of the server, and the least of FlushBytes and QueueBytes: the largest event has room in it.
 const (
 	maxBatchEvents = 10_000
 	maxBatchBytes  = 10 << 20
@@ -72,7 +73,8 @@ func (c Config) complete() (Config, error) {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("nimbus: "+format, args...)) }
 
 	c.URL = strings.TrimRight(c.URL, "/")
-	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" ||
+		u.RawQuery != "" || u.Fragment != "" {
 		bad("Config.URL %q is not the http or https URL of a server", c.URL)
 	}
 	if id, err := uuid.Parse(c.ProjectID); err != nil {

@@ -140,8 +140,8 @@ func checkProps(bad *refusal, props []byte) {
 	}
 }
 
-// appendValue appends v as JSON. What props are usually made of is written here, because reflection would cost more than
-// all the rest of Track; anything else is encoding/json's.
+// appendValue appends v as JSON. What props are usually made of is written here, because reflection would cost more
+// than all the rest of Track; anything else is encoding/json's.
 func appendValue(dst []byte, v any, depth int) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:

@@ -38,7 +38,7 @@ func TestTheFirstProgramOfTheREADMERuns(t *testing.T) {
 	s := scripted(t, `{}`)
 	run := exec.CommandContext(t.Context(), "go", "run", file)
 	run.Env = append(os.Environ(), "NIMBUS_URL="+s.url, "NIMBUS_PROJECT_ID="+project.String(), "NIMBUS_KEY_ID=nk_test", "NIMBUS_SECRET=ns_test")
-	if out, err := run.CombinedOutput(); err != nil || len(out) > 0 {
+	if out, err := run.CombinedOutput(); err != nil || string(out) != "events stored: 1\n" {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	r := s.report("").Requests

@@ -16,8 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	nimbus "github.com/bahagh/nimbus/sdk/go"
 )
+
+var project = uuid.MustParse("3fa85f64-5717-4562-b3fc-2c963f66afa6")
 
 // misbehaving is the URL of the server that all SDKs are tested against (test/sdktest), started once for all tests.
 var misbehaving string
@@ -191,7 +195,7 @@ func (s *session) tracker(change ...func(*nimbus.Config)) *tracked {
 	if x.Tracker, err = nimbus.New(c); err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(func() { // whatever is left is of no interest
+	s.t.Cleanup(func() { // what is left does not matter
 		if err := x.Close(s.t.Context()); err != nil {
 			s.t.Logf("close: %v", err)
 		}

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -19,9 +21,10 @@ type sender struct {
 	*Tracker
 	limit int           // bytes of a body; less than configured once the server has found one too large
 	skew  time.Duration // the server's clock minus ours, as far as it has said
+	plain bool          // something on the way does not take compressed bodies
 }
 
-// send is the life of the sender: it ends when the tracker is closed and empty, or with ctx.
+// send delivers batches. It ends when the tracker is closed and empty, or with ctx.
 func (t *Tracker) send(ctx context.Context) {
 	defer close(t.stopped)
 	s := &sender{Tracker: t, limit: t.cfg.FlushBytes}
@@ -40,7 +43,7 @@ const (
 	idLength = 36
 )
 
-// next waits for a batch that is due and takes it from the queue. It returns nil when there will be none.
+// next waits for a batch that is due and takes it from the queue. It returns nil when the tracker is closed and empty.
 func (s *sender) next(ctx context.Context) []item {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -69,7 +72,8 @@ func (s *sender) next(ctx context.Context) []item {
 	return nil
 }
 
-// take moves the oldest events into the air: as many as a request may carry, at least one. The caller holds mu.
+// take moves the oldest events from the queue to inFlight: as many as a request may carry, at least one. The caller
+// holds mu.
 func (s *sender) take() []item {
 	size, n := len(bodyHead)+idLength+len(bodyTail), 0
 	for n < len(s.queue) && n < s.cfg.FlushEvents {
@@ -79,39 +83,41 @@ func (s *sender) take() []item {
 		}
 		n++
 	}
-	s.flying = append([]item(nil), s.queue[:n]...)
-	clear(s.queue[:n]) // lets go of the events
+	s.inFlight = append([]item(nil), s.queue[:n]...)
+	clear(s.queue[:n]) // so that they can be collected
 	if n == len(s.queue) {
 		s.queue = s.queue[:0] // what comes next has room
 	} else {
 		s.queue = s.queue[n:]
 	}
-	for k := range s.flying {
-		s.bytes -= len(s.flying[k].json)
+	for k := range s.inFlight {
+		s.bytes -= len(s.inFlight[k].json)
 	}
 	s.full = false
-	s.announce() // there is room
-	return s.flying
+	s.broadcast() // there is room
+	return s.inFlight
 }
 
-// deliver sends the items until the server has answered for each, or ctx ends. Those it is done with leave the air.
+// deliver sends the items until the server has answered for each, or ctx ends. Settled items leave inFlight.
 func (s *sender) deliver(ctx context.Context, items []item) {
 	result, err := s.attempts(ctx, items)
 	var refused *APIError
 	switch {
 	case err == nil:
 		s.settle(items, result.Errors, nil, uint64(result.Duplicates))
-	case ctx.Err() != nil: // they stay in the air, and Close reports them
+	case ctx.Err() != nil: // they stay in flight, and Close reports them
 	case !errors.As(err, &refused):
 		s.settle(items, nil, err, 0)
 	case refused.Status == http.StatusRequestEntityTooLarge && len(items) > 1:
 		half := len(items) / 2
-		s.cfg.Logger.Warn("nimbus: the server finds the batch too large, so it is sent in two", "events", len(items), "error", err)
+		s.cfg.Logger.Warn("nimbus: the batch is too large, so it is sent in halves", "events", len(items), "error", err)
 		s.limit = min(s.limit, max(bytesOf(items)/2, leastBytes))
 		s.deliver(ctx, items[:half])
-		s.deliver(ctx, items[half:])
+		if ctx.Err() == nil { // else the first half may be in flight still, and halves are settled in order
+			s.deliver(ctx, items[half:])
+		}
 	case refused.Code == "all_events_rejected":
-		s.settle(items, byEvent(refused.Errors), err, 0)
+		s.settle(items, refused.Errors, err, 0)
 	default:
 		s.settle(items, nil, err, 0)
 	}
@@ -125,26 +131,15 @@ func bytesOf(items []item) int {
 	return n
 }
 
-// byEvent turns the fields of a refused batch into what an accepted one would have said.
-func byEvent(fields []FieldError) []EventError {
-	var out []EventError
-	for _, f := range fields {
-		if f.Index != nil {
-			out = append(out, EventError{Index: *f.Index, Pointer: f.Pointer, Code: f.Code, Detail: f.Detail})
-		}
-	}
-	return out
-}
-
-// settle reports what became of the items and takes them out of the air: those with errors are rejected, the others are
-// delivered or, with lost, dropped.
-func (s *sender) settle(items []item, errs []EventError, lost error, duplicates uint64) {
+// settle reports the refused and the lost items and takes all of them from inFlight. Items with errors are rejected;
+// the others are delivered or, when lost is not nil, dropped.
+func (s *sender) settle(items []item, errs []FieldError, lost error, duplicates uint64) {
 	bad := make(map[int]*RejectedError)
 	for _, e := range errs {
-		k := int(e.Index)
-		if k < 0 || k >= len(items) {
-			continue // not an answer of Nimbus
+		if e.Index == nil || *e.Index < 0 || *e.Index >= len(items) {
+			continue // not of an event, or not an answer of Nimbus
 		}
+		k := *e.Index
 		if bad[k] == nil {
 			bad[k] = &RejectedError{}
 		}
@@ -162,8 +157,11 @@ func (s *sender) settle(items []item, errs []EventError, lost error, duplicates 
 			s.cfg.OnDrop(items[k].event(), lost)
 		}
 	}
-	if lost != nil || len(bad) > 0 {
-		s.cfg.Logger.Error("nimbus: events will not be stored", "rejected", len(bad), "of", len(items), "error", lost)
+	if lost != nil {
+		s.cfg.Logger.Error("nimbus: events will not be stored", "events", len(items), "of", len(items), "error", lost)
+	} else if len(bad) > 0 {
+		first := bad[slices.Min(slices.Collect(maps.Keys(bad)))]
+		s.cfg.Logger.Error("nimbus: events will not be stored", "events", len(bad), "of", len(items), "error", first)
 	}
 	if s.spool != nil {
 		s.spool.settle(items)
@@ -177,13 +175,13 @@ func (s *sender) settle(items []item, errs []EventError, lost error, duplicates 
 		s.stats.Delivered += rest
 		s.stats.Duplicates += duplicates
 	}
-	s.flying = s.flying[len(items):] // halves are settled in order
-	s.announce()
+	s.inFlight = s.inFlight[len(items):] // halves are settled in order
+	s.broadcast()
 }
 
-// attempts sends the items as one batch until there is an answer that is not worth another try. Its error is an *APIError,
-// that of ctx, or what the last of Config.MaxAttempts ended with.
-func (s *sender) attempts(ctx context.Context, items []item) (*IngestResult, error) {
+// attempts sends the items as one batch and retries until the answer is a success or final. Its error is an
+// *APIError, the cause of ctx, or the error of the last of Config.MaxAttempts.
+func (s *sender) attempts(ctx context.Context, items []item) (*ingestResult, error) {
 	body, encoding := s.body(items)
 	bound := s.cfg.MinBackoff
 	corrected := false
@@ -195,24 +193,30 @@ func (s *sender) attempts(ctx context.Context, items []item) (*IngestResult, err
 			return result, nil
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case errors.As(err, &refused) && refused.final():
+		case errors.As(err, &refused) && refused.Status == http.StatusUnsupportedMediaType && encoding != "":
+			s.plain = true
+			body, encoding = s.body(items)
+			s.cfg.Logger.Warn("nimbus: compressed bodies are not taken, so they are sent plain", "error", err)
+			continue
+		case refused != nil && refused.final():
 			if refused.Code != "stale_timestamp" || corrected || refused.date.IsZero() {
 				return nil, err
 			}
 			corrected = true // if that does not help, nothing will
 			s.skew = time.Until(refused.date)
-			s.cfg.Logger.Warn("nimbus: the clock of this machine is wrong; signing by the server's", "behind_by", s.skew)
+			s.cfg.Logger.Warn("nimbus: this machine's clock is wrong; signing by the server's", "behind_by", s.skew)
 			continue
 		case s.cfg.MaxAttempts > 0 && attempt >= s.cfg.MaxAttempts:
 			return nil, fmt.Errorf("nimbus: given up after %d attempts: %w", attempt, err)
 		}
-		// Full jitter: clients that failed together must not come back together.
+		// Full jitter: clients that failed at the same moment must not retry at the same moment.
 		wait := rand.N(bound + 1) //nolint:gosec // spreads load, keeps no secret
 		if refused != nil && refused.RetryAfter > 0 {
 			wait = refused.RetryAfter + rand.N(s.cfg.MinBackoff+1) //nolint:gosec // as above
 		}
 		bound = min(2*bound, s.cfg.MaxBackoff)
-		s.cfg.Logger.Warn("nimbus: events are not delivered yet", "events", len(items), "attempt", attempt, "again_in", wait, "error", err)
+		s.cfg.Logger.Warn("nimbus: events are not delivered yet",
+			"events", len(items), "attempt", attempt, "again_in", wait, "error", err)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -221,7 +225,8 @@ func (s *sender) attempts(ctx context.Context, items []item) (*IngestResult, err
 	}
 }
 
-// body is what is sent for the items, and how it is compressed. It is made once, so that every attempt is the same.
+// body encodes the items as a request body. It is made once, so that every attempt sends the same bytes; only after a
+// 415 it is made again, without compression.
 func (s *sender) body(items []item) (body []byte, encoding string) {
 	var b bytes.Buffer
 	b.Grow(len(bodyHead) + idLength + len(bodyTail) + bytesOf(items) + len(items))
@@ -233,7 +238,7 @@ func (s *sender) body(items []item) (body []byte, encoding string) {
 		b.Write(items[k].json)
 	}
 	b.WriteString(bodyTail)
-	if s.cfg.CompressAbove < 0 || b.Len() <= s.cfg.CompressAbove {
+	if s.plain || s.cfg.CompressAbove < 0 || b.Len() <= s.cfg.CompressAbove {
 		return b.Bytes(), ""
 	}
 	var z bytes.Buffer
@@ -243,7 +248,7 @@ func (s *sender) body(items []item) (body []byte, encoding string) {
 	return z.Bytes(), "gzip"
 }
 
-// posting returns the client without the redirects that turn a POST into a GET: that would arrive without the events.
+// posting returns the client without the redirects that turn a POST into a GET, which would arrive without the events.
 func posting(client *http.Client) *http.Client {
 	c := *client
 	c.CheckRedirect = func(req *http.Request, via []*http.Request) error {
@@ -261,11 +266,15 @@ func posting(client *http.Client) *http.Client {
 	return &c
 }
 
-// maxAnswer bounds what is read of an answer. The server names at most 12,000 mistakes of a batch, each by a pointer of at most
-// 512 characters, which take 4 KB when all are escaped; an answer that was cut off would be asked for again without end.
+// maxAnswer bounds an answer in bytes. The server names at most 12,000 mistakes of a batch, each by a pointer of at
+// most 512 characters, which take 4 KB when all are escaped. A lower bound would cut off such an answer, and the
+// batch would be sent again without end.
 const maxAnswer = 64 << 20
 
-func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding string, again bool) (*IngestResult, error) {
+// attempt sends a body once and reads the answer.
+func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding string, again bool) (
+	*ingestResult, error,
+) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.URL+"/v1/events", bytes.NewReader(body))
@@ -281,7 +290,7 @@ func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding 
 	case s.cfg.WriteKey != "":
 		req.Header.Set("X-Write-Key", s.cfg.WriteKey)
 	case s.cfg.KeyID == "":
-		req.Header.Set("X-API-Key", s.cfg.Secret)
+		req.Header.Set(headerKey, s.cfg.Secret)
 	default:
 		signRequest(req, s.cfg.KeyID, s.cfg.Secret, time.Now().Add(s.skew), body)
 	}
@@ -301,11 +310,12 @@ func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding 
 		return nil, fmt.Errorf("nimbus: read the answer: %w", err)
 	}
 	if res.StatusCode != http.StatusOK {
-		return nil, newAPIError(res.StatusCode, res.Header, answer)
+		return nil, NewAPIError(res.StatusCode, res.Header, answer)
 	}
-	var result IngestResult
-	if err := json.Unmarshal(answer, &result); err != nil || int(result.Accepted+result.Duplicates+result.Rejected) != events {
-		// Whatever answers here is not Nimbus, and whether the events are stored is not known: they are sent again.
+	var result ingestResult
+	err = json.Unmarshal(answer, &result)
+	if err != nil || result.Accepted+result.Duplicates+result.Rejected != events {
+		// Something else than Nimbus answered, and whether the events are stored is not known: they are sent again.
 		return nil, fmt.Errorf("nimbus: a 200 that does not account for %d events: %.200q", events, answer)
 	}
 	return &result, nil

@@ -14,12 +14,13 @@ import (
 	"time"
 )
 
-// A spool keeps the events of one project that wait in segments, files that are only ever appended to and are removed when the
-// last of their events is settled. A segment is the line segmentHead and records: the length and the CRC-32C of an event, each
-// in four bytes, little-endian, then the event.
+// A spool is a log of the waiting events of one project. It consists of segments, files that are only appended to and
+// are removed when the last of their events is settled. A segment is the line segmentHead and records: the length and
+// the CRC-32C of an event, each in four bytes, little-endian, then the event.
 //
-// A crash may tear the last record of a segment; reading stops there, and new events go to a new segment. An event that was
-// settled in a segment that was not yet removed is sent again by the next run, which its idempotency key makes harmless.
+// A crash may tear the last record of a segment; reading stops there, and new events go to a new segment. An event
+// that was settled in a segment that was not yet removed is sent again by the next run, which its idempotency key
+// makes harmless.
 type spool struct {
 	dir  string
 	sync time.Duration // negative: in every append
@@ -81,8 +82,9 @@ func (s *spool) read() ([]item, error) {
 	var found []item
 	for _, entry := range entries {
 		var number uint64
-		if n, err := fmt.Sscanf(entry.Name(), segmentName, &number); n != 1 || err != nil || fmt.Sprintf(segmentName, number) != entry.Name() {
-			continue // not ours
+		_, err := fmt.Sscanf(entry.Name(), segmentName, &number)
+		if err != nil || fmt.Sprintf(segmentName, number) != entry.Name() {
+			continue // no segment
 		}
 		s.next = number + 1
 		seg := &segment{path: filepath.Join(s.dir, entry.Name())}
@@ -117,7 +119,7 @@ func records(raw []byte) (events [][]byte, torn int) {
 			break
 		}
 		event := raw[recordHead : recordHead+size]
-		// The sum finds what a crash leaves; what was written by something else must not break the batch it is sent in.
+		// The checksum finds what a crash tore; bytes of another program must not break the batch they are sent in.
 		if crc32.Checksum(event, castagnoli) != sum || !json.Valid(event) {
 			break
 		}
@@ -140,12 +142,12 @@ func (s *spool) append(event []byte) (position, error) {
 
 func (s *spool) write(event []byte) error {
 	if s.current != nil && s.current.size >= segmentBytes {
-		if err := s.leave(); err != nil {
+		if err := s.endSegment(); err != nil {
 			return err
 		}
 	}
 	if s.current == nil {
-		if err := s.begin(); err != nil {
+		if err := s.startSegment(); err != nil {
 			return err
 		}
 	}
@@ -158,7 +160,7 @@ func (s *spool) write(event []byte) error {
 	}
 	if err != nil {
 		// Behind half a record nothing could be read again.
-		return errors.Join(err, s.leaveAt(s.current.size))
+		return errors.Join(err, s.endSegmentAt(s.current.size))
 	}
 	s.current.size += int64(recordHead + len(event))
 	if s.sync > 0 && s.dirty == nil {
@@ -167,8 +169,8 @@ func (s *spool) write(event []byte) error {
 	return nil
 }
 
-// begin starts a segment. Its name is on disk before its first event.
-func (s *spool) begin() error {
+// startSegment starts a segment. Its name is on disk before its first event.
+func (s *spool) startSegment() error {
 	seg := &segment{path: filepath.Join(s.dir, fmt.Sprintf(segmentName, s.next)), size: int64(len(segmentHead))}
 	f, err := os.OpenFile(seg.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if err != nil {
@@ -185,8 +187,8 @@ func (s *spool) begin() error {
 	return nil
 }
 
-// leave ends the current segment: what comes goes to the next.
-func (s *spool) leave() error {
+// endSegment ends the current segment: what comes goes to the next.
+func (s *spool) endSegment() error {
 	seg := s.current
 	s.current = nil
 	f := seg.file
@@ -197,9 +199,9 @@ func (s *spool) leave() error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// leaveAt is leave for a segment whose end, from this offset on, must not stay.
-func (s *spool) leaveAt(size int64) error {
-	return errors.Join(s.current.file.Truncate(size), s.leave())
+// endSegmentAt is endSegment for a segment whose end, from this offset on, must not stay.
+func (s *spool) endSegmentAt(size int64) error {
+	return errors.Join(s.current.file.Truncate(size), s.endSegment())
 }
 
 // flush forces to disk what was written since the last time.
@@ -226,12 +228,12 @@ func (s *spool) settle(items []item) {
 		}
 		var err error
 		if seg == s.current {
-			err = s.leave()
+			err = s.endSegment()
 		} else {
 			err = os.Remove(seg.path)
 		}
 		if err != nil {
-			s.log.Error("nimbus: a spool segment cannot be removed; its events will be sent again, and stored once", "error", err)
+			s.log.Error("nimbus: a spool segment stays; its events will be sent again, and stored once", "error", err)
 		}
 	}
 }
@@ -245,7 +247,7 @@ func (s *spool) close() error {
 	}
 	var err error
 	if s.current != nil {
-		err = s.leave()
+		err = s.endSegment()
 	}
 	if err = errors.Join(err, s.lock.Close()); err != nil {
 		return fmt.Errorf("nimbus: close the spool: %w", err)

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock of a spool, which ends with the process at the latest: two trackers on one directory would remove
-// each other's events.
+// lockFile takes the lock of a spool, which ends with the process at the latest: two trackers on one directory would
+// remove each other's events.
 func lockFile(path string) (io.Closer, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

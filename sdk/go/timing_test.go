@@ -33,7 +33,7 @@ func slow(t *testing.T, change ...func(*nimbus.Config)) (*nimbus.Tracker, *arriv
 	return x, a
 }
 
-// An outage of hours costs nothing but the wait: the pauses grow to their bound and stay there, and no two programs pause alike.
+// An outage of hours loses nothing: the pauses grow to their bound and stay there, and no two programs pause alike.
 func TestAnOutageIsSatOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -192,12 +192,20 @@ func TestCloseWaitsForAServerOnlyAsLongAsItMay(t *testing.T) {
 	})
 }
 
-// Who closes a tracker that is being closed may rely on the same: everything is reported, and the spool is free.
+// hanging never answers: an event it gets waits until its request is broken off.
+func hanging(c *nimbus.Config) {
+	c.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	})}
+}
+
+// A second caller of Close may rely on the same as the first: everything is reported, and the spool is free.
 func TestASecondCloseWaitsForTheFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		reported := make(chan struct{})
-		x, _ := slow(t, func(c *nimbus.Config) { c.OnDrop = func(nimbus.Event, error) { <-reported } })
+		x, _ := nimbustest.Tracker(t, hanging, func(c *nimbus.Config) { c.OnDrop = func(nimbus.Event, error) { <-reported } })
 		if err := x.Track(t.Context(), "e", nil); err != nil {
 			t.Fatal(err)
 		}
@@ -218,6 +226,124 @@ func TestASecondCloseWaitsForTheFirst(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// An answer that comes while Close gives up counts: the error of Close names exactly the events that were reported.
+func TestAnEventDeliveredWhileCloseGivesUpIsNotCalledUndelivered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var recorder nimbustest.Recorder
+		x, _ := nimbustest.Tracker(t, func(c *nimbus.Config) {
+			c.OnDrop = func(e nimbus.Event, why error) { t.Errorf("%s was dropped: %v", e.Name, why) }
+			c.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				<-r.Context().Done() // Close has given up, and the answer is there all the same
+				return recorder.RoundTrip(r)
+			})}
+		})
+		if err := x.Track(t.Context(), "e", nil); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := x.Close(ctx); err != nil {
+			t.Errorf("error %v", err)
+		}
+		if s := x.Stats(); s.Delivered != 1 || s.Dropped != 0 || s.Waiting != 0 {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
+// A batch that is being sent in halves when Close gives up is reported whole: no event is passed over for another.
+func TestHalvesThatAreBrokenOffAreAllReported(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var recorder nimbustest.Recorder
+		recorder.Fail(413)
+		requests, dropped := 0, ""
+		x, _ := nimbustest.Tracker(t, func(c *nimbus.Config) {
+			c.FlushInterval = time.Hour
+			c.OnDrop = func(e nimbus.Event, _ error) { dropped += e.Name }
+			c.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if requests++; requests == 2 {
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				}
+				return recorder.RoundTrip(r) // though the context has ended, as a transport may
+			})}
+		})
+		for _, name := range []string{"a", "b"} {
+			if err := x.Track(t.Context(), name, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var left *nimbus.UndeliveredError
+		if err := x.Close(ctx); !errors.As(err, &left) || left.Count != 2 || dropped != "ab" {
+			t.Errorf("%v; dropped %q", err, dropped)
+		}
+	})
+}
+
+// A call of Track that makes room has reported what it dropped before Close returns.
+func TestCloseWaitsForWhatTrackReports(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reported := make(chan struct{})
+		x, _ := nimbustest.Tracker(t, hanging, func(c *nimbus.Config) {
+			c.QueueEvents, c.FlushEvents, c.WhenFull = 1, 1, nimbus.DropOldest
+			c.OnDrop = func(_ nimbus.Event, why error) {
+				if errors.Is(why, nimbus.ErrQueueFull) {
+					<-reported
+				}
+			}
+		})
+		for range 2 { // one in flight, one in the queue
+			if err := x.Track(t.Context(), "e", nil); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		tracked, closed := make(chan error, 1), make(chan error, 1)
+		go func() { tracked <- x.Track(t.Context(), "e", nil) }()
+		synctest.Wait()
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		go func() { closed <- x.Close(over) }()
+		synctest.Wait()
+		select {
+		case err := <-closed:
+			t.Errorf("it returned %v before the event was reported", err)
+			closed <- err
+		default:
+		}
+		close(reported)
+		var left *nimbus.UndeliveredError
+		if err := <-closed; !errors.As(err, &left) || left.Count != 2 {
+			t.Errorf("error %v", err)
+		}
+		if err := <-tracked; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A zero time is one that the caller forgot to set. Taken for now, it would be stored wrongly, and twice if it is
+// tracked twice.
+func TestAZeroTimeIsRefused(t *testing.T) {
+	t.Parallel()
+	x, sent := nimbustest.Tracker(t)
+	var refused *nimbus.RejectedError
+	if err := x.Track(t.Context(), "e", nil, nimbus.WithTS(time.Time{})); !errors.As(err, &refused) || refused.Fields[0].Pointer != "/ts" {
+		t.Errorf("error %v", err)
+	}
+	if err := x.Enqueue(t.Context(), nimbus.Event{Name: "e"}); err != nil { // which has no other way to leave it out
+		t.Error(err)
+	}
+	if events := sent.Events(t); len(events) != 1 || time.Since(events[0].TS) > time.Minute {
+		t.Errorf("events %+v", events)
+	}
 }
 
 // The recorder is what users test with, so it has to fail as the real thing does.

@@ -12,31 +12,32 @@ import (
 	"time"
 )
 
-// Tracker sends events in the background. It is safe for concurrent use; make one with [New] and [Tracker.Close] it at the
-// end of the program.
+// Tracker sends events in the background. It is safe for concurrent use; make one with [New] and [Tracker.Close] it
+// at the end of the program.
 //
-// What it guarantees: an event for which Track returned nil is delivered, or reported to Config.OnDrop, or, when the program
-// dies first, lost with it, unless there is a spool. No event is stored twice, however often it is sent. Events are sent in
-// the order of the calls, one request at a time.
+// An event for which Track returned nil is delivered or reported to Config.OnDrop. If the program dies first, the
+// event is lost with it, unless there is a spool. No event is stored twice, however often it is sent. Events are sent
+// in the order of the calls, one request at a time.
 type Tracker struct {
 	cfg     Config
 	run     string // makes idempotency keys unique among all runs of all programs
 	spool   *spool // nil without one
 	stop    context.CancelCauseFunc
-	stopped chan struct{} // closed when the sender has ended
-	ended   chan struct{} // closed when Close has
+	stopped chan struct{}  // closed when the sender has ended
+	ended   chan struct{}  // closed when Close has
+	reports sync.WaitGroup // of calls of Track that have yet to report what they dropped
 
-	mu      sync.Mutex
-	queue   []item        // oldest first
-	bytes   int           // of the queue
-	flying  []item        // being sent; older than the queue
-	last    uint64        // number of the youngest event
-	flushTo uint64        // what has a number up to this is due now
-	full    bool          // was, since the sender last made room
-	closed  bool          // to new events
-	stats   Stats         // but Waiting
-	wake    chan struct{} // has one token when the sender should look again
-	changed chan struct{} // closed and renewed when events leave
+	mu       sync.Mutex
+	queue    []item        // oldest first
+	bytes    int           // of the queue
+	inFlight []item        // being sent; older than the queue
+	last     uint64        // number of the newest event
+	flushTo  uint64        // events up to this number are due now
+	full     bool          // the queue was full since the sender last made room
+	closed   bool          // to new events
+	stats    Stats         // without Waiting
+	wake     chan struct{} // one token: the sender should look again
+	changed  chan struct{} // closed and renewed when events leave
 }
 
 // item is an event that waits.
@@ -49,7 +50,7 @@ type item struct {
 
 func (i *item) event() Event {
 	var e Event
-	_ = json.Unmarshal(i.json, &e) // it was encoded here
+	_ = json.Unmarshal(i.json, &e) // it was encoded by us
 	return e
 }
 
@@ -67,14 +68,18 @@ type Stats struct {
 	Retries    uint64 // of the requests: repetitions
 }
 
-// New returns a running Tracker, or an error that names every mistake in the configuration. With Config.SpoolDir it goes
-// on with what an earlier run has left there.
+// New returns a running Tracker, or an error that names every mistake in the configuration. With Config.SpoolDir it
+// goes on with the events that an earlier run left there.
 func New(c Config) (*Tracker, error) {
 	c, err := c.complete()
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracker{cfg: c, run: rand.Text(), stopped: make(chan struct{}), ended: make(chan struct{}), wake: make(chan struct{}, 1), changed: make(chan struct{})}
+	t := &Tracker{
+		cfg: c, run: rand.Text(),
+		stopped: make(chan struct{}), ended: make(chan struct{}),
+		wake: make(chan struct{}, 1), changed: make(chan struct{}),
+	}
 	if c.SpoolDir != "" {
 		found, err := t.openSpool()
 		if err != nil {
@@ -112,19 +117,20 @@ const (
 	fieldTS
 )
 
-// WithUserID says who did it, once known.
+// WithUserID says who did it, once known. An empty id is none.
 func WithUserID(id string) EventOption { return EventOption{field: fieldUserID, text: id} }
 
-// WithAnonymousID says who did it, before it is known.
+// WithAnonymousID says who did it, before the user is known. An empty id is none.
 func WithAnonymousID(id string) EventOption { return EventOption{field: fieldAnonymousID, text: id} }
 
-// WithIdempotencyKey identifies the event, for a program that may track the same thing twice: with the same ts, name, person
-// and key it is stored once. Without it each call is an event of its own.
+// WithIdempotencyKey identifies the event, for a program that may track the same thing twice: with the same ts, name,
+// person and key it is stored once. Without it each call is an event of its own.
 func WithIdempotencyKey(key string) EventOption {
 	return EventOption{field: fieldIdempotencyKey, text: key}
 }
 
-// WithTS says when it happened, if it was not just now. It is kept to the microsecond.
+// WithTS says when it happened, if it was not just now. It is kept to the microsecond. The zero time is refused, as any
+// time before 1971 is.
 func WithTS(ts time.Time) EventOption { return EventOption{field: fieldTS, ts: ts} }
 
 // WithSeq orders events of the same ts.
@@ -145,30 +151,35 @@ func (o *EventOption) apply(e *Event) {
 	}
 }
 
-// Track queues an event that happened now and returns. props are nil, a map[string]any, a [json.RawMessage], or anything else
-// that encodes as a JSON object; they are encoded before Track returns, so that they may be changed afterwards.
+// Track queues an event that happened now and returns. props are nil, a map[string]any, a [json.RawMessage], or
+// anything else that encodes as a JSON object; they are encoded before Track returns, so that they may be changed
+// afterwards.
 //
-// It returns a *[RejectedError] for an event that the server would surely refuse, [ErrQueueFull] when there is no room, and
-// [ErrClosed] after Close; the event is not sent then. ctx bounds only the wait for room under [Block]: an event
-// of a request that was just cancelled is tracked all the same.
+// It returns a *[RejectedError] for an event that the server would surely refuse, [ErrQueueFull] when there is no
+// room, and [ErrClosed] after Close; the event is not sent then. ctx bounds only the wait for room under [Block]: an
+// event of a request that was just cancelled is tracked all the same.
 func (t *Tracker) Track(ctx context.Context, name string, props any, options ...EventOption) error {
-	e := Event{Name: name}
+	// The time comes first, so that a zero WithTS is refused: it is a time that the caller forgot to set, not now.
+	now := time.Now()
+	e := Event{Name: name, TS: now}
 	for k := range options {
 		options[k].apply(&e)
 	}
-	return t.track(ctx, &e, props)
+	return t.track(ctx, now, &e, props)
 }
 
-// Enqueue is [Tracker.Track] for an event that is there already. It sets what is missing: TS and IdempotencyKey.
-func (t *Tracker) Enqueue(ctx context.Context, e Event) error { return t.track(ctx, &e, nil) }
-
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
+// Enqueue is [Tracker.Track] for an [Event]. It sets TS and IdempotencyKey when they are zero.
+func (t *Tracker) Enqueue(ctx context.Context, e Event) error {
 	now := time.Now()
 	if e.TS.IsZero() {
 		e.TS = now
 	}
+	return t.track(ctx, now, &e, nil)
+}
+
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+func (t *Tracker) track(ctx context.Context, now time.Time, e *Event, props any) error {
 	buf, _ := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	var err error
@@ -177,49 +188,17 @@ func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
 	}
 	i := item{queued: now}
 	if e.IdempotencyKey == "" {
-		*buf = (*buf)[:len(*buf)-1] // the brace; the key comes before it, once the number of the event is known
+		*buf = (*buf)[:len(*buf)-1] // the brace: the key, which has the number of the event, comes before it
 	}
 	const number = 13 // digits of a uint64 in base 36
 	size := len(*buf) + len(`,"idempotency_key":"-"}`) + len(t.run) + number
 
-	var dropped []item
-	filled := false // by us, since there was room
-	t.mu.Lock()
-	for {
-		if t.closed {
-			t.mu.Unlock()
-			return t.refuse(ErrClosed)
-		}
-		if len(t.queue) < t.cfg.QueueEvents && t.bytes+size <= t.cfg.QueueBytes {
-			break
-		}
-		filled = filled || !t.full
-		t.full = true
-		switch t.cfg.WhenFull {
-		case Refuse:
-			t.mu.Unlock()
-			t.warn(filled)
-			return t.refuse(ErrQueueFull)
-		case DropOldest:
-			dropped = append(dropped, t.queue[0])
-			t.bytes -= len(t.queue[0].json)
-			t.queue[0] = item{}
-			t.queue = t.queue[1:]
-			t.stats.Dropped++
-			t.announce()
-			continue
-		case Block:
-		}
-		changed := t.changed
-		t.mu.Unlock()
-		t.warn(filled)
-		filled = false
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return t.refuse(context.Cause(ctx))
-		}
-		t.mu.Lock()
+	dropped, filled, err := t.makeRoom(ctx, size)
+	if err != nil {
+		return t.refuse(err)
+	}
+	if len(dropped) > 0 {
+		defer t.reports.Done()
 	}
 	if e.IdempotencyKey == "" {
 		b := append(*buf, `,"idempotency_key":"`...)
@@ -230,7 +209,7 @@ func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
 	if t.spool != nil {
 		if i.at, err = t.spool.append(i.json); err != nil {
 			t.mu.Unlock()
-			t.lose(dropped, ErrQueueFull)
+			t.reportDropped(dropped, ErrQueueFull)
 			return t.refuse(err)
 		}
 	}
@@ -240,16 +219,62 @@ func (t *Tracker) track(ctx context.Context, e *Event, props any) error {
 	t.bytes += len(i.json)
 	t.stats.Tracked++
 	if n := len(t.queue); n == 1 || n == t.cfg.FlushEvents || t.bytes >= t.cfg.FlushBytes {
-		t.nudge()
+		t.wakeSender()
 	}
 	t.mu.Unlock()
 	t.warn(filled)
-	t.lose(dropped, ErrQueueFull)
+	t.reportDropped(dropped, ErrQueueFull)
 	return nil
 }
 
-// warn logs that the queue is full, once each time it fills. No lock is held: a logger may track. A caller who waits for
-// room has asked for just that, so it is no warning then.
+// makeRoom makes or awaits room for an event of size bytes, as Config.WhenFull says. Without an error it returns holding mu,
+// with the events that it dropped and whether the queue became full by this call. The caller reports the dropped events and
+// then calls reports.Done.
+func (t *Tracker) makeRoom(ctx context.Context, size int) (dropped []item, filled bool, err error) {
+	t.mu.Lock()
+	for {
+		if t.closed {
+			t.mu.Unlock()
+			return nil, false, ErrClosed
+		}
+		if len(t.queue) < t.cfg.QueueEvents && t.bytes+size <= t.cfg.QueueBytes {
+			return dropped, filled, nil
+		}
+		filled = filled || !t.full
+		t.full = true
+		switch t.cfg.WhenFull {
+		case Refuse:
+			t.mu.Unlock()
+			t.warn(filled)
+			return nil, false, ErrQueueFull
+		case DropOldest:
+			dropped = append(dropped, t.queue[0])
+			t.bytes -= len(t.queue[0].json)
+			t.queue[0] = item{}
+			t.queue = t.queue[1:]
+			t.stats.Dropped++
+			if len(dropped) == 1 {
+				t.reports.Add(1) // Close waits until the caller has reported them
+			}
+			t.broadcast()
+			continue
+		case Block:
+		}
+		changed := t.changed
+		t.mu.Unlock()
+		t.warn(filled)
+		filled = false
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, false, context.Cause(ctx)
+		}
+		t.mu.Lock()
+	}
+}
+
+// warn logs that the queue is full, once each time it fills. No lock is held, because a logger may track. Under Block
+// a full queue is what was asked for, so it is no warning.
 func (t *Tracker) warn(filled bool) {
 	level := slog.LevelWarn
 	if t.cfg.WhenFull == Block {
@@ -268,8 +293,8 @@ func (t *Tracker) refuse(err error) error {
 	return err
 }
 
-// lose reports events and forgets them; they are counted by the caller.
-func (t *Tracker) lose(items []item, why error) {
+// reportDropped reports events and removes them from the spool. The caller counts them.
+func (t *Tracker) reportDropped(items []item, why error) {
 	for k := range items {
 		t.cfg.OnDrop(items[k].event(), why)
 	}
@@ -278,47 +303,51 @@ func (t *Tracker) lose(items []item, why error) {
 	}
 }
 
-// nudge makes the sender look again. The caller holds mu.
-func (t *Tracker) nudge() {
+// wakeSender makes the sender look at the queue again. The caller holds mu.
+func (t *Tracker) wakeSender() {
 	select {
 	case t.wake <- struct{}{}:
 	default:
 	}
 }
 
-// announce wakes those who wait for room or for delivery. The caller holds mu.
-func (t *Tracker) announce() {
+// broadcast wakes all callers that wait for room or for delivery. The caller holds mu.
+func (t *Tracker) broadcast() {
 	close(t.changed)
 	t.changed = make(chan struct{})
 }
 
-// Flush sends everything tracked before the call, without waiting for more, and returns when the server has answered for each
-// of these events. Those that it refused were reported to OnDrop; they are no error here.
+// Flush sends everything tracked before the call, without waiting for more, and returns when the server has answered
+// for each of these events. Refused events were reported to OnDrop; they are no error here.
 //
 // When ctx ends first it returns an *[UndeliveredError]; the events stay queued, and the tracker goes on trying.
 func (t *Tracker) Flush(ctx context.Context) error {
 	t.mu.Lock()
 	target := t.last
 	t.flushTo = max(t.flushTo, target)
-	t.nudge()
+	t.wakeSender()
 	t.mu.Unlock()
 	return t.await(ctx, target)
 }
 
-// await waits until no event up to number waits any more.
+// await waits until no event up to number waits any more. Its error counts what waits after ctx has ended: an answer
+// may come as it ends.
 func (t *Tracker) await(ctx context.Context, number uint64) error {
 	for {
+		over := ctx.Err() != nil
 		t.mu.Lock()
-		left := upTo(t.flying, number) + upTo(t.queue, number)
+		left := upTo(t.inFlight, number) + upTo(t.queue, number)
 		changed := t.changed
 		t.mu.Unlock()
 		if left == 0 {
 			return nil
 		}
+		if over {
+			return &UndeliveredError{Count: left, Spooled: t.spool != nil, Cause: context.Cause(ctx)}
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return &UndeliveredError{Count: left, Spooled: t.spool != nil, Cause: context.Cause(ctx)}
 		}
 	}
 }
@@ -334,9 +363,10 @@ func upTo(items []item, number uint64) int {
 	return n
 }
 
-// Close refuses new events, delivers those that wait, and ends the tracker. When ctx ends first it gives up: it breaks off the
-// request under way, reports each event left to OnDrop with [ErrNotDelivered], and returns an *[UndeliveredError] with their
-// number. With a spool they are not dropped but stay in it, for the project's next tracker on the directory.
+// Close refuses new events, delivers those that wait, and ends the tracker. When ctx ends first it gives up: it
+// cancels the request in flight, reports each event left to OnDrop with [ErrNotDelivered], and returns an
+// *[UndeliveredError] with their number. With a spool they are not dropped but stay in it, for the project's next
+// tracker on the directory.
 //
 // Closing again returns nil, when the first Close has ended.
 func (t *Tracker) Close(ctx context.Context) error {
@@ -344,27 +374,30 @@ func (t *Tracker) Close(ctx context.Context) error {
 	again := t.closed
 	t.closed = true
 	t.flushTo = t.last
-	t.nudge()
-	t.announce() // those who wait for room
+	t.wakeSender()
+	t.broadcast() // callers that wait for room
 	t.mu.Unlock()
 	if again {
 		<-t.ended
 		return nil
 	}
 	defer close(t.ended)
-	err := t.await(ctx, t.last)
+	_ = t.await(ctx, t.last)
 	t.stop(ErrClosed)
 	<-t.stopped
+	t.reports.Wait()
+	// Counted only now: the answer may have come while the request was cancelled.
+	err := t.await(ctx, t.last)
 	t.mu.Lock()
-	if t.spool != nil { // they wait there
+	if t.spool != nil { // the events stay there
 		t.mu.Unlock()
 		return errors.Join(err, t.spool.close())
 	}
-	left := slices.Concat(t.flying, t.queue)
-	t.flying, t.queue, t.bytes = nil, nil, 0
+	left := slices.Concat(t.inFlight, t.queue)
+	t.inFlight, t.queue, t.bytes = nil, nil, 0
 	t.stats.Dropped += uint64(len(left))
 	t.mu.Unlock()
-	t.lose(left, ErrNotDelivered)
+	t.reportDropped(left, ErrNotDelivered)
 	return err
 }
 
@@ -373,6 +406,6 @@ func (t *Tracker) Stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.stats
-	s.Waiting = uint64(len(t.queue) + len(t.flying))
+	s.Waiting = uint64(len(t.queue) + len(t.inFlight))
 	return s
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/events/ingest"
@@ -136,7 +138,39 @@ func BootOptions(t testing.TB, dsn string, options []app.Option, settings ...str
 // Stop stops the program in order and waits for it.
 func (a *App) Stop() { a.stop() }
 
-// RunJob runs a background job of the program to its end, without waiting for its turn.
+// Exec changes the database behind the program's back.
+func (a *App) Exec(t testing.TB, sql string, args ...any) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), a.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if _, err := conn.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// Query reads one row of the database.
+func (a *App) Query(t testing.TB, sql string, into ...any) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), a.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if err := conn.QueryRow(t.Context(), sql).Scan(into...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// JobError runs a background job of the program to its end, without waiting for its turn, and returns its error.
+func (a *App) JobError(t testing.TB, name string) error {
+	t.Helper()
+	return a.program.RunJob(t.Context(), name)
+}
+
+// RunJob is JobError of a job that must go well.
 func (a *App) RunJob(t testing.TB, name string) {
 	t.Helper()
 	if err := a.program.RunJob(t.Context(), name); err != nil {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/test/sample"
+	"github.com/bahagh/nimbus/internal/sample"
 )
 
 // refusal is an answer with another status than was wanted.

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/gen/api"
-	"github.com/bahagh/nimbus/test/sample"
+	"github.com/bahagh/nimbus/internal/sample"
 )
 
 // decoding measures what turns the bytes of a request into checked events.

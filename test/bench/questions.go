@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/bahagh/nimbus/internal/events/ingest"
+	"github.com/bahagh/nimbus/internal/events/history"
 )
 
 // fill loads the rest of the events, does what the background jobs would have done by now, and says how large it all is.
@@ -30,7 +30,7 @@ func (w *world) fill(ctx context.Context) error {
 		have += n * 1000
 	}
 	start := time.Now()
-	store := ingest.NewStore(w.pool)
+	store := history.NewStore(w.pool)
 	if err := store.IndexPeople(ctx, start); err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (w *world) fill(ctx context.Context) error {
 	}
 	var stored, bytes, people int64
 	if err := w.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM events), sum(pg_total_relation_size(c.oid))::bigint,
-		(SELECT coalesce(sum(pg_relation_size(i.oid)), 0)::bigint FROM pg_class i WHERE i.relname ~ '^events_[0-9]{6}_(people|recent)')
+		(SELECT coalesce(sum(pg_relation_size(i.oid)), 0)::bigint FROM pg_class i WHERE i.relname ~ '^events_[0-9]{6}(_[0-9]{6})?_(people|recent)')
 		FROM pg_class c WHERE c.relispartition AND c.relkind = 'r'`).Scan(&stored, &bytes, &people); err != nil {
 		return fmt.Errorf("size: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	nimbus "github.com/bahagh/nimbus/sdk/go"
+	"github.com/bahagh/nimbus/sdk/go/api"
 	"github.com/bahagh/nimbus/test/apptest"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
@@ -18,35 +19,35 @@ import (
 func TestMain(m *testing.M) { nimbustest.Main(m) }
 
 // registered is an API of a new account on a running Nimbus.
-func registered(t *testing.T, app *apptest.App) *nimbus.API {
+func registered(t *testing.T, app *apptest.App) *api.Client {
 	t.Helper()
-	api, err := nimbus.NewAPI(app.URL)
+	client, err := api.New(app.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	email := uuid.NewString() + "@example.com"
-	if err := api.Register(t.Context(), email, apptest.Password); err != nil {
+	if err := client.Register(t.Context(), email, apptest.Password); err != nil {
 		t.Fatal(err)
 	}
-	if err := api.Login(t.Context(), email, apptest.Password); err != nil {
+	if err := client.Login(t.Context(), email, apptest.Password); err != nil {
 		t.Fatal(err)
 	}
-	return api
+	return client
 }
 
 func TestListsAreRangedOverPageByPage(t *testing.T) {
 	t.Parallel()
-	api := registered(t, apptest.Boot(t))
-	var project *nimbus.ProjectWithSecret
+	client := registered(t, apptest.Boot(t))
+	var project *api.ProjectWithSecret
 	for k := range 3 {
-		made, err := api.CreateProjectWithResponse(t.Context(), nil, nimbus.CreateProjectRequest{Name: fmt.Sprint("p", k)})
+		made, err := client.CreateProjectWithResponse(t.Context(), nil, api.CreateProjectRequest{Name: fmt.Sprint("p", k)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		project = made.JSON201
 	}
 	projects := map[string]bool{}
-	for p, err := range api.Projects(t.Context()) {
+	for p, err := range client.Projects(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +56,7 @@ func TestListsAreRangedOverPageByPage(t *testing.T) {
 	if len(projects) != 3 {
 		t.Errorf("projects %v", projects)
 	}
-	tracker, err := nimbus.New(nimbus.Config{URL: api.ClientInterface.(*nimbus.HTTPClient).Server, ProjectID: project.Project.ID.String(),
+	tracker, err := nimbus.New(nimbus.Config{URL: client.ClientInterface.(*api.HTTPClient).Server, ProjectID: project.Project.ID.String(),
 		KeyID: project.APIKeyID, Secret: project.APIKeySecret})
 	if err != nil {
 		t.Fatal(err)
@@ -70,9 +71,9 @@ func TestListsAreRangedOverPageByPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	limit := int32(10)
-	params := nimbus.ListEventsParams{ProjectID: project.Project.ID, Limit: &limit}
+	params := api.ListEventsParams{ProjectID: project.Project.ID, Limit: &limit}
 	next := int64(events)
-	for e, err := range api.Events(t.Context(), params) {
+	for e, err := range client.Events(t.Context(), params) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,17 +85,17 @@ func TestListsAreRangedOverPageByPage(t *testing.T) {
 	if next != 0 {
 		t.Errorf("%d events are missing", next)
 	}
-	for _, err := range api.Events(t.Context(), params) {
+	for _, err := range client.Events(t.Context(), params) {
 		if err != nil {
 			t.Error(err)
 		}
 		break // and a range that ends early asks for no more
 	}
-	if _, err := api.CreateWriteKeyWithResponse(t.Context(), project.Project.ID, nil, nimbus.WriteKeyRequest{AllowedOrigins: []string{}}); err != nil {
+	if _, err := client.CreateWriteKeyWithResponse(t.Context(), project.Project.ID, nil, api.WriteKeyRequest{AllowedOrigins: []string{}}); err != nil {
 		t.Fatal(err)
 	}
 	keys := 0
-	for key, err := range api.WriteKeys(t.Context(), project.Project.ID) {
+	for key, err := range client.WriteKeys(t.Context(), project.Project.ID) {
 		if err != nil || key.Key == "" {
 			t.Fatal(err)
 		}
@@ -103,7 +104,7 @@ func TestListsAreRangedOverPageByPage(t *testing.T) {
 	if keys != 1 {
 		t.Errorf("%d write keys", keys)
 	}
-	reader, err := nimbus.NewAPI(api.ClientInterface.(*nimbus.HTTPClient).Server, nimbus.WithRequestEditorFn(nimbus.SecretEditor(project.APIKeySecret)))
+	reader, err := api.New(client.ClientInterface.(*api.HTTPClient).Server, api.WithRequestEditorFn(nimbus.SecretEditor(project.APIKeySecret)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,14 +117,14 @@ func TestListsAreRangedOverPageByPage(t *testing.T) {
 
 func TestAnAnswerThatIsNoSuccessIsATypedError(t *testing.T) {
 	t.Parallel()
-	api := registered(t, apptest.Boot(t))
-	_, err := api.CreateProjectWithResponse(t.Context(), nil, nimbus.CreateProjectRequest{})
+	client := registered(t, apptest.Boot(t))
+	_, err := client.CreateProjectWithResponse(t.Context(), nil, api.CreateProjectRequest{})
 	var e *nimbus.APIError
 	if !errors.As(err, &e) || e.Code != "validation_failed" || e.Status != 422 || e.RequestID == "" || len(e.Errors) != 1 || e.Errors[0].Pointer != "/name" || e.Temporary() {
 		t.Errorf("error %#v", err)
 	}
-	var problem *nimbus.Problem
-	for _, err := range api.Events(t.Context(), nimbus.ListEventsParams{ProjectID: uuid.New()}) {
+	var problem *nimbus.APIError
+	for _, err := range client.Events(t.Context(), api.ListEventsParams{ProjectID: uuid.New()}) {
 		if !errors.As(err, &problem) || problem.Code != "not_found" {
 			t.Errorf("error %v", err)
 		}
@@ -131,10 +132,10 @@ func TestAnAnswerThatIsNoSuccessIsATypedError(t *testing.T) {
 	if problem == nil {
 		t.Error("a range over what is not there has no error")
 	}
-	if err := api.Login(t.Context(), "nobody@example.com", "Wrong-Horse-7"); !errors.As(err, &problem) || problem.Code != "invalid_credentials" {
+	if err := client.Login(t.Context(), "nobody@example.com", "Wrong-Horse-7"); !errors.As(err, &problem) || problem.Code != "invalid_credentials" {
 		t.Errorf("error %v", err)
 	}
-	if health, err := api.GetHealthWithResponse(t.Context()); err != nil || health.JSON200 == nil {
+	if health, err := client.GetHealthWithResponse(t.Context()); err != nil || health.JSON200 == nil {
 		t.Errorf("health %v, %v", health, err)
 	}
 }
@@ -143,15 +144,15 @@ func TestAnAnswerThatIsNoSuccessIsATypedError(t *testing.T) {
 func TestAnExpiredTokenIsRenewedOnceForAllWhoNeedIt(t *testing.T) {
 	t.Parallel()
 	app := apptest.Boot(t)
-	api := registered(t, app)
+	client := registered(t, app)
 	var sessions atomic.Int32
-	api.OnSession = func(nimbus.Session) { sessions.Add(1) }
+	client.OnSession = func(api.Session) { sessions.Add(1) }
 	for round := int32(1); round <= 2; round++ {
 		app.Clock.Add(2 * time.Hour)
 		var calls sync.WaitGroup
 		for range 8 {
 			calls.Go(func() {
-				if _, err := api.CreateProjectWithResponse(t.Context(), nil, nimbus.CreateProjectRequest{Name: "p"}); err != nil {
+				if _, err := client.CreateProjectWithResponse(t.Context(), nil, api.CreateProjectRequest{Name: "p"}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -162,8 +163,8 @@ func TestAnExpiredTokenIsRenewedOnceForAllWhoNeedIt(t *testing.T) {
 		}
 	}
 	app.Clock.Add(30 * 24 * time.Hour)
-	var problem *nimbus.Problem
-	if _, err := api.GetMeWithResponse(t.Context()); !errors.As(err, &problem) || problem.Status != 401 {
+	var problem *nimbus.APIError
+	if _, err := client.GetMeWithResponse(t.Context()); !errors.As(err, &problem) || problem.Status != 401 {
 		t.Errorf("a session that is over: %v", err)
 	}
 }

@@ -18,7 +18,7 @@ type Script struct {
 	MaxBodyBytes      int   `json:"max_body_bytes"`      // more, compressed or not, is a 413; 10 MiB
 	MaxEvents         int   `json:"max_events"`          // more is a 422; 10,000
 
-	Replies []Reply `json:"replies"` // to the requests that come, in turn; whoever comes after the last gets an honest answer
+	Replies []Reply `json:"replies"` // to the requests, in turn; after the last every answer is honest
 }
 
 // Reply is the answer to one request. The zero Reply is the honest one.
@@ -46,7 +46,7 @@ const (
 type Request struct {
 	ReceivedAt time.Time         `json:"received_at"`
 	Method     string            `json:"method"`
-	Path       string            `json:"path"` // as sent, the session's prefix included, which is what is signed
+	Path       string            `json:"path"` // as sent, the session's prefix included; what is signed begins at /v1
 	Query      string            `json:"query"`
 	Headers    map[string]string `json:"headers"` // names in lower case
 	Signature  Verdict           `json:"signature"`

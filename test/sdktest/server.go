@@ -93,7 +93,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // whoever asked has gone
+	_ = json.NewEncoder(w).Encode(v) // the client may have gone
 }
 
 // waitLimit ends a wait for something that does not come; it is well above what a test waits for.

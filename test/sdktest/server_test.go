@@ -93,10 +93,10 @@ func TestTheHonestAnswerVerifiesAndDedupes(t *testing.T) {
 		status int
 		has    string
 	}{
-		{signed("/1/v1/events", twoEvents, "ns_test", now.Add(1000*time.Second)), 200, `"accepted":2,"duplicates":0`},
-		{signed("/1/v1/events", twoEvents, "ns_test", now.Add(1000*time.Second)), 200, `"accepted":0,"duplicates":2`},
-		{signed("/1/v1/events", twoEvents, "ns_test", now), 401, `"stale_timestamp"`},
-		{signed("/1/v1/events", twoEvents, "ns_wrong", now.Add(1000*time.Second)), 401, `"invalid_signature"`},
+		{signed("/v1/events", twoEvents, "ns_test", now.Add(1000*time.Second)), 200, `"accepted":2,"duplicates":0`},
+		{signed("/v1/events", twoEvents, "ns_test", now.Add(1000*time.Second)), 200, `"accepted":0,"duplicates":2`},
+		{signed("/v1/events", twoEvents, "ns_test", now), 401, `"stale_timestamp"`},
+		{signed("/v1/events", twoEvents, "ns_wrong", now.Add(1000*time.Second)), 401, `"invalid_signature"`},
 		{http.Header{"X-Write-Key": {"nw_test"}}, 200, `"duplicates":2`},
 		{http.Header{"X-Api-Key": {"ns_test"}}, 200, `"duplicates":2`},
 		{nil, 401, `"unauthenticated"`},

@@ -204,6 +204,9 @@ func (x *session) verdict(r *http.Request, raw []byte) Verdict {
 		return Absent
 	}
 	path, _, _ := strings.Cut(r.RequestURI, "?")
+	if from := strings.LastIndex(path, "/v1/"); from > 0 {
+		path = path[from:] // what Nimbus sees behind a proxy that takes the prefix away
+	}
 	mac := hmac.New(sha256.New, []byte(x.script.Secret))
 	_, _ = fmt.Fprintf(mac, "%s:%s:%s:%s", ts, r.Method, path, raw) // a hash does not fail
 	seconds, err := strconv.ParseInt(ts, 10, 64)

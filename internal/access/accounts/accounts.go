@@ -338,8 +338,8 @@ func (s *Service) Me(ctx context.Context, id uuid.UUID) (Account, error) {
 
 // Prune removes sessions, and refresh tokens of those that live on, that have been over for a day, in short steps, up to a bounded number; what is left over is for
 // the next run. Running it on two nodes at once does no harm.
-func (s *Service) Prune(ctx context.Context) error {
-	before := s.now().Add(-keepEnded)
+func (s *Service) Prune(ctx context.Context, now time.Time) error {
+	before := now.Add(-keepEnded)
 	for _, step := range []func(context.Context, time.Time) (int64, error){s.store.pruneSessions, s.store.pruneRefreshTokens} {
 		for range maxPruneSteps {
 			removed, err := step(ctx, before)

@@ -404,21 +404,21 @@ func TestPruneRemovesWhatEndedADayAgoAndNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Prune(t.Context()); err != nil {
+	if err := b.Prune(t.Context(), b.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if n := b.liveSessions(t); n != 2501 {
 		t.Fatalf("%d sessions left, want all while the day is not over", n)
 	}
 	b.clock.advance(23*time.Hour + time.Second)
-	if err := b.Prune(t.Context()); err != nil {
+	if err := b.Prune(t.Context(), b.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if n := b.liveSessions(t); n != 1 {
 		t.Errorf("%d sessions left, want the one that is still good", n)
 	}
 	b.clock.advance(8 * 24 * time.Hour)
-	if err := b.Prune(t.Context()); err != nil {
+	if err := b.Prune(t.Context(), b.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if n := b.count(t, "SELECT (SELECT count(*) FROM sessions) + (SELECT count(*) FROM refresh_tokens)"); n != 0 {
@@ -443,7 +443,7 @@ func TestADatabaseThatIsAwayIsNotABadCredential(t *testing.T) {
 		"revoke session":  func() error { return b.RevokeSession(ctx, s.Account.ID, uuid.New()) },
 		"me":              func() error { _, err := b.Me(ctx, s.Account.ID); return err },
 		"change password": func() error { _, err := b.ChangePassword(ctx, s.Account.ID, testPassword, otherGood); return err },
-		"prune":           func() error { return b.Prune(ctx) },
+		"prune":           func() error { return b.Prune(ctx, b.clock.Now()) },
 	} {
 		err := call()
 		var p *problem.Error

@@ -114,9 +114,9 @@ func (r *Replies) again(req Request, kept stored) (Reply, error) {
 }
 
 // Prune removes the answers that can no longer be asked for.
-func (r *Replies) Prune(ctx context.Context) error {
+func (r *Replies) Prune(ctx context.Context, now time.Time) error {
 	for {
-		removed, err := r.store.prune(ctx, r.now().Add(-lifetime))
+		removed, err := r.store.prune(ctx, now.Add(-lifetime))
 		if err != nil || removed < pruneStepRows {
 			return err
 		}

@@ -136,7 +136,7 @@ func TestWithoutTheDatabaseNothingIsDone(t *testing.T) {
 		t.Error("it was done")
 		return idempotency.Reply{}, nil
 	})
-	if !postgres.IsUnavailable(err) || !postgres.IsUnavailable(b.replies.Prune(t.Context())) {
+	if !postgres.IsUnavailable(err) || !postgres.IsUnavailable(b.replies.Prune(t.Context(), time.Now())) {
 		t.Errorf("%v", err)
 	}
 }

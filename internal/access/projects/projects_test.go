@@ -309,7 +309,7 @@ func TestWithoutTheDatabaseEverythingIsUnavailableAndNobodyIsLetIn(t *testing.T)
 	calls["secret"] = func(ctx context.Context) error { _, err := b.keys.VerifySecret(ctx, pair.Secret); return err }
 	calls["write key"] = func(ctx context.Context) error { _, err := b.keys.VerifyWriteKey(ctx, key.Key, ""); return err }
 	calls["Purge"] = b.projects.Purge
-	calls["PruneKeys"] = b.projects.PruneKeys
+	calls["PruneKeys"] = func(ctx context.Context) error { return b.projects.PruneKeys(ctx, b.clock.Now()) }
 	calls["Rewrap"] = func(ctx context.Context) error { _, err := b.keys.Rewrap(ctx, func(int) {}); return err }
 	for name, call := range calls {
 		if err := call(asAccount(t, b.account)); !postgres.IsUnavailable(err) {

@@ -54,7 +54,7 @@ func (p *Projects) Deletion(ctx context.Context, accountID, projectID uuid.UUID)
 	return p.store.deletion(ctx, accountID, projectID)
 }
 
-// PruneKeys removes the API keys that expired more than 30 days ago.
-func (p *Projects) PruneKeys(ctx context.Context) error {
-	return p.store.pruneAPIKeys(ctx, p.now().Add(-expiredKeyDays*24*time.Hour))
+// PruneKeys removes the API keys that expired more than 30 days before now.
+func (p *Projects) PruneKeys(ctx context.Context, now time.Time) error {
+	return p.store.pruneAPIKeys(ctx, now.Add(-expiredKeyDays*24*time.Hour))
 }

@@ -150,7 +150,7 @@ func TestKeysExpiredLongAgoArePruned(t *testing.T) {
 	last := b.rotate(t, project, 2*time.Hour)
 	rows := func() int { return b.count(t, `SELECT count(*) FROM api_keys`) }
 	prune := func() {
-		if err := b.projects.PruneKeys(context.Background()); err != nil {
+		if err := b.projects.PruneKeys(context.Background(), b.clock.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

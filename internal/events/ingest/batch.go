@@ -5,41 +5,37 @@ import (
 
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/bahagh/nimbus/internal/events"
 )
 
-// state is what became of one event.
-type state uint8
-
-const (
-	waiting   state = iota
-	stored          // committed by this write
-	duplicate       // was there before, or stands in the same flush already
-	refused         // the database does not take this row, whatever it stands beside
-)
-
-// write is one event on its way to the database.
-type write struct {
-	Event
-	index   int       // position in the request
-	keyHash uuid.UUID // set when the event came with a key and without a ts
-	state   state
+// Row is one event on its way to the database.
+type Row struct {
+	events.Event
+	KeyHash uuid.UUID // set when the event came with a key and without a ts
+	index   int       // of its result
+	outcome Outcome
 }
 
 // batch is the events of one request: it is stored and answered as a whole.
 type batch struct {
-	writes   []write
+	rows     []Row
 	bytes    int
+	source   Source
 	enqueued time.Time
 	span     trace.Span // of the request; nil when it is not traced
 	done     chan error
 }
 
-func newBatch(capacity int) *batch {
-	return &batch{writes: make([]write, 0, capacity), done: make(chan error, 1)}
+func newBatch(capacity int, source Source) *batch {
+	return &batch{rows: make([]Row, 0, capacity), source: source, done: make(chan error, 1)}
 }
 
-func (b *batch) add(e Event, index int) *write {
-	b.writes = append(b.writes, write{Event: e, index: index})
-	b.bytes += len(e.Name) + len(e.UserID) + len(e.AnonymousID) + len(e.Props) + 128
-	return &b.writes[len(b.writes)-1]
+// rowBytes is about what an event needs beside its texts, in memory and on disk.
+const rowBytes = 128
+
+func (b *batch) add(e events.Event, index int) *Row {
+	b.rows = append(b.rows, Row{Event: e, index: index})
+	b.bytes += len(e.Name) + len(e.UserID) + len(e.AnonymousID) + len(e.Props) + rowBytes
+	return &b.rows[len(b.rows)-1]
 }

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -12,24 +11,24 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/internal/contract/problem"
-	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/platform/tracing"
 )
 
-// writer stores writes in one transaction and marks each with what became of it; on an error nothing is stored. Salvage is
-// for writes of which some are refused. Prepare does before what would keep the others of a transaction waiting.
-type writer interface {
-	Prepare(ctx context.Context, writes []write) error
-	Write(ctx context.Context, writes []*write) error
-	Salvage(ctx context.Context, writes []*write) ([]Refusal, error)
+// appender stores rows in one transaction and gives each its outcome; on an error nothing is stored.
+type appender interface {
+	// Prepare does what takes long, before the rows wait in the queue: else the others of their transaction would wait too.
+	Prepare(ctx context.Context, rows []Row) error
+	Append(ctx context.Context, rows []*Row) error
+	// Salvage is Append for rows of which the database refuses some; it returns those.
+	Salvage(ctx context.Context, rows []*Row) ([]RefusedRow, error)
 }
 
-// Publisher hears of events right after their commit.
+// Publisher is told of events right after their commit.
 type Publisher interface {
-	// Stored is called with the events of one project that a transaction has stored, each as its name and its JSON, as
-	// StoredEvent of the contract has it. Duplicates are not among them. The sequence encodes an event when it is asked for
-	// it, so whoever wants none pays nothing; it is not valid after the call. Stored must not block: requests wait for it.
-	Stored(projectID uuid.UUID, events iter.Seq2[string, []byte])
+	// Stored is called with the events of one project that a transaction has stored. Duplicates are not among them. The
+	// sequence, and what it yields, is not valid after the call. Stored must not block: requests wait for it.
+	Stored(projectID uuid.UUID, stored iter.Seq[*events.Event])
 }
 
 // BatcherConfig bounds the batcher.
@@ -55,15 +54,15 @@ func DefaultBatcherConfig() BatcherConfig {
 	}
 }
 
-// Batcher lets requests that wait at the same time share a transaction (group commit): the cost of a commit is a
-// write to disk, whether it holds one event or thousands.
+// Batcher lets requests that wait at the same time share a transaction (group commit): a commit costs one write to
+// disk, whether it holds one event or thousands.
 //
-// Nobody waits for company that is not coming. A flusher that is free takes what is there; while it writes, others
-// queue up and are taken together. When the last flush had many requests, their senders are likely to be back in a
-// moment, so the next one waits a moment for as many; one lonely event is stored at once.
+// A flusher that is free takes what is there; while it writes, other requests queue up and are taken together. When the
+// last flush had many requests, their senders are likely to be back soon, so the next flush waits GatherTime at most for
+// as many. A single event on an idle server is stored at once.
 type Batcher struct {
 	cfg     BatcherConfig
-	writer  writer
+	store   appender
 	log     *slog.Logger
 	now     func() time.Time
 	metrics *ingestMetrics
@@ -76,7 +75,7 @@ type Batcher struct {
 	inFlight map[*batch]struct{}
 	flushing int       // transactions that run
 	expected int       // requests in the last flush
-	gathered time.Time // when the next flush stops waiting for company; zero when nobody waits
+	gathered time.Time // when the next flush stops waiting for more requests; zero when none waits
 	alive    int       // flushers that run
 	closed   bool
 	failing  failing
@@ -84,12 +83,12 @@ type Batcher struct {
 }
 
 // NewBatcher returns a batcher whose flushers run until Close.
-func NewBatcher(w *Store, cfg BatcherConfig, m *ingestMetrics, now func() time.Time, log *slog.Logger) *Batcher {
-	return startBatcher(w, cfg, m, now, log)
+func NewBatcher(s *Store, cfg BatcherConfig, m *ingestMetrics, now func() time.Time, log *slog.Logger) *Batcher {
+	return startBatcher(s, cfg, m, now, log)
 }
 
-func startBatcher(w writer, cfg BatcherConfig, m *ingestMetrics, now func() time.Time, log *slog.Logger) *Batcher {
-	b := &Batcher{cfg: cfg, writer: w, log: log, now: now, metrics: m,
+func startBatcher(s appender, cfg BatcherConfig, m *ingestMetrics, now func() time.Time, log *slog.Logger) *Batcher {
+	b := &Batcher{cfg: cfg, store: s, log: log, now: now, metrics: m,
 		inFlight: make(map[*batch]struct{}), stopped: make(chan struct{}), alive: cfg.Flushers}
 	b.arrived = sync.NewCond(&b.mu)
 	m.watch(b)
@@ -106,7 +105,7 @@ func startBatcher(w writer, cfg BatcherConfig, m *ingestMetrics, now func() time
 // it is not known.
 func (b *Batcher) Submit(ctx context.Context, x *batch) error {
 	x.span = tracing.Of(ctx)
-	if err := b.writer.Prepare(ctx, x.writes); err != nil {
+	if err := b.store.Prepare(ctx, x.rows); err != nil {
 		if databaseAway(err) {
 			return unavailable(err)
 		}
@@ -117,7 +116,7 @@ func (b *Batcher) Submit(ctx context.Context, x *batch) error {
 	case b.closed:
 		b.mu.Unlock()
 		return shuttingDown()
-	case b.rows > 0 && (b.rows+len(x.writes) > b.cfg.QueueRows || b.bytes+x.bytes > b.cfg.QueueBytes):
+	case b.rows > 0 && (b.rows+len(x.rows) > b.cfg.QueueRows || b.bytes+x.bytes > b.cfg.QueueBytes):
 		rows := b.rows
 		b.mu.Unlock()
 		b.metrics.queueFull.Inc()
@@ -126,7 +125,7 @@ func (b *Batcher) Submit(ctx context.Context, x *batch) error {
 	}
 	x.enqueued = b.now()
 	b.queue = append(b.queue, x)
-	b.rows += len(x.writes)
+	b.rows += len(x.rows)
 	b.bytes += x.bytes
 	// Waking a flusher that would go on waiting costs as much as storing an event.
 	wake := len(b.queue) == 1 || b.readyLocked()
@@ -203,9 +202,9 @@ func (b *Batcher) take() []*batch {
 	}
 	b.gathered = time.Time{}
 	n, rows := 0, 0
-	for n < len(b.queue) && (n == 0 || rows+len(b.queue[n].writes) <= b.cfg.FlushRows) {
+	for n < len(b.queue) && (n == 0 || rows+len(b.queue[n].rows) <= b.cfg.FlushRows) {
 		x := b.queue[n]
-		rows += len(x.writes)
+		rows += len(x.rows)
 		b.bytes -= x.bytes
 		b.inFlight[x] = struct{}{}
 		n++
@@ -227,149 +226,10 @@ func (b *Batcher) readyLocked() bool {
 	case b.closed, b.rows >= b.cfg.SplitRows:
 		return true
 	case b.flushing > 0:
-		return false // it is taken when that flush is over, with whoever else has come by then
+		return false // it is taken when that flush is over, with all that has come by then
 	case len(b.queue) >= b.expected/2:
 		return true
 	default:
 		return !b.gathered.IsZero() && !time.Now().Before(b.gathered)
 	}
-}
-
-// flush stores the batches and answers each.
-func (b *Batcher) flush(batches []*batch) {
-	start := b.now()
-	live := batches[:0:0]
-	for _, x := range batches {
-		if start.Sub(x.enqueued) > b.cfg.WaitTime {
-			x.done <- &problem.Error{Code: problem.CodeQueueFull, RetryAfter: time.Second,
-				Detail: "The request waited too long for its turn. Nothing of it was stored; try again."}
-			continue
-		}
-		live = append(live, x)
-	}
-	ctx, span := traceFlush(live, start)
-	b.store(ctx, live)
-	span.End()
-	b.metrics.flushes.Observe(b.now().Sub(start).Seconds())
-}
-
-// store writes the batches in one transaction. When the database refuses the rows themselves, the halves are tried
-// each on its own, so that a poisoned request does not fail the others that share its transaction.
-func (b *Batcher) store(ctx context.Context, batches []*batch) {
-	if len(batches) == 0 {
-		return
-	}
-	var writes []*write
-	for _, x := range batches {
-		for k := range x.writes {
-			writes = append(writes, &x.writes[k])
-		}
-	}
-	err := b.write(ctx, writes, b.writer.Write)
-	switch {
-	case err == nil:
-	case postgres.IsData(err) && len(batches) > 1:
-		half := len(batches) / 2
-		b.store(ctx, batches[:half])
-		b.store(ctx, batches[half:])
-		return
-	case postgres.IsData(err):
-		err = b.write(ctx, writes, b.salvage)
-	}
-	for _, x := range batches {
-		x.done <- err
-	}
-}
-
-// salvage stores the events of one request that the database takes. Validation should have caught the others; that it did
-// not is logged, and the request is answered like any other with rejected events.
-func (b *Batcher) salvage(ctx context.Context, writes []*write) error {
-	refused, err := b.writer.Salvage(ctx, writes)
-	for _, r := range refused {
-		b.log.Error("the database refuses an event that passed validation", "project_id", r.ProjectID, "event_id", r.ID, "error", r.cause)
-	}
-	return err
-}
-
-// write runs one transaction, again when another one got in its way.
-func (b *Batcher) write(ctx context.Context, writes []*write, transaction func(context.Context, []*write) error) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.FlushTime)
-	defer cancel()
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic in a flush: %v", r)
-			b.log.Error("panic in a flush", "panic", r)
-		}
-	}()
-	const attempts = 3
-	for range attempts {
-		err = transaction(ctx, writes)
-		if err == nil || !postgres.IsRetryable(err) {
-			break
-		}
-	}
-	b.noteFlush(err)
-	tracing.Fail(ctx, err)
-	b.metrics.flushRows.Observe(float64(len(writes)))
-	switch {
-	case err == nil:
-		b.publish(writes)
-		return nil
-	case postgres.IsData(err):
-		return err
-	case databaseAway(err):
-		b.log.Warn("flush failed, its requests are answered with 503", "rows", len(writes), "error", err)
-		return unavailable(err)
-	default:
-		b.log.Error("flush failed", "rows", len(writes), "error", err)
-		return err
-	}
-}
-
-// publish tells of what was stored, project by project. Before the requests are answered, because the events are part of
-// their bodies. Whatever goes wrong there, they are stored, and their senders must be told so.
-func (b *Batcher) publish(writes []*write) {
-	if b.cfg.Publisher == nil {
-		return
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			b.log.Error("panic in the publisher of stored events", "panic", r)
-		}
-	}()
-	for len(writes) > 0 {
-		project, n := writes[0].ProjectID, 1
-		for n < len(writes) && writes[n].ProjectID == project {
-			n++
-		}
-		run := writes[:n]
-		writes = writes[n:]
-		b.cfg.Publisher.Stored(project, func(yield func(string, []byte) bool) {
-			for _, w := range run {
-				if w.state == stored && !yield(w.Name, eventJSON(&w.Event)) {
-					return
-				}
-			}
-		})
-	}
-}
-
-// unavailable is the answer when nothing was stored, or, after a flush, when that is not known.
-func unavailable(cause error) error {
-	e := problem.Unavailable(cause)
-	e.Detail = "The database cannot be reached. Nothing of this request was stored; try again."
-	if errors.Is(cause, postgres.ErrUnconfirmed) {
-		e.Detail = "The database did not confirm that it stored this. Send it again: events with an idempotency_key, and the same signed request, are stored once."
-	}
-	return e
-}
-
-// databaseAway says that the database did not do its work, whatever was to be stored.
-func databaseAway(err error) bool {
-	return postgres.IsUnavailable(err) || postgres.IsRetryable(err) || postgres.IsCanceled(err) || errors.Is(err, context.DeadlineExceeded)
-}
-
-func shuttingDown() error {
-	return &problem.Error{Code: problem.CodeShuttingDown, RetryAfter: time.Second,
-		Detail: "The server is shutting down. Nothing of this request was stored; try again."}
 }

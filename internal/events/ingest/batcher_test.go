@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
@@ -32,14 +33,14 @@ type fakeWriter struct {
 	prepare func(ctx context.Context, name string) error // of the first event
 }
 
-func (f *fakeWriter) Prepare(ctx context.Context, writes []write) error {
+func (f *fakeWriter) Prepare(ctx context.Context, writes []Row) error {
 	if f.prepare == nil {
 		return nil
 	}
 	return f.prepare(ctx, writes[0].Name)
 }
 
-func (f *fakeWriter) Write(ctx context.Context, writes []*write) error {
+func (f *fakeWriter) Append(ctx context.Context, writes []*Row) error {
 	names := make([]string, len(writes))
 	for k, w := range writes {
 		names[k] = w.Name
@@ -63,22 +64,22 @@ func (f *fakeWriter) Write(ctx context.Context, writes []*write) error {
 	defer f.mu.Unlock()
 	f.flushes = append(f.flushes, names)
 	for _, w := range writes {
-		w.state = stored
+		w.outcome = Stored
 	}
 	return nil
 }
 
-func (f *fakeWriter) Salvage(ctx context.Context, writes []*write) (refusals []Refusal, err error) {
-	var good []*write
+func (f *fakeWriter) Salvage(ctx context.Context, writes []*Row) (refusals []RefusedRow, err error) {
+	var good []*Row
 	for _, w := range writes {
 		if err := f.fail([]string{w.Name}); postgres.IsData(err) {
-			w.state = refused
-			refusals = append(refusals, Refusal{w, err})
+			w.outcome = Refused
+			refusals = append(refusals, RefusedRow{w, err})
 		} else {
 			good = append(good, w)
 		}
 	}
-	return refusals, f.Write(ctx, good)
+	return refusals, f.Append(ctx, good)
 }
 
 func (f *fakeWriter) committed() [][]string {
@@ -117,9 +118,9 @@ func setup(t *testing.T, w *fakeWriter, change func(*BatcherConfig)) (*Batcher, 
 }
 
 func batchOf(names ...string) *batch {
-	b := newBatch(len(names))
+	b := newBatch(len(names), Source{Kind: "test"})
 	for k, n := range names {
-		b.add(Event{Name: n}, k)
+		b.add(events.Event{Name: n}, k)
 	}
 	return b
 }
@@ -225,9 +226,9 @@ func TestAPoisonedEventHarmsNobodyElse(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for k, want := range []state{stored, refused, stored, stored} {
-		if got := bad.writes[k].state; got != want {
-			t.Errorf("event %d of the poisoned request: state %d, want %d", k, got, want)
+	for k, want := range []Outcome{Stored, Refused, Stored, Stored} {
+		if got := bad.rows[k].outcome; got != want {
+			t.Errorf("event %d of the poisoned request: outcome %d, want %d", k, got, want)
 		}
 	}
 }
@@ -388,11 +389,11 @@ type heard struct {
 	then  func()
 }
 
-func (h *heard) Stored(_ uuid.UUID, events iter.Seq2[string, []byte]) {
+func (h *heard) Stored(_ uuid.UUID, stored iter.Seq[*events.Event]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for name := range events {
-		h.names = append(h.names, name)
+	for e := range stored {
+		h.names = append(h.names, e.Name)
 	}
 	if h.then != nil {
 		h.then()

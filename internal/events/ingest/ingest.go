@@ -7,42 +7,63 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/internal/access/auth"
-	"github.com/bahagh/nimbus/internal/contract"
-	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/events"
 )
 
-// Event is an event as it is stored.
-type Event struct {
-	ProjectID   uuid.UUID
-	ID          uuid.UUID
-	TS          time.Time // to the microsecond
-	ReceivedAt  time.Time
-	Seq         int64
-	Name        string
-	UserID      string // empty when there is none
-	AnonymousID string // empty when there is none
-	Props       []byte // a JSON object
+// Request is events of one project that came in together. They are stored, and answered, as a whole.
+type Request struct {
+	ProjectID uuid.UUID
+	Source    Source
+	// At is the time of events that have none of their own: that of a signed request, so that a replay gives the same
+	// events. The zero time means now.
+	At time.Time
+	// Seed is what makes the events of this request the same events when it is sent again: its signature, or the place in
+	// a file or a log that it was read from. Empty when nothing does; an event with an idempotency key needs none.
+	Seed   string
+	Events []Incoming
 }
 
-// Incoming is an event as it was sent, already checked against the contract.
+// Source is the way by which a request came in.
+type Source struct {
+	Kind  string // native, or the name of a vendor's protocol; a label of metrics, so one of few
+	KeyID string // of the key that let it in; empty when there was none
+}
+
+// Incoming is an event as it was sent, already checked against the contract of its source.
 type Incoming struct {
-	Index          int // position in the request
+	Position       int // in what was sent: with Seed, part of the id of an event without a key
 	Name           string
 	TS             time.Time // zero when it was not given
 	UserID         string
 	AnonymousID    string
 	IdempotencyKey string
 	Seq            int64
-	Props          []byte // nil when there are none
+	Props          []byte // a JSON object; nil when there are none
+	KeyAlone       bool   // with an idempotency key it is the same event whatever its TS
 }
 
-// Result says what happened to the events of one request.
+// Outcome is what became of one event.
+type Outcome uint8
+
+// The outcomes of an event. The zero value is for one whose transaction has not ended.
+const (
+	waiting   Outcome = iota
+	Stored            // committed by this request
+	Duplicate         // was there before, or stands in the same transaction already
+	Refused           // by a rule, or by the database
+)
+
+// Result is the outcome of one event, with the reason when it was refused.
 type Result struct {
-	Accepted   int
-	Duplicates int
-	Rejected   int
-	Errors     []contract.FieldError // of the rejected events, by index
+	Outcome Outcome
+	Refusal *Refusal // of a refused event, else nil
+}
+
+// Refusal says why an event was refused.
+type Refusal struct {
+	Field  string // of the event: ts, or "" for all of it
+	Code   string // for programs
+	Detail string // for people
 }
 
 // Ingester applies the rules and hands the events to the batcher.
@@ -59,100 +80,100 @@ func NewIngester(b *Batcher, now func() time.Time) *Ingester {
 
 var emptyProps = []byte("{}")
 
-// Ingest stores the events of one request and returns after the commit. invalid holds what the contract check found
-// wrong with the other events of the request; it is counted and returned with what is found here.
+// Ingest stores the events of one request and returns after the commit, with one result for each event in their order.
+// When every event is refused, nothing is stored, and that is no error: the caller says so in its own protocol.
 //
 // The strings and props of the events may alias the request's body: they are not used after Ingest returns.
 //
-// Errors: a problem of status 422 (no event is left to store), 503 (queue full, database away, shutting down).
-func (i *Ingester) Ingest(ctx context.Context, p *auth.Principal, events []Incoming, invalid []contract.FieldError) (Result, error) {
+// Errors: a problem of status 503 (queue full, database away, shutting down). Then nothing is stored, or it is not known.
+func (i *Ingester) Ingest(ctx context.Context, r *Request) ([]Result, error) {
 	now := i.now()
-	errs := invalid
-	b := newBatch(len(events))
-	for k := range events {
-		in := &events[k]
-		ts := i.timestamp(in, p, now)
-		if e, bad := checkTS(ts, now); bad {
-			e.Pointer, e.Item = fmt.Sprintf("/events/%d/ts", in.Index), in.Index
-			errs = append(errs, e)
+	results := make([]Result, len(r.Events))
+	b := newBatch(len(r.Events), r.Source)
+	for k := range r.Events {
+		in := &r.Events[k]
+		ts := timestamp(in, r, now)
+		if refusal := checkTS(ts, now); refusal != nil {
+			results[k] = Result{Refused, refusal}
 			continue
 		}
-		props := in.Props
-		if props == nil {
-			props = emptyProps
-		}
-		id := identity{
-			projectID: p.ProjectID, ts: ts, name: in.Name, userID: in.UserID, anonymousID: in.AnonymousID,
-			key: in.IdempotencyKey, signature: p.Signature, position: in.Index,
-		}
-		w := b.add(Event{
-			ProjectID: p.ProjectID, ID: id.id(), TS: ts, ReceivedAt: now, Seq: in.Seq, Name: in.Name,
-			UserID: in.UserID, AnonymousID: in.AnonymousID, Props: props,
-		}, in.Index)
-		if in.TS.IsZero() && in.IdempotencyKey != "" {
-			w.keyHash = id.keyHash()
+		i.addTo(b, r, k, ts, now)
+	}
+	if len(b.rows) > 0 {
+		if err := i.batcher.Submit(ctx, b); err != nil {
+			return nil, err
 		}
 	}
-	res := Result{Errors: errs, Rejected: contract.Errors(errs).Items()}
-	i.metrics.reject(errs)
-	if len(b.writes) == 0 {
-		return res, allRejected(res)
-	}
-	if err := i.batcher.Submit(ctx, b); err != nil {
-		return Result{}, err
-	}
-	for k := range b.writes {
-		switch w := &b.writes[k]; w.state {
-		case stored:
-			res.Accepted++
-		case duplicate:
-			res.Duplicates++
-		case refused:
-			e := contract.FieldError{In: "body", Pointer: fmt.Sprintf("/events/%d", w.index), Code: "not_storable",
-				Detail: "the database refuses this event; its neighbours are stored", Item: w.index}
-			res.Errors = append(res.Errors, e)
-			res.Rejected++
-			i.metrics.reject([]contract.FieldError{e})
-		case waiting: // none is, once Submit has succeeded
+	for k := range b.rows {
+		row := &b.rows[k]
+		results[row.index].Outcome = row.outcome
+		if row.outcome == Refused {
+			results[row.index].Refusal = notStorable
 		}
 	}
-	i.metrics.accepted.Add(float64(res.Accepted))
-	i.metrics.duplicates.Add(float64(res.Duplicates))
-	if res.Accepted+res.Duplicates == 0 {
-		return res, allRejected(res)
-	}
-	return res, nil
+	i.metrics.count(r.Source, results)
+	return results, nil
 }
 
-// timestamp is the event's own, else that of the signed request (so that a replay gives the same event), else now.
-// PostgreSQL keeps microseconds, and the id is made of what is kept.
-func (i *Ingester) timestamp(in *Incoming, p *auth.Principal, now time.Time) time.Time {
+// notStorable is for what the rules let through and the database does not take.
+var notStorable = &Refusal{Code: "not_storable", Detail: "the database refuses this event; its neighbours are stored"}
+
+// addTo adds event k of the request to the batch.
+func (i *Ingester) addTo(b *batch, r *Request, k int, ts, now time.Time) {
+	in := &r.Events[k]
+	props := in.Props
+	if props == nil {
+		props = emptyProps
+	}
+	id := identity{
+		projectID: r.ProjectID, ts: ts, name: in.Name, userID: in.UserID, anonymousID: in.AnonymousID,
+		key: in.IdempotencyKey, seed: r.Seed, position: in.Position,
+	}
+	row := b.add(events.Event{
+		ProjectID: r.ProjectID, ID: id.id(), TS: ts, ReceivedAt: now, Seq: in.Seq, Name: in.Name,
+		UserID: in.UserID, AnonymousID: in.AnonymousID, Props: props,
+	}, k)
+	if (in.TS.IsZero() || in.KeyAlone) && in.IdempotencyKey != "" {
+		row.KeyHash = id.keyHash()
+	}
+}
+
+// Reject counts events that were refused before they came to Ingest, because they break the contract of their source: a
+// code for each error.
+func (i *Ingester) Reject(codes ...string) {
+	for _, code := range codes {
+		i.metrics.rejected.WithLabelValues(code).Inc()
+	}
+}
+
+// timestamp is the event's own, else that of the request, else now. PostgreSQL keeps microseconds, and the id is made of
+// what is kept.
+func timestamp(in *Incoming, r *Request, now time.Time) time.Time {
 	switch {
 	case !in.TS.IsZero():
 		return in.TS.UTC().Truncate(time.Microsecond)
-	case p.Signature != "":
-		return time.Unix(p.SignedAt, 0).UTC()
+	case !r.At.IsZero():
+		return r.At.UTC().Truncate(time.Microsecond)
 	default:
 		return now.UTC().Truncate(time.Microsecond)
 	}
 }
 
-func checkTS(ts, now time.Time) (contract.FieldError, bool) {
-	e := contract.FieldError{In: "body"}
+// The limits of a ts. Earlier than 1971 is nearly always a clock that was never set, or seconds taken for milliseconds;
+// the future is bounded so that one wrong clock does not put events where nobody looks.
+const maxAhead = 24 * time.Hour
+
+var minTS = time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// checkTS returns why an event of this time is refused, or nil.
+func checkTS(ts, now time.Time) *Refusal {
 	switch {
 	case ts.Before(minTS):
-		e.Code, e.Detail = "minimum", "must not be before 1971-01-01T00:00:00Z"
+		return &Refusal{Field: "ts", Code: "minimum", Detail: "must not be before 1971-01-01T00:00:00Z"}
 	case ts.After(now.Add(maxAhead)):
-		e.Code, e.Detail = "maximum", fmt.Sprintf("must not be more than 24 hours ahead of the server's clock, which is at %s",
-			now.UTC().Format(time.RFC3339))
+		return &Refusal{Field: "ts", Code: "maximum", Detail: fmt.Sprintf("must not be more than 24 hours ahead of the server's clock, which is at %s",
+			now.UTC().Format(time.RFC3339))}
 	default:
-		return e, false
+		return nil
 	}
-	return e, true
-}
-
-func allRejected(res Result) error {
-	p := problem.New(problem.CodeAllRejected, "None of the %d events can be stored; errors says why.", res.Rejected)
-	p.Fields = res.Errors
-	return p
 }

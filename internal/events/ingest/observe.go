@@ -2,8 +2,6 @@ package ingest
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/bahagh/nimbus/internal/contract"
 )
 
 // ingestMetrics are the numbers an operator watches.
@@ -12,6 +10,7 @@ type ingestMetrics struct {
 	accepted   prometheus.Counter
 	duplicates prometheus.Counter
 	rejected   *prometheus.CounterVec
+	received   *prometheus.CounterVec
 	queueFull  prometheus.Counter
 	flushes    prometheus.Histogram
 	flushRows  prometheus.Histogram
@@ -28,6 +27,8 @@ func NewMetrics(reg prometheus.Registerer) *ingestMetrics { //nolint:revive // o
 			Help: "Events that were stored before and changed nothing."}),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nimbus_events_rejected_total",
 			Help: "Errors of refused events, by code."}, []string{"code"}),
+		received: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nimbus_events_received_total",
+			Help: "Events that keep to the contract of the way they came in by, whatever became of them."}, []string{"source"}),
 		queueFull: prometheus.NewCounter(prometheus.CounterOpts{Name: "nimbus_ingest_queue_full_total",
 			Help: "Requests answered with 503 because too much was waiting."}),
 		flushes: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "nimbus_flush_duration_seconds",
@@ -37,7 +38,7 @@ func NewMetrics(reg prometheus.Registerer) *ingestMetrics { //nolint:revive // o
 		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "nimbus_flush_failures_total",
 			Help: "Transactions that stored nothing because of the database; their requests were answered with 503."}),
 	}
-	reg.MustRegister(m.accepted, m.duplicates, m.rejected, m.queueFull, m.flushes, m.flushRows, m.failures)
+	reg.MustRegister(m.accepted, m.duplicates, m.rejected, m.received, m.queueFull, m.flushes, m.flushRows, m.failures)
 	return m
 }
 
@@ -59,8 +60,21 @@ func (m *ingestMetrics) watch(b *Batcher) {
 	)
 }
 
-func (m *ingestMetrics) reject(errs []contract.FieldError) {
-	for _, e := range errs {
-		m.rejected.WithLabelValues(e.Code).Inc()
+// count counts the events of one request.
+func (m *ingestMetrics) count(from Source, results []Result) {
+	var stored, duplicates int
+	for k := range results {
+		switch r := &results[k]; r.Outcome {
+		case Stored:
+			stored++
+		case Duplicate:
+			duplicates++
+		case Refused:
+			m.rejected.WithLabelValues(r.Refusal.Code).Inc()
+		case waiting: // none is, once Submit has succeeded
+		}
 	}
+	m.received.WithLabelValues(from.Kind).Add(float64(len(results)))
+	m.accepted.Add(float64(stored))
+	m.duplicates.Add(float64(duplicates))
 }

@@ -9,63 +9,63 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
-// Refusal is an event that the database does not take, and why.
-type Refusal struct {
-	*write
+// RefusedRow is a row that the database does not take, and why.
+type RefusedRow struct {
+	*Row
 	cause error
 }
 
-// Salvage is Write for events of which the database refuses some: it stores the others, marks those refused, and returns
+// Salvage is Append for rows of which the database refuses some: it stores the others, marks those Refused, and returns
 // them. It is one transaction, too, because it is one request: an event without a key that was stored by a request that
 // failed would be stored once more when that is sent again.
-func (s *Store) Salvage(ctx context.Context, writes []*write) (refused []Refusal, err error) {
-	err = s.withPartitions(ctx, writes, func() error {
+func (s *Store) Salvage(ctx context.Context, rows []*Row) (refused []RefusedRow, err error) {
+	err = s.withPartitions(ctx, rows, func() error {
 		err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
-			if refused, err = s.sift(postgres.WithTx(ctx, tx), writes); err != nil {
+			if refused, err = s.salvageHalves(postgres.WithTx(ctx, tx), rows); err != nil {
 				return err
 			}
-			return countStored(ctx, tx, writes)
+			return countStored(ctx, tx, rows)
 		})
 		if err != nil {
 			refused = nil
-			reset(writes)
+			reset(rows)
 		}
 		return err
 	})
 	return refused, err
 }
 
-// sift stores the writes in a part of the transaction that is undone by itself when one of them is refused; then it halves
+// salvageHalves stores the rows in a savepoint, which is undone by itself when one of them is refused; then it halves
 // them, down to that one.
-func (s *Store) sift(ctx context.Context, writes []*write) ([]Refusal, error) {
-	unique, keyed := distinct(writes)
+func (s *Store) salvageHalves(ctx context.Context, rows []*Row) ([]RefusedRow, error) {
+	unique, keyed := distinct(rows)
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error { return s.insertNew(ctx, tx, unique, keyed) })
 	switch {
 	case err == nil:
-		markDuplicates(writes)
+		markDuplicates(rows)
 		return nil, nil
 	case !postgres.IsData(err) || noPartition(err):
 		return nil, err
-	case len(writes) == 1:
-		writes[0].state = refused
-		return []Refusal{{writes[0], err}}, nil
+	case len(rows) == 1:
+		rows[0].outcome = Refused
+		return []RefusedRow{{rows[0], err}}, nil
 	}
-	half := len(writes) / 2
-	first, err := s.sift(ctx, writes[:half])
+	half := len(rows) / 2
+	first, err := s.salvageHalves(ctx, rows[:half])
 	if err != nil {
 		return nil, err
 	}
-	second, err := s.sift(ctx, writes[half:])
+	second, err := s.salvageHalves(ctx, rows[half:])
 	return append(first, second...), err
 }
 
-// countStored adds the writes that were stored to the counts. It comes last, because the rows of the rollups are the ones that
-// transactions share: from here to the commit others that count the same names wait.
-func countStored(ctx context.Context, tx pgx.Tx, writes []*write) error {
+// countStored adds the rows that were stored to the counts. It comes last, because the rows of the rollups are the ones
+// that transactions share: from here to the commit others that count the same names wait.
+func countStored(ctx context.Context, tx pgx.Tx, rows []*Row) error {
 	var counts rollups.Counts
-	for _, w := range writes {
-		if w.state == stored {
-			counts.Add(w.ProjectID, w.Name, w.TS)
+	for _, row := range rows {
+		if row.outcome == Stored {
+			counts.Add(row.ProjectID, row.Name, row.TS)
 		}
 	}
 	return rollups.Apply(ctx, tx, &counts)

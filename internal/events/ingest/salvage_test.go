@@ -12,42 +12,42 @@ import (
 func TestSalvageStoresOnceWhatIsNotRefused(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, project := NewStore(pool), newLimited(t, pool, 0)
+	s, project := NewStore(pool), uuid.New()
 	at := time.Date(2019, 4, 1, 0, 0, 0, 0, time.UTC)
-	event := func(key string) *write { return writeAt(project, key, at) }
-	poison := func(key string) *write {
+	event := func(key string) *Row { return writeAt(project, key, at) }
+	poison := func(key string) *Row {
 		w := event(key)
 		w.Name = "not text for PostgreSQL: \x00"
 		return w
 	}
-	withoutTime := func(w *write) *write {
-		w.keyHash = uuid.New()
+	withoutTime := func(w *Row) *Row {
+		w.KeyHash = uuid.New()
 		return w
 	}
-	if err := s.Write(t.Context(), []*write{event("before")}); err != nil {
+	if err := s.Append(t.Context(), []*Row{event("before")}); err != nil {
 		t.Fatal(err)
 	}
 	execute(t, pool, `SELECT ensure_event_partition('2019-05-01Z')`)
-	if err := s.ensureMonth(t.Context(), monthOf(at.AddDate(0, 1, 0))); err != nil {
+	if err := s.partitions.Ensure(t.Context(), at, 1, func(int) time.Time { return at.AddDate(0, 1, 0) }); err != nil {
 		t.Fatal(err)
 	}
 	execute(t, pool, `DROP TABLE events_201905`) // this process still believes in it
 	may := writeAt(project, "may", at.AddDate(0, 1, 0))
-	writes := []*write{
+	writes := []*Row{
 		poison("1"), event("new"), event("before"), poison("2"), event("new"), withoutTime(poison("3")), may, withoutTime(event("keyed")),
 	}
-	want := []state{refused, stored, duplicate, refused, duplicate, refused, stored, stored}
+	want := []Outcome{Refused, Stored, Duplicate, Refused, Duplicate, Refused, Stored, Stored}
 
 	refusals, err := s.Salvage(t.Context(), writes)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for k, w := range writes {
-		if w.state != want[k] {
-			t.Errorf("event %d: state %d, want %d", k, w.state, want[k])
+		if w.outcome != want[k] {
+			t.Errorf("event %d: outcome %d, want %d", k, w.outcome, want[k])
 		}
 	}
-	if len(refusals) != 3 || refusals[0].write != writes[0] || refusals[1].write != writes[3] || refusals[2].write != writes[5] {
+	if len(refusals) != 3 || refusals[0].Row != writes[0] || refusals[1].Row != writes[3] || refusals[2].Row != writes[5] {
 		t.Errorf("refused: %v", refusals)
 	}
 	for _, r := range refusals {
@@ -58,7 +58,7 @@ func TestSalvageStoresOnceWhatIsNotRefused(t *testing.T) {
 	if n := count(t, pool, `SELECT count(*) FROM events`); n != 4 {
 		t.Errorf("%d events, want 4", n)
 	}
-	if n := count(t, pool, `SELECT count(*) FROM event_keys WHERE key_hash = $1`, writes[7].keyHash); n != 1 || count(t, pool, `SELECT count(*) FROM event_keys`) != 1 {
+	if n := count(t, pool, `SELECT count(*) FROM event_keys WHERE key_hash = $1`, writes[7].KeyHash); n != 1 || count(t, pool, `SELECT count(*) FROM event_keys`) != 1 {
 		t.Error("the keys are not those of what is stored")
 	}
 	wantCounted(t, pool, "after the salvage")
@@ -68,16 +68,16 @@ func TestSalvageStoresOnceWhatIsNotRefused(t *testing.T) {
 func TestASalvageThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
-	s, project := NewStore(pool), newLimited(t, pool, 0)
+	s, project := NewStore(pool), uuid.New()
 	at := time.Date(2019, 4, 1, 0, 0, 0, 0, time.UTC)
 	execute(t, pool, `ALTER TABLE event_counts RENAME TO away`)
 	bad := writeAt(project, "b", at)
 	bad.Name = "\x00"
-	writes := []*write{writeAt(project, "a", at), bad}
+	writes := []*Row{writeAt(project, "a", at), bad}
 	if refusals, err := s.Salvage(t.Context(), writes); err == nil || refusals != nil {
 		t.Errorf("%v, %v", refusals, err)
 	}
-	if n := count(t, pool, `SELECT count(*) FROM events`); n != 0 || writes[0].state != waiting || bad.state != waiting {
-		t.Errorf("%d events, states %d and %d", n, writes[0].state, bad.state)
+	if n := count(t, pool, `SELECT count(*) FROM events`); n != 0 || writes[0].outcome != waiting || bad.outcome != waiting {
+		t.Errorf("%d events, states %d and %d", n, writes[0].outcome, bad.outcome)
 	}
 }

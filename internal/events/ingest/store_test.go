@@ -1,9 +1,6 @@
 package ingest
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -13,15 +10,17 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/platform/replica"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 func TestMain(m *testing.M) { nimbustest.Main(m) }
 
-func writeAt(project uuid.UUID, key string, ts time.Time) *write {
+func writeAt(project uuid.UUID, key string, ts time.Time) *Row {
 	i := identity{projectID: project, ts: ts, name: "e", key: key}
-	return &write{Event: Event{ProjectID: project, ID: i.id(), TS: ts, ReceivedAt: ts, Name: "e", Props: []byte("{}")}}
+	return &Row{Event: events.Event{ProjectID: project, ID: i.id(), TS: ts, ReceivedAt: ts, Name: "e", Props: []byte("{}")}}
 }
 
 func TestPartitionsAreMadeOnDemandAndAgainAfterADrop(t *testing.T) {
@@ -30,7 +29,7 @@ func TestPartitionsAreMadeOnDemandAndAgainAfterADrop(t *testing.T) {
 	s := NewStore(pool)
 	project := uuid.New()
 	at := time.Date(2011, 2, 28, 23, 59, 59, 999_999_000, time.UTC)
-	if err := s.Write(t.Context(), []*write{writeAt(project, "a", at), writeAt(project, "b", at.Add(time.Microsecond))}); err != nil {
+	if err := s.Append(t.Context(), []*Row{writeAt(project, "a", at), writeAt(project, "b", at.Add(time.Microsecond))}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := pool.Exec(t.Context(), "DROP TABLE events_201102"); err != nil {
@@ -38,39 +37,8 @@ func TestPartitionsAreMadeOnDemandAndAgainAfterADrop(t *testing.T) {
 	}
 	// This process still believes in the partition.
 	w := writeAt(project, "a", at)
-	if err := s.Write(t.Context(), []*write{w}); err != nil || w.state != stored {
-		t.Fatalf("state %d, %v", w.state, err)
-	}
-}
-
-func TestPrepareMakesPartitionsForOneRequestAtATime(t *testing.T) {
-	t.Parallel()
-	pool := nimbustest.DB(t)
-	s := NewStore(pool)
-	months := func(from, to int) (writes []write) {
-		for y := from; y <= to; y++ {
-			writes = append(writes, *writeAt(uuid.New(), "k", time.Date(y, 1, 15, 0, 0, 0, 0, time.UTC)))
-		}
-		return writes
-	}
-	made := func() int {
-		return count(t, pool, `SELECT count(*) FROM pg_inherits WHERE inhparent = 'events'::regclass`)
-	}
-	if err := s.Prepare(t.Context(), months(1971, 1973)); err != nil || made() != 3 {
-		t.Fatalf("%d partitions, %v; want 3", made(), err)
-	}
-	s.preparing <- struct{}{} // another request
-	if err := s.Prepare(t.Context(), months(1971, 1973)); err != nil {
-		t.Errorf("what needs nothing: %v", err)
-	}
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := s.Prepare(gone, months(1973, 1974)); !errors.Is(err, context.Canceled) {
-		t.Errorf("whoever goes away while it waits: %v", err)
-	}
-	<-s.preparing
-	if err := s.Prepare(t.Context(), months(1973, 1974)); err != nil || made() != 4 {
-		t.Errorf("%d partitions, %v; want 4", made(), err)
+	if err := s.Append(t.Context(), []*Row{w}); err != nil || w.outcome != Stored {
+		t.Fatalf("outcome %d, %v", w.outcome, err)
 	}
 }
 
@@ -81,43 +49,12 @@ func TestManyProcessesMakeTheSamePartition(t *testing.T) {
 	errs := make(chan error, 6)
 	for k := range cap(errs) {
 		go func() {
-			errs <- NewStore(pool).Write(t.Context(), []*write{writeAt(project, fmt.Sprint(k), time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC))})
+			errs <- NewStore(pool).Append(t.Context(), []*Row{writeAt(project, fmt.Sprint(k), time.Date(1999, 12, 31, 0, 0, 0, 0, time.UTC))})
 		}()
 	}
 	for range cap(errs) {
 		if err := <-errs; err != nil {
 			t.Error(err)
-		}
-	}
-}
-
-func TestMonthBounds(t *testing.T) {
-	t.Parallel()
-	for at, want := range map[string]string{
-		"1971-01-01T00:00:00Z": "1971-01-01", "2024-02-29T23:59:59Z": "2024-02-01", "2025-12-31T23:59:59.999999999Z": "2025-12-01",
-		"2026-01-01T00:30:00+01:00": "2025-12-01",
-	} {
-		ts, err := time.Parse(time.RFC3339, at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := monthOf(ts).start().Format("2006-01-02"); got != want {
-			t.Errorf("%s: %s, want %s", at, got, want)
-		}
-	}
-}
-
-// The floor in SQL decides the partition and the one in Go the range of a query: they must be the same.
-func TestTheFloorOfIDsIsTheSameInSQL(t *testing.T) {
-	t.Parallel()
-	pool := nimbustest.DB(t)
-	for _, ts := range []time.Time{minTS, time.Date(2026, 1, 15, 10, 30, 0, 1_000_000, time.UTC), time.Date(2261, 6, 1, 0, 0, 0, 0, time.UTC)} {
-		var got uuid.UUID
-		if err := pool.QueryRow(t.Context(), "SELECT event_id_floor($1)", ts).Scan(&got); err != nil {
-			t.Fatal(err)
-		}
-		if want := idFloor(ts); !bytes.Equal(got[:], want[:]) {
-			t.Errorf("%s: %s in SQL, %s in Go", ts, got, want)
 		}
 	}
 }
@@ -131,24 +68,24 @@ func TestAKeyIsClaimedWhetherOrNotTheEventAlsoCameWithItsTime(t *testing.T) {
 	for _, order := range [][2]int{{0, 1}, {1, 0}} {
 		project, hash := uuid.New(), uuid.New()
 		withTime, without := writeAt(project, "k", at), writeAt(project, "k", at)
-		without.keyHash = hash
-		both := []*write{withTime, without}
-		if err := s.Write(t.Context(), []*write{both[order[0]], both[order[1]]}); err != nil {
+		without.KeyHash = hash
+		both := []*Row{withTime, without}
+		if err := s.Append(t.Context(), []*Row{both[order[0]], both[order[1]]}); err != nil {
 			t.Fatal(err)
 		}
 		again := writeAt(project, "k", at.Add(time.Second))
-		again.keyHash = hash
-		if err := s.Write(t.Context(), []*write{again}); err != nil {
+		again.KeyHash = hash
+		if err := s.Append(t.Context(), []*Row{again}); err != nil {
 			t.Fatal(err)
 		}
-		if n := count(t, pool, `SELECT count(*) FROM events WHERE project_id = $1`, project); n != 1 || again.state != duplicate {
-			t.Errorf("%d events, state %d; want 1 and a duplicate", n, again.state)
+		if n := count(t, pool, `SELECT count(*) FROM events WHERE project_id = $1`, project); n != 1 || again.outcome != Duplicate {
+			t.Errorf("%d events, outcome %d; want 1 and a duplicate", n, again.outcome)
 		}
 		// Another time is another event, also beside one that has lost its key.
 		otherTime, late := writeAt(project, "k", at.Add(time.Minute)), writeAt(project, "k", at.Add(time.Minute))
-		late.keyHash = hash
-		if err := s.Write(t.Context(), []*write{late, otherTime}); err != nil || otherTime.state != stored || late.state != duplicate {
-			t.Errorf("states %d and %d, %v", otherTime.state, late.state, err)
+		late.KeyHash = hash
+		if err := s.Append(t.Context(), []*Row{late, otherTime}); err != nil || otherTime.outcome != Stored || late.outcome != Duplicate {
+			t.Errorf("states %d and %d, %v", otherTime.outcome, late.outcome, err)
 		}
 	}
 }
@@ -158,14 +95,14 @@ func TestAKeyIsClaimedWhetherOrNotTheEventAlsoCameWithItsTime(t *testing.T) {
 func TestDedupeMarkIsNotSetBeforeTheWrite(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC)
-	for name, make := range map[string]func(project uuid.UUID) []*write{
-		"one, by its id": func(project uuid.UUID) []*write { return []*write{writeAt(project, "k", at)} },
-		"one, by its key": func(project uuid.UUID) []*write {
+	for name, make := range map[string]func(project uuid.UUID) []*Row{
+		"one, by its id": func(project uuid.UUID) []*Row { return []*Row{writeAt(project, "k", at)} },
+		"one, by its key": func(project uuid.UUID) []*Row {
 			w := writeAt(project, "k", at)
-			w.keyHash = uuid.New()
-			return []*write{w}
+			w.KeyHash = uuid.New()
+			return []*Row{w}
 		},
-		"many, by COPY": func(project uuid.UUID) (out []*write) {
+		"many, by COPY": func(project uuid.UUID) (out []*Row) {
 			for k := range 3 * copyRows {
 				out = append(out, writeAt(project, fmt.Sprint(k), at))
 			}
@@ -181,19 +118,19 @@ func TestDedupeMarkIsNotSetBeforeTheWrite(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 3 {
-				if err := s.Write(t.Context(), writes); err == nil || writes[0].state != waiting {
-					t.Fatalf("state %d, %v", writes[0].state, err)
+				if err := s.Append(t.Context(), writes); err == nil || writes[0].outcome != waiting {
+					t.Fatalf("outcome %d, %v", writes[0].outcome, err)
 				}
 			}
 			if _, err := pool.Exec(t.Context(), "ALTER TABLE away RENAME TO event_counts"); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Write(t.Context(), writes); err != nil {
+			if err := s.Append(t.Context(), writes); err != nil {
 				t.Fatal(err)
 			}
 			for k, w := range writes {
-				if w.state != stored {
-					t.Errorf("event %d of the retry: state %d, want %d", k, w.state, stored)
+				if w.outcome != Stored {
+					t.Errorf("event %d of the retry: outcome %d, want %d", k, w.outcome, Stored)
 				}
 			}
 		})
@@ -215,7 +152,7 @@ func TestTheSameKeysInAnotherOrderDoNotDeadlock(t *testing.T) {
 		errs := make(chan error, senders)
 		var accepted atomic.Int32
 		for sender := range senders {
-			writes := make([]*write, keys)
+			writes := make([]*Row, keys)
 			for k := range writes {
 				// Every other sender has them the other way round.
 				ts := at.Add(time.Duration(sender)*time.Second + time.Duration(k)*time.Millisecond)
@@ -223,12 +160,12 @@ func TestTheSameKeysInAnotherOrderDoNotDeadlock(t *testing.T) {
 					ts = at.Add(time.Duration(sender)*time.Second - time.Duration(k)*time.Millisecond)
 				}
 				writes[k] = writeAt(project, fmt.Sprintf("%d-%d", round, k), ts)
-				writes[k].keyHash = hashes[k]
+				writes[k].KeyHash = hashes[k]
 			}
 			go func() {
-				err := s.Write(t.Context(), writes)
+				err := s.Append(t.Context(), writes)
 				for _, w := range writes {
-					if w.state == stored {
+					if w.outcome == Stored {
 						accepted.Add(1)
 					}
 				}
@@ -251,7 +188,7 @@ func TestEveryWayOfStoringStoresTheSame(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
 	at := time.Date(2026, 1, 15, 23, 59, 59, 999_999_000, time.UTC)
-	make := func(n int) (out []*write) {
+	make := func(n int) (out []*Row) {
 		project := uuid.New()
 		for k := range n {
 			w := writeAt(project, fmt.Sprint(k), at.Add(time.Duration(k)*time.Second))
@@ -268,24 +205,24 @@ func TestEveryWayOfStoringStoresTheSame(t *testing.T) {
 	}
 	few, many, mixed := make(3), make(copyRows), make(copyRows)
 	s := NewStore(pool)
-	for _, writes := range [][]*write{few, many} {
-		if err := s.Write(t.Context(), writes); err != nil {
+	for _, writes := range [][]*Row{few, many} {
+		if err := s.Append(t.Context(), writes); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.cautious.Store(1)
-	if err := s.Write(t.Context(), mixed); err != nil {
+	if err := s.Append(t.Context(), mixed); err != nil {
 		t.Fatal(err)
 	}
-	for name, writes := range map[string][]*write{"few": few, "many": many, "expecting duplicates": mixed} {
+	for name, writes := range map[string][]*Row{"few": few, "many": many, "expecting duplicates": mixed} {
 		project := writes[0].ProjectID
-		page, err := NewReader(replica.Without(pool), time.Minute).List(t.Context(), &Filter{ProjectID: project, Limit: len(writes), Ascending: true})
+		page, err := history.NewReader(replica.Without(pool), time.Minute).List(t.Context(), &history.Filter{ProjectID: project, Limit: len(writes), Ascending: true})
 		if err != nil || len(page.Events) != len(writes) {
 			t.Fatalf("%s: %d events, %v", name, len(page.Events), err)
 		}
 		for k, got := range page.Events {
 			want := writes[k].Event
-			if writes[k].state != stored || got.ID != want.ID || !got.TS.Equal(want.TS) || !got.ReceivedAt.Equal(want.ReceivedAt) ||
+			if writes[k].outcome != Stored || got.ID != want.ID || !got.TS.Equal(want.TS) || !got.ReceivedAt.Equal(want.ReceivedAt) ||
 				got.Seq != want.Seq || got.Name != want.Name || got.UserID != want.UserID || got.AnonymousID != want.AnonymousID ||
 				string(got.Props) != string(want.Props) {
 				t.Fatalf("%s, event %d:\n%+v, want\n%+v", name, k, got, want)
@@ -319,27 +256,27 @@ func TestADuplicateBySurpriseIsFoundAndTheRestIsStored(t *testing.T) {
 	at := time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC)
 	for _, size := range []int{2, copyRows - 1, copyRows, 3 * copyRows} {
 		s, project := NewStore(pool), uuid.New()
-		var writes []*write
+		var writes []*Row
 		for k := range size {
 			writes = append(writes, writeAt(project, fmt.Sprint(k), at))
 		}
-		if err := s.Write(t.Context(), writes[:size/2]); err != nil {
+		if err := s.Append(t.Context(), writes[:size/2]); err != nil {
 			t.Fatal(err)
 		}
 		for _, w := range writes {
-			w.state = waiting
+			w.outcome = waiting
 		}
 		// Then once more: this time it expects duplicates, and all of them are.
 		for round, want := range []int{size - size/2, 0} {
-			if err := s.Write(t.Context(), writes); err != nil {
+			if err := s.Append(t.Context(), writes); err != nil {
 				t.Fatal(err)
 			}
 			accepted := 0
 			for _, w := range writes {
-				if w.state == stored {
+				if w.outcome == Stored {
 					accepted++
 				}
-				w.state = waiting
+				w.outcome = waiting
 			}
 			if accepted != want {
 				t.Errorf("%d events, round %d: %d accepted, want %d", size, round, accepted, want)
@@ -350,7 +287,7 @@ func TestADuplicateBySurpriseIsFoundAndTheRestIsStored(t *testing.T) {
 }
 
 // Citus gives no reason for what a worker refuses of a COPY. The trigger does as it does.
-func TestARefusalWithoutAReasonIsTriedTheCarefulWay(t *testing.T) {
+func TestARefusedRowWithoutAReasonIsTriedTheCarefulWay(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)
 	conn, err := pool.Acquire(t.Context())
@@ -372,49 +309,13 @@ func TestARefusalWithoutAReasonIsTriedTheCarefulWay(t *testing.T) {
 	conn.Release()
 	for _, size := range []int{2, copyRows} {
 		s, project := NewStore(pool), uuid.New()
-		var writes []*write
+		var writes []*Row
 		for k := range size {
 			writes = append(writes, writeAt(project, fmt.Sprint(k), time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC)))
 		}
-		if err := s.Write(t.Context(), writes); err != nil {
+		if err := s.Append(t.Context(), writes); err != nil {
 			t.Fatal(err)
 		}
 		wantCounts(t, pool, project, size)
-	}
-}
-
-func TestReadingAcrossPartitionsKeepsTheOrder(t *testing.T) {
-	t.Parallel()
-	pool := nimbustest.DB(t)
-	s, project := NewStore(pool), uuid.New()
-	var writes []*write
-	for k := range 30 {
-		writes = append(writes, writeAt(project, fmt.Sprint(k), time.Date(2025, time.Month(1+k%12), 1+k, 0, 0, 0, 0, time.UTC)))
-	}
-	if err := s.Write(t.Context(), writes); err != nil {
-		t.Fatal(err)
-	}
-	f := &Filter{ProjectID: project, Limit: 7, Ascending: true}
-	var last time.Time
-	total := 0
-	for {
-		page, err := NewReader(replica.Without(pool), time.Minute).List(t.Context(), f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range page.Events {
-			if e.TS.Before(last) {
-				t.Errorf("%s after %s", e.TS, last)
-			}
-			last = e.TS
-			total++
-		}
-		if page.Next == nil {
-			break
-		}
-		f.After = page.Next
-	}
-	if total != 30 {
-		t.Errorf("%d events, want 30", total)
 	}
 }

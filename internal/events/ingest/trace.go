@@ -10,7 +10,7 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/tracing"
 )
 
-// traceFlush begins the span of a flush and writes, into the trace of each request, how long it waited for that. A flush
+// traceFlush begins the span of a flush and records, in the trace of each request, how long it waited for that. A flush
 // belongs to many requests, and a span has one parent: that is the first request that is traced. The flush links the
 // others, and the wait of each of them links the flush, so that the way is found from both ends. The context is free of
 // everything else of the requests: one that is cancelled must not end what it shares. Without a traced request nothing is done.
@@ -20,7 +20,7 @@ func traceFlush(batches []*batch, start time.Time) (context.Context, trace.Span)
 	var links []trace.Link
 	rows := 0
 	for _, x := range batches {
-		rows += len(x.writes)
+		rows += len(x.rows)
 		switch {
 		case x.span == nil:
 		case first == nil:

@@ -17,7 +17,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/events/ingest"
 	"github.com/bahagh/nimbus/internal/events/rollups"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
@@ -56,8 +55,8 @@ func newWorld(t *testing.T) *world {
 func (w *world) ingest(random *rand.Rand, events int) {
 	w.t.Helper()
 	in := batch(random, events)
-	p := &auth.Principal{Kind: auth.KindAPIKey, ProjectID: w.projects[random.IntN(len(w.projects))]}
-	if _, err := w.ingester.Ingest(w.t.Context(), p, in, nil); err != nil {
+	r := &ingest.Request{ProjectID: w.projects[random.IntN(len(w.projects))], Events: in}
+	if _, err := w.ingester.Ingest(w.t.Context(), r); err != nil {
 		w.t.Errorf("ingest: %v", err)
 	}
 }
@@ -67,7 +66,7 @@ func batch(random *rand.Rand, n int) []ingest.Incoming {
 	for i := range in {
 		key := random.IntN(20_000) // all of the event follows from it, so one that comes again is a duplicate
 		in[i] = ingest.Incoming{
-			Index: i, Name: someNames[key%len(someNames)], IdempotencyKey: fmt.Sprint(key),
+			Position: i, Name: someNames[key%len(someNames)], IdempotencyKey: fmt.Sprint(key),
 			TS: noon.Add(time.Duration(key*7919%(48*3600)-24*3600) * time.Second),
 		}
 	}

@@ -132,8 +132,9 @@ func (m *Manifest) describe(ctx context.Context, tx pgx.Tx) error {
 	if err := tx.QueryRow(ctx, `SELECT coalesce(array_agg(DISTINCT secret_key_id), '{}') FROM api_keys`).Scan(&m.SecretKeyIDs); err != nil {
 		return fmt.Errorf("list the secret keys: %w", err)
 	}
-	if err := tx.QueryRow(ctx, `SELECT coalesce(array_agg(regexp_replace(c.relname, '^events_(\d{4})(\d{2})$', '\1-\2') ORDER BY c.relname), '{}')
-		FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'events'::regclass AND c.relname ~ '^events_\d{6}$'`).Scan(&m.Months); err != nil {
+	if err := tx.QueryRow(ctx, `SELECT coalesce(array_agg(to_char(p.since AT TIME ZONE 'UTC', 'YYYY-MM') ||
+			CASE WHEN p.name ~ '^events_\d{6}_\d{6}$' THEN '/' || to_char(p.until AT TIME ZONE 'UTC', 'YYYY-MM') ELSE '' END ORDER BY p.since), '{}')
+		FROM event_partitions() AS p`).Scan(&m.Months); err != nil {
 		return fmt.Errorf("list the partitions: %w", err)
 	}
 	return nil

@@ -39,7 +39,8 @@ func setup(t *testing.T) bundle {
 	t.Helper()
 	b := bundle{nimbustest.DB(t), filepath.Join(t.TempDir(), "backup")}
 	if _, err := b.pool.Exec(t.Context(), `
-		SELECT ensure_event_partition(m) FROM unnest('{2025-12-01Z,2026-01-01Z,2026-02-01Z,2026-03-01Z}'::timestamptz[]) AS m;
+		SELECT ensure_event_partition(m) FROM unnest('{2026-01-01Z,2026-02-01Z,2026-03-01Z}'::timestamptz[]) AS m;
+		SELECT ensure_event_partition(m, '2026-01-01Z', '2020-01-01Z') FROM unnest('{2025-12-01Z,2019-12-01Z}'::timestamptz[]) AS m;
 		INSERT INTO projects (id, name) SELECT ('018f0000-0000-7000-8000-00000000000' || n)::uuid, E'a\tb\\ü' FROM generate_series(1, 3) AS n;
 		INSERT INTO events (project_id, id, ts, received_at, seq, name, props)
 		SELECT p.id, overlay(event_id_floor(ts)::text placing lpad(n::text, 12, '0') from 25)::uuid, ts, ts, n, 'e', '{"a": "\\ \t \n", "n": 1.50}'
@@ -98,6 +99,13 @@ func TestARestoreHoldsWhatWasBackedUpAndNothingElse(t *testing.T) {
 	}
 	if got := everything(t, pool); got != want {
 		t.Errorf("restored:\n%s\nwant:\n%s", got, want)
+	}
+	var partitions string
+	if err := pool.QueryRow(t.Context(), `SELECT string_agg(p.name, ' ' ORDER BY p.name) FROM event_partitions() AS p`).Scan(&partitions); err != nil {
+		t.Fatal(err)
+	}
+	if want := "events_197001_202001 events_202501_202601 events_202601 events_202602 events_202603"; partitions != want {
+		t.Errorf("partitions %s, want %s", partitions, want)
 	}
 	if m.Events() != 270 || m.Nimbus != "v1" || !m.CreatedAt.Equal(made) {
 		t.Errorf("the manifest says %+v", m)

@@ -29,7 +29,7 @@ type Manifest struct {
 	CreatedAt     time.Time `json:"created_at"`
 	SchemaVersion uint      `json:"schema_version"`
 	SecretKeyIDs  []string  `json:"secret_key_ids"` // the ids of the keys under which secrets are encrypted
-	Months        []string  `json:"months"`         // partitions of events, as 2006-01
+	Months        []string  `json:"months"`         // partitions of events: a month as 2006-01, several as 2006-01/2007-01 without the last
 	Tables        []Table   `json:"tables"`         // in the order in which they are restored
 }
 

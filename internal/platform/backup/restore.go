@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -49,12 +50,8 @@ func Restore(ctx context.Context, pool *pgxpool.Pool, dir string, log *slog.Logg
 		return nil, err
 	}
 	for _, month := range m.Months {
-		at, err := time.Parse("2006-01", month)
-		if err != nil {
-			return nil, fmt.Errorf("the backup in %s is damaged: %w", dir, err)
-		}
-		if _, err := pool.Exec(ctx, "SELECT ensure_event_partition($1)", at); err != nil {
-			return nil, fmt.Errorf("make the partition of %s: %w", month, err)
+		if err := makePartition(ctx, pool, month); err != nil {
+			return nil, fmt.Errorf("make the partition %s of the backup in %s: %w", month, dir, err)
 		}
 	}
 	if err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return m.copyIn(ctx, tx, dir, progress) }); err != nil {
@@ -65,6 +62,28 @@ func Restore(ctx context.Context, pool *pgxpool.Pool, dir string, log *slog.Logg
 		return nil, fmt.Errorf("analyze: %w", err)
 	}
 	return m, db.Migrate(ctx, pool, log)
+}
+
+// makePartition makes a partition of the manifest. The database has the schema of the backup: one with partitions of
+// several months has the function for them.
+func makePartition(ctx context.Context, pool *pgxpool.Pool, months string) error {
+	first, end, several := strings.Cut(months, "/")
+	since, err := time.Parse("2006-01", first)
+	if err != nil {
+		return err
+	}
+	if !several {
+		_, err = pool.Exec(ctx, "SELECT ensure_event_partition($1)", since)
+		return err
+	}
+	until, err := time.Parse("2006-01", end)
+	if err != nil {
+		return err
+	}
+	// It is there when a restore before this one failed half-way.
+	_, err = pool.Exec(ctx, `SELECT attach_event_partition(new_event_partition($1, $2), $1, $2)
+		WHERE NOT EXISTS (SELECT FROM event_partitions() AS p WHERE p.since = $1 AND p.until = $2)`, since, until)
+	return err
 }
 
 func empty(ctx context.Context, pool *pgxpool.Pool) error {

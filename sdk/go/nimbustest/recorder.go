@@ -26,8 +26,9 @@ import (
 // closeTimeout ends a test whose events cannot be delivered.
 const closeTimeout = 10 * time.Second
 
-// Recorder stands in for the server: an [http.RoundTripper] that stores each event once, and answers like the server. What has
-// the same idempotency key, ts, name and person is the same event. The zero value is ready; make the tracker's HTTPClient from it, or take the one of [Tracker].
+// Recorder stands in for the server: an [http.RoundTripper] that stores each event once and answers like the server.
+// Events with the same idempotency key, ts, name and person are the same event. The zero value is ready: make the
+// tracker's HTTPClient from it, or take the one of [Tracker].
 //
 // It checks neither credentials nor events. What the tracker itself refuses never gets here.
 type Recorder struct {
@@ -110,7 +111,7 @@ func (r *Recorder) Fail(statuses ...int) {
 
 // RoundTrip answers a request.
 func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
-	batch, err := read(req)
+	sent, err := read(req)
 	if err != nil {
 		return nil, err
 	}
@@ -123,15 +124,19 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		if status == 0 {
 			return nil, io.ErrUnexpectedEOF
 		}
-		return answer(req, status, nimbus.Problem{Status: int32(status), Code: "test", Title: http.StatusText(status)})
+		problem := nimbus.APIError{Status: status, Code: "test", Title: http.StatusText(status)}
+		return answer(req, status, "application/problem+json", problem)
 	}
 	if r.seen == nil {
 		r.seen = make(map[identity]bool)
 	}
-	var result nimbus.IngestResult
-	for k := range batch.Events {
-		e := &batch.Events[k]
-		id := identify(batch.ProjectID, e)
+	var result struct {
+		Accepted   int `json:"accepted"`
+		Duplicates int `json:"duplicates"`
+	}
+	for k := range sent.Events {
+		e := &sent.Events[k]
+		id := identify(sent.ProjectID, e)
 		if e.IdempotencyKey != "" && r.seen[id] {
 			result.Duplicates++
 			continue
@@ -140,10 +145,16 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.events = append(r.events, *e)
 		result.Accepted++
 	}
-	return answer(req, http.StatusOK, result)
+	return answer(req, http.StatusOK, "application/json", result)
 }
 
-func read(req *http.Request) (*nimbus.IngestRequest, error) {
+// batch is the body of a request.
+type batch struct {
+	ProjectID uuid.UUID      `json:"project_id"`
+	Events    []nimbus.Event `json:"events"`
+}
+
+func read(req *http.Request) (*batch, error) {
 	defer req.Body.Close()
 	var body io.Reader = req.Body
 	if req.Header.Get("Content-Encoding") == "gzip" {
@@ -153,18 +164,23 @@ func read(req *http.Request) (*nimbus.IngestRequest, error) {
 		}
 		body = z
 	}
-	var batch nimbus.IngestRequest
-	if err := json.NewDecoder(body).Decode(&batch); err != nil {
+	var b batch
+	if err := json.NewDecoder(body).Decode(&b); err != nil {
 		return nil, err
 	}
-	return &batch, nil
+	return &b, nil
 }
 
-func answer(req *http.Request, status int, v any) (*http.Response, error) {
+func answer(req *http.Request, status int, mediaType string, v any) (*http.Response, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	return &http.Response{Status: strconv.Itoa(status) + " " + http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(b)), ContentLength: int64(len(b)), Request: req}, nil
+	return &http.Response{
+		Status: strconv.Itoa(status) + " " + http.StatusText(status), StatusCode: status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {mediaType}},
+		Body:   io.NopCloser(bytes.NewReader(b)), ContentLength: int64(len(b)),
+		Request: req,
+	}, nil
 }

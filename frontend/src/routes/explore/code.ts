@@ -33,16 +33,17 @@ import (
 	"strings"
 
 	nimbus "github.com/bahagh/nimbus/sdk/go"
+	"github.com/bahagh/nimbus/sdk/go/api"
 )
 
 const question = \`${JSON.stringify(q, null, 2).replaceAll('`', '` + "`" + `')}\`
 
 func main() {
-	api, err := nimbus.NewAPI("${url}", nimbus.WithRequestEditorFn(nimbus.SecretEditor(os.Getenv("NIMBUS_SECRET"))))
+	client, err := api.New("${url}", api.WithRequestEditorFn(nimbus.SecretEditor(os.Getenv("NIMBUS_SECRET"))))
 	if err != nil {
 		log.Fatal(err)
 	}
-	answer, err := api.RunMetricsQueryWithBodyWithResponse(context.Background(), "application/json", strings.NewReader(question))
+	answer, err := client.RunMetricsQueryWithBodyWithResponse(context.Background(), "application/json", strings.NewReader(question))
 	if err != nil {
 		log.Fatal(err)
 	}
