@@ -300,7 +300,7 @@ type secrets struct {
 
 // EnsureSecrets fills in the secrets that are not set from a file in the data directory, which it makes the first
 // time. In production they must be set, so there it does nothing. Processes that share a data directory end with the
-// same secrets, whoever makes the file.
+// same secrets, whichever makes the file.
 func (c *Config) EnsureSecrets() error {
 	if c.jwtSecretSet && c.secretKeySet {
 		return nil
@@ -315,7 +315,7 @@ func (c *Config) EnsureSecrets() error {
 	return err
 }
 
-// LoadSecretKey fills in the secret key that was made, for whoever cannot do with another: fs.ErrNotExist when none was.
+// LoadSecretKey fills in the generated secret key and makes none: fs.ErrNotExist when there is none.
 func (c *Config) LoadSecretKey() error {
 	if c.secretKeySet {
 		return nil
