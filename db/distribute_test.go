@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -38,17 +37,17 @@ $$;
 CREATE FUNCTION truncate_local_data_after_distributing_table(function_table regclass)
 RETURNS void LANGUAGE sql AS $$ SELECT record(format('%%s truncated', function_table)) $$;`, db.Gate)
 
-const spreadTables = "events,event_keys,event_counts,arrivals,arrival_cursors,persons,person_links,person_merges," +
-	"event_parts,event_part_columns,event_part_days"
-
-var wantCalls = func() (calls []string) {
-	with := "none"
-	for table := range strings.SplitSeq(spreadTables, ",") {
-		calls = append(calls, table+" by project_id with "+with, table+" truncated")
-		with = "events"
+// wantCalls are those for the tables: the first by itself, the others where it is.
+func wantCalls(tables ...string) (out []string) {
+	for _, table := range tables {
+		with := db.Spread[0]
+		if table == with {
+			with = "none"
+		}
+		out = append(out, fmt.Sprintf("%s by project_id with %s", table, with), table+" truncated")
 	}
-	return calls
-}()
+	return out
+}
 
 // Where NIMBUS_TEST_CITUS_URL puts the tests' databases on Citus, it is asked itself.
 func TestTablesOfEventsAreDistributedOnceAfterTheMigrationsUnderTheirLock(t *testing.T) {
@@ -80,18 +79,18 @@ func TestTablesOfEventsAreDistributedOnceAfterTheMigrationsUnderTheirLock(t *tes
 		if err := db.Migrate(ctx, pool, nil); err != nil {
 			t.Fatal(err)
 		}
-		if got := calls(); !slices.Equal(got, wantCalls) {
-			t.Fatalf("run %d: calls under the lock, after the last migration: %q, want %q", run, got, wantCalls)
+		if got, want := calls(), wantCalls(db.Spread...); !slices.Equal(got, want) {
+			t.Fatalf("run %d: calls under the lock, after the last migration: %q, want %q", run, got, want)
 		}
 	}
 	// A run that was cut off before the last table.
-	if _, err := pool.Exec(ctx, "DELETE FROM pg_dist_partition WHERE logicalrelid = 'event_part_days'::regclass"); err != nil {
+	if _, err := pool.Exec(ctx, "DELETE FROM pg_dist_partition WHERE logicalrelid = 'event_counts'::regclass"); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Migrate(ctx, pool, nil); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := calls(), append(slices.Clone(wantCalls), wantCalls[len(wantCalls)-2:]...); !slices.Equal(got, want) {
+	if got, want := calls(), append(wantCalls(db.Spread...), wantCalls("event_counts")...); !slices.Equal(got, want) {
 		t.Errorf("after a run that was cut off: %q, want %q", got, want)
 	}
 }
@@ -113,7 +112,7 @@ func distributedByCitus(t *testing.T) {
 	wantDistributed := func() {
 		t.Helper()
 		var tables, groups, spread int
-		of := "FROM pg_dist_partition p WHERE p.logicalrelid = ANY ('{" + spreadTables + "}'::regclass[])"
+		of := `FROM pg_dist_partition p WHERE p.logicalrelid IN ('events'::regclass, 'event_keys'::regclass, 'event_counts'::regclass)`
 		read(&tables, "SELECT count(*) "+of)
 		read(&groups, "SELECT count(DISTINCT p.colocationid) "+of)
 		read(&spread, "SELECT count(DISTINCT nodeport) FROM citus_shards WHERE table_name = 'events'::regclass")
@@ -129,7 +128,7 @@ func distributedByCitus(t *testing.T) {
 	}
 
 	// A database that was there before Citus.
-	exec("SELECT undistribute_table(t) FROM unnest('{" + spreadTables + "}'::regclass[]) AS t")
+	exec("SELECT undistribute_table(t) FROM unnest('{events,event_keys,event_counts}'::regclass[]) AS t")
 	exec("SELECT ensure_event_partition('2020-01-01Z')")
 	exec(`INSERT INTO events (project_id, id, ts, received_at, seq, name, props)
 		SELECT gen_random_uuid(), event_id_floor('2020-01-02Z'), '2020-01-02Z', now(), n, 'x', '{}' FROM generate_series(1, 100) AS n`)

@@ -34,6 +34,7 @@ type App struct {
 	reg     *prometheus.Registry
 	handler http.Handler
 	admin   http.Handler
+	health  *health
 
 	// What the groups stand on.
 	db     *Database
