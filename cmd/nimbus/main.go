@@ -112,10 +112,10 @@ func usage(w io.Writer) {
 	fmt.Fprint(w, "\nEvery setting is a flag, a variable NIMBUS_* and a line of .env: see nimbus serve -h.\n")
 }
 
-// newLogger writes JSON in production, for machines, and text elsewhere, for people.
+// newLogger writes JSON for machines, or text for people.
 func newLogger(c *config.Config, w io.Writer) *slog.Logger {
 	o := &slog.HandlerOptions{Level: c.LogLevel}
-	if c.Production() {
+	if c.JSONLog() {
 		return slog.New(slog.NewJSONHandler(w, o)).With("app", c.AppName)
 	}
 	return slog.New(slog.NewTextHandler(w, o))

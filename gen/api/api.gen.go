@@ -2204,6 +2204,9 @@ type InsightMeta struct {
 
 	// Tz Example: Europe/Berlin
 	Tz string `json:"tz"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart WeekStart `json:"week_start"`
 }
 
 // InsightMetaSource What was read.

@@ -68,6 +68,13 @@ func TestQuestionsHaveTheCalendarOfTheirProject(t *testing.T) {
 		}
 	}
 
+	var people struct{ Meta answer }
+	x.Do("POST", "/v1/insights/lifecycle", map[string]any{"project_id": x.ProjectID, "bucket": "1w", "from": "2026-01-13T00:00:00Z", "to": "2026-01-15T00:00:00Z"}).
+		Want(200).JSON(&people)
+	if people.Meta != (answer{"Asia/Kathmandu", "sunday", "2026-01-11T00:00:00+05:45"}) {
+		t.Errorf("a question about people has %+v", people.Meta)
+	}
+
 	var made struct{ Question map[string]any }
 	x.Do("POST", path+"/reports", map[string]any{"name": "r", "question": map[string]any{"week_start": "sunday"}, "view": map[string]any{"chart": "line"}}).Want(201).JSON(&made)
 	if made.Question["week_start"] != "sunday" || made.Question["tz"] != nil {

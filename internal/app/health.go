@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -25,7 +26,11 @@ type health struct {
 	reads  *replica.Reads
 	log    *slog.Logger
 	sick   atomic.Bool // the last answer was "not ready"
+	ending atomic.Bool // this node has been told to stop
 }
+
+// errEnding is why a node that serves well gets no more requests.
+var errEnding = errors.New("this node is being stopped; the others take its requests")
 
 // pingTime is how long the database may take to say that it is there.
 const pingTime = 2 * time.Second
@@ -62,6 +67,9 @@ func (h *health) check(ctx context.Context) (api.Health, bool) {
 	// The node serves all the same: what is not done meanwhile is deleting.
 	out.Checks.Clock = helper(h.clocks.Check(ctx))
 	out.Checks.Ingest = api.Check{Status: api.CheckOK}
+	if h.ending.Load() {
+		out.Checks.Ingest = result(errEnding)
+	}
 	for _, check := range h.checks {
 		if err := check(); err != nil {
 			out.Checks.Ingest = result(err)

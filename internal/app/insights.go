@@ -5,8 +5,10 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bahagh/nimbus/internal/access/projects"
+	"github.com/bahagh/nimbus/internal/insights/answers"
 	"github.com/bahagh/nimbus/internal/insights/query"
 	"github.com/bahagh/nimbus/internal/insights/saved"
 	"github.com/bahagh/nimbus/internal/insights/trends"
@@ -14,14 +16,18 @@ import (
 
 // insightsGroup is the questions about events.
 type insightsGroup struct {
-	trends *trends.API
-	saved  *saved.API
+	trends  *trends.API
+	saved   *saved.API
+	answers *answers.API
 }
 
 func (a *App) wireInsights() *insightsGroup {
 	limits := query.Limits{Timeout: a.cfg.QueryTimeout, MaxEvents: a.cfg.QueryMaxEvents}
 	g := &insightsGroup{trends: trends.NewAPI(trends.New(a.reads, limits, a.homeOf, a.now))}
 	g.saved = saved.NewAPI(saved.New(a.db.Pool), g.trends.CheckQuestion)
+	g.answers = answers.NewAPI(answers.New(answers.Options{
+		Store: a.behaviour.store, Timeout: a.cfg.QueryTimeout, Now: a.now, Home: a.homeOf, Unproven: a.unproven(),
+	}))
 	return g
 }
 
@@ -33,4 +39,18 @@ func (a *App) homeOf(ctx context.Context, projectID uuid.UUID) (home query.Home,
 		return err
 	})
 	return home, err
+}
+
+// unproven counts the days that an answer read from the events because their parts were not what event_counts says, and has them
+// built anew.
+func (a *App) unproven() func(ctx context.Context, project uuid.UUID, days []int32) {
+	count := prometheus.NewCounter(prometheus.CounterOpts{Name: "nimbus_parts_unproven_days_total",
+		Help: "Days of questions that were read from the events, because their parts were not what the counts say."})
+	a.reg.MustRegister(count)
+	return func(ctx context.Context, project uuid.UUID, days []int32) {
+		count.Add(float64(len(days)))
+		if err := a.behaviour.store.MarkDirty(context.WithoutCancel(ctx), project, days); err != nil {
+			a.log.WarnContext(ctx, "days whose parts are wrong could not be marked", "project", project, "error", err)
+		}
+	}
 }

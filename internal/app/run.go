@@ -51,10 +51,29 @@ func (a *App) Run(ctx context.Context, ready func(addr string)) error {
 
 	select {
 	case <-ctx.Done():
+		err = a.drain(failed)
 	case err = <-failed:
+	}
+	if err != nil {
 		a.log.Error("the server failed", "error", err)
 	}
 	return errors.Join(err, a.shutDown(servers))
+}
+
+// drain goes on serving while readiness is red, until every proxy has noticed: one that has not would send requests to a
+// port where nobody listens.
+func (a *App) drain(failed <-chan error) error {
+	a.health.ending.Store(true)
+	if a.cfg.Drain == 0 {
+		return nil
+	}
+	a.log.Info("stopping: readiness is red, and requests are still served", "for", a.cfg.DrainTime().String())
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(a.cfg.DrainTime()):
+		return nil
+	}
 }
 
 // shutDown answers what has been accepted before anything is closed.

@@ -14,6 +14,7 @@ import (
 	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/events/native"
 	"github.com/bahagh/nimbus/internal/httpapi"
+	"github.com/bahagh/nimbus/internal/insights/answers"
 	"github.com/bahagh/nimbus/internal/insights/saved"
 	"github.com/bahagh/nimbus/internal/insights/trends"
 	"github.com/bahagh/nimbus/internal/live"
@@ -28,6 +29,7 @@ type (
 	trendsAPI   = trends.API
 	auditAPI    = audit.API
 	savedAPI    = saved.API
+	answersAPI  = answers.API
 	healthAPI   = health
 )
 
@@ -40,6 +42,7 @@ type server struct {
 	*trendsAPI
 	*auditAPI
 	*savedAPI
+	*answersAPI
 	*healthAPI
 }
 

@@ -474,6 +474,6 @@ func (x *Tenant) Count() int {
 func (a *App) Metrics(t testing.TB) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	a.Admin.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	a.Admin.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/metrics", nil))
 	return w.Body.String()
 }

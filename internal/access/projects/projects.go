@@ -41,6 +41,12 @@ func New(pool *pgxpool.Pool, ring *secretbox.Ring, scopes map[string]auth.Role, 
 // OnChange names what is to be called after each change of a project or its keys, before the change is answered.
 func (p *Projects) OnChange(changed func()) { p.changed = changed }
 
+// OnPurge names what removes the rest of a deleted project whose events are gone, before the project itself goes. It is called again
+// when it fails, and must not fail for what is gone already.
+func (p *Projects) OnPurge(remove func(ctx context.Context, project uuid.UUID) error) {
+	p.store.removeRest = remove
+}
+
 // Settings are what the members of a project decide about it.
 type Settings struct {
 	Name              string

@@ -19,8 +19,9 @@ import (
 // store maps between the generated queries and the types of this package. Methods that take a db.DBTX are part of their
 // caller's transaction; the others are statements by themselves.
 type store struct {
-	pool *pgxpool.Pool
-	q    *db.Queries
+	pool       *pgxpool.Pool
+	q          *db.Queries
+	removeRest func(ctx context.Context, project uuid.UUID) error // see Projects.OnPurge; may be nil
 }
 
 func newStore(pool *pgxpool.Pool) store { return store{pool: pool, q: db.New()} }
@@ -146,6 +147,11 @@ func (s store) purge(ctx context.Context, id uuid.UUID, now time.Time) error {
 			if deleted == 0 {
 				break
 			}
+		}
+	}
+	if s.removeRest != nil {
+		if err := s.removeRest(ctx, id); err != nil {
+			return err
 		}
 	}
 	if err := s.q.ProjectPurge(ctx, s.pool, id); err != nil {

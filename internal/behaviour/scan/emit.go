@@ -52,8 +52,8 @@ func (g *gatherer) emit(ctx context.Context, r people) error {
 	return nil
 }
 
-// scatter sorts the rows of the people from lo to last by person: those of person lo + i end at counts[i] in entries. pos is where
-// the blocks stand, next where they stand afterwards.
+// scatter sorts the rows of the people from lo to last by person: those of person lo + i end at counts[i] in entries.
+// pos is where the blocks stand, next where they stand afterwards.
 func (g *gatherer) scatter(lo, last uint32, pos, next []int, strays []stray) error {
 	n := int(last-lo) + 1
 	g.counts = sizedTo(g.counts, n)

@@ -25,8 +25,10 @@ type Options struct {
 	Timeout time.Duration // of one question
 	Memory  int64         // that one question may hold, in bytes; scan.DefaultMemory when 0
 	Now     func() time.Time
-	// Unproven is told how many days of an answer had to be read from the events.
-	Unproven func(days int)
+	// Home returns the calendar of a project, for the questions that name none.
+	Home func(ctx context.Context, project uuid.UUID) (query.Home, error)
+	// Unproven is told which days of an answer had to be read from the events, because their parts failed the proof.
+	Unproven func(ctx context.Context, project uuid.UUID, days []int32)
 }
 
 // Service answers questions.
@@ -63,7 +65,9 @@ func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, q *s
 	var doubt []int32
 	for {
 		var o outcome
+		var unproven []int32
 		err := s.o.Store.View(ctx, project, from, to, s.o.Timeout, doubt, func(v *behaviour.View) error {
+			unproven = v.Unproven
 			return s.scan(ctx, v, q, &o, func(each []func(*behaviour.Person) error) ([]func(*behaviour.Person) error, func() error) {
 				ops := make([]T, workers)
 				for i := range ops {
@@ -79,6 +83,9 @@ func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, q *s
 				}
 			})
 		})
+		if len(unproven) > 0 && s.o.Unproven != nil {
+			s.o.Unproven(ctx, project, unproven)
+		}
 		var damaged *damagedDay
 		if errors.As(err, &damaged) && len(doubt) < maxRetries {
 			doubt = append(doubt, damaged.day)
@@ -91,12 +98,7 @@ func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, q *s
 // scan runs the query over a view. start returns what takes the people, and what is done with the result.
 func (s *Service) scan(ctx context.Context, v *behaviour.View, q *scan.Query, o *outcome,
 	start func([]func(*behaviour.Person) error) ([]func(*behaviour.Person) error, func() error)) error {
-	if n := len(v.Unproven); n > 0 {
-		o.fromEvents = true
-		if s.o.Unproven != nil {
-			s.o.Unproven(n)
-		}
-	}
+	o.fromEvents = len(v.Unproven) > 0
 	for _, h := range v.Headers {
 		for i := range h.Chunks {
 			o.scanned += int64(h.Chunks[i].Rows)

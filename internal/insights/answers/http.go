@@ -1,6 +1,7 @@
 package answers
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -16,10 +17,13 @@ import (
 )
 
 // API is the part of the contract's server that answers questions about behaviour.
-type API struct{ s *Service }
+type API struct {
+	s    *Service
+	home query.Home // of the project in question, from begin on
+}
 
 // NewAPI returns the operations.
-func NewAPI(s *Service) *API { return &API{s} }
+func NewAPI(s *Service) *API { return &API{s: s} }
 
 // ask is what every operation does around its question.
 type ask struct {
@@ -29,7 +33,18 @@ type ask struct {
 	outcome outcome
 }
 
-func (a *API) begin(project uuid.UUID) *ask { return &ask{project: project, began: a.s.o.Now()} }
+// begin returns the operations on one project, whose calendar they know.
+func (a *API) begin(ctx context.Context, project uuid.UUID) (*API, *ask, error) {
+	begun := &ask{project: project, began: a.s.o.Now()}
+	home, err := a.s.o.Home(ctx, project)
+	return &API{s: a.s, home: home}, begun, err
+}
+
+func (a *API) resolver(at string) *resolver {
+	r := newResolver(at)
+	r.home = a.home
+	return r
+}
 
 // meta says how the answer came about. The range is that which was answered.
 func (a *ask) meta(now time.Time, in query.Range, definition string, incomplete *time.Time) api.InsightMeta {
@@ -38,7 +53,7 @@ func (a *ask) meta(now time.Time, in query.Range, definition string, incomplete 
 		source = api.InsightSourceEvents
 	}
 	return api.InsightMeta{
-		Exact: true, Definition: definition, Tz: a.scope.tz, AsOf: time.UnixMicro(a.scope.asOf).UTC(),
+		Exact: true, Definition: definition, Tz: a.scope.tz, WeekStart: api.WeekStart(a.scope.weekStart()), AsOf: time.UnixMicro(a.scope.asOf).UTC(),
 		From: a.scope.time(in.From), To: a.scope.time(in.To), IncompleteFrom: incomplete, Source: source,
 		Scanned: a.outcome.scanned, TookMs: float64(now.Sub(a.began).Microseconds()) / 1000,
 	}
@@ -76,7 +91,8 @@ func or[T any](v *T, usual T) T {
 
 // framed reads what all questions have.
 func (r *resolver) framed(from, to time.Time, tz *string, week *api.WeekStart, asOf *time.Time, filter *api.MetricsFilter, bots *bool) *frame {
-	return &frame{from: from, to: to, tz: value(tz), weekStart: string(value(week)), asOf: asOf, includeBots: value(bots), filter: r.filter("filter", filter)}
+	when := query.When{TZ: value(tz), WeekStart: query.WeekStart(value(week))}.At(r.home)
+	return &frame{from: from, to: to, tz: when.TZ, weekStart: string(when.WeekStart), asOf: asOf, includeBots: value(bots), filter: r.filter("filter", filter)}
 }
 
 // step reads a step.

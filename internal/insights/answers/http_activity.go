@@ -16,7 +16,7 @@ type lifecycleAsk struct {
 }
 
 func (a *API) lifecycle(at string, v *api.LifecycleInsight) (*lifecycleAsk, error) {
-	r := newResolver(at)
+	r := a.resolver(at)
 	l := &lifecycleAsk{resolver: r}
 	l.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
 	l.question = activity.LifecycleQuestion{Active: r.active(v.Event), AsOf: l.scope.asOf}
@@ -35,7 +35,10 @@ func (r *resolver) active(event *string) activity.Step {
 
 // AskLifecycle serves POST /v1/insights/lifecycle.
 func (a *API) AskLifecycle(ctx context.Context, request api.AskLifecycleRequestObject) (api.AskLifecycleResponseObject, error) {
-	begun := a.begin(request.Body.ProjectID)
+	a, begun, err := a.begin(ctx, request.Body.ProjectID)
+	if err != nil {
+		return nil, err
+	}
 	var v api.LifecycleInsight
 	if err := recast(request.Body, &v); err != nil {
 		return nil, err
@@ -72,7 +75,7 @@ type stickinessAsk struct {
 }
 
 func (a *API) stickiness(at string, v *api.StickinessInsight) (*stickinessAsk, error) {
-	r := newResolver(at)
+	r := a.resolver(at)
 	s := &stickinessAsk{resolver: r}
 	s.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
 	s.question = activity.StickinessQuestion{Active: r.active(v.Event)}
@@ -86,7 +89,10 @@ func (a *API) stickiness(at string, v *api.StickinessInsight) (*stickinessAsk, e
 
 // AskStickiness serves POST /v1/insights/stickiness.
 func (a *API) AskStickiness(ctx context.Context, request api.AskStickinessRequestObject) (api.AskStickinessResponseObject, error) {
-	begun := a.begin(request.Body.ProjectID)
+	a, begun, err := a.begin(ctx, request.Body.ProjectID)
+	if err != nil {
+		return nil, err
+	}
 	var v api.StickinessInsight
 	if err := recast(request.Body, &v); err != nil {
 		return nil, err
@@ -113,7 +119,7 @@ type uniquesAsk struct {
 }
 
 func (a *API) uniques(at string, v *api.UniquesInsight) (*uniquesAsk, error) {
-	r := newResolver(at)
+	r := a.resolver(at)
 	u := &uniquesAsk{resolver: r}
 	u.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
 	u.question = activity.UniquesQuestion{Active: r.active(v.Event), Range: u.scope.Range}
@@ -129,7 +135,10 @@ func (a *API) uniques(at string, v *api.UniquesInsight) (*uniquesAsk, error) {
 
 // AskUniques serves POST /v1/insights/uniques.
 func (a *API) AskUniques(ctx context.Context, request api.AskUniquesRequestObject) (api.AskUniquesResponseObject, error) {
-	begun := a.begin(request.Body.ProjectID)
+	a, begun, err := a.begin(ctx, request.Body.ProjectID)
+	if err != nil {
+		return nil, err
+	}
 	var v api.UniquesInsight
 	if err := recast(request.Body, &v); err != nil {
 		return nil, err

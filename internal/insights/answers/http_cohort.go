@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/behaviour"
@@ -27,7 +28,7 @@ type cohortAsk struct {
 }
 
 func (a *API) cohort(at string, v *api.CohortQuestion) (*cohortAsk, error) {
-	c := &cohortAsk{resolver: newResolver(at), asOf: a.s.o.Now().UnixMicro()}
+	c := &cohortAsk{resolver: a.resolver(at), asOf: a.s.o.Now().UnixMicro()}
 	if v.AsOf != nil {
 		c.asOf = v.AsOf.UnixMicro()
 	}
@@ -134,7 +135,10 @@ func (c *cohortAsk) within(field string, v *api.Within) query.Range {
 
 // AskCohort serves POST /v1/insights/cohort.
 func (a *API) AskCohort(ctx context.Context, request api.AskCohortRequestObject) (api.AskCohortResponseObject, error) {
-	begun := a.begin(request.Body.ProjectID)
+	a, begun, err := a.begin(ctx, request.Body.ProjectID)
+	if err != nil {
+		return nil, err
+	}
 	c, err := a.cohort("", request.Body)
 	if err != nil {
 		return nil, err
@@ -144,7 +148,7 @@ func (a *API) AskCohort(ctx context.Context, request api.AskCohortRequestObject)
 		return nil, err
 	}
 	out := api.AskCohort200JSONResponse{People: []string{}}
-	begun.scope = scope{tz: "UTC", loc: utc, asOf: c.asOf}
+	begun.scope = scope{tz: "UTC", loc: utc, week: time.Monday, asOf: c.asOf}
 	begun.outcome, err = run(ctx, a.s, begun.project, &c.query, func() *cohorts.Cohort { return cohorts.New(c.question) },
 		func(v *behaviour.View, op *cohorts.Cohort) (err error) {
 			found := op.Answer()

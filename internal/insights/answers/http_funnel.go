@@ -21,7 +21,7 @@ type funnelAsk struct {
 }
 
 func (a *API) funnel(at string, v *api.FunnelInsight) (*funnelAsk, error) {
-	r := newResolver(at)
+	r := a.resolver(at)
 	f := &funnelAsk{resolver: r}
 	f.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
 	q := &f.question
@@ -149,7 +149,10 @@ func (f *funnelAsk) breakdown(v *api.FunnelBreakdown, q *funnel.Question) *funne
 
 // AskFunnel serves POST /v1/insights/funnel.
 func (a *API) AskFunnel(ctx context.Context, request api.AskFunnelRequestObject) (api.AskFunnelResponseObject, error) {
-	begun := a.begin(request.Body.ProjectID)
+	a, begun, err := a.begin(ctx, request.Body.ProjectID)
+	if err != nil {
+		return nil, err
+	}
 	var v api.FunnelInsight
 	if err := recast(request.Body, &v); err != nil {
 		return nil, err

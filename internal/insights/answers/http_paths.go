@@ -24,7 +24,7 @@ type pathsAsk struct {
 }
 
 func (a *API) paths(at string, v *api.PathsInsight) (*pathsAsk, error) {
-	r := newResolver(at)
+	r := a.resolver(at)
 	p := &pathsAsk{resolver: r, leftOut: v.Exclude}
 	p.scope = r.scope(r.framed(v.From, v.To, v.Tz, nil, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
 	prop := value(v.NodeProp)
@@ -76,7 +76,10 @@ func (p *pathsAsk) anchor(field string, v *api.Anchor, in *api.PathsInsight) *pa
 
 // AskPaths serves POST /v1/insights/paths.
 func (a *API) AskPaths(ctx context.Context, request api.AskPathsRequestObject) (api.AskPathsResponseObject, error) {
-	begun := a.begin(request.Body.ProjectID)
+	a, begun, err := a.begin(ctx, request.Body.ProjectID)
+	if err != nil {
+		return nil, err
+	}
 	var v api.PathsInsight
 	if err := recast(request.Body, &v); err != nil {
 		return nil, err

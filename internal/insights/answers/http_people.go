@@ -87,7 +87,11 @@ type collected[T any] interface {
 
 // AskPeople serves POST /v1/insights/people.
 func (a *API) AskPeople(ctx context.Context, request api.AskPeopleRequestObject) (api.AskPeopleResponseObject, error) {
-	b := &behind{API: a, ask: a.begin(request.Body.ProjectID), at: &request.Body.At}
+	a, begun, err := a.begin(ctx, request.Body.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	b := &behind{API: a, ask: begun, at: &request.Body.At}
 	after, err := readCursor(request.Body.Cursor)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ type retentionAsk struct {
 }
 
 func (a *API) retention(at string, v *api.RetentionInsight) (*retentionAsk, error) {
-	r := newResolver(at)
+	r := a.resolver(at)
 	t := &retentionAsk{resolver: r}
 	t.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
 	q := &t.question
@@ -43,7 +43,10 @@ func (a *API) retention(at string, v *api.RetentionInsight) (*retentionAsk, erro
 
 // AskRetention serves POST /v1/insights/retention.
 func (a *API) AskRetention(ctx context.Context, request api.AskRetentionRequestObject) (api.AskRetentionResponseObject, error) {
-	begun := a.begin(request.Body.ProjectID)
+	a, begun, err := a.begin(ctx, request.Body.ProjectID)
+	if err != nil {
+		return nil, err
+	}
 	var v api.RetentionInsight
 	if err := recast(request.Body, &v); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ type sessionsAsk struct {
 const shownEnds = 10
 
 func (a *API) sessions(at string, v *api.SessionsInsight) (*sessionsAsk, error) {
-	r := newResolver(at)
+	r := a.resolver(at)
 	s := &sessionsAsk{resolver: r}
 	s.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
 	column, names := r.names()
@@ -46,7 +46,10 @@ func (a *API) sessions(at string, v *api.SessionsInsight) (*sessionsAsk, error) 
 
 // AskSessions serves POST /v1/insights/sessions.
 func (a *API) AskSessions(ctx context.Context, request api.AskSessionsRequestObject) (api.AskSessionsResponseObject, error) {
-	begun := a.begin(request.Body.ProjectID)
+	a, begun, err := a.begin(ctx, request.Body.ProjectID)
+	if err != nil {
+		return nil, err
+	}
 	var v api.SessionsInsight
 	if err := recast(request.Body, &v); err != nil {
 		return nil, err

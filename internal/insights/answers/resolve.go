@@ -29,6 +29,7 @@ const (
 // resolver turns a question into a scan, and collects what is wrong with it.
 type resolver struct {
 	at    string // pointer of the question
+	home  query.Home
 	query scan.Query
 	named map[string]bool // events that the conditions name
 	any   bool            // a condition fits events of any name
@@ -98,6 +99,13 @@ func (r *resolver) scope(f *frame, now time.Time) scope {
 	r.query.AsOf = s.asOf
 	r.query.Filter = considered(f.filter, f.includeBots)
 	return s
+}
+
+func (s *scope) weekStart() query.WeekStart {
+	if s.week == time.Sunday {
+		return query.Sunday
+	}
+	return query.Monday
 }
 
 // considered is the filter of a question, without bots unless they are asked for.

@@ -15,9 +15,11 @@ type Config struct {
 	AppName     string
 	Environment string // development or production
 	LogLevel    slog.Level
+	LogFormat   string // json, text, or empty: json in production
 
-	Addr      string
-	AdminAddr string // metrics and profiles; empty means none
+	Addr       string
+	AdminAddr  string   // metrics and profiles; empty means none
+	AdminHosts []string // names that the admin listener is asked by, beside localhost and addresses
 
 	DatabaseURL          string // empty: the embedded PostgreSQL in DataDir
 	AnalyticsDatabaseURL string // a streaming standby for questions; empty: DatabaseURL
@@ -54,6 +56,7 @@ type Config struct {
 	LiveMaxStreams    int // open at once on this node
 	LiveMaxPerProject int // the same of one project
 	ShutdownTimeout   time.Duration
+	Drain             int // seconds between the signal to stop and the end of listening
 
 	OTLPEndpoint     string  // empty: no tracing
 	TraceSampleRatio float64 // of the traces that begin here
@@ -61,6 +64,12 @@ type Config struct {
 	// jwtSecretSet and secretKeySet tell "generated for this data directory" from "given by the operator".
 	jwtSecretSet, secretKeySet bool
 }
+
+// JSONLog reports whether the log is for machines.
+func (c *Config) JSONLog() bool { return c.LogFormat == "json" || c.LogFormat == "" && c.Production() }
+
+// DrainTime is how long a node that is told to stop goes on serving while its readiness is red.
+func (c *Config) DrainTime() time.Duration { return time.Duration(c.Drain) * time.Second }
 
 // Production reports whether weak settings stop the server.
 func (c *Config) Production() bool { return c.Environment == "production" }

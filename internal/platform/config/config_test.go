@@ -51,6 +51,8 @@ var values = map[string][3]string{
 	"APP_NAME":                {"one", "two", "three"},
 	"ENVIRONMENT":             {"production", "development", "production"},
 	"LOG_LEVEL":               {"debug", "warn", "error"},
+	"LOG_FORMAT":              {"json", "text", "json"},
+	"ADMIN_HOSTS":             {"a", "a,b", "c"},
 	"ADDR":                    {":1", "127.0.0.1:2", "[::1]:3"},
 	"ADMIN_ADDR":              {":4", "127.0.0.1:5", "[::1]:6"},
 	"DATABASE_URL":            {"postgres://a/x", "postgres://b/x", "host=c dbname=x"},
@@ -85,6 +87,7 @@ var values = map[string][3]string{
 	"OTLP_ENDPOINT":                {"http://a:4318", "https://b", "http://c:4318/v1/traces"},
 	"TRACE_SAMPLE_RATIO":           {"0", "1", "0.25"},
 	"SHUTDOWN_TIMEOUT_SECONDS":     {"1", "2", "3"},
+	"DRAIN_SECONDS":                {"1", "2", "300"},
 }
 
 var oidcSettings = []string{"NIMBUS_OIDC_ISSUER=https://id.example", "NIMBUS_OIDC_CLIENT_ID=nimbus",

@@ -121,6 +121,12 @@ func (c *Config) problems() []error {
 	if c.Environment != "development" && c.Environment != "production" {
 		bad("ENVIRONMENT", "must be development or production, not %q", c.Environment)
 	}
+	if c.LogFormat != "" && c.LogFormat != "json" && c.LogFormat != "text" {
+		bad("LOG_FORMAT", "must be json or text, not %q", c.LogFormat)
+	}
+	if c.Drain < 0 || c.Drain > maxDrain {
+		bad("DRAIN_SECONDS", "must be 0 to %d, not %d", maxDrain, c.Drain)
+	}
 	for _, a := range []struct{ name, addr string }{{"ADDR", c.Addr}, {"ADMIN_ADDR", c.AdminAddr}} {
 		if a.addr == "" && a.name == "ADMIN_ADDR" {
 			continue
@@ -242,6 +248,8 @@ func (c *Config) oidcProblems(bad func(name, format string, args ...any)) {
 
 const (
 	minSecretBytes = 32
+	// maxDrain is longer than any proxy takes to notice.
+	maxDrain = 300
 	// maxQueryTimeout leaves the request time to say why it was refused.
 	maxQueryTimeout = 25 * time.Second
 	// maxRateLimit is half of the highest limit, because ingestion has twice the one that is set.
@@ -292,7 +300,7 @@ type secrets struct {
 
 // EnsureSecrets fills in the secrets that are not set from a file in the data directory, which it makes the first
 // time. In production they must be set, so there it does nothing. Processes that share a data directory end with the
-// same secrets, whoever makes the file.
+// same secrets, whichever makes the file.
 func (c *Config) EnsureSecrets() error {
 	if c.jwtSecretSet && c.secretKeySet {
 		return nil
@@ -307,7 +315,7 @@ func (c *Config) EnsureSecrets() error {
 	return err
 }
 
-// LoadSecretKey fills in the secret key that was made, for whoever cannot do with another: fs.ErrNotExist when none was.
+// LoadSecretKey fills in the generated secret key and makes none: fs.ErrNotExist when there is none.
 func (c *Config) LoadSecretKey() error {
 	if c.secretKeySet {
 		return nil

@@ -56,10 +56,12 @@ func (f *flagValue) IsBoolFlag() bool {
 func (c *Config) settings() []setting {
 	return []setting{
 		{"APP_NAME", str(&c.AppName), "name shown in pages and logs", false},
-		{"ENVIRONMENT", str(&c.Environment), "development or production; production refuses weak secrets and logs JSON", false},
+		{"ENVIRONMENT", str(&c.Environment), "development or production; production refuses weak secrets", false},
 		{"LOG_LEVEL", (*levelValue)(&c.LogLevel), "debug, info, warn or error", false},
+		{"LOG_FORMAT", str(&c.LogFormat), "json or text; empty: json in production, text elsewhere", false},
 		{"ADDR", str(&c.Addr), "address of the API", false},
 		{"ADMIN_ADDR", str(&c.AdminAddr), "address of /metrics and /debug/pprof; keep it private; off: none", false},
+		{"ADMIN_HOSTS", (*listValue)(&c.AdminHosts), "names that the admin listener is asked by, beside localhost and addresses, with commas", false},
 		{"DATABASE_URL", str(&c.DatabaseURL), "PostgreSQL to use; empty: an embedded one in DATA_DIR", false},
 		{"ANALYTICS_DATABASE_URL", str(&c.AnalyticsDatabaseURL), "streaming standby of DATABASE_URL that answers questions; empty: DATABASE_URL", false},
 		{"REPLICA_MAX_LAG_SECONDS", (*intValue)(&c.ReplicaMaxLag), "how far the standby may be behind and still answer; 0: any", false},
@@ -91,6 +93,7 @@ func (c *Config) settings() []setting {
 		{"OTLP_ENDPOINT", str(&c.OTLPEndpoint), "where traces are sent, OTLP over HTTP, such as http://collector:4318; empty: no tracing", false},
 		{"TRACE_SAMPLE_RATIO", (*ratioValue)(&c.TraceSampleRatio), "share of the requests without a traceparent that are traced, 0 to 1", false},
 		{"SHUTDOWN_TIMEOUT_SECONDS", (*secondsValue)(&c.ShutdownTimeout), "how long a stop may take to answer what waits", false},
+		{"DRAIN_SECONDS", (*intValue)(&c.Drain), "how long readiness is red before a stop ends listening, for proxies to notice", false},
 	}
 }
 

@@ -49,9 +49,9 @@ type Runner struct {
 func New(pool *pgxpool.Pool, jobs []Job, reg prometheus.Registerer, now func() time.Time, log *slog.Logger) *Runner {
 	r := &Runner{pool: pool, jobs: jobs, log: log, now: now, last: make(map[string]time.Time, len(jobs)),
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nimbus_job_runs_total",
-			Help: "Turns of the background jobs done by this node."}, []string{"job"}),
+			Help: "Runs of the background jobs on this node."}, []string{"job"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nimbus_job_failures_total",
-			Help: "Turns of the background jobs that failed."}, []string{"job"}),
+			Help: "Runs of the background jobs that failed."}, []string{"job"}),
 	}
 	reg.MustRegister(r.runs, r.failed)
 	for _, j := range jobs {
@@ -138,7 +138,7 @@ func (r *Runner) Turn(ctx context.Context, j Job) {
 	}
 }
 
-// Run runs the job of this name now, after whoever is at it, and returns its error.
+// Run runs the job of this name now, after a run that is under way, and returns its error.
 func (r *Runner) Run(ctx context.Context, name string) error {
 	for _, j := range r.jobs {
 		if j.Name == name {

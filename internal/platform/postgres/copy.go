@@ -18,7 +18,7 @@ import (
 // column's type for every column.
 //
 // The driver's own way takes each value as an interface and looks up how to write it: that was a third of what the
-// server spent on an event. It also asks for the types of the columns first; here whoever writes row knows them.
+// server spent on an event. It also asks for the types of the columns first; here the author of row knows them.
 func Copy(ctx context.Context, tx pgx.Tx, table string, columns []string, n int, row func(k int, r *CopyRow)) error {
 	quoted := make([]string, len(columns))
 	for k, c := range columns {

@@ -1984,6 +1984,7 @@ export type InsightMeta = {
      */
     definition: string;
     tz: string;
+    week_start: WeekStart;
     /**
      * Up to when events were considered.
      */
