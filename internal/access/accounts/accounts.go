@@ -82,7 +82,7 @@ func setDefault[T comparable](value *T, otherwise T) {
 // Account is a person who can log in.
 type Account struct {
 	ID        uuid.UUID
-	Email     string // in lower case
+	Email     string // as auth.FoldEmail has it
 	CreatedAt time.Time
 
 	passwordHash string
@@ -159,7 +159,7 @@ func (s *Service) Register(ctx context.Context, email, password string) (*Sessio
 	}
 	var session *Session
 	err = s.store.inTx(ctx, func(tx pgx.Tx) error {
-		account, err := s.store.createAccount(ctx, tx, id, strings.ToLower(email), hash)
+		account, err := s.store.createAccount(ctx, tx, id, auth.FoldEmail(email), hash)
 		if err != nil {
 			return err
 		}
@@ -182,7 +182,7 @@ func (s *Service) Register(ctx context.Context, email, password string) (*Sessio
 // Login opens a session. network is where the caller is, by which guessing is slowed. Its problems are
 // invalid_credentials, whatever of the two was wrong, and too_many_attempts.
 func (s *Service) Login(ctx context.Context, email, password, network string) (*Session, error) {
-	email = strings.ToLower(email)
+	email = auth.FoldEmail(email)
 	find := func() (Account, bool, error) { return s.store.accountByEmail(ctx, email) }
 	return s.attempt(ctx, loginGuards(email, network), func() (*Session, error) { return s.enter(ctx, find, password, "") })
 }

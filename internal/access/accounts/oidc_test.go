@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/bahagh/nimbus/internal/contract/problem"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
@@ -366,4 +367,39 @@ func TestWithoutAProviderThereIsNoLogin(t *testing.T) {
 
 func failuresOf(p *provider, question string) float64 {
 	return testutil.ToFloat64(p.failures.WithLabelValues(question))
+}
+
+// The mapping under which addresses are compared must not make one of two: U+212A folds to k, and U+0130 to i.
+func TestALookalikeAddressIsAnAddressOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for victim, other := range map[string]string{"kilo@example.com": "\u212Ailo@example.com", "id@example.com": "\u0130d@example.com"} {
+		t.Run(victim, func(t *testing.T) {
+			t.Parallel()
+			b := setupOIDC(t)
+			owner, err := b.Register(t.Context(), victim, testPassword)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.Login(t.Context(), other, testPassword, place); !problem.Is(err, problem.CodeInvalidCredentials) {
+				t.Errorf("logging in with the other address: %v", err)
+			}
+			stranger := b.enter(t, nimbustest.Person{"sub": "stranger", "email": other, "email_verified": true})
+			if stranger.Account.ID == owner.Account.ID || stranger.Account.Email != other {
+				t.Errorf("the provider vouched for %q and the account is %+v", other, stranger.Account)
+			}
+			if _, err := b.Login(t.Context(), victim, testPassword, place); err != nil {
+				t.Errorf("the owner has lost the account: %v", err)
+			}
+		})
+	}
+}
+
+func TestAddressesBeyondASCIIAreKeptAsTheyAre(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, email := range []string{"\u212Ailo@example.com", "kilo@example.com", "\u00C9va@example.com", "\u00E9va@example.com"} {
+		if s, err := b.Register(t.Context(), email, testPassword); err != nil || s.Account.Email != email {
+			t.Errorf("%q: %v %+v", email, err, s)
+		}
+	}
 }

@@ -2,7 +2,6 @@ package projects
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,7 +42,7 @@ func (p *Projects) AddMember(ctx context.Context, callerID, projectID uuid.UUID,
 		if err := checkOwner(caller, role); err != nil {
 			return err
 		}
-		id, known, err := p.store.candidate(ctx, tx, strings.ToLower(email))
+		id, known, err := p.store.candidate(ctx, tx, auth.FoldEmail(email))
 		if err != nil {
 			return err
 		}
