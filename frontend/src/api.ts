@@ -70,7 +70,7 @@ export const session = {
   login: async (body: LoginRequest) => keep((await login({ ...plain, body: { ...body, session: 'cookie' } })).data),
   register: async (body: RegisterRequest) => keep((await register({ ...plain, body: { ...body, session: 'cookie' } })).data),
   /** How one can log in here. A server that does not say takes passwords, and so does one that cannot be asked. */
-  methods: async (): Promise<AuthMethods> => (await getAuthMethods({ ...plain, throwOnError: false })).data ?? { password: true, oidc: { enabled: false } },
+  methods: async (): Promise<AuthMethods> => (await getAuthMethods({ ...plain, throwOnError: false })).data ?? { password: true, oidc: { enabled: false }, registration: 'open', empty: false, setup_token: false, password_reset_by_mail: false },
   /** The page comes back from the identity provider with a cookie, and must know that there is one. */
   leaveForProvider: () => localStorage.setItem(mark, '1'),
   changePassword: async (body: ChangePasswordRequest) => keep((await changePassword({ body: { ...body, session: 'cookie' } })).data),

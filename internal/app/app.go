@@ -145,12 +145,15 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 	if err != nil {
 		return err
 	}
-	account, err := accounts.New(pool, accounts.Config{Secret: []byte(cfg.JWTSecret), AccessTTL: cfg.AccessTTL,
-		RefreshTTL: cfg.RefreshTTL, BcryptCost: cfg.BcryptCost, Now: now, Attempts: state, OIDC: oidcOf(cfg, reg, a.log)})
+	outbox, err := outboxOf(cfg, reg, a.log)
 	if err != nil {
-		return fmt.Errorf("accounts: %w", err)
+		return err
 	}
-	project := projects.New(pool, ring, auth.KeyScopes(api.Operations), now)
+	project := projects.New(pool, ring, projectsConfig(cfg, state, outbox, now))
+	account, err := accounts.New(pool, accountsConfig(cfg, project, outbox, state, reg, now, a.log))
+	if err != nil {
+		return err
+	}
 	keys := projects.NewKeys(pool, ring, now)
 	reg.MustRegister(watchCollectors(keys)...)
 	project.OnChange(keys.Forget)
@@ -158,7 +161,14 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 	a.watching.Go(func() { keys.Watch(watch, pool, a.log) })
 	a.watching.Go(func() { keys.LastUsed().Run(watch, a.log) })
 	a.watching.Go(func() { account.LastSeen().Run(watch, a.log) })
+	if outbox != nil {
+		a.watching.Go(func() { outbox.Run(watch) })
+	}
 	a.stopWatching = stopWatching
+	if err := announceSetup(ctx, account, cfg, a.log); err != nil {
+		return err
+	}
+	log := audit.NewLog(pool)
 	access := auth.NewAccess(pool)
 	replies := idempotency.New(pool, ring, now)
 
@@ -190,6 +200,9 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 		{Name: "purge deleted projects", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: project.Purge},
 		{Name: "prune ended sessions", Every: time.Hour, Limit: 5 * time.Minute, Run: account.Prune},
 		{Name: "prune expired keys", Every: time.Hour, Limit: 5 * time.Minute, Run: project.PruneKeys},
+		{Name: "prune expired invitations", Every: time.Hour, Limit: 5 * time.Minute, Run: project.PruneInvitations},
+		{Name: "prune the audit log", Every: time.Hour, Limit: 5 * time.Minute,
+			Run: func(ctx context.Context) error { return log.Prune(ctx, now(), cfg.AuditRetention) }},
 		{Name: "prune idempotency keys", Every: time.Hour, Limit: 5 * time.Minute, Run: replies.Prune},
 	}, reg, time.Now, a.log)
 	a.jobs.Start()
@@ -202,7 +215,7 @@ func (a *App) connect(ctx context.Context, now func() time.Time, statements []po
 	stream := live.NewAPI(a.hub, cfg.AllowedOrigins)
 	metric := trends.NewAPI(a.reads, limits, now)
 	srv := &server{accounts.NewAPI(account), projects.NewAPI(project), event, stream, metric,
-		audit.NewAPI(audit.NewLog(pool)), saved.NewAPI(saved.New(pool), metric.CheckQuestion), h}
+		audit.NewAPI(log), saved.NewAPI(saved.New(pool, saved.Limits{Reports: cfg.MaxReportsPerProject, Boards: cfg.MaxBoardsPerProject}), metric.CheckQuestion), h}
 	e, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: event, live: stream}, httpapi.Options{
 		AppName: cfg.AppName, Log: a.log, Registry: reg, Tracer: a.tracer(), AllowedOrigins: cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: h.serve, Dashboard: frontend.Dist, Access: access, Replies: replies,
@@ -247,14 +260,6 @@ func (a *App) sharedState(ctx context.Context, reg prometheus.Registerer) (*shar
 func steady() func() time.Time {
 	begun := time.Now()
 	return func() time.Time { return begun.Add(time.Since(begun)) }
-}
-
-func oidcOf(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) *accounts.OIDC {
-	if cfg.OIDCIssuer == "" {
-		return nil
-	}
-	return &accounts.OIDC{Issuer: cfg.OIDCIssuer, ClientID: cfg.OIDCClientID, ClientSecret: cfg.OIDCClientSecret,
-		RedirectURL: cfg.OIDCRedirectURL, Name: cfg.OIDCName, Log: log, Registry: reg}
 }
 
 // requestsPerAddress is the limit of requests without credentials: what one person does, many times over, and little

@@ -138,15 +138,16 @@ func TestACreationThatIsBeingAnsweredIsToldToWait(t *testing.T) {
 // Only what was done is remembered: after a refusal the same key may be used to do it, and an answer lasts a day.
 func TestAnAnswerIsKeptForADayAndARefusalNotAtAll(t *testing.T) {
 	t.Parallel()
-	a, _ := twoNodes(t)
-	x, bob := a.Tenant(t), a.Account(t)
-	path := "/v1/projects/" + x.ProjectID.String() + "/members"
+	a, _ := twoNodesWith(t, []string{"NIMBUS_MAX_BOARDS_PER_PROJECT=1"})
+	x := a.Tenant(t)
+	path := "/v1/projects/" + x.ProjectID.String() + "/boards"
 	add := func() *apptest.Reply {
-		return a.Login(t, x.Email).With(idempotencyKey, "k").Do("POST", path, map[string]string{"email": bob.Email, "role": "viewer"})
+		return a.Login(t, x.Email).With(idempotencyKey, "k").Do("POST", path, map[string]string{"name": "b"})
 	}
-	x.Do("POST", path, map[string]string{"email": bob.Email, "role": "admin"}).Want(201)
-	add().WantCode(409, "already_member")
-	x.Do("DELETE", path+"/"+bob.ID.String(), nil).Want(204)
+	var board struct{ ID string }
+	x.Do("POST", path, map[string]string{"name": "in the way"}).Want(201).JSON(&board)
+	add().WantCode(422, "limit_reached")
+	x.Do("DELETE", path+"/"+board.ID, nil).Want(204)
 	add().Want(201)
 	add().Want(201)
 	a.Clock.Add(23 * time.Hour)
@@ -154,7 +155,7 @@ func TestAnAnswerIsKeptForADayAndARefusalNotAtAll(t *testing.T) {
 	a.RunJob(t, "prune idempotency keys")
 	add().Want(201)
 	a.Clock.Add(2 * time.Hour)
-	add().WantCode(409, "already_member") // it is done anew, and there is one by now
+	add().WantCode(422, "limit_reached") // it is done anew, and there is one by now
 }
 
 func TestAnAnswerIsKeptEncrypted(t *testing.T) {

@@ -20,7 +20,8 @@ func NewAPI(service *Service) *API { return &API{service: service} }
 
 // Register creates an account and logs it in.
 func (a *API) Register(ctx context.Context, request api.RegisterRequestObject) (api.RegisterResponseObject, error) {
-	session, err := a.service.Register(ctx, string(request.Body.Email), request.Body.Password)
+	session, err := a.service.Register(ctx, NewAccount{Email: string(request.Body.Email), Password: request.Body.Password,
+		Invitation: given(request.Body.Invitation), SetupToken: given(request.Body.SetupToken)})
 	if err != nil {
 		return nil, err
 	}
@@ -39,9 +40,31 @@ func (a *API) Login(ctx context.Context, request api.LoginRequestObject) (api.Lo
 }
 
 // GetAuthMethods says how one can log in.
-func (a *API) GetAuthMethods(context.Context, api.GetAuthMethodsRequestObject) (api.GetAuthMethodsResponseObject, error) {
-	name := a.service.Provider()
-	return api.GetAuthMethods200JSONResponse{Password: true, Oidc: api.OidcMethod{Enabled: name != "", Name: some(name)}}, nil
+func (a *API) GetAuthMethods(ctx context.Context, _ api.GetAuthMethodsRequestObject) (api.GetAuthMethodsResponseObject, error) {
+	m, err := a.service.Methods(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetAuthMethods200JSONResponse{Password: true, Oidc: api.OidcMethod{Enabled: m.Provider != "", Name: some(m.Provider)},
+		Registration: api.Registration(m.Registration), Empty: m.Empty, SetupToken: m.SetupToken, PasswordResetByMail: m.ResetByMail}, nil
+}
+
+// RequestPasswordReset has a link mailed.
+func (a *API) RequestPasswordReset(ctx context.Context, request api.RequestPasswordResetRequestObject) (api.RequestPasswordResetResponseObject, error) {
+	if err := a.service.RequestReset(ctx, string(request.Body.Email)); err != nil {
+		return nil, err
+	}
+	return api.RequestPasswordReset202Response{}, nil
+}
+
+// CompletePasswordReset sets a new password with a link.
+func (a *API) CompletePasswordReset(ctx context.Context, request api.CompletePasswordResetRequestObject) (api.CompletePasswordResetResponseObject, error) {
+	session, err := a.service.Reset(ctx, request.Body.Token, request.Body.NewPassword)
+	if err != nil {
+		return nil, err
+	}
+	body, cookie := sessionReply(session, wantsCookie(request.Body.Session))
+	return api.CompletePasswordReset200JSONResponse{Body: body, Headers: api.CompletePasswordReset200ResponseHeaders{SetCookie: cookie}}, nil
 }
 
 // StartOidcLogin sends the browser to the identity provider.
@@ -50,7 +73,7 @@ func (a *API) StartOidcLogin(ctx context.Context, request api.StartOidcLoginRequ
 	if request.Params.ReturnTo != nil {
 		returnTo = *request.Params.ReturnTo
 	}
-	target, sealed, err := a.service.StartOIDC(ctx, returnTo)
+	target, sealed, err := a.service.StartOIDC(ctx, returnTo, given(request.Params.Invitation))
 	if err != nil {
 		return failedLogin(err)
 	}
@@ -223,5 +246,5 @@ func sessionBody(s *Session) api.Session {
 }
 
 func accountBody(a Account) api.Account {
-	return api.Account{ID: a.ID, Email: openapi_types.Email(a.Email), CreatedAt: a.CreatedAt.UTC()}
+	return api.Account{ID: a.ID, Email: openapi_types.Email(a.Email), CreatedAt: a.CreatedAt.UTC(), Operator: a.Operator}
 }

@@ -25,11 +25,14 @@ type Access struct {
 // NewAccess makes an Access that looks memberships up in pool.
 func NewAccess(pool *pgxpool.Pool) *Access { return &Access{pool: pool, q: db.New()} }
 
-// Scope returns nil when the principal may call the operation at all: a key has its scope. What an account may do, its
-// role in the project decides.
+// Scope returns nil when the principal may call the operation at all: a key has its scope, and what concerns the whole
+// instance is for its operators. What else an account may do, its role in the project decides.
 func (a *Access) Scope(p *Principal, op *contract.Operation) error {
 	switch p.Kind {
 	case KindAccount, KindRefresh: // only where the operation's security takes them
+		if op.Role == contract.RoleOperator && !p.Operator {
+			return problem.New(problem.CodeInsufficientRole, "This is for the operators of this server.")
+		}
 		return nil
 	case KindAPIKey, KindWriteKey:
 		if p.Allows(op.Scope) {
@@ -44,7 +47,7 @@ func (a *Access) Scope(p *Principal, op *contract.Operation) error {
 // member may do to himself.
 //
 // Errors: problem.NotFound for whoever has nothing to do with the project, whether it is there or not;
-// insufficient_role for a member whose role is not enough.
+// insufficient_role for a member whose role is not enough; project_disabled for every member of one that is.
 func (a *Access) Project(ctx context.Context, p *Principal, op *contract.Operation, project uuid.UUID, self bool) error {
 	switch p.Kind {
 	case KindAPIKey, KindWriteKey:
@@ -62,6 +65,9 @@ func (a *Access) Project(ctx context.Context, p *Principal, op *contract.Operati
 		}
 		if member.Deleted != op.Deleted {
 			break
+		}
+		if member.Disabled {
+			return ErrProjectDisabled()
 		}
 		needed := Role(op.Role)
 		if self {
@@ -94,4 +100,9 @@ func wrapLookup(err error) error {
 		return fmt.Errorf("look up memberships: %w", err)
 	}
 	return nil
+}
+
+// ErrProjectDisabled is the answer to those who belong to a project that the operator has disabled.
+func ErrProjectDisabled() error {
+	return problem.New(problem.CodeProjectDisabled, "The operator of this server has disabled the project. Nothing of it was deleted.")
 }

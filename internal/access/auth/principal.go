@@ -12,6 +12,7 @@ type Principal struct {
 	Kind      Kind
 	AccountID uuid.UUID // of a session
 	SessionID uuid.UUID // of a session
+	Operator  bool      // of a session: its account operates the instance
 	ProjectID uuid.UUID // of a key: the only project it is good for
 	KeyID     string    // of a key
 	Scopes    []string  // of a key, what it may do: the x-scope of operations
