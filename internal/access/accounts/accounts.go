@@ -312,6 +312,9 @@ func (s *Service) enter(ctx context.Context, find func() (Account, bool, error),
 				if err := s.store.revokeSessions(ctx, tx, account.ID, s.now()); err != nil {
 					return err
 				}
+				if err := s.store.deleteResets(ctx, tx, account.ID); err != nil { // made for the old password's loss
+					return err
+				}
 			}
 			if session, err = s.open(ctx, tx, account); err != nil {
 				return err

@@ -98,6 +98,9 @@ func (s *Service) takeOver(ctx context.Context, tx pgx.Tx, account uuid.UUID) er
 	if err := s.store.setPassword(ctx, tx, account, noPassword); err != nil {
 		return err
 	}
+	if err := s.store.deleteResets(ctx, tx, account); err != nil { // one of them would set a password again
+		return err
+	}
 	return s.store.revokeSessions(ctx, tx, account, s.now())
 }
 
