@@ -2089,7 +2089,7 @@ type FinishOidcLoginParams struct {
 	// Error Why there is no code.
 	Error *string `form:"error,omitempty" json:"error,omitempty"`
 
-	// NimbusOidc What `/v1/auth/oidc/login` gave the browser.
+	// NimbusOidc What `/v1/auth/oidc/login` gave the browser; over https its name is `__Host-nimbus_oidc`.
 	NimbusOidc *string `form:"nimbus_oidc,omitempty" json:"nimbus_oidc,omitempty"`
 }
 

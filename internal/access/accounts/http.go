@@ -126,7 +126,7 @@ func failedLogin(err error) (redirect, error) {
 // provider sends the browser back.
 func loginCookie(sealed string, lives time.Duration) string {
 	c := http.Cookie{ //nolint:gosec // G124: as with sessionCookie
-		Name: "nimbus_oidc", Value: sealed, Path: "/v1/auth/oidc", MaxAge: int(lives / time.Second),
+		Name: auth.LoginCookie, Value: sealed, Path: "/v1/auth/oidc", MaxAge: int(lives / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 	return c.String()
@@ -226,7 +226,7 @@ func sessionReply(s *Session, inCookie bool) (api.Session, *string) {
 }
 
 // sessionCookie is the cookie that httpapi reads a refresh token from. No script can read it, no page of another site can
-// make a browser send it, and no other path gets it. httpapi adds Secure to what leaves over https.
+// make a browser send it, and no other path gets it. What leaves over https gets Secure and the prefix __Host- from httpapi.
 func sessionCookie(token string, lives time.Duration) string {
 	c := http.Cookie{ //nolint:gosec // G124: httpapi knows whether it leaves over https; Secure over http would lose the session
 		Name: auth.RefreshCookie, Value: token, Path: "/v1/auth", MaxAge: int(lives / time.Second),

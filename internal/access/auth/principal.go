@@ -26,8 +26,11 @@ type Principal struct {
 	InCookie     bool
 }
 
-// RefreshCookie is the name of the cookie that keeps the refresh token of a session in a browser.
-const RefreshCookie = "nimbus_refresh"
+// The cookies of a browser. Over https the edge gives them the prefix __Host- and takes it off again.
+const (
+	RefreshCookie = "nimbus_refresh" // keeps the refresh token of a session
+	LoginCookie   = "nimbus_oidc"    // connects a login at the identity provider with the browser that began it
+)
 
 // Kind is the kind of credentials.
 type Kind int
