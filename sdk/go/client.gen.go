@@ -3469,7 +3469,8 @@ type ClientInterface interface {
 
 	// RevokeAPIKey Revoke an API key
 	//
-	// Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+	// Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+	// The main pair can be revoked too; `rotate-keys` makes a new one.
 	//
 	// Corresponds with DELETE /v1/projects/{project_id}/api-keys/{api_key_id} (the `RevokeAPIKey` operationId).
 	RevokeAPIKey(ctx context.Context, projectID ProjectPath, apiKeyID string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3736,8 +3737,9 @@ type ClientInterface interface {
 
 	// RotateKeysWithBody Replace the project's key pair
 	//
-	// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-	// working for that long, so that senders can be changed one by one.
+	// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+	// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+	// can be changed one by one.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3746,8 +3748,9 @@ type ClientInterface interface {
 
 	// RotateKeys Replace the project's key pair
 	//
-	// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-	// working for that long, so that senders can be changed one by one.
+	// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+	// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+	// can be changed one by one.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3783,7 +3786,7 @@ type ClientInterface interface {
 
 	// DeleteWriteKey Revoke a write key
 	//
-	// Stops at once, on every node.
+	// As soon as an API key does.
 	//
 	// Corresponds with DELETE /v1/projects/{project_id}/write-keys/{key_id} (the `DeleteWriteKey` operationId).
 	DeleteWriteKey(ctx context.Context, projectID ProjectPath, keyID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4855,7 +4858,8 @@ func (c *HTTPClient) CreateAPIKey(ctx context.Context, projectID ProjectPath, pa
 
 // RevokeAPIKey Revoke an API key
 //
-// Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+// Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+// The main pair can be revoked too; `rotate-keys` makes a new one.
 //
 // Corresponds with DELETE /v1/projects/{project_id}/api-keys/{api_key_id} (the `RevokeAPIKey` operationId).
 func (c *HTTPClient) RevokeAPIKey(ctx context.Context, projectID ProjectPath, apiKeyID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5422,8 +5426,9 @@ func (c *HTTPClient) UpdateReport(ctx context.Context, projectID ProjectPath, re
 
 // RotateKeysWithBody Replace the project's key pair
 //
-// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-// working for that long, so that senders can be changed one by one.
+// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+// can be changed one by one.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5442,8 +5447,9 @@ func (c *HTTPClient) RotateKeysWithBody(ctx context.Context, projectID ProjectPa
 
 // RotateKeys Replace the project's key pair
 //
-// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-// working for that long, so that senders can be changed one by one.
+// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+// can be changed one by one.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5519,7 +5525,7 @@ func (c *HTTPClient) CreateWriteKey(ctx context.Context, projectID ProjectPath, 
 
 // DeleteWriteKey Revoke a write key
 //
-// Stops at once, on every node.
+// As soon as an API key does.
 //
 // Corresponds with DELETE /v1/projects/{project_id}/write-keys/{key_id} (the `DeleteWriteKey` operationId).
 func (c *HTTPClient) DeleteWriteKey(ctx context.Context, projectID ProjectPath, keyID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9635,7 +9641,8 @@ type ClientWithResponsesInterface interface {
 
 	// RevokeAPIKeyWithResponse Revoke an API key
 	//
-	// Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+	// Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+	// The main pair can be revoked too; `rotate-keys` makes a new one.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9934,8 +9941,9 @@ type ClientWithResponsesInterface interface {
 
 	// RotateKeysWithBodyWithResponse Replace the project's key pair
 	//
-	// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-	// working for that long, so that senders can be changed one by one.
+	// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+	// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+	// can be changed one by one.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9944,8 +9952,9 @@ type ClientWithResponsesInterface interface {
 
 	// RotateKeysWithResponse Replace the project's key pair
 	//
-	// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-	// working for that long, so that senders can be changed one by one.
+	// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+	// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+	// can be changed one by one.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9983,7 +9992,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteWriteKeyWithResponse Revoke a write key
 	//
-	// Stops at once, on every node.
+	// As soon as an API key does.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -18021,7 +18030,8 @@ func (c *ClientWithResponses) CreateAPIKeyWithResponse(ctx context.Context, proj
 
 // RevokeAPIKeyWithResponse Revoke an API key
 //
-// Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+// Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+// The main pair can be revoked too; `rotate-keys` makes a new one.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -18500,8 +18510,9 @@ func (c *ClientWithResponses) UpdateReportWithResponse(ctx context.Context, proj
 
 // RotateKeysWithBodyWithResponse Replace the project's key pair
 //
-// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-// working for that long, so that senders can be changed one by one.
+// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+// can be changed one by one.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18516,8 +18527,9 @@ func (c *ClientWithResponses) RotateKeysWithBodyWithResponse(ctx context.Context
 
 // RotateKeysWithResponse Replace the project's key pair
 //
-// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-// working for that long, so that senders can be changed one by one.
+// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+// can be changed one by one.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18579,7 +18591,7 @@ func (c *ClientWithResponses) CreateWriteKeyWithResponse(ctx context.Context, pr
 
 // DeleteWriteKeyWithResponse Revoke a write key
 //
-// Stops at once, on every node.
+// As soon as an API key does.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -15,6 +15,10 @@
 //     after that, or after its successor was used, ends the session for everyone who descends from the same login.
 //   - An access token is good only while its session is. Logging out, a change of password and a reused refresh token
 //     therefore take effect at once, on every node.
+//   - Who may have an account is what the operator has set, also through the identity provider. The first account operates the
+//     instance, and in production needs a token that only the operator can have. There is always an operator who can log in.
+//   - A disabled account has no session and opens none.
+//   - A link to a new password works once and for a time; only its SHA-256 is stored. Asking for one tells nobody who has an account.
 //   - After a change of password no session opened with the old one is left, not even one that was just being opened.
 //   - Whoever the identity provider vouches for gets the account that he is linked to, and no other: by the provider's
 //     subject, which is nobody else's. The first link goes by a verified address and shuts out whoever had the account.

@@ -46,6 +46,7 @@ func cached[T any](c *keyCache, kind lookup, text string, load func() (T, bool, 
 	key := cacheKey{kind, text}
 	c.mu.RLock()
 	entry, ok := c.entries[key]
+	ok = ok && time.Since(c.turned) < leaseTime
 	generation := c.generation
 	c.mu.RUnlock()
 	if ok {
@@ -72,6 +73,7 @@ func (c *keyCache) listening(live bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live = live
+	c.turned = time.Now()
 	c.empty()
 }
 
@@ -101,10 +103,16 @@ func (k *Keys) Forget() { k.cache.forget() }
 
 const (
 	keysChannel = "nimbus_keys" // as the triggers of the schema have it
-	// quietTime is how long the connection may be silent before it is asked whether it is still there.
-	quietTime  = 10 * time.Second
-	answerTime = 5 * time.Second
-	retryTime  = time.Second
+	// quietTime is how long the connection may be silent before it is asked whether it is still there, and answerTime how
+	// long it may take to say so. Together they are how long a key that has stopped can go on at a node whose connection
+	// hangs; one of a node that hears stops within milliseconds.
+	quietTime  = 2 * time.Second
+	answerTime = 2 * time.Second
+	// leaseTime is how long the cache is believed after Watch last came round: a process that was stopped for a while must
+	// not serve from before.
+	leaseTime   = quietTime + answerTime + time.Second
+	connectTime = 10 * time.Second
+	retryTime   = time.Second
 	// stalledTime is many times what Watch takes to come round, whatever the database does.
 	stalledTime = time.Minute
 )
@@ -156,7 +164,7 @@ func (k *Keys) Watch(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) 
 
 func (k *Keys) listen(ctx context.Context, pool *pgxpool.Pool) error {
 	// A database that hangs without closing anything must not hang this loop: it would never notice the next one.
-	begin, cancel := context.WithTimeout(ctx, quietTime)
+	begin, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	conn, err := pool.Acquire(begin)
 	if err != nil {

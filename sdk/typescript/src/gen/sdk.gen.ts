@@ -294,8 +294,9 @@ export const getProjectDeletion = <ThrowOnError extends boolean = true>(options:
 /**
  * Replace the project's key pair
  *
- * Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
- * working for that long, so that senders can be changed one by one.
+ * Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+ * a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+ * can be changed one by one.
  *
  */
 export const rotateKeys = <ThrowOnError extends boolean = true>(options: Options<RotateKeysData, ThrowOnError>) => (options.client ?? client).post<RotateKeysResponses, RotateKeysErrors, ThrowOnError>({
@@ -339,7 +340,7 @@ export const createWriteKey = <ThrowOnError extends boolean = true>(options: Opt
 /**
  * Revoke a write key
  *
- * Stops at once, on every node.
+ * As soon as an API key does.
  */
 export const deleteWriteKey = <ThrowOnError extends boolean = true>(options: Options<DeleteWriteKeyData, ThrowOnError>) => (options.client ?? client).delete<DeleteWriteKeyResponses, DeleteWriteKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -394,7 +395,8 @@ export const createApiKey = <ThrowOnError extends boolean = true>(options: Optio
 /**
  * Revoke an API key
  *
- * Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+ * Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+ * The main pair can be revoked too; `rotate-keys` makes a new one.
  *
  */
 export const revokeApiKey = <ThrowOnError extends boolean = true>(options: Options<RevokeApiKeyData, ThrowOnError>) => (options.client ?? client).delete<RevokeApiKeyResponses, RevokeApiKeyErrors, ThrowOnError>({

@@ -504,8 +504,9 @@ export const getProjectDeletionOptions = (options: Options<GetProjectDeletionDat
 /**
  * Replace the project's key pair
  *
- * Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
- * working for that long, so that senders can be changed one by one.
+ * Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+ * a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+ * can be changed one by one.
  *
  */
 export const rotateKeysMutation = (options?: Partial<Options<RotateKeysData>>): UseMutationOptions<RotateKeysResponse, RotateKeysError, Options<RotateKeysData>> => {
@@ -566,7 +567,7 @@ export const createWriteKeyMutation = (options?: Partial<Options<CreateWriteKeyD
 /**
  * Revoke a write key
  *
- * Stops at once, on every node.
+ * As soon as an API key does.
  */
 export const deleteWriteKeyMutation = (options?: Partial<Options<DeleteWriteKeyData>>): UseMutationOptions<DeleteWriteKeyResponse, DeleteWriteKeyError, Options<DeleteWriteKeyData>> => {
     const mutationOptions: UseMutationOptions<DeleteWriteKeyResponse, DeleteWriteKeyError, Options<DeleteWriteKeyData>> = {
@@ -646,7 +647,8 @@ export const createApiKeyMutation = (options?: Partial<Options<CreateApiKeyData>
 /**
  * Revoke an API key
  *
- * Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+ * Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+ * The main pair can be revoked too; `rotate-keys` makes a new one.
  *
  */
 export const revokeApiKeyMutation = (options?: Partial<Options<RevokeApiKeyData>>): UseMutationOptions<RevokeApiKeyResponse, RevokeApiKeyError, Options<RevokeApiKeyData>> => {
