@@ -2151,6 +2151,14 @@ type ListInstanceAccountsParams struct {
 	Email *string `form:"email,omitempty" json:"email,omitempty"`
 }
 
+// CreateInstanceAccountParams defines parameters for CreateInstanceAccount.
+type CreateInstanceAccountParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteInstanceAccountParams defines parameters for DeleteInstanceAccount.
 type DeleteInstanceAccountParams struct {
 	// DeleteProjects Delete the projects of which it is the only owner.
@@ -2920,7 +2928,7 @@ type ServerInterface interface {
 	ListInstanceAccounts(ctx echo.Context, params ListInstanceAccountsParams) error
 	// CreateInstanceAccount Create an account for somebody
 	// (POST /v1/instance/accounts)
-	CreateInstanceAccount(ctx echo.Context) error
+	CreateInstanceAccount(ctx echo.Context, params CreateInstanceAccountParams) error
 	// DeleteInstanceAccount Delete an account
 	// (DELETE /v1/instance/accounts/{account_id})
 	DeleteInstanceAccount(ctx echo.Context, accountID openapi_types.UUID, params DeleteInstanceAccountParams) error
@@ -3411,8 +3419,28 @@ func (w *ServerInterfaceWrapper) ListInstanceAccounts(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateInstanceAccount(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateInstanceAccountParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateInstanceAccount(ctx)
+	err = w.Handler.CreateInstanceAccount(ctx, params)
 	return err
 }
 
@@ -5229,25 +5257,6 @@ func (response GetAuthMethods429ApplicationProblemPlusJSONResponse) VisitGetAuth
 	return err
 }
 
-type GetAuthMethods503ApplicationProblemPlusJSONResponse struct {
-	UnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response GetAuthMethods503ApplicationProblemPlusJSONResponse) VisitGetAuthMethodsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type FinishOidcLoginRequestObject struct {
 	Params FinishOidcLoginParams
 }
@@ -5655,25 +5664,6 @@ func (response RequestPasswordReset429ApplicationProblemPlusJSONResponse) VisitR
 	}
 	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
 	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RequestPasswordReset503ApplicationProblemPlusJSONResponse struct {
-	UnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response RequestPasswordReset503ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6958,7 +6948,8 @@ func (response ListInstanceAccounts503ApplicationProblemPlusJSONResponse) VisitL
 }
 
 type CreateInstanceAccountRequestObject struct {
-	Body *CreateInstanceAccountJSONRequestBody
+	Params CreateInstanceAccountParams
+	Body   *CreateInstanceAccountJSONRequestBody
 }
 
 type CreateInstanceAccountResponseObject interface {
@@ -14904,8 +14895,10 @@ func (sh *strictHandler) ListInstanceAccounts(ctx echo.Context, params ListInsta
 }
 
 // CreateInstanceAccount operation middleware
-func (sh *strictHandler) CreateInstanceAccount(ctx echo.Context) error {
+func (sh *strictHandler) CreateInstanceAccount(ctx echo.Context, params CreateInstanceAccountParams) error {
 	var request CreateInstanceAccountRequestObject
+
+	request.Params = params
 
 	var body CreateInstanceAccountJSONRequestBody
 	var err error

@@ -94,8 +94,11 @@ var Operations = map[string]*contract.Operation{
 		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
-		Role:         "operator",
-		Sensitive:    true,
+		Role:      "operator",
+		Sensitive: true,
+		Params: []contract.Param{
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: `^[!-~]+$`},
+		},
 		Statuses:     []int{201, 400, 401, 403, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
@@ -349,7 +352,7 @@ var Operations = map[string]*contract.Operation{
 		Path:     "/v1/auth/methods",
 		Route:    "/v1/auth/methods",
 		Public:   true,
-		Statuses: []int{200, 422, 429, 503},
+		Statuses: []int{200, 422, 429},
 	},
 	"getBoard": {
 		ID:     "getBoard",
@@ -813,7 +816,7 @@ var Operations = map[string]*contract.Operation{
 		Path:         "/v1/auth/password-reset",
 		Route:        "/v1/auth/password-reset",
 		Public:       true,
-		Statuses:     []int{202, 400, 403, 413, 415, 422, 429, 503},
+		Statuses:     []int{202, 400, 403, 413, 415, 422, 429},
 		Body:         true,
 		BodyRequired: true,
 	},

@@ -67,16 +67,16 @@ func setupToken(cfg *config.Config) string {
 // announceSetup tells the operator of a server without an account how to make the first one. The token is of no use to a later
 // reader of the log: it ends with the first account.
 func announceSetup(ctx context.Context, account *accounts.Service, cfg *config.Config, log *slog.Logger) error {
-	m, err := account.Methods(ctx)
-	if err != nil || !m.SetupToken {
+	empty, err := account.Empty(ctx)
+	if err != nil || !empty || !cfg.Production() {
 		return err
 	}
-	token := "the one of NIMBUS_SETUP_TOKEN"
+	which := "the one of NIMBUS_SETUP_TOKEN"
 	if cfg.SetupToken == "" {
-		token = setupToken(cfg)
+		which = setupToken(cfg)
 	}
 	log.Warn("there is no account yet: make the first one in a browser, with this token, or with nimbus accounts create EMAIL operator",
-		"setup_token", token)
+		"setup_token", which)
 	return nil
 }
 

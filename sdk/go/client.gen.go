@@ -2152,6 +2152,14 @@ type ListInstanceAccountsParams struct {
 	Email *string `form:"email,omitempty" json:"email,omitempty"`
 }
 
+// CreateInstanceAccountParams defines parameters for CreateInstanceAccount.
+type CreateInstanceAccountParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteInstanceAccountParams defines parameters for DeleteInstanceAccount.
 type DeleteInstanceAccountParams struct {
 	// DeleteProjects Delete the projects of which it is the only owner.
@@ -3198,7 +3206,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
-	CreateInstanceAccountWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateInstanceAccountWithBody(ctx context.Context, params *CreateInstanceAccountParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateInstanceAccount Create an account for somebody
 	//
@@ -3208,7 +3216,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
-	CreateInstanceAccount(ctx context.Context, body CreateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateInstanceAccount(ctx context.Context, params *CreateInstanceAccountParams, body CreateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteInstanceAccount Delete an account
 	//
@@ -4307,8 +4315,8 @@ func (c *HTTPClient) ListInstanceAccounts(ctx context.Context, params *ListInsta
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
-func (c *HTTPClient) CreateInstanceAccountWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateInstanceAccountRequestWithBody(c.Server, contentType, body)
+func (c *HTTPClient) CreateInstanceAccountWithBody(ctx context.Context, params *CreateInstanceAccountParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInstanceAccountRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4327,8 +4335,8 @@ func (c *HTTPClient) CreateInstanceAccountWithBody(ctx context.Context, contentT
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
-func (c *HTTPClient) CreateInstanceAccount(ctx context.Context, body CreateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateInstanceAccountRequest(c.Server, body)
+func (c *HTTPClient) CreateInstanceAccount(ctx context.Context, params *CreateInstanceAccountParams, body CreateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInstanceAccountRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6457,18 +6465,18 @@ func NewListInstanceAccountsRequest(server string, params *ListInstanceAccountsP
 }
 
 // NewCreateInstanceAccountRequest calls the generic CreateInstanceAccount builder with application/json body
-func NewCreateInstanceAccountRequest(server string, body CreateInstanceAccountJSONRequestBody) (*http.Request, error) {
+func NewCreateInstanceAccountRequest(server string, params *CreateInstanceAccountParams, body CreateInstanceAccountJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateInstanceAccountRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateInstanceAccountRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateInstanceAccountRequestWithBody constructs an http.Request for the CreateInstanceAccount method, with any body, and a specified content type
-func NewCreateInstanceAccountRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateInstanceAccountRequestWithBody(server string, params *CreateInstanceAccountParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -6492,6 +6500,21 @@ func NewCreateInstanceAccountRequestWithBody(server string, contentType string, 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -9350,7 +9373,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
-	CreateInstanceAccountWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInstanceAccountResponse, error)
+	CreateInstanceAccountWithBodyWithResponse(ctx context.Context, params *CreateInstanceAccountParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInstanceAccountResponse, error)
 
 	// CreateInstanceAccountWithResponse Create an account for somebody
 	//
@@ -9360,7 +9383,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
-	CreateInstanceAccountWithResponse(ctx context.Context, body CreateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInstanceAccountResponse, error)
+	CreateInstanceAccountWithResponse(ctx context.Context, params *CreateInstanceAccountParams, body CreateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInstanceAccountResponse, error)
 
 	// DeleteInstanceAccountWithResponse Delete an account
 	//
@@ -10332,11 +10355,6 @@ type GetAuthMethodsResponse429Headers struct {
 	RetryAfter      int
 }
 
-// GetAuthMethodsResponse503Headers the declared response headers of an HTTP 503 response for GetAuthMethods
-type GetAuthMethodsResponse503Headers struct {
-	RetryAfter *int
-}
-
 type GetAuthMethodsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10346,12 +10364,8 @@ type GetAuthMethodsResponse struct {
 	ApplicationProblemJSON422 *Unprocessable
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
-	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
-	ApplicationProblemJSON503 *Unavailable
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetAuthMethodsResponse429Headers
-	// Headers503 the parsed response headers for an HTTP 503 response
-	Headers503 *GetAuthMethodsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -10367,11 +10381,6 @@ func (r GetAuthMethodsResponse) GetApplicationProblemJSON422() *Unprocessable {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetAuthMethodsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
-}
-
-// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
-func (r GetAuthMethodsResponse) GetApplicationProblemJSON503() *Unavailable {
-	return r.ApplicationProblemJSON503
 }
 
 // GetBody returns the raw response body bytes
@@ -10674,11 +10683,6 @@ type RequestPasswordResetResponse429Headers struct {
 	RetryAfter      int
 }
 
-// RequestPasswordResetResponse503Headers the declared response headers of an HTTP 503 response for RequestPasswordReset
-type RequestPasswordResetResponse503Headers struct {
-	RetryAfter *int
-}
-
 type RequestPasswordResetResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10694,12 +10698,8 @@ type RequestPasswordResetResponse struct {
 	ApplicationProblemJSON422 *Unprocessable
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
-	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
-	ApplicationProblemJSON503 *Unavailable
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RequestPasswordResetResponse429Headers
-	// Headers503 the parsed response headers for an HTTP 503 response
-	Headers503 *RequestPasswordResetResponse503Headers
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -10730,11 +10730,6 @@ func (r RequestPasswordResetResponse) GetApplicationProblemJSON422() *Unprocessa
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r RequestPasswordResetResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
-}
-
-// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
-func (r RequestPasswordResetResponse) GetApplicationProblemJSON503() *Unavailable {
-	return r.ApplicationProblemJSON503
 }
 
 // GetBody returns the raw response body bytes
@@ -17571,8 +17566,8 @@ func (c *ClientWithResponses) ListInstanceAccountsWithResponse(ctx context.Conte
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
-func (c *ClientWithResponses) CreateInstanceAccountWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInstanceAccountResponse, error) {
-	rsp, err := c.CreateInstanceAccountWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateInstanceAccountWithBodyWithResponse(ctx context.Context, params *CreateInstanceAccountParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInstanceAccountResponse, error) {
+	rsp, err := c.CreateInstanceAccountWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -17587,8 +17582,8 @@ func (c *ClientWithResponses) CreateInstanceAccountWithBodyWithResponse(ctx cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
-func (c *ClientWithResponses) CreateInstanceAccountWithResponse(ctx context.Context, body CreateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInstanceAccountResponse, error) {
-	rsp, err := c.CreateInstanceAccount(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateInstanceAccountWithResponse(ctx context.Context, params *CreateInstanceAccountParams, body CreateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInstanceAccountResponse, error) {
+	rsp, err := c.CreateInstanceAccount(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -19012,13 +19007,6 @@ func ParseGetAuthMethodsResponse(rsp *http.Response) (*GetAuthMethodsResponse, e
 		}
 		response.ApplicationProblemJSON429 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
-		var dest Unavailable
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON503 = &dest
-
 	}
 
 	switch {
@@ -19046,16 +19034,6 @@ func ParseGetAuthMethodsResponse(rsp *http.Response) (*GetAuthMethodsResponse, e
 			headers.RetryAfter = value
 		}
 		response.Headers429 = &headers
-	case rsp.StatusCode == 503:
-		var headers GetAuthMethodsResponse503Headers
-		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
-			var value int
-			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.RetryAfter = &value
-		}
-		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -19429,13 +19407,6 @@ func ParseRequestPasswordResetResponse(rsp *http.Response) (*RequestPasswordRese
 		}
 		response.ApplicationProblemJSON429 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
-		var dest Unavailable
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON503 = &dest
-
 	}
 
 	switch {
@@ -19463,16 +19434,6 @@ func ParseRequestPasswordResetResponse(rsp *http.Response) (*RequestPasswordRese
 			headers.RetryAfter = value
 		}
 		response.Headers429 = &headers
-	case rsp.StatusCode == 503:
-		var headers RequestPasswordResetResponse503Headers
-		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
-			var value int
-			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.RetryAfter = &value
-		}
-		response.Headers503 = &headers
 	}
 
 	return response, nil

@@ -387,6 +387,13 @@ func (x *Tenant) Join(who *Account, role string) {
 func (a *App) Operator(t testing.TB) *Account {
 	t.Helper()
 	account := a.Account(t)
+	a.Promote(t, account)
+	return account
+}
+
+// Promote makes an account an operator of the instance.
+func (a *App) Promote(t testing.TB, account *Account) {
+	t.Helper()
 	conn, err := pgx.Connect(t.Context(), a.DSN)
 	if err != nil {
 		t.Fatalf("connect: %v", err)
@@ -395,7 +402,6 @@ func (a *App) Operator(t testing.TB) *Account {
 	if _, err := conn.Exec(t.Context(), "UPDATE accounts SET operator = true WHERE id = $1", account.ID); err != nil {
 		t.Fatalf("make an operator: %v", err)
 	}
-	return account
 }
 
 // Event is an event as a test writes it.

@@ -136,11 +136,16 @@ type Methods struct {
 	ResetByMail  bool
 }
 
-// Methods says how one gets in.
-func (s *Service) Methods(ctx context.Context) (Methods, error) {
+// Empty reports whether there is no account.
+func (s *Service) Empty(ctx context.Context) (bool, error) { return s.isEmpty(ctx, nil) }
+
+// Methods says how one gets in. Where the database cannot be asked, there are accounts: a page that shows a form is of more use
+// than none, and whoever sends it is told.
+func (s *Service) Methods(ctx context.Context) Methods {
 	empty, err := s.isEmpty(ctx, nil)
+	empty = empty && err == nil
 	return Methods{Provider: s.Provider(), Registration: s.registration, Empty: empty,
-		SetupToken: empty && s.setupToken != "", ResetByMail: s.outbox != nil}, err
+		SetupToken: empty && s.setupToken != "", ResetByMail: s.outbox != nil}
 }
 
 // normaliseDomains folds what the operator wrote; a leading @ is what people write too.

@@ -54,7 +54,7 @@ func (s *Service) makeLink(ctx context.Context, tx pgx.Tx, account uuid.UUID, li
 }
 
 // RequestReset has a link mailed to the address, if it is that of an account that can log in. It answers before it has looked:
-// neither the answer nor its time tells who has an account. Its problems are mail_not_configured and timeout.
+// neither the answer nor its time tells who has an account. Its problems are mail_not_configured and rate_limited.
 func (s *Service) RequestReset(ctx context.Context, email string) error {
 	if s.outbox == nil {
 		return problem.New(problem.CodeMailNotConfigured, "This server sends no mail. Its operator can make a link.")
@@ -65,7 +65,7 @@ func (s *Service) RequestReset(ctx context.Context, email string) error {
 		return s.resetMail(auth.WithRequest(ctx, from), email)
 	})
 	if !queued {
-		return &problem.Error{Code: problem.CodeTimeout, RetryAfter: time.Minute, Detail: "Too many mails are waiting. Try again."}
+		return &problem.Error{Code: problem.CodeRateLimited, RetryAfter: time.Minute, Detail: "Too many mails are waiting. Try again."}
 	}
 	return nil
 }

@@ -1584,12 +1584,6 @@ export type GetAuthMethodsErrors = {
      * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
-    /**
-     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
-     * connection to the database broke during the commit, it is not known (`database_unavailable`).
-     *
-     */
-    503: Problem;
 };
 
 export type GetAuthMethodsError = GetAuthMethodsErrors[keyof GetAuthMethodsErrors];
@@ -1877,12 +1871,6 @@ export type RequestPasswordResetErrors = {
      * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
      */
     429: Problem;
-    /**
-     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
-     * connection to the database broke during the commit, it is not known (`database_unavailable`).
-     *
-     */
-    503: Problem;
 };
 
 export type RequestPasswordResetError = RequestPasswordResetErrors[keyof RequestPasswordResetErrors];
@@ -4733,6 +4721,15 @@ export type ListInstanceAccountsResponse = ListInstanceAccountsResponses[keyof L
 
 export type CreateInstanceAccountData = {
     body: CreateInstanceAccountRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
     path?: never;
     query?: never;
     url: '/v1/instance/accounts';
