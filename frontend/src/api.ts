@@ -1,5 +1,5 @@
 /** The session of this browser and the client that every call goes through. Nothing else in the dashboard touches fetch. */
-import { client, getAuthMethods, getHealth, login, logout, NimbusError, refresh, register, changePassword, type Account, type AuthMethods, type ChangePasswordRequest, type Health, type LoginRequest, type RegisterRequest, type Session } from '@nimbus-analytics/sdk';
+import { client, getAuthMethods, getHealth, login, logout, NimbusError, refresh, register, changePassword, completePasswordReset, type Account, type AuthMethods, type ChangePasswordRequest, type CompletePasswordResetRequest, type Health, type LoginRequest, type RegisterRequest, type Session } from '@nimbus-analytics/sdk';
 import { MutationCache, QueryCache, QueryClient } from '@tanstack/react-query';
 import { useSyncExternalStore } from 'react';
 
@@ -73,6 +73,7 @@ export const session = {
   methods: async (): Promise<AuthMethods> => (await getAuthMethods({ ...plain, throwOnError: false })).data ?? { password: true, oidc: { enabled: false }, registration: 'open', empty: false, setup_token: false, password_reset_by_mail: false },
   /** The page comes back from the identity provider with a cookie, and must know that there is one. */
   leaveForProvider: () => localStorage.setItem(mark, '1'),
+  resetPassword: async (body: CompletePasswordResetRequest) => keep((await completePasswordReset({ ...plain, body: { ...body, session: 'cookie' } })).data),
   changePassword: async (body: ChangePasswordRequest) => keep((await changePassword({ body: { ...body, session: 'cookie' } })).data),
   logout: async () => {
     await logout({ ...plain, headers: sameSite }).catch((error: unknown) => {
