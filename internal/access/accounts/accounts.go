@@ -26,7 +26,7 @@ const (
 	minSecretBytes = 32
 	// maxAttempts is how often a login starts again because the stored password changed while it was being checked.
 	maxAttempts = 3
-	// keepEnded is how long a session that is over is kept, so that its tokens are told they expired, not that they are unknown.
+	// keepEnded is how long a session that is over is kept, so that its tokens are answered token_expired and not invalid_token.
 	keepEnded = 24 * time.Hour
 	// maxPruneSteps bounds one run of Prune; a step removes at most pruneStepRows sessions.
 	maxPruneSteps = 100
@@ -230,7 +230,7 @@ func (s *Service) makeAccount(ctx context.Context, tx pgx.Tx, n newcomer, hash s
 	return account, s.settle(ctx, tx, n, account)
 }
 
-// registered turns what is wrong with an address into what its owner is told.
+// registered maps what is wrong with an address to the answer for its owner.
 func registered(err error) error {
 	switch {
 	case errors.Is(err, errEmailTaken):
@@ -250,7 +250,7 @@ func (s *Service) Login(ctx context.Context, email, password, network string) (*
 }
 
 // ChangePassword ends every session of the account and opens a new one. Its problems are validation_failed,
-// invalid_credentials and too_many_attempts: whoever has taken a session must not guess the password with it.
+// invalid_credentials and too_many_attempts: a thief of a session must not guess the password with it.
 func (s *Service) ChangePassword(ctx context.Context, account uuid.UUID, current, replacement string) (*Session, error) {
 	errs := passwordErrors("/new_password", replacement)
 	if replacement == current {
@@ -268,7 +268,7 @@ func (s *Service) ChangePassword(ctx context.Context, account uuid.UUID, current
 	return s.attempt(ctx, changeGuards(account), func() (*Session, error) { return s.enter(ctx, find, current, replacement) })
 }
 
-// enter opens a session for whoever knows the password of the account that find returns. A replacement, unless it is
+// enter opens a session for a caller who knows the password of the account that find returns. A replacement, unless it is
 // empty, becomes the password and ends every other session.
 //
 // The slow work happens before the transaction. The transaction then locks the account and goes on only if the password

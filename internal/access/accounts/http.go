@@ -77,7 +77,7 @@ func (a *API) StartOidcLogin(ctx context.Context, request api.StartOidcLoginRequ
 	return redirect{target, []string{loginCookie(sealed, loginTime)}}, nil
 }
 
-// FinishOidcLogin logs in whoever comes back from the identity provider.
+// FinishOidcLogin logs in a person who comes back from the identity provider.
 func (a *API) FinishOidcLogin(ctx context.Context, request api.FinishOidcLoginRequestObject) (api.FinishOidcLoginResponseObject, error) {
 	p := request.Params
 	session, returnTo, err := a.service.FinishOIDC(ctx, given(p.NimbusOidc),

@@ -52,8 +52,8 @@ func (s *Service) Find(ctx context.Context, email string) (Account, error) {
 	return account, err
 }
 
-// Create makes an account without a password, and the link by which its person sets one. It is for operators: whoever may
-// register does not matter. Its problems are validation_failed and email_taken.
+// Create makes an account without a password, and the link by which its person sets one. It is for operators: the rules
+// of registration do not apply. Its problems are validation_failed and email_taken.
 func (s *Service) Create(ctx context.Context, email string, operator bool) (Listed, Link, error) {
 	email = auth.FoldEmail(email)
 	if !contract.IsEmail(email) {

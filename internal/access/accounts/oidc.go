@@ -77,7 +77,7 @@ func newOIDCLogin(config *OIDC, secret []byte, now func() time.Time) (*oidcLogin
 type pendingLogin struct {
 	State      string    `json:"state"`    // proves that the answer belongs to this browser
 	Nonce      string    `json:"nonce"`    // proves that the token belongs to this login
-	Verifier   string    `json:"verifier"` // proves that whoever redeems the code is who asked for it
+	Verifier   string    `json:"verifier"` // proves that the code is redeemed by who asked for it
 	ReturnTo   string    `json:"return_to"`
 	Invitation string    `json:"invitation"`
 	Expires    time.Time `json:"expires"`
@@ -156,7 +156,7 @@ func (s *Service) StartOIDC(ctx context.Context, returnTo, invitation string) (t
 // OIDCAnswer is what the provider sent the browser back with.
 type OIDCAnswer struct{ State, Code, Issuer, Error string }
 
-// FinishOIDC opens a session for whoever the provider says the person is, and returns where the browser goes next. sealed
+// FinishOIDC opens a session for the person that the provider names, and returns where the browser goes next. sealed
 // is what StartOIDC returned. Its errors that a person can see are LoginFailures.
 func (s *Service) FinishOIDC(ctx context.Context, sealed string, answer OIDCAnswer) (*Session, string, error) {
 	if s.oidc == nil {

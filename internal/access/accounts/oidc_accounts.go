@@ -52,7 +52,7 @@ func (s *Service) enterAs(ctx context.Context, c *claims, invitation string) (*S
 // accountOf returns the account of an identity: the one it is linked to, or else the one of its verified address, or a new
 // one. Once linked, the address is not asked again: it may change, and the account stays with its person.
 //
-// Whoever registered the address with a password may not be the one who owns it. So on linking the password and all
+// The person who registered the address with a password may not be the one who owns it. So on linking the password and all
 // sessions of the account end: the owner gets the account to himself.
 func (s *Service) accountOf(ctx context.Context, tx pgx.Tx, c *claims, invitation string) (Account, error) {
 	issuer := s.oidc.config.Issuer

@@ -59,7 +59,7 @@ type newcomer struct {
 
 // admit says whether somebody may have an account, and whether that account operates the server: the first one does.
 //
-// A server in production is on the network before its operator has an account. Whoever came first would own it; so the first
+// A server in production is on the network before its operator has an account. The first stranger would own it; so the first
 // account needs a token that only the operator can have.
 func (s *Service) admit(ctx context.Context, tx pgx.Tx, n newcomer) (operator bool, err error) {
 	empty, err := s.isEmpty(ctx, tx)
@@ -139,8 +139,8 @@ type Methods struct {
 // Empty reports whether there is no account.
 func (s *Service) Empty(ctx context.Context) (bool, error) { return s.isEmpty(ctx, nil) }
 
-// Methods says how one gets in. Where the database cannot be asked, there are accounts: a page that shows a form is of more use
-// than none, and whoever sends it is told.
+// Methods says how one gets in. Where the database cannot be asked, there are accounts: a page with a form is of more use than
+// none, and sending the form says what is wrong.
 func (s *Service) Methods(ctx context.Context) Methods {
 	empty, err := s.isEmpty(ctx, nil)
 	empty = empty && err == nil

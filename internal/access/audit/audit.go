@@ -59,7 +59,7 @@ type Entry struct {
 	Action    Action
 	Target    string    // the id of what it was done to
 	Changes   Changes   // may be nil
-	Account   uuid.UUID // who did it, where the request does not say: whoever is just logging in
+	Account   uuid.UUID // who did it, where the request does not say: at a login
 	System    bool      // nobody asked for it
 }
 

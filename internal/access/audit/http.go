@@ -89,7 +89,7 @@ func (a *API) ExportAudit(ctx context.Context, req api.ExportAuditRequestObject)
 	return api.ExportAudit200ApplicationXNdjsonResponse{Body: &stream{first, r}}, nil
 }
 
-// stream is an answer of which the status has been sent. When the rest cannot be read it breaks the connection off:
+// stream is an answer whose status has been sent. When the rest cannot be read it aborts the connection:
 // ended in order, a part would look like the whole.
 type stream struct {
 	io.Reader

@@ -15,7 +15,7 @@ import (
 )
 
 // Access decides who may do what in which project, as the contract's x-role and x-scope say. The edge asks it before
-// every operation. It asks the database each time, so whoever loses a role, or whose project is deleted, is refused from
+// every operation. It asks the database each time, so a caller who loses a role, or whose project is deleted, is refused from
 // the next request on.
 type Access struct {
 	pool *pgxpool.Pool
@@ -46,7 +46,7 @@ func (a *Access) Scope(p *Principal, op *contract.Operation) error {
 // account has the operation's role in it. self says that an account is about to do something to itself that every
 // member may do to himself.
 //
-// Errors: problem.NotFound for whoever has nothing to do with the project, whether it is there or not;
+// Errors: problem.NotFound for a caller who has nothing to do with the project, whether it is there or not;
 // insufficient_role for a member whose role is not enough; project_disabled for every member of one that is.
 func (a *Access) Project(ctx context.Context, p *Principal, op *contract.Operation, project uuid.UUID, self bool) error {
 	switch p.Kind {

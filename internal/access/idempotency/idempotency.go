@@ -19,9 +19,9 @@ import (
 const (
 	// lifetime is how long an answer can be asked for again.
 	lifetime = 24 * time.Hour
-	// retryAfter is what a caller is told who is too early; what is being done takes milliseconds.
+	// retryAfter is the Retry-After while the first request is answered, which takes milliseconds.
 	retryAfter = time.Second
-	// fullPause is what a caller is told who has too many answers kept; the oldest of them end within a day.
+	// fullPause is the Retry-After of an account with too many kept answers; the oldest end within a day.
 	fullPause = 10 * time.Minute
 	// pruneStepRows is as db/queries/idempotency.sql has it.
 	pruneStepRows = 1000

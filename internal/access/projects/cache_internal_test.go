@@ -26,9 +26,9 @@ func TestALookupThatAChangeOvertookIsNotRemembered(t *testing.T) {
 	}
 }
 
-// A change on this node and the end of the connection that hears of the others' changes come at the same time: what is
-// remembered from then on nobody would forget.
-func TestAChangeDoesNotMakeADeafNodeRememberKeys(t *testing.T) {
+// A change on this node and the end of the connection that receives the changes of others come at the same time: a key that
+// is cached from then on would never be dropped.
+func TestAChangeDoesNotMakeANodeWithoutNotificationsCacheKeys(t *testing.T) {
 	t.Parallel()
 	var k Keys
 	changed, stop := make(chan struct{}), make(chan struct{})
@@ -58,7 +58,7 @@ func TestAChangeDoesNotMakeADeafNodeRememberKeys(t *testing.T) {
 }
 
 // A process that was stopped, or whose watch hangs, must not serve from before: what is remembered holds as long as a lease.
-func TestWhatIsRememberedHoldsOnlyWhileTheWatchComesRound(t *testing.T) {
+func TestTheCacheIsBelievedOnlyWhileTheWatchHasAHeartbeat(t *testing.T) {
 	t.Parallel()
 	var c keyCache
 	c.listening(true)
@@ -72,10 +72,10 @@ func TestWhatIsRememberedHoldsOnlyWhileTheWatchComesRound(t *testing.T) {
 	}
 	ask(1)
 	ask(1)
-	c.turned = c.turned.Add(-leaseTime)
+	c.heartbeat = c.heartbeat.Add(-leaseTime)
 	ask(2)
 	ask(3)
-	c.turn()
+	c.beat()
 	ask(3)
 	if leaseTime > 5*time.Second {
 		t.Errorf("SECURITY.md says five seconds, and it is %s", leaseTime)

@@ -9,7 +9,7 @@
 //   - People become members by invitations that they accept, and in no other way. An invitation works once, for whom it is made,
 //     and ends with its maker's right to make it; of its token only the SHA-256 is stored. Inviting tells nobody who has an
 //     account.
-//   - A key has no scope that the role of whoever made it did not allow.
+//   - A key has no scope that the role of its maker did not allow.
 //   - Every change is in the audit log, in the same transaction.
 //   - A secret leaves the server once, in the reply that made it. The database holds it sealed (package secretbox) and
 //     hashed: a copy of the database alone signs nothing.

@@ -28,7 +28,7 @@ type Invitation struct {
 // NewInvitation is what an invitation is to be.
 type NewInvitation struct {
 	Role  auth.Role
-	Email string // empty: for whoever has the link
+	Email string // empty: anybody with the link
 	Lives time.Duration
 }
 
@@ -43,7 +43,7 @@ type Invited struct {
 func (i *Invited) Path() string { return auth.InvitationPage + i.Token }
 
 // Invite makes an invitation. Whether the address has an account changes nothing, and nobody learns it. Its problems are
-// insufficient_role for whoever is no owner and invites one, limit_reached, and rate_limited: invitations can be mailed.
+// insufficient_role for a caller who is no owner and invites one, limit_reached, and rate_limited: invitations can be mailed.
 func (p *Projects) Invite(ctx context.Context, callerID, projectID uuid.UUID, want NewInvitation) (*Invited, error) {
 	if wait := p.mayInvite(ctx, callerID); wait > 0 {
 		return nil, &problem.Error{Code: problem.CodeRateLimited, RetryAfter: wait, Detail: "Too many invitations in a short time."}

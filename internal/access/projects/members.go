@@ -26,7 +26,7 @@ func (p *Projects) Members(ctx context.Context, projectID uuid.UUID) ([]Member, 
 }
 
 // UpdateMember changes a member's role. Its problems are problem.NotFound for who is no member, insufficient_role for
-// whoever is no owner and makes or unmakes one, and last_owner.
+// a caller who is no owner and makes or unmakes one, and last_owner.
 func (p *Projects) UpdateMember(ctx context.Context, callerID, projectID, accountID uuid.UUID, role auth.Role) (Member, error) {
 	var member Member
 	err := p.changeMembers(ctx, callerID, projectID, func(tx pgx.Tx, caller Member) error {
@@ -59,7 +59,7 @@ func (p *Projects) UpdateMember(ctx context.Context, callerID, projectID, accoun
 
 // RemoveMember ends a membership and the invitations that the member has made; the caller may end his own. It returns the keys
 // that the member made and that work: they are the project's and go on, unless revoke ends them in the same transaction. Its
-// problems are those of UpdateMember, and insufficient_role for whoever may not revoke keys.
+// problems are those of UpdateMember, and insufficient_role for a caller who may not revoke keys.
 func (p *Projects) RemoveMember(ctx context.Context, callerID, projectID, accountID uuid.UUID, revoke bool) ([]APIKey, error) {
 	var keys []APIKey
 	err := p.changeMembers(ctx, callerID, projectID, func(tx pgx.Tx, caller Member) error {
@@ -120,7 +120,7 @@ func (p *Projects) changeMembers(ctx context.Context, callerID, projectID uuid.U
 	})
 }
 
-// checkOwner refuses whoever is no owner when one of the roles at stake is that of an owner. The contract cannot say this:
+// checkOwner refuses a caller who is no owner when one of the roles at stake is owner. The contract cannot say this:
 // it depends on what the member is, and is to become.
 func checkOwner(caller Member, atStake ...auth.Role) error {
 	for _, role := range atStake {

@@ -81,7 +81,7 @@ func OriginAllowed(allowed []string, origin string) bool {
 // canonical form. fault says what it must be instead, and is empty when all is well.
 func normaliseOrigin(origin string, mayBePattern bool) (normal, fault string) {
 	for i := range len(origin) {
-		// Before lower-casing: that would turn some characters from far away, such as the Kelvin sign, into letters.
+		// Before lower-casing: that would map some characters, such as the Kelvin sign, to ASCII letters.
 		if origin[i] >= utf8.RuneSelf {
 			return "", wrongCharacters
 		}

@@ -23,8 +23,8 @@ import (
 // once ends this long ago, so that a node whose clock is behind ours refuses it too.
 const clockSkew = clockToleranceSeconds * time.Second
 
-// Projects creates, changes and deletes projects, their members and their keys on behalf of accounts that may: whoever
-// calls has asked auth.Access before. Each method answers problem.NotFound for a project that was deleted or never was.
+// Projects creates, changes and deletes projects, their members and their keys for accounts that may: the
+// caller has asked auth.Access before. Each method answers problem.NotFound for a project that was deleted or never was.
 type Projects struct {
 	pool  *pgxpool.Pool
 	store store
@@ -50,7 +50,7 @@ const MaxLimit = 1000
 
 // Config is what projects need to know. What is zero is what it says there.
 type Config struct {
-	Scopes map[string]auth.Role // that keys can have, each with the role that whoever gives it to a key must have
+	Scopes map[string]auth.Role // that keys can have, each with the role that is needed to give it to a key
 	Now    func() time.Time     // must be set
 	Limits Limits
 	// MayInvite says how long an account must wait before it may invite somebody: 0 when it may. It counts the call. Not

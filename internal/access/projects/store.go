@@ -98,7 +98,7 @@ func (s store) projectsToPurge(ctx context.Context, deletedBefore time.Time, fai
 	return ids, nil
 }
 
-// deletion says how far the removal of a project is of which the account was a member when it was deleted.
+// deletion returns the progress of removing a deleted project, for an account that was a member of it.
 func (s store) deletion(ctx context.Context, accountID, projectID uuid.UUID) (Deletion, error) {
 	row, err := s.q.ProjectDeletion(ctx, s.pool, projectID, accountID)
 	if err != nil {

@@ -212,7 +212,7 @@ func (k *Keys) find(ctx context.Context, keyID string) (apiKey, bool, error) {
 	return key, found && key.alive(k.now()), err
 }
 
-// hint tells whoever put one kind of key where another belongs. It repeats nothing of the key but its prefix.
+// hint names the mistake of putting one kind of key where another belongs. It repeats nothing of the key but its prefix.
 func hint(got, want string) string {
 	names := map[string]string{keyIDPrefix: "the id of an API key", secretPrefix: "a secret", writeKeyPrefix: "a write key"}
 	for prefix, name := range names {

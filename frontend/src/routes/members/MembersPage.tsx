@@ -103,7 +103,7 @@ function Remove({ projectId, projectName, member, self, onClose }: { projectId: 
   const can = useCan();
   const [revoke, setRevoke] = useState(false);
   const keys = useQuery(listApiKeysOptions({ path: { project_id: projectId } }));
-  const theirs = (keys.data?.items ?? []).filter((k) => k.created_by === member.account_id && !(k.expires_at && Date.parse(k.expires_at) < Date.now()));
+  const theirs = (keys.data?.items ?? []).filter((k) => k.created_by === member.account_id);
   const remove = useMutation({
     ...removeMemberMutation(),
     onSuccess: async () => {
