@@ -73,7 +73,7 @@ var values = map[string][3]string{
 	"RATE_LIMIT_ENABLED":       {"false", "true", "false"},
 	"RATE_LIMIT_PER_MINUTE":    {"1", "2", "1000000"},
 	"TRUSTED_PROXIES":          {"10.0.0.0/8", "10.0.0.0/8,fd00::/8", "192.0.2.1/32"},
-	"PUBLIC_URL":               {"https://a.example", "http://b.example:8080", "https://c.example"},
+	"PUBLIC_URL":               {"https://a.example", "http://b.example:8080", "https://c.example/nimbus"},
 	"REGISTRATION":             {"open", "invite", "closed"},
 	"ALLOWED_EMAIL_DOMAINS":    {"a.example", "a.example,b.example", "@c.example"},
 	"SETUP_TOKEN":              {keyA[:16], keyB[:20], keyA},
@@ -271,8 +271,8 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 		{env: []string{"NIMBUS_ALLOWED_EMAIL_DOMAINS=a.example,someone@b.example"}, want: []string{
 			`NIMBUS_ALLOWED_EMAIL_DOMAINS must be domains such as example.com, not "someone@b.example"`}},
 		{env: []string{"NIMBUS_SETUP_TOKEN=too-short"}, want: []string{"NIMBUS_SETUP_TOKEN must have at least 16 characters: whoever guesses it owns the server"}},
-		{env: []string{"NIMBUS_PUBLIC_URL=https://n.example/path"}, want: []string{
-			`NIMBUS_PUBLIC_URL must be such as https://nimbus.example.com, without a path, not "https://n.example/path"`}},
+		{env: []string{"NIMBUS_PUBLIC_URL=https://n.example/?x=1"}, want: []string{
+			`NIMBUS_PUBLIC_URL must be such as https://nimbus.example.com or https://example.com/nimbus, without a slash at the end, not "https://n.example/?x=1"`}},
 		{env: []string{"NIMBUS_SMTP_URL=mail.example"}, want: []string{
 			"NIMBUS_SMTP_URL or MAIL_FROM: must be such as smtp://user:password@mail.example.com:587 or smtps://…:465",
 			"NIMBUS_MAIL_FROM must be set: mails come from it", "NIMBUS_PUBLIC_URL must be set: links in mails begin with it"}},

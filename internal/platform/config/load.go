@@ -257,9 +257,9 @@ func (c *Config) accessProblems(bad func(name, format string, args ...any)) {
 		bad("SETUP_TOKEN", "must have at least %d characters: whoever guesses it owns the server", minSetupTokenBytes)
 	}
 	if c.PublicURL != "" {
-		if u, err := url.Parse(c.PublicURL); err != nil || c.PublicURL != u.Scheme+"://"+u.Host || u.Host == "" ||
-			u.Scheme != "https" && u.Scheme != "http" {
-			bad("PUBLIC_URL", "must be such as https://nimbus.example.com, without a path, not %q", c.PublicURL)
+		if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" ||
+			c.PublicURL != u.Scheme+"://"+u.Host+u.Path || strings.HasSuffix(c.PublicURL, "/") {
+			bad("PUBLIC_URL", "must be such as https://nimbus.example.com or https://example.com/nimbus, without a slash at the end, not %q", c.PublicURL)
 		}
 	}
 	if c.SMTPURL != "" {
