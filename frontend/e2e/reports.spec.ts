@@ -1,13 +1,12 @@
 import { expect, logIn, test, url } from './fixtures';
-import { account, call, emailOf, project, send } from './seed';
+import { account, emailOf, join, project, send } from './seed';
 
 test('a question is saved, put on a board, and seen by a viewer who cannot change it', async ({ page, browser }) => {
   const email = emailOf('boards');
   const viewer = emailOf('viewer');
   const who = await account(url, email);
   const mine = await project(url, who, 'Boards');
-  await account(url, viewer);
-  await call(url, `/v1/projects/${mine.projectId}/members`, { email: viewer, role: 'viewer' }, who);
+  await join(url, { ...mine, who }, viewer, 'viewer');
   await send(url, mine, [{ name: 'purchased', props: { amount: 20, country: 'DE' } }, { name: 'purchased', props: { amount: 5, country: 'FR' } }]);
   await logIn(page, email);
   const home = `/projects/${mine.projectId}`;

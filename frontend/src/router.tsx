@@ -42,6 +42,9 @@ const parseEdit = (s: Record<string, unknown>): { edit?: boolean } => (s['edit']
 const login = createRoute({ getParentRoute: () => root, path: '/login', validateSearch: only(parseNext), component: page(() => import('./routes/auth/AuthPage'), 'LoginPage') });
 const register = createRoute({ getParentRoute: () => root, path: '/register', validateSearch: only(parseNext), component: page(() => import('./routes/auth/AuthPage'), 'RegisterPage') });
 
+const invitation = createRoute({ getParentRoute: () => root, path: '/invitation', component: page(() => import('./routes/invitation/InvitationPage'), 'InvitationPage') });
+const reset = createRoute({ getParentRoute: () => root, path: '/reset', component: page(() => import('./routes/reset/ResetPage'), 'ResetPage') });
+
 /** Asks again when the request was cancelled: a page that unmounts cancels its queries, even those a loader waits for. */
 async function lasting<T>(ask: () => Promise<T>): Promise<T> {
   for (;;) {
@@ -89,6 +92,8 @@ const projects = createRoute({ getParentRoute: () => app, path: '/projects', com
 const newProject = createRoute({ getParentRoute: () => app, path: '/projects/new', component: page(() => import('./routes/projects/ProjectsPage'), 'NewProjectPage') });
 const account = createRoute({ getParentRoute: () => app, path: '/account', component: page(() => import('./routes/account/AccountPage'), 'AccountPage') });
 
+const instance = createRoute({ getParentRoute: () => app, path: '/instance', component: page(() => import('./routes/instance/InstancePage'), 'InstancePage') });
+
 const project = createRoute({ getParentRoute: () => app, path: '/projects/$projectId', component: Outlet, remountDeps: ({ params }) => params.projectId, loader: ({ params }) => projectOf(params.projectId) });
 const overview = createRoute({ getParentRoute: () => project, path: '/', validateSearch: only(parsePreset), component: page(() => import('./routes/overview/OverviewPage'), 'OverviewPage') });
 const explore = createRoute({ getParentRoute: () => project, path: '/explore', validateSearch: (s: Partial<ExploreState> & SearchSchemaInput) => only(parseExplore)(s as Record<string, unknown>), component: page(() => import('./routes/explore/ExplorePage'), 'ExplorePage') });
@@ -110,7 +115,9 @@ export const router = createRouter({
   routeTree: root.addChildren([
     login,
     register,
-    app.addChildren([home, projects, newProject, account, project.addChildren([overview, explore, reports, report, boards, board, live, events, people, person, install, members, keys, audit, settings])]),
+    invitation,
+    reset,
+    app.addChildren([home, projects, newProject, account, instance, project.addChildren([overview, explore, reports, report, boards, board, live, events, people, person, install, members, keys, audit, settings])]),
   ]),
   basepath: basePath,
   defaultPreload: 'intent',

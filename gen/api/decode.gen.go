@@ -14,283 +14,250 @@ import (
 )
 
 var (
-	ruleAddMemberRequestEmail                 = contract.StringRule{Max: 254, Format: contract.FormatEmail}
-	ruleAddMemberRequestRole                  = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
-	ruleAnchorEvent                           = contract.StringRule{Min: 1, Max: 200}
-	ruleAnchorNode                            = contract.StringRule{Min: 1, Max: 1000}
-	ruleBoardTileWidth                        = contract.StringRule{Enum: []string{"half", "full"}}
-	ruleChangePasswordRequestCurrentPassword  = contract.StringRule{Min: 1, Max: 1024}
-	ruleChangePasswordRequestNewPassword      = contract.StringRule{Min: 8, Max: 72}
-	ruleChangePasswordRequestSession          = contract.StringRule{Enum: []string{"token", "cookie"}}
-	ruleClauseDidEvent                        = contract.StringRule{Min: 1, Max: 200}
-	ruleClauseDidOp                           = contract.StringRule{Enum: []string{"did"}}
-	ruleClauseFirstEvent                      = contract.StringRule{Min: 1, Max: 200}
-	ruleClauseFirstOp                         = contract.StringRule{Enum: []string{"first"}}
-	ruleClauseGroupClauses                    = contract.CountRule{Min: 1, Max: 20}
-	ruleClauseGroupOp                         = contract.StringRule{Enum: []string{"and", "or"}}
-	ruleClauseInCohort                        = contract.StringRule{Min: 1, Max: 100}
-	ruleClauseInOp                            = contract.StringRule{Enum: []string{"in"}}
-	ruleClauseNotOp                           = contract.StringRule{Enum: []string{"not"}}
-	ruleClauseProfileOp                       = contract.StringRule{Enum: []string{"profile"}}
-	ruleClauseSequenceOp                      = contract.StringRule{Enum: []string{"sequence"}}
-	ruleClauseSequenceSteps                   = contract.CountRule{Min: 1, Max: 20}
-	ruleClauseSequenceWindowSeconds           = contract.IntRule{Min: 1, Max: 31622400}
-	ruleCohortQuestionCursor                  = contract.StringRule{Min: 1, Max: 512}
-	ruleCohortQuestionKind                    = contract.StringRule{Enum: []string{"cohort"}}
-	ruleCohortQuestionLimit                   = contract.IntRule{Min: 0, Max: 1000}
-	ruleCoordinateGroup                       = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
-	ruleCoordinateNode                        = contract.StringRule{Min: 1, Max: 1000}
-	ruleCoordinatePeriod                      = contract.IntRule{Min: 0, Max: 10000}
-	ruleCoordinateRow                         = contract.IntRule{Min: 0, Max: 10000}
-	ruleCoordinateState                       = contract.StringRule{Enum: []string{"new", "returning", "resurrecting", "dormant"}}
-	ruleCoordinateStep                        = contract.IntRule{Min: 1, Max: 20}
-	ruleCreateAPIKeyRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleCreateAPIKeyRequestScopes             = contract.CountRule{Min: 1, Max: 20}
-	ruleCreateAPIKeyRequestScopesItem         = contract.StringRule{Enum: []string{"events:write", "events:read", "metrics:read"}}
-	ruleCreateBoardRequestDescription         = contract.StringRule{Max: 1000}
-	ruleCreateBoardRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleCreateBoardRequestTiles               = contract.CountRule{Min: 0, Max: 50}
-	ruleCreateProjectRequestDataRetentionDays = contract.IntRule{Min: 0, Max: 3650}
-	ruleCreateProjectRequestDescription       = contract.StringRule{Max: 1000}
-	ruleCreateProjectRequestName              = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleCreateProjectRequestTimeZone          = contract.StringRule{Min: 1, Max: 64}
-	ruleCreateProjectRequestWeekStart         = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleCreateReportRequestDescription        = contract.StringRule{Max: 1000}
-	ruleCreateReportRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleEventAnonymousID                      = contract.StringRule{Min: 1, Max: 200}
-	ruleEventIdempotencyKey                   = contract.StringRule{Min: 1, Max: 200}
-	ruleEventName                             = contract.StringRule{Min: 1, Max: 200, NoControl: true}
-	ruleEventProps                            = contract.RawRule{MaxBytes: 32768, MaxDepth: 8}
-	ruleEventSeq                              = contract.IntRule{Min: 0, Max: 9223372036854775807}
-	ruleEventUserID                           = contract.StringRule{Min: 1, Max: 200}
-	ruleFilterCompareOp                       = contract.StringRule{Enum: []string{"gt", "gte", "lt", "lte"}}
-	ruleFilterCompareProp                     = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFilterCompareValue                    = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
-	ruleFilterContainsOp                      = contract.StringRule{Enum: []string{"contains", "starts_with"}}
-	ruleFilterContainsProp                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFilterContainsValue                   = contract.StringRule{Min: 1, Max: 1000}
-	ruleFilterEqualOp                         = contract.StringRule{Enum: []string{"eq", "neq"}}
-	ruleFilterEqualProp                       = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFilterEqualValue                      = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
-	ruleFilterExistsOp                        = contract.StringRule{Enum: []string{"exists"}}
-	ruleFilterExistsProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFilterGroupFilters                    = contract.CountRule{Min: 1, Max: 20}
-	ruleFilterGroupOp                         = contract.StringRule{Enum: []string{"and", "or"}}
-	ruleFilterInOp                            = contract.StringRule{Enum: []string{"in"}}
-	ruleFilterInProp                          = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFilterInValues                        = contract.CountRule{Min: 1, Max: 100}
-	ruleFilterInValuesItem                    = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
-	ruleFilterNotOp                           = contract.StringRule{Enum: []string{"not"}}
-	ruleFunnelBreakdownAttribution            = contract.StringRule{Enum: []string{"first", "last", "step"}}
-	ruleFunnelBreakdownProp                   = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFunnelBreakdownStep                   = contract.IntRule{Min: 1, Max: 20}
-	ruleFunnelBreakdownTop                    = contract.IntRule{Min: 1, Max: 100}
-	ruleFunnelExclusionEvent                  = contract.StringRule{Min: 1, Max: 200}
-	ruleFunnelExclusionFrom                   = contract.IntRule{Min: 1, Max: 20}
-	ruleFunnelExclusionTo                     = contract.IntRule{Min: 1, Max: 20}
-	ruleFunnelInsightAttempt                  = contract.StringRule{Enum: []string{"optimized", "first"}}
-	ruleFunnelInsightBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleFunnelInsightCount                    = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
-	ruleFunnelInsightExclude                  = contract.CountRule{Min: 0, Max: 32}
-	ruleFunnelInsightHold                     = contract.CountRule{Min: 0, Max: 3}
-	ruleFunnelInsightHoldItem                 = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFunnelInsightKind                     = contract.StringRule{Enum: []string{"funnel"}}
-	ruleFunnelInsightOrder                    = contract.StringRule{Enum: []string{"ordered", "strict", "any"}}
-	ruleFunnelInsightSteps                    = contract.CountRule{Min: 1, Max: 20}
-	ruleFunnelInsightTz                       = contract.StringRule{Min: 1, Max: 64}
-	ruleFunnelInsightWeekStart                = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleFunnelInsightWindowSeconds            = contract.IntRule{Min: 1, Max: 31622400}
-	ruleFunnelQuestionAttempt                 = contract.StringRule{Enum: []string{"optimized", "first"}}
-	ruleFunnelQuestionBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleFunnelQuestionCount                   = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
-	ruleFunnelQuestionExclude                 = contract.CountRule{Min: 0, Max: 32}
-	ruleFunnelQuestionHold                    = contract.CountRule{Min: 0, Max: 3}
-	ruleFunnelQuestionHoldItem                = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleFunnelQuestionKind                    = contract.StringRule{Enum: []string{"funnel"}}
-	ruleFunnelQuestionOrder                   = contract.StringRule{Enum: []string{"ordered", "strict", "any"}}
-	ruleFunnelQuestionSteps                   = contract.CountRule{Min: 1, Max: 20}
-	ruleFunnelQuestionTz                      = contract.StringRule{Min: 1, Max: 64}
-	ruleFunnelQuestionWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleFunnelQuestionWindowSeconds           = contract.IntRule{Min: 1, Max: 31622400}
-	ruleFunnelStepAnyOf                       = contract.CountRule{Min: 1, Max: 10}
-	ruleFunnelStepEvent                       = contract.StringRule{Min: 1, Max: 200}
-	ruleHistogramEdgesEdges                   = contract.CountRule{Min: 1, Max: 100}
-	ruleHistogramEdgesEdgesItem               = contract.FloatRule{Min: 0, Max: 3.16224e+07}
-	ruleIngestRequestEvents                   = contract.CountRule{Min: 1, Max: 10000}
-	ruleInsightBreakdownProp                  = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleInsightBreakdownTop                   = contract.IntRule{Min: 1, Max: 100}
-	ruleLifecycleInsightBucket                = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleLifecycleInsightEvent                 = contract.StringRule{Min: 1, Max: 200}
-	ruleLifecycleInsightKind                  = contract.StringRule{Enum: []string{"lifecycle"}}
-	ruleLifecycleInsightTz                    = contract.StringRule{Min: 1, Max: 64}
-	ruleLifecycleInsightWeekStart             = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleLifecycleQuestionBucket               = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleLifecycleQuestionEvent                = contract.StringRule{Min: 1, Max: 200}
-	ruleLifecycleQuestionKind                 = contract.StringRule{Enum: []string{"lifecycle"}}
-	ruleLifecycleQuestionTz                   = contract.StringRule{Min: 1, Max: 64}
-	ruleLifecycleQuestionWeekStart            = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleLoginRequestEmail                     = contract.StringRule{Min: 1, Max: 254}
-	ruleLoginRequestPassword                  = contract.StringRule{Min: 1, Max: 1024}
-	ruleLoginRequestSession                   = contract.StringRule{Enum: []string{"token", "cookie"}}
-	ruleMetricsQueryBreakdown                 = contract.StringRule{Enum: []string{"name", "prop"}}
-	ruleMetricsQueryBreakdownProp             = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleMetricsQueryBucket                    = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
-	ruleMetricsQueryLimit                     = contract.IntRule{Min: 1, Max: 10000}
-	ruleMetricsQueryMeasure                   = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
-	ruleMetricsQueryNames                     = contract.CountRule{Min: 0, Max: 50}
-	ruleMetricsQueryNamesItem                 = contract.StringRule{Min: 1, Max: 200}
-	ruleMetricsQueryProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleMetricsQueryTop                       = contract.IntRule{Min: 1, Max: 100}
-	ruleMetricsQueryTz                        = contract.StringRule{Min: 1, Max: 64}
-	ruleMetricsQueryWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	rulePathsInsightCount                     = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
-	rulePathsInsightDepth                     = contract.IntRule{Min: 2, Max: 10}
-	rulePathsInsightEvents                    = contract.CountRule{Min: 0, Max: 50}
-	rulePathsInsightEventsItem                = contract.StringRule{Min: 1, Max: 200}
-	rulePathsInsightExclude                   = contract.CountRule{Min: 0, Max: 50}
-	rulePathsInsightExcludeItem               = contract.StringRule{Min: 1, Max: 1000}
-	rulePathsInsightKind                      = contract.StringRule{Enum: []string{"paths"}}
-	rulePathsInsightNodeProp                  = contract.StringRule{Min: 1, Max: 200}
-	rulePathsInsightTop                       = contract.IntRule{Min: 1, Max: 50}
-	rulePathsInsightTz                        = contract.StringRule{Min: 1, Max: 64}
-	rulePathsInsightWindowSeconds             = contract.IntRule{Min: 1, Max: 31622400}
-	rulePathsQuestionCount                    = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
-	rulePathsQuestionDepth                    = contract.IntRule{Min: 2, Max: 10}
-	rulePathsQuestionEvents                   = contract.CountRule{Min: 0, Max: 50}
-	rulePathsQuestionEventsItem               = contract.StringRule{Min: 1, Max: 200}
-	rulePathsQuestionExclude                  = contract.CountRule{Min: 0, Max: 50}
-	rulePathsQuestionExcludeItem              = contract.StringRule{Min: 1, Max: 1000}
-	rulePathsQuestionKind                     = contract.StringRule{Enum: []string{"paths"}}
-	rulePathsQuestionNodeProp                 = contract.StringRule{Min: 1, Max: 200}
-	rulePathsQuestionTop                      = contract.IntRule{Min: 1, Max: 50}
-	rulePathsQuestionTz                       = contract.StringRule{Min: 1, Max: 64}
-	rulePathsQuestionWindowSeconds            = contract.IntRule{Min: 1, Max: 31622400}
-	rulePeopleQuestionCursor                  = contract.StringRule{Min: 1, Max: 512}
-	rulePeopleQuestionLimit                   = contract.IntRule{Min: 1, Max: 1000}
-	ruleRegisterRequestEmail                  = contract.StringRule{Max: 254, Format: contract.FormatEmail}
-	ruleRegisterRequestPassword               = contract.StringRule{Min: 8, Max: 72}
-	ruleRegisterRequestSession                = contract.StringRule{Enum: []string{"token", "cookie"}}
-	ruleReportQuestionBreakdown               = contract.StringRule{Enum: []string{"name", "prop"}}
-	ruleReportQuestionBreakdownProp           = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleReportQuestionBucket                  = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
-	ruleReportQuestionLimit                   = contract.IntRule{Min: 1, Max: 10000}
-	ruleReportQuestionMeasure                 = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
-	ruleReportQuestionNames                   = contract.CountRule{Min: 0, Max: 50}
-	ruleReportQuestionNamesItem               = contract.StringRule{Min: 1, Max: 200}
-	ruleReportQuestionProp                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
-	ruleReportQuestionTop                     = contract.IntRule{Min: 1, Max: 100}
-	ruleReportQuestionTz                      = contract.StringRule{Min: 1, Max: 64}
-	ruleReportQuestionWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleReportViewChart                       = contract.StringRule{Enum: []string{"line", "bar", "area", "table", "number"}}
-	ruleRetentionInsightBucket                = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleRetentionInsightCohort                = contract.StringRule{Enum: []string{"first_time", "recurring"}}
-	ruleRetentionInsightInterval              = contract.StringRule{Enum: []string{"calendar", "rolling"}}
-	ruleRetentionInsightKind                  = contract.StringRule{Enum: []string{"retention"}}
-	ruleRetentionInsightMode                  = contract.StringRule{Enum: []string{"on", "on_or_after", "streak"}}
-	ruleRetentionInsightPeriods               = contract.IntRule{Min: 1, Max: 100}
-	ruleRetentionInsightTz                    = contract.StringRule{Min: 1, Max: 64}
-	ruleRetentionInsightWeekStart             = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleRetentionQuestionBucket               = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleRetentionQuestionCohort               = contract.StringRule{Enum: []string{"first_time", "recurring"}}
-	ruleRetentionQuestionInterval             = contract.StringRule{Enum: []string{"calendar", "rolling"}}
-	ruleRetentionQuestionKind                 = contract.StringRule{Enum: []string{"retention"}}
-	ruleRetentionQuestionMode                 = contract.StringRule{Enum: []string{"on", "on_or_after", "streak"}}
-	ruleRetentionQuestionPeriods              = contract.IntRule{Min: 1, Max: 100}
-	ruleRetentionQuestionTz                   = contract.StringRule{Min: 1, Max: 64}
-	ruleRetentionQuestionWeekStart            = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleRotateKeysRequestGraceSeconds         = contract.IntRule{Min: 0, Max: 604800}
-	ruleSessionsInsightBucket                 = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleSessionsInsightKind                   = contract.StringRule{Enum: []string{"sessions"}}
-	ruleSessionsInsightTz                     = contract.StringRule{Min: 1, Max: 64}
-	ruleSessionsInsightWeekStart              = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleSessionsQuestionBucket                = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleSessionsQuestionKind                  = contract.StringRule{Enum: []string{"sessions"}}
-	ruleSessionsQuestionTz                    = contract.StringRule{Min: 1, Max: 64}
-	ruleSessionsQuestionWeekStart             = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleStepEvent                             = contract.StringRule{Min: 1, Max: 200}
-	ruleStickinessInsightBucket               = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleStickinessInsightEvent                = contract.StringRule{Min: 1, Max: 200}
-	ruleStickinessInsightKind                 = contract.StringRule{Enum: []string{"stickiness"}}
-	ruleStickinessInsightTz                   = contract.StringRule{Min: 1, Max: 64}
-	ruleStickinessInsightWeekStart            = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleStickinessQuestionBucket              = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleStickinessQuestionEvent               = contract.StringRule{Min: 1, Max: 200}
-	ruleStickinessQuestionKind                = contract.StringRule{Enum: []string{"stickiness"}}
-	ruleStickinessQuestionTz                  = contract.StringRule{Min: 1, Max: 64}
-	ruleStickinessQuestionWeekStart           = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleTimesEq                               = contract.IntRule{Min: 0, Max: 1000000}
-	ruleTimesGt                               = contract.IntRule{Min: 0, Max: 1000000}
-	ruleTimesGte                              = contract.IntRule{Min: 0, Max: 1000000}
-	ruleTimesLt                               = contract.IntRule{Min: 0, Max: 1000000}
-	ruleTimesLte                              = contract.IntRule{Min: 0, Max: 1000000}
-	ruleUniquesInsightBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleUniquesInsightEvent                   = contract.StringRule{Min: 1, Max: 200}
-	ruleUniquesInsightKind                    = contract.StringRule{Enum: []string{"uniques"}}
-	ruleUniquesInsightTz                      = contract.StringRule{Min: 1, Max: 64}
-	ruleUniquesInsightWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleUniquesQuestionBucket                 = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
-	ruleUniquesQuestionEvent                  = contract.StringRule{Min: 1, Max: 200}
-	ruleUniquesQuestionKind                   = contract.StringRule{Enum: []string{"uniques"}}
-	ruleUniquesQuestionTz                     = contract.StringRule{Min: 1, Max: 64}
-	ruleUniquesQuestionWeekStart              = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleUpdateAPIKeyRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleUpdateBoardRequestDescription         = contract.StringRule{Max: 1000}
-	ruleUpdateBoardRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleUpdateBoardRequestTiles               = contract.CountRule{Min: 0, Max: 50}
-	ruleUpdateMemberRequestRole               = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
-	ruleUpdateProjectRequestDataRetentionDays = contract.IntRule{Min: 0, Max: 3650}
-	ruleUpdateProjectRequestDescription       = contract.StringRule{Max: 1000}
-	ruleUpdateProjectRequestName              = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleUpdateProjectRequestTimeZone          = contract.StringRule{Min: 1, Max: 64}
-	ruleUpdateProjectRequestWeekStart         = contract.StringRule{Enum: []string{"monday", "sunday"}}
-	ruleUpdateReportRequestDescription        = contract.StringRule{Max: 1000}
-	ruleUpdateReportRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleWithinLastDays                        = contract.IntRule{Min: 1, Max: 3660}
-	ruleWriteKeyRequestAllowedOrigins         = contract.CountRule{Min: 0, Max: 50}
-	ruleWriteKeyRequestAllowedOriginsItem     = contract.StringRule{Max: 255, Pattern: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+$`)}
+	ruleAnchorEvent                             = contract.StringRule{Min: 1, Max: 200}
+	ruleAnchorNode                              = contract.StringRule{Min: 1, Max: 1000}
+	ruleBoardTileWidth                          = contract.StringRule{Enum: []string{"half", "full"}}
+	ruleChangePasswordRequestCurrentPassword    = contract.StringRule{Min: 1, Max: 1024}
+	ruleChangePasswordRequestNewPassword        = contract.StringRule{Min: 8, Max: 72}
+	ruleChangePasswordRequestSession            = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleClauseDidEvent                          = contract.StringRule{Min: 1, Max: 200}
+	ruleClauseDidOp                             = contract.StringRule{Enum: []string{"did"}}
+	ruleClauseFirstEvent                        = contract.StringRule{Min: 1, Max: 200}
+	ruleClauseFirstOp                           = contract.StringRule{Enum: []string{"first"}}
+	ruleClauseGroupClauses                      = contract.CountRule{Min: 1, Max: 20}
+	ruleClauseGroupOp                           = contract.StringRule{Enum: []string{"and", "or"}}
+	ruleClauseInCohort                          = contract.StringRule{Min: 1, Max: 100}
+	ruleClauseInOp                              = contract.StringRule{Enum: []string{"in"}}
+	ruleClauseNotOp                             = contract.StringRule{Enum: []string{"not"}}
+	ruleClauseProfileOp                         = contract.StringRule{Enum: []string{"profile"}}
+	ruleClauseSequenceOp                        = contract.StringRule{Enum: []string{"sequence"}}
+	ruleClauseSequenceSteps                     = contract.CountRule{Min: 1, Max: 20}
+	ruleClauseSequenceWindowSeconds             = contract.IntRule{Min: 1, Max: 31622400}
+	ruleCohortQuestionCursor                    = contract.StringRule{Min: 1, Max: 512}
+	ruleCohortQuestionKind                      = contract.StringRule{Enum: []string{"cohort"}}
+	ruleCohortQuestionLimit                     = contract.IntRule{Min: 0, Max: 1000}
+	ruleCompletePasswordResetRequestNewPassword = contract.StringRule{Min: 8, Max: 72}
+	ruleCompletePasswordResetRequestSession     = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleCompletePasswordResetRequestToken       = contract.StringRule{Min: 1, Max: 100}
+	ruleCoordinateGroup                         = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleCoordinateNode                          = contract.StringRule{Min: 1, Max: 1000}
+	ruleCoordinatePeriod                        = contract.IntRule{Min: 0, Max: 10000}
+	ruleCoordinateRow                           = contract.IntRule{Min: 0, Max: 10000}
+	ruleCoordinateState                         = contract.StringRule{Enum: []string{"new", "returning", "resurrecting", "dormant"}}
+	ruleCoordinateStep                          = contract.IntRule{Min: 1, Max: 20}
+	ruleCreateAPIKeyRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateAPIKeyRequestScopes               = contract.CountRule{Min: 1, Max: 20}
+	ruleCreateAPIKeyRequestScopesItem           = contract.StringRule{Enum: []string{"events:write", "events:read", "metrics:read"}}
+	ruleCreateBoardRequestDescription           = contract.StringRule{Max: 1000}
+	ruleCreateBoardRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateBoardRequestTiles                 = contract.CountRule{Min: 0, Max: 50}
+	ruleCreateInstanceAccountRequestEmail       = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	ruleCreateInvitationRequestEmail            = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	ruleCreateInvitationRequestExpiresInHours   = contract.IntRule{Min: 1, Max: 720}
+	ruleCreateInvitationRequestRole             = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleCreateProjectRequestDataRetentionDays   = contract.IntRule{Min: 0, Max: 3650}
+	ruleCreateProjectRequestDescription         = contract.StringRule{Max: 1000}
+	ruleCreateProjectRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateProjectRequestTimeZone            = contract.StringRule{Min: 1, Max: 64}
+	ruleCreateProjectRequestWeekStart           = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleCreateReportRequestDescription          = contract.StringRule{Max: 1000}
+	ruleCreateReportRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleEventAnonymousID                        = contract.StringRule{Min: 1, Max: 200}
+	ruleEventIdempotencyKey                     = contract.StringRule{Min: 1, Max: 200}
+	ruleEventName                               = contract.StringRule{Min: 1, Max: 200, NoControl: true}
+	ruleEventProps                              = contract.RawRule{MaxBytes: 32768, MaxDepth: 8}
+	ruleEventSeq                                = contract.IntRule{Min: 0, Max: 9223372036854775807}
+	ruleEventUserID                             = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterCompareOp                         = contract.StringRule{Enum: []string{"gt", "gte", "lt", "lte"}}
+	ruleFilterCompareProp                       = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFilterCompareValue                      = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
+	ruleFilterContainsOp                        = contract.StringRule{Enum: []string{"contains", "starts_with"}}
+	ruleFilterContainsProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFilterContainsValue                     = contract.StringRule{Min: 1, Max: 1000}
+	ruleFilterEqualOp                           = contract.StringRule{Enum: []string{"eq", "neq"}}
+	ruleFilterEqualProp                         = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFilterEqualValue                        = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleFilterExistsOp                          = contract.StringRule{Enum: []string{"exists"}}
+	ruleFilterExistsProp                        = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFilterGroupFilters                      = contract.CountRule{Min: 1, Max: 20}
+	ruleFilterGroupOp                           = contract.StringRule{Enum: []string{"and", "or"}}
+	ruleFilterInOp                              = contract.StringRule{Enum: []string{"in"}}
+	ruleFilterInProp                            = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFilterInValues                          = contract.CountRule{Min: 1, Max: 100}
+	ruleFilterInValuesItem                      = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleFilterNotOp                             = contract.StringRule{Enum: []string{"not"}}
+	ruleFunnelBreakdownAttribution              = contract.StringRule{Enum: []string{"first", "last", "step"}}
+	ruleFunnelBreakdownProp                     = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFunnelBreakdownStep                     = contract.IntRule{Min: 1, Max: 20}
+	ruleFunnelBreakdownTop                      = contract.IntRule{Min: 1, Max: 100}
+	ruleFunnelExclusionEvent                    = contract.StringRule{Min: 1, Max: 200}
+	ruleFunnelExclusionFrom                     = contract.IntRule{Min: 1, Max: 20}
+	ruleFunnelExclusionTo                       = contract.IntRule{Min: 1, Max: 20}
+	ruleFunnelInsightAttempt                    = contract.StringRule{Enum: []string{"optimized", "first"}}
+	ruleFunnelInsightBucket                     = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleFunnelInsightCount                      = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	ruleFunnelInsightExclude                    = contract.CountRule{Min: 0, Max: 32}
+	ruleFunnelInsightHold                       = contract.CountRule{Min: 0, Max: 3}
+	ruleFunnelInsightHoldItem                   = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFunnelInsightKind                       = contract.StringRule{Enum: []string{"funnel"}}
+	ruleFunnelInsightOrder                      = contract.StringRule{Enum: []string{"ordered", "strict", "any"}}
+	ruleFunnelInsightSteps                      = contract.CountRule{Min: 1, Max: 20}
+	ruleFunnelInsightTz                         = contract.StringRule{Min: 1, Max: 64}
+	ruleFunnelInsightWeekStart                  = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleFunnelInsightWindowSeconds              = contract.IntRule{Min: 1, Max: 31622400}
+	ruleFunnelQuestionAttempt                   = contract.StringRule{Enum: []string{"optimized", "first"}}
+	ruleFunnelQuestionBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleFunnelQuestionCount                     = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	ruleFunnelQuestionExclude                   = contract.CountRule{Min: 0, Max: 32}
+	ruleFunnelQuestionHold                      = contract.CountRule{Min: 0, Max: 3}
+	ruleFunnelQuestionHoldItem                  = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleFunnelQuestionKind                      = contract.StringRule{Enum: []string{"funnel"}}
+	ruleFunnelQuestionOrder                     = contract.StringRule{Enum: []string{"ordered", "strict", "any"}}
+	ruleFunnelQuestionSteps                     = contract.CountRule{Min: 1, Max: 20}
+	ruleFunnelQuestionTz                        = contract.StringRule{Min: 1, Max: 64}
+	ruleFunnelQuestionWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleFunnelQuestionWindowSeconds             = contract.IntRule{Min: 1, Max: 31622400}
+	ruleFunnelStepAnyOf                         = contract.CountRule{Min: 1, Max: 10}
+	ruleFunnelStepEvent                         = contract.StringRule{Min: 1, Max: 200}
+	ruleHistogramEdgesEdges                     = contract.CountRule{Min: 1, Max: 100}
+	ruleHistogramEdgesEdgesItem                 = contract.FloatRule{Min: 0, Max: 3.16224e+07}
+	ruleIngestRequestEvents                     = contract.CountRule{Min: 1, Max: 10000}
+	ruleInsightBreakdownProp                    = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleInsightBreakdownTop                     = contract.IntRule{Min: 1, Max: 100}
+	ruleInvitationTokenRequestToken             = contract.StringRule{Min: 1, Max: 100}
+	ruleLifecycleInsightBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleLifecycleInsightEvent                   = contract.StringRule{Min: 1, Max: 200}
+	ruleLifecycleInsightKind                    = contract.StringRule{Enum: []string{"lifecycle"}}
+	ruleLifecycleInsightTz                      = contract.StringRule{Min: 1, Max: 64}
+	ruleLifecycleInsightWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleLifecycleQuestionBucket                 = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleLifecycleQuestionEvent                  = contract.StringRule{Min: 1, Max: 200}
+	ruleLifecycleQuestionKind                   = contract.StringRule{Enum: []string{"lifecycle"}}
+	ruleLifecycleQuestionTz                     = contract.StringRule{Min: 1, Max: 64}
+	ruleLifecycleQuestionWeekStart              = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleLoginRequestEmail                       = contract.StringRule{Min: 1, Max: 254}
+	ruleLoginRequestPassword                    = contract.StringRule{Min: 1, Max: 1024}
+	ruleLoginRequestSession                     = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleMetricsQueryBreakdown                   = contract.StringRule{Enum: []string{"name", "prop"}}
+	ruleMetricsQueryBreakdownProp               = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleMetricsQueryBucket                      = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleMetricsQueryLimit                       = contract.IntRule{Min: 1, Max: 10000}
+	ruleMetricsQueryMeasure                     = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
+	ruleMetricsQueryNames                       = contract.CountRule{Min: 0, Max: 50}
+	ruleMetricsQueryNamesItem                   = contract.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryProp                        = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleMetricsQueryTop                         = contract.IntRule{Min: 1, Max: 100}
+	ruleMetricsQueryTz                          = contract.StringRule{Min: 1, Max: 64}
+	ruleMetricsQueryWeekStart                   = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	rulePasswordResetRequestEmail               = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	rulePathsInsightCount                       = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	rulePathsInsightDepth                       = contract.IntRule{Min: 2, Max: 10}
+	rulePathsInsightEvents                      = contract.CountRule{Min: 0, Max: 50}
+	rulePathsInsightEventsItem                  = contract.StringRule{Min: 1, Max: 200}
+	rulePathsInsightExclude                     = contract.CountRule{Min: 0, Max: 50}
+	rulePathsInsightExcludeItem                 = contract.StringRule{Min: 1, Max: 1000}
+	rulePathsInsightKind                        = contract.StringRule{Enum: []string{"paths"}}
+	rulePathsInsightNodeProp                    = contract.StringRule{Min: 1, Max: 200}
+	rulePathsInsightTop                         = contract.IntRule{Min: 1, Max: 50}
+	rulePathsInsightTz                          = contract.StringRule{Min: 1, Max: 64}
+	rulePathsInsightWindowSeconds               = contract.IntRule{Min: 1, Max: 31622400}
+	rulePathsQuestionCount                      = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	rulePathsQuestionDepth                      = contract.IntRule{Min: 2, Max: 10}
+	rulePathsQuestionEvents                     = contract.CountRule{Min: 0, Max: 50}
+	rulePathsQuestionEventsItem                 = contract.StringRule{Min: 1, Max: 200}
+	rulePathsQuestionExclude                    = contract.CountRule{Min: 0, Max: 50}
+	rulePathsQuestionExcludeItem                = contract.StringRule{Min: 1, Max: 1000}
+	rulePathsQuestionKind                       = contract.StringRule{Enum: []string{"paths"}}
+	rulePathsQuestionNodeProp                   = contract.StringRule{Min: 1, Max: 200}
+	rulePathsQuestionTop                        = contract.IntRule{Min: 1, Max: 50}
+	rulePathsQuestionTz                         = contract.StringRule{Min: 1, Max: 64}
+	rulePathsQuestionWindowSeconds              = contract.IntRule{Min: 1, Max: 31622400}
+	rulePeopleQuestionCursor                    = contract.StringRule{Min: 1, Max: 512}
+	rulePeopleQuestionLimit                     = contract.IntRule{Min: 1, Max: 1000}
+	ruleRegisterRequestEmail                    = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	ruleRegisterRequestInvitation               = contract.StringRule{Min: 1, Max: 100}
+	ruleRegisterRequestPassword                 = contract.StringRule{Min: 8, Max: 72}
+	ruleRegisterRequestSession                  = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleRegisterRequestSetupToken               = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionBreakdown                 = contract.StringRule{Enum: []string{"name", "prop"}}
+	ruleReportQuestionBreakdownProp             = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleReportQuestionBucket                    = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleReportQuestionLimit                     = contract.IntRule{Min: 1, Max: 10000}
+	ruleReportQuestionMeasure                   = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
+	ruleReportQuestionNames                     = contract.CountRule{Min: 0, Max: 50}
+	ruleReportQuestionNamesItem                 = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionProp                      = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleReportQuestionTop                       = contract.IntRule{Min: 1, Max: 100}
+	ruleReportQuestionTz                        = contract.StringRule{Min: 1, Max: 64}
+	ruleReportQuestionWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleReportViewChart                         = contract.StringRule{Enum: []string{"line", "bar", "area", "table", "number"}}
+	ruleRetentionInsightBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleRetentionInsightCohort                  = contract.StringRule{Enum: []string{"first_time", "recurring"}}
+	ruleRetentionInsightInterval                = contract.StringRule{Enum: []string{"calendar", "rolling"}}
+	ruleRetentionInsightKind                    = contract.StringRule{Enum: []string{"retention"}}
+	ruleRetentionInsightMode                    = contract.StringRule{Enum: []string{"on", "on_or_after", "streak"}}
+	ruleRetentionInsightPeriods                 = contract.IntRule{Min: 1, Max: 100}
+	ruleRetentionInsightTz                      = contract.StringRule{Min: 1, Max: 64}
+	ruleRetentionInsightWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleRetentionQuestionBucket                 = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleRetentionQuestionCohort                 = contract.StringRule{Enum: []string{"first_time", "recurring"}}
+	ruleRetentionQuestionInterval               = contract.StringRule{Enum: []string{"calendar", "rolling"}}
+	ruleRetentionQuestionKind                   = contract.StringRule{Enum: []string{"retention"}}
+	ruleRetentionQuestionMode                   = contract.StringRule{Enum: []string{"on", "on_or_after", "streak"}}
+	ruleRetentionQuestionPeriods                = contract.IntRule{Min: 1, Max: 100}
+	ruleRetentionQuestionTz                     = contract.StringRule{Min: 1, Max: 64}
+	ruleRetentionQuestionWeekStart              = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleRotateKeysRequestGraceSeconds           = contract.IntRule{Min: 0, Max: 604800}
+	ruleSessionsInsightBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleSessionsInsightKind                     = contract.StringRule{Enum: []string{"sessions"}}
+	ruleSessionsInsightTz                       = contract.StringRule{Min: 1, Max: 64}
+	ruleSessionsInsightWeekStart                = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleSessionsQuestionBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleSessionsQuestionKind                    = contract.StringRule{Enum: []string{"sessions"}}
+	ruleSessionsQuestionTz                      = contract.StringRule{Min: 1, Max: 64}
+	ruleSessionsQuestionWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleStepEvent                               = contract.StringRule{Min: 1, Max: 200}
+	ruleStickinessInsightBucket                 = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleStickinessInsightEvent                  = contract.StringRule{Min: 1, Max: 200}
+	ruleStickinessInsightKind                   = contract.StringRule{Enum: []string{"stickiness"}}
+	ruleStickinessInsightTz                     = contract.StringRule{Min: 1, Max: 64}
+	ruleStickinessInsightWeekStart              = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleStickinessQuestionBucket                = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleStickinessQuestionEvent                 = contract.StringRule{Min: 1, Max: 200}
+	ruleStickinessQuestionKind                  = contract.StringRule{Enum: []string{"stickiness"}}
+	ruleStickinessQuestionTz                    = contract.StringRule{Min: 1, Max: 64}
+	ruleStickinessQuestionWeekStart             = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleTimesEq                                 = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTimesGt                                 = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTimesGte                                = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTimesLt                                 = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTimesLte                                = contract.IntRule{Min: 0, Max: 1000000}
+	ruleUniquesInsightBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleUniquesInsightEvent                     = contract.StringRule{Min: 1, Max: 200}
+	ruleUniquesInsightKind                      = contract.StringRule{Enum: []string{"uniques"}}
+	ruleUniquesInsightTz                        = contract.StringRule{Min: 1, Max: 64}
+	ruleUniquesInsightWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleUniquesQuestionBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleUniquesQuestionEvent                    = contract.StringRule{Min: 1, Max: 200}
+	ruleUniquesQuestionKind                     = contract.StringRule{Enum: []string{"uniques"}}
+	ruleUniquesQuestionTz                       = contract.StringRule{Min: 1, Max: 64}
+	ruleUniquesQuestionWeekStart                = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleUpdateAPIKeyRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateBoardRequestDescription           = contract.StringRule{Max: 1000}
+	ruleUpdateBoardRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateBoardRequestTiles                 = contract.CountRule{Min: 0, Max: 50}
+	ruleUpdateMemberRequestRole                 = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleUpdateProjectRequestDataRetentionDays   = contract.IntRule{Min: 0, Max: 3650}
+	ruleUpdateProjectRequestDescription         = contract.StringRule{Max: 1000}
+	ruleUpdateProjectRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateProjectRequestTimeZone            = contract.StringRule{Min: 1, Max: 64}
+	ruleUpdateProjectRequestWeekStart           = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleUpdateReportRequestDescription          = contract.StringRule{Max: 1000}
+	ruleUpdateReportRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleWithinLastDays                          = contract.IntRule{Min: 1, Max: 3660}
+	ruleWriteKeyRequestAllowedOrigins           = contract.CountRule{Min: 0, Max: 50}
+	ruleWriteKeyRequestAllowedOriginsItem       = contract.StringRule{Max: 255, Pattern: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+$`)}
 )
-
-// DecodeJSON reads and checks one AddMemberRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
-func (v *AddMemberRequest) DecodeJSON(b []byte) error {
-	r := contract.NewReader(b)
-	v.decode(r)
-	return r.Finish()
-}
-
-func (v *AddMemberRequest) decode(r *contract.Reader) {
-	*v = AddMemberRequest{}
-	if !r.Object() {
-		return
-	}
-	var seen uint64
-	for r.Member() {
-		switch r.Key() {
-		case "email":
-			if seen&(1<<0) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 0
-			v.Email = openapi_types.Email(r.String(&ruleAddMemberRequestEmail))
-		case "role":
-			if seen&(1<<1) != 0 {
-				r.Duplicate()
-				continue
-			}
-			seen |= 1 << 1
-			v.Role = Role(r.String(&ruleAddMemberRequestRole))
-		default:
-			r.Unknown()
-		}
-	}
-	if seen&(1<<0) == 0 {
-		r.Missing("email")
-	}
-	if seen&(1<<1) == 0 {
-		r.Missing("role")
-	}
-}
 
 func (v *Anchor) decode(r *contract.Reader) {
 	*v = Anchor{}
@@ -842,6 +809,60 @@ func (v *CohortQuestion) decode(r *contract.Reader) {
 	}
 }
 
+// DecodeJSON reads and checks one CompletePasswordResetRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CompletePasswordResetRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CompletePasswordResetRequest) decode(r *contract.Reader) {
+	*v = CompletePasswordResetRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "new_password":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.NewPassword = NewPassword(r.String(&ruleCompletePasswordResetRequestNewPassword))
+		case "session":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Session = new(SessionKind)
+			*v.Session = SessionKind(r.String(&ruleCompletePasswordResetRequestSession))
+		case "token":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Token = LinkToken(r.String(&ruleCompletePasswordResetRequestToken))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("new_password")
+	}
+	if seen&(1<<1) == 0 {
+		v.Session = new(SessionKind)
+		*v.Session = "token"
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("token")
+	}
+}
+
 func (v *Coordinate) decode(r *contract.Reader) {
 	*v = Coordinate{}
 	if !r.Object() {
@@ -1048,6 +1069,102 @@ func (v *CreateBoardRequest) decode(r *contract.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("name")
+	}
+}
+
+// DecodeJSON reads and checks one CreateInstanceAccountRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CreateInstanceAccountRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CreateInstanceAccountRequest) decode(r *contract.Reader) {
+	*v = CreateInstanceAccountRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "email":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Email = openapi_types.Email(r.String(&ruleCreateInstanceAccountRequestEmail))
+		case "operator":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Operator = new(bool)
+			*v.Operator = r.Bool()
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("email")
+	}
+	if seen&(1<<1) == 0 {
+		v.Operator = new(bool)
+		*v.Operator = false
+	}
+}
+
+// DecodeJSON reads and checks one CreateInvitationRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CreateInvitationRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CreateInvitationRequest) decode(r *contract.Reader) {
+	*v = CreateInvitationRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "email":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Email = new(openapi_types.Email)
+			*v.Email = openapi_types.Email(r.String(&ruleCreateInvitationRequestEmail))
+		case "expires_in_hours":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.ExpiresInHours = new(int32)
+			*v.ExpiresInHours = int32(r.Int(&ruleCreateInvitationRequestExpiresInHours))
+		case "role":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Role = Role(r.String(&ruleCreateInvitationRequestRole))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		v.ExpiresInHours = new(int32)
+		*v.ExpiresInHours = 168
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("role")
 	}
 }
 
@@ -2202,6 +2319,38 @@ func (v *InsightBreakdown) decode(r *contract.Reader) {
 	}
 }
 
+// DecodeJSON reads and checks one InvitationTokenRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *InvitationTokenRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *InvitationTokenRequest) decode(r *contract.Reader) {
+	*v = InvitationTokenRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "token":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Token = LinkToken(r.String(&ruleInvitationTokenRequestToken))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("token")
+	}
+}
+
 func (v *LifecycleInsight) decode(r *contract.Reader) {
 	*v = LifecycleInsight{}
 	if !r.Object() {
@@ -2682,6 +2831,38 @@ func (v *MetricsQuery) decode(r *contract.Reader) {
 	if seen&(1<<11) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
+	}
+}
+
+// DecodeJSON reads and checks one PasswordResetRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *PasswordResetRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *PasswordResetRequest) decode(r *contract.Reader) {
+	*v = PasswordResetRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "email":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Email = openapi_types.Email(r.String(&rulePasswordResetRequestEmail))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("email")
 	}
 }
 
@@ -3166,21 +3347,37 @@ func (v *RegisterRequest) decode(r *contract.Reader) {
 			}
 			seen |= 1 << 0
 			v.Email = openapi_types.Email(r.String(&ruleRegisterRequestEmail))
-		case "password":
+		case "invitation":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Password = NewPassword(r.String(&ruleRegisterRequestPassword))
-		case "session":
+			v.Invitation = new(LinkToken)
+			*v.Invitation = LinkToken(r.String(&ruleRegisterRequestInvitation))
+		case "password":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
+			v.Password = NewPassword(r.String(&ruleRegisterRequestPassword))
+		case "session":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
 			v.Session = new(SessionKind)
 			*v.Session = SessionKind(r.String(&ruleRegisterRequestSession))
+		case "setup_token":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.SetupToken = new(string)
+			*v.SetupToken = r.String(&ruleRegisterRequestSetupToken)
 		default:
 			r.Unknown()
 		}
@@ -3188,10 +3385,10 @@ func (v *RegisterRequest) decode(r *contract.Reader) {
 	if seen&(1<<0) == 0 {
 		r.Missing("email")
 	}
-	if seen&(1<<1) == 0 {
+	if seen&(1<<2) == 0 {
 		r.Missing("password")
 	}
-	if seen&(1<<2) == 0 {
+	if seen&(1<<3) == 0 {
 		v.Session = new(SessionKind)
 		*v.Session = "token"
 	}
@@ -4605,6 +4802,76 @@ func (v *UpdateBoardRequest) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Tiles = new(BoardTiles)
 			*v.Tiles = contract.ReadSlice(r, (*v.Tiles), &ruleUpdateBoardRequestTiles, (*BoardTile).decode)
+		default:
+			r.Unknown()
+		}
+	}
+	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
+// DecodeJSON reads and checks one UpdateInstanceAccountRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *UpdateInstanceAccountRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateInstanceAccountRequest) decode(r *contract.Reader) {
+	*v = UpdateInstanceAccountRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "disabled":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Disabled = new(bool)
+			*v.Disabled = r.Bool()
+		case "operator":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Operator = new(bool)
+			*v.Operator = r.Bool()
+		default:
+			r.Unknown()
+		}
+	}
+	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
+// DecodeJSON reads and checks one UpdateInstanceProjectRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *UpdateInstanceProjectRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateInstanceProjectRequest) decode(r *contract.Reader) {
+	*v = UpdateInstanceProjectRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "disabled":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Disabled = new(bool)
+			*v.Disabled = r.Bool()
 		default:
 			r.Unknown()
 		}

@@ -10,22 +10,17 @@ import (
 
 // Operations is the contract's operation table, by operationId.
 var Operations = map[string]*contract.Operation{
-	"addMember": {
-		ID:     "addMember",
+	"acceptInvitation": {
+		ID:     "acceptInvitation",
 		Method: "POST",
-		Path:   "/v1/projects/{project_id}/members",
-		Route:  "/v1/projects/:project_id/members",
-		Scope:  "projects:write",
+		Path:   "/v1/invitations/accept",
+		Route:  "/v1/invitations/accept",
+		Scope:  "account",
 		Security: []contract.Requirement{
 			{"bearerAuth": {}},
 		},
-		Role:    "admin",
-		Project: "path",
-		Params: []contract.Param{
-			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
-			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
-		},
-		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
+		Role:         "account",
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -197,6 +192,17 @@ var Operations = map[string]*contract.Operation{
 		Body:         true,
 		BodyRequired: true,
 	},
+	"completePasswordReset": {
+		ID:           "completePasswordReset",
+		Method:       "POST",
+		Path:         "/v1/auth/password-reset/complete",
+		Route:        "/v1/auth/password-reset/complete",
+		Public:       true,
+		Sensitive:    true,
+		Statuses:     []int{200, 400, 403, 404, 413, 415, 422, 429, 503},
+		Body:         true,
+		BodyRequired: true,
+	},
 	"createApiKey": {
 		ID:     "createApiKey",
 		Method: "POST",
@@ -236,6 +242,44 @@ var Operations = map[string]*contract.Operation{
 		Body:         true,
 		BodyRequired: true,
 	},
+	"createInstanceAccount": {
+		ID:     "createInstanceAccount",
+		Method: "POST",
+		Path:   "/v1/instance/accounts",
+		Route:  "/v1/instance/accounts",
+		Scope:  "instance",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:      "operator",
+		Sensitive: true,
+		Params: []contract.Param{
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
+		},
+		Statuses:     []int{201, 400, 401, 403, 409, 413, 415, 422, 429, 503},
+		Body:         true,
+		BodyRequired: true,
+	},
+	"createInvitation": {
+		ID:     "createInvitation",
+		Method: "POST",
+		Path:   "/v1/projects/{project_id}/invitations",
+		Route:  "/v1/projects/:project_id/invitations",
+		Scope:  "projects:write",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:      "admin",
+		Project:   "path",
+		Sensitive: true,
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "Idempotency-Key", In: "header", Kind: contract.KindString, MinLen: 1, MaxLen: 255, Pattern: regexp.MustCompile(`^[!-~]+$`)},
+		},
+		Statuses:     []int{201, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
+		Body:         true,
+		BodyRequired: true,
+	},
 	"createLiveTicket": {
 		ID:     "createLiveTicket",
 		Method: "POST",
@@ -252,6 +296,22 @@ var Operations = map[string]*contract.Operation{
 		Cost:      "question",
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+		},
+		Statuses: []int{201, 401, 403, 404, 422, 429, 503},
+	},
+	"createPasswordReset": {
+		ID:     "createPasswordReset",
+		Method: "POST",
+		Path:   "/v1/instance/accounts/{account_id}/password-reset",
+		Route:  "/v1/instance/accounts/:account_id/password-reset",
+		Scope:  "instance",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:      "operator",
+		Sensitive: true,
+		Params: []contract.Param{
+			{Name: "account_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{201, 401, 403, 404, 422, 429, 503},
 	},
@@ -324,6 +384,37 @@ var Operations = map[string]*contract.Operation{
 		Project: "path",
 		Params: []contract.Param{
 			{Name: "board_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+		},
+		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
+	},
+	"deleteInstanceAccount": {
+		ID:     "deleteInstanceAccount",
+		Method: "DELETE",
+		Path:   "/v1/instance/accounts/{account_id}",
+		Route:  "/v1/instance/accounts/:account_id",
+		Scope:  "instance",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role: "operator",
+		Params: []contract.Param{
+			{Name: "account_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "delete_projects", In: "query", Kind: contract.KindBoolean},
+		},
+		Statuses: []int{204, 401, 403, 404, 409, 422, 429, 503},
+	},
+	"deleteInstanceProject": {
+		ID:     "deleteInstanceProject",
+		Method: "DELETE",
+		Path:   "/v1/instance/projects/{project_id}",
+		Route:  "/v1/instance/projects/:project_id",
+		Scope:  "instance",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role: "operator",
+		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
@@ -437,7 +528,7 @@ var Operations = map[string]*contract.Operation{
 			{Name: "board_id", In: "path", Required: true, Kind: contract.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 429, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"getEvent": {
 		ID:     "getEvent",
@@ -491,7 +582,7 @@ var Operations = map[string]*contract.Operation{
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 429, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"getProjectDeletion": {
 		ID:     "getProjectDeletion",
@@ -508,7 +599,7 @@ var Operations = map[string]*contract.Operation{
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 429, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"getReport": {
 		ID:     "getReport",
@@ -525,7 +616,7 @@ var Operations = map[string]*contract.Operation{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 			{Name: "report_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 429, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"ingestEvents": {
 		ID:     "ingestEvents",
@@ -564,7 +655,7 @@ var Operations = map[string]*contract.Operation{
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 429, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"listAudit": {
 		ID:     "listAudit",
@@ -602,7 +693,7 @@ var Operations = map[string]*contract.Operation{
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 429, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"listEvents": {
 		ID:     "listEvents",
@@ -630,6 +721,75 @@ var Operations = map[string]*contract.Operation{
 		},
 		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
+	"listInstanceAccounts": {
+		ID:     "listInstanceAccounts",
+		Method: "GET",
+		Path:   "/v1/instance/accounts",
+		Route:  "/v1/instance/accounts",
+		Scope:  "instance",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role: "operator",
+		Params: []contract.Param{
+			{Name: "cursor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 512},
+			{Name: "email", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 254},
+			{Name: "limit", In: "query", Kind: contract.KindInteger, Min: contract.Bound(1), Max: contract.Bound(200)},
+		},
+		Statuses: []int{200, 401, 403, 422, 429, 503},
+	},
+	"listInstanceAudit": {
+		ID:     "listInstanceAudit",
+		Method: "GET",
+		Path:   "/v1/instance/audit",
+		Route:  "/v1/instance/audit",
+		Scope:  "instance",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role: "operator",
+		Params: []contract.Param{
+			{Name: "action", In: "query", Repeat: true, MaxItems: 20, Kind: contract.KindString, MinLen: 1, MaxLen: 64},
+			{Name: "actor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: regexp.MustCompile(`^[0-9A-Za-z_-]+$`)},
+			{Name: "cursor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 512},
+			{Name: "limit", In: "query", Kind: contract.KindInteger, Min: contract.Bound(1), Max: contract.Bound(1000)},
+			{Name: "since", In: "query", Kind: contract.KindDateTime},
+			{Name: "until", In: "query", Kind: contract.KindDateTime},
+		},
+		Statuses: []int{200, 401, 403, 422, 429, 503},
+	},
+	"listInstanceProjects": {
+		ID:     "listInstanceProjects",
+		Method: "GET",
+		Path:   "/v1/instance/projects",
+		Route:  "/v1/instance/projects",
+		Scope:  "instance",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role: "operator",
+		Params: []contract.Param{
+			{Name: "cursor", In: "query", Kind: contract.KindString, MinLen: 1, MaxLen: 512},
+			{Name: "limit", In: "query", Kind: contract.KindInteger, Min: contract.Bound(1), Max: contract.Bound(200)},
+		},
+		Statuses: []int{200, 401, 403, 422, 429, 503},
+	},
+	"listInvitations": {
+		ID:     "listInvitations",
+		Method: "GET",
+		Path:   "/v1/projects/{project_id}/invitations",
+		Route:  "/v1/projects/:project_id/invitations",
+		Scope:  "projects:read",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:    "admin",
+		Project: "path",
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+		},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
+	},
 	"listMembers": {
 		ID:     "listMembers",
 		Method: "GET",
@@ -644,7 +804,7 @@ var Operations = map[string]*contract.Operation{
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 429, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"listProjects": {
 		ID:     "listProjects",
@@ -676,7 +836,7 @@ var Operations = map[string]*contract.Operation{
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 429, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"listSessions": {
 		ID:     "listSessions",
@@ -714,7 +874,7 @@ var Operations = map[string]*contract.Operation{
 		Public:       true,
 		Sensitive:    true,
 		BodySize:     "small",
-		Statuses:     []int{200, 400, 401, 413, 415, 422, 429, 503},
+		Statuses:     []int{200, 400, 401, 403, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -731,6 +891,16 @@ var Operations = map[string]*contract.Operation{
 		},
 		Role:     "account",
 		Statuses: []int{204, 401, 422, 429, 503},
+	},
+	"previewInvitation": {
+		ID:           "previewInvitation",
+		Method:       "POST",
+		Path:         "/v1/invitations/preview",
+		Route:        "/v1/invitations/preview",
+		Public:       true,
+		Statuses:     []int{200, 400, 404, 413, 415, 422, 429, 503},
+		Body:         true,
+		BodyRequired: true,
 	},
 	"queryMetrics": {
 		ID:     "queryMetrics",
@@ -785,7 +955,7 @@ var Operations = map[string]*contract.Operation{
 		Public:       true,
 		Sensitive:    true,
 		BodySize:     "small",
-		Statuses:     []int{201, 400, 409, 413, 415, 422, 429, 503},
+		Statuses:     []int{201, 400, 403, 404, 409, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -804,8 +974,19 @@ var Operations = map[string]*contract.Operation{
 		Params: []contract.Param{
 			{Name: "account_id", In: "path", Required: true, Kind: contract.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "revoke_keys", In: "query", Kind: contract.KindBoolean},
 		},
-		Statuses: []int{204, 401, 403, 404, 409, 422, 429, 503},
+		Statuses: []int{200, 401, 403, 404, 409, 422, 429, 503},
+	},
+	"requestPasswordReset": {
+		ID:           "requestPasswordReset",
+		Method:       "POST",
+		Path:         "/v1/auth/password-reset",
+		Route:        "/v1/auth/password-reset",
+		Public:       true,
+		Statuses:     []int{202, 400, 403, 413, 415, 422, 429},
+		Body:         true,
+		BodyRequired: true,
 	},
 	"revokeApiKey": {
 		ID:     "revokeApiKey",
@@ -820,6 +1001,23 @@ var Operations = map[string]*contract.Operation{
 		Project: "path",
 		Params: []contract.Param{
 			{Name: "api_key_id", In: "path", Required: true, Kind: contract.KindString, MinLen: 1, MaxLen: 64, Pattern: regexp.MustCompile(`^nk_[0-9A-Za-z]+$`)},
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+		},
+		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
+	},
+	"revokeInvitation": {
+		ID:     "revokeInvitation",
+		Method: "DELETE",
+		Path:   "/v1/projects/{project_id}/invitations/{invitation_id}",
+		Route:  "/v1/projects/:project_id/invitations/:invitation_id",
+		Scope:  "projects:write",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:    "admin",
+		Project: "path",
+		Params: []contract.Param{
+			{Name: "invitation_id", In: "path", Required: true, Kind: contract.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
 		Statuses: []int{204, 401, 403, 404, 422, 429, 503},
@@ -881,7 +1079,8 @@ var Operations = map[string]*contract.Operation{
 		Route:  "/v1/auth/oidc/login",
 		Public: true,
 		Params: []contract.Param{
-			{Name: "return_to", In: "query", Kind: contract.KindString, MaxLen: 1000, Pattern: regexp.MustCompile(`^/([A-Za-z0-9._~!$&'()*+,;=:@%?#-][A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*)?$`)},
+			{Name: "invitation", In: "query", Kind: contract.KindString},
+			{Name: "return_to", In: "query", Kind: contract.KindString},
 		},
 		Statuses: []int{302, 422, 429},
 	},
@@ -943,6 +1142,40 @@ var Operations = map[string]*contract.Operation{
 			{Name: "If-Match", In: "header", Kind: contract.KindString, MinLen: 3, MaxLen: 20, Pattern: regexp.MustCompile(`^"[0-9]{1,18}"$`)},
 		},
 		Statuses:     []int{200, 400, 401, 403, 404, 412, 413, 415, 422, 429, 503},
+		Body:         true,
+		BodyRequired: true,
+	},
+	"updateInstanceAccount": {
+		ID:     "updateInstanceAccount",
+		Method: "PATCH",
+		Path:   "/v1/instance/accounts/{account_id}",
+		Route:  "/v1/instance/accounts/:account_id",
+		Scope:  "instance",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role: "operator",
+		Params: []contract.Param{
+			{Name: "account_id", In: "path", Required: true, Kind: contract.KindUUID},
+		},
+		Statuses:     []int{200, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503},
+		Body:         true,
+		BodyRequired: true,
+	},
+	"updateInstanceProject": {
+		ID:     "updateInstanceProject",
+		Method: "PATCH",
+		Path:   "/v1/instance/projects/{project_id}",
+		Route:  "/v1/instance/projects/:project_id",
+		Scope:  "instance",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role: "operator",
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+		},
+		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -1026,7 +1259,7 @@ var Operations = map[string]*contract.Operation{
 
 // OperationIDs lists every operationId in alphabetical order.
 var OperationIDs = []string{
-	"addMember",
+	"acceptInvitation",
 	"askCohort",
 	"askFunnel",
 	"askLifecycle",
@@ -1037,13 +1270,19 @@ var OperationIDs = []string{
 	"askStickiness",
 	"askUniques",
 	"changePassword",
+	"completePasswordReset",
 	"createApiKey",
 	"createBoard",
+	"createInstanceAccount",
+	"createInvitation",
 	"createLiveTicket",
+	"createPasswordReset",
 	"createProject",
 	"createReport",
 	"createWriteKey",
 	"deleteBoard",
+	"deleteInstanceAccount",
+	"deleteInstanceProject",
 	"deleteProject",
 	"deleteReport",
 	"deleteWriteKey",
@@ -1062,6 +1301,10 @@ var OperationIDs = []string{
 	"listAudit",
 	"listBoards",
 	"listEvents",
+	"listInstanceAccounts",
+	"listInstanceAudit",
+	"listInstanceProjects",
+	"listInvitations",
 	"listMembers",
 	"listProjects",
 	"listReports",
@@ -1069,11 +1312,14 @@ var OperationIDs = []string{
 	"listWriteKeys",
 	"login",
 	"logout",
+	"previewInvitation",
 	"queryMetrics",
 	"refresh",
 	"register",
 	"removeMember",
+	"requestPasswordReset",
 	"revokeApiKey",
+	"revokeInvitation",
 	"revokeSession",
 	"rotateKeys",
 	"runMetricsQuery",
@@ -1081,6 +1327,8 @@ var OperationIDs = []string{
 	"streamEvents",
 	"updateApiKey",
 	"updateBoard",
+	"updateInstanceAccount",
+	"updateInstanceProject",
 	"updateMember",
 	"updateProject",
 	"updateReport",

@@ -33,6 +33,9 @@ type Account struct {
 	PasswordHash string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	Operator     bool
+	DisabledAt   *time.Time
+	LastSeenAt   *time.Time
 }
 
 type AccountIdentity struct {
@@ -156,9 +159,27 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 }
 
+type Invitation struct {
+	ID        uuid.UUID
+	ProjectID uuid.UUID
+	TokenHash []byte
+	Role      string
+	Email     *string
+	CreatedBy uuid.UUID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
 type JobTurn struct {
 	Job     string
 	EndedAt time.Time
+}
+
+type PasswordReset struct {
+	TokenHash []byte
+	AccountID uuid.UUID
+	CreatedAt time.Time
+	ExpiresAt time.Time
 }
 
 type Person struct {
@@ -195,6 +216,7 @@ type Project struct {
 	DataRetentionDays int32
 	PurgeStartedAt    *time.Time
 	EventsDeleted     int64
+	DisabledAt        *time.Time
 	TimeZone          string
 	WeekStart         string
 }

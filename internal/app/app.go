@@ -144,7 +144,7 @@ func (a *App) wire(ctx context.Context, statements []postgres.Option) (err error
 	if a.state, err = a.openSharedState(ctx); err != nil {
 		return err
 	}
-	if a.access, err = a.wireAccess(); err != nil {
+	if a.access, err = a.wireAccess(ctx); err != nil {
 		return err
 	}
 	if a.hub, err = a.wireLive(); err != nil {

@@ -24,7 +24,7 @@ type insightsGroup struct {
 func (a *App) wireInsights() *insightsGroup {
 	limits := query.Limits{Timeout: a.cfg.QueryTimeout, MaxEvents: a.cfg.QueryMaxEvents}
 	g := &insightsGroup{trends: trends.NewAPI(trends.New(a.reads, limits, a.homeOf, a.now))}
-	g.saved = saved.NewAPI(saved.New(a.db.Pool), g.trends.CheckQuestion)
+	g.saved = saved.NewAPI(saved.New(a.db.Pool, saved.Limits{Reports: a.cfg.MaxReportsPerProject, Boards: a.cfg.MaxBoardsPerProject}), g.trends.CheckQuestion)
 	g.answers = answers.NewAPI(answers.New(answers.Options{
 		Store: a.behaviour.store, Timeout: a.cfg.QueryTimeout, Now: a.now, Home: a.homeOf, Unproven: a.unproven(),
 	}))

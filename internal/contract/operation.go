@@ -16,8 +16,11 @@ type Requirement map[string][]string
 // ProjectOfCaller says that an operation names no project and is about all those that the caller may read.
 const ProjectOfCaller = "caller"
 
-// RoleAccount is the x-role of an operation that concerns the caller's own account and no project.
-const RoleAccount = "account"
+// The x-roles of operations that ask for no membership of a project.
+const (
+	RoleAccount  = "account"  // about the caller's own account
+	RoleOperator = "operator" // about the whole instance, by an account that operates it
+)
 
 // How large the body of an operation may be (x-body). Small is for what anybody may send without credentials; bulk has memory of
 // its own, and its time is bounded by the connection and not by the request.
@@ -49,7 +52,7 @@ type Operation struct {
 	Path         string // as in the contract: /v1/projects/{project_id}
 	Route        string // as the router wants it: /v1/projects/:project_id
 	Scope        string // x-scope: what a key needs
-	Role         string // x-role: what an account needs in the project; "account" where no project is concerned
+	Role         string // x-role: what an account needs in the project; or RoleAccount, or RoleOperator
 	Project      string // where the project is named: InPath, InQuery, InBody, or ProjectOfCaller; empty where none is concerned
 	Deleted      bool   // x-project: deleted: it is about projects that are deleted
 	Self         string // x-self: the path parameter that, being the caller's own account, makes every role enough

@@ -1,5 +1,5 @@
 /** The session of this browser, and the client that every call goes through. */
-import { client, getAuthMethods, login, logout, NimbusError, refresh, register, changePassword, type Account, type AuthMethods, type ChangePasswordRequest, type LoginRequest, type RegisterRequest, type Session } from '@nimbus-analytics/sdk';
+import { client, getAuthMethods, login, logout, NimbusError, refresh, register, changePassword, completePasswordReset, type Account, type AuthMethods, type ChangePasswordRequest, type CompletePasswordResetRequest, type LoginRequest, type RegisterRequest, type Session } from '@nimbus-analytics/sdk';
 import { useSyncExternalStore } from 'react';
 import { nimbusUrl } from '../base';
 import { signal } from '../lib/signal';
@@ -68,9 +68,10 @@ export const session = {
   login: async (body: LoginRequest) => begin((await login({ ...plain, body: { ...body, session: 'cookie' } })).data),
   register: async (body: RegisterRequest) => begin((await register({ ...plain, body: { ...body, session: 'cookie' } })).data),
   /** The ways to log in here. A server that does not say, or cannot be asked, takes passwords. */
-  methods: async (): Promise<AuthMethods> => (await getAuthMethods({ ...plain, throwOnError: false })).data ?? { password: true, oidc: { enabled: false } },
+  methods: async (): Promise<AuthMethods> => (await getAuthMethods({ ...plain, throwOnError: false })).data ?? { password: true, oidc: { enabled: false }, registration: 'open', empty: false, setup_token: false, password_reset_by_mail: false },
   /** The page comes back from the identity provider with a cookie, and must know to look for it. */
   leaveForProvider: () => storage.set(mark, '1'),
+  resetPassword: async (body: CompletePasswordResetRequest) => begin((await completePasswordReset({ ...plain, body: { ...body, session: 'cookie' } })).data),
   changePassword: async (body: ChangePasswordRequest) => begin((await changePassword({ body: { ...body, session: 'cookie' } })).data),
   logout: async () => {
     await logout({ ...plain, headers: sameSite }).catch((error: unknown) => {

@@ -27,8 +27,15 @@ const (
 	CodeNotFound              Code = "not_found"
 	CodeMethodNotAllowed      Code = "method_not_allowed"
 	CodeEmailTaken            Code = "email_taken"
-	CodeAlreadyMember         Code = "already_member"
 	CodeLastOwner             Code = "last_owner"
+	CodeLastOperator          Code = "last_operator"
+	CodeLinkInvalid           Code = "link_invalid"
+	CodeInvitationNotYours    Code = "invitation_not_yours"
+	CodeRegistrationClosed    Code = "registration_closed"
+	CodeSetupTokenRequired    Code = "setup_token_required"
+	CodeMailNotConfigured     Code = "mail_not_configured"
+	CodeAccountDisabled       Code = "account_disabled"
+	CodeProjectDisabled       Code = "project_disabled"
 	CodeIdempotencyRunning    Code = "idempotency_in_progress"
 	CodeIdempotencyReused     Code = "idempotency_key_reused"
 	CodeVersionConflict       Code = "version_conflict"
@@ -80,11 +87,18 @@ var kinds = []Kind{
 	{CodeOriginNotAllowed, http.StatusForbidden, "The origin is not allowed", "Add the origin to the write key's allowed_origins or, for the live stream, to NIMBUS_ALLOWED_ORIGINS."},
 	{CodeInsufficientScope, http.StatusForbidden, "The key is not for this use", "Use a key that has the scope the detail names."},
 	{CodeInsufficientRole, http.StatusForbidden, "The role is not enough", "Ask an owner or admin of the project for the role the detail names, or to do it for you."},
+	{CodeRegistrationClosed, http.StatusForbidden, "This server takes no new accounts so", "Ask a member of the project for an invitation, or the operator for an account."},
+	{CodeSetupTokenRequired, http.StatusForbidden, "The first account needs the setup token", "It is in the server's log, or what NIMBUS_SETUP_TOKEN says; or run nimbus accounts create."},
+	{CodeInvitationNotYours, http.StatusForbidden, "The invitation is for another address", "Log in with the account of the address that it was made for, or ask for another one."},
+	{CodeMailNotConfigured, http.StatusForbidden, "This server sends no mail", "Ask the operator for a link: nimbus accounts reset-password."},
+	{CodeAccountDisabled, http.StatusForbidden, "The account is disabled", "Ask the operator of the server."},
+	{CodeProjectDisabled, http.StatusForbidden, "The project is disabled", "Ask the operator of the server. Nothing of the project was deleted."},
 	{CodeNotFound, http.StatusNotFound, "Not found", "Check the id and the account. What belongs to someone else is not found either."},
+	{CodeLinkInvalid, http.StatusNotFound, "The link does not work", "It was used, was withdrawn or has expired. Ask for a new one."},
 	{CodeMethodNotAllowed, http.StatusMethodNotAllowed, "The path does not take this method", "The Allow header lists those it takes."},
 	{CodeEmailTaken, http.StatusConflict, "The address is taken", "Log in, or register another address."},
-	{CodeAlreadyMember, http.StatusConflict, "The account is a member already", "Change its role with PATCH instead."},
 	{CodeLastOwner, http.StatusConflict, "A project keeps an owner", "Make another member owner first, or delete the project."},
+	{CodeLastOperator, http.StatusConflict, "A server keeps an operator", "Make another account an operator first."},
 	{CodeIdempotencyRunning, http.StatusConflict, "The same request is being answered", "Send it again after Retry-After seconds: the answer is then the first one's."},
 	{CodeVersionConflict, http.StatusPreconditionFailed, "It was changed meanwhile", "Read it again and change what is there now, or send the change without If-Match to overwrite it."},
 	{CodeBodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "Send it in parts. The limit is meant before and after decompression."},

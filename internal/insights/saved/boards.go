@@ -66,8 +66,8 @@ func (r *Reports) CreateBoard(ctx context.Context, accountID, projectID uuid.UUI
 		if err != nil {
 			return err
 		}
-		if n >= maxBoards {
-			return problem.New(problem.CodeLimitReached, "A project has at most %d boards.", maxBoards)
+		if n >= int64(r.limits.Boards) {
+			return problem.New(problem.CodeLimitReached, "A project has at most %d boards.", r.limits.Boards)
 		}
 		if err := r.store.createBoard(ctx, tx, projectID, board); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package saved
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,8 +19,6 @@ import (
 
 // Lists are read whole, so they are bounded.
 const (
-	maxReports  = 500
-	maxBoards   = 100
 	maxQuestion = 32 << 10 // bytes, as it is kept: with the zeros of 1e308, and whatever else the database writes out
 )
 
@@ -46,12 +45,22 @@ type ReportChange struct {
 
 // Reports keeps the reports and boards of all projects. Who may is checked before it is asked.
 type Reports struct {
-	pool  *pgxpool.Pool
-	store store
+	pool   *pgxpool.Pool
+	store  store
+	limits Limits
 }
 
 // New makes Reports on pool.
-func New(pool *pgxpool.Pool) *Reports { return &Reports{pool: pool, store: newStore(pool)} }
+func New(pool *pgxpool.Pool, limits Limits) *Reports {
+	limits.Reports, limits.Boards = cmp.Or(limits.Reports, 500), cmp.Or(limits.Boards, 100)
+	return &Reports{pool: pool, store: newStore(pool), limits: limits}
+}
+
+// Limits are how many of each a project may have; what is zero is what it says there. At most 1,000: the lists are read whole.
+type Limits struct {
+	Reports int // 500
+	Boards  int // 100
+}
 
 // change runs fn in a transaction that has the project to itself: limits hold, a report cannot go while it is placed on a
 // board, and what the audit log calls old is what was replaced. problem.NotFound when the project is being deleted.
@@ -95,8 +104,8 @@ func (r *Reports) Create(ctx context.Context, accountID, projectID uuid.UUID, re
 		if err != nil {
 			return err
 		}
-		if n >= maxReports {
-			return problem.New(problem.CodeLimitReached, "A project has at most %d reports.", maxReports)
+		if n >= int64(r.limits.Reports) {
+			return problem.New(problem.CodeLimitReached, "A project has at most %d reports.", r.limits.Reports)
 		}
 		if err := r.store.createReport(ctx, tx, projectID, report); err != nil {
 			return err

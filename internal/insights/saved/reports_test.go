@@ -26,7 +26,7 @@ type testBundle struct {
 func setup(t *testing.T) testBundle {
 	t.Helper()
 	b := testBundle{pool: nimbustest.DB(t), account: uuid.New(), project: uuid.New()}
-	b.reports = saved.New(b.pool)
+	b.reports = saved.New(b.pool, saved.Limits{})
 	b.exec(t, `INSERT INTO accounts (id, email, password_hash) VALUES ($1, 'ada@example.com', '')`, b.account)
 	b.exec(t, `INSERT INTO projects (id, name) VALUES ($1, 'p')`, b.project)
 	return b

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"net/url"
@@ -35,6 +36,20 @@ type Config struct {
 	BcryptCost        int
 	SecretKey         []byte
 	SecretKeyPrevious [][]byte
+
+	PublicURL           string   // where people reach this server, without a slash at the end; empty: unknown
+	Registration        string   // open, invite or closed; empty: open in development, closed in production
+	AllowedEmailDomains []string // of addresses that may register; empty: all
+	SetupToken          string   // of the first account in production; empty: made of the JWT secret
+	SMTPURL             string   // empty: no mail is sent
+	MailFrom            string
+
+	MaxProjectsPerAccount int
+	MaxKeysPerProject     int
+	MaxMembersPerProject  int
+	MaxReportsPerProject  int
+	MaxBoardsPerProject   int
+	AuditRetention        time.Duration // of entries that concern no project
 
 	OIDCIssuer       string // empty: no identity provider
 	OIDCClientID     string
@@ -74,6 +89,14 @@ func (c *Config) DrainTime() time.Duration { return time.Duration(c.Drain) * tim
 // Production reports whether weak settings stop the server.
 func (c *Config) Production() bool { return c.Environment == "production" }
 
+// RegistrationKind is who may register: a server on the network takes nobody unless its operator says so.
+func (c *Config) RegistrationKind() string {
+	if c.Registration == "" && c.Production() {
+		return "closed"
+	}
+	return cmp.Or(c.Registration, "open")
+}
+
 // Embedded reports whether Nimbus runs its own PostgreSQL.
 func (c *Config) Embedded() bool { return c.DatabaseURL == "" }
 
@@ -85,7 +108,7 @@ func (c *Config) Redacted() map[string]string {
 		switch {
 		case s.secret && v != "":
 			v = "(set)"
-		case s.name == "DATABASE_URL" || s.name == "ANALYTICS_DATABASE_URL" || s.name == "REDIS_URL" || s.name == "OTLP_ENDPOINT":
+		case s.name == "DATABASE_URL" || s.name == "ANALYTICS_DATABASE_URL" || s.name == "REDIS_URL" || s.name == "OTLP_ENDPOINT" || s.name == "SMTP_URL":
 			v = redactURL(v)
 		}
 		out["NIMBUS_"+s.name] = v

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -23,6 +24,7 @@ import (
 	"github.com/joho/godotenv"
 
 	"github.com/bahagh/nimbus/internal/platform/durable"
+	"github.com/bahagh/nimbus/internal/platform/mail"
 	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 	"github.com/bahagh/nimbus/internal/platform/redis"
 	"github.com/bahagh/nimbus/internal/platform/tracing"
@@ -196,6 +198,7 @@ func (c *Config) problems() []error {
 		}
 	}
 	c.oidcProblems(bad)
+	c.accessProblems(bad)
 	if c.AnalyticsDatabaseURL != "" && c.DatabaseURL == "" {
 		bad("ANALYTICS_DATABASE_URL", "needs DATABASE_URL: the embedded database has no replica")
 	}
@@ -245,6 +248,57 @@ func (c *Config) oidcProblems(bad func(name, format string, args ...any)) {
 		bad("OIDC_REDIRECT_URL", "must be https://<where browsers reach Nimbus>%s (http in development), not %q", callbackPath, c.OIDCRedirectURL)
 	}
 }
+
+// accessProblems checks who may come in, and how much each may have.
+func (c *Config) accessProblems(bad func(name, format string, args ...any)) {
+	if !slices.Contains([]string{"", "open", "invite", "closed"}, c.Registration) {
+		bad("REGISTRATION", "must be open, invite or closed, not %q", c.Registration)
+	}
+	for _, d := range c.AllowedEmailDomains {
+		if name := strings.TrimPrefix(d, "@"); !strings.Contains(name, ".") || strings.ContainsAny(name, "@ *") {
+			bad("ALLOWED_EMAIL_DOMAINS", "must be domains such as example.com, not %q", d)
+		}
+	}
+	if c.SetupToken != "" && len(c.SetupToken) < minSetupTokenBytes {
+		bad("SETUP_TOKEN", "must have at least %d characters: whoever guesses it owns the server", minSetupTokenBytes)
+	}
+	if c.PublicURL != "" {
+		if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" ||
+			c.PublicURL != u.Scheme+"://"+u.Host+u.Path || strings.HasSuffix(c.PublicURL, "/") {
+			bad("PUBLIC_URL", "must be such as https://nimbus.example.com or https://example.com/nimbus, without a slash at the end, not %q", c.PublicURL)
+		}
+	}
+	if c.SMTPURL != "" {
+		if _, err := mail.NewSender(c.SMTPURL, cmp.Or(c.MailFrom, "nimbus@example.com")); err != nil {
+			bad("SMTP_URL", "or MAIL_FROM: %w", err)
+		}
+		if c.MailFrom == "" {
+			bad("MAIL_FROM", "must be set: mails come from it")
+		}
+		if c.PublicURL == "" {
+			bad("PUBLIC_URL", "must be set: links in mails begin with it")
+		}
+	}
+	for _, l := range []struct {
+		name  string
+		value int
+	}{{"MAX_PROJECTS_PER_ACCOUNT", c.MaxProjectsPerAccount}, {"MAX_KEYS_PER_PROJECT", c.MaxKeysPerProject},
+		{"MAX_MEMBERS_PER_PROJECT", c.MaxMembersPerProject}, {"MAX_REPORTS_PER_PROJECT", c.MaxReportsPerProject},
+		{"MAX_BOARDS_PER_PROJECT", c.MaxBoardsPerProject}} {
+		if l.value < 1 || l.value > maxOfEach {
+			bad(l.name, "must be 1 to %d, not %d: the lists are read whole", maxOfEach, l.value)
+		}
+	}
+	if c.AuditRetention < 30*24*time.Hour {
+		bad("AUDIT_RETENTION_DAYS", "must be at least 30, not %d: the database removes nothing that is younger", c.AuditRetention/(24*time.Hour))
+	}
+}
+
+const (
+	minSetupTokenBytes = 16
+	// maxOfEach is the LIMIT of the lists in db/queries.
+	maxOfEach = 1000
+)
 
 const (
 	minSecretBytes = 32

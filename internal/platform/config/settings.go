@@ -75,6 +75,18 @@ func (c *Config) settings() []setting {
 		{"BCRYPT_COST", (*intValue)(&c.BcryptCost), "cost of a password's hash, 10 to 16", false},
 		{"SECRET_KEY", (*keyValue)(&c.SecretKey), "encrypts project secrets: 32 bytes as hex or base64; generated in DATA_DIR outside production", true},
 		{"SECRET_KEY_PREVIOUS", (*keysValue)(&c.SecretKeyPrevious), "earlier SECRET_KEYs, with commas, until `nimbus keys rewrap` has run", true},
+		{"PUBLIC_URL", str(&c.PublicURL), "where people reach this server, such as https://nimbus.example.com; links in mails and of commands begin with it", false},
+		{"REGISTRATION", str(&c.Registration), "who may make an account: open (everyone), invite (people with an invitation) or closed; empty: open in development, closed in production", false},
+		{"ALLOWED_EMAIL_DOMAINS", (*listValue)(&c.AllowedEmailDomains), "domains of the addresses that may register, with commas; empty: all", false},
+		{"SETUP_TOKEN", str(&c.SetupToken), "what the first account in production needs to register; at least 16 characters; empty: one is written to the log", true},
+		{"SMTP_URL", str(&c.SMTPURL), "mail server for invitations and new passwords, such as smtp://user:password@mail.example.com:587 or smtps://…:465; empty: no mail", false},
+		{"MAIL_FROM", str(&c.MailFrom), "sender of mails, such as Nimbus <nimbus@example.com>", false},
+		{"MAX_PROJECTS_PER_ACCOUNT", (*intValue)(&c.MaxProjectsPerAccount), "projects that an account may own", false},
+		{"MAX_KEYS_PER_PROJECT", (*intValue)(&c.MaxKeysPerProject), "API keys that a project may have beside its main pair, and as many write keys", false},
+		{"MAX_MEMBERS_PER_PROJECT", (*intValue)(&c.MaxMembersPerProject), "members that a project may have, and as many invitations that wait", false},
+		{"MAX_REPORTS_PER_PROJECT", (*intValue)(&c.MaxReportsPerProject), "reports that a project may have", false},
+		{"MAX_BOARDS_PER_PROJECT", (*intValue)(&c.MaxBoardsPerProject), "boards that a project may have", false},
+		{"AUDIT_RETENTION_DAYS", (*daysValue)(&c.AuditRetention), "how long audit entries of accounts are kept, from 30; those of a project go with it", false},
 		{"OIDC_ISSUER", str(&c.OIDCIssuer), "OpenID provider that people may log in with; empty: none", false},
 		{"OIDC_CLIENT_ID", str(&c.OIDCClientID), "client id that the provider knows Nimbus by", false},
 		{"OIDC_CLIENT_SECRET", str(&c.OIDCClientSecret), "its secret; empty: a public client", true},
@@ -105,6 +117,8 @@ func defaults() Config {
 		AccessTTL: time.Hour, RefreshTTL: 7 * 24 * time.Hour, BcryptCost: 12,
 		QueryTimeout: 10 * time.Second, QueryMaxEvents: 10_000_000,
 		RedisTimeout: 10 * time.Millisecond, RateLimitEnabled: true, RateLimitPerMinute: 10_000,
+		MaxProjectsPerAccount: 100, MaxKeysPerProject: 100, MaxMembersPerProject: 500, MaxReportsPerProject: 500, MaxBoardsPerProject: 100,
+		AuditRetention: 400 * 24 * time.Hour,
 		LiveMaxStreams: 10_000, LiveMaxPerProject: 1_000, TraceSampleRatio: 0.1, ShutdownTimeout: 30 * time.Second,
 	}
 }
@@ -126,6 +140,7 @@ type (
 	intValue          int
 	boolValue         bool
 	secondsValue      time.Duration
+	daysValue         time.Duration
 	millisecondsValue time.Duration
 	ratioValue        float64
 	prefixesValue     []netip.Prefix
@@ -170,6 +185,17 @@ func (v *secondsValue) Set(s string) error {
 	*v = secondsValue(time.Duration(n) * time.Second)
 	return nil
 }
+
+func (v *daysValue) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > maxSeconds/86400 {
+		return fmt.Errorf("must be a whole number of days from 1 to %d", maxSeconds/86400)
+	}
+	*v = daysValue(time.Duration(n) * 24 * time.Hour)
+	return nil
+}
+
+func (v *daysValue) String() string { return strconv.Itoa(int(time.Duration(*v) / (24 * time.Hour))) }
 
 func (v *millisecondsValue) Set(s string) error {
 	n, err := strconv.Atoi(s)

@@ -1,5 +1,6 @@
 import { NimbusError, type ChangePasswordRequest } from '@nimbus-analytics/sdk';
 import { useMutation } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { IconLogout } from '@tabler/icons-react';
 import { useRef } from 'react';
 import { session, useAccount } from '../../api';
@@ -27,6 +28,7 @@ export function AccountPage() {
         <div className="body">
           <p><strong>{account?.email}</strong></p>
           {account && <p className="muted small">{m.account.since} {date(account.created_at, zone)}</p>}
+          {account?.operator && <p><Link to="/instance">{m.instance.title}</Link></p>}
         </div>
       </section>
       <section className="panel">

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AddMemberData, AddMemberErrors, AddMemberResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CompletePasswordResetData, CompletePasswordResetErrors, CompletePasswordResetResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateInstanceAccountData, CreateInstanceAccountErrors, CreateInstanceAccountResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreatePasswordResetData, CreatePasswordResetErrors, CreatePasswordResetResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteInstanceAccountData, DeleteInstanceAccountErrors, DeleteInstanceAccountResponses, DeleteInstanceProjectData, DeleteInstanceProjectErrors, DeleteInstanceProjectResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListInstanceAccountsData, ListInstanceAccountsErrors, ListInstanceAccountsResponses, ListInstanceAuditData, ListInstanceAuditErrors, ListInstanceAuditResponses, ListInstanceProjectsData, ListInstanceProjectsErrors, ListInstanceProjectsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, PreviewInvitationData, PreviewInvitationErrors, PreviewInvitationResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateInstanceAccountData, UpdateInstanceAccountErrors, UpdateInstanceAccountResponses, UpdateInstanceProjectData, UpdateInstanceProjectErrors, UpdateInstanceProjectResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -21,7 +21,11 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
 /**
  * Create an account
  *
- * Creates an account, logs it in, and returns its first pair of tokens.
+ * Creates an account, logs it in, and returns its first pair of tokens. Who may is what the operator has set
+ * (`registration` of `GET /v1/auth/methods`): everyone, people with an invitation, or nobody
+ * (403 `registration_closed`). The first account of a server operates it; in production it needs the `setup_token`
+ * that the server writes into its log (403 `setup_token_required`).
+ *
  */
 export const register = <ThrowOnError extends boolean = true>(options: Options<RegisterData, ThrowOnError>) => (options.client ?? client).post<RegisterResponses, RegisterErrors, ThrowOnError>({
     url: '/v1/auth/register',
@@ -35,7 +39,9 @@ export const register = <ThrowOnError extends boolean = true>(options: Options<R
 /**
  * Log in
  *
- * An unknown address and a wrong password are the same 401 and take the same time.
+ * An unknown address and a wrong password are the same 401 and take the same time. An account that the operator has
+ * disabled gets 403 `account_disabled`, once the password is right.
+ *
  */
 export const login = <ThrowOnError extends boolean = true>(options: Options<LoginData, ThrowOnError>) => (options.client ?? client).post<LoginResponses, LoginErrors, ThrowOnError>({
     url: '/v1/auth/login',
@@ -49,7 +55,7 @@ export const login = <ThrowOnError extends boolean = true>(options: Options<Logi
 /**
  * How can one log in here?
  *
- * For a page that shows a form, a button, or both.
+ * For a page that shows a form, a button, or both, and whether people can register.
  */
 export const getAuthMethods = <ThrowOnError extends boolean = true>(options?: Options<GetAuthMethodsData, ThrowOnError>) => (options?.client ?? client).get<GetAuthMethodsResponses, GetAuthMethodsErrors, ThrowOnError>({ url: '/v1/auth/methods', ...options });
 
@@ -78,6 +84,8 @@ export const startOidcLogin = <ThrowOnError extends boolean = true>(options?: Op
  * | `oidc_refused` | The provider's code or token did not stand the checks. |
  * | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
  * | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+ * | `oidc_disabled` | The operator has disabled the account. |
+ * | `oidc_registration_closed` | It is the first login, and this server takes no new account of this address, or not without an invitation. |
  *
  */
 export const finishOidcLogin = <ThrowOnError extends boolean = true>(options?: Options<FinishOidcLoginData, ThrowOnError>) => (options?.client ?? client).get<unknown, FinishOidcLoginErrors, ThrowOnError>({ url: '/v1/auth/oidc/callback', ...options });
@@ -144,6 +152,39 @@ export const getMe = <ThrowOnError extends boolean = true>(options?: Options<Get
 export const changePassword = <ThrowOnError extends boolean = true>(options: Options<ChangePasswordData, ThrowOnError>) => (options.client ?? client).post<ChangePasswordResponses, ChangePasswordErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/auth/password',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Ask for a link to a new password
+ *
+ * Sends a link to the address, when it has an account and has not been sent one in the last minutes. The answer is
+ * the same in every case. Where the server sends no mail (`password_reset_by_mail` of `GET /v1/auth/methods`) it is
+ * 403 `mail_not_configured`: then an operator makes a link.
+ *
+ */
+export const requestPasswordReset = <ThrowOnError extends boolean = true>(options: Options<RequestPasswordResetData, ThrowOnError>) => (options.client ?? client).post<RequestPasswordResetResponses, RequestPasswordResetErrors, ThrowOnError>({
+    url: '/v1/auth/password-reset',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Set a new password with a link
+ *
+ * Ends every session of the account and returns the first pair of a new one. A link works once; the account's other
+ * links end with it. One that was used, has expired or never was is 404 `link_invalid`.
+ *
+ */
+export const completePasswordReset = <ThrowOnError extends boolean = true>(options: Options<CompletePasswordResetData, ThrowOnError>) => (options.client ?? client).post<CompletePasswordResetResponses, CompletePasswordResetErrors, ThrowOnError>({
+    url: '/v1/auth/password-reset/complete',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -253,8 +294,9 @@ export const getProjectDeletion = <ThrowOnError extends boolean = true>(options:
 /**
  * Replace the project's key pair
  *
- * Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
- * working for that long, so that senders can be changed one by one.
+ * Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+ * a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+ * can be changed one by one.
  *
  */
 export const rotateKeys = <ThrowOnError extends boolean = true>(options: Options<RotateKeysData, ThrowOnError>) => (options.client ?? client).post<RotateKeysResponses, RotateKeysErrors, ThrowOnError>({
@@ -298,7 +340,7 @@ export const createWriteKey = <ThrowOnError extends boolean = true>(options: Opt
 /**
  * Revoke a write key
  *
- * Stops at once, on every node.
+ * As soon as an API key does.
  */
 export const deleteWriteKey = <ThrowOnError extends boolean = true>(options: Options<DeleteWriteKeyData, ThrowOnError>) => (options.client ?? client).delete<DeleteWriteKeyResponses, DeleteWriteKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -353,7 +395,8 @@ export const createApiKey = <ThrowOnError extends boolean = true>(options: Optio
 /**
  * Revoke an API key
  *
- * Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+ * Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+ * The main pair can be revoked too; `rotate-keys` makes a new one.
  *
  */
 export const revokeApiKey = <ThrowOnError extends boolean = true>(options: Options<RevokeApiKeyData, ThrowOnError>) => (options.client ?? client).delete<RevokeApiKeyResponses, RevokeApiKeyErrors, ThrowOnError>({
@@ -382,7 +425,7 @@ export const updateApiKey = <ThrowOnError extends boolean = true>(options: Optio
 /**
  * List the project's members
  *
- * All of them, in the order in which they were added; a project has at most 500.
+ * All of them, in the order in which they joined. People become members by an invitation that they accept.
  */
 export const listMembers = <ThrowOnError extends boolean = true>(options: Options<ListMembersData, ThrowOnError>) => (options.client ?? client).get<ListMembersResponses, ListMembersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -391,27 +434,12 @@ export const listMembers = <ThrowOnError extends boolean = true>(options: Option
 });
 
 /**
- * Add a member
- *
- * Adds the account of this address. There must be one: an address without an account is a bad `/email`. Only an
- * owner may add an owner.
- *
- */
-export const addMember = <ThrowOnError extends boolean = true>(options: Options<AddMemberData, ThrowOnError>) => (options.client ?? client).post<AddMemberResponses, AddMemberErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/projects/{project_id}/members',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
  * Remove a member, or leave
  *
  * From the next request on. Every member may remove himself; only an owner may remove an owner. The last owner
- * stays: `last_owner`. Keys that the member made belong to the project and go on working.
+ * stays: `last_owner`. The member's invitations that nobody has accepted end too. Keys belong to the project and
+ * would go on working: the reply lists those that the member made, and `revoke_keys` ends them in the same
+ * transaction.
  *
  */
 export const removeMember = <ThrowOnError extends boolean = true>(options: Options<RemoveMemberData, ThrowOnError>) => (options.client ?? client).delete<RemoveMemberResponses, RemoveMemberErrors, ThrowOnError>({
@@ -430,6 +458,79 @@ export const removeMember = <ThrowOnError extends boolean = true>(options: Optio
 export const updateMember = <ThrowOnError extends boolean = true>(options: Options<UpdateMemberData, ThrowOnError>) => (options.client ?? client).patch<UpdateMemberResponses, UpdateMemberErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/members/{account_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List the invitations that wait
+ *
+ * The newest first; those that were accepted, withdrawn or have expired are not among them.
+ */
+export const listInvitations = <ThrowOnError extends boolean = true>(options: Options<ListInvitationsData, ThrowOnError>) => (options.client ?? client).get<ListInvitationsResponses, ListInvitationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/invitations',
+    ...options
+});
+
+/**
+ * Invite somebody
+ *
+ * Makes a link by which one person becomes a member. The token is shown once, works once, and ends with the
+ * inviter's own right to invite. With an `email` only the account of this address can accept it, and the server sends
+ * it there where it sends mail. The answer is the same whether the address has an account or not. Only an owner
+ * invites owners.
+ *
+ */
+export const createInvitation = <ThrowOnError extends boolean = true>(options: Options<CreateInvitationData, ThrowOnError>) => (options.client ?? client).post<CreateInvitationResponses, CreateInvitationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/invitations',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Withdraw an invitation
+ */
+export const revokeInvitation = <ThrowOnError extends boolean = true>(options: Options<RevokeInvitationData, ThrowOnError>) => (options.client ?? client).delete<RevokeInvitationResponses, RevokeInvitationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/invitations/{invitation_id}',
+    ...options
+});
+
+/**
+ * What is this an invitation to?
+ *
+ * For the page behind the link. The token is in the body and not in the path, because paths are written into logs. One
+ * that was used, was withdrawn, has expired or never was is 404 `link_invalid`.
+ *
+ */
+export const previewInvitation = <ThrowOnError extends boolean = true>(options: Options<PreviewInvitationData, ThrowOnError>) => (options.client ?? client).post<PreviewInvitationResponses, PreviewInvitationErrors, ThrowOnError>({
+    url: '/v1/invitations/preview',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Accept an invitation
+ *
+ * Makes the caller a member. Who is one already stays what he is, and the invitation stays for somebody else. One for
+ * another address is 403 `invitation_not_yours`. Somebody without an account gives the token with
+ * `POST /v1/auth/register`.
+ *
+ */
+export const acceptInvitation = <ThrowOnError extends boolean = true>(options: Options<AcceptInvitationData, ThrowOnError>) => (options.client ?? client).post<AcceptInvitationResponses, AcceptInvitationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/invitations/accept',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -746,6 +847,125 @@ export const runMetricsQuery = <ThrowOnError extends boolean = true>(options: Op
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * List the accounts of this server
+ *
+ * Newest first.
+ */
+export const listInstanceAccounts = <ThrowOnError extends boolean = true>(options?: Options<ListInstanceAccountsData, ThrowOnError>) => (options?.client ?? client).get<ListInstanceAccountsResponses, ListInstanceAccountsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/accounts',
+    ...options
+});
+
+/**
+ * Create an account for somebody
+ *
+ * Whatever `NIMBUS_REGISTRATION` says. The account has no password; the reply has a link by which its person sets
+ * one. It works for three days.
+ *
+ */
+export const createInstanceAccount = <ThrowOnError extends boolean = true>(options: Options<CreateInstanceAccountData, ThrowOnError>) => (options.client ?? client).post<CreateInstanceAccountResponses, CreateInstanceAccountErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/accounts',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete an account
+ *
+ * With its sessions and memberships. Projects that nobody else owns are in the way (409 `last_owner`), unless
+ * `delete_projects` deletes them too.
+ *
+ */
+export const deleteInstanceAccount = <ThrowOnError extends boolean = true>(options: Options<DeleteInstanceAccountData, ThrowOnError>) => (options.client ?? client).delete<DeleteInstanceAccountResponses, DeleteInstanceAccountErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/accounts/{account_id}',
+    ...options
+});
+
+/**
+ * Disable or enable an account, or make it an operator
+ *
+ * A disabled account's sessions end at once, on every node; its projects and their keys go on. There is always an
+ * operator who can log in: 409 `last_operator`.
+ *
+ */
+export const updateInstanceAccount = <ThrowOnError extends boolean = true>(options: Options<UpdateInstanceAccountData, ThrowOnError>) => (options.client ?? client).patch<UpdateInstanceAccountResponses, UpdateInstanceAccountErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/accounts/{account_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Make a link to a new password
+ *
+ * For its person to set a new password, where no mail is sent. It works once, for three days.
+ */
+export const createPasswordReset = <ThrowOnError extends boolean = true>(options: Options<CreatePasswordResetData, ThrowOnError>) => (options.client ?? client).post<CreatePasswordResetResponses, CreatePasswordResetErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/accounts/{account_id}/password-reset',
+    ...options
+});
+
+/**
+ * List the projects of this server
+ *
+ * Newest first, with what they take up. What was sent to them is not an operator's to read.
+ */
+export const listInstanceProjects = <ThrowOnError extends boolean = true>(options?: Options<ListInstanceProjectsData, ThrowOnError>) => (options?.client ?? client).get<ListInstanceProjectsResponses, ListInstanceProjectsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/projects',
+    ...options
+});
+
+/**
+ * Delete a project
+ *
+ * As `DELETE /v1/projects/{project_id}` does it, with its events.
+ */
+export const deleteInstanceProject = <ThrowOnError extends boolean = true>(options: Options<DeleteInstanceProjectData, ThrowOnError>) => (options.client ?? client).delete<DeleteInstanceProjectResponses, DeleteInstanceProjectErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/projects/{project_id}',
+    ...options
+});
+
+/**
+ * Disable or enable a project
+ *
+ * To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
+ * every node from the next request on. Nothing is deleted.
+ *
+ */
+export const updateInstanceProject = <ThrowOnError extends boolean = true>(options: Options<UpdateInstanceProjectData, ThrowOnError>) => (options.client ?? client).patch<UpdateInstanceProjectResponses, UpdateInstanceProjectErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/projects/{project_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Read the audit log of accounts
+ *
+ * What concerns accounts and no project: registrations, logins, passwords, sessions, and what operators did. Newest first.
+ */
+export const listInstanceAudit = <ThrowOnError extends boolean = true>(options?: Options<ListInstanceAuditData, ThrowOnError>) => (options?.client ?? client).get<ListInstanceAuditResponses, ListInstanceAuditErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/audit',
+    ...options
 });
 
 /**

@@ -76,7 +76,43 @@ export type AuthMethods = {
      */
     password: boolean;
     oidc: OidcMethod;
+    registration: Registration;
+    /**
+     * This server has no account yet; the first one operates it.
+     */
+    empty: boolean;
+    /**
+     * Whether the first account needs the `setup_token`.
+     */
+    setup_token: boolean;
+    /**
+     * Whether `POST /v1/auth/password-reset` sends mail; otherwise an operator makes a link.
+     */
+    password_reset_by_mail: boolean;
 };
+
+/**
+ * Who may register: everyone, people with an invitation to a project, or nobody.
+ */
+export const Registration = {
+    /**
+     * RegistrationOpen
+     */
+    REGISTRATION_OPEN: 'open',
+    /**
+     * RegistrationInvite
+     */
+    REGISTRATION_INVITE: 'invite',
+    /**
+     * RegistrationClosed
+     */
+    REGISTRATION_CLOSED: 'closed'
+} as const;
+
+/**
+ * Who may register: everyone, people with an invitation to a project, or nobody.
+ */
+export type Registration = typeof Registration[keyof typeof Registration];
 
 export type OidcMethod = {
     /**
@@ -96,7 +132,17 @@ export type RegisterRequest = {
     email: string;
     password: NewPassword;
     session?: SessionKind;
+    invitation?: LinkToken;
+    /**
+     * Of a server without an account; see its log or NIMBUS_SETUP_TOKEN.
+     */
+    setup_token?: string;
 };
+
+/**
+ * What is behind the `#` of a link.
+ */
+export type LinkToken = string;
 
 export type LoginRequest = {
     email: string;
@@ -113,6 +159,25 @@ export type ChangePasswordRequest = {
     current_password: string;
     new_password: NewPassword;
     session?: SessionKind;
+};
+
+export type PasswordResetRequest = {
+    email: string;
+};
+
+export type CompletePasswordResetRequest = {
+    token: LinkToken;
+    new_password: NewPassword;
+    session?: SessionKind;
+};
+
+export type PasswordResetLink = {
+    token: LinkToken;
+    /**
+     * The page of this server that takes the token; behind `#`, so that no log has it.
+     */
+    path: string;
+    expires_at: string;
 };
 
 /**
@@ -152,6 +217,10 @@ export type Account = {
     id: string;
     email: string;
     created_at: string;
+    /**
+     * Whether the account operates this server: it may call `/v1/instance/…`.
+     */
+    operator: boolean;
 };
 
 export type SessionInfo = {
@@ -438,16 +507,170 @@ export type MemberList = {
     items: Array<Member>;
 };
 
-export type AddMemberRequest = {
+export type RemovedMember = {
     /**
-     * Of an existing account; compared without regard to case.
+     * The API keys that the member made and that were working.
      */
-    email: string;
-    role: Role;
+    api_keys: Array<ApiKey>;
+    /**
+     * Whether they were ended.
+     */
+    keys_revoked: boolean;
 };
 
 export type UpdateMemberRequest = {
     role: Role;
+};
+
+export type Invitation = {
+    id: string;
+    role: Role;
+    /**
+     * Whose account can accept it; absent when any can.
+     */
+    email?: string;
+    /**
+     * Who made it.
+     */
+    invited_by?: string;
+    created_at: string;
+    expires_at: string;
+};
+
+export type InvitationList = {
+    items: Array<Invitation>;
+};
+
+export type CreateInvitationRequest = {
+    role: Role;
+    /**
+     * Compared without regard to the case of A to Z.
+     */
+    email?: string;
+    /**
+     * How long the link works.
+     */
+    expires_in_hours?: number;
+};
+
+export type InvitationWithToken = {
+    invitation: Invitation;
+    token: LinkToken;
+    /**
+     * The page of this server that takes the token; behind `#`, so that no log has it.
+     */
+    path: string;
+    /**
+     * Whether the server sends the link to the address.
+     */
+    mailed: boolean;
+};
+
+export type InvitationTokenRequest = {
+    token: LinkToken;
+};
+
+export type InvitationPreview = {
+    project_name: string;
+    role: Role;
+    /**
+     * Whose account can accept it; absent when any can.
+     */
+    email?: string;
+    expires_at: string;
+};
+
+export type AcceptedInvitation = {
+    project_id: string;
+    role: Role;
+};
+
+export type InstanceAccount = {
+    id: string;
+    email: string;
+    created_at: string;
+    /**
+     * Of its sessions, to the minute; absent before the first login.
+     */
+    last_seen_at?: string;
+    operator: boolean;
+    /**
+     * It cannot log in.
+     */
+    disabled: boolean;
+    /**
+     * Projects that it owns.
+     */
+    projects: number;
+    /**
+     * Events that are stored in them.
+     */
+    events: number;
+};
+
+export type InstanceAccountPage = {
+    items: Array<InstanceAccount>;
+    /**
+     * Null on the last page.
+     */
+    next_cursor: string | null;
+};
+
+export type CreateInstanceAccountRequest = {
+    email: string;
+    operator?: boolean;
+};
+
+export type CreatedInstanceAccount = {
+    account: InstanceAccount;
+    link: PasswordResetLink;
+};
+
+export type UpdateInstanceAccountRequest = {
+    /**
+     * True ends its sessions and keeps it from logging in.
+     */
+    disabled?: boolean;
+    operator?: boolean;
+};
+
+export type InstanceProject = {
+    id: string;
+    name: string;
+    created_at: string;
+    /**
+     * Nobody can send to it or read from it: `project_disabled`.
+     */
+    disabled: boolean;
+    /**
+     * Their addresses.
+     */
+    owners: Array<string>;
+    members: number;
+    /**
+     * Events that are stored.
+     */
+    events: number;
+    /**
+     * Its share, by the number of events, of what all events and their counts take up on disk.
+     */
+    estimated_bytes: number;
+    /**
+     * The last day that has an event; absent without one.
+     */
+    last_event_day?: string;
+};
+
+export type InstanceProjectPage = {
+    items: Array<InstanceProject>;
+    /**
+     * Null on the last page.
+     */
+    next_cursor: string | null;
+};
+
+export type UpdateInstanceProjectRequest = {
+    disabled?: boolean;
 };
 
 export const AuditActorKind = {
@@ -2450,6 +2673,14 @@ export type RegisterErrors = {
      */
     400: Problem;
     /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
      * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
      * answered; `code` says which.
      *
@@ -2506,6 +2737,10 @@ export type LoginErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */
@@ -2575,9 +2810,15 @@ export type StartOidcLoginData = {
     path?: never;
     query?: {
         /**
-         * Where on this server the browser goes after the login.
+         * Where on this server the browser goes after the login: a path, which may have a query and a fragment. Of
+         * anything else it goes to `/`, because a person is looking.
+         *
          */
         return_to?: string;
+        /**
+         * The token of an invitation, for a first login where registering needs one.
+         */
+        invitation?: string;
     };
     url: '/v1/auth/oidc/login';
 };
@@ -2806,6 +3047,104 @@ export type ChangePasswordResponses = {
 
 export type ChangePasswordResponse = ChangePasswordResponses[keyof ChangePasswordResponses];
 
+export type RequestPasswordResetData = {
+    body: PasswordResetRequest;
+    path?: never;
+    query?: never;
+    url: '/v1/auth/password-reset';
+};
+
+export type RequestPasswordResetErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+};
+
+export type RequestPasswordResetError = RequestPasswordResetErrors[keyof RequestPasswordResetErrors];
+
+export type RequestPasswordResetResponses = {
+    /**
+     * Whoever has this account gets a mail.
+     */
+    202: unknown;
+};
+
+export type CompletePasswordResetData = {
+    body: CompletePasswordResetRequest;
+    path?: never;
+    query?: never;
+    url: '/v1/auth/password-reset/complete';
+};
+
+export type CompletePasswordResetErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type CompletePasswordResetError = CompletePasswordResetErrors[keyof CompletePasswordResetErrors];
+
+export type CompletePasswordResetResponses = {
+    /**
+     * A pair of tokens of a new session.
+     */
+    200: Session;
+};
+
+export type CompletePasswordResetResponse = CompletePasswordResetResponses[keyof CompletePasswordResetResponses];
+
 export type ListSessionsData = {
     body?: never;
     path?: never;
@@ -2863,7 +3202,7 @@ export type RevokeSessionErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3023,11 +3362,11 @@ export type DeleteProjectErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3075,7 +3414,11 @@ export type GetProjectErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3127,11 +3470,11 @@ export type UpdateProjectErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3187,7 +3530,11 @@ export type GetProjectDeletionErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3239,11 +3586,11 @@ export type RotateKeysErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3299,11 +3646,11 @@ export type ListWriteKeysErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3364,11 +3711,11 @@ export type CreateWriteKeyErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3432,11 +3779,11 @@ export type DeleteWriteKeyErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3492,11 +3839,11 @@ export type UpdateWriteKeyErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3552,7 +3899,11 @@ export type ListApiKeysErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3613,11 +3964,11 @@ export type CreateApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3681,11 +4032,11 @@ export type RevokeApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3741,11 +4092,11 @@ export type UpdateApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3801,7 +4152,11 @@ export type ListMembersErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3831,85 +4186,6 @@ export type ListMembersResponses = {
 
 export type ListMembersResponse = ListMembersResponses[keyof ListMembersResponses];
 
-export type AddMemberData = {
-    body: AddMemberRequest;
-    headers?: {
-        /**
-         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
-         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
-         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
-         *
-         */
-        'Idempotency-Key'?: string;
-    };
-    path: {
-        /**
-         * The project's id.
-         */
-        project_id: string;
-    };
-    query?: never;
-    url: '/v1/projects/{project_id}/members';
-};
-
-export type AddMemberErrors = {
-    /**
-     * The body is not JSON, or its compression is broken.
-     */
-    400: Problem;
-    /**
-     * No valid credentials, or not of the kind this operation takes.
-     */
-    401: Problem;
-    /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
-     */
-    403: Problem;
-    /**
-     * No such thing, or not yours.
-     */
-    404: Problem;
-    /**
-     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
-     * answered; `code` says which.
-     *
-     */
-    409: Problem;
-    /**
-     * The body is larger than allowed, before or after decompression.
-     */
-    413: Problem;
-    /**
-     * The body must be `application/json`, compressed with gzip or zstd or not at all.
-     */
-    415: Problem;
-    /**
-     * The request breaks the contract; `errors` names every bad field.
-     */
-    422: Problem;
-    /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
-     * connection to the database broke during the commit, it is not known (`database_unavailable`).
-     *
-     */
-    503: Problem;
-};
-
-export type AddMemberError = AddMemberErrors[keyof AddMemberErrors];
-
-export type AddMemberResponses = {
-    /**
-     * The member.
-     */
-    201: Member;
-};
-
-export type AddMemberResponse = AddMemberResponses[keyof AddMemberResponses];
-
 export type RemoveMemberData = {
     body?: never;
     path: {
@@ -3922,7 +4198,12 @@ export type RemoveMemberData = {
          */
         account_id: string;
     };
-    query?: never;
+    query?: {
+        /**
+         * End the API keys that the member made. Needs the role admin, also of who leaves.
+         */
+        revoke_keys?: boolean;
+    };
     url: '/v1/projects/{project_id}/members/{account_id}';
 };
 
@@ -3932,11 +4213,11 @@ export type RemoveMemberErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3967,7 +4248,7 @@ export type RemoveMemberResponses = {
     /**
      * No member any more.
      */
-    204: void;
+    200: RemovedMember;
 };
 
 export type RemoveMemberResponse = RemoveMemberResponses[keyof RemoveMemberResponses];
@@ -3998,11 +4279,11 @@ export type UpdateMemberErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4045,6 +4326,303 @@ export type UpdateMemberResponses = {
 };
 
 export type UpdateMemberResponse = UpdateMemberResponses[keyof UpdateMemberResponses];
+
+export type ListInvitationsData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/invitations';
+};
+
+export type ListInvitationsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListInvitationsError = ListInvitationsErrors[keyof ListInvitationsErrors];
+
+export type ListInvitationsResponses = {
+    /**
+     * The invitations.
+     */
+    200: InvitationList;
+};
+
+export type ListInvitationsResponse = ListInvitationsResponses[keyof ListInvitationsResponses];
+
+export type CreateInvitationData = {
+    body: CreateInvitationRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/invitations';
+};
+
+export type CreateInvitationErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type CreateInvitationError = CreateInvitationErrors[keyof CreateInvitationErrors];
+
+export type CreateInvitationResponses = {
+    /**
+     * The invitation and its token.
+     */
+    201: InvitationWithToken;
+};
+
+export type CreateInvitationResponse = CreateInvitationResponses[keyof CreateInvitationResponses];
+
+export type RevokeInvitationData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The invitation's id.
+         */
+        invitation_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/invitations/{invitation_id}';
+};
+
+export type RevokeInvitationErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type RevokeInvitationError = RevokeInvitationErrors[keyof RevokeInvitationErrors];
+
+export type RevokeInvitationResponses = {
+    /**
+     * Its link does not work any more.
+     */
+    204: void;
+};
+
+export type RevokeInvitationResponse = RevokeInvitationResponses[keyof RevokeInvitationResponses];
+
+export type PreviewInvitationData = {
+    body: InvitationTokenRequest;
+    path?: never;
+    query?: never;
+    url: '/v1/invitations/preview';
+};
+
+export type PreviewInvitationErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type PreviewInvitationError = PreviewInvitationErrors[keyof PreviewInvitationErrors];
+
+export type PreviewInvitationResponses = {
+    /**
+     * What it is an invitation to.
+     */
+    200: InvitationPreview;
+};
+
+export type PreviewInvitationResponse = PreviewInvitationResponses[keyof PreviewInvitationResponses];
+
+export type AcceptInvitationData = {
+    body: InvitationTokenRequest;
+    path?: never;
+    query?: never;
+    url: '/v1/invitations/accept';
+};
+
+export type AcceptInvitationErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AcceptInvitationError = AcceptInvitationErrors[keyof AcceptInvitationErrors];
+
+export type AcceptInvitationResponses = {
+    /**
+     * The membership.
+     */
+    200: AcceptedInvitation;
+};
+
+export type AcceptInvitationResponse = AcceptInvitationResponses[keyof AcceptInvitationResponses];
 
 export type ListAuditData = {
     body?: never;
@@ -4089,11 +4667,11 @@ export type ListAuditErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4158,11 +4736,11 @@ export type ExportAuditErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4210,7 +4788,11 @@ export type ListReportsErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4271,11 +4853,11 @@ export type CreateReportErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4339,11 +4921,11 @@ export type DeleteReportErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4395,7 +4977,11 @@ export type GetReportErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4458,11 +5044,11 @@ export type UpdateReportErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4522,7 +5108,11 @@ export type ListBoardsErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4583,11 +5173,11 @@ export type CreateBoardErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4651,11 +5241,11 @@ export type DeleteBoardErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4707,7 +5297,11 @@ export type GetBoardErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4770,11 +5364,11 @@ export type UpdateBoardErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4866,11 +5460,11 @@ export type ListEventsErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4930,11 +5524,11 @@ export type IngestEventsErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4990,11 +5584,11 @@ export type GetEventErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5061,11 +5655,11 @@ export type StreamEventsErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5113,11 +5707,11 @@ export type CreateLiveTicketErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5217,11 +5811,11 @@ export type QueryMetricsErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5268,11 +5862,11 @@ export type RunMetricsQueryErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5310,6 +5904,553 @@ export type RunMetricsQueryResponses = {
 
 export type RunMetricsQueryResponse = RunMetricsQueryResponses[keyof RunMetricsQueryResponses];
 
+export type ListInstanceAccountsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many per page.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Only addresses that contain this.
+         */
+        email?: string;
+    };
+    url: '/v1/instance/accounts';
+};
+
+export type ListInstanceAccountsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListInstanceAccountsError = ListInstanceAccountsErrors[keyof ListInstanceAccountsErrors];
+
+export type ListInstanceAccountsResponses = {
+    /**
+     * A page of accounts.
+     */
+    200: InstanceAccountPage;
+};
+
+export type ListInstanceAccountsResponse = ListInstanceAccountsResponses[keyof ListInstanceAccountsResponses];
+
+export type CreateInstanceAccountData = {
+    body: CreateInstanceAccountRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/v1/instance/accounts';
+};
+
+export type CreateInstanceAccountErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type CreateInstanceAccountError = CreateInstanceAccountErrors[keyof CreateInstanceAccountErrors];
+
+export type CreateInstanceAccountResponses = {
+    /**
+     * The account and the link to its password.
+     */
+    201: CreatedInstanceAccount;
+};
+
+export type CreateInstanceAccountResponse = CreateInstanceAccountResponses[keyof CreateInstanceAccountResponses];
+
+export type DeleteInstanceAccountData = {
+    body?: never;
+    path: {
+        /**
+         * The account's id.
+         */
+        account_id: string;
+    };
+    query?: {
+        /**
+         * Delete the projects of which it is the only owner.
+         */
+        delete_projects?: boolean;
+    };
+    url: '/v1/instance/accounts/{account_id}';
+};
+
+export type DeleteInstanceAccountErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
+     */
+    409: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type DeleteInstanceAccountError = DeleteInstanceAccountErrors[keyof DeleteInstanceAccountErrors];
+
+export type DeleteInstanceAccountResponses = {
+    /**
+     * The account is gone.
+     */
+    204: void;
+};
+
+export type DeleteInstanceAccountResponse = DeleteInstanceAccountResponses[keyof DeleteInstanceAccountResponses];
+
+export type UpdateInstanceAccountData = {
+    body: UpdateInstanceAccountRequest;
+    path: {
+        /**
+         * The account's id.
+         */
+        account_id: string;
+    };
+    query?: never;
+    url: '/v1/instance/accounts/{account_id}';
+};
+
+export type UpdateInstanceAccountErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type UpdateInstanceAccountError = UpdateInstanceAccountErrors[keyof UpdateInstanceAccountErrors];
+
+export type UpdateInstanceAccountResponses = {
+    /**
+     * The account after the change.
+     */
+    200: InstanceAccount;
+};
+
+export type UpdateInstanceAccountResponse = UpdateInstanceAccountResponses[keyof UpdateInstanceAccountResponses];
+
+export type CreatePasswordResetData = {
+    body?: never;
+    path: {
+        /**
+         * The account's id.
+         */
+        account_id: string;
+    };
+    query?: never;
+    url: '/v1/instance/accounts/{account_id}/password-reset';
+};
+
+export type CreatePasswordResetErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type CreatePasswordResetError = CreatePasswordResetErrors[keyof CreatePasswordResetErrors];
+
+export type CreatePasswordResetResponses = {
+    /**
+     * The link.
+     */
+    201: PasswordResetLink;
+};
+
+export type CreatePasswordResetResponse = CreatePasswordResetResponses[keyof CreatePasswordResetResponses];
+
+export type ListInstanceProjectsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many per page.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+    };
+    url: '/v1/instance/projects';
+};
+
+export type ListInstanceProjectsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListInstanceProjectsError = ListInstanceProjectsErrors[keyof ListInstanceProjectsErrors];
+
+export type ListInstanceProjectsResponses = {
+    /**
+     * A page of projects.
+     */
+    200: InstanceProjectPage;
+};
+
+export type ListInstanceProjectsResponse = ListInstanceProjectsResponses[keyof ListInstanceProjectsResponses];
+
+export type DeleteInstanceProjectData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/instance/projects/{project_id}';
+};
+
+export type DeleteInstanceProjectErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type DeleteInstanceProjectError = DeleteInstanceProjectErrors[keyof DeleteInstanceProjectErrors];
+
+export type DeleteInstanceProjectResponses = {
+    /**
+     * The project is gone.
+     */
+    204: void;
+};
+
+export type DeleteInstanceProjectResponse = DeleteInstanceProjectResponses[keyof DeleteInstanceProjectResponses];
+
+export type UpdateInstanceProjectData = {
+    body: UpdateInstanceProjectRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/instance/projects/{project_id}';
+};
+
+export type UpdateInstanceProjectErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type UpdateInstanceProjectError = UpdateInstanceProjectErrors[keyof UpdateInstanceProjectErrors];
+
+export type UpdateInstanceProjectResponses = {
+    /**
+     * The project after the change.
+     */
+    200: InstanceProject;
+};
+
+export type UpdateInstanceProjectResponse = UpdateInstanceProjectResponses[keyof UpdateInstanceProjectResponses];
+
+export type ListInstanceAuditData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only entries of this action, such as `key.rotate`; may be repeated.
+         */
+        action?: Array<string>;
+        /**
+         * Only entries of this actor, by the id of the account or of the key.
+         */
+        actor?: string;
+        /**
+         * Only entries at or after this time.
+         */
+        since?: string;
+        /**
+         * Only entries before this time.
+         */
+        until?: string;
+        /**
+         * Entries per page.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+    };
+    url: '/v1/instance/audit';
+};
+
+export type ListInstanceAuditErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListInstanceAuditError = ListInstanceAuditErrors[keyof ListInstanceAuditErrors];
+
+export type ListInstanceAuditResponses = {
+    /**
+     * A page of entries.
+     */
+    200: AuditPage;
+};
+
+export type ListInstanceAuditResponse = ListInstanceAuditResponses[keyof ListInstanceAuditResponses];
+
 export type AskFunnelData = {
     body: FunnelQuestion;
     path?: never;
@@ -5327,11 +6468,11 @@ export type AskFunnelErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5386,11 +6527,11 @@ export type AskRetentionErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5445,11 +6586,11 @@ export type AskLifecycleErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5504,11 +6645,11 @@ export type AskStickinessErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5563,11 +6704,11 @@ export type AskUniquesErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5622,11 +6763,11 @@ export type AskPathsErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5681,11 +6822,11 @@ export type AskSessionsErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5740,11 +6881,11 @@ export type AskCohortErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -5799,11 +6940,11 @@ export type AskPeopleErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**

@@ -1,4 +1,4 @@
-package projects
+package auth
 
 import (
 	"encoding/base64"
@@ -19,13 +19,14 @@ const codeCursor = "cursor"
 // Strict, so that one place in the list has one cursor.
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
-// encodeCursor names the last project of a page.
-func encodeCursor(last uuid.UUID) string {
+// EncodeCursor names the last row of a page of rows that are listed by their ids.
+func EncodeCursor(last uuid.UUID) string {
 	return cursorEncoding.EncodeToString(append([]byte{cursorVersion}, last[:]...))
 }
 
-// decodeCursor returns the project that the page before ended with.
-func decodeCursor(cursor string) (uuid.UUID, error) {
+// DecodeCursor returns the row that the page before ended with. A cursor that EncodeCursor did not make is a validation
+// error of the parameter `cursor`.
+func DecodeCursor(cursor string) (uuid.UUID, error) {
 	raw, err := cursorEncoding.DecodeString(cursor)
 	if err != nil || len(raw) != 1+len(uuid.UUID{}) || raw[0] != cursorVersion || len(cursor) != cursorEncoding.EncodedLen(len(raw)) {
 		return uuid.UUID{}, problem.Field(contract.InQuery, "/cursor", codeCursor,
