@@ -8,7 +8,7 @@
 //   - A board shows reports of its own project only, and never one that is not there: deleting a report takes it off every
 //     board, in the same transaction.
 //   - The changes of one project happen one after the other, each in the audit log, in its own transaction. The limits of a
-//     project hold however many make something at once.
+//     project hold under concurrency.
 //
 // What happens when that fails: a tile whose report is not there is a bad field, named with its position; nothing is changed.
 package saved

@@ -19,7 +19,7 @@ import (
 
 // Lists are read whole, so they are bounded.
 const (
-	maxQuestion = 32 << 10 // bytes, as it is kept: with the zeros of 1e308, and whatever else the database writes out
+	maxQuestion = 32 << 10 // bytes, as the database writes it: 1e308 with all its zeros
 )
 
 // Report is a question that is kept.
@@ -43,7 +43,7 @@ type ReportChange struct {
 	Question, View    json.RawMessage
 }
 
-// Reports keeps the reports and boards of all projects. Who may is checked before it is asked.
+// Reports keeps the reports and boards of all projects. Its callers have checked that the account may.
 type Reports struct {
 	pool   *pgxpool.Pool
 	store  store

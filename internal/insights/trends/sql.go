@@ -114,7 +114,7 @@ func (q *question) series(limit int) (string, []any) {
 
 func with(ctes ...string) string { return "WITH " + strings.Join(ctes, ", ") + " " }
 
-// cte is materialized: the planner would else read the events once for each use of it.
+// cte is materialized: otherwise the planner reads the events once for each use of it.
 func cte(name, query string) string { return name + " AS MATERIALIZED (" + query + ")" }
 
 // totals adds up m for each bucket and for the whole range.
@@ -129,7 +129,7 @@ func (s *statement) top(limit int) string {
 		" FROM m AS x GROUP BY x.k ORDER BY slot LIMIT " + s.arg(limit, "bigint")
 }
 
-// placed is the rows of m, each with the place of its group. A key of NULL is joined by hand: NULL equals nothing.
+// placed is the rows of m, each with the place of its group. A join would not find the group of NULL, which equals nothing.
 func (s *statement) placed() string {
 	rest := strconv.Itoa(restGroup)
 	return "SELECT " + s.distinct() + "y.b, CASE WHEN y.k IS NULL THEN coalesce((SELECT a.slot FROM top AS a WHERE a.k IS NULL), " + rest +
@@ -150,7 +150,7 @@ func groupValues() string {
 // bucketOr is the bucket of a row of x, or the number that stands for all of them.
 func (s *statement) bucketOr(all int) string { return fmt.Sprintf("coalesce(x.b, %d)::int", all) }
 
-// distinct is for people: a hash of them is far less work than sorting all of their events.
+// distinct is for people: a hash table of them costs far less than a sort of all of their events.
 func (s *statement) distinct() string {
 	if s.measure == Users {
 		return "DISTINCT "

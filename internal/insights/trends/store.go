@@ -24,8 +24,8 @@ const maxRowsRead = 250_000
 // maxNamesRead bounds the names of one query.
 const maxNamesRead = 1000
 
-// workMem is for each step of a question that sorts or hashes: enough for the people of a month, which would otherwise go
-// to disk and back.
+// workMem is for each step of a question that sorts or hashes: enough for the people of a month, which would otherwise be
+// written to disk.
 const workMem = "32MB"
 
 type store struct {
