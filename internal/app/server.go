@@ -13,6 +13,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/events/native"
+	"github.com/bahagh/nimbus/internal/events/quota"
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/insights/saved"
 	"github.com/bahagh/nimbus/internal/insights/trends"
@@ -24,6 +25,7 @@ type (
 	accountsAPI = accounts.API
 	projectsAPI = projects.API
 	eventsAPI   = history.API
+	usageAPI    = quota.API
 	liveAPI     = live.API
 	trendsAPI   = trends.API
 	auditAPI    = audit.API
@@ -36,6 +38,7 @@ type server struct {
 	*accountsAPI
 	*projectsAPI
 	*eventsAPI
+	*usageAPI
 	*liveAPI
 	*trendsAPI
 	*auditAPI

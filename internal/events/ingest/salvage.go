@@ -65,7 +65,7 @@ func countStored(ctx context.Context, tx pgx.Tx, rows []*Row) error {
 	var counts rollups.Counts
 	for _, row := range rows {
 		if row.outcome == Stored {
-			counts.Add(row.ProjectID, row.Name, row.TS)
+			counts.Add(row.ProjectID, row.countedName(), row.TS)
 		}
 	}
 	return rollups.Apply(ctx, tx, &counts)

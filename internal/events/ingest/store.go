@@ -129,7 +129,7 @@ func (s *Store) mayAssumeNew() bool { return s.cautious.Load() <= 0 || s.cautiou
 func (s *Store) appendAssumingNew(ctx context.Context, rows []*Row) error {
 	var counts rollups.Counts
 	for _, row := range rows {
-		counts.Add(row.ProjectID, row.Name, row.TS)
+		counts.Add(row.ProjectID, row.countedName(), row.TS)
 	}
 	var err error
 	if len(rows) < copyRows {
@@ -182,11 +182,16 @@ func (s *Store) insertAll(ctx context.Context, rows []*Row, counts *rollups.Coun
 	return nil
 }
 
-var copyColumns = []string{"project_id", "id", "ts", "received_at", "seq", "name", "user_id", "anonymous_id", "props"}
+var copyColumns = []string{"project_id", "id", "ts", "received_at", "seq", "name", "user_id", "anonymous_id", "props", "counted_as_other"}
 
 // copyAll stores events by COPY, which rows whole pages where INSERT rows row by row.
 func copyAll(ctx context.Context, tx pgx.Tx, rows []*Row) error {
-	err := postgres.Copy(ctx, tx, "events", copyColumns, len(rows), func(k int, r *postgres.CopyRow) {
+	columns := copyColumns
+	marked := slices.ContainsFunc(rows, func(row *Row) bool { return row.CountedAsOther })
+	if !marked { // as nearly always: then the column need not be sent
+		columns = columns[:len(columns)-1]
+	}
+	err := postgres.Copy(ctx, tx, "events", columns, len(rows), func(k int, r *postgres.CopyRow) {
 		row := rows[k]
 		r.UUID(row.ProjectID)
 		r.UUID(row.ID)
@@ -197,6 +202,9 @@ func copyAll(ctx context.Context, tx pgx.Tx, rows []*Row) error {
 		r.OptionalText(row.UserID)
 		r.OptionalText(row.AnonymousID)
 		r.JSONB(row.Props)
+		if marked {
+			r.OptionalBool(row.CountedAsOther)
+		}
 	})
 	if err != nil {
 		return fmt.Errorf("copy events: %w", err)
@@ -298,9 +306,11 @@ func insertParams(rows []*Row) db.EventsInsertParams {
 		ProjectIDs: make([]uuid.UUID, n), EventIDs: make([]uuid.UUID, n), TS: make([]time.Time, n), ReceivedAt: make([]time.Time, n),
 		Seq:   make([]int64, n),
 		Names: make([]string, n), UserIDs: make([]string, n), AnonymousIDs: make([]string, n), Props: make([]json.RawMessage, n),
+		CountedAsOther: make([]bool, n),
 	}
 	for k, row := range rows {
 		p.ProjectIDs[k], p.EventIDs[k], p.TS[k], p.ReceivedAt[k], p.Seq[k] = row.ProjectID, row.ID, row.TS, row.ReceivedAt, row.Seq
+		p.CountedAsOther[k] = row.CountedAsOther
 		p.Names[k], p.UserIDs[k], p.AnonymousIDs[k], p.Props[k] = row.Name, row.UserID, row.AnonymousID, row.Props
 	}
 	return p

@@ -113,10 +113,14 @@ func incoming(sent []api.Event, invalid []contract.FieldError) []ingest.Incoming
 func answer(r *ingest.Request, results []ingest.Result, invalid []contract.FieldError) (*api.IngestResult, error) {
 	out := &api.IngestResult{}
 	errs := invalid
+	asOther := int32(0)
 	for k := range results {
 		switch results[k].Outcome {
 		case ingest.Stored:
 			out.Accepted++
+			if results[k].CountedAsOther {
+				asOther++
+			}
 		case ingest.Duplicate:
 			out.Duplicates++
 		default:
@@ -129,6 +133,9 @@ func answer(r *ingest.Request, results []ingest.Result, invalid []contract.Field
 		p := problem.New(problem.CodeAllRejected, "None of the %d events can be stored; errors says why.", out.Rejected)
 		p.Fields = errs
 		return nil, p
+	}
+	if asOther > 0 {
+		out.CountedAsOther = &asOther
 	}
 	out.Errors = make([]api.EventError, len(errs))
 	for k, e := range errs {
