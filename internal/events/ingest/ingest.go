@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,8 +17,9 @@ type Request struct {
 	// At is the time of events that have none of their own: that of a signed request, so that a replay gives the same
 	// events. The zero time means now.
 	At time.Time
-	// Seed is what makes the events of this request the same events when it is sent again: its signature, or the place in
-	// a file or a log that it was read from. Empty when nothing does; an event with an idempotency key needs none.
+	// Seed is what makes the events of this request the same events when it is sent again: its signature, or the
+	// place in a file or a log that it was read from. Empty when nothing does; an event with an idempotency key needs
+	// none.
 	Seed   string
 	Events []Incoming
 }
@@ -187,8 +187,8 @@ func (i *Ingester) Reject(codes ...string) {
 	}
 }
 
-// timestamp is the event's own, else that of the request, else now. PostgreSQL keeps microseconds, and the id is made of
-// what is kept.
+// timestamp is the event's own, else that of the request, else now. PostgreSQL keeps microseconds, and the id is made
+// of what is kept.
 func timestamp(in *Incoming, r *Request, now time.Time) time.Time {
 	switch {
 	case !in.TS.IsZero():
@@ -212,8 +212,8 @@ func checkTS(ts, now time.Time) *Refusal {
 	case ts.Before(minTS):
 		return &Refusal{Field: "ts", Code: "minimum", Detail: "must not be before 1971-01-01T00:00:00Z"}
 	case ts.After(now.Add(maxAhead)):
-		return &Refusal{Field: "ts", Code: "maximum", Detail: fmt.Sprintf("must not be more than 24 hours ahead of the server's clock, which is at %s",
-			now.UTC().Format(time.RFC3339))}
+		return &Refusal{Field: "ts", Code: "maximum", Detail: "must not be more than 24 hours ahead of the server's clock, " +
+			"which is at " + now.UTC().Format(time.RFC3339)}
 	default:
 		return nil
 	}

@@ -48,8 +48,8 @@ func (s *Store) Prepare(ctx context.Context, rows []Row) error {
 	return s.partitions.Prepare(ctx, rows[0].ReceivedAt, len(rows), func(k int) time.Time { return rows[k].TS })
 }
 
-// appendTries bounds how often Append makes its partitions anew. They are dropped only when they are old and empty, once
-// an hour: a second try is rare, and a third would take a clock that jumps.
+// appendTries bounds how often Append makes its partitions anew. They are dropped only when they are old and empty,
+// once an hour: a second try is rare, and a third would take a clock that jumps.
 const appendTries = 5
 
 // Append stores the rows and their counts in one transaction and marks each row as Stored or Duplicate. On an error
@@ -58,8 +58,8 @@ func (s *Store) Append(ctx context.Context, rows []*Row) error {
 	return s.withPartitions(ctx, rows, func() error { return s.appendTx(ctx, rows) })
 }
 
-// withPartitions runs a transaction that stores the rows when there are partitions for them. Prepare has made them, unless
-// they were dropped since.
+// withPartitions runs a transaction that stores the rows when there are partitions for them. Prepare has made them,
+// unless they were dropped since.
 func (s *Store) withPartitions(ctx context.Context, rows []*Row, fn func() error) error {
 	if len(rows) == 0 {
 		return nil
@@ -117,8 +117,8 @@ var errDuplicates = errors.New("some events are stored already")
 const (
 	// copyRows is from how many events on COPY is worth its round trips: at 50 one message is cheaper, at 125 COPY is.
 	copyRows = 80
-	// duplicatesPause is how many flushes look for duplicates after one was met unexpectedly: senders that send again tend
-	// to go on doing so, and a transaction that fails was work for nothing.
+	// duplicatesPause is how many flushes look for duplicates after one was met unexpectedly: senders that send again
+	// tend to go on doing so, and a transaction that fails was work for nothing.
 	duplicatesPause = 16
 )
 
@@ -142,8 +142,8 @@ func (s *Store) appendAssumingNew(ctx context.Context, rows []*Row) error {
 			return rollups.Apply(ctx, tx, &counts)
 		})
 	}
-	// PostgreSQL may fail without giving a reason, and a duplicate may be the reason: the careful transaction stores the
-	// others, or fails with what is wrong.
+	// PostgreSQL may fail without giving a reason, and a duplicate may be the reason: the careful transaction stores
+	// the others, or fails with what is wrong.
 	if postgres.IsUnique(err, "") || postgres.IsUnexplained(err) {
 		s.cautious.Store(duplicatesPause)
 		return errDuplicates
@@ -182,7 +182,9 @@ func (s *Store) insertAll(ctx context.Context, rows []*Row, counts *rollups.Coun
 	return nil
 }
 
-var copyColumns = []string{"project_id", "id", "ts", "received_at", "seq", "name", "user_id", "anonymous_id", "props", "counted_as_other"}
+var copyColumns = []string{
+	"project_id", "id", "ts", "received_at", "seq", "name", "user_id", "anonymous_id", "props", "counted_as_other",
+}
 
 // copyAll stores events by COPY, which rows whole pages where INSERT rows row by row.
 func copyAll(ctx context.Context, tx pgx.Tx, rows []*Row) error {
@@ -247,15 +249,16 @@ func (s *Store) insertNew(ctx context.Context, tx pgx.Tx, rows, keyed []*Row) er
 }
 
 // distinct returns one row of each id in the order of the primary key, and one of each idempotency key that must be
-// claimed. The others stay unmarked and are duplicates once that one is committed. The order keeps two transactions with the
-// same events from waiting for each other, and makes neighbours in the index neighbours in time.
+// claimed. The others stay unmarked and are duplicates once that one is committed. The order keeps two transactions
+// with the same events from waiting for each other, and makes neighbours in the index neighbours in time.
 //
-// The same event may come with its ts and without, when it is that of the request: then the one with it is stored, whoever
-// had the key before, and the key is claimed all the same, for the next time it comes without.
+// The same event may come with its ts and without, when it is that of the request: then the one with it is stored,
+// whichever had the key before, and the key is claimed all the same, for the next time it comes without.
 func distinct(rows []*Row) (unique, keyed []*Row) {
 	unique = slices.Clone(rows)
 	slices.SortFunc(unique, func(a, b *Row) int {
-		return cmp.Or(bytes.Compare(a.ProjectID[:], b.ProjectID[:]), bytes.Compare(a.ID[:], b.ID[:]), bytes.Compare(a.KeyHash[:], b.KeyHash[:]))
+		return cmp.Or(bytes.Compare(a.ProjectID[:], b.ProjectID[:]), bytes.Compare(a.ID[:], b.ID[:]),
+			bytes.Compare(a.KeyHash[:], b.KeyHash[:]))
 	})
 	seen := make(map[uuid.UUID]struct{})
 	unique = slices.DeleteFunc(unique, func(row *Row) bool {

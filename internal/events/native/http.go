@@ -36,7 +36,8 @@ var requests = sync.Pool{New: func() any { return new(api.IngestRequest) }}
 const keepEvents = 2_000
 
 // Ingest serves POST /v1/events for a body that was read and decompressed. It stands beside the strict handler,
-// because a request with some bad events is not a bad request. authorize refuses projects that the caller may not send to.
+// because a request with some bad events is not a bad request. authorize refuses projects that the caller may not
+// send to.
 func (a *API) Ingest(c echo.Context, body []byte, authorize func(project uuid.UUID) error) error {
 	req, _ := requests.Get().(*api.IngestRequest)
 	defer func() {
@@ -75,9 +76,13 @@ func decode(req *api.IngestRequest, body []byte) ([]contract.FieldError, error) 
 }
 
 // ingest stores the events that have no error of the contract, and answers for all of them.
-func (a *API) ingest(ctx context.Context, p *auth.Principal, req *api.IngestRequest, invalid []contract.FieldError) (*api.IngestResult, error) {
-	r := &ingest.Request{ProjectID: p.ProjectID, Source: ingest.Source{Kind: sourceKind, KeyID: p.KeyID}, Seed: p.Signature,
-		Events: incoming(req.Events, invalid)}
+func (a *API) ingest(
+	ctx context.Context, p *auth.Principal, req *api.IngestRequest, invalid []contract.FieldError,
+) (*api.IngestResult, error) {
+	r := &ingest.Request{
+		ProjectID: p.ProjectID, Source: ingest.Source{Kind: sourceKind, KeyID: p.KeyID}, Seed: p.Signature,
+		Events: incoming(req.Events, invalid),
+	}
 	if p.Signature != "" {
 		r.At = time.Unix(p.SignedAt, 0)
 	}

@@ -35,7 +35,8 @@ func (d *disk) check() error {
 		d.asked, d.err = now, nil
 		if free, err := d.free(); err == nil && free < d.min {
 			d.err = &problem.Error{Code: problem.CodeLowOnDisk, RetryAfter: diskRetry, Detail: fmt.Sprintf(
-				"Of the %d bytes that are kept free for a restart and for deletion, %d are left. Nothing of this request was stored.", d.min, free)}
+				"Of the %d bytes that are kept free for a restart and for deletion, %d are left. "+
+					"Nothing of this request was stored.", d.min, free)}
 		}
 	}
 	return d.err

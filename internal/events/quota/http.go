@@ -18,7 +18,9 @@ func NewAPI(k *Keeper) *API { return &API{k} }
 const shownDays = 30
 
 // GetProjectUsage serves GET /v1/projects/{project_id}/usage.
-func (a *API) GetProjectUsage(ctx context.Context, r api.GetProjectUsageRequestObject) (api.GetProjectUsageResponseObject, error) {
+func (a *API) GetProjectUsage(
+	ctx context.Context, r api.GetProjectUsageRequestObject,
+) (api.GetProjectUsageResponseObject, error) {
 	if err := a.keeper.Sync(ctx); err != nil { // so that what this node stored is in it
 		return nil, err
 	}
@@ -33,8 +35,9 @@ func (a *API) GetProjectUsage(ctx context.Context, r api.GetProjectUsageRequestO
 	}
 	out := api.GetProjectUsage200JSONResponse{
 		ProjectID: r.ProjectID, StoredEvents: u.events, StoredBytes: u.bytes, EventNames: u.names,
-		Limits: api.ProjectLimits{EventsPerDay: limits.EventsPerDay, StoredBytes: limits.StoredBytes, EventNames: int32(limits.EventNames)},
-		Days:   make([]api.UsageDay, len(u.days)),
+		Limits: api.ProjectLimits{EventsPerDay: limits.EventsPerDay, StoredBytes: limits.StoredBytes,
+			EventNames: int32(limits.EventNames)},
+		Days: make([]api.UsageDay, len(u.days)),
 	}
 	if !u.measuredAt.IsZero() {
 		out.MeasuredAt = &u.measuredAt

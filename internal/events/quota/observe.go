@@ -2,7 +2,8 @@ package quota
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// usageCollector shows the projects that have used much of what they may. Showing all would be a series for each project.
+// usageCollector shows the projects that have used much of what they may. Showing all would be a series for each
+// project.
 type usageCollector struct{ keeper *Keeper }
 
 // shownFrom is from which part of a limit on a project is shown.

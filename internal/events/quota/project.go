@@ -22,8 +22,8 @@ type project struct {
 	unsaved stored    // what this node stored and has not written down
 	loaded  time.Time // zero before the first time
 	used    time.Time
-	// names are the hashes of those that are counted by themselves: a name takes 8 bytes, however long it is. Two names of
-	// one hash would let one too many through, which harms nobody.
+	// names are the hashes of those that are counted by themselves: a name takes 8 bytes, however long it is. Two
+	// names of one hash would let one too many through, which harms nobody.
 	names      map[uint64]struct{}
 	namesSince time.Time
 }
@@ -33,8 +33,8 @@ type stored struct{ events, bytes int64 }
 const (
 	// idleTime is how long a project is remembered that sends nothing.
 	idleTime = 10 * time.Minute
-	// namesTime is how long names are taken from memory before they are read again: other nodes let some in, and pruning
-	// removes some.
+	// namesTime is how long names are taken from memory before they are read again: other nodes let some in, and
+	// pruning removes some.
 	namesTime = 10 * time.Minute
 	// maxNames bounds the names of a project in memory. One that had more before there were limits keeps these.
 	maxNames = 100_000

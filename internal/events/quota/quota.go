@@ -58,7 +58,8 @@ func New(pool *pgxpool.Pool, cfg Config, reg prometheus.Registerer, log *slog.Lo
 	k := &Keeper{cfg: cfg, store: newStore(pool), log: log, seed: maphash.MakeSeed(), projects: make(map[uuid.UUID]*project),
 		disk: disk{free: cfg.Free, min: cfg.MinFree, now: time.Now},
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nimbus_quota_refused_events_total",
-			Help: "Events that were refused because their project has stored as much as it may, or the disk is nearly full."}, []string{"quota"}),
+			Help: "Events that were refused because their project has stored as much as it may, or the disk is nearly full.",
+		}, []string{"quota"}),
 		other: prometheus.NewCounter(prometheus.CounterOpts{Name: "nimbus_events_counted_as_other_total",
 			Help: "Events that were counted under $other, because their project has as many names as it may."}),
 	}
@@ -117,10 +118,12 @@ func (k *Keeper) Admit(ctx context.Context, id uuid.UUID, events int, bytes int6
 }
 
 func exceeded(retry time.Duration, detail string, args ...any) error {
-	return &problem.Error{Code: problem.CodeQuotaExceeded, Detail: fmt.Sprintf(detail, args...), RetryAfter: max(retry, time.Second)}
+	return &problem.Error{Code: problem.CodeQuotaExceeded, RetryAfter: max(retry, time.Second),
+		Detail: fmt.Sprintf(detail, args...)}
 }
 
-// CountedAsOther reports whether an event of this name is one too many to be counted under it. It is not for concurrent use.
+// CountedAsOther reports whether an event of this name is one too many to be counted under it. It is not for
+// concurrent use.
 func (a *Admission) CountedAsOther(name string) bool {
 	if name == a.lastName {
 		return a.lastAs
