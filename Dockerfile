@@ -8,7 +8,7 @@ COPY frontend/package.json ./frontend/
 RUN npm ci --no-progress
 COPY sdk/typescript ./sdk/typescript
 COPY frontend ./frontend
-RUN npm run build
+RUN npm run build && npm run pack -w @nimbus-analytics/sdk
 
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
@@ -19,6 +19,7 @@ COPY sdk/go/go.mod sdk/go/go.sum ./sdk/go/
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 COPY --from=dashboard /src/frontend/dist ./frontend/dist
+COPY --from=dashboard /src/sdk/dist ./sdk/dist
 ARG VERSION=unknown
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.buildVersion=${VERSION}" -o /out/nimbus ./cmd/nimbus

@@ -20,6 +20,7 @@ build: dashboard ## build bin/nimbus, with the dashboard when Node.js is there
 .PHONY: dashboard
 dashboard:
 	@sh scripts/build-dashboard.sh
+	@sh scripts/pack-sdk.sh
 
 .PHONY: chromium
 chromium: ## install Chromium for the browser tests if there is none
@@ -51,7 +52,7 @@ test: test-go test-sdk-go test-ts test-frontend ## run every test
 # What goroutines share is looked at by the race detector, which needs a compilation of its own. Of the whole program under the
 # detector it is the tests in which much happens at once.
 RACED := access/accounts access/auth access/idempotency access/projects events/history events/ingest events/partitions httpapi live \
-	platform/embedded platform/jobs platform/postgres platform/redis platform/shared
+	platform/bus platform/embedded platform/jobs platform/postgres platform/ratelimit platform/redis platform/turns
 
 # make verify vets. Without the tables for debuggers a test program is linked in half the time. What hangs is ended, and a
 # machine may be very slow.
@@ -109,4 +110,4 @@ schemathesis: postgres build ## hammer every operation with Schemathesis (needs 
 .PHONY: clean
 clean: ## remove what was built (data/ stays)
 	rm -rf bin node_modules sdk/typescript/dist sdk/typescript/dist-test examples/react-app/dist frontend/test-results
-	find frontend/dist -mindepth 1 ! -name .gitkeep -delete
+	find frontend/dist sdk/dist -mindepth 1 ! -name .gitkeep -delete

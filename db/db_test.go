@@ -103,7 +103,7 @@ func TestOurMigrationsGoUpAndDownAndUpAgain(t *testing.T) {
 		t.Error(err)
 	}
 	st, err := db.ReadStatus(ctx, pool)
-	if err != nil || st.Current != st.Latest || st.Latest == 0 || st.Dirty {
+	if err != nil || st.Current != st.Latest || st.Latest == 0 || st.Newer || st.Unfinished != "" {
 		t.Fatalf("status %+v, %v", st, err)
 	}
 	if err := db.Down(ctx, pool, int(st.Latest)); err != nil {
@@ -111,7 +111,7 @@ func TestOurMigrationsGoUpAndDownAndUpAgain(t *testing.T) {
 	}
 	var left []string
 	if err := pool.QueryRow(ctx, `SELECT coalesce(array_agg(relname::text), '{}') FROM pg_class
-		WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE 'schema_migrations%'
+		WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE 'nimbus_schema_migrations%'
 		  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = pg_class.oid AND d.deptype = 'e')`).Scan(&left); err != nil || len(left) > 0 {
 		t.Errorf("down leaves %v, %v", left, err)
 	}
@@ -213,7 +213,7 @@ func TestEightReplicasMigrateAtOnce(t *testing.T) {
 	}
 	t.Logf("8 replicas: %s", time.Since(begun).Round(time.Millisecond))
 	pool := open(t, dsn, 1)
-	wantStatus(t, pool, fsys, db.Status{Current: 3, Latest: 3})
+	wantStatus(t, pool, fsys, db.Status{Current: 3, Latest: 3, CompatibleFrom: 1})
 	var valid bool
 	if err := pool.QueryRow(testContext(t), "SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_id'::regclass").Scan(&valid); err != nil || !valid {
 		t.Errorf("index made concurrently valid: %v, %v", valid, err)
@@ -226,36 +226,23 @@ func TestFailedFileLeavesNothingAndExplainsItself(t *testing.T) {
 	broken := append(steps[:len(steps):len(steps)], "CREATE TABLE c (id int);\nINSERT INTO c VALUES (1);\nINSERT INTO c SELECT 1/nothing;", "DROP TABLE c")
 	fsys := files(broken...)
 	err := db.MigrateFS(ctx, pool, fsys, nil)
-	wantError(t, err, "000004_step.up.sql", "line 3", `column "nothing" does not exist`, "none of it was applied",
-		"version 3", "nimbus migrate force 3")
+	wantError(t, err, "000004_step.up.sql", "line 3", `column "nothing" does not exist`, "nothing of it was applied",
+		"still at version 3", "run it again")
 	if there(t, pool, "c") {
 		t.Error("table c of the failed file is there")
 	}
-	wantStatus(t, pool, fsys, db.Status{Current: 4, Latest: 4, Dirty: true})
+	wantStatus(t, pool, fsys, db.Status{Current: 3, Latest: 4, CompatibleFrom: 1})
 
-	// Nothing runs on a dirty version, nothing guesses, and every way in says the same.
-	for name, err := range map[string]error{
-		"migrate": db.MigrateFS(ctx, pool, fsys, nil), "check": db.CheckFS(ctx, pool, fsys), "down": db.DownFS(ctx, pool, fsys, 1),
-	} {
-		if !errors.Is(err, db.ErrDirty) {
-			t.Errorf("%s: %v, want ErrDirty", name, err)
-		}
-		wantError(t, err, "version 4", "000004_step.up.sql", "force 3", "force 4", "one transaction")
-	}
-
-	// The way out, as told.
+	// The way out, as told: nothing has to be repaired.
 	broken[len(broken)-2] = "CREATE TABLE c (id int)"
 	fsys = files(broken...)
-	if err := db.ForceFS(ctx, pool, fsys, 3); err != nil {
-		t.Fatal(err)
-	}
 	if err := db.MigrateFS(ctx, pool, fsys, nil); err != nil {
 		t.Fatal(err)
 	}
 	if !there(t, pool, "c") {
 		t.Error("table c is not there")
 	}
-	wantStatus(t, pool, fsys, db.Status{Current: 4, Latest: 4})
+	wantStatus(t, pool, fsys, db.Status{Current: 4, Latest: 4, CompatibleFrom: 1})
 }
 
 func TestFailedDownExplainsItself(t *testing.T) {
@@ -266,34 +253,56 @@ func TestFailedDownExplainsItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := db.DownFS(ctx, pool, fsys, 1)
-	wantError(t, err, "000001_step.down.sql", `table "nothing" does not exist`, "version 1", "nimbus migrate force 1")
+	wantError(t, err, "000001_step.down.sql", `table "nothing" does not exist`, "still at version 1")
 	if !there(t, pool, "a") {
 		t.Error("half of the file was applied")
 	}
-	wantError(t, db.CheckFS(ctx, pool, fsys), "version 0", "000001_step.down.sql", "force 1", "force 0")
-	if err := db.ForceFS(ctx, pool, fsys, 1); err != nil {
+	wantStatus(t, pool, fsys, db.Status{Current: 1, Latest: 1, CompatibleFrom: 1})
+}
+
+func TestForceRecordsAVersionThatThisBinaryHas(t *testing.T) {
+	t.Parallel()
+	pool, ctx := empty(t), testContext(t)
+	fsys := files(steps...)
+	if err := db.ForceFS(ctx, pool, fsys, 2); err != nil {
 		t.Fatal(err)
 	}
-	wantStatus(t, pool, fsys, db.Status{Current: 1, Latest: 1})
+	wantStatus(t, pool, fsys, db.Status{Current: 2, Latest: 3, CompatibleFrom: 1})
 	wantError(t, db.ForceFS(ctx, pool, fsys, 9), "no migration 9")
 }
 
-func TestNewerDatabaseIsRefused(t *testing.T) {
+// A file may not leave its transaction: what it did after that could not be undone with it.
+func TestAFileThatEndsItsTransactionIsRefused(t *testing.T) {
+	t.Parallel()
+	pool, ctx := empty(t), testContext(t)
+	wantError(t, db.MigrateFS(ctx, pool, files("CREATE TABLE a (id int); COMMIT", "DROP TABLE a"), nil), "000001_step.up.sql", "ends its transaction")
+}
+
+func TestNewerDatabaseIsRefusedUnlessItSaysThatItMayBeUsed(t *testing.T) {
 	t.Parallel()
 	pool, ctx := empty(t), testContext(t)
 	newer, older := files(steps...), files(steps[:4]...)
 	if err := db.MigrateFS(ctx, pool, newer, nil); err != nil {
 		t.Fatal(err)
 	}
-	for name, err := range map[string]error{
-		"check": db.CheckFS(ctx, pool, older), "migrate": db.MigrateFS(ctx, pool, older, nil), "down": db.DownFS(ctx, pool, older, 1),
-	} {
+	for name, err := range map[string]error{"check": db.CheckFS(ctx, pool, older), "migrate": db.MigrateFS(ctx, pool, older, nil)} {
+		if err != nil {
+			t.Errorf("%s of a schema that programs from version 1 on may use: %v", name, err)
+		}
+	}
+	if err := db.DownFS(ctx, pool, older, 1); !errors.Is(err, db.ErrNewer) {
+		t.Errorf("down without the file for it: %v, want ErrNewer", err)
+	}
+	if _, err := pool.Exec(ctx, "UPDATE nimbus_schema_migrations SET compatible_from = 3"); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{"check": db.CheckFS(ctx, pool, older), "migrate": db.MigrateFS(ctx, pool, older, nil)} {
 		if !errors.Is(err, db.ErrNewer) {
 			t.Errorf("%s: %v, want ErrNewer", name, err)
 		}
 		wantError(t, err, "version 3", "up to 2", "newer binary")
 	}
-	wantStatus(t, pool, newer, db.Status{Current: 3, Latest: 3})
+	wantStatus(t, pool, newer, db.Status{Current: 3, Latest: 3, CompatibleFrom: 3})
 }
 
 func TestOlderDatabaseIsToldToMigrate(t *testing.T) {
@@ -316,7 +325,7 @@ func TestDownTakesBackSteps(t *testing.T) {
 	if err := db.DownFS(ctx, pool, fsys, 2); err != nil {
 		t.Fatal(err)
 	}
-	wantStatus(t, pool, fsys, db.Status{Current: 1, Latest: 3})
+	wantStatus(t, pool, fsys, db.Status{Current: 1, Latest: 3, CompatibleFrom: 1})
 	if there(t, pool, "b") || there(t, pool, "a_id") || !there(t, pool, "a") {
 		t.Error("not the last two were taken back")
 	}
@@ -384,7 +393,7 @@ func TestMigrateToStopsAtTheVersionAskedFor(t *testing.T) {
 		}
 	}
 	st, err := db.ReadStatus(ctx, pool)
-	if err != nil || st.Current != 1 || st.Dirty {
+	if err != nil || st.Current != 1 {
 		t.Fatalf("status %+v, %v, want version 1", st, err)
 	}
 	if err := db.MigrateTo(ctx, pool, st.Latest+1, nil); err == nil {

@@ -9,10 +9,11 @@ import (
 )
 
 // spread are the tables that grow with the events. Where the extension citus is there, they are distributed by project, each
-// project's rows of all three on one node: what is stored, counted, asked and deleted together stays together. They have no
+// project's rows of all of them on one node: what is stored, counted, asked and deleted together stays together. They have no
 // foreign keys and no triggers, so that this is possible. All other tables are small, refer to each other, and stay where
 // they are. The first table comes first: the others go where it is.
-var spread = []string{"events", "event_keys", "event_counts"}
+var spread = []string{"events", "event_keys", "event_counts", "arrivals", "arrival_cursors", "persons", "person_links",
+	"person_merges", "event_parts", "event_part_columns", "event_part_days"}
 
 // notSpread returns those of the tables that are there and not distributed; none where there is no Citus. Which there are
 // is read from Citus's catalogue, so that a run that was cut off goes on where it was.

@@ -59,6 +59,10 @@ func doctor(ctx context.Context, e *env) error {
 		x.redis(ctx, e.cfg.RedisURL, e.cfg.RedisTimeout)
 	}
 	d, err := attach(ctx, e)
+	if unfit := (*postgres.UnfitError)(nil); errors.As(err, &unfit) {
+		x.unfit(unfit.Faults)
+		return x.report(e)
+	}
 	if err != nil {
 		advice := "start it, or correct NIMBUS_DATABASE_URL; nothing works without it"
 		if e.cfg.Embedded() {
@@ -69,6 +73,7 @@ func doctor(ctx context.Context, e *env) error {
 	}
 	defer d.Close(context.WithoutCancel(ctx))
 	x.database(ctx, d.Pool, e.cfg.DBPoolSize)
+	x.role(ctx, d.Pool)
 	x.workers(ctx, d.Pool)
 	x.clock(ctx, d.Pool)
 	if x.schema(ctx, d.Pool) {
@@ -150,19 +155,15 @@ var durable = map[string][]string{
 
 func (x *examination) database(ctx context.Context, pool *pgxpool.Pool, poolSize int) {
 	begun := time.Now()
-	var version, encoding string
+	var version string
 	var connections int
-	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_encoding'), current_setting('max_connections')::int`).
-		Scan(&version, &encoding, &connections); err != nil {
+	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('max_connections')::int`).
+		Scan(&version, &connections); err != nil {
 		x.fail("database", err.Error(), "look into PostgreSQL's log")
 		return
 	}
 	took := time.Since(begun)
 	healthy := true
-	if encoding != "UTF8" {
-		healthy = false
-		x.fail("database", "its encoding is "+encoding, "create the database anew with ENCODING 'UTF8'")
-	}
 	for name, good := range durable {
 		var value string
 		if err := pool.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value); err != nil {
@@ -180,6 +181,26 @@ func (x *examination) database(ctx context.Context, pool *pgxpool.Pool, poolSize
 	}
 	if healthy {
 		x.fine("database", "PostgreSQL %s, %.1f ms away, durable", version, float64(took.Microseconds())/1000)
+	}
+}
+
+// unfit says what a start would refuse.
+func (x *examination) unfit(faults []postgres.Fault) {
+	for _, f := range faults {
+		x.fail("role", f.Says, f.Do)
+	}
+}
+
+// role looks at what the role of the database may do, and at the settings that it was given.
+func (x *examination) role(ctx context.Context, pool *pgxpool.Pool) {
+	faults, err := postgres.Examine(ctx, pool, db.Tables)
+	if err != nil {
+		x.fail("role", err.Error(), "look into PostgreSQL's log")
+		return
+	}
+	x.unfit(faults)
+	if len(faults) == 0 {
+		x.fine("role", "it may make and change what Nimbus needs, in sessions of its own")
 	}
 }
 
@@ -217,9 +238,14 @@ func (x *examination) schema(ctx context.Context, pool *pgxpool.Pool) (current b
 			x.fail("schema", err.Error(), "look into PostgreSQL's log")
 			return false
 		}
+		if st.Newer {
+			x.warn("schema", fmt.Sprintf("version %d, newer than the %d of this binary, which may use it", st.Current, st.Latest),
+				"install the newer binary here too: nimbus backup and nimbus migrate are refused to this one")
+			return true
+		}
 		x.fine("schema", "version %d, the one this binary needs", st.Current)
 		return true
-	case errors.Is(err, db.ErrBehind):
+	case errors.Is(err, db.ErrBehind), errors.Is(err, db.ErrUnfinished):
 		x.warn("schema", err.Error(), "nimbus serve does so at its start, unless NIMBUS_AUTO_MIGRATE is false")
 	default:
 		x.fail("schema", err.Error(), "")

@@ -34,7 +34,7 @@ func TestDoctorFindsNothingWrongWithARunningServer(t *testing.T) {
 	p := start(t, settings, "serve")
 	register(t, p)
 	got := doctor(t, settings, func(got result) bool { return got.code == 0 && !strings.Contains(got.stdout, "FAIL") })
-	for _, about := range []string{"settings", "process", "database", "clock", "schema", "events", "secrets", "disk"} {
+	for _, about := range []string{"settings", "process", "database", "role", "clock", "schema", "events", "secrets", "disk"} {
 		if !regexp.MustCompile(`(?m)^(ok  |warn)  ` + about + ` `).MatchString(got.stdout) {
 			t.Errorf("nothing is said about %s:\n%s", about, got.stdout)
 		}
@@ -57,7 +57,7 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		})
 	}
 	want(settings, 1, "fsync is off: a 200 is not durable", "set fsync = on", "synchronous_commit is off", "full_page_writes is off",
-		"warn  schema", "run nimbus migrate up", "it is not a standby", "the primary answers questions", "takes connections from other machines", "3 of 8 checks failed")
+		"warn  schema", "run nimbus migrate up", "it is not a standby", "the primary answers questions", "takes connections from other machines", "3 of 9 checks failed")
 	if got := nimbus(t, settings, "migrate", "up"); got.code != 0 {
 		t.Fatal(got.stderr)
 	}
@@ -71,10 +71,14 @@ func TestDoctorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(settings, 1, "1 of 1 API keys are encrypted under a key that is not here", "NIMBUS_SECRET_KEY_PREVIOUS", "no partition yet: events_")
-	if _, err := pool.Exec(t.Context(), `UPDATE schema_migrations SET dirty = true`); err != nil {
+	if _, err := pool.Exec(t.Context(), `UPDATE nimbus_schema_migrations SET version = version + 1`); err != nil {
 		t.Fatal(err)
 	}
-	want(settings, 1, "FAIL  schema", "dirty")
+	want(settings, 1, "warn  schema", "which may use it", "install the newer binary")
+	if _, err := pool.Exec(t.Context(), `UPDATE nimbus_schema_migrations SET compatible_from = version`); err != nil {
+		t.Fatal(err)
+	}
+	want(settings, 1, "FAIL  schema", "newer than this binary")
 	if err := srv.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/httpapi"
+	"github.com/bahagh/nimbus/internal/platform/memory"
 	"github.com/bahagh/nimbus/internal/platform/secretbox"
 )
 
@@ -28,7 +29,11 @@ func serve(ctx context.Context, e *env) error {
 		// The live heap is a few megabytes: collecting each time it has doubled costs more than the memory it saves.
 		debug.SetGCPercent(400)
 	}
-	a, err := app.New(ctx, e.cfg, time.Now, e.log)
+	limit := memory.Apply(e.cfg.Embedded())
+	if limit > 0 {
+		e.log.Info("memory is limited; what callers may make the process hold is fitted to it", "limit_mib", limit>>20)
+	}
+	a, err := app.New(ctx, e.cfg, time.Now, e.log, app.WithMemory(limit))
 	if err != nil {
 		return err
 	}
@@ -94,7 +99,14 @@ func migrate(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "schema version %d, this binary has %d%s\n", s.Current, s.Latest, map[bool]string{true: ", DIRTY"}[s.Dirty])
+	state := ""
+	switch {
+	case s.Unfinished != "":
+		state = ", and " + s.Unfinished + " is unfinished"
+	case s.Newer:
+		state = fmt.Sprintf("; programs that know version %d may use it", s.CompatibleFrom)
+	}
+	_, err = fmt.Fprintf(e.stdout, "schema version %d, this binary has %d%s\n", s.Current, s.Latest, state)
 	return err
 }
 

@@ -140,12 +140,35 @@ var (
 // start runs serve or demo and waits until it says that it is ready.
 func start(t *testing.T, settings []string, args ...string) *process {
 	t.Helper()
+	return startProgram(t, binary, settings, args...)
+}
+
+// startProgram is start with the program of another release.
+func startProgram(t *testing.T, program string, settings []string, args ...string) *process {
+	t.Helper()
 	ready := readyLine
 	if args[0] == "demo" {
 		ready = demoReady
 	}
+	p := launch(t, program, settings, args...)
+	t.Cleanup(func() {
+		select {
+		case <-p.done:
+		default:
+			p.stop()
+		}
+	})
+	p.await(ready)
+	p.took = time.Since(p.begun)
+	p.url = ready.FindStringSubmatch(p.text())[1]
+	return p
+}
+
+// launch runs a program that the caller ends.
+func launch(t *testing.T, program string, settings []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, out: &output{news: make(chan struct{})}, done: make(chan struct{})}
-	p.cmd = exec.Command(binary, args...) // no context: it is stopped by signals, which is what is tested
+	p.cmd = exec.Command(program, args...) // no context: it is stopped by signals, which is what is tested
 	p.cmd.Env, p.cmd.Dir = environment(settings...), t.TempDir()
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.begun = time.Now()
@@ -156,17 +179,6 @@ func start(t *testing.T, settings []string, args ...string) *process {
 		_ = p.cmd.Wait() // its state is looked at
 		close(p.done)
 	}()
-	t.Cleanup(func() {
-		select {
-		case <-p.done:
-		default:
-			p.stop()
-		}
-	})
-	p.await(ready)
-	p.took = time.Since(p.begun)
-	text, _ := p.out.read()
-	p.url = ready.FindStringSubmatch(text)[1]
 	return p
 }
 

@@ -1,14 +1,18 @@
 package main_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
-	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
@@ -65,41 +69,93 @@ func TestAnUpgradeKeepsWhatAnEarlierVersionStored(t *testing.T) {
 	}
 }
 
-// A migration that was cut off is not guessed at: nothing starts, and the way out is told and works.
-func TestAHalfFailedUpgradeIsExplainedAndCanBeFinished(t *testing.T) {
-	t.Parallel()
-	dsn := nimbustest.EmptyDSN(t)
-	settings := []string{"NIMBUS_DATABASE_URL=" + dsn, "NIMBUS_SECRET_KEY=" + keyA, "NIMBUS_DATA_DIR=" + dataDir(t)}
-	if got := nimbus(t, settings, "restore", earlier(t)); got.code != 0 {
-		t.Fatalf("restore: %d\n%s", got.code, got.stderr)
+// killedAtEachMigration starts the program again and again, and kills it each time it says that a migration is done, until
+// it is ready. It returns the process that is.
+func killedAtEachMigration(t *testing.T, settings []string) *process {
+	t.Helper()
+	step := regexp.MustCompile(`msg=migrated|"msg":"migrated"|msg=ready|"msg":"ready"`)
+	for kills := 0; kills < 100; kills++ {
+		p := launch(t, binary, settings, "serve")
+		p.await(step)
+		if strings.Contains(p.text(), "ready") {
+			if code := p.end(syscall.SIGTERM); code != 0 {
+				t.Errorf("exit code %d on SIGTERM:\n%s", code, p.text())
+			}
+			t.Logf("%d kills", kills)
+			return start(t, settings, "serve")
+		}
+		p.end(syscall.SIGKILL)
 	}
-	pool, err := postgres.Open(t.Context(), dsn, 1)
+	t.Fatal("it is never ready")
+	return nil
+}
+
+// A kill -9 in the middle of the migrations never leaves a server that does not start.
+func TestAServerThatWasKilledWhileItMigratedStartsAgain(t *testing.T) {
+	t.Parallel()
+	settings := []string{"NIMBUS_DATABASE_URL=" + nimbustest.EmptyDSN(t), "NIMBUS_SECRET_KEY=" + keyA, "NIMBUS_DATA_DIR=" + dataDir(t)}
+	p := killedAtEachMigration(t, settings)
+	x := register(t, p)
+	x.ingest(p, "u")
+	if got := x.users(p); got["u"] != 1 {
+		t.Errorf("stored: %v", got)
+	}
+}
+
+// previousRelease is the commit of the release before this one. Its programs run on the schema of this one.
+const previousRelease = "92e933f0109253c92a73079d659e2dd2f9869030"
+
+// previous builds the program of the previous release from the history.
+func previous(t *testing.T) string {
+	t.Helper()
+	source := t.TempDir()
+	archive := exec.CommandContext(t.Context(), "git", "-C", filepath.Join("..", ".."), "archive", "--format=tar", previousRelease)
+	unpack := exec.CommandContext(t.Context(), "tar", "-x", "-C", source)
+	var said bytes.Buffer
+	archive.Stderr, unpack.Stderr = &said, &said
+	var err error
+	if unpack.Stdin, err = archive.StdoutPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(unpack.Start(), archive.Run(), unpack.Wait()); err != nil {
+		t.Fatalf("the previous release is not in the history, which must be fetched in full: %v\n%s", err, &said)
+	}
+	program, err := nimbustest.Build(t.TempDir(), source)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pool.Close()
-	var latest int
-	if err := pool.QueryRow(t.Context(), "SELECT version FROM schema_migrations").Scan(&latest); err != nil {
-		t.Fatal(err)
+	return program
+}
+
+// A rollout may stop half-way and may be undone: a program of the previous release starts on a database that this one has
+// migrated, also where this one was killed at it, serves beside it, and what each stores the other finds.
+func TestTheProgramOfThePreviousReleaseRunsOnTheNewSchema(t *testing.T) {
+	t.Parallel()
+	before := previous(t)
+	settings := []string{"NIMBUS_DATABASE_URL=" + nimbustest.EmptyDSN(t), "NIMBUS_SECRET_KEY=" + keyA, "NIMBUS_DATA_DIR=" + dataDir(t)}
+	old := startProgram(t, before, settings, "serve")
+	x := register(t, old)
+	x.ingest(old, "a")
+
+	p := killedAtEachMigration(t, settings) // while the old node serves
+	x.ingest(p, "b")
+	x.ingest(old, "c")
+	old.stop()
+	old = startProgram(t, before, settings, "serve") // as when the old node is killed and comes back, or the rollout is undone
+	x.ingest(old, "d")
+	p.stop()
+	x.ingest(old, "e")
+	if got := x.total(old); got != 5 {
+		t.Errorf("the previous release counts %d events, want 5", got)
 	}
-	// As when the process was killed between the record of its beginning and the transaction of the last migration.
-	if got := nimbus(t, settings, "migrate", "down"); got.code != 0 {
-		t.Fatalf("migrate down: %s", got.stderr)
+	p = start(t, settings, "serve")
+	if got := x.users(p); len(got) != 5 || x.total(p) != 5 {
+		t.Errorf("stored: %v, counted: %d; want 5 of each", got, x.total(p))
 	}
-	if _, err := pool.Exec(t.Context(), "UPDATE schema_migrations SET version = $1, dirty = true", latest); err != nil {
-		t.Fatal(err)
-	}
-	for _, command := range []string{"serve", "migrate"} {
-		if got := nimbus(t, settings, command); got.code != 1 || !strings.Contains(got.stderr, "dirty") || !strings.Contains(got.stderr, "migrate force") {
-			t.Errorf("%s on a dirty schema: %d\n%s", command, got.code, got.stderr)
-		}
-	}
-	if got := nimbus(t, settings, "migrate", "force", fmt.Sprint(latest-1)); got.code != 0 {
-		t.Fatalf("migrate force: %s", got.stderr)
-	}
-	p := start(t, settings, "serve") // which applies it
-	if got := earlierTenant(t, p).users(p); len(got) == 0 {
-		t.Error("the events are gone")
+	old.stop()
+	p.stop()
+	if got := nimbus(t, settings, "rollups", "verify"); got.code != 0 || !strings.Contains(got.stdout, "0 counts differ") {
+		t.Errorf("verify: %d\n%s%s", got.code, got.stdout, got.stderr)
 	}
 }
 

@@ -1343,7 +1343,9 @@ type OidcMethod struct {
 	Name *string `json:"name,omitempty"`
 }
 
-// Origin Scheme, host and port if not the usual one; `https://*.example.com` allows every subdomain.
+// Origin Scheme, host and port if not the usual one; `https://*.example.com` allows every subdomain. The scheme may be that of
+// an app (`capacitor://localhost`, `tauri://localhost`, `chrome-extension://<id>`). An international name is kept in its
+// `xn--` form, which is what browsers send.
 //
 // Example: https://shop.example.com
 type Origin = string
@@ -1925,6 +1927,11 @@ type ListEventsParams struct {
 type IngestEventsParams struct {
 	// ContentEncoding How the body is compressed, if it is: `gzip` or `zstd`.
 	ContentEncoding *string `json:"Content-Encoding,omitempty"`
+
+	// XSentAt When the request is sent, by the clock of the sender, in Unix milliseconds; for devices, whose clocks may be wrong
+	// by days. When it is more than a minute from the time of arrival, each `ts` is moved by the difference, and an event
+	// with an `idempotency_key` is the same event whatever its `ts`. What is no number is as if it were not there.
+	XSentAt *string `json:"X-Sent-At,omitempty"`
 }
 
 // QueryMetricsParams defines parameters for QueryMetrics.
@@ -2989,6 +2996,21 @@ func (w *ServerInterfaceWrapper) IngestEvents(ctx echo.Context) error {
 		}
 
 		params.ContentEncoding = &ContentEncoding
+	}
+	// ------------- Optional header parameter "X-Sent-At" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Sent-At")]; found {
+		var XSentAt string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-Sent-At, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Sent-At", valueList[0], &XSentAt, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-Sent-At: %s", err))
+		}
+
+		params.XSentAt = &XSentAt
 	}
 
 	// Invoke the callback with all the unmarshaled arguments

@@ -95,7 +95,7 @@ var (
 	ruleUpdateReportRequestDescription        = contract.StringRule{Max: 1000}
 	ruleUpdateReportRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
 	ruleWriteKeyRequestAllowedOrigins         = contract.CountRule{Min: 0, Max: 50}
-	ruleWriteKeyRequestAllowedOriginsItem     = contract.StringRule{Max: 255, Pattern: regexp.MustCompile(`^https?://[A-Za-z0-9.*:\[\]-]+$`)}
+	ruleWriteKeyRequestAllowedOriginsItem     = contract.StringRule{Max: 255, Pattern: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+$`)}
 )
 
 // DecodeJSON reads and checks one AddMemberRequest. Its strings and raw members alias b; slices it

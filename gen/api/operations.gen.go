@@ -407,6 +407,7 @@ var Operations = map[string]*contract.Operation{
 		Cost:     "ingestion",
 		Params: []contract.Param{
 			{Name: "Content-Encoding", In: "header", Kind: contract.KindString, MaxLen: 40},
+			{Name: "X-Sent-At", In: "header", Kind: contract.KindString, MaxLen: 20},
 		},
 		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
 		Body:         true,

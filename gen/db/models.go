@@ -42,6 +42,24 @@ type AccountIdentity struct {
 	CreatedAt time.Time
 }
 
+type Arrival struct {
+	ProjectID uuid.UUID
+	XID       pgtype.Uint64
+	Seq       int64
+	MinTS     time.Time
+	MaxTS     time.Time
+	CreatedAt time.Time
+	Ids       []uuid.UUID
+}
+
+type ArrivalCursor struct {
+	ProjectID uuid.UUID
+	Consumer  string
+	XID       pgtype.Uint64
+	Seq       int64
+	UpdatedAt time.Time
+}
+
 type AuditLog struct {
 	ProjectID uuid.UUID
 	ID        uuid.UUID
@@ -101,6 +119,31 @@ type EventKey struct {
 	CreatedAt time.Time
 }
 
+type EventPart struct {
+	ProjectID uuid.UUID
+	Day       int32
+	ID        uuid.UUID
+	Rows      int32
+	Bytes     int64
+	BuiltAt   time.Time
+	Header    []byte
+}
+
+type EventPartColumn struct {
+	ProjectID uuid.UUID
+	Day       int32
+	PartID    uuid.UUID
+	Col       int32
+	Data      []byte
+}
+
+type EventPartDay struct {
+	ProjectID uuid.UUID
+	Day       int32
+	Dirty     bool
+	Snapshot  interface{}
+}
+
 type IdempotencyKey struct {
 	AccountID   uuid.UUID
 	Operation   string
@@ -115,6 +158,30 @@ type IdempotencyKey struct {
 type JobTurn struct {
 	Job     string
 	EndedAt time.Time
+}
+
+type Person struct {
+	ProjectID uuid.UUID
+	Kind      int16
+	Key       string
+	No        int32
+}
+
+type PersonLink struct {
+	ProjectID  uuid.UUID
+	Anonymous  int32
+	Person     int32
+	TS         time.Time
+	ReceivedAt time.Time
+	EventID    uuid.UUID
+}
+
+type PersonMerge struct {
+	ProjectID uuid.UUID
+	ID        uuid.UUID
+	Merged    int32
+	IntoNo    int32
+	CreatedAt time.Time
 }
 
 type Project struct {

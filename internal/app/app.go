@@ -14,13 +14,15 @@ import (
 	"github.com/bahagh/nimbus/internal/events/ingest"
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/live"
+	"github.com/bahagh/nimbus/internal/platform/bus"
 	"github.com/bahagh/nimbus/internal/platform/clock"
 	"github.com/bahagh/nimbus/internal/platform/config"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
+	"github.com/bahagh/nimbus/internal/platform/memory"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 	"github.com/bahagh/nimbus/internal/platform/redis"
 	"github.com/bahagh/nimbus/internal/platform/replica"
-	"github.com/bahagh/nimbus/internal/platform/shared"
 	"github.com/bahagh/nimbus/internal/platform/tracing"
 )
 
@@ -37,8 +39,8 @@ type App struct {
 	db     *Database
 	reads  *replica.Reads
 	redis  *redis.Client     // nil without one
-	state  *shared.State     // limits, failed logins and the bus, of all nodes or of this one
-	bus    live.Bus          // between nodes
+	state  *ratelimit.State  // limits, failed logins and the bus, of all nodes or of this one
+	bus    bus.Bus           // between nodes
 	clocks *clock.Clocks     // this node's and the database's
 	traces *tracing.Provider // nil without an endpoint
 
@@ -49,8 +51,9 @@ type App struct {
 	hub      *live.Hub
 	jobs     *jobs.Runner
 
-	ingestion ingest.BatcherConfig
-	streaming live.Config
+	ingestion  ingest.BatcherConfig
+	streaming  live.Config
+	bulkMemory int64 // of request bodies with events
 }
 
 // Option changes what New makes of the settings.
@@ -66,8 +69,24 @@ func WithStreaming(change func(*live.Config)) Option {
 	return func(a *App) { change(&a.streaming) }
 }
 
+// leastQueue holds the largest request, leastRings some projects that are watched.
+const (
+	leastQueue = 16 << 20
+	leastRings = 16 << 20
+)
+
+// WithMemory fits what callers can make the node hold to a limit in bytes; 0 is none. It comes before the options that
+// change single bounds.
+func WithMemory(limit int64) Option {
+	return func(a *App) {
+		a.bulkMemory = memory.Bound(limit, httpapi.BulkMemory, httpapi.LeastBulkMemory)
+		a.ingestion.QueueBytes = int(memory.Bound(limit, int64(a.ingestion.QueueBytes), leastQueue))
+		a.streaming.TotalBytes = int(memory.Bound(limit, int64(a.streaming.TotalBytes), leastRings))
+	}
+}
+
 // WithBus makes live events travel between the nodes that share the bus.
-func WithBus(bus live.Bus) Option { return func(a *App) { a.bus = bus } }
+func WithBus(b bus.Bus) Option { return func(a *App) { a.bus = b } }
 
 // giveUpTime is how long a start that failed may take to end, because the next one waits for that. A PostgreSQL that was
 // asked to stop while it recovers can take 30 s; stopped hard it recovers again, and nothing is lost.
@@ -152,16 +171,16 @@ func (a *App) openReads(ctx context.Context, statements []postgres.Option) (*rep
 }
 
 // openSharedState connects to Redis, if there is one. It is not needed for a start.
-func (a *App) openSharedState(ctx context.Context) (*shared.State, error) {
+func (a *App) openSharedState(ctx context.Context) (*ratelimit.State, error) {
 	if a.cfg.RedisURL == "" {
-		return shared.New(nil, steady(), a.reg, a.log), nil
+		return ratelimit.New(nil, steady(), a.reg, a.log), nil
 	}
 	client, err := redis.Open(ctx, a.cfg.RedisURL, a.cfg.RedisTimeout, a.reg, a.log)
 	if err != nil {
 		return nil, fmt.Errorf("NIMBUS_REDIS_URL: %w", err)
 	}
 	a.redis = client
-	return shared.New(client, steady(), a.reg, a.log), nil
+	return ratelimit.New(client, steady(), a.reg, a.log), nil
 }
 
 // steady is a clock that nobody can set: it tells the time at which it was made, and what has passed since.

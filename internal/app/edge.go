@@ -18,7 +18,7 @@ import (
 	"github.com/bahagh/nimbus/internal/live"
 	"github.com/bahagh/nimbus/internal/platform/config"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 	"github.com/bahagh/nimbus/openapi"
 )
 
@@ -47,7 +47,7 @@ func (a *App) wireEdge() error {
 		AppName: a.cfg.AppName, Log: a.log, Registry: a.reg, Tracer: a.tracer(), AllowedOrigins: a.cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: ready.serve, Dashboard: frontend.Dist,
 		Access: a.access.rules, Replies: a.access.replies, Credentials: a.access.credentials(a.hub),
-		TrustedProxies: a.cfg.TrustedProxies, Limits: limitsOf(a.cfg, a.state), Connections: a.cfg.DBPoolSize,
+		TrustedProxies: a.cfg.TrustedProxies, Limits: limitsOf(a.cfg, a.state), Connections: a.cfg.DBPoolSize, BulkMemory: a.bulkMemory,
 	})
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (a *App) newHealth() *health {
 // enough that guessing is slow.
 const requestsPerAddress = 120
 
-func limitsOf(cfg *config.Config, state *shared.State) httpapi.Limits {
+func limitsOf(cfg *config.Config, state *ratelimit.State) httpapi.Limits {
 	l := httpapi.Limits{PerAddress: requestsPerAddress, PerCaller: cfg.RateLimitPerMinute, Ingestion: 2 * cfg.RateLimitPerMinute}
 	if cfg.RateLimitEnabled {
 		l.Allow = state.Allow

@@ -41,7 +41,7 @@ func (a *App) wireEvents(ctx context.Context) (*eventsGroup, error) {
 	g.quotas = quota.New(a.db.Pool, quotasOf(a.cfg, a.now), a.reg, a.log)
 	g.usage = quota.NewAPI(g.quotas)
 	g.ingester = ingest.NewIngester(g.batcher, g.quotas, a.now)
-	g.native = native.NewAPI(g.ingester)
+	g.native = native.NewAPI(g.ingester, a.now)
 	g.history = history.NewAPI(history.NewReader(a.reads, a.cfg.QueryTimeout), a.access.rules)
 	counting, stop := context.WithCancel(context.Background())
 	g.stop = stop

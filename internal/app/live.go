@@ -2,11 +2,16 @@ package app
 
 import (
 	"github.com/bahagh/nimbus/internal/live"
+	"github.com/bahagh/nimbus/internal/platform/bus"
 )
 
 func (a *App) wireLive() (*live.Hub, error) {
-	if a.bus == nil {
-		a.bus = a.state.Bus()
+	switch {
+	case a.bus != nil: // a test's
+	case a.redis != nil:
+		a.bus = a.redis
+	default:
+		a.bus = &bus.Hub{}
 	}
 	return live.New(live.Options{
 		Config:  a.streaming,

@@ -18,7 +18,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/live"
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/bus"
 	"github.com/bahagh/nimbus/test/apptest"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
@@ -433,7 +433,7 @@ func TestWhoTalksIsCutOff(t *testing.T) {
 // other.
 func TestNodesStreamEachOthersEvents(t *testing.T) {
 	t.Parallel()
-	bus, dsn := shared.NewLocal(time.Now), nimbustest.DSN(t)
+	bus, dsn := &bus.Hub{}, nimbustest.DSN(t)
 	options := []app.Option{app.WithBus(bus)}
 	secrets := []string{"NIMBUS_JWT_SECRET=0123456789abcdefghijklmnopqrstuvwxyz", "NIMBUS_SECRET_KEY=" + strings.Repeat("0123456789abcdef", 4)}
 	a := apptest.BootOptions(t, dsn, options, secrets...)

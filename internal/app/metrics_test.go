@@ -175,7 +175,7 @@ func TestEveryLineOfARequestHasItsID(t *testing.T) {
 	var said string
 	nimbustest.Eventually(t, "a login that is the first to find Redis hanging", func() bool {
 		nimbustest.Eventually(t, "Redis to be found", func() bool { _, check := redisCheck(t, a); return check == "ok" })
-		srv.Hang() // the next login is counted by this node alone, and internal/platform/shared says so
+		srv.Hang() // the next login is counted by this node alone, and internal/platform/ratelimit says so
 		defer srv.Resume()
 		before := len(a.Log.String())
 		c.Do("POST", "/v1/auth/login", map[string]string{"email": account.Email, "password": apptest.Password}).Want(200)

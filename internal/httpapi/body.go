@@ -53,21 +53,31 @@ const (
 	heldBytes      = 16 << 20
 	heldBulkBytes  = 96 << 20
 
+	// BulkMemory is what Options.BulkMemory is by default, LeastBulkMemory what it must be for the largest body of one
+	// address, before and after decompression.
+	BulkMemory      = heldBulkBytes
+	LeastBulkMemory = 4 * (maxBulkBytes + 1<<20)
+
 	firstChunk = 16 << 10
 	maxPooled  = 2 << 20
 )
 
 // newBodyMemory makes the memory for bodies of each x-body.
-func newBodyMemory(clients proxies) map[string]*bodies {
+func newBodyMemory(bulk int64, clients proxies) map[string]*bodies {
+	if bulk == 0 {
+		bulk = BulkMemory
+	}
 	return map[string]*bodies{
 		contract.BodySmall: newBodies(maxSmallBytes, heldSmallBytes, clients),
 		"":                 newBodies(maxBodyBytes, heldBytes, clients),
-		contract.BodyBulk:  newBodies(maxBulkBytes, heldBulkBytes, clients),
+		contract.BodyBulk:  newBodies(maxBulkBytes, bulk, clients),
 	}
 }
 
 func newBodies(limit int, held int64, clients proxies) *bodies {
-	b := &bodies{limit: limit, memory: newMemory(held), clients: clients, zstdTurns: make(chan struct{}, runtime.GOMAXPROCS(0)), leastTime: leastTime, drainTime: drainTime}
+	b := &bodies{limit: limit, memory: newMemory(held), clients: clients, leastTime: leastTime, drainTime: drainTime,
+		// Windows are beside memory, and together they are no larger than it.
+		zstdTurns: make(chan struct{}, max(1, min(runtime.GOMAXPROCS(0), int(held/maxBulkBytes))))}
 	b.pool.New = func() any { s := make([]byte, 0, firstChunk); return &s }
 	return b
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/httpapi/goproxy"
 	"github.com/bahagh/nimbus/internal/platform/turns"
+	"github.com/bahagh/nimbus/sdk"
 )
 
 // Options is what the HTTP layer needs to know.
@@ -29,7 +30,8 @@ type Options struct {
 	AllowedOrigins []string     // of browsers; ingestion is open to all and guarded by its keys
 	TrustedProxies []netip.Prefix
 	Limits         Limits
-	Connections    int // of the database, which questions may use a part of
+	Connections    int   // of the database, which questions may use a part of
+	BulkMemory     int64 // bytes that all bodies of events together may hold; 0: BulkMemory
 	Credentials    Credentials
 	Access         Access
 	Replies        Replies
@@ -39,8 +41,8 @@ type Options struct {
 	Dashboard      fs.FS                          // the built dashboard; empty when it was not built
 }
 
-// New returns the server's routes: the contract's operations, the documentation, the tracker, the dashboard, and the health checks. It fails when
-// an operation requires credentials that nothing checks.
+// New returns the server's routes: the contract's operations, the documentation, the tracker, the SDKs, the dashboard, and
+// the health checks. It fails when an operation requires credentials that nothing checks.
 func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
@@ -74,6 +76,9 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 		return nil, err
 	}
 	e.GET("/sdk/go/*", echo.WrapHandler(http.StripPrefix("/sdk/go", goproxy.Handler())))
+	if err := registerSDKs(e, sdk.Dist); err != nil {
+		return nil, err
+	}
 	e.GET("/health", func(c echo.Context) error { return c.JSON(http.StatusOK, map[string]string{"status": "alive"}) })
 	e.GET("/healthz", echo.WrapHandler(o.Ready))
 	e.GET("/readiness", echo.WrapHandler(o.Ready))
@@ -118,7 +123,7 @@ func newEdge(o Options) *edge {
 	return &edge{
 		credentials: o.Credentials, schemes: o.Credentials.schemes(), access: o.Access, replies: o.Replies,
 		limited: o.Limits.Allow != nil, limits: newLimiter(&o.Limits, o.Registry), questions: newQuestions(o.Connections), clients: clients,
-		bodies: newBodyMemory(clients),
+		bodies: newBodyMemory(o.BulkMemory, clients),
 	}
 }
 

@@ -13,13 +13,13 @@ import (
 	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 )
 
 // Limits is how many requests a caller may send.
 type Limits struct {
 	// Allow takes one from the key's limit. nil: there are no limits.
-	Allow func(ctx context.Context, key shared.Key, r shared.Rate) shared.Verdict
+	Allow func(ctx context.Context, key ratelimit.Key, r ratelimit.Rate) ratelimit.Verdict
 
 	PerAddress int // a minute: of requests without credentials, and as many with wrong ones
 	PerCaller  int // a minute: of an account or a key
@@ -29,14 +29,14 @@ type Limits struct {
 // policy is a limit as callers see it: a name, a quota, and a window.
 type policy struct {
 	name    string
-	rate    shared.Rate
+	rate    ratelimit.Rate
 	header  []string // RateLimit-Policy, shared by all answers
 	refused prometheus.Counter
 }
 
 // limiter refuses what is over the limit, and says in each answer how much is left.
 type limiter struct {
-	allow                                func(ctx context.Context, key shared.Key, r shared.Rate) shared.Verdict
+	allow                                func(ctx context.Context, key ratelimit.Key, r ratelimit.Rate) ratelimit.Verdict
 	address, stranger, caller, ingestion policy
 }
 
@@ -45,7 +45,7 @@ func newLimiter(l *Limits, reg prometheus.Registerer) *limiter {
 		Help: "Requests refused because their caller was over the limit."}, []string{"policy"})
 	reg.MustRegister(refused)
 	policyOf := func(name string, perMinute int) policy {
-		return policy{name, shared.Rate{PerMinute: perMinute}, []string{`"` + name + `";q=` + strconv.Itoa(perMinute) + ";w=60"},
+		return policy{name, ratelimit.Rate{PerMinute: perMinute}, []string{`"` + name + `";q=` + strconv.Itoa(perMinute) + ";w=60"},
 			refused.WithLabelValues(name)}
 	}
 	return &limiter{allow: l.Allow, address: policyOf("address", l.PerAddress), stranger: policyOf("stranger", l.PerAddress),
@@ -59,7 +59,7 @@ func limited(op *contract.Operation) bool {
 
 // take counts a request. The error is the 429.
 func (l *limiter) take(c echo.Context, p *policy, subject string) error {
-	v := l.allow(c.Request().Context(), shared.Key{Group: p.name, Subject: subject}, p.rate)
+	v := l.allow(c.Request().Context(), ratelimit.Key{Group: p.name, Subject: subject}, p.rate)
 	h := c.Response().Header()
 	h["Ratelimit-Policy"] = p.header
 	b := make([]byte, 0, 48)

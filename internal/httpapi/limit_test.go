@@ -18,7 +18,7 @@ import (
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/contract/problem"
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 	"github.com/bahagh/nimbus/internal/platform/turns"
 	"github.com/bahagh/nimbus/openapi"
 )
@@ -31,7 +31,7 @@ func setupLimits(t *testing.T, proxies ...string) *testBundle {
 	ok := func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }
 	s.handlers.login, s.handlers.getMe, s.handlers.ingest = ok, ok, ok
 	now := time.Unix(1_700_000_000, 0)
-	state := shared.New(nil, func() time.Time { return now }, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	state := ratelimit.New(nil, func() time.Time { return now }, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	var trusted []netip.Prefix
 	for _, p := range proxies {
 		trusted = append(trusted, netip.MustParsePrefix(p))
@@ -240,8 +240,8 @@ func TestQuestionsLeaveHalfOfTheConnections(t *testing.T) {
 }
 
 func BenchmarkLimit(b *testing.B) {
-	state := shared.New(nil, time.Now, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
-	l := newLimiter(&Limits{Allow: state.Allow, PerAddress: 120, PerCaller: 1000, Ingestion: shared.MaxPerMinute}, prometheus.NewRegistry())
+	state := ratelimit.New(nil, time.Now, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	l := newLimiter(&Limits{Allow: state.Allow, PerAddress: 120, PerCaller: 1000, Ingestion: ratelimit.MaxPerMinute}, prometheus.NewRegistry())
 	c := echo.New().NewContext(httptest.NewRequest("POST", "/v1/events", nil), httptest.NewRecorder())
 	b.ReportAllocs()
 	for b.Loop() {

@@ -213,10 +213,16 @@ func TestBrowsersMayDoWhatTheSettingsSay(t *testing.T) {
 			t.Errorf("%s: cookies are invited", tt.name)
 		}
 	}
-	h := preflight(setup(t), "/v1/events", "POST", foreign)
-	if !strings.Contains(strings.ToLower(h.Get("Access-Control-Allow-Headers")), "x-write-key") || h.Get("Access-Control-Max-Age") != "7200" ||
-		strings.Contains(strings.ToLower(h.Get("Access-Control-Allow-Headers")), "x-api-key") {
-		t.Errorf("%v", h)
+	// Tracing adds headers of its own to a page's requests: none may keep them from being sent.
+	const asked = "baggage,content-type,sentry-trace,traceparent,tracestate,x-b3-traceid,x-datadog-trace-id,x-sent-at,x-write-key"
+	for _, tt := range []struct{ path, origin, want string }{
+		{"/v1/events", foreign, asked}, {"/v1/projects", ours, asked}, {"/v1/projects", foreign, ""},
+	} {
+		h := setup(t, ours).do("OPTIONS", tt.path, "", "Origin", tt.origin, "Access-Control-Request-Method", "POST",
+			"Access-Control-Request-Headers", asked).Header()
+		if got := h.Get("Access-Control-Allow-Headers"); got != tt.want || tt.want != "" && h.Get("Access-Control-Max-Age") != "7200" {
+			t.Errorf("%s from %s: %v", tt.path, tt.origin, h)
+		}
 	}
 	// The answer itself says so too, when it is an error as well: the browser shows it to the page only then.
 	s := setup(t)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/bus"
 )
 
 // Config bounds the hub.
@@ -59,7 +60,7 @@ type Access func(ctx context.Context, project uuid.UUID) error
 // Hub hands stored events to those who listen, on this node and through the bus on the others.
 type Hub struct {
 	cfg     Config
-	bus     Bus
+	bus     bus.Bus
 	node    uint64
 	revive  Revive
 	access  Access
@@ -93,7 +94,7 @@ type callerKey struct {
 // Options are what a hub is made of.
 type Options struct {
 	Config   Config
-	Bus      Bus
+	Bus      bus.Bus
 	Secrets  [][]byte // the key that signs tickets, then those that did before
 	Revive   Revive
 	Access   Access

@@ -19,7 +19,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/contract/problem"
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/bus"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
@@ -35,7 +35,7 @@ type node struct {
 	asked   int
 }
 
-func newNode(t testing.TB, bus Bus, change ...func(*Config)) *node {
+func newNode(t testing.TB, bus bus.Bus, change ...func(*Config)) *node {
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.Announce = 10 * time.Millisecond // how often what may be lost is said again
@@ -176,7 +176,7 @@ func small(c *Config) { c.RingEvents = 4 }
 
 func TestASlowReaderIsToldExactlyWhatItMissed(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now), small)
+	n := newNode(t, &bus.Hub{}, small)
 	slow, quick, some, none := n.stream(""), n.stream(""), n.stream("", "b"), n.stream("", "c")
 	for _, s := range []*stream{slow, quick, some, none} {
 		s.want()
@@ -199,7 +199,7 @@ func TestASlowReaderIsToldExactlyWhatItMissed(t *testing.T) {
 
 func TestTheRingIsBoundedInBytes(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.RingBytes = 64 << 10 })
+	n := newNode(t, &bus.Hub{}, func(c *Config) { c.RingBytes = 64 << 10 })
 	s := n.stream("")
 	for range 100 {
 		n.Stored(project, func(yield func(string, []byte) bool) {
@@ -217,7 +217,7 @@ func TestTheRingIsBoundedInBytes(t *testing.T) {
 
 func TestAResumedStreamRepeatsNothingAndLeavesNothingOut(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now), small)
+	n := newNode(t, &bus.Hub{}, small)
 	first := n.stream("")
 	n.store("a", "b")
 	at := first.want("a", "b")
@@ -242,7 +242,7 @@ func TestAResumedStreamRepeatsNothingAndLeavesNothingOut(t *testing.T) {
 
 func TestStoringCostsNothingWhileNobodyListens(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.Linger = time.Millisecond })
+	n := newNode(t, &bus.Hub{}, func(c *Config) { c.Linger = time.Millisecond })
 	asked := false
 	look := func(func(string, []byte) bool) { asked = true }
 	n.Stored(project, look)
@@ -260,7 +260,7 @@ func TestStoringCostsNothingWhileNobodyListens(t *testing.T) {
 
 // lossy is a bus that loses messages while it is told to.
 type lossy struct {
-	*shared.Local
+	*bus.Hub
 	mu   sync.Mutex
 	away bool
 	gone int // messages with events
@@ -277,7 +277,7 @@ func (b *lossy) Publish(ctx context.Context, channel string, message []byte) err
 	if away {
 		return errors.New("the bus is away")
 	}
-	return b.Local.Publish(ctx, channel, message)
+	return b.Hub.Publish(ctx, channel, message)
 }
 
 func (b *lossy) dropped() int {
@@ -290,7 +290,7 @@ func (b *lossy) Subscribe(channel string, receive func([]byte), lost func()) fun
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lost = append(b.lost, lost)
-	return b.Local.Subscribe(channel, receive, lost)
+	return b.Hub.Subscribe(channel, receive, lost)
 }
 
 // set ends or begins the loss; at its end every subscriber is told, as after a reconnect, if tell says so.
@@ -307,7 +307,7 @@ func (b *lossy) set(away, tell bool) {
 }
 
 // acquainted returns two nodes of which the first listens and the second knows.
-func acquainted(t *testing.T, bus Bus) (a, b *node, s *stream) {
+func acquainted(t *testing.T, bus bus.Bus) (a, b *node, s *stream) {
 	t.Helper()
 	a, b = newNode(t, bus), newNode(t, bus)
 	s = a.stream("")
@@ -338,7 +338,7 @@ func (n *node) current() *topic {
 
 // hesitant is a bus that takes its time to subscribe projects.
 type hesitant struct {
-	*shared.Local
+	*bus.Hub
 	asked, granted chan struct{}
 }
 
@@ -347,13 +347,13 @@ func (b *hesitant) Subscribe(channel string, receive func([]byte), lost func()) 
 		b.asked <- struct{}{}
 		<-b.granted
 	}
-	return b.Local.Subscribe(channel, receive, lost)
+	return b.Hub.Subscribe(channel, receive, lost)
 }
 
 // The first stream of a project waits until the other nodes are heard; who stores events meanwhile does not.
 func TestABusThatHesitatesHoldsUpNobodyWhoStores(t *testing.T) {
 	t.Parallel()
-	bus := &hesitant{Local: shared.NewLocal(time.Now), asked: make(chan struct{}), granted: make(chan struct{})}
+	bus := &hesitant{Hub: &bus.Hub{}, asked: make(chan struct{}), granted: make(chan struct{})}
 	n := newNode(t, bus)
 	opened := make(chan *stream)
 	go func() { opened <- n.stream("") }()
@@ -372,7 +372,7 @@ func TestABusThatHesitatesHoldsUpNobodyWhoStores(t *testing.T) {
 
 func TestWhatIsLostBetweenNodesIsCounted(t *testing.T) {
 	t.Parallel()
-	bus := &lossy{Local: shared.NewLocal(time.Now)}
+	bus := &lossy{Hub: &bus.Hub{}}
 	_, b, s := acquainted(t, bus)
 	b.store("a")
 	s.await("a")
@@ -388,7 +388,7 @@ func TestWhatIsLostBetweenNodesIsCounted(t *testing.T) {
 // A call of Redis has 10 ms, and a network of 1 Gbit/s carries a megabyte in these.
 func TestALargeBatchTravelsInPartsThatTakeNoTime(t *testing.T) {
 	t.Parallel()
-	bus := shared.NewLocal(time.Now)
+	bus := &bus.Hub{}
 	_, b, s := acquainted(t, bus)
 	var mu sync.Mutex
 	events, largest := 0, 0
@@ -425,7 +425,7 @@ func TestALargeBatchTravelsInPartsThatTakeNoTime(t *testing.T) {
 
 func TestAReconnectOfTheBusIsTold(t *testing.T) {
 	t.Parallel()
-	bus := &lossy{Local: shared.NewLocal(time.Now)}
+	bus := &lossy{Hub: &bus.Hub{}}
 	a, b, s := acquainted(t, bus)
 	b.store("a")
 	s.await("a")
@@ -439,7 +439,7 @@ func TestAReconnectOfTheBusIsTold(t *testing.T) {
 // A node that dies may have stored events that it sent to nobody. One that stops in order says so.
 func TestANodeThatGoesSilentIsToldAndOneThatStopsIsNot(t *testing.T) {
 	t.Parallel()
-	bus := &lossy{Local: shared.NewLocal(time.Now)}
+	bus := &lossy{Hub: &bus.Hub{}}
 	a, b, s := acquainted(t, bus)
 	b.store("a")
 	s.await("a")
@@ -488,7 +488,7 @@ func (n *node) later() {
 // What a node stores while it stops, after its own streams have ended, is still shown by the others.
 func TestTheLastEventsOfANodeThatStopsReachTheOthers(t *testing.T) {
 	t.Parallel()
-	a, b, s := acquainted(t, shared.NewLocal(time.Now))
+	a, b, s := acquainted(t, &bus.Hub{})
 	b.Drain(t.Context())
 	if _, err := b.subscribe(auth.WithPrincipal(t.Context(), &auth.Principal{}), project, webSocket, nil, nil); !problem.Is(err, problem.CodeShuttingDown) {
 		t.Errorf("a new stream: %v", err)
@@ -503,7 +503,7 @@ func TestTheLastEventsOfANodeThatStopsReachTheOthers(t *testing.T) {
 // On each node the events of both come in an order of their own. A cursor of one must still mean the same on the other.
 func TestACursorMeansTheSameOnEveryNode(t *testing.T) {
 	t.Parallel()
-	bus := shared.NewLocal(time.Now)
+	bus := &bus.Hub{}
 	a, b, onA := acquainted(t, bus)
 	onB := b.stream("")
 	a.awaitWanted(b)
@@ -565,7 +565,7 @@ func eventName(t *testing.T, f frame) string {
 
 func TestATicketThatWasUsedOnOneNodeIsUsedOnAll(t *testing.T) {
 	t.Parallel()
-	bus := shared.NewLocal(time.Now)
+	bus := &bus.Hub{}
 	a, b := newNode(t, bus), newNode(t, bus)
 	ticket, _, err := a.tickets.issue(&auth.Principal{Kind: auth.KindAPIKey, KeyID: "k"}, project)
 	if err != nil {
@@ -586,7 +586,7 @@ func TestATicketThatWasUsedOnOneNodeIsUsedOnAll(t *testing.T) {
 
 func TestAnUnreachableDatabaseEndsNoStream(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now))
+	n := newNode(t, &bus.Hub{})
 	s := n.stream("")
 	for _, tc := range []struct {
 		err  error
@@ -611,7 +611,7 @@ func TestAnUnreachableDatabaseEndsNoStream(t *testing.T) {
 // Each question may take as long as the patience with a database that hangs.
 func TestAnUnreachableDatabaseIsAskedForOneOfManyCallers(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.Recheck = time.Hour })
+	n := newNode(t, &bus.Hub{}, func(c *Config) { c.Recheck = time.Hour })
 	for k := range 3 {
 		caller := &auth.Principal{Kind: auth.KindAPIKey, KeyID: fmt.Sprint("key ", k)}
 		s, err := n.subscribe(auth.WithPrincipal(t.Context(), caller), project, webSocket, nil, nil)

@@ -19,7 +19,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/contract/problem"
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/bus"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
@@ -188,7 +188,7 @@ func (n *node) awaitStreams(want int64) {
 // Whoever reads and however slowly: what was stored is what came and what was told to be missed, in order and once.
 func TestReadersAndWritersAtOnce(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.RingEvents, c.WriteTime = 64, time.Hour })
+	n := newNode(t, &bus.Hub{}, func(c *Config) { c.RingEvents, c.WriteTime = 64, time.Hour })
 	const writers, each = 4, 150
 	server, far := net.Pipe() // takes nothing before it is read
 	stopped := n.connect(webSocket, server, far)
@@ -250,7 +250,7 @@ func TestAFrameLargerThanTheConnectionTakesArrivesWhole(t *testing.T) {
 	for _, d := range []transport{webSocket, eventStream} {
 		t.Run(string(rune(d)), func(t *testing.T) {
 			t.Parallel()
-			n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.RingBytes, c.WriteTime = 64<<20, time.Hour })
+			n := newNode(t, &bus.Hub{}, func(c *Config) { c.RingBytes, c.WriteTime = 64<<20, time.Hour })
 			server, far := pair(t)
 			if err := server.(*net.TCPConn).SetWriteBuffer(1); err != nil {
 				t.Fatal(err)
@@ -275,7 +275,7 @@ func TestAFrameLargerThanTheConnectionTakesArrivesWhole(t *testing.T) {
 
 func TestAClientThatTakesNothingIsCutOff(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.WriteTime = time.Millisecond })
+	n := newNode(t, &bus.Hub{}, func(c *Config) { c.WriteTime = time.Millisecond })
 	server, far := net.Pipe()
 	n.connect(webSocket, server, far)
 	n.awaitStreams(0)
@@ -293,7 +293,7 @@ func TestAClientThatTakesNothingIsCutOff(t *testing.T) {
 
 func TestAClientThatDoesNotAnswerIsCutOff(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.Heartbeat, c.PongTime = time.Hour, time.Minute })
+	n := newNode(t, &bus.Hub{}, func(c *Config) { c.Heartbeat, c.PongTime = time.Hour, time.Minute })
 	now := time.Now()
 	later := func(d time.Duration) { // as the hub does at that time
 		now = now.Add(d)
@@ -352,7 +352,7 @@ func (s *Subscription) busy() bool {
 
 func TestAClientLearnsOfEventsThatItsFilterHides(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.PongTime = 1 << 62 })
+	n := newNode(t, &bus.Hub{}, func(c *Config) { c.PongTime = 1 << 62 })
 	for _, d := range []transport{webSocket, eventStream} {
 		c := n.dial(d, "b")
 		c.want("hello")
@@ -375,7 +375,7 @@ func TestAClientLearnsOfEventsThatItsFilterHides(t *testing.T) {
 
 func TestWhatAWebSocketClientMaySay(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now))
+	n := newNode(t, &bus.Hub{})
 	for name, tc := range map[string]struct {
 		frame []byte
 		code  int
@@ -423,7 +423,7 @@ func TestWhatAWebSocketClientMaySay(t *testing.T) {
 // The end waits for nothing that a stream has not been sent, and its cursor says so.
 func TestAStreamThatEndsGoesOnElsewhere(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.WriteTime = time.Hour })
+	n := newNode(t, &bus.Hub{}, func(c *Config) { c.WriteTime = time.Hour })
 	server, far := net.Pipe()
 	slow, quick := n.connect(webSocket, server, far), n.dial(eventStream)
 	quick.want("hello")
@@ -475,7 +475,7 @@ func TestAStreamThatEndsGoesOnElsewhere(t *testing.T) {
 
 func TestAProjectHasAShareOfTheStreams(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.MaxStreams, c.PerProject = 3, 2 })
+	n := newNode(t, &bus.Hub{}, func(c *Config) { c.MaxStreams, c.PerProject = 3, 2 })
 	ctx := auth.WithPrincipal(t.Context(), &auth.Principal{})
 	open := func(project uuid.UUID) (*Subscription, error) { return n.subscribe(ctx, project, webSocket, nil, nil) }
 	var last *Subscription
@@ -507,7 +507,7 @@ func TestAProjectHasAShareOfTheStreams(t *testing.T) {
 // Streams come and go while events are sent; those that stay get all of them.
 func TestStreamsThatComeAndGoDisturbNobody(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, shared.NewLocal(time.Now), func(c *Config) { c.RoundTime = 0 })
+	n := newNode(t, &bus.Hub{}, func(c *Config) { c.RoundTime = 0 })
 	const events, stay = 300, 5
 	var staying []*client
 	for range stay {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/internal/platform/bus"
 )
 
 // topic is a project somebody listens to, on this node or on another one.
@@ -221,7 +223,7 @@ func (t *topic) expect() (fresh bool) {
 
 // listen subscribes to what other nodes store, unless that is done; it comes from when they receiveControl of it. It waits as long as
 // the bus does, and meanwhile holds nothing that storing events needs.
-func (t *topic) listen(bus Bus) {
+func (t *topic) listen(bus bus.Bus) {
 	t.opening.Lock()
 	defer t.opening.Unlock()
 	t.mu.RLock()

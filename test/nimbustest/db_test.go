@@ -15,7 +15,7 @@ func TestDatabasesAreMigratedAndApart(t *testing.T) {
 	if _, err := one.Exec(ctx, "CREATE TABLE mine (n int)"); err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{"schema_migrations", "projects"} {
+	for _, table := range []string{"nimbus_schema_migrations", "projects"} {
 		var there bool
 		if err := two.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&there); err != nil || !there {
 			t.Errorf("table %s there: %v, %v", table, there, err)

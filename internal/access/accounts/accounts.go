@@ -17,7 +17,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 )
 
 const (
@@ -33,14 +33,14 @@ const (
 
 // Config is what accounts need to know. What is zero is what it says there.
 type Config struct {
-	Secret       []byte           // signs access tokens and derives refresh tokens; at least 32 bytes, the same on every node
-	AccessTTL    time.Duration    // 1 h; at most RefreshTTL, since a token is good only while its session is
-	RefreshTTL   time.Duration    // 7 days from the last refresh
-	RefreshGrace time.Duration    // 10 s
-	BcryptCost   int              // 12; each step doubles the work of a login
-	Now          func() time.Time // time.Now
-	Attempts     shared.Attempts  // of passwords; in this process
-	OIDC         *OIDC            // none
+	Secret       []byte             // signs access tokens and derives refresh tokens; at least 32 bytes, the same on every node
+	AccessTTL    time.Duration      // 1 h; at most RefreshTTL, since a token is good only while its session is
+	RefreshTTL   time.Duration      // 7 days from the last refresh
+	RefreshGrace time.Duration      // 10 s
+	BcryptCost   int                // 12; each step doubles the work of a login
+	Now          func() time.Time   // time.Now
+	Attempts     ratelimit.Attempts // of passwords; in this process
+	OIDC         *OIDC              // none
 }
 
 // withDefaults also joins every problem.
@@ -53,7 +53,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Now = time.Now
 	}
 	if c.Attempts == nil {
-		c.Attempts = shared.NewLocal(c.Now)
+		c.Attempts = ratelimit.NewLocal(c.Now)
 	}
 	var errs []error
 	if len(c.Secret) < minSecretBytes {
@@ -104,7 +104,7 @@ type Service struct {
 	access       *accessTokens
 	oidc         *oidcLogin // nil without a provider
 	chain        refreshChain
-	attempts     shared.Attempts
+	attempts     ratelimit.Attempts
 	refreshTTL   time.Duration
 	refreshGrace time.Duration
 	now          func() time.Time

@@ -11,13 +11,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/internal/contract/problem"
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 )
 
 // guard is one of the counts that a failed attempt adds to.
 type guard struct {
-	key      shared.Key
-	schedule shared.Schedule
+	key      ratelimit.Key
+	schedule ratelimit.Schedule
 	// familiar marks the count of the account in one place. A success makes the place known, and a known place is not
 	// slowed by what strangers do elsewhere.
 	familiar bool
@@ -29,25 +29,25 @@ const rememberPlace = 30 * 24 * time.Hour
 
 var (
 	// Somebody who has forgotten a password tries a few; after that he waits, a quarter of an hour at most.
-	inOnePlace = shared.Schedule{Free: 5, First: time.Second, Longest: 15 * time.Minute, Forget: 24 * time.Hour}
+	inOnePlace = ratelimit.Schedule{Free: 5, First: time.Second, Longest: 15 * time.Minute, Forget: 24 * time.Hour}
 	// Many people may share an address, so it has room for more of their mistakes.
-	ofOnePlace = shared.Schedule{Free: 50, First: time.Second, Longest: 15 * time.Minute, Forget: time.Hour}
+	ofOnePlace = ratelimit.Schedule{Free: 50, First: time.Second, Longest: 15 * time.Minute, Forget: time.Hour}
 	// Many places guess at one account. The owner, in a new place, waits with them: so not for long.
-	everywhere = shared.Schedule{Free: 20, First: time.Second, Longest: time.Minute, Forget: time.Hour}
+	everywhere = ratelimit.Schedule{Free: 20, First: time.Second, Longest: time.Minute, Forget: time.Hour}
 )
 
 // loginGuards are the same whether the account exists or not, and hold no address in the clear.
 func loginGuards(email, network string) []guard {
 	account := subject(email)
 	return []guard{
-		{key: shared.Key{Group: "login", Subject: subject(email + "\x00" + network)}, schedule: inOnePlace, familiar: true},
-		{key: shared.Key{Group: "login-network", Subject: subject(network)}, schedule: ofOnePlace},
-		{key: shared.Key{Group: "login-account", Subject: account}, schedule: everywhere, strangers: true},
+		{key: ratelimit.Key{Group: "login", Subject: subject(email + "\x00" + network)}, schedule: inOnePlace, familiar: true},
+		{key: ratelimit.Key{Group: "login-network", Subject: subject(network)}, schedule: ofOnePlace},
+		{key: ratelimit.Key{Group: "login-account", Subject: account}, schedule: everywhere, strangers: true},
 	}
 }
 
 func changeGuards(account uuid.UUID) []guard {
-	return []guard{{key: shared.Key{Group: "change-password", Subject: account.String()}, schedule: inOnePlace, familiar: true}}
+	return []guard{{key: ratelimit.Key{Group: "change-password", Subject: account.String()}, schedule: inOnePlace, familiar: true}}
 }
 
 func subject(s string) string {

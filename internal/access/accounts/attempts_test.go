@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/bahagh/nimbus/internal/contract/problem"
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 )
 
 // guess tries a wrong password and returns how long it was told to wait; 0 when the password was looked at.
@@ -133,7 +133,7 @@ func TestGuessesAtOnceAreCountedBeforeTheyFail(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.register(t)
-	common := shared.NewLocal(b.clock.Now)
+	common := ratelimit.NewLocal(b.clock.Now)
 	var looked atomic.Int32
 	var wg sync.WaitGroup
 	for range 2 {
@@ -173,7 +173,7 @@ func TestADatabaseThatIsAwaySlowsNobody(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.register(t)
-	common := shared.NewLocal(b.clock.Now)
+	common := ratelimit.NewLocal(b.clock.Now)
 	broken := b.another(t, func(c *Config) { c.Attempts = common })
 	b.pool.Close()
 	for range 2 * ofOnePlace.Free {

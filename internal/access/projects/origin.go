@@ -3,9 +3,13 @@ package projects
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
@@ -16,7 +20,19 @@ const (
 	maxLabelBytes = 63
 )
 
-const wrongCharacters = "must have a host of letters, digits, hyphens and dots; write an international name in its xn-- form"
+const (
+	wrongCharacters = "must have a host of letters, digits, hyphens and dots"
+	wrongScheme     = "must begin with https://, http:// or the scheme of an app, such as capacitor:// or chrome-extension://"
+)
+
+// scheme is what RFC 3986 calls one, in lower case.
+var scheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)
+
+// nameless are the schemes that no page has, or whose pages send "Origin: null", which names nobody.
+var nameless = []string{"about", "blob", "data", "file", "ftp", "javascript", "ws", "wss"}
+
+// names writes an international name as browsers send it.
+var names = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRule(), idna.VerifyDNSLength(true))
 
 // normaliseOrigins brings a list of allowed origins into the form in which browsers send them, so that comparing is
 // enough later. It names every bad entry at once.
@@ -78,23 +94,22 @@ func OriginAllowed(allowed []string, origin string) bool {
 }
 
 // normaliseOrigin returns the origin in lower case, without the port its scheme implies, and with addresses in their
-// canonical form. fault says what it must be instead, and is empty when all is well.
+// canonical form. fault says what it must be instead, and is empty when all is well. Of an entry, which may be a pattern,
+// an international name becomes its xn-- form; browsers send no other.
 func normaliseOrigin(origin string, mayBePattern bool) (normal, fault string) {
-	for i := range len(origin) {
-		// Before lower-casing: that would turn some characters from far away, such as the Kelvin sign, into letters.
-		if origin[i] >= utf8.RuneSelf {
-			return "", wrongCharacters
-		}
-	}
-	scheme, rest, _ := strings.Cut(strings.ToLower(origin), "://")
-	if scheme != "http" && scheme != "https" {
-		return "", "must begin with http:// or https://"
+	protocol, rest, found := strings.Cut(origin, "://")
+	protocol = asciiLower(protocol)
+	if !found || !scheme.MatchString(protocol) || slices.Contains(nameless, protocol) {
+		return "", wrongScheme
 	}
 	host, port, fault := splitPort(rest)
 	if fault != "" {
 		return "", fault
 	}
-	if scheme == "http" && port == "80" || scheme == "https" && port == "443" {
+	if host, fault = asciiHost(host, mayBePattern); fault != "" {
+		return "", fault
+	}
+	if protocol == "http" && port == "80" || protocol == "https" && port == "443" {
 		port = ""
 	}
 	if port != "" {
@@ -115,7 +130,33 @@ func normaliseOrigin(origin string, mayBePattern bool) (normal, fault string) {
 	if fault != "" {
 		return "", fault
 	}
-	return scheme + "://" + pattern + name + port, ""
+	return protocol + "://" + pattern + name + port, ""
+}
+
+// asciiLower leaves other letters alone: strings.ToLower turns some, such as the Kelvin sign, into ASCII.
+func asciiLower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
+// asciiHost returns the host in lower case and ASCII; the wildcard before an international name stays.
+func asciiHost(host string, mayBeInternational bool) (ascii, fault string) {
+	if strings.IndexFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return asciiLower(host), ""
+	}
+	name, pattern := strings.CutPrefix(host, "*.")
+	ascii, err := names.ToASCII(name)
+	if !mayBeInternational || err != nil {
+		return "", wrongCharacters
+	}
+	if pattern {
+		ascii = "*." + ascii
+	}
+	return ascii, ""
 }
 
 // splitPort takes the port off, without leading zeros; it is empty when there is none.

@@ -33,6 +33,22 @@ func TestNormaliseOrigin(t *testing.T) {
 		"https://123.example.com":         "https://123.example.com",
 		"https://[2001:DB8::1]":           "https://[2001:db8::1]",
 		"https://*.deep.er.example.co.uk": "https://*.deep.er.example.co.uk",
+		// Apps.
+		"capacitor://localhost":  "capacitor://localhost",
+		"ionic://localhost":      "ionic://localhost",
+		"Tauri://localhost":      "tauri://localhost",
+		"http://tauri.localhost": "http://tauri.localhost",
+		"app://shop.example":     "app://shop.example",
+		"chrome-extension://gighmmpiobklfepjocnamgkkbiglidom":    "chrome-extension://gighmmpiobklfepjocnamgkkbiglidom",
+		"moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc":   "moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc",
+		"capacitor://localhost:443":                              "capacitor://localhost:443", // a scheme of its own implies no port
+		"safari-web-extension://D5B3C0FF-0000-0000-0000-000000A": "safari-web-extension://d5b3c0ff-0000-0000-0000-000000a",
+		// International names, as browsers send them.
+		"https://bücher.example":           "https://xn--bcher-kva.example",
+		"https://*.BÜCHER.example:8443":    "https://*.xn--bcher-kva.example:8443",
+		"https://faß.example":              "https://xn--fa-hia.example",
+		"https://例え.テスト":                   "https://xn--r8jz45g.xn--zckzah",
+		"https://exam\u212Aple-ki.example": "https://examkple-ki.example",
 	} {
 		if got, fault := normaliseOrigin(in, true); got != want || fault != "" {
 			t.Errorf("normaliseOrigin(%q) = %q, %q; want %q", in, got, fault, want)
@@ -58,7 +74,9 @@ func TestOriginsThatNoBrowserSendsAreRefused(t *testing.T) {
 		"https://shop.example.com:+1", "https://shop.example.com:1:2", "https://shop.example.com:99999999999999999999",
 		"https://1.2.3", "https://1.2.3.4.5", "https://256.1.1.1", "https://1.2.3.04", "https://*.1.2.3.4", "https://a.5",
 		"https://[::1", "https://::1", "https://[::1]x", "https://[1.2.3.4]", "https://[fe80::1%25eth0]", "https://*.[::1]", "https://[]",
-		"https://büch.example", "https://exam\u212Ale.com", "https://shop.example.com\x00", "https://shop.example.com ",
+		"https://shop.example.com\x00", "https://ü..example", "https://*ü.example", "https://ü\u2028.example",
+		"file://localhost", "data://x", "javascript://x", "about://blank", "blob://x", "://localhost", "1app://localhost", "\u212Aapp://localhost",
+		"capacitor://", "capacitor://localhost/", "capacitor:localhost", "https://shop.example.com ",
 		"https://" + longName(253) + "a", "https://" + strings.Repeat("a", 64) + ".com", "http://https://a.com",
 	} {
 		if got, fault := normaliseOrigin(in, true); fault == "" {

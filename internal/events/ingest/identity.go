@@ -61,7 +61,8 @@ func (i *identity) id() uuid.UUID {
 	return events.NewID(i.ts, [events.IDHashBytes]byte(sum[:]))
 }
 
-// keyHash identifies an event that has a key and came without a ts: the time it was given is no part of it.
+// keyHash identifies an event that has a key, and came without a ts or from a wrong clock: the time it was given is no part
+// of it.
 func (i *identity) keyHash() uuid.UUID {
 	b := make([]byte, 0, 512)
 	b = append(b, identityVersion)

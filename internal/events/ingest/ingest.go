@@ -40,6 +40,7 @@ type Incoming struct {
 	IdempotencyKey string
 	Seq            int64
 	Props          []byte // a JSON object; nil when there are none
+	KeyAlone       bool   // with an idempotency key it is the same event whatever its TS
 }
 
 // Outcome is what became of one event.
@@ -174,7 +175,7 @@ func (i *Ingester) addTo(b *batch, r *Request, k int, ts, now time.Time) {
 		ProjectID: r.ProjectID, ID: id.id(), TS: ts, ReceivedAt: now, Seq: in.Seq, Name: in.Name,
 		UserID: in.UserID, AnonymousID: in.AnonymousID, Props: props,
 	}, k)
-	if in.TS.IsZero() && in.IdempotencyKey != "" {
+	if (in.TS.IsZero() || in.KeyAlone) && in.IdempotencyKey != "" {
 		row.KeyHash = id.keyHash()
 	}
 }

@@ -21,10 +21,13 @@ import (
 )
 
 // API is POST /v1/events.
-type API struct{ ingester *ingest.Ingester }
+type API struct {
+	ingester *ingest.Ingester
+	now      func() time.Time
+}
 
 // NewAPI returns the handler.
-func NewAPI(i *ingest.Ingester) *API { return &API{i} }
+func NewAPI(i *ingest.Ingester, now func() time.Time) *API { return &API{i, now} }
 
 // sourceKind is Source.Kind of what comes in here.
 const sourceKind = "native"
@@ -55,7 +58,8 @@ func (a *API) Ingest(c echo.Context, body []byte, authorize func(project uuid.UU
 		return err
 	}
 	ctx := c.Request().Context()
-	res, err := a.ingest(ctx, auth.From(ctx), req, invalid)
+	behind := clockError(c.Request().Header.Get(headerSentAt), a.now())
+	res, err := a.ingest(ctx, auth.From(ctx), req, invalid, behind)
 	if err != nil {
 		return err
 	}
@@ -75,14 +79,16 @@ func decode(req *api.IngestRequest, body []byte) ([]contract.FieldError, error) 
 	return fields, nil
 }
 
-// ingest stores the events that have no error of the contract, and answers for all of them.
+// ingest stores the events that have no error of the contract, and answers for all of them. behind is how far the clock
+// of the sender is.
 func (a *API) ingest(
-	ctx context.Context, p *auth.Principal, req *api.IngestRequest, invalid []contract.FieldError,
+	ctx context.Context, p *auth.Principal, req *api.IngestRequest, invalid []contract.FieldError, behind time.Duration,
 ) (*api.IngestResult, error) {
 	r := &ingest.Request{
 		ProjectID: p.ProjectID, Source: ingest.Source{Kind: sourceKind, KeyID: p.KeyID}, Seed: p.Signature,
 		Events: incoming(req.Events, invalid),
 	}
+	setClock(r.Events, behind)
 	if p.Signature != "" {
 		r.At = time.Unix(p.SignedAt, 0)
 	}

@@ -23,13 +23,3 @@ func Statements(projectID uuid.UUID, from, to time.Time) map[string]Statement {
 	out["all"] = Statement{sql, args}
 	return out
 }
-
-// Floor returns the start of the bucket that t is in.
-func (b Bucket) Floor(t time.Time, loc *time.Location) time.Time {
-	return time.Unix(b.floor(t.Unix(), loc), 0).In(loc)
-}
-
-// Next returns the end of the bucket that t is in, which is the start of the one after it.
-func (b Bucket) Next(t time.Time, loc *time.Location) time.Time {
-	return time.Unix(b.next(t.Unix(), loc), 0).In(loc)
-}

@@ -14,6 +14,7 @@ import (
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/insights/query"
 	"github.com/bahagh/nimbus/internal/platform/replica"
 )
 
@@ -33,7 +34,7 @@ func NewAPI(reads *replica.Reads, limits Limits, now func() time.Time) *API {
 func (a *API) QueryMetrics(ctx context.Context, request api.QueryMetricsRequestObject) (api.QueryMetricsResponseObject, error) {
 	p := &request.Params
 	result, err := a.answer(ctx, p.ProjectID, func() (*Ask, error) {
-		ask := &Ask{From: p.From, To: p.To, Names: p.Name, Bucket: Bucket(value(p.Bucket)), TZ: value(p.Tz), Limit: limitOf(p.Limit),
+		ask := &Ask{From: p.From, To: p.To, Names: p.Name, Bucket: query.Bucket(value(p.Bucket)), TZ: value(p.Tz), Limit: limitOf(p.Limit),
 			Measure: Measure(value(p.Measure)), Prop: value(p.Prop), Breakdown: Breakdown(value(p.Breakdown)),
 			BreakdownProp: value(p.BreakdownProp), Top: int(value(p.Top))}
 		if p.Props != nil {
@@ -72,7 +73,7 @@ func askOf(q *api.MetricsQuery) (*Ask, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ask{From: q.From, To: q.To, Names: q.Names, Bucket: Bucket(value(q.Bucket)), TZ: value(q.Tz), Limit: limitOf(q.Limit),
+	return &Ask{From: q.From, To: q.To, Names: q.Names, Bucket: query.Bucket(value(q.Bucket)), TZ: value(q.Tz), Limit: limitOf(q.Limit),
 		Measure: Measure(value(q.Measure)), Prop: value(q.Prop), Breakdown: Breakdown(value(q.Breakdown)),
 		BreakdownProp: value(q.BreakdownProp), Top: int(value(q.Top)), Filter: filter}, nil
 }

@@ -1,6 +1,12 @@
 package trends
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/bahagh/nimbus/internal/insights/query"
+)
+
+const daySeconds = 86400
 
 // Run is a half-open range of rollup rows of one granularity, in Unix seconds. From and To are multiples of it.
 type Run struct {
@@ -29,7 +35,7 @@ func cover(runs []Run, from, to int64, widths []int64) []Run {
 		return runs
 	}
 	width := widths[0]
-	lo, hi := -floorDiv(-from, width)*width, floorDiv(to, width)*width
+	lo, hi := -query.FloorDiv(-from, width)*width, query.FloorDiv(to, width)*width
 	if len(widths) == 1 {
 		return appendRun(runs, Run{width, from, to})
 	}

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/bahagh/nimbus/internal/insights/query"
+	"github.com/bahagh/nimbus/internal/insights/query/querytest"
 )
 
 func TestPlanCoversEachBucketWithTheFewestRows(t *testing.T) {
@@ -46,7 +49,7 @@ func rollup(events []int64) table {
 	rows := table{}
 	for _, sec := range events {
 		for _, g := range granularities {
-			rows[[2]int64{g, floorDiv(sec, g) * g}]++
+			rows[[2]int64{g, query.FloorDiv(sec, g) * g}]++
 		}
 	}
 	return rows
@@ -77,30 +80,30 @@ func (rows table) read(t *testing.T, bounds []int64) []int64 {
 
 func TestAnAnswerFromRollupsIsTheCountOfTheEvents(t *testing.T) {
 	t.Parallel()
-	for _, name := range zones {
+	for _, name := range querytest.Zones {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			loc, random := load(t, name), rand.New(rand.NewPCG(3, uint64(len(name))))
-			moments := changes(loc)
+			loc, random := querytest.Load(t, name), rand.New(rand.NewPCG(3, uint64(len(name))))
+			moments := querytest.Changes(loc)
 			random.Shuffle(len(moments), func(i, j int) { moments[i], moments[j] = moments[j], moments[i] })
 			for range 3 {
 				moments = append([]int64{earliest.Unix() + 400*daySeconds + random.Int64N(200*365*daySeconds)}, moments...)
 			}
 			for _, moment := range moments[:min(len(moments), 7)] {
-				for _, b := range allBuckets {
-					checkPlan(t, b, loc, moment, random)
+				for _, b := range query.Buckets {
+					checkPlan(t, b.Bucket, loc, moment, random)
 				}
 			}
 		})
 	}
 }
 
-func checkPlan(t *testing.T, b Bucket, loc *time.Location, moment int64, random *rand.Rand) {
+func checkPlan(t *testing.T, b query.Bucket, loc *time.Location, moment int64, random *rand.Rand) {
 	t.Helper()
 	w := &Window{Bucket: b, Loc: loc}
 	n := 1 + random.IntN(40)
-	from := time.Unix(moment-random.Int64N(int64(n)*b.usual()), random.Int64N(2)*500)
-	to := from.Add(time.Duration(int64(n)*b.usual()-random.Int64N(b.usual())) * time.Second)
+	from := time.Unix(moment-random.Int64N(int64(n)*b.Usual()), random.Int64N(2)*500)
+	to := from.Add(time.Duration(int64(n)*b.Usual()-random.Int64N(b.Usual())) * time.Second)
 	if bad := w.between(from, to); bad != nil {
 		t.Fatal(bad)
 	}
@@ -138,7 +141,7 @@ func checkFewest(t *testing.T, bounds []int64) {
 		for at := bounds[i-1]; at < bounds[i]; want++ {
 			width := int64(60)
 			for _, g := range granularities {
-				if floorDiv(at, g)*g == at && at+g <= bounds[i] {
+				if query.FloorDiv(at, g)*g == at && at+g <= bounds[i] {
 					width = g
 					break
 				}

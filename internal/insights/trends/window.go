@@ -2,13 +2,12 @@ package trends
 
 import (
 	"fmt"
-	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
 const (
@@ -33,8 +32,8 @@ var (
 
 // Ask is a question as the caller put it.
 type Ask struct {
-	Bucket        Bucket // 1h when empty
-	TZ            string // UTC when empty
+	Bucket        query.Bucket // 1h when empty
+	TZ            string       // UTC when empty
 	From          *time.Time
 	To            *time.Time
 	Limit         *int
@@ -63,10 +62,15 @@ func (a *Ask) inRollups() bool {
 
 // Window is the buckets that an answer has.
 type Window struct {
-	Bucket Bucket
+	Bucket query.Bucket
 	TZ     string
 	Loc    *time.Location
 	Bounds []int64 // the starts of the buckets and the end of the last, strictly increasing Unix seconds, whole minutes
+}
+
+// calendar cuts time into the window's buckets. Weeks begin on Monday.
+func (w *Window) calendar() query.Calendar {
+	return query.Calendar{Bucket: w.Bucket, Loc: w.Loc, Week: time.Monday}
 }
 
 // Buckets is how many there are.
@@ -96,16 +100,16 @@ func Resolve(ask *Ask, now time.Time) (*Window, error) {
 	w := &Window{Bucket: ask.Bucket, TZ: ask.TZ, Loc: time.UTC}
 	var bad []contract.FieldError
 	if w.Bucket == "" {
-		w.Bucket = Bucket1h
+		w.Bucket = query.Bucket1h
 	}
-	if w.Bucket.usual() == 0 {
+	if w.Bucket.Usual() == 0 {
 		bad = append(bad, field("bucket", contract.CodeEnum, "is not a bucket"))
 	}
 	if w.TZ == "" {
 		w.TZ = "UTC"
 	}
 	var ok bool
-	if w.Loc, ok = zone(w.TZ); !ok {
+	if w.Loc, ok = query.Zone(w.TZ); !ok {
 		bad = append(bad, field("tz", codeTimeZone, "is not a time zone: give the name of one in the IANA database, such as Europe/Berlin"))
 	}
 	bad = append(bad, checkProps(ask)...)
@@ -191,30 +195,30 @@ func checkRange(ask *Ask, now time.Time) (bad []contract.FieldError) {
 // last sets the bounds of n buckets that end with the running one.
 func (w *Window) last(n int, now time.Time) *contract.FieldError {
 	w.Bounds = make([]int64, n+1)
-	w.Bounds[n] = w.Bucket.next(now.Unix(), w.Loc)
+	w.Bounds[n] = w.calendar().Next(now.Unix())
 	for i := n - 1; i >= 0; i-- {
 		if w.Bounds[i+1] <= earliest.Unix() {
 			f := field("limit", contract.CodeMaximum, fmt.Sprintf("reaches back before %s, where there are no events: ask for at most %d",
 				earliest.Format(time.RFC3339), n-1-i))
 			return &f
 		}
-		w.Bounds[i] = w.Bucket.floor(w.Bounds[i+1]-1, w.Loc)
+		w.Bounds[i] = w.calendar().Floor(w.Bounds[i+1] - 1)
 	}
 	return nil
 }
 
 // between sets the bounds from the start of from's bucket to the end of the one that ends at to or contains it.
 func (w *Window) between(from, to time.Time) *contract.FieldError {
-	start, end := w.Bucket.floor(from.Unix(), w.Loc), to.Unix()
+	start, end := w.calendar().Floor(from.Unix()), to.Unix()
 	if to.Nanosecond() > 0 {
 		end++ // to is exclusive: the second that it lies in is part of the range
 	}
-	about := (end-start)/w.Bucket.usual() + 1
+	about := (end-start)/w.Bucket.Usual() + 1
 	if about <= maxBuckets*5/4 { // no width is on average as far from the usual one as that
 		w.Bounds = make([]int64, 1, about+2)
 		w.Bounds[0] = start
 		for at := start; at < end && len(w.Bounds) <= maxBuckets+1; {
-			at = w.Bucket.next(at, w.Loc)
+			at = w.calendar().Next(at)
 			w.Bounds = append(w.Bounds, at)
 		}
 		if len(w.Bounds)-1 <= maxBuckets {
@@ -252,9 +256,9 @@ func (w *Window) checkPoints(ask *Ask) *contract.FieldError {
 
 // remedy says what to do about a range of so many seconds that makes more than most buckets.
 func (w *Window) remedy(seconds int64, most int) string {
-	for _, b := range buckets {
-		if b.usual > w.Bucket.usual() && seconds/b.usual+2 <= int64(most) {
-			return fmt.Sprintf("shorten the range or use buckets of %s", b.bucket)
+	for _, b := range query.Buckets {
+		if b.Usual > w.Bucket.Usual() && seconds/b.Usual+2 <= int64(most) {
+			return fmt.Sprintf("shorten the range or use buckets of %s", b.Bucket)
 		}
 	}
 	return "shorten the range"
@@ -278,20 +282,6 @@ func (a *Ask) top() int {
 		return defaultTop
 	}
 	return a.Top
-}
-
-// zone loads a zone of the IANA database. The machine's own zone, by whatever name, is none: it would mean something
-// else on each node. Zones that count leap seconds disagree with every timestamp we have.
-func zone(name string) (*time.Location, bool) {
-	switch name {
-	case "", "Local", "localtime", "posixrules":
-		return nil, false
-	}
-	if strings.HasPrefix(name, "right/") || strings.HasPrefix(name, "posix/") || path.Clean(name) != name {
-		return nil, false
-	}
-	loc, err := time.LoadLocation(name)
-	return loc, err == nil
 }
 
 // distinct returns the names sorted and each once, so that no event counts twice.

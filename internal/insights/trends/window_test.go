@@ -8,6 +8,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
 var testNow = time.Date(2026, 1, 15, 10, 30, 15, 123456000, time.UTC)
@@ -31,20 +32,20 @@ func TestRangesAreWidenedToWholeBuckets(t *testing.T) {
 		buckets  int
 	}{
 		{"24 hours with the running one when nothing is said", Ask{}, "2026-01-14T11:00:00Z", "2026-01-15T11:00:00Z", 24},
-		{"the last ten minutes", Ask{Bucket: Bucket1m, Limit: &ten}, "2026-01-15T10:21:00Z", "2026-01-15T10:31:00Z", 10},
-		{"the last ten months", Ask{Bucket: Bucket1mo, Limit: &ten, TZ: "Europe/Berlin"}, "2025-04-01T00:00:00+02:00", "2026-02-01T00:00:00+01:00", 10},
+		{"the last ten minutes", Ask{Bucket: query.Bucket1m, Limit: &ten}, "2026-01-15T10:21:00Z", "2026-01-15T10:31:00Z", 10},
+		{"the last ten months", Ask{Bucket: query.Bucket1mo, Limit: &ten, TZ: "Europe/Berlin"}, "2025-04-01T00:00:00+02:00", "2026-02-01T00:00:00+01:00", 10},
 		{"from back, to forward", Ask{From: at(t, "2026-01-01T00:59:59.9Z"), To: at(t, "2026-01-01T03:00:00.000001Z")},
 			"2026-01-01T00:00:00Z", "2026-01-01T04:00:00Z", 4},
 		{"bounds stay where they are", Ask{From: at(t, "2026-01-01T01:00:00Z"), To: at(t, "2026-01-01T03:00:00Z")},
 			"2026-01-01T01:00:00Z", "2026-01-01T03:00:00Z", 2},
-		{"within one bucket", Ask{Bucket: Bucket1d, From: at(t, "2026-01-01T01:00:00Z"), To: at(t, "2026-01-01T01:00:00.000000001Z")},
+		{"within one bucket", Ask{Bucket: query.Bucket1d, From: at(t, "2026-01-01T01:00:00Z"), To: at(t, "2026-01-01T01:00:00.000000001Z")},
 			"2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", 1},
 		{"to is now when absent", Ask{From: at(t, "2026-01-15T09:10:00Z")}, "2026-01-15T09:00:00Z", "2026-01-15T11:00:00Z", 2},
-		{"the future", Ask{Bucket: Bucket1d, From: at(t, "2026-01-20T00:00:00Z"), To: at(t, "2026-01-22T00:00:00Z")},
+		{"the future", Ask{Bucket: query.Bucket1d, From: at(t, "2026-01-20T00:00:00Z"), To: at(t, "2026-01-22T00:00:00Z")},
 			"2026-01-20T00:00:00Z", "2026-01-22T00:00:00Z", 2},
-		{"the first instant", Ask{Bucket: Bucket1w, From: at(t, "1971-01-01T00:00:00Z"), To: at(t, "1971-01-02T00:00:00Z")},
+		{"the first instant", Ask{Bucket: query.Bucket1w, From: at(t, "1971-01-01T00:00:00Z"), To: at(t, "1971-01-02T00:00:00Z")},
 			"1970-12-28T00:00:00Z", "1971-01-04T00:00:00Z", 1},
-		{"the last instant", Ask{Bucket: Bucket1mo, From: at(t, "2261-12-31T23:00:00Z"), To: at(t, "2262-01-01T00:00:00Z")},
+		{"the last instant", Ask{Bucket: query.Bucket1mo, From: at(t, "2261-12-31T23:00:00Z"), To: at(t, "2262-01-01T00:00:00Z")},
 			"2261-12-01T00:00:00Z", "2262-01-01T00:00:00Z", 1},
 		{"Liberia since it has whole minutes", Ask{TZ: "Africa/Monrovia", From: at(t, "1972-01-08T00:00:00Z"), To: at(t, "1972-01-08T01:00:00Z")},
 			"1972-01-08T00:00:00Z", "1972-01-08T01:00:00Z", 1},
@@ -84,14 +85,14 @@ func TestUnreasonableQuestionsNameEveryBadParameter(t *testing.T) {
 		{"limit with to", Ask{Limit: &ten, To: at(t, "2026-01-01T00:00:00Z")}, []string{"/limit conflict combined"}},
 		{"limit of none", Ask{Limit: &none}, []string{"/limit maximum 10000"}},
 		{"limit of too many", Ask{Limit: &many}, []string{"/limit maximum 10000"}},
-		{"limit into prehistory", Ask{Bucket: Bucket1mo, Limit: &most}, []string{"/limit maximum at most 661"}},
+		{"limit into prehistory", Ask{Bucket: query.Bucket1mo, Limit: &most}, []string{"/limit maximum at most 661"}},
 		{"to without from", Ask{To: at(t, "2026-01-01T00:00:00Z")}, []string{"/from required when to"}},
 		{"from after to", Ask{From: at(t, "2026-01-02T00:00:00Z"), To: at(t, "2026-01-01T00:00:00Z")}, []string{"/from order before to"}},
 		{"an empty range", Ask{From: at(t, "2026-01-02T00:00:00Z"), To: at(t, "2026-01-02T00:00:00Z")}, []string{"/from order before to"}},
 		{"from in the future without to", Ask{From: at(t, "2027-01-01T00:00:00Z")}, []string{"/from order before now"}},
 		{"before there were events", Ask{From: at(t, "1970-12-31T23:59:59Z"), To: at(t, "1972-01-01T00:00:00Z")}, []string{"/from minimum 1971"}},
 		{"after the end of time", Ask{From: at(t, "2026-01-01T00:00:00Z"), To: at(t, "2262-01-01T00:00:00.1Z")}, []string{"/to maximum 2262"}},
-		{"a year of minutes", Ask{Bucket: Bucket1m, From: at(t, "2025-01-01T00:00:00Z"), To: at(t, "2026-01-01T00:00:00Z")},
+		{"a year of minutes", Ask{Bucket: query.Bucket1m, From: at(t, "2025-01-01T00:00:00Z"), To: at(t, "2026-01-01T00:00:00Z")},
 			[]string{"/from too_large about 525601 buckets of 1m up to the end of the range, and a reply has at most 10000: shorten the range or use buckets of 1h"}},
 		{"one too many", Ask{From: at(t, "2024-01-01T00:00:00Z"), To: at(t, "2025-02-20T16:00:01Z")}, []string{"/from too_large buckets of 1h"}},
 		{"a breakdown of too many points", Ask{Breakdown: ByName, From: at(t, "2025-01-01T00:00:00Z"), To: at(t, "2026-01-01T00:00:00Z")},
@@ -180,7 +181,7 @@ func FuzzResolve(f *testing.F) {
 		if now < earliest.Unix() || now > latest.Unix() {
 			return // a clock that is centuries off
 		}
-		ask := Ask{Bucket: Bucket(bucket), TZ: tz, Top: int(top)}
+		ask := Ask{Bucket: query.Bucket(bucket), TZ: tz, Top: int(top)}
 		if given&8 != 0 {
 			ask.Breakdown = ByName
 		}

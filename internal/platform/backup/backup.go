@@ -75,8 +75,8 @@ func makeDir(dir string) error {
 	return nil
 }
 
-// describe lists the tables of the schema that events is in, in an order in which every row finds what it refers to, and
-// locks them.
+// describe lists our tables, in an order in which every row finds what it refers to, and locks them. The schema may hold tables
+// of other programs, which a restored schema would not have.
 func (m *Manifest) describe(ctx context.Context, tx pgx.Tx) error {
 	if err := db.Check(ctx, tx); err != nil {
 		return err
@@ -85,12 +85,16 @@ func (m *Manifest) describe(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
+	if st.Newer {
+		return fmt.Errorf("%w: the schema has version %d and this binary knows the tables of version %d: make the backup with the newer binary",
+			db.ErrNewer, st.Current, st.Latest)
+	}
 	m.SchemaVersion = st.Current
 	rows, err := tx.Query(ctx, `
 		SELECT c.relname::text, array_agg(a.attname::text ORDER BY a.attnum)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-		WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'events'::regclass) AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'schema_migrations'
-		GROUP BY c.relname ORDER BY c.relname`)
+		WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'events'::regclass) AND c.relname = ANY($1)
+		GROUP BY c.relname ORDER BY c.relname`, db.Tables)
 	if err != nil {
 		return fmt.Errorf("list the tables: %w", err)
 	}
@@ -102,8 +106,13 @@ func (m *Manifest) describe(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return fmt.Errorf("list the tables: %w", err)
 	}
-	rows, err = tx.Query(ctx, `SELECT DISTINCT conrelid::regclass::text, confrelid::regclass::text FROM pg_constraint
-		WHERE contype = 'f' AND conrelid <> confrelid AND connamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'events'::regclass)`)
+	if len(tables) != len(db.Tables) {
+		return fmt.Errorf("the schema of events has %d of our %d tables", len(tables), len(db.Tables))
+	}
+	rows, err = tx.Query(ctx, `SELECT DISTINCT f.relname::text, t.relname::text
+		FROM pg_constraint JOIN pg_class f ON f.oid = conrelid JOIN pg_class t ON t.oid = confrelid
+		WHERE contype = 'f' AND conrelid <> confrelid AND f.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'events'::regclass)
+		  AND t.relnamespace = f.relnamespace AND f.relname = ANY($1) AND t.relname = ANY($1)`, db.Tables)
 	if err != nil {
 		return fmt.Errorf("list the references: %w", err)
 	}

@@ -10,8 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/bahagh/nimbus/db"
 	"github.com/bahagh/nimbus/internal/platform/durable"
 )
 
@@ -49,6 +51,19 @@ func (m *Manifest) Events() int64 {
 		}
 	}
 	return 0
+}
+
+// dropForeign takes out the tables that are not ours and returns their names: releases up to schema version 8 put every table of
+// the schema into a backup, and no migration makes those here.
+func (m *Manifest) dropForeign() (theirs []string) {
+	m.Tables = slices.DeleteFunc(m.Tables, func(t Table) bool {
+		if slices.Contains(db.Tables, t.Name) {
+			return false
+		}
+		theirs = append(theirs, t.Name)
+		return true
+	})
+	return theirs
 }
 
 // Bytes is the size of its files.

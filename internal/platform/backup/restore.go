@@ -31,6 +31,9 @@ func Restore(ctx context.Context, pool *pgxpool.Pool, dir string, log *slog.Logg
 	if err := m.CheckFiles(dir); err != nil {
 		return nil, err
 	}
+	if theirs := m.dropForeign(); len(theirs) > 0 {
+		log.Warn("the backup has tables that are not of Nimbus; they are left out", "tables", theirs)
+	}
 	st, err := db.ReadStatus(ctx, pool)
 	switch {
 	case err != nil:

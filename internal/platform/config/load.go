@@ -23,8 +23,8 @@ import (
 	"github.com/joho/godotenv"
 
 	"github.com/bahagh/nimbus/internal/platform/durable"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 	"github.com/bahagh/nimbus/internal/platform/redis"
-	"github.com/bahagh/nimbus/internal/platform/shared"
 	"github.com/bahagh/nimbus/internal/platform/tracing"
 )
 
@@ -253,7 +253,7 @@ const (
 	// maxQueryTimeout leaves the request time to say why it was refused.
 	maxQueryTimeout = 25 * time.Second
 	// maxRateLimit is half of the highest limit, because ingestion has twice the one that is set.
-	maxRateLimit = shared.MaxPerMinute / 2
+	maxRateLimit = ratelimit.MaxPerMinute / 2
 	// maxEventNames bounds what a node keeps in memory of a project: 8 bytes for each name.
 	maxEventNames = 100_000
 )

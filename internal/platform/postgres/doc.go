@@ -5,6 +5,8 @@
 //
 //   - [Open] never waits for the database. A Nimbus whose database is away starts, says so in its readiness, and works as
 //     soon as the database is back.
+//   - Every session has the settings that Nimbus relies on, whatever the role, the database or the URL says.
+//   - [Await] refuses at once what no waiting mends, and names the GRANT or the setting that does.
 //   - [InTx] leaves no transaction open, whatever its function does: an error or a panic rolls back, and nothing is
 //     committed unless the function returned nil.
 //   - Every error of the pool falls into at most one class, and each class has one answer: [IsUnavailable] (503, try again

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -68,7 +67,9 @@ func IsRetryable(err error) bool {
 	case "40001", "40P01", "55P03":
 		return !isConnect(err)
 	case "0A000": // else it is something that PostgreSQL cannot do, today or tomorrow
-		return strings.Contains(err.Error(), "cached plan must not change result type")
+		// By the function that says so: its words are in the language of lc_messages.
+		var pg *pgconn.PgError
+		return errors.As(err, &pg) && pg.Routine == "RevalidateCachedQuery"
 	}
 	return false
 }

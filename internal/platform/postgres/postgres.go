@@ -32,7 +32,7 @@ func WithReadOnly() Option {
 
 // Open makes a pool of at most size connections (0: twice the processors, at least 4) to a postgres:// URL or a
 // keyword/value string. It fails only when that cannot be understood; connections are made when they are needed. What the
-// string itself sets, such as application_name or connect_timeout, is kept.
+// string itself sets, such as application_name or connect_timeout, is kept, but for the settings that every session needs.
 func Open(ctx context.Context, url string, size int, opts ...Option) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -55,9 +55,7 @@ func Open(ctx context.Context, url string, size int, opts ...Option) (*pgxpool.P
 	if cc.RuntimeParams["application_name"] == "" {
 		cc.RuntimeParams["application_name"] = "nimbus"
 	}
-	if cc.RuntimeParams["timezone"] == "" {
-		cc.RuntimeParams["timezone"] = "UTC" // date_trunc and casts must not depend on the server's configuration
-	}
+	pin(cc)
 	cfg.AfterConnect = registerCodecs
 	for _, opt := range opts {
 		opt(cfg)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/bus"
 )
 
 // What travels is the kind, the sender and the message: a node passes its own messages on directly, and takes no notice
@@ -23,7 +23,7 @@ const (
 	confirmTime = time.Second
 )
 
-type bus struct {
+type channelState struct {
 	sender string        // of this node, of a fixed length
 	wake   chan struct{} // wakes the listening loop: the channels that are wanted have changed
 
@@ -34,12 +34,12 @@ type bus struct {
 	missed  map[string]struct{}      // channels whose other listeners did not get a message of this node
 }
 
-func newBus() *bus {
-	return &bus{sender: rand.Text(), wake: make(chan struct{}, 1), active: make(map[string]struct{}),
+func newChannelState() *channelState {
+	return &channelState{sender: rand.Text(), wake: make(chan struct{}, 1), active: make(map[string]struct{}),
 		waiting: make(map[string]chan struct{}), late: make(map[string]struct{}), missed: make(map[string]struct{})}
 }
 
-// Publish implements shared.Bus.
+// Publish implements bus.Bus.
 func (c *Client) Publish(ctx context.Context, channel string, message []byte) error {
 	c.Deliver(channel, message)
 	if err := c.publish(ctx, kindMessage, channel, message); err != nil {
@@ -77,7 +77,7 @@ func (c *Client) tellLost(ctx context.Context) {
 	}
 }
 
-// Subscribe implements shared.Bus. It waits until Redis has confirmed, or tells the loss when that comes later.
+// Subscribe implements bus.Bus. It waits until Redis has confirmed, or tells the loss when that comes later.
 func (c *Client) Subscribe(channel string, receive func(message []byte), lost func()) (stop func()) {
 	leave := c.Hub.Subscribe(channel, receive, lost)
 	if confirmed := c.bus.await(channel); confirmed != nil {
@@ -98,7 +98,7 @@ func (c *Client) Subscribe(channel string, receive func(message []byte), lost fu
 }
 
 // await returns what is closed when the channel becomes active; nil when it is.
-func (b *bus) await(channel string) chan struct{} {
+func (b *channelState) await(channel string) chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, ok := b.active[channel]; ok {
@@ -111,14 +111,14 @@ func (b *bus) await(channel string) chan struct{} {
 	return b.waiting[channel]
 }
 
-func (b *bus) tooLate(channel string) {
+func (b *channelState) tooLate(channel string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.late[channel] = struct{}{}
 }
 
 // confirm notes that the channel is active, and reports whether its listeners are to be told of a loss.
-func (b *bus) confirm(channel string) (late bool) {
+func (b *channelState) confirm(channel string) (late bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.active[channel] = struct{}{}
@@ -132,7 +132,7 @@ func (b *bus) confirm(channel string) (late bool) {
 }
 
 // disconnected makes every channel one that has lost something.
-func (b *bus) disconnected() {
+func (b *channelState) disconnected() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for channel := range b.active {
@@ -141,7 +141,7 @@ func (b *bus) disconnected() {
 	clear(b.active)
 }
 
-func (b *bus) poke() {
+func (b *channelState) poke() {
 	select {
 	case b.wake <- struct{}{}:
 	default:
@@ -211,7 +211,7 @@ func (c *Client) subscribe(ctx context.Context, conn rueidis.DedicatedClient) er
 
 // changes returns the channels to subscribe and those to unsubscribe. The latter are not active from now on, so that
 // whoever subscribes to one in the meantime waits for its turn.
-func (b *bus) changes(hub *shared.Hub) (begin, end []string) {
+func (b *channelState) changes(hub *bus.Hub) (begin, end []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	wanted := make(map[string]struct{})

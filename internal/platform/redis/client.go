@@ -14,7 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/rueidis"
 
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/bus"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 )
 
 const (
@@ -26,9 +27,9 @@ const (
 	probeTime  = 250 * time.Millisecond
 )
 
-// Client is a connection to Redis that may be away. It implements shared.Backend.
+// Client is a connection to Redis that may be away. It implements ratelimit.Backend and bus.Bus.
 type Client struct {
-	shared.Hub
+	bus.Hub
 
 	option  rueidis.ClientOption
 	timeout time.Duration
@@ -36,14 +37,17 @@ type Client struct {
 	client  atomic.Pointer[rueidis.Client] // nil before the first connection
 	up      atomic.Bool
 	kick    chan struct{} // wakes the prober: a call failed
-	bus     *bus
+	bus     *channelState // which channels Redis has confirmed
 
 	failures prometheus.Counter
 	stop     context.CancelFunc
 	done     sync.WaitGroup
 }
 
-var _ shared.Backend = (*Client)(nil)
+var (
+	_ ratelimit.Backend = (*Client)(nil)
+	_ bus.Bus           = (*Client)(nil)
+)
 
 // Check says what is wrong with a URL, if anything.
 func Check(dsn string) error {
@@ -74,7 +78,7 @@ func Open(ctx context.Context, dsn string, timeout time.Duration, reg prometheus
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{option: o, timeout: timeout, log: log, kick: make(chan struct{}, 1), bus: newBus(),
+	c := &Client{option: o, timeout: timeout, log: log, kick: make(chan struct{}, 1), bus: newChannelState(),
 		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "nimbus_redis_failures_total",
 			Help: "Calls to Redis that got no answer or an error."})}
 	reg.MustRegister(c.failures, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "nimbus_redis_up",
@@ -151,7 +155,7 @@ func (c *Client) probe(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, max(probeTime, c.timeout))
 	defer cancel()
-	_, err := c.take(ctx, *p, "nimbus:probe", shared.Rate{PerMinute: shared.MaxPerMinute}, 1)
+	_, err := c.take(ctx, *p, "nimbus:probe", ratelimit.Rate{PerMinute: ratelimit.MaxPerMinute}, 1)
 	return err
 }
 
@@ -169,7 +173,7 @@ func (c *Client) fail() {
 func (c *Client) call(ctx context.Context, do func(context.Context, rueidis.Client) error) error {
 	p := c.client.Load()
 	if p == nil || !c.up.Load() {
-		return shared.ErrUnavailable
+		return ratelimit.ErrUnavailable
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.timeout)
 	defer cancel()

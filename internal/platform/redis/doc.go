@@ -1,4 +1,4 @@
-// Package redis is the shared state of many nodes in a Redis server: the backend of internal/platform/shared, and the only
+// Package redis is the shared state of many nodes in a Redis server: the backend of internal/platform/ratelimit, the bus of internal/platform/bus, and the only
 // package that knows the client library.
 //
 // What it guarantees:
@@ -11,7 +11,7 @@
 //     through Redis, each once. Whoever may have missed one, because a connection was lost on either side, is told.
 //   - Every key begins with "nimbus:" and expires by itself.
 //
-// What happens when that fails: internal/platform/shared answers for this node alone. Messages to other nodes are not kept:
+// What happens when that fails: internal/platform/ratelimit answers for this node alone. Messages to other nodes are not kept:
 // the receivers are told that they lost something, and read it again from PostgreSQL. A node that is killed between its
 // commit and its message tells nobody.
 package redis

@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
@@ -42,14 +42,14 @@ func TestTheScriptAndTheLocalBucketDecideTheSame(t *testing.T) {
 	t.Parallel()
 	c := connected(t, nimbustest.Redis(t).URL)
 	var at int64
-	local := shared.NewLocal(func() time.Time { return time.UnixMicro(at) })
+	local := ratelimit.NewLocal(func() time.Time { return time.UnixMicro(at) })
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 0))
 	refused := 0
 	for round := range 40 {
-		key := shared.Key{Group: "g", Subject: string(rune('a' + round))}
+		key := ratelimit.Key{Group: "g", Subject: string(rune('a' + round))}
 		// From buckets that fill up while the test looks on to some that do not.
-		rate := shared.Rate{PerMinute: 1 + int(r.ExpFloat64()*50_000)}
+		rate := ratelimit.Rate{PerMinute: 1 + int(r.ExpFloat64()*50_000)}
 		for range 50 {
 			n := r.IntN(rate.PerMinute/8 + 2)
 			got, err := c.take(t.Context(), *c.client.Load(), keyOf("limit", key), rate, n)
@@ -75,8 +75,8 @@ func TestTheScriptAndTheLocalBucketDecideTheSame(t *testing.T) {
 func TestAClockThatIsSetBackLeavesNoMoreThanAnEmptyBucketAndTheLongestWait(t *testing.T) {
 	t.Parallel()
 	c := connected(t, nimbustest.Redis(t).URL)
-	ctx, key, rate := t.Context(), shared.Key{Group: "g", Subject: "s"}, shared.Rate{PerMinute: 60_000}
-	s := shared.Schedule{First: time.Millisecond, Longest: 10 * time.Millisecond, Forget: 24 * time.Hour}
+	ctx, key, rate := t.Context(), ratelimit.Key{Group: "g", Subject: "s"}, ratelimit.Rate{PerMinute: 60_000}
+	s := ratelimit.Schedule{First: time.Millisecond, Longest: 10 * time.Millisecond, Forget: 24 * time.Hour}
 	client := *c.client.Load()
 	before, err := c.take(ctx, client, keyOf("limit", key), rate, 1)
 	if err != nil {
@@ -105,20 +105,20 @@ func TestEveryKeyExpires(t *testing.T) {
 	t.Parallel()
 	c := connected(t, nimbustest.Redis(t).URL)
 	ctx := t.Context()
-	key := shared.Key{Group: "g", Subject: "s"}
-	sch := shared.Schedule{First: time.Second, Longest: time.Minute, Forget: time.Hour}
-	if _, err := c.Take(ctx, key, shared.Rate{PerMinute: 10}, 3); err != nil {
+	key := ratelimit.Key{Group: "g", Subject: "s"}
+	sch := ratelimit.Schedule{First: time.Second, Longest: time.Minute, Forget: time.Hour}
+	if _, err := c.Take(ctx, key, ratelimit.Rate{PerMinute: 10}, 3); err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range []shared.Key{key, {Group: "g", Subject: "known"}} {
+	for _, k := range []ratelimit.Key{key, {Group: "g", Subject: "known"}} {
 		if _, err := c.Begin(ctx, k, sch); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := c.Succeed(ctx, shared.Key{Group: "g", Subject: "known"}, 30*24*time.Hour); err != nil {
+	if err := c.Succeed(ctx, ratelimit.Key{Group: "g", Subject: "known"}, 30*24*time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Undo(ctx, shared.Key{Group: "g", Subject: "never begun"}); err != nil {
+	if err := c.Undo(ctx, ratelimit.Key{Group: "g", Subject: "never begun"}); err != nil {
 		t.Fatal(err)
 	}
 	client := *c.client.Load()
@@ -138,9 +138,9 @@ func TestAHangingRedisCostsOneTimeOutAndHeals(t *testing.T) {
 	t.Parallel()
 	srv := nimbustest.Redis(t)
 	c := open(t, srv.URL, short)
-	key := shared.Key{Group: "g", Subject: "s"}
+	key := ratelimit.Key{Group: "g", Subject: "s"}
 	take := func() error {
-		_, err := c.Take(t.Context(), key, shared.Rate{PerMinute: 1000}, 1)
+		_, err := c.Take(t.Context(), key, ratelimit.Rate{PerMinute: 1000}, 1)
 		return err
 	}
 	nimbustest.Eventually(t, "an answer", func() bool { return take() == nil })

@@ -8,10 +8,10 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/bahagh/nimbus/internal/platform/shared"
+	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 )
 
-// GCRA, as shared.bucket has it. Its last result is the time it was decided at, by which a test holds the two together.
+// GCRA, as ratelimit.bucket has it. Its last result is the time it was decided at, by which a test holds the two together.
 var takeScript = rueidis.NewLuaScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -29,7 +29,7 @@ if granted == 0 and n > 0 then wait = full - now - (size - 1) * interval end
 return {granted, math.max(0, room - granted), wait, after - now, now}
 `)
 
-// The attempts of shared.attempts: failures, the last attempt, when the next may begin, until when success is known.
+// The attempts of ratelimit.attempts: failures, the last attempt, when the next may begin, until when success is known.
 var beginScript = rueidis.NewLuaScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -74,7 +74,7 @@ redis.call('PEXPIRE', KEYS[1], math.ceil(tonumber(ARGV[1]) / 1000))
 return 0
 `)
 
-func keyOf(kind string, k shared.Key) string {
+func keyOf(kind string, k ratelimit.Key) string {
 	return "nimbus:" + kind + ":" + k.Group + ":" + k.Subject
 }
 
@@ -94,21 +94,21 @@ func run(ctx context.Context, client rueidis.Client, script *rueidis.Lua, key st
 
 // granted is a grant and when it was decided, in microseconds of Redis's clock.
 type granted struct {
-	shared.Grant
+	ratelimit.Grant
 	at int64
 }
 
-func (c *Client) take(ctx context.Context, client rueidis.Client, key string, r shared.Rate, n int) (granted, error) {
+func (c *Client) take(ctx context.Context, client rueidis.Client, key string, r ratelimit.Rate, n int) (granted, error) {
 	v, err := run(ctx, client, takeScript, key, 5, strconv.FormatInt(r.Interval(), 10), strconv.Itoa(r.PerMinute), strconv.Itoa(n))
 	if err != nil {
 		return granted{}, err
 	}
-	return granted{shared.Grant{Tokens: int(v[0]), Remaining: int(v[1]), RetryAfter: time.Duration(v[2]) * time.Microsecond,
+	return granted{ratelimit.Grant{Tokens: int(v[0]), Remaining: int(v[1]), RetryAfter: time.Duration(v[2]) * time.Microsecond,
 		Reset: time.Duration(v[3]) * time.Microsecond}, v[4]}, nil
 }
 
-// Take implements shared.Limiter.
-func (c *Client) Take(ctx context.Context, key shared.Key, r shared.Rate, n int) (shared.Grant, error) {
+// Take implements ratelimit.Limiter.
+func (c *Client) Take(ctx context.Context, key ratelimit.Key, r ratelimit.Rate, n int) (ratelimit.Grant, error) {
 	var g granted
 	err := c.call(ctx, func(ctx context.Context, client rueidis.Client) (err error) {
 		g, err = c.take(ctx, client, keyOf("limit", key), r, n)
@@ -117,29 +117,29 @@ func (c *Client) Take(ctx context.Context, key shared.Key, r shared.Rate, n int)
 	return g.Grant, err
 }
 
-// Begin implements shared.Attempts.
-func (c *Client) Begin(ctx context.Context, key shared.Key, s shared.Schedule) (shared.Attempt, error) {
-	var out shared.Attempt
+// Begin implements ratelimit.Attempts.
+func (c *Client) Begin(ctx context.Context, key ratelimit.Key, s ratelimit.Schedule) (ratelimit.Attempt, error) {
+	var out ratelimit.Attempt
 	err := c.call(ctx, func(ctx context.Context, client rueidis.Client) error {
 		v, err := run(ctx, client, beginScript, keyOf("attempts", key), 2,
 			strconv.Itoa(s.Free), micros(s.First), micros(s.Longest), micros(s.Forget))
 		if err == nil {
-			out = shared.Attempt{Wait: time.Duration(v[0]) * time.Microsecond, Known: v[1] == 1}
+			out = ratelimit.Attempt{Wait: time.Duration(v[0]) * time.Microsecond, Known: v[1] == 1}
 		}
 		return err
 	})
 	return out, err
 }
 
-// Undo implements shared.Attempts.
-func (c *Client) Undo(ctx context.Context, key shared.Key) error {
+// Undo implements ratelimit.Attempts.
+func (c *Client) Undo(ctx context.Context, key ratelimit.Key) error {
 	return c.call(ctx, func(ctx context.Context, client rueidis.Client) error {
 		return undoScript.Exec(ctx, client, []string{keyOf("attempts", key)}, nil).Error()
 	})
 }
 
-// Succeed implements shared.Attempts.
-func (c *Client) Succeed(ctx context.Context, key shared.Key, remember time.Duration) error {
+// Succeed implements ratelimit.Attempts.
+func (c *Client) Succeed(ctx context.Context, key ratelimit.Key, remember time.Duration) error {
 	return c.call(ctx, func(ctx context.Context, client rueidis.Client) error {
 		return succeedScript.Exec(ctx, client, []string{keyOf("attempts", key)}, []string{micros(remember)}).Error()
 	})

@@ -1344,7 +1344,9 @@ type OidcMethod struct {
 	Name *string `json:"name,omitempty"`
 }
 
-// Origin Scheme, host and port if not the usual one; `https://*.example.com` allows every subdomain.
+// Origin Scheme, host and port if not the usual one; `https://*.example.com` allows every subdomain. The scheme may be that of
+// an app (`capacitor://localhost`, `tauri://localhost`, `chrome-extension://<id>`). An international name is kept in its
+// `xn--` form, which is what browsers send.
 //
 // Example: https://shop.example.com
 type Origin = string
@@ -1926,6 +1928,11 @@ type ListEventsParams struct {
 type IngestEventsParams struct {
 	// ContentEncoding How the body is compressed, if it is: `gzip` or `zstd`.
 	ContentEncoding *string `json:"Content-Encoding,omitempty"`
+
+	// XSentAt When the request is sent, by the clock of the sender, in Unix milliseconds; for devices, whose clocks may be wrong
+	// by days. When it is more than a minute from the time of arrival, each `ts` is moved by the difference, and an event
+	// with an `idempotency_key` is the same event whatever its `ts`. What is no number is as if it were not there.
+	XSentAt *string `json:"X-Sent-At,omitempty"`
 }
 
 // QueryMetricsParams defines parameters for QueryMetrics.
@@ -5301,6 +5308,17 @@ func NewIngestEventsRequestWithBody(server string, params *IngestEventsParams, c
 			}
 
 			req.Header.Set("Content-Encoding", headerParam0)
+		}
+
+		if params.XSentAt != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Sent-At", *params.XSentAt, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Sent-At", headerParam1)
 		}
 
 	}

@@ -3,6 +3,16 @@
 import { build } from 'esbuild';
 import { fileURLToPath } from 'node:url';
 
+/**
+ * The names of members that only the script itself writes and reads, which may be shorter in it. Not those of the page
+ * (`track`, `userId`), of the answers (`accepted`) or of the browser (`random`, `debug`).
+ */
+const own = [
+  'baseUrl|projectId|pageViews|cookieless|hashRouting|respectPrivacySignals|sessionTimeoutMs',
+  'max(Batch|Queue)(Events|Bytes)|maxAttempts|flushIntervalMs|retry(Base|Max)Ms|requestTimeoutMs|gzipAboveBytes|on(Full|Reject|Drop)',
+  'credentials|setClock|spool|names|remove|mend|context|adopt|hurry|wake|discard|nth|json|bytes|problem|logger',
+];
+
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 await build({
@@ -10,6 +20,7 @@ await build({
   outfile: at('../../../gen/tracker/sdk.js'),
   bundle: true,
   minify: true,
+  mangleProps: new RegExp(`^(${own.join('|')})$`),
   format: 'iife',
   target: 'es2022',
   charset: 'ascii', // it may be served by anyone, with any charset

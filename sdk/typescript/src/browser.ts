@@ -4,15 +4,17 @@
  *
  * @packageDocumentation
  */
-import { createCore, randomId } from './tracker/core.js';
-import type { CommonOptions, EventMap, Tracker } from './tracker/types.js';
+import { mend, personOf } from './browser/mend.js';
+import { createSpool } from './browser/spool.js';
+import { createCore, type CoreTrackOptions, randomId, zero } from './tracker/core.js';
+import type { CommonOptions, EventMap, Tracker, TrackOptions } from './tracker/types.js';
 
 export { TrackError } from './tracker/types.js';
 export type { Clock, CommonOptions, DropReason, EventMap, Logger, Tracker, TrackerStats, TrackOptions } from './tracker/types.js';
 
 /** How to make the tracker of a page. */
 export interface BrowserTrackerOptions extends CommonOptions {
-  /** The server, such as `https://nimbus.example.com`; a path before `/v1` is kept. */
+  /** The server, such as `https://nimbus.example.com` or `/analytics`: it may be relative to the page; a path before `/v1` is kept. */
   baseUrl: string;
   /** The project the key belongs to. */
   projectId: string;
@@ -20,6 +22,8 @@ export interface BrowserTrackerOptions extends CommonOptions {
   writeKey: string;
   /** Track a `page_view` at load and whenever the path changes. Default true. */
   pageViews?: boolean | undefined;
+  /** Take a path behind the `#` of the address, such as `#/cart`, for a part of the page's path, as hash routers do. Default false. */
+  hashRouting?: boolean | undefined;
   /** Store nothing in the browser: ids and waiting events live as long as the page. Default false. */
   cookieless?: boolean | undefined;
   /** Track nothing when the browser sends Global Privacy Control or Do Not Track. Default true. */
@@ -31,9 +35,12 @@ export interface BrowserTrackerOptions extends CommonOptions {
 /** The tracker of a page. Every event gets the ids of the person, and the prop `session_id`. */
 export interface BrowserTracker<Events extends { [Name in keyof Events]: object } = EventMap> extends Tracker<Events> {
   /** Tracks a `page_view` with `page`, `url`, `title`, `referrer` and the `utm_` parameters; for pages tracked by hand. */
-  page: (props?: Record<string, unknown>) => Promise<void>;
-  /** Says who the person is; later events carry the id, also after a reload. Tracks `identify` with the traits. */
-  identify: (userId: string, traits?: Record<string, unknown>) => Promise<void>;
+  page: (props?: object) => Promise<void>;
+  /**
+   * Says who the person is; later events carry the id, also after a reload. Tracks `identify` with the traits. What is no
+   * id (empty, `undefined`, `null`, `0`, `[object Object]`, …) is nobody, and the person before is forgotten.
+   */
+  identify: (userId: string | number, traits?: object) => Promise<void>;
   /** Forgets the person and begins a new session: for logging out. */
   reset: () => void;
   /** Stops tracking in every tab, forgets every id and every waiting event; lasts until `optIn`. */
@@ -41,10 +48,45 @@ export interface BrowserTracker<Events extends { [Name in keyof Events]: object 
   optIn: () => void;
 }
 
-/** Makes the tracker of a page; one per page is enough. */
+/**
+ * Makes the tracker of a page; a page has one for each project, and gets the same one again.
+ *
+ * It never throws: where there is no page (on a server that renders it), and when the options are of no use, which the
+ * console is told, the tracker does nothing.
+ */
 export function createBrowserTracker<Events extends { [Name in keyof Events]: object } = EventMap>(options: BrowserTrackerOptions): BrowserTracker<Events> {
-  const { baseUrl, projectId, writeKey, pageViews = true, cookieless, respectPrivacySignals = true, sessionTimeoutMs = 1_800_000, ...rest } = options;
+  let tracker = idle;
+  try {
+    if (typeof document !== 'undefined') tracker = create(options);
+  } catch (error) {
+    console.warn('nimbus: nothing is tracked:', error);
+  }
+  return tracker;
+}
+
+const nothing = (): Promise<never[]> => Promise.resolve([]);
+const idle = { track: nothing, page: nothing, identify: nothing, flush: nothing, close: nothing, reset: nothing, optOut: nothing, optIn: nothing, stats: zero } as unknown as BrowserTracker;
+
+/** The address of the server, seen from the page. */
+function resolve(baseUrl: string): string {
+  // "nimbus.example.com" is a host whose scheme was left out, and no file beside the page.
+  const scheme = /^[\w-]+(\.[\w-]+|:\d)/.test(baseUrl) ? '//' : ''; // the page's own
+  return new URL(scheme + baseUrl.replace(/\/*$/, '/v1/events'), document.baseURI).href;
+}
+
+/** The trackers of the page, for all copies of this code: the script twice must not count twice. */
+const trackers = ((globalThis as Record<symbol, unknown>)[Symbol.for('nimbus')] ??= new Map()) as Map<string, BrowserTracker>;
+
+function create(options: BrowserTrackerOptions): BrowserTracker {
+  const { baseUrl, projectId, writeKey, pageViews = true, hashRouting, cookieless, respectPrivacySignals = true, sessionTimeoutMs = 1_800_000, ...rest } = options;
+  if (!projectId || !writeKey) throw new TypeError('projectId and writeKey are needed');
+  const url = resolve(baseUrl);
   const prefix = `nimbus.${projectId}.`;
+  const known = trackers.get(prefix + url);
+  if (known) {
+    console.warn('nimbus: this page has its tracker already');
+    return known;
+  }
 
   // The browser's storage may be full or forbidden; then the page's own memory has to do. It has only what the storage
   // did not take, so that what is forgotten in another tab is forgotten here too.
@@ -65,9 +107,7 @@ export function createBrowserTracker<Events extends { [Name in keyof Events]: ob
       delete memory[name];
     });
   };
-  /** The names of what waits: each event has an entry of its own, so that tabs never overwrite one another's. */
-  const waiting = (): string[] => stored((s) => Object.keys(s).filter((name) => name.startsWith(`${prefix}e.`))) ?? [];
-  const remove = (name: string): void => stored((s) => s.removeItem(name));
+  const spool = createSpool(stored, `${prefix}e.`);
 
   const forbidden = (): boolean => {
     const { doNotTrack, globalPrivacyControl } = navigator as Navigator & { globalPrivacyControl?: boolean };
@@ -79,19 +119,14 @@ export function createBrowserTracker<Events extends { [Name in keyof Events]: ob
     maxBatchBytes: 49_152, // what is under way when the page goes may be 64 KiB in all
     flushIntervalMs: 2000,
     maxQueueEvents: 1000,
+    maxQueueBytes: 500_000,
     ...rest,
-    url: `${baseUrl.replace(/\/+$/, '')}/v1/events`,
+    url,
     projectId,
     credentials: { headers: () => ({ 'X-Write-Key': writeKey }) },
-    keepalive: true,
-    spool: {
-      add: (json) => {
-        const name = `${prefix}e.${randomId()}`;
-        stored((s) => s.setItem(name, json));
-        return name;
-      },
-      remove,
-    },
+    page: true,
+    spool,
+    mend,
   });
 
   /** An id that lasts; made when it is first needed, so that nobody who refused has one. */
@@ -108,28 +143,35 @@ export function createBrowserTracker<Events extends { [Name in keyof Events]: ob
   };
 
   // Not async: that would be another promise, whose failure is an unhandled one.
-  const track: BrowserTracker['track'] = (name, props, own) => {
+  const send = (name: string, props?: object, own?: TrackOptions, context?: object): Promise<void> => {
     if (forbidden()) return Promise.resolve();
-    return core.track(name, { session_id: sessionId(), ...props }, { ...own, userId: own?.userId ?? get('user'), anonymousId: own?.anonymousId ?? anonymousId() });
+    return core.track(nameOf(name), props, {
+      __proto__: own, // copying it could throw
+      userId: personOf(own?.userId) ?? personOf(get('user')),
+      anonymousId: personOf(own?.anonymousId) ?? anonymousId(),
+      context: { session_id: sessionId(), ...context },
+    } as CoreTrackOptions);
   };
 
+  /** The path of the page, with that of a hash router. What follows a "?" is no part of it. */
+  const here = (): string => location.pathname + (hashRouting && /^#!?\/[^?]*/.exec(location.hash)?.[0] || '');
   let previous: string | undefined; // the page before, in a page that never reloads
   let current: string | undefined;
   const page: BrowserTracker['page'] = (props) => {
-    const { origin, pathname, search } = location;
-    const referrer = previous ?? document.referrer;
-    previous = origin + pathname;
-    current = pathname;
-    const campaign = [...new URLSearchParams(search)].filter(([name]) => name.startsWith('utm_'));
-    return track('page_view', { page: pathname, url: previous, title: document.title, referrer, ...Object.fromEntries(campaign), ...props });
+    // The query of an address may hold secrets.
+    const referrer = previous ?? document.referrer.split(/[?#]/)[0];
+    current = here();
+    previous = location.origin + current;
+    const campaign = [...new URLSearchParams(location.search)].filter(([name]) => name.startsWith('utm_'));
+    return send('page_view', props, undefined, { page: current, url: previous, title: document.title, referrer, ...Object.fromEntries(campaign) });
   };
   const moved = (): void => {
-    if (current !== location.pathname) void page();
+    if (current !== here()) void page();
   };
 
   /** Gives up what waits when the person has opted out, here or in another tab. */
-  const heed = (): void => {
-    if (get('out')) core.discard({ code: 'opted_out', detail: 'the person opted out' });
+  const checkConsent = (): void => {
+    if (get('out')) core.discard({ code: 'opted_out', detail: '' });
   };
 
   const gone = new AbortController();
@@ -138,8 +180,8 @@ export function createBrowserTracker<Events extends { [Name in keyof Events]: ob
   on(document, 'visibilitychange', () => document.visibilityState === 'hidden' && core.hurry());
   on(window, 'pagehide', core.hurry);
   on(window, 'online', core.wake);
-  on(window, 'storage', heed);
-  on(window, 'pageshow', heed); // the browser may have kept it where it heard of nothing
+  on(window, 'storage', checkConsent);
+  on(window, 'pageshow', checkConsent); // a page that the browser had kept was told of nothing
   if (pageViews) {
     for (const method of ['pushState', 'replaceState'] as const) {
       const original = history[method];
@@ -150,6 +192,7 @@ export function createBrowserTracker<Events extends { [Name in keyof Events]: ob
       };
     }
     on(window, 'popstate', moved);
+    on(window, 'hashchange', moved);
     on(window, 'pageshow', (event) => {
       if ((event as PageTransitionEvent).persisted) void page();
     });
@@ -160,7 +203,7 @@ export function createBrowserTracker<Events extends { [Name in keyof Events]: ob
 
   // What earlier pages, or other tabs, could not deliver. Sending it twice is safe: every event has its key.
   if (!forbidden()) {
-    for (const name of waiting()) {
+    for (const name of spool.names().sort()) {
       const json = stored((s) => s.getItem(name));
       if (json) core.adopt(json, name);
     }
@@ -168,26 +211,32 @@ export function createBrowserTracker<Events extends { [Name in keyof Events]: ob
 
   const reset = (): void => ['user', 'anon', 'session'].forEach((name) => set(name));
   const tracker: BrowserTracker = {
-    track,
+    track: send,
     page,
     identify: (userId, traits) => {
-      if (!forbidden()) set('user', userId || undefined);
-      return track('identify', traits);
+      if (!forbidden()) set('user', personOf(userId));
+      return send('identify', traits);
     },
     reset,
     optOut: () => {
       set('out', '1');
       reset();
-      heed();
-      waiting().forEach(remove);
+      checkConsent();
+      spool.names().forEach(spool.remove);
     },
     optIn: () => set('out'),
     flush: core.flush,
     close: (how) => {
       gone.abort();
+      trackers.delete(prefix + url);
       return core.close(how);
     },
     stats: core.stats,
   };
-  return tracker as BrowserTracker<Events>;
+  trackers.set(prefix + url, tracker);
+  return tracker;
 }
+
+/** The name of an event as the server takes it, as far as it can be made one. */
+// eslint-disable-next-line typescript/no-misused-spread -- code points are what the server counts
+const nameOf = (name: unknown): string => [...(typeof name === 'string' ? name : '').replace(/\p{Cc}/gu, ' ')].slice(0, 200).join('');

@@ -9,7 +9,7 @@ const encoder = new TextEncoder();
  * @param secret the project's secret, as it was shown
  * @param timestamp Unix seconds; the server refuses one more than 300 s from its own clock
  * @param method the HTTP method, in any case
- * @param path the path of the URL as it is sent (percent-encoded), without the query
+ * @param path the path as the server sees it, from `/v1` on (percent-encoded), without the query
  * @param body the exact bytes sent, compressed if they are; text is signed as UTF-8
  */
 export async function sign(secret: string, timestamp: number, method: string, path: string, body: string | Uint8Array): Promise<string> {
@@ -42,14 +42,16 @@ export interface SigningOptions {
  * ```
  *
  * Add it after every interceptor that changes the body or the path: it signs what it is given. The body is read into
- * memory for that. A proxy that rewrites the path between here and the server makes the signature wrong.
+ * memory for that. The path of the client's `baseUrl` is not signed: a proxy takes it off before the server sees it.
  */
-export function signRequests(options: SigningOptions): (request: Request) => Promise<Request> {
+export function signRequests(options: SigningOptions): (request: Request, config?: { baseUrl?: unknown }) => Promise<Request> {
   const now = options.now ?? Date.now;
-  return async (request) => {
+  return async (request, { baseUrl } = {}) => {
     const timestamp = Math.floor(now() / 1000);
     const body = new Uint8Array(await request.clone().arrayBuffer());
-    const signature = await sign(options.secret, timestamp, request.method, new URL(request.url).pathname, body);
+    const before = typeof baseUrl === 'string' && baseUrl ? new URL(baseUrl, request.url).pathname.replace(/\/$/, '') : '';
+    const path = new URL(request.url).pathname.slice(before.length);
+    const signature = await sign(options.secret, timestamp, request.method, path, body);
     request.headers.set('X-Api-Key-Id', options.keyId);
     request.headers.set('X-Api-Timestamp', String(timestamp));
     request.headers.set('X-Api-Signature', signature);

@@ -51,7 +51,7 @@ export function recordingTransport(replies: ScriptedReply[] = []): RecordingTran
       requests.push({ url: request.url, headers: request.headers, body });
       const status = left.shift() ?? 200;
       if (status === 'network_error') throw new TypeError('fetch failed');
-      if (status !== 200) return Response.json({ code: 'scripted', detail: `A scripted ${status}.` }, { status });
+      if (status !== 200) return Response.json({ code: 'scripted', detail: `A scripted ${status}.` }, { status, headers: { 'Content-Type': 'application/problem+json' } });
       const fresh = body.events.filter((e) => {
         const id = identity(e);
         const again = e.idempotency_key !== undefined && known.has(id);

@@ -1,11 +1,11 @@
 import { sign } from './sign.js';
 import { fault } from './tracker/check.js';
-import { createCore, type Credentials } from './tracker/core.js';
-import type { CommonOptions, EventMap, Tracker } from './tracker/types.js';
+import { createCore, type Credentials, realClock } from './tracker/core.js';
+import type { Clock, CommonOptions, EventMap, Tracker } from './tracker/types.js';
 
 /** How to make a tracker: where to send events, who sends them, and how. */
 export interface TrackerOptions extends CommonOptions {
-  /** The server, such as `https://nimbus.example.com`; a path before `/v1` is kept. */
+  /** The server, such as `https://nimbus.example.com`; a path before `/v1` is kept, and is no part of what is signed. */
   baseUrl: string;
   /** The project the key belongs to. */
   projectId: string;
@@ -17,6 +17,8 @@ export interface TrackerOptions extends CommonOptions {
   writeKey?: string | undefined;
   /** Ends the tracker like `close({ timeoutMs: 0 })`. */
   signal?: AbortSignal | undefined;
+  /** How long a program of Node that ends without `close` stays to send what waits, in milliseconds; 0 loses it. Default 2000. */
+  exitTimeoutMs?: number | undefined;
 }
 
 /**
@@ -31,20 +33,90 @@ export interface TrackerOptions extends CommonOptions {
  * Give the type of your events to have names and props checked: `createTracker<{ signed_up: { plan: string } }>(…)`.
  */
 export function createTracker<Events extends { [Name in keyof Events]: object } = EventMap>(options: TrackerOptions): Tracker<Events> {
-  const { baseUrl, secret, writeKey, signal } = options;
+  const { baseUrl, secret, writeKey, signal, exitTimeoutMs = 2000 } = options;
   if (!writeKey === !secret) {
     throw new TypeError('createTracker needs either a writeKey, or a secret (with a keyId, to sign)');
   }
   checkLimits(options);
-  const core = createCore({ ...options, check: fault, url: `${baseUrl.replace(/\/+$/, '')}/v1/events`, credentials: credentialsOf(options) });
+  const url = `${baseUrl.replace(/\/+$/, '')}/v1/events`;
+  if (!/^https?:\/\/./.test(url)) throw new TypeError(`createTracker: baseUrl is ${baseUrl}, and must be like https://nimbus.example.com`);
+  const core = createCore({ ...options, clock: options.clock ?? nodeClock, check: fault, read: textOf, url, credentials: credentialsOf(options) });
   const abort = (): void => void core.close({ timeoutMs: 0 });
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort);
-  return core as Tracker<Events>;
+  // A program that ends without close has nothing left to do but this.
+  const leave = (): void => {
+    if (core.stats().waiting) void tracker.close({ timeoutMs: exitTimeoutMs });
+  };
+  const tracker: Tracker = {
+    ...core,
+    track: (name, props, own) => {
+      const done = core.track(name, props, { ...own, userId: idOf(own?.userId), anonymousId: idOf(own?.anonymousId) });
+      return options.onFull === 'block' ? holding(done) : done;
+    },
+    flush: (how) => holding(core.flush(how)),
+    close: (how) => {
+      leaving.delete(leave);
+      return holding(core.close(how));
+    },
+  };
+  whenLeaving(leave);
+  return tracker;
+}
+
+/** A server that is away must not keep a program running: its timers do not count. */
+const nodeClock: Clock = {
+  ...realClock,
+  setTimeout: (run, ms) => {
+    const timer = realClock.setTimeout(run, ms);
+    (timer as { unref?: () => void }).unref?.();
+    return timer;
+  },
+};
+
+/** Keeps the program running until the promise is settled: one that ends under an await would have lost it without a word. */
+function holding<T>(promise: Promise<T>): Promise<T> {
+  const timer = realClock.setTimeout(() => undefined, Infinity);
+  const release = (): void => realClock.clearTimeout(timer);
+  promise.then(release, release);
+  return promise;
+}
+
+/** An id that was given as a number is one, and null is none. What else is no text is refused by the check. */
+const idOf = (id: unknown): string | undefined => (typeof id === 'bigint' || Number.isFinite(id) ? `${id as number}` : ((id as string | null) ?? undefined));
+
+/** Reads an answer. What is longer than any of Nimbus was written by something else, and must not fill the memory. */
+async function textOf(response: Response, most: number, abort: () => void): Promise<string> {
+  // A fetch of the application's own may have no streams.
+  const reader = response.body?.getReader?.();
+  if (!reader) return response.text();
+  const decoder = new TextDecoder();
+  let text = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text;
+    text += decoder.decode(value, { stream: true });
+    if (text.length > most) {
+      abort();
+      throw new RangeError('the answer is too long');
+    }
+  }
+}
+
+/** What is done when the program has nothing left to do: one listener for all trackers, or Node warns of a leak. */
+const leaving = new Set<() => void>();
+let listening = false;
+
+function whenLeaving(run: () => void): void {
+  leaving.add(run);
+  if (listening) return;
+  listening = true;
+  const { process } = globalThis as { process?: { on?: (event: string, run: () => void) => unknown } }; // not in a page
+  process?.on?.('beforeExit', () => leaving.forEach((leave) => leave()));
 }
 
 /** What is not a number would be no limit, and less than this nothing could be sent: empty batches, for ever. */
-const least = { maxBatchEvents: 1, maxBatchBytes: 1, maxQueueEvents: 1, maxAttempts: 1, flushIntervalMs: 0, retryBaseMs: 0, retryMaxMs: 0, requestTimeoutMs: 0, gzipAboveBytes: 0 };
+const least = { maxBatchEvents: 1, maxBatchBytes: 1, maxQueueEvents: 1, maxQueueBytes: 1, exitTimeoutMs: 0, maxAttempts: 1, flushIntervalMs: 0, retryBaseMs: 0, retryMaxMs: 0, requestTimeoutMs: 0, gzipAboveBytes: 0 };
 
 function checkLimits(options: TrackerOptions): void {
   for (const [name, min] of Object.entries(least)) {
@@ -63,8 +135,8 @@ function credentialsOf({ keyId, secret = '', writeKey, clock }: TrackerOptions):
       const timestamp = Math.floor((now() + ahead) / 1000);
       return { 'X-Api-Key-Id': keyId, 'X-Api-Timestamp': `${timestamp}`, 'X-Api-Signature': await sign(secret, timestamp, 'POST', path, body) };
     },
-    setClock: (date) => {
-      const server = Date.parse(date ?? '');
+    setClock: (date = '') => {
+      const server = Date.parse(date);
       if (Number.isNaN(server)) return false;
       ahead = server - now();
       return true;

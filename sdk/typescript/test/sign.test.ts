@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { sign, signRequests } from '../src/index.js';
+import { createClient, createTracker, ingestEvents, sign, signRequests } from '../src/index.js';
 
 interface Vector {
   name: string;
@@ -39,4 +39,26 @@ test('an interceptor signs the path as it is sent and the exact body, and leaves
   assert.equal(request.headers.get('X-Api-Timestamp'), '1768473000', 'whole seconds, rounded down');
   assert.equal(request.headers.get('X-Api-Signature'), await sign('s3cret', 1_768_473_000, 'post', '/v1/events%20x', '{"a":"ü"}'));
   assert.equal(await request.text(), '{"a":"ü"}');
+});
+
+test('what is signed is the path that the server sees behind a proxy, by client and tracker alike', async () => {
+  const seen: Request[] = [];
+  const answer = Response.json({ accepted: 1, duplicates: 0, rejected: 0, errors: [] });
+  const record: typeof fetch = async (input, init) => {
+    seen.push(new Request(input, init));
+    return answer.clone();
+  };
+  const baseUrl = 'https://example.com/analytics/';
+  const client = createClient({ baseUrl, fetch: record });
+  client.interceptors.request.use(signRequests({ keyId: 'nk_1', secret: 's3cret' }));
+  await ingestEvents({ client, body: { project_id: 'p', events: [{ name: 'e' }] } });
+  const tracker = createTracker({ baseUrl, projectId: 'p', keyId: 'nk_1', secret: 's3cret', fetch: record });
+  await tracker.track('e');
+  await tracker.close();
+  for (const request of seen) {
+    const timestamp = Number(request.headers.get('X-Api-Timestamp'));
+    assert.match(request.url, /^https:\/\/example\.com\/analytics\/+v1\/events$/);
+    assert.equal(request.headers.get('X-Api-Signature'), await sign('s3cret', timestamp, 'POST', '/v1/events', await request.text()));
+  }
+  assert.equal(seen.length, 2);
 });

@@ -119,5 +119,5 @@ test('a limit with which nothing could be sent is refused, and one without end i
   void tracker.track('e');
   assert.deepEqual(await tracker.close({ timeoutMs: Infinity }), []);
   // More than 31 bits of milliseconds is over at once.
-  assert.deepEqual(waits, [1000, 2 ** 31 - 1, 2 ** 31 - 1]);
+  assert.deepEqual([waits[0], ...new Set(waits.slice(1))], [1000, 2 ** 31 - 1]);
 });

@@ -51,7 +51,7 @@ export function InstallPage() {
               {way === 'curl' && <Step title={m.install.curlText}><Code text={snippets.curl(keys)} /></Step>}
               {way === 'node' && (
                 <>
-                  <Step title={m.install.installFirst}><Code text="npm install @nimbus-analytics/sdk" /></Step>
+                  <Step title={m.install.installFirst}><Code text={snippets.nodeInstall(keys)} /></Step>
                   <Step title={m.install.paste}><Code text={snippets.node(keys)} /></Step>
                 </>
               )}

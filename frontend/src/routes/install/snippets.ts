@@ -1,3 +1,5 @@
+import { version } from '@nimbus-analytics/sdk/package.json';
+
 /** How to send the first event from each kind of program, with the keys of the project filled in. */
 export interface Keys {
   url: string;
@@ -19,6 +21,12 @@ curl -sS ${url}/v1/events -H 'Content-Type: application/json' \\
   -d "$BODY"`;
 }
 
+/** Installs the package that this server has built in, so that no registry is needed. */
+export function nodeInstall({ url }: Keys): string {
+  return `npm install ${url}/sdk/nimbus-analytics-sdk-${version}.tgz`;
+}
+
+/** For a file track.mjs: `node track.mjs` says that an event was stored. */
 export function node({ url, projectId, keyId, secret }: Keys): string {
   return `import { createTracker } from '@nimbus-analytics/sdk';
 
@@ -27,6 +35,7 @@ const tracker = createTracker({
   projectId: '${projectId}',
   keyId: '${keyId}',
   secret: ${secret ? `'${secret}'` : 'process.env.NIMBUS_SECRET'},
+  debug: true, // says on the console what happens, such as "1 events stored"
 });
 
 tracker.track('${event}', { plan: 'pro' }, { userId: 'user_1' });
@@ -74,11 +83,12 @@ func main() {
 /** The first script keeps the calls that are made before the second has loaded. */
 export function browser({ url, projectId, writeKey }: Keys): string {
   return `<script>
-  nimbus = { q: [] };
-  for (const m of ['track', 'page', 'identify', 'reset', 'optIn', 'optOut']) nimbus[m] = (...a) => nimbus.q.push([m, ...a]);
+  if (!window.nimbus?.track) {
+    nimbus = { q: [] };
+    for (const m of ['track', 'page', 'identify', 'reset', 'optIn', 'optOut']) nimbus[m] = (...a) => nimbus.q.push([m, ...a]);
+  }
 </script>
 <script async src="${url}/sdk.js" data-write-key="${writeKey}" data-project="${projectId}"></script>
-<script>
-  nimbus.track('${event}', { plan: 'pro' }); // wherever it happens; page views are tracked by themselves
-</script>`;
+<!-- Page views are tracked by themselves. Where somebody signs up, call:
+     nimbus.track('${event}', { plan: 'pro' }) -->`;
 }

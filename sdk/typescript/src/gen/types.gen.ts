@@ -345,7 +345,10 @@ export type RotateKeysRequest = {
 };
 
 /**
- * Scheme, host and port if not the usual one; `https:/*.example.com` allows every subdomain.
+ * Scheme, host and port if not the usual one; `https:/*.example.com` allows every subdomain. The scheme may be that of
+ * an app (`capacitor://localhost`, `tauri://localhost`, `chrome-extension://<id>`). An international name is kept in its
+ * `xn--` form, which is what browsers send.
+ *
  */
 export type Origin = string;
 
@@ -3790,6 +3793,13 @@ export type IngestEventsData = {
          * How the body is compressed, if it is: `gzip` or `zstd`.
          */
         'Content-Encoding'?: string;
+        /**
+         * When the request is sent, by the clock of the sender, in Unix milliseconds; for devices, whose clocks may be wrong
+         * by days. When it is more than a minute from the time of arrival, each `ts` is moved by the difference, and an event
+         * with an `idempotency_key` is the same event whatever its `ts`. What is no number is as if it were not there.
+         *
+         */
+        'X-Sent-At'?: string;
     };
     path?: never;
     query?: never;

@@ -1,5 +1,5 @@
 import type { Event, EventError } from '../gen/types.gen.js';
-import { type CommonOptions, type DropReason, TrackError, type Tracker, type TrackerStats } from './types.js';
+import { type Clock, type CommonOptions, type DropReason, TrackError, type Tracker, type TrackerStats, type TrackOptions } from './types.js';
 import type { fault } from './check.js';
 
 /** How requests prove who sends them. */
@@ -7,14 +7,14 @@ export interface Credentials {
   /** The headers for this body. Without a promise where it can: a page that unloads gets no second turn. */
   headers(path: string, body: string | Uint8Array): Record<string, string> | Promise<Record<string, string>>;
   /** Takes over the server's clock, from its Date header. */
-  setClock?(date: string | null): boolean;
+  setClock?(date?: string): boolean;
 }
 
 /** Keeps waiting events beyond the life of the tracker. */
 export interface Spool {
   /** Keeps an event, and says under which name. */
-  add(json: string): string;
-  remove(name: string): void;
+  add: (json: string) => string;
+  remove: (name: string) => void;
 }
 
 export interface CoreOptions extends CommonOptions {
@@ -22,12 +22,23 @@ export interface CoreOptions extends CommonOptions {
   projectId: string;
   credentials: Credentials;
   spool?: Spool | undefined;
-  keepalive?: boolean;
+  /** In a page: requests outlive it, and say when they were sent, because its clock may be wrong by days. */
+  page?: boolean;
   /** Refuses events that the server would surely refuse; without it the server does. */
   check?: typeof fault;
+  /** Reads an answer of at most so many characters, and aborts it when it has more. */
+  read?: (response: Response, most: number, abort: () => void) => Promise<string>;
+  /** Repairs the JSON of an event that could not be stored. */
+  mend?: (json: string) => string;
+}
+
+/** What the page's tracker adds to an event: props that those of the caller override. */
+export interface CoreTrackOptions extends TrackOptions {
+  context?: object;
 }
 
 export interface Core extends Tracker {
+  track: (name: string, props?: object, options?: CoreTrackOptions) => Promise<void>;
   /** Takes an event of an earlier tracker as it was. */
   adopt: (json: string, name: string) => void;
   /** Sends what waits in this very turn, uncompressed and beside whatever is under way. */
@@ -48,41 +59,62 @@ interface Item {
   nth: number;
 }
 
-type Answer = [
-  status: number,
-  body: { accepted?: unknown; code?: string; detail?: string; errors?: EventError[] } | null | undefined,
-  retryAfter: number,
-  date: string | null,
-];
+interface Answer {
+  /** 0 when there was none. */
+  status: number;
+  /** The JSON of it, if it is any. */
+  body?: { accepted: number; duplicates: number; rejected: number; code?: string; detail?: string; errors?: EventError[] } | null;
+  /** Whether it is a problem document, by its header. */
+  problem?: boolean;
+  /** How long the server asks to wait, in milliseconds. */
+  wait: number;
+  date?: string;
+}
+
+const path = '/v1/events'; // what is signed: a proxy may take off what stands before it
+const longest = 2 ** 31 - 1; // a longer timer would be over at once
+const maxRetryAfter = 600_000;
 
 const encoder = new TextEncoder();
-const size = (text: string): number => encoder.encode(text).length;
+export const size = (text: string): number => encoder.encode(text).length;
 const parse = (json: string): Event => JSON.parse(json) as Event;
 
 /** A random id of 128 bits. Not `randomUUID`, which is missing from pages that are not served over HTTPS. */
 export const randomId = (): string => crypto.getRandomValues(new Uint32Array(4)).reduce((id, part) => id + part.toString(36).padStart(7, '0'), '');
 
+/** The time as it is. */
+export const realClock: Clock = {
+  now: () => Date.now(),
+  setTimeout: (run, ms) => setTimeout(run, Math.min(ms, longest)),
+  clearTimeout: (timer) => clearTimeout(timer as number),
+};
+
+/** What is counted, before anything is. */
+export const zero = (): TrackerStats => ({ tracked: 0, delivered: 0, rejected: 0, dropped: 0, waiting: 0, refused: 0, retries: 0 });
+
 export function createCore(o: CoreOptions): Core {
-  const clock = o.clock ?? {
-    now: () => Date.now(),
-    // What is longer, such as Infinity, would be over at once.
-    setTimeout: (run, ms) => setTimeout(run, Math.min(ms, 2 ** 31 - 1)),
-    clearTimeout: (timer) => clearTimeout(timer as number),
-  };
+  const clock = o.clock ?? realClock;
   const {
-    onFull, onReject, onDrop, logger, spool, credentials,
-    maxBatchEvents = 500, maxBatchBytes = 524_288, flushIntervalMs = 1000, maxQueueEvents = 10_000, maxAttempts = Infinity,
+    onFull, onReject, onDrop, debug, spool, credentials,
+    maxBatchEvents = 500, maxBatchBytes = 524_288, flushIntervalMs = 1000, maxQueueEvents = 10_000, maxQueueBytes = 67_108_864, maxAttempts = Infinity,
     retryBaseMs = 500, retryMaxMs = 30_000, requestTimeoutMs = 30_000, gzipAboveBytes = 1024,
-    random = Math.random, fetch: send = (...args) => fetch(...args),
+    random = Math.random, fetch: send = (...args) => fetch(...args), read = (response: Response) => response.text(),
   } = o;
-  const path = new URL(o.url).pathname;
   const head = `{"project_id":${JSON.stringify(o.projectId)},"events":[`;
   const overhead = size(head) + 2;
+
+  const logger = o.logger ?? { debug: (text: string) => debug && console.log(text), warn: (...args) => console.warn(...args) };
+  const said = new Set<string>();
+  /** The console is told of each reason once, unless all is asked for; a logger of the application's own of everything. */
+  const warn = (reason: string, ...message: unknown[]): void => {
+    if (o.logger || debug || !said.has(reason)) logger.warn(...message);
+    said.add(reason);
+  };
 
   const queue: Item[] = [];
   let queuedBytes = 0;
   const underWay = new Set<Item[]>();
-  const count = { tracked: 0, delivered: 0, rejected: 0, dropped: 0, refused: 0, retries: 0 };
+  const count = zero();
   /** Whether none of the first n events waits any longer. */
   const settled = (n: number): boolean => [...underWay, queue].every(([first]) => !first || first.nth > n);
   const watchers = new Set<() => void>();
@@ -90,6 +122,7 @@ export function createCore(o: CoreOptions): Core {
   let timer: unknown;
   let pumping = false;
   let stopped = false;
+  let plain = false; // the server takes no gzip
   let closing: Promise<Event[]> | undefined;
   let wakeUp: (() => void) | undefined;
 
@@ -98,7 +131,7 @@ export function createCore(o: CoreOptions): Core {
     try {
       run();
     } catch (error) {
-      logger?.warn('nimbus: a callback failed', error);
+      warn('callback', 'nimbus: a callback failed', error);
     }
   };
   const changed = (): void => watchers.forEach((watch) => watch());
@@ -132,7 +165,7 @@ export function createCore(o: CoreOptions): Core {
 
   const drop = (items: Item[], reason: DropReason): void => {
     count.dropped += items.length;
-    if (items.length) logger?.warn(`nimbus: ${items.length} events dropped: ${reason.code}: ${reason.detail}`);
+    if (items.length) warn(reason.code, `nimbus: ${items.length} events dropped: ${reason.code}: ${reason.detail}`);
     for (const { name, json } of items) {
       // What a closed tracker could not deliver is for the next one.
       if (!stopped) spool?.remove(name);
@@ -145,18 +178,21 @@ export function createCore(o: CoreOptions): Core {
     const text = `${head}${items.map((item) => item.json).join()}]}`;
     let body: string | Uint8Array<ArrayBuffer> = text;
     const headers: Record<string, string> = { 'Content-Type': 'application/json' };
-    if (!urgent && text.length > gzipAboveBytes && 'CompressionStream' in globalThis) {
+    if (!urgent && !plain && text.length > gzipAboveBytes && 'CompressionStream' in globalThis) {
       body = new Uint8Array(await new Response(new Blob([text]).stream().pipeThrough(new CompressionStream('gzip'))).arrayBuffer());
       headers['Content-Encoding'] = 'gzip';
     }
     let clockSet = false;
     const over = (): boolean => !underWay.has(items);
     for (let attempt = 1; !over(); attempt++) {
-      const [status, reply, retryAfter, date] = await request(body, headers);
+      const { status, body: reply, problem, wait: asked, date } = await request(body, headers, items.length);
       if (over()) return;
-      const code = reply?.code ?? (status ? `http_${status}` : 'network_error');
-      const detail = reply?.detail ?? '';
-      if (status === 200 && typeof reply?.accepted === 'number') return settle(items, reply.errors);
+      if (status === 200 && reply && reply.accepted + reply.duplicates + reply.rejected === items.length) return settle(items, reply.errors);
+      // A problem of Nimbus has a code. What else says 4xx is something in between (an ingress during a
+      // deployment, a firewall, a login page), and says nothing about the events.
+      const known = problem && reply?.code;
+      const code = (known && reply?.code) || (status ? `http_${status}` : 'network_error');
+      const detail = ((known || !status) && reply?.detail) || `no answer of Nimbus from ${o.url}`;
       if (status === 413 && items.length > 1) {
         const half = items.length >> 1;
         underWay.delete(items);
@@ -165,18 +201,27 @@ export function createCore(o: CoreOptions): Core {
         await deliver(first, urgent);
         return deliver(second, urgent);
       }
+      if (status === 415 && body !== text) {
+        plain = true;
+        body = text;
+        delete headers['Content-Encoding'];
+        attempt--;
+        continue;
+      }
       if (code === 'stale_timestamp' && !clockSet && credentials.setClock?.(date)) {
         clockSet = true;
         attempt--;
         continue;
       }
-      const final = status >= 400 && status < 500 && status !== 408 && status !== 429;
-      if (final) return settle(items, reply?.errors, { code, detail });
+      // One event alone that is too large for whatever is on the way will stay too large.
+      if (status === 413 || (known && status < 500 && status !== 408 && status !== 429)) return settle(items, reply?.errors, { code, detail });
       if (attempt >= maxAttempts) return settle(items, undefined, { code: 'max_attempts', detail: `${code}: ${detail}` });
-      const wait = Math.max(random() * Math.min(retryMaxMs, retryBaseMs * 2 ** (attempt - 1)), retryAfter * 1000);
+      const wait = Math.max(random() * Math.min(retryMaxMs, retryBaseMs * 2 ** (attempt - 1)), asked);
       count.retries++;
-      logger?.debug(`nimbus: ${code}; attempt ${attempt + 1} in ${Math.round(wait)} ms`);
-      await sleep(wait, over, !retryAfter);
+      const message = `nimbus: ${code}: ${detail}; attempt ${attempt + 1} in ${Math.round(wait)} ms`;
+      if (o.logger) logger.debug(message);
+      else warn(code, message);
+      await sleep(wait, over, !asked);
     }
   };
 
@@ -192,42 +237,49 @@ export function createCore(o: CoreOptions): Core {
         return;
       }
       count.rejected++;
-      logger?.warn(`nimbus: an event was rejected: ${own[0]?.code}: ${own[0]?.detail}`);
+      warn(`rejected ${own[0]?.code}`, `nimbus: an event was rejected: ${own[0]?.code}: ${own[0]?.detail}`);
       spool?.remove(item.name);
       tell(() => onReject?.(parse(item.json), own));
     });
     if (failure) return drop(rest, failure);
     count.delivered += rest.length;
+    if (rest.length) logger.debug(`nimbus: ${rest.length} events stored`);
     for (const { name } of rest) spool?.remove(name);
     changed();
   };
 
-  const request = async (body: string | Uint8Array<ArrayBuffer>, common: Record<string, string>): Promise<Answer> => {
+  const request = async (body: string | Uint8Array<ArrayBuffer>, common: Record<string, string>, events: number): Promise<Answer> => {
     const control = new AbortController();
     const abort = (): void => control.abort();
     aborts.add(abort);
     const limit = clock.setTimeout(abort, requestTimeoutMs);
-    let answer: Answer = [0, undefined, 0, null];
+    const answer: Answer = { status: 0, wait: 0 };
     try {
       const own = credentials.headers(path, body);
       const headers = { ...common, ...(own instanceof Promise ? await own : own) };
+      if (o.page) headers['X-Sent-At'] = `${clock.now()}`;
       // A browser refuses to keep alive what is larger than 64 KiB, each time anew.
-      const keepalive = !!o.keepalive && new Blob([body]).size < 6e4;
+      const keepalive = !!o.page && new Blob([body]).size < 6e4;
       const response = await send(o.url, { method: 'POST', headers, body, signal: control.signal, keepalive, credentials: 'omit' });
-      const text = await response.text();
-      const after = response.headers.get('Retry-After') ?? '';
-      answer = [response.status, undefined, /^\d{1,9}$/.test(after) ? +after : 0, response.headers.get('Date')];
-      answer[1] = JSON.parse(text) as Answer[1];
+      const header = (name: string): string => response.headers.get(name) ?? '';
+      const after = header('Retry-After');
+      const date = (answer.date = header('Date'));
+      answer.status = response.status;
+      answer.problem = header('Content-Type').includes('problem+json');
+      // In seconds, or a time of the server's clock.
+      const wait = /^\d+$/.test(after) ? +after * 1000 : Date.parse(after) - (Date.parse(date) || clock.now());
+      answer.wait = Math.min(wait > 0 ? wait : 0, maxRetryAfter);
+      answer.body = JSON.parse(await read(response, 65_536 + events * 1024, abort)) as Answer['body'];
     } catch (error) {
       // There was no answer, or it is a proxy's page.
-      answer[1] = { detail: String(error) };
+      if (!answer.status) answer.body = { detail: String(error) } as Answer['body'];
     }
     clock.clearTimeout(limit);
     aborts.delete(abort);
     return answer;
   };
 
-  const full = (): boolean => queue.length >= maxQueueEvents;
+  const full = (bytes = 0): boolean => queue.length >= maxQueueEvents || (!!queue.length && queuedBytes + bytes > maxQueueBytes);
   const cut = (n: number): Item[] => {
     const items = queue.splice(0, n);
     for (const item of items) queuedBytes -= item.bytes + 1;
@@ -268,8 +320,8 @@ export function createCore(o: CoreOptions): Core {
   };
 
   const put = (json: string, name = ''): void => {
-    if (full()) drop(cut(1), { code: 'queue_full', detail: 'a newer one needed the room' });
     const bytes = size(json);
+    while (full(bytes)) drop(cut(1), { code: 'queue_full', detail: 'the queue is full' });
     queue.push({ name, json, bytes, nth: ++count.tracked });
     queuedBytes += bytes + 1;
     if (queue.length >= maxBatchEvents || full() || overhead + queuedBytes > maxBatchBytes) void pump();
@@ -278,28 +330,33 @@ export function createCore(o: CoreOptions): Core {
 
   const refuse = (code: TrackError['code'], message: string, error: unknown = new TrackError(code, message)): never => {
     count.refused++;
-    logger?.warn(`nimbus: ${code}: ${message}`);
+    warn(message, `nimbus: ${code}: ${message}`);
     throw error;
   };
 
   const core: Core = {
-    track: (name, props, options = {}) => {
-      const { userId, anonymousId, ts = clock.now(), idempotencyKey = randomId(), seq, signal } = options;
+    track: (name, own, options = {}) => {
       const run = async (): Promise<void> => {
+        const { userId, anonymousId, ts = clock.now(), idempotencyKey = randomId(), seq, signal, context } = options;
         let text = '';
         let wrong: string | undefined;
         try {
-          const event = { name, ts: typeof ts === 'string' ? ts : new Date(ts).toISOString(), props, user_id: userId, anonymous_id: anonymousId, idempotency_key: idempotencyKey, seq };
-          text = JSON.stringify(event);
-          wrong = o.check?.(event, size);
+          const time = typeof ts === 'string' ? ts : new Date(ts).toISOString();
+          const props = context ? { ...context, ...own } : (own ?? undefined);
+          const made = JSON.stringify({ name, ts: time, props, user_id: userId, anonymous_id: anonymousId, idempotency_key: idempotencyKey, seq });
+          text = o.mend?.(made) ?? made;
+          if (text !== made) logger.debug(`nimbus: ${name} was repaired`);
+          // What is sent is checked, and not what it was made of: a Date, or anything with a toJSON, becomes something else.
+          wrong = o.check?.(JSON.parse(text) as Event, size);
         } catch (error) {
           wrong = String(error);
         }
         if (wrong) return refuse('invalid_event', wrong);
-        if (!closing && onFull === 'error' && full()) refuse('queue_full', 'the queue is full');
-        // Whoever waited beside it may have taken the room.
-        while (onFull === 'block' && !closing && full()) {
-          await until(() => !full() || closing, signal).catch((reason: unknown) => refuse('queue_full', 'given up by its caller', reason));
+        const bytes = size(text);
+        if (!closing && onFull === 'error' && full(bytes)) refuse('queue_full', 'the queue is full');
+        // Others that waited may have taken the room.
+        while (onFull === 'block' && !closing && full(bytes)) {
+          await until(() => !full(bytes) || closing, signal).catch((reason: unknown) => refuse('queue_full', 'aborted', reason));
         }
         if (closing) refuse('closed', 'the tracker is closed');
         put(text, spool?.add(text));

@@ -1,17 +1,17 @@
 import type { Event, EventError } from '../gen/types.gen.js';
 
-/** The events of an application and the props of each; `any event, any props` unless an application says otherwise. */
-export type EventMap = Record<string, Record<string, unknown>>;
+/** The events of an application and the props of each; any event with any props unless an application says otherwise. */
+export type EventMap = Record<string, object>; // an interface is an object, and no Record
 
 /** What `track` is given besides the name: props may be left out when none of them is required. */
 type Args<Props> = {} extends Props ? [props?: Props, options?: TrackOptions] : [props: Props, options?: TrackOptions];
 
 /** What may be said of one event besides its name and props. */
 export interface TrackOptions {
-  /** Who did it, once known. */
-  userId?: string | undefined;
+  /** Who did it, once known. A number is sent as its digits; null is nobody. */
+  userId?: string | number | null | undefined;
   /** Who did it, before it is known. */
-  anonymousId?: string | undefined;
+  anonymousId?: string | number | null | undefined;
   /** When it happened; the time of the call by default. A string must be RFC 3339 with a zone, and is sent as it is. */
   ts?: Date | number | string | undefined;
   /** Makes sending the event again safe, for ever; a random one by default. */
@@ -42,7 +42,7 @@ export interface TrackerStats {
 
 /** Why an event was given up. */
 export interface DropReason {
-  /** The code of the server's problem, or `queue_full`, `closed`, `max_attempts`, `opted_out`. */
+  /** The code of the server's problem, or `http_413`, `queue_full`, `closed`, `max_attempts`, `opted_out`. */
   code: string;
   detail: string;
 }
@@ -79,6 +79,8 @@ export interface CommonOptions {
   flushIntervalMs?: number | undefined;
   /** Most events that wait, besides those under way. Default 10000 (browser: 1000). */
   maxQueueEvents?: number | undefined;
+  /** Most bytes that wait, besides those under way. Default 67108864 (browser: 500000). */
+  maxQueueBytes?: number | undefined;
   /** What `track` does when the queue is full: `drop-oldest` makes room, `error` fails, `block` waits for room. Default drop-oldest. */
   onFull?: 'drop-oldest' | 'error' | 'block' | undefined;
   /** Attempts before a batch is given up; the bounded queue is the limit otherwise. Default Infinity. */
@@ -95,7 +97,9 @@ export interface CommonOptions {
   onReject?: ((event: Event, errors: EventError[]) => void) | undefined;
   /** Called for each event that was given up, with the reason. */
   onDrop?: ((event: Event, reason: DropReason) => void) | undefined;
-  /** Told about retries and losses; `console` fits. */
+  /** Says on the console what happens: what was stored, what is tried again and why, what was repaired. Default false. */
+  debug?: boolean | undefined;
+  /** Told about everything instead of the console, which is told of each reason for a loss or a retry once. */
   logger?: Logger | undefined;
   /** Instead of the global `fetch`; a recording one is in `@nimbus-analytics/sdk/testing`. */
   fetch?: typeof fetch | undefined;

@@ -1,6 +1,7 @@
 // What testvectors/behaviours.json asks of every SDK, once, for Node and for the browser: it uses nothing but the web's
 // own interfaces, and runs in either against the misbehaving server of test/sdktest.
 import type { DropReason, Event, EventError, TrackError, Tracker } from '../../src/index.js';
+import { manualClock } from '../../src/testing.js';
 import type { CommonOptions } from '../../src/tracker/types.js';
 
 /** The SDK under test. */
@@ -117,6 +118,21 @@ async function fails(promise: Promise<unknown>, code?: string): Promise<void> {
   if (code) equal((thrown as TrackError).code, code);
 }
 
+/** How long a tracker waits before its second attempt when the first was answered so; its clock is moved by hand. */
+async function firstWait(subject: Subject, server: string, headers: Record<string, string>, now = 0): Promise<number> {
+  const b = await Bench.open(subject, server, { replies: [{ status: 503, headers }] });
+  const clock = manualClock(now);
+  const tracker = b.tracker({ clock, flushIntervalMs: 1, requestTimeoutMs: 1e9 });
+  void tracker.track('e', {}, { ts: '2026-01-15T10:30:00Z' });
+  clock.advance(1);
+  while (!tracker.stats().retries) await new Promise((resolve) => setTimeout(resolve, 5));
+  const wait = clock.pending()[0] ?? 0;
+  clock.advance(wait);
+  await tracker.flush();
+  equal((await b.report()).stored.length, 1);
+  return wait;
+}
+
 type Behaviour = (subject: Subject, server: string) => Promise<void>;
 
 /** Both of them are sent again after the reply, and stored once; by a browser itself, for some replies. */
@@ -134,19 +150,31 @@ const retriesOn =
     equal([tracker.stats().delivered, b.dropped.length], [2, 0]);
   };
 
+function problem(status: number, more: object): object {
+  return { type: 't', title: 't', status, detail: 'd', request_id: 'r', ...more };
+}
+
+/** What something between the tracker and Nimbus says, in a deployment or before a login. */
+const foreign: Reply[] = [
+  { status: 404, body: 'default backend - 404' },
+  { status: 403, body: '<h1>Forbidden</h1>' },
+  { status: 401, body: '<form action="/login">' },
+  { status: 400, body: { title: 'Bad Request', errors: { header: ['too long'] } } },
+  { status: 400, body: { errors: [null, 'too long'] } },
+  { status: 404, body: problem(404, { code: 'not_found' }), headers: { 'Content-Type': 'application/json' } },
+];
+
 const isFinal =
-  (status: number, body?: unknown, code = 'scripted'): Behaviour =>
+  (status: number, body?: unknown, code = 'scripted', n = 3): Behaviour =>
   async (subject, server) => {
     const b = await Bench.open(subject, server, { replies: [{ status, ...(body === undefined ? {} : { body }) }] });
     const tracker = b.tracker();
-    b.fill(tracker, 3);
+    b.fill(tracker, n);
     await tracker.flush();
     equal((await b.report()).requests.length, 1);
-    equal(b.dropped.map(([event, reason]) => [event.name, reason.code]), [0, 1, 2].map((k) => [nameOf(k), code]));
-    equal([tracker.stats().dropped, tracker.stats().delivered], [3, 0]);
+    equal(b.dropped.map(([event, reason]) => [event.name, reason.code]), Array.from({ length: n }, (_, k) => [nameOf(k), code]));
+    equal([tracker.stats().dropped, tracker.stats().delivered], [n, 0]);
   };
-
-const problem = (status: number, more: object) => ({ type: 't', title: 't', status, detail: 'd', request_id: 'r', ...more });
 
 export const behaviours: Record<string, Behaviour> = {
   sends_what_was_tracked: async (subject, server) => {
@@ -293,7 +321,8 @@ export const behaviours: Record<string, Behaviour> = {
   does_not_retry_on_400: isFinal(400),
   does_not_retry_on_401: isFinal(401),
   does_not_retry_on_403: isFinal(403),
-  does_not_retry_on_404: isFinal(404),
+  final_on_a_problem_json_404: isFinal(404, problem(404, { code: 'not_found' }), 'not_found'),
+  retries_a_404_that_nimbus_did_not_write: retriesOn(...foreign),
   does_not_retry_on_422: isFinal(422),
   goes_on_after_a_final_error: async (subject, server) => {
     const b = await Bench.open(subject, server, { replies: [{ status: 400 }] });
@@ -313,6 +342,28 @@ export const behaviours: Record<string, Behaviour> = {
     ok((second ?? 0) - (first ?? 0) > 900, 'it did not wait'); // timers and clocks are true to some milliseconds
     equal(tracker.stats().retries, 1);
   },
+  respects_a_retry_after_date: async (subject, server) => {
+    const date = (after: number) => new Date(1_768_473_000_000 + after).toUTCString();
+    const headers = { Date: date(0), 'Retry-After': date(6000) };
+    equal(await firstWait(subject, server, headers, subject.checks ? undefined : 1_768_473_000_000), 6000); // a page is not shown the Date
+  },
+  bounds_retry_after: async (subject, server) => {
+    for (const after of ['601', '99999999999999999999']) equal(await firstWait(subject, server, { 'Retry-After': after }), 600_000);
+  },
+  retries_a_200_that_does_not_add_up: retriesOn(
+    { status: 200, body: { accepted: 0, duplicates: 0, rejected: 0, errors: [] } },
+    { status: 200, body: { accepted: 1, duplicates: 0, rejected: 0, errors: [] } },
+    { status: 200, body: { accepted: 2 } },
+  ),
+  sends_uncompressed_after_415: async (subject, server) => {
+    const b = await Bench.open(subject, server, { replies: [{ status: 415, body: 'no gzip here' }] });
+    const tracker = b.tracker({ gzipAboveBytes: 10, maxBatchEvents: 1 });
+    b.fill(tracker, 2);
+    await tracker.flush();
+    const { requests, stored } = await b.report();
+    equal(requests.map((r) => r.headers['content-encoding'] ?? 'none'), ['gzip', 'none', 'none']);
+    equal([stored.length, tracker.stats().retries, b.dropped.length], [2, 0, 0]);
+  },
   gives_up_after_max_attempts: async (subject, server) => {
     const b = await Bench.open(subject, server, { replies: [{ status: 503, times: 3 }] });
     const tracker = b.tracker({ maxAttempts: 3 });
@@ -331,9 +382,8 @@ export const behaviours: Record<string, Behaviour> = {
   },
   survives_an_answer_that_is_no_problem: async (subject, server) => {
     await retriesOn({ status: 502, body: '<h1>Bad Gateway</h1>' })(subject, server);
-    await isFinal(403, '<h1>Forbidden</h1>', 'http_403')(subject, server);
-    await isFinal(400, { title: 'Bad Request', errors: { header: ['too long'] } }, 'http_400')(subject, server);
-    await isFinal(400, { errors: [null, 'too long'] }, 'http_400')(subject, server);
+    // One event alone that is too large for a proxy stays too large for it.
+    await isFinal(413, '<h1>Too large</h1>', 'http_413', 1)(subject, server);
     // A captive portal says 200 to everything, and has stored nothing.
     await retriesOn({ status: 200, body: '<h1>Welcome</h1>' })(subject, server);
   },
@@ -476,12 +526,19 @@ export const behaviours: Record<string, Behaviour> = {
           tracker.track('e', nested),
           tracker.track('e', { text: 'x'.repeat(33_000) }),
           tracker.track('e', { text: 'a\0b' }),
-          tracker.track('e', [] as unknown as Record<string, unknown>),
+          tracker.track('e', []),
           tracker.track('e', {}, { userId: '' }),
           tracker.track('e', {}, { anonymousId: 'x'.repeat(201) }),
           tracker.track('e', {}, { idempotencyKey: '' }),
           tracker.track('e', {}, { seq: -1 }),
           tracker.track('e', {}, { ts: 'yesterday' }),
+          tracker.track('e', {}, { ts: '2026-01-15' }),
+          tracker.track('e', {}, { ts: 'Thu, 15 Jan 2026 10:30:00 GMT' }),
+          tracker.track('e', { text: 'half \ud83d' }),
+          tracker.track('e', new Date()),
+          tracker.track('e', 'text' as unknown as object),
+          tracker.track('e', {}, { userId: Number.NaN }),
+          tracker.track('e', {}, { userId: {} as unknown as string }),
           tracker.track('e', {}, { ts: new Date('1970-12-31T23:59:59Z') }),
         ];
     const all = [...cannotBeSent, ...wouldBeRefused];

@@ -1,0 +1,200 @@
+-- Says, in the transaction that stores events of a project, which those are.
+-- name: ArrivalAdd :exec
+INSERT INTO arrivals (project_id, min_ts, max_ts, ids) VALUES (@project_id, @min_ts, @max_ts, @event_ids::uuid[]);
+
+-- The same for the events of many projects at once.
+-- name: ArrivalsAdd :exec
+INSERT INTO arrivals (project_id, min_ts, max_ts, ids)
+SELECT t.project_id, min(t.ts), max(t.ts), array_agg(t.id)
+FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@event_ids::uuid[]) AS id, unnest(@ts::timestamptz[]) AS ts) AS t
+GROUP BY t.project_id;
+
+-- The transaction id below which no arrival can appear any more.
+-- name: ArrivalsHorizon :one
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon;
+
+-- The first project after another that has arrivals.
+-- name: ArrivalsProjectAfter :one
+SELECT a.project_id FROM arrivals a WHERE a.project_id > @project_id ORDER BY a.project_id LIMIT 1;
+
+-- What arrived after a cursor, in order, up to a horizon if there is one. built are the days whose parts have the row's events
+-- already, because they were built from events in a snapshot that saw it.
+-- name: ArrivalsAfter :many
+SELECT a.xid::text AS xid, a.seq, a.created_at, a.ids AS event_ids,
+       ARRAY(SELECT d.day FROM event_part_days d
+             WHERE d.project_id = a.project_id AND d.snapshot IS NOT NULL
+               AND d.day >= floor(extract(epoch FROM a.min_ts) / 86400)::int
+               AND d.day <= floor(extract(epoch FROM a.max_ts) / 86400)::int
+               AND pg_visible_in_snapshot(a.xid, d.snapshot))::int[] AS built
+FROM arrivals a
+WHERE a.project_id = @project_id AND (a.xid, a.seq) > ((@xid::text)::xid8, @seq::bigint)
+  AND (sqlc.narg('horizon')::text IS NULL OR a.xid < (sqlc.narg('horizon')::text)::xid8)
+ORDER BY a.xid, a.seq LIMIT @max_rows;
+
+-- How much of a project is after a cursor, and since when.
+-- name: ArrivalsPending :one
+SELECT count(*) AS rows, coalesce(sum(cardinality(a.ids)), 0)::bigint AS events, coalesce(min(a.created_at), now())::timestamptz AS oldest
+FROM arrivals a
+WHERE a.project_id = @project_id AND (a.xid, a.seq) > ((@xid::text)::xid8, @seq::bigint);
+
+-- Arrivals that are older than a consumer may be behind, and that it has not seen.
+-- name: ArrivalsMissed :many
+SELECT a.min_ts, a.max_ts FROM arrivals a
+WHERE a.project_id = @project_id AND a.created_at < @before AND (a.xid, a.seq) > ((@xid::text)::xid8, @seq::bigint);
+
+-- Removes what every consumer of the project has passed, and what is too old to wait for them.
+-- name: ArrivalsPrune :execrows
+DELETE FROM arrivals a
+WHERE a.project_id = @project_id
+  AND (a.created_at < @before
+       OR (a.xid, a.seq) <= (SELECT c.xid, c.seq FROM arrival_cursors c WHERE c.project_id = @project_id ORDER BY c.xid, c.seq LIMIT 1));
+
+-- name: ArrivalCursor :one
+SELECT c.xid::text AS xid, c.seq FROM arrival_cursors c WHERE c.project_id = @project_id AND c.consumer = @consumer;
+
+-- name: ArrivalCursorSet :exec
+INSERT INTO arrival_cursors (project_id, consumer, xid, seq) VALUES (@project_id, @consumer, (@xid::text)::xid8, @seq::bigint)
+ON CONFLICT (project_id, consumer) DO UPDATE SET xid = excluded.xid, seq = excluded.seq, updated_at = now();
+
+-- One at a time works on the parts of a project; readers do not ask. The lock belongs to the session, because the transaction
+-- that works must see what the one before it has done, and would have its snapshot before it had the lock.
+-- name: PartsLock :exec
+SELECT pg_advisory_lock(hashtext('nimbus.parts'), hashtext(@project_id::text));
+
+-- name: PartsUnlock :one
+SELECT pg_advisory_unlock(hashtext('nimbus.parts'), hashtext(@project_id::text))::boolean AS held;
+
+-- Some events by their ids, which are within a range.
+-- name: EventsByIDs :many
+SELECT e.id, e.ts, e.received_at, e.name, e.user_id, e.anonymous_id, e.props FROM events e
+WHERE e.project_id = @project_id AND e.id = ANY(@event_ids::uuid[]) AND e.id >= @id_from AND e.id <= @id_to;
+
+-- The next events of a range.
+-- name: EventsOfRange :many
+SELECT e.id, e.ts, e.received_at, e.name, e.user_id, e.anonymous_id, e.props FROM events e
+WHERE e.project_id = @project_id AND e.id > @id_after AND e.id < @id_to ORDER BY e.id LIMIT @max_rows;
+
+-- The days that have events or parts.
+-- name: PartDays :many
+SELECT floor(extract(epoch FROM c.bucket) / 86400)::int AS day FROM event_counts c
+WHERE c.project_id = @project_id AND c.granularity = 86400 AND c.name = ''
+UNION
+SELECT p.day FROM event_parts p WHERE p.project_id = @project_id
+ORDER BY 1;
+
+-- What event_counts says of some days.
+-- name: PartCounts :many
+SELECT floor(extract(epoch FROM c.bucket) / 86400)::int AS day, c.name, c.count FROM event_counts c
+WHERE c.project_id = @project_id AND c.granularity = 86400 AND c.name > ''
+  AND c.bucket >= @since::timestamptz AND c.bucket < @until::timestamptz;
+
+-- name: PersonsFind :many
+SELECT p.kind, p.key, p.no
+FROM (SELECT unnest(@kinds::smallint[]) AS kind, unnest(@keys::text[]) AS key) AS t
+JOIN persons p ON p.project_id = @project_id AND p.kind = t.kind AND p.key = t.key;
+
+-- name: PersonsLast :one
+SELECT coalesce(max(p.no), 0)::int AS no FROM persons p WHERE p.project_id = @project_id;
+
+-- name: PersonsAdd :exec
+INSERT INTO persons (project_id, kind, key, no)
+SELECT @project_id, t.kind, t.key, t.no
+FROM (SELECT unnest(@kinds::smallint[]) AS kind, unnest(@keys::text[]) AS key, unnest(@nos::int[]) AS no) AS t;
+
+-- name: PersonKeys :many
+SELECT p.no, p.kind, p.key FROM persons p WHERE p.project_id = @project_id AND p.no = ANY(@nos::int[]);
+
+-- Keeps the first event of each pair.
+-- name: PersonLinksAdd :exec
+INSERT INTO person_links (project_id, anonymous, person, ts, received_at, event_id)
+SELECT @project_id, t.anonymous, t.person, t.ts, t.received_at, t.event_id
+FROM (SELECT unnest(@anonymous::int[]) AS anonymous, unnest(@people::int[]) AS person, unnest(@ts::timestamptz[]) AS ts,
+             unnest(@received_at::timestamptz[]) AS received_at, unnest(@event_ids::uuid[]) AS event_id) AS t
+ON CONFLICT (project_id, anonymous, person) DO UPDATE
+SET ts = excluded.ts, received_at = excluded.received_at, event_id = excluded.event_id
+WHERE (excluded.ts, excluded.received_at, excluded.event_id) < (person_links.ts, person_links.received_at, person_links.event_id);
+
+-- name: PersonLinks :many
+SELECT l.anonymous, l.person, l.ts, l.received_at, l.event_id FROM person_links l WHERE l.project_id = @project_id
+ORDER BY l.anonymous, l.ts, l.received_at, l.event_id;
+
+-- name: PersonMerges :many
+SELECT m.merged, m.into_no FROM person_merges m WHERE m.project_id = @project_id ORDER BY m.created_at, m.id;
+
+-- name: PartAdd :exec
+INSERT INTO event_parts (project_id, day, id, rows, bytes, header) VALUES (@project_id, @day, @id, @rows, @bytes, @header);
+
+-- name: PartColumnAdd :exec
+INSERT INTO event_part_columns (project_id, day, part_id, col, data) VALUES (@project_id, @day, @part_id, @col, @data);
+
+-- name: PartsOf :many
+SELECT p.day, p.id, p.rows, p.bytes, p.header FROM event_parts p
+WHERE p.project_id = @project_id AND p.day >= @day_from AND p.day < @day_to ORDER BY p.day, p.id;
+
+-- The days with more parts than they need to have.
+-- name: PartsCrowded :many
+SELECT p.day, count(*)::int AS parts, min(p.rows)::int AS smallest FROM event_parts p WHERE p.project_id = @project_id
+GROUP BY p.day HAVING count(*) > 1 ORDER BY count(*) DESC, p.day DESC;
+
+-- Pieces of columns. OFFSET 0 keeps the planner from anything but looking each up by its key.
+-- name: PartSlices :many
+SELECT t.n::int AS n, s.data::bytea AS data
+FROM (SELECT unnest(@ns::int[]) AS n, unnest(@days::int[]) AS day, unnest(@part_ids::uuid[]) AS part_id,
+             unnest(@columns::int[]) AS col, unnest(@offsets::int[]) AS start, unnest(@lengths::int[]) AS length) AS t
+CROSS JOIN LATERAL (
+    SELECT substring(c.data FROM t.start + 1 FOR t.length) AS data FROM event_part_columns c
+    WHERE c.project_id = @project_id AND c.day = t.day AND c.part_id = t.part_id AND c.col = t.col
+    OFFSET 0
+) AS s;
+
+-- name: PartsDelete :exec
+DELETE FROM event_parts p WHERE p.project_id = @project_id AND p.day = @day AND p.id = ANY(@part_ids::uuid[]);
+
+-- name: PartColumnsDelete :exec
+DELETE FROM event_part_columns c WHERE c.project_id = @project_id AND c.day = @day AND c.part_id = ANY(@part_ids::uuid[]);
+
+-- name: PartsDeleteBefore :execrows
+DELETE FROM event_parts p WHERE p.project_id = @project_id AND p.day < @day;
+
+-- name: PartColumnsDeleteBefore :exec
+DELETE FROM event_part_columns c WHERE c.project_id = @project_id AND c.day < @day;
+
+-- name: PartDaysDeleteBefore :exec
+DELETE FROM event_part_days d WHERE d.project_id = @project_id AND d.day < @day;
+
+-- name: PartDaysDirty :many
+SELECT d.day FROM event_part_days d WHERE d.project_id = @project_id AND d.dirty ORDER BY d.day DESC;
+
+-- name: PartDaysMark :exec
+INSERT INTO event_part_days (project_id, day, dirty) SELECT @project_id, unnest(@days::int[]), true
+ON CONFLICT (project_id, day) DO UPDATE SET dirty = true;
+
+-- name: PartDayBuilt :exec
+INSERT INTO event_part_days (project_id, day, dirty, snapshot) VALUES (@project_id, @day, false, pg_current_snapshot())
+ON CONFLICT (project_id, day) DO UPDATE SET dirty = false, snapshot = excluded.snapshot;
+
+-- Removes a batch of what a deleted project leaves behind; the tables are emptied one after the other.
+-- name: PersonsDeleteAll :exec
+DELETE FROM persons p WHERE p.project_id = @project_id;
+
+-- name: PersonLinksDeleteAll :exec
+DELETE FROM person_links l WHERE l.project_id = @project_id;
+
+-- name: PersonMergesDeleteAll :exec
+DELETE FROM person_merges m WHERE m.project_id = @project_id;
+
+-- name: ArrivalsDeleteAll :exec
+DELETE FROM arrivals a WHERE a.project_id = @project_id;
+
+-- name: ArrivalCursorsDeleteAll :exec
+DELETE FROM arrival_cursors c WHERE c.project_id = @project_id;
+
+-- Forgets who somebody was; the number is nobody's from then on.
+-- name: PersonForget :one
+DELETE FROM persons p WHERE p.project_id = @project_id AND p.kind = @kind AND p.key = @key RETURNING p.no;
+
+-- name: PersonLinksForget :exec
+DELETE FROM person_links l WHERE l.project_id = @project_id AND (l.anonymous = @no OR l.person = @no);
+
+-- name: PersonMergesForget :exec
+DELETE FROM person_merges m WHERE m.project_id = @project_id AND (m.merged = @no OR m.into_no = @no);

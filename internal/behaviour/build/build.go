@@ -1,0 +1,444 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/parts"
+)
+
+// Options bound what the builder does. The zero value is the default.
+type Options struct {
+	// StepEvents is how many events one transaction takes into parts; 50,000 when 0.
+	StepEvents int
+	// LeastEvents is how many have to be there before a step is worth it, unless one has waited for MaxWait; 2,000 and a minute
+	// when 0. Until then questions read them by themselves.
+	LeastEvents int
+	MaxWait     time.Duration
+	// PartRows and PartBytes bound a part while it is built; a million and 64 MiB when 0.
+	PartRows  int
+	PartBytes int
+	// MergeParts is of how many parts one is made; 4 when 0.
+	MergeParts int
+	// KeepArrivals is how long arrivals wait for their consumers; 7 days when 0.
+	KeepArrivals time.Duration
+	// Share is how much of a core the builder takes, the rest of the time it rests; 0.5 when 0, at most 1.
+	Share float64
+
+	Now    func() time.Time
+	Rest   func(ctx context.Context, d time.Duration) error // waits; nil: a timer
+	Logger *slog.Logger
+}
+
+func (o *Options) defaults() {
+	for _, d := range []struct {
+		value *int
+		to    int
+	}{{&o.StepEvents, 50_000}, {&o.LeastEvents, 2_000}, {&o.PartRows, 1_000_000}, {&o.PartBytes, 64 << 20}, {&o.MergeParts, 4}} {
+		if *d.value == 0 {
+			*d.value = d.to
+		}
+	}
+	if o.MaxWait == 0 {
+		o.MaxWait = time.Minute
+	}
+	if o.KeepArrivals == 0 {
+		o.KeepArrivals = 7 * 24 * time.Hour
+	}
+	if o.Share <= 0 || o.Share > 1 {
+		o.Share = 0.5
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rest == nil {
+		o.Rest = rest
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+func rest(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Builder builds parts.
+type Builder struct {
+	store *behaviour.Store
+	o     Options
+}
+
+// New returns a Builder.
+func New(store *behaviour.Store, o Options) *Builder {
+	o.defaults()
+	return &Builder{store, o}
+}
+
+// Round brings the parts of every project up to date: days that are to be built anew, then what arrived, then merges. It
+// goes on with the next project when one fails, and returns all errors.
+func (b *Builder) Round(ctx context.Context) error {
+	var errs []error
+	var project uuid.UUID
+	for {
+		next, ok, err := b.store.NextProject(ctx, project)
+		if err != nil || !ok {
+			return errors.Join(append(errs, err)...)
+		}
+		project = next
+		if err := b.Project(ctx, project); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			errs = append(errs, fmt.Errorf("parts of project %s: %w", project, err))
+		}
+	}
+}
+
+// Project brings the parts of one project up to date.
+func (b *Builder) Project(ctx context.Context, project uuid.UUID) error {
+	if err := b.step(ctx, func() error { return b.store.Work(ctx, project, func(w *behaviour.Work) error { return w.Begin(ctx) }) }); err != nil {
+		return err
+	}
+	for {
+		var n int
+		if err := b.step(ctx, func() (err error) { n, err = b.Absorb(ctx, project); return err }); err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	days, err := b.store.Dirty(ctx, project)
+	if err != nil {
+		return err
+	}
+	for _, day := range days {
+		if err := b.step(ctx, func() error { return b.Rebuild(ctx, project, day) }); err != nil {
+			return err
+		}
+	}
+	for {
+		var merged bool
+		if err := b.step(ctx, func() (err error) { merged, err = b.Merge(ctx, project); return err }); err != nil {
+			return err
+		}
+		if !merged {
+			break
+		}
+	}
+	return b.store.Work(ctx, project, func(w *behaviour.Work) error { return w.PruneArrivals(ctx, b.o.Now().Add(-b.o.KeepArrivals)) })
+}
+
+// step does something and then rests for so long that the builder keeps to its share.
+func (b *Builder) step(ctx context.Context, do func() error) error {
+	start := b.o.Now()
+	if err := do(); err != nil {
+		return err
+	}
+	if pause := time.Duration(float64(b.o.Now().Sub(start)) * (1 - b.o.Share) / b.o.Share); pause > 0 {
+		return b.o.Rest(ctx, pause)
+	}
+	return nil
+}
+
+// Absorb takes what arrived of a project into parts, as much as one step may, and says how many events that were: none when it is
+// too little to be worth a part.
+func (b *Builder) Absorb(ctx context.Context, project uuid.UUID) (events int, err error) {
+	backlog, err := b.store.Backlog(ctx, project)
+	if err != nil || backlog.Events == 0 {
+		return 0, err
+	}
+	if backlog.Events < int64(b.o.LeastEvents) && b.o.Now().Sub(backlog.Oldest) < b.o.MaxWait {
+		return 0, nil
+	}
+	err = b.store.Work(ctx, project, func(w *behaviour.Work) error {
+		arrivals, err := w.Arrivals(ctx, b.o.StepEvents)
+		if err != nil || len(arrivals) == 0 {
+			return err
+		}
+		var ids []uuid.UUID
+		for _, a := range arrivals {
+			events += len(a.IDs)
+			for _, id := range a.IDs {
+				if !slices.Contains(a.Built, behaviour.DayOf(id)) {
+					ids = append(ids, id)
+				}
+			}
+		}
+		slices.SortFunc(ids, func(x, y uuid.UUID) int { return slices.Compare(x[:], y[:]) })
+		found, err := w.Events(ctx, slices.Compact(ids))
+		if err != nil {
+			return err
+		}
+		if err := b.write(ctx, w, found); err != nil {
+			return err
+		}
+		return w.Advance(ctx, arrivals[len(arrivals)-1].Cursor)
+	})
+	return events, err
+}
+
+// write stores events as parts of their days.
+func (b *Builder) write(ctx context.Context, w *behaviour.Work, events []behaviour.StoredEvent) error {
+	numbers, err := w.Number(ctx, events)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(events, func(x, y behaviour.StoredEvent) int { return int(behaviour.DayOf(x.ID)) - int(behaviour.DayOf(y.ID)) })
+	for start := 0; start < len(events); {
+		day, end := behaviour.DayOf(events[start].ID), start+1
+		for end < len(events) && behaviour.DayOf(events[end].ID) == day {
+			end++
+		}
+		var p parts.Builder
+		if err := behaviour.AddTo(&p, events[start:end], numbers); err != nil {
+			return err
+		}
+		if err := w.Add(ctx, day, p.Encode()); err != nil {
+			return err
+		}
+		start = end
+	}
+	return nil
+}
+
+// Rebuild builds the parts of a UTC day from its events.
+func (b *Builder) Rebuild(ctx context.Context, project uuid.UUID, day int32) error {
+	return b.store.Work(ctx, project, func(w *behaviour.Work) error {
+		if err := w.Begin(ctx); err != nil {
+			return err
+		}
+		old, err := w.Parts(ctx, day, day+1)
+		if err != nil {
+			return err
+		}
+		ids := make([]uuid.UUID, len(old))
+		for i := range old {
+			ids[i] = old[i].ID
+		}
+		if err := w.Remove(ctx, day, ids); err != nil {
+			return err
+		}
+		var p parts.Builder
+		err = w.EventsOf(ctx, day, func(events []behaviour.StoredEvent) error {
+			numbers, err := w.Number(ctx, events)
+			if err != nil {
+				return err
+			}
+			if err := behaviour.AddTo(&p, events, numbers); err != nil {
+				return err
+			}
+			if p.Rows() >= b.o.PartRows || p.Bytes() >= b.o.PartBytes {
+				return w.Add(ctx, day, p.Encode())
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if p.Rows() > 0 {
+			if err := w.Add(ctx, day, p.Encode()); err != nil {
+				return err
+			}
+		}
+		return w.Built(ctx, day)
+	})
+}
+
+// Merge makes one part of several of a day, where a day has enough of them; false when none has.
+func (b *Builder) Merge(ctx context.Context, project uuid.UUID) (bool, error) {
+	days, err := b.store.Crowded(ctx, project)
+	if err != nil {
+		return false, err
+	}
+	today := behaviour.DayAt(b.o.Now())
+	for _, d := range days {
+		// Of a day that is over nothing much is to come: one part is read faster than two.
+		least := b.o.MergeParts
+		if d.Day < today-1 {
+			least = 2
+		}
+		if d.Parts < least {
+			continue
+		}
+		merged, err := b.mergeDay(ctx, project, d.Day, least)
+		if err != nil || merged {
+			return merged, err
+		}
+	}
+	return false, nil
+}
+
+func (b *Builder) mergeDay(ctx context.Context, project uuid.UUID, day int32, least int) (merged bool, err error) {
+	err = b.store.Work(ctx, project, func(w *behaviour.Work) error {
+		all, err := w.Parts(ctx, day, day+1)
+		if err != nil {
+			return err
+		}
+		some := b.choose(all, least)
+		if len(some) == 0 {
+			return nil
+		}
+		var p parts.Builder
+		ids := make([]uuid.UUID, len(some))
+		for i := range some {
+			ids[i] = some[i].ID
+			if err := b.addPart(ctx, w, &p, &some[i]); err != nil {
+				return err
+			}
+		}
+		if err := w.Remove(ctx, day, ids); err != nil {
+			return err
+		}
+		merged = true
+		return w.Add(ctx, day, p.Encode())
+	})
+	if errors.Is(err, parts.ErrDamaged) || errors.Is(err, parts.ErrVersion) {
+		b.o.Logger.Warn("a part cannot be read and is built anew from the events", "project", project, "day", behaviour.StartOf(day).Format(time.DateOnly), "error", err)
+		return true, b.Rebuild(ctx, project, day)
+	}
+	return merged, err
+}
+
+// choose returns the parts that are to be one: the smallest ones, as many as are together no larger than a part may be and none of
+// which is much larger than the others together. So every event is written again a few times only.
+func (b *Builder) choose(all []behaviour.PartInfo, least int) []behaviour.PartInfo {
+	slices.SortStableFunc(all, func(x, y behaviour.PartInfo) int { return x.Rows - y.Rows })
+	rows, bytes, n := 0, int64(0), 0
+	for _, p := range all {
+		if rows+p.Rows > b.o.PartRows || bytes+p.Bytes > int64(b.o.PartBytes)/4 { // four times as large while it is built
+			break
+		}
+		if n >= least && p.Rows > rows {
+			break
+		}
+		rows, bytes, n = rows+p.Rows, bytes+p.Bytes, n+1
+	}
+	if n < least {
+		return nil
+	}
+	return all[:n]
+}
+
+// addPart adds a stored part to one that is being built.
+func (b *Builder) addPart(ctx context.Context, w *behaviour.Work, p *parts.Builder, info *behaviour.PartInfo) error {
+	h, columns, err := readPart(ctx, w, info)
+	if err != nil {
+		return err
+	}
+	for i := range h.Chunks {
+		err := p.AddChunk(h, i, func(column int) ([]byte, error) {
+			e := h.Chunks[i].Columns[column]
+			if e.Offset+e.Length > len(columns[column]) {
+				return nil, parts.ErrDamaged
+			}
+			return columns[column][e.Offset : e.Offset+e.Length], nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readPart(ctx context.Context, w *behaviour.Work, info *behaviour.PartInfo) (*parts.Header, [][]byte, error) {
+	h, err := parts.ParseHeader(info.Header)
+	if err != nil {
+		return nil, nil, err
+	}
+	columns := make([][]byte, parts.FirstProp+len(h.Props))
+	for k := range columns {
+		length := 0
+		for i := range h.Chunks {
+			length += h.Chunks[i].Columns[k].Length
+		}
+		if length == 0 {
+			continue
+		}
+		if columns[k], err = w.Column(ctx, info, k, length); err != nil {
+			return nil, nil, err
+		}
+		if len(columns[k]) != length {
+			return nil, nil, parts.ErrDamaged
+		}
+	}
+	return h, columns, nil
+}
+
+// Report is what Verify found.
+type Report struct {
+	Days  int     // compared
+	Wrong []int32 // UTC days whose parts are not what the events say, or damaged
+}
+
+// Verify compares the parts of a project with event_counts, day by day, and reads every column. With mend, days that are
+// wrong are built anew.
+func (b *Builder) Verify(ctx context.Context, project uuid.UUID, mend bool) (Report, error) {
+	var r Report
+	days, err := b.store.Days(ctx, project)
+	if err != nil {
+		return r, err
+	}
+	for _, day := range days {
+		wrong := false
+		err := b.step(ctx, func() error {
+			return b.store.Work(ctx, project, func(w *behaviour.Work) (err error) {
+				wrong, err = verifyDay(ctx, w, day)
+				return err
+			})
+		})
+		if err != nil {
+			return r, err
+		}
+		r.Days++
+		if !wrong {
+			continue
+		}
+		r.Wrong = append(r.Wrong, day)
+		if mend {
+			if err := b.step(ctx, func() error { return b.Rebuild(ctx, project, day) }); err != nil {
+				return r, err
+			}
+		}
+	}
+	return r, nil
+}
+
+func verifyDay(ctx context.Context, w *behaviour.Work, day int32) (wrong bool, err error) {
+	proven, err := w.Proven(ctx, day)
+	if err != nil || !proven {
+		return true, err
+	}
+	all, err := w.Parts(ctx, day, day+1)
+	if err != nil {
+		return false, err
+	}
+	for i := range all {
+		h, columns, err := readPart(ctx, w, &all[i])
+		if err == nil {
+			err = (&parts.Part{Header: h, Columns: columns}).Check()
+		}
+		if errors.Is(err, parts.ErrDamaged) || errors.Is(err, parts.ErrVersion) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,190 @@
+package behaviour
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/bahagh/nimbus/internal/behaviour/parts"
+)
+
+// PersonKind says what a person's key is. The values are those of persons.kind.
+type PersonKind int16
+
+// The kinds.
+const (
+	User      PersonKind = 1
+	Anonymous PersonKind = 2
+)
+
+// PersonKey is how events name a person.
+type PersonKey struct {
+	Kind PersonKind
+	Key  string
+}
+
+// junk are ids that many people have: what a client sends when it has none.
+var junk = []string{
+	"", "null", "undefined", "none", "nil", "nan", "anonymous", "guest", "unknown", "0", "-1", "true", "false", "[object object]", "n/a",
+	"00000000-0000-0000-0000-000000000000", "not_authenticated", "distinct_id",
+}
+
+// Junk says that an id counts as absent.
+func Junk(id string) bool { return slices.Contains(junk, strings.ToLower(strings.TrimSpace(id))) }
+
+// person returns the key of who did an event; its kind is 0 when nobody is named.
+func (e *StoredEvent) person() PersonKey {
+	switch {
+	case !Junk(e.UserID):
+		return PersonKey{User, e.UserID}
+	case !Junk(e.AnonymousID):
+		return PersonKey{Anonymous, e.AnonymousID}
+	default:
+		return PersonKey{}
+	}
+}
+
+// link returns both ids of an event that carries both.
+func (e *StoredEvent) link() (anonymous, user PersonKey, ok bool) {
+	if Junk(e.UserID) || Junk(e.AnonymousID) {
+		return PersonKey{}, PersonKey{}, false
+	}
+	return PersonKey{Anonymous, e.AnonymousID}, PersonKey{User, e.UserID}, true
+}
+
+// keysOf returns everybody whom events name, in the order in which they come: neighbours in time get numbers close to each
+// other.
+func keysOf(events []StoredEvent) []PersonKey {
+	seen := make(map[PersonKey]struct{}, len(events)/4)
+	var keys []PersonKey
+	add := func(k PersonKey) {
+		if _, ok := seen[k]; !ok {
+			seen[k] = struct{}{}
+			keys = append(keys, k)
+		}
+	}
+	for i := range events {
+		if anonymous, user, ok := events[i].link(); ok {
+			add(anonymous)
+			add(user)
+		} else if k := events[i].person(); k.Kind != 0 {
+			add(k)
+		}
+	}
+	return keys
+}
+
+// link is the first event that carries an anonymous id with a user id.
+type link struct {
+	anonymous, user uint32
+	event           StoredEvent
+}
+
+// before compares in the order of events.
+func (e *StoredEvent) before(x *StoredEvent) bool {
+	if !e.TS.Equal(x.TS) {
+		return e.TS.Before(x.TS)
+	}
+	if !e.ReceivedAt.Equal(x.ReceivedAt) {
+		return e.ReceivedAt.Before(x.ReceivedAt)
+	}
+	return slices.Compare(e.ID[:], x.ID[:]) < 0
+}
+
+// linksOf returns the first event of each pair of ids.
+func linksOf(events []StoredEvent, number map[PersonKey]uint32) []link {
+	type pair struct{ anonymous, user uint32 }
+	first := make(map[pair]int)
+	var links []link
+	for i := range events {
+		anonymous, user, ok := events[i].link()
+		if !ok {
+			continue
+		}
+		p := pair{number[anonymous], number[user]}
+		at, there := first[p]
+		switch {
+		case !there:
+			first[p] = len(links)
+			links = append(links, link{p.anonymous, p.user, events[i]})
+		case events[i].before(&links[at].event):
+			links[at].event = events[i]
+		}
+	}
+	slices.SortFunc(links, func(x, y link) int {
+		return slices.Compare([]uint32{x.anonymous, x.user}, []uint32{y.anonymous, y.user})
+	})
+	return links
+}
+
+// merge says that a person is another one.
+type merge struct{ merged, into uint32 }
+
+// identify makes an identity of links, which are sorted by (anonymous, order), and merges, in their order. last is the highest number
+// given to anybody; persons that conflicts make are numbered after it.
+func identify(links []link, merges []merge, last uint32) Identity {
+	id := Identity{Canon: make([]uint32, last+1)}
+	for no := range id.Canon {
+		id.Canon[no] = uint32(no)
+	}
+	into := newUnion(last)
+	for _, m := range merges {
+		into.merge(m.merged, m.into)
+	}
+	for start := 0; start < len(links); {
+		end := start
+		for end < len(links) && links[end].anonymous == links[start].anonymous {
+			end++
+		}
+		owner := links[start].user
+		id.Canon[links[start].anonymous] = owner
+		for _, l := range links[start+1 : end] { // the first that tells of another user
+			if into.of(l.user) != into.of(owner) {
+				last++
+				id.split(l, last)
+				break
+			}
+		}
+		start = end
+	}
+	for no, to := range id.Canon {
+		id.Canon[no] = into.of(to)
+	}
+	return id
+}
+
+func (id *Identity) split(l link, to uint32) {
+	if id.Splits == nil {
+		id.Splits = make(map[uint32]Split)
+	}
+	id.Splits[l.anonymous] = Split{TS: l.event.TS.UnixMicro(), Received: l.event.ReceivedAt.UnixMicro(), Tie: parts.Tie(l.event.ID), To: to}
+}
+
+// union is who merges made one: the one merged into stands for all.
+type union []uint32
+
+func newUnion(last uint32) union {
+	u := make(union, last+1)
+	for no := range u {
+		u[no] = uint32(no)
+	}
+	return u
+}
+
+func (u union) of(no uint32) uint32 {
+	if int(no) >= len(u) {
+		return no
+	}
+	for u[no] != no {
+		u[no] = u[u[no]]
+		no = u[no]
+	}
+	return no
+}
+
+// merge makes one person of two. Merged in a circle they are one all the same.
+func (u union) merge(merged, into uint32) {
+	if int(merged) >= len(u) || int(into) >= len(u) {
+		return
+	}
+	u[u.of(merged)] = u.of(into)
+}

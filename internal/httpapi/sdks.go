@@ -1,0 +1,45 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+
+	"github.com/labstack/echo/v4"
+)
+
+// registerSDKs serves the packages that are built into this program, so that `npm install <server>/sdk/….tgz` needs no
+// registry. /sdk/ lists them, with the hashes that package managers check (Subresource Integrity, sha512). A path has the
+// version in it, and what is behind it changes with the program, so it is not kept for long.
+func registerSDKs(e *echo.Echo, dist fs.FS) error {
+	index, err := fs.ReadFile(dist, "index.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		index, err = []byte(`{"packages": []}`), nil
+	}
+	if err != nil {
+		return fmt.Errorf("embedded SDKs: %w", err)
+	}
+	serve := func(url, contentType string, body []byte) {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			e.Add(method, url, func(c echo.Context) error {
+				c.Response().Header().Set(echo.HeaderCacheControl, "public, max-age=300")
+				return c.Blob(http.StatusOK, contentType, body)
+			})
+		}
+	}
+	serve("/sdk/", echo.MIMEApplicationJSON, index)
+	packages, err := fs.Glob(dist, "*.tgz")
+	if err != nil {
+		return fmt.Errorf("embedded SDKs: %w", err)
+	}
+	for _, name := range packages {
+		body, err := fs.ReadFile(dist, name)
+		if err != nil {
+			return fmt.Errorf("embedded SDKs: %w", err)
+		}
+		serve(path.Join("/sdk", name), "application/gzip", body)
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package httpapi
+
+import (
+	"net/http/httptest"
+	"testing"
+	"testing/fstest"
+
+	"github.com/labstack/echo/v4"
+)
+
+func TestTheSDKsThatAreBuiltInAreServed(t *testing.T) {
+	t.Parallel()
+	get := func(dist fstest.MapFS, method, path string) *httptest.ResponseRecorder {
+		e := echo.New()
+		if err := registerSDKs(e, dist); err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+		return w
+	}
+	const name, index = "/sdk/nimbus-analytics-sdk-0.2.0.tgz", `{"packages":[{"name":"x"}]}`
+	packed := fstest.MapFS{".gitkeep": {}, "index.json": {Data: []byte(index)}, name[len("/sdk/"):]: {Data: []byte("tar")}}
+	for _, tt := range []struct {
+		dist         fstest.MapFS
+		method, path string
+		status       int
+		kind, body   string
+	}{
+		{packed, "GET", "/sdk/", 200, "application/json", index},
+		{packed, "GET", name, 200, "application/gzip", "tar"},
+		{packed, "HEAD", name, 200, "application/gzip", "tar"}, // the server itself leaves the body out
+		{packed, "GET", "/sdk/.gitkeep", 404, "application/json", ""},
+		{fstest.MapFS{".gitkeep": {}}, "GET", "/sdk/", 200, "application/json", `{"packages": []}`},
+		{fstest.MapFS{".gitkeep": {}}, "GET", name, 404, "application/json", ""},
+	} {
+		w := get(tt.dist, tt.method, tt.path)
+		if w.Code != tt.status || w.Header().Get("Content-Type") != tt.kind || tt.body != "" && w.Body.String() != tt.body {
+			t.Errorf("%s %s: %d %s %q", tt.method, tt.path, w.Code, w.Header().Get("Content-Type"), w.Body)
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package funnel
+
+import (
+	"strings"
+
+	"github.com/bahagh/nimbus/internal/insights/query"
+)
+
+// Definition says in one sentence what the funnel counts.
+func Definition(q *Question) string {
+	var b strings.Builder
+	b.WriteString(map[Count]string{Users: "People who did ", Totals: "Attempts to do ", Sessions: "Sessions with "}[q.Count])
+	steps := make([]string, len(q.Steps))
+	for i, step := range q.Steps {
+		if steps[i] = step.Label; step.Optional {
+			steps[i] += " (optional)"
+		}
+	}
+	switch {
+	case len(steps) == 1:
+		b.WriteString(steps[0])
+	case q.Order == Any:
+		b.WriteString(query.List(steps, "and") + " in any order, within " + query.Span(q.Window) + " of the first of them")
+	default:
+		b.WriteString(strings.Join(steps, ", then ") + ", within " + query.Span(q.Window) + " of the first step")
+		if q.Order == Strict {
+			b.WriteString(" and with nothing else in between")
+		} else {
+			b.WriteString(", whatever else was done in between")
+		}
+	}
+	if len(q.Hold) > 0 {
+		b.WriteString(", with the same " + query.List(q.HoldLabels, "and") + " at every step")
+	}
+	for _, x := range q.Exclude {
+		b.WriteString(", up to the first " + x.Label + " between " + q.Steps[x.From].Label + " and " + q.Steps[x.To].Label)
+	}
+	b.WriteString("; " + q.counting())
+	if q.Breakdown != nil {
+		b.WriteString(", split by " + q.Breakdown.Label + " at " + q.attributed())
+	}
+	return b.String() + "."
+}
+
+func (q *Question) counting() string {
+	choice := "by the attempt that came furthest"
+	if q.Choice == First {
+		choice = "by the first attempt"
+	}
+	switch {
+	case q.Count == Users:
+		return "each person counts once, " + choice
+	case q.Count == Sessions:
+		return "each session counts once, " + choice
+	case q.Choice == First:
+		return "each attempt counts, and the next begins after it ended"
+	default:
+		return "each attempt counts, and one that is begun again before it ended is the same"
+	}
+}
+
+func (q *Question) attributed() string {
+	switch q.Breakdown.Attribution {
+	case StepValue:
+		return q.Steps[q.Breakdown.Step].Label
+	case LastValue:
+		return "the last step that has it"
+	default:
+		return "the first step that has it"
+	}
+}

@@ -1,0 +1,26 @@
+package query
+
+import (
+	"slices"
+
+	"github.com/bahagh/nimbus/internal/behaviour"
+)
+
+// Group is one value of a breakdown and how much it has.
+type Group struct {
+	Value uint32
+	Size  int
+}
+
+// Top returns the n largest groups, largest first, and the others. Groups of one size are in the order of their values, so
+// that which of them are shown never depends on the sequence in which they were counted.
+func Top(groups []Group, n int, compare behaviour.Compare) (top, others []Group) {
+	slices.SortFunc(groups, func(a, b Group) int {
+		if a.Size != b.Size {
+			return b.Size - a.Size
+		}
+		return compare(a.Value, b.Value)
+	})
+	n = min(n, len(groups))
+	return groups[:n], groups[n:]
+}

@@ -1,0 +1,18 @@
+package sessions_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bahagh/nimbus/internal/insights/sessions"
+)
+
+func TestDefinitionSaysWhatIsCounted(t *testing.T) {
+	t.Parallel()
+	got := sessions.Definition(&sessions.Question{Breakdown: &sessions.Breakdown{Label: "source"}, Ends: &sessions.Ends{Label: "page"}})
+	const want = "or when the client begins another; a bounce is a session of one event; split by source of the first event; " +
+		"entry and exit are page of the first and the last event."
+	if !strings.HasSuffix(got, want) {
+		t.Errorf("%q does not end with %q", got, want)
+	}
+}

@@ -1,0 +1,81 @@
+// The commands of the README and of the dashboard's install page, as they are printed, from an empty folder, against a server
+// that serves its own package.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+import { Nimbus, root } from './support/processes.js';
+import { newTenant, stored, type Tenant } from './support/tenant.js';
+
+const run = promisify(execFile);
+const nimbus = new Nimbus();
+const folders: string[] = [];
+before(() => nimbus.start());
+after(async () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  await nimbus.remove();
+});
+
+interface Snippets {
+  nodeInstall: (keys: object) => string;
+  node: (keys: object) => string;
+  browser: (keys: object) => string;
+}
+
+/** The snippets of the install page. */
+async function snippets(): Promise<Snippets> {
+  const entry = join(root, 'frontend', 'src', 'routes', 'install', 'snippets.ts');
+  const { outputFiles } = await build({ entryPoints: [entry], bundle: true, format: 'esm', write: false, logLevel: 'error' });
+  return (await import(`data:text/javascript,${encodeURIComponent(outputFiles[0]?.text ?? '')}`)) as Snippets;
+}
+
+/** Installs in an empty folder, and runs the program. */
+async function follow(install: string, code: string, tenant: Tenant): Promise<string> {
+  const cwd = mkdtempSync(join(tmpdir(), 'nimbus-install-'));
+  folders.push(cwd);
+  const env = {
+    ...process.env, npm_config_audit: 'false', npm_config_cache: join(cwd, '.cache'),
+    NIMBUS_URL: nimbus.url, NIMBUS_PROJECT_ID: tenant.projectId, NIMBUS_KEY_ID: tenant.keyId, NIMBUS_SECRET: tenant.secret,
+  };
+  await run('sh', ['-c', install], { cwd, env });
+  writeFileSync(join(cwd, 'track.mjs'), code);
+  const { stdout } = await run('sh', ['-c', 'node track.mjs'], { cwd, env });
+  const lock = JSON.parse(readFileSync(join(cwd, 'package-lock.json'), 'utf8')) as { packages: Record<string, { integrity?: string }> };
+  const index = (await (await fetch(`${nimbus.url}/sdk/`)).json()) as { packages: { name: string; path: string; integrity: string }[] };
+  const [own] = index.packages.filter((p) => p.name === '@nimbus-analytics/sdk');
+  const bytes = new Uint8Array(await (await fetch(`${nimbus.url}${own?.path}`)).arrayBuffer());
+  assert.equal(own?.integrity, `sha512-${createHash('sha512').update(bytes).digest('base64')}`);
+  assert.equal(lock.packages['node_modules/@nimbus-analytics/sdk']?.integrity, own.integrity);
+  return stdout;
+}
+
+test('the install page: npm install from this server, and the program says that an event was stored', { timeout: 120_000 }, async () => {
+  const { nodeInstall, node } = await snippets();
+  for (const secret of [true, false]) {
+    const tenant = await newTenant(nimbus.url);
+    const keys = { url: nimbus.url, projectId: tenant.projectId, keyId: tenant.keyId, secret: secret ? tenant.secret : undefined };
+    assert.equal(await follow(nodeInstall(keys), node(keys), tenant), 'nimbus: 1 events stored\n');
+    assert.deepEqual((await stored(tenant)).map((e) => [e.name, e.user_id]), [['signed_up', 'user_1']]);
+  }
+});
+
+test('the README: the same', { timeout: 120_000 }, async () => {
+  const readme = readFileSync(join(root, 'sdk', 'typescript', 'README.md'), 'utf8');
+  const [, install = ''] = /```sh\n(npm install .*?)```/s.exec(readme) ?? [];
+  const [, code = ''] = /```js\n(.*?)```/s.exec(readme) ?? [];
+  const tenant = await newTenant(nimbus.url);
+  assert.equal(await follow(install.replace('https://nimbus.example.com', nimbus.url), code, tenant), 'nimbus: 1 events stored\n');
+  assert.deepEqual((await stored(tenant)).map((e) => e.name), ['signed_up']);
+});
+
+test('the snippet of the install page tracks nothing but page views by itself', async () => {
+  const { browser } = await snippets();
+  const html = browser({ url: nimbus.url, projectId: 'p', keyId: 'k', writeKey: 'nw' });
+  const runs = html.replaceAll(/<!--.*?-->/gs, '');
+  assert.ok(html.includes("nimbus.track('signed_up'") && !runs.includes('signed_up'), html);
+});
