@@ -136,9 +136,6 @@ func (i *Ingester) store(ctx context.Context, project uuid.UUID, b *batch) error
 	}
 	may, err := i.quotas.Admit(ctx, project, len(b.rows), int64(b.bytes))
 	if err != nil {
-		if databaseAway(err) {
-			return unavailable(err)
-		}
 		return err
 	}
 	for k := range b.rows {

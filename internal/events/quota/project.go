@@ -20,8 +20,9 @@ type project struct {
 	today   int64     // events stored that day: by all nodes when they were last asked, and by this one since
 	bytes   int64     // of all events, in the same way
 	unsaved stored    // what this node stored and has not written down
-	loaded  time.Time // zero before the first time
 	used    time.Time
+	tried   bool          // whether it was asked for
+	loading chan struct{} // closed when the first answer is there; nil when nobody asks
 	// names are the hashes of those that are counted by themselves: a name takes 8 bytes, however long it is. Two
 	// names of one hash would let one too many through, which harms nobody.
 	names      map[uint64]struct{}
@@ -56,29 +57,69 @@ func (k *Keeper) forget(id uuid.UUID) {
 	p := k.project(id)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.loaded, p.namesSince = time.Time{}, time.Time{}
+	p.tried, p.namesSince = false, time.Time{}
 }
 
-// loadLocked reads what is not known yet. Run does so again for the projects in use.
-func (k *Keeper) loadLocked(ctx context.Context, p *project, now time.Time) error {
-	if p.loaded.IsZero() {
-		known, err := k.store.load(ctx, dayOf(now), []uuid.UUID{p.id})
-		if err != nil {
-			return err
+// loadTime is how long the first request of a project waits for what the project may store. A database that is slow or
+// away must not keep events waiting here: they are let in, and Sync reads it later.
+const loadTime = time.Second
+
+// load reads what is known of a project that this node has not seen before. Requests that come meanwhile wait for it.
+func (k *Keeper) load(ctx context.Context, p *project, now time.Time) {
+	p.mu.Lock()
+	loading := p.loading
+	if loading == nil && !p.tried {
+		p.tried, p.loading = true, make(chan struct{})
+		p.mu.Unlock()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTime)
+		defer cancel()
+		if err := k.read(ctx, p, now); err != nil {
+			k.log.Warn("what a project may store is not known yet; its events are taken in", "project_id", p.id, "error", err)
 		}
-		k.learnLocked(p, known[p.id], now)
+		p.mu.Lock()
+		close(p.loading)
+		p.loading = nil
 	}
-	if p.limits.EventNames == 0 || now.Sub(p.namesSince).Abs() < namesTime {
+	p.mu.Unlock()
+	if loading != nil {
+		select {
+		case <-loading:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// read asks the database for the limits and the usage of a project, and for its names.
+func (k *Keeper) read(ctx context.Context, p *project, now time.Time) error {
+	known, err := k.store.load(ctx, dayOf(now), []uuid.UUID{p.id})
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	k.learnLocked(p, known[p.id], now)
+	p.mu.Unlock()
+	return k.readNames(ctx, p, now)
+}
+
+// readNames reads the names that are counted by themselves, unless they were read lately.
+func (k *Keeper) readNames(ctx context.Context, p *project, now time.Time) error {
+	p.mu.Lock()
+	fresh := p.limits.EventNames == 0 || now.Sub(p.namesSince).Abs() < namesTime
+	p.mu.Unlock()
+	if fresh {
 		return nil
 	}
 	names, err := k.store.names(ctx, p.id, maxNames)
 	if err != nil {
 		return fmt.Errorf("read the names of a project: %w", err)
 	}
-	p.names, p.namesSince = make(map[uint64]struct{}, len(names)), now
+	hashes := make(map[uint64]struct{}, len(names))
 	for _, name := range names {
-		p.names[maphash.String(k.seed, name)] = struct{}{}
+		hashes[maphash.String(k.seed, name)] = struct{}{}
 	}
+	p.mu.Lock()
+	p.names, p.namesSince = hashes, now
+	p.mu.Unlock()
 	return nil
 }
 
@@ -87,14 +128,13 @@ func (k *Keeper) learnLocked(p *project, l loaded, now time.Time) {
 	p.limits = k.cfg.Defaults.with(l.Overrides)
 	p.day, p.today = dayOf(now), l.events+p.unsaved.events
 	p.bytes = l.bytes + p.unsaved.bytes
-	p.loaded = now
 }
 
 // mayCount reports whether a name is counted by itself, and lets it in when there is room.
 func (p *project) mayCount(name uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.limits.EventNames == 0 {
+	if p.limits.EventNames == 0 || p.names == nil { // no limit, or the names are not known yet
 		return true
 	}
 	if _, ok := p.names[name]; ok {
@@ -102,9 +142,6 @@ func (p *project) mayCount(name uint64) bool {
 	}
 	if len(p.names) >= p.limits.EventNames {
 		return false
-	}
-	if p.names == nil {
-		p.names = make(map[uint64]struct{})
 	}
 	p.names[name] = struct{}{}
 	return true

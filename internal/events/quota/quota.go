@@ -87,20 +87,17 @@ type Admission struct {
 
 // Admit says whether a project may store so many events, of about so many bytes.
 //
-// Errors: a problem of status 429, quota_exceeded, or 503, low_on_disk; any other error is the database's.
+// Errors: a problem of status 429, quota_exceeded, or 503, low_on_disk.
 func (k *Keeper) Admit(ctx context.Context, id uuid.UUID, events int, bytes int64) (*Admission, error) {
 	if err := k.disk.check(); err != nil {
 		k.refused.WithLabelValues(quotaDisk).Add(float64(events))
 		return nil, err
 	}
-	p := k.project(id)
+	p, now := k.project(id), k.cfg.Now()
+	k.load(ctx, p, now)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := k.cfg.Now()
 	p.used = now
-	if err := k.loadLocked(ctx, p, now); err != nil {
-		return nil, err
-	}
 	if day := dayOf(now); !day.Equal(p.day) {
 		p.day, p.today = day, p.unsaved.events
 	}

@@ -246,3 +246,34 @@ func TestWithoutTheDatabaseWhatWasStoredIsKeptForLater(t *testing.T) {
 		t.Errorf("%d events, %v", events, err)
 	}
 }
+
+// What keeps the table of counts locked, as a migration may, keeps no event waiting for what its project may store.
+func TestADatabaseThatDoesNotAnswerKeepsNoEventsWaiting(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	n, project := newNode(pool, quota.Limits{EventNames: 1}), newProject(t, pool)
+	tx, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(t.Context(), `LOCK TABLE event_counts IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	var work sync.WaitGroup
+	for range 4 {
+		work.Go(func() {
+			if other, code := n.store(t, project, 2, "a", "b"); other != 0 || code != "" {
+				t.Errorf("%d counted as other, %q; want all let in", other, code)
+			}
+		})
+	}
+	work.Wait() // without end, would they wait for the lock
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n.sync(t)
+	if other, _ := n.store(t, project, 2, "a", "b"); other != 1 {
+		t.Errorf("%d counted as other once the names are known, want 1", other)
+	}
+}

@@ -70,12 +70,15 @@ func (k *Keeper) Sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, p := range active {
 		p.mu.Lock()
 		k.learnLocked(p, known[p.id], now)
+		p.tried = true
 		p.mu.Unlock()
+		failed = append(failed, k.readNames(ctx, p, now))
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // active returns the projects in use, and forgets those that are not and have nothing to write down.
