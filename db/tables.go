@@ -4,5 +4,6 @@ package db
 // other programs.
 var Tables = []string{
 	"account_identities", "accounts", "api_keys", "audit_log", "board_tiles", "boards", "event_counts", "event_keys", "events",
-	"idempotency_keys", "job_turns", "project_members", "projects", "refresh_tokens", "reports", "sessions", "write_keys",
+	"idempotency_keys", "job_turns", "project_limits", "project_members", "project_sizes", "project_usage", "projects", "refresh_tokens",
+	"reports", "sessions", "write_keys",
 }

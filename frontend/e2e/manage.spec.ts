@@ -229,7 +229,7 @@ test('one project of many is found by its name, in the switcher and in the list'
   await page.goto(`/projects/${mine.projectId}/settings`);
   await expect(page.getByLabel('Name')).toHaveValue('many');
   await page.getByRole('button', { name: 'Project: many' }).click();
-  await expect(page.getByText(/^1\d\d more: type to narrow them down\.$/)).toBeVisible();
+  await expect(page.getByText(/^1\d\d more\. Type to narrow them down\.$/)).toBeVisible();
   await page.keyboard.type('customer 20');
   await expect(page.locator('.palette li')).toHaveCount(7); // 20 and 200 to 205
   await page.getByRole('option', { name: 'Customer 203' }).click();

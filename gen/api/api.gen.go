@@ -718,6 +718,14 @@ type Board struct {
 	Name        string              `json:"name"`
 	Tiles       []BoardTile         `json:"tiles"`
 	UpdatedAt   time.Time           `json:"updated_at"`
+
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
 }
 
 // BoardList defines model for BoardList.
@@ -1546,6 +1554,14 @@ type Report struct {
 	Question  ReportQuestion `json:"question"`
 	UpdatedAt time.Time      `json:"updated_at"`
 
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
+
 	// View How the answer is drawn.
 	View ReportView `json:"view"`
 }
@@ -1824,6 +1840,9 @@ type Cursor = string
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
 // Names defines model for Names.
 type Names = []string
 
@@ -1868,6 +1887,9 @@ type UnprocessableQuery = Problem
 
 // UnsupportedMediaType An error, as RFC 9457 describes it.
 type UnsupportedMediaType = Problem
+
+// VersionConflict An error, as RFC 9457 describes it.
+type VersionConflict = Problem
 
 // FinishOidcLoginParams defines parameters for FinishOidcLogin.
 type FinishOidcLoginParams struct {
@@ -2045,6 +2067,12 @@ type CreateBoardParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// UpdateBoardParams defines parameters for UpdateBoard.
+type UpdateBoardParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// Name Only events of this name; may be repeated.
@@ -2074,6 +2102,12 @@ type CreateReportParams struct {
 	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
 	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateReportParams defines parameters for UpdateReport.
+type UpdateReportParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateWriteKeyParams defines parameters for CreateWriteKey.
@@ -2682,7 +2716,7 @@ type ServerInterface interface {
 	GetBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error
 	// UpdateBoard Change a board
 	// (PATCH /v1/projects/{project_id}/boards/{board_id})
-	UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error
+	UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID, params UpdateBoardParams) error
 	// GetProjectDeletion See how far the deletion of a project is
 	// (GET /v1/projects/{project_id}/deletion)
 	GetProjectDeletion(ctx echo.Context, projectID ProjectPath) error
@@ -2718,7 +2752,7 @@ type ServerInterface interface {
 	GetReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error
 	// UpdateReport Change a report
 	// (PATCH /v1/projects/{project_id}/reports/{report_id})
-	UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error
+	UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID, params UpdateReportParams) error
 	// RotateKeys Replace the project's key pair
 	// (POST /v1/projects/{project_id}/rotate-keys)
 	RotateKeys(ctx echo.Context, projectID ProjectPath) error
@@ -3581,8 +3615,28 @@ func (w *ServerInterfaceWrapper) UpdateBoard(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter board_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateBoardParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateBoard(ctx, projectID, boardID)
+	err = w.Handler.UpdateBoard(ctx, projectID, boardID, params)
 	return err
 }
 
@@ -3893,8 +3947,28 @@ func (w *ServerInterfaceWrapper) UpdateReport(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter report_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateReportParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateReport(ctx, projectID, reportID)
+	err = w.Handler.UpdateReport(ctx, projectID, reportID, params)
 	return err
 }
 
@@ -4192,6 +4266,8 @@ type UnprocessableApplicationProblemPlusJSONResponse Problem
 type UnprocessableQueryApplicationProblemPlusJSONResponse Problem
 
 type UnsupportedMediaTypeApplicationProblemPlusJSONResponse Problem
+
+type VersionConflictApplicationProblemPlusJSONResponse Problem
 
 type LoginRequestObject struct {
 	Body *LoginJSONRequestBody
@@ -8333,6 +8409,7 @@ func (response GetBoard503ApplicationProblemPlusJSONResponse) VisitGetBoardRespo
 type UpdateBoardRequestObject struct {
 	ProjectID ProjectPath        `json:"project_id"`
 	BoardID   openapi_types.UUID `json:"board_id"`
+	Params    UpdateBoardParams
 	Body      *UpdateBoardJSONRequestBody
 }
 
@@ -8417,6 +8494,22 @@ func (response UpdateBoard404ApplicationProblemPlusJSONResponse) VisitUpdateBoar
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateBoard412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateBoard412ApplicationProblemPlusJSONResponse) VisitUpdateBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -10137,6 +10230,7 @@ func (response GetReport503ApplicationProblemPlusJSONResponse) VisitGetReportRes
 type UpdateReportRequestObject struct {
 	ProjectID ProjectPath        `json:"project_id"`
 	ReportID  openapi_types.UUID `json:"report_id"`
+	Params    UpdateReportParams
 	Body      *UpdateReportJSONRequestBody
 }
 
@@ -10221,6 +10315,22 @@ func (response UpdateReport404ApplicationProblemPlusJSONResponse) VisitUpdateRep
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateReport412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateReport412ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -12436,11 +12546,12 @@ func (sh *strictHandler) GetBoard(ctx echo.Context, projectID ProjectPath, board
 }
 
 // UpdateBoard operation middleware
-func (sh *strictHandler) UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error {
+func (sh *strictHandler) UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID, params UpdateBoardParams) error {
 	var request UpdateBoardRequestObject
 
 	request.ProjectID = projectID
 	request.BoardID = boardID
+	request.Params = params
 
 	var body UpdateBoardJSONRequestBody
 	var err error
@@ -12836,11 +12947,12 @@ func (sh *strictHandler) GetReport(ctx echo.Context, projectID ProjectPath, repo
 }
 
 // UpdateReport operation middleware
-func (sh *strictHandler) UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error {
+func (sh *strictHandler) UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID, params UpdateReportParams) error {
 	var request UpdateReportRequestObject
 
 	request.ProjectID = projectID
 	request.ReportID = reportID
+	request.Params = params
 
 	var body UpdateReportJSONRequestBody
 	var err error

@@ -802,8 +802,9 @@ var Operations = map[string]*contract.Operation{
 		Params: []contract.Param{
 			{Name: "board_id", In: "path", Required: true, Kind: contract.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "If-Match", In: "header", Kind: contract.KindString, MinLen: 3, MaxLen: 20, Pattern: regexp.MustCompile(`^"[0-9]{1,18}"$`)},
 		},
-		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 412, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -858,8 +859,9 @@ var Operations = map[string]*contract.Operation{
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 			{Name: "report_id", In: "path", Required: true, Kind: contract.KindUUID},
+			{Name: "If-Match", In: "header", Kind: contract.KindString, MinLen: 3, MaxLen: 20, Pattern: regexp.MustCompile(`^"[0-9]{1,18}"$`)},
 		},
-		Statuses:     []int{200, 400, 401, 403, 404, 413, 415, 422, 429, 503},
+		Statuses:     []int{200, 400, 401, 403, 404, 412, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},

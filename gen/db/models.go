@@ -82,6 +82,8 @@ type Board struct {
 	CreatedBy   *uuid.UUID
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Version     int64
+	UpdatedBy   *uuid.UUID
 }
 
 type BoardTile struct {
@@ -243,6 +245,8 @@ type Report struct {
 	CreatedBy   *uuid.UUID
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Version     int64
+	UpdatedBy   *uuid.UUID
 }
 
 type Session struct {

@@ -31,6 +31,7 @@ const (
 	CodeLastOwner             Code = "last_owner"
 	CodeIdempotencyRunning    Code = "idempotency_in_progress"
 	CodeIdempotencyReused     Code = "idempotency_key_reused"
+	CodeVersionConflict       Code = "version_conflict"
 	CodeBodyTooLarge          Code = "body_too_large"
 	CodeUnsupportedMediaType  Code = "unsupported_media_type"
 	CodeUnsupportedEncoding   Code = "unsupported_encoding"
@@ -87,6 +88,7 @@ var kinds = []Kind{
 	{CodeAlreadyMember, http.StatusConflict, "The account is a member already", "Change its role with PATCH instead."},
 	{CodeLastOwner, http.StatusConflict, "A project keeps an owner", "Make another member owner first, or delete the project."},
 	{CodeIdempotencyRunning, http.StatusConflict, "The same request is being answered", "Send it again after Retry-After seconds: the answer is then the first one's."},
+	{CodeVersionConflict, http.StatusPreconditionFailed, "It was changed meanwhile", "Read it again and change what is there now, or send the change without If-Match to overwrite it."},
 	{CodeBodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "Send it in parts. The limit is meant before and after decompression."},
 	{CodeUnsupportedMediaType, http.StatusUnsupportedMediaType, "The body must be application/json", "Set Content-Type to application/json."},
 	{CodeUnsupportedEncoding, http.StatusUnsupportedMediaType, "The compression is not known", "Use gzip or zstd, or none."},

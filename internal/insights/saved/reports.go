@@ -30,13 +30,16 @@ type Report struct {
 	Description string
 	Question    json.RawMessage // as the contract has it
 	View        json.RawMessage
+	Version     int64 // counts the changes, from 1
 	CreatedBy   *uuid.UUID
 	CreatedAt   time.Time
+	UpdatedBy   *uuid.UUID // nil before the first change
 	UpdatedAt   time.Time
 }
 
-// ReportChange are the fields to change; nil leaves one as it is.
+// ReportChange are the fields to change; nil leaves one as it is. With IfVersion, only that version is changed.
 type ReportChange struct {
+	IfVersion         *int64
 	Name, Description *string
 	Question, View    json.RawMessage
 }
@@ -107,15 +110,18 @@ func (r *Reports) Create(ctx context.Context, accountID, projectID uuid.UUID, re
 	return report, err
 }
 
-// Update changes a report and returns it as it is then.
-func (r *Reports) Update(ctx context.Context, projectID, id uuid.UUID, change ReportChange) (Report, error) {
+// Update changes a report and returns it as it is then. version_conflict when it is not the version to change.
+func (r *Reports) Update(ctx context.Context, accountID, projectID, id uuid.UUID, change ReportChange) (Report, error) {
 	var report Report
 	err := r.change(ctx, projectID, func(tx pgx.Tx) error {
 		before, err := r.store.report(ctx, tx, projectID, id)
 		if err != nil {
 			return err
 		}
-		if err := r.store.updateReport(ctx, tx, projectID, id, change); err != nil {
+		if err := isVersion(before.Version, change.IfVersion); err != nil {
+			return err
+		}
+		if err := r.store.updateReport(ctx, tx, accountID, projectID, id, change); err != nil {
 			return err
 		}
 		if report, err = r.kept(ctx, tx, projectID, id); err != nil {
@@ -131,10 +137,18 @@ func (r *Reports) Update(ctx context.Context, projectID, id uuid.UUID, change Re
 	return report, err
 }
 
+// isVersion is version_conflict unless the version that is there is the one to change; nil is any.
+func isVersion(there int64, wanted *int64) error {
+	if wanted == nil || *wanted == there {
+		return nil
+	}
+	return problem.New(problem.CodeVersionConflict, "It is at version %d, and the change is of version %d.", there, *wanted)
+}
+
 // Delete removes a report, from every board too.
-func (r *Reports) Delete(ctx context.Context, projectID, id uuid.UUID) error {
+func (r *Reports) Delete(ctx context.Context, accountID, projectID, id uuid.UUID) error {
 	return r.change(ctx, projectID, func(tx pgx.Tx) error {
-		if err := r.store.deleteReport(ctx, tx, projectID, id); err != nil {
+		if err := r.store.deleteReport(ctx, tx, accountID, projectID, id); err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.ReportDelete, Target: id.String()})

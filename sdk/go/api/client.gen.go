@@ -719,6 +719,14 @@ type Board struct {
 	Name        string              `json:"name"`
 	Tiles       []BoardTile         `json:"tiles"`
 	UpdatedAt   time.Time           `json:"updated_at"`
+
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
 }
 
 // BoardList defines model for BoardList.
@@ -1547,6 +1555,14 @@ type Report struct {
 	Question  ReportQuestion `json:"question"`
 	UpdatedAt time.Time      `json:"updated_at"`
 
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
+
 	// View How the answer is drawn.
 	View ReportView `json:"view"`
 }
@@ -1825,6 +1841,9 @@ type Cursor = string
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
 // Names defines model for Names.
 type Names = []string
 
@@ -1869,6 +1888,9 @@ type UnprocessableQuery = Problem
 
 // UnsupportedMediaType An error, as RFC 9457 describes it.
 type UnsupportedMediaType = Problem
+
+// VersionConflict An error, as RFC 9457 describes it.
+type VersionConflict = Problem
 
 // FinishOidcLoginParams defines parameters for FinishOidcLogin.
 type FinishOidcLoginParams struct {
@@ -2046,6 +2068,12 @@ type CreateBoardParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// UpdateBoardParams defines parameters for UpdateBoard.
+type UpdateBoardParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// Name Only events of this name; may be repeated.
@@ -2075,6 +2103,12 @@ type CreateReportParams struct {
 	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
 	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateReportParams defines parameters for UpdateReport.
+type UpdateReportParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateWriteKeyParams defines parameters for CreateWriteKey.
@@ -3073,21 +3107,23 @@ type ClientInterface interface {
 
 	// UpdateBoardWithBody Change a board
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-	UpdateBoardWithBody(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateBoardWithBody(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateBoard Change a board
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-	UpdateBoard(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateBoard(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetProjectDeletion See how far the deletion of a project is
 	//
@@ -3223,21 +3259,23 @@ type ClientInterface interface {
 
 	// UpdateReportWithBody Change a report
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-	UpdateReportWithBody(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateReportWithBody(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateReport Change a report
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-	UpdateReport(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateReport(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateKeysWithBody Replace the project's key pair
 	//
@@ -4152,13 +4190,14 @@ func (c *HTTPClient) GetBoard(ctx context.Context, projectID ProjectPath, boardI
 
 // UpdateBoardWithBody Change a board
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-func (c *HTTPClient) UpdateBoardWithBody(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateBoardRequestWithBody(c.Server, projectID, boardID, contentType, body)
+func (c *HTTPClient) UpdateBoardWithBody(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateBoardRequestWithBody(c.Server, projectID, boardID, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4171,13 +4210,14 @@ func (c *HTTPClient) UpdateBoardWithBody(ctx context.Context, projectID ProjectP
 
 // UpdateBoard Change a board
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-func (c *HTTPClient) UpdateBoard(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateBoardRequest(c.Server, projectID, boardID, body)
+func (c *HTTPClient) UpdateBoard(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateBoardRequest(c.Server, projectID, boardID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4462,13 +4502,14 @@ func (c *HTTPClient) GetReport(ctx context.Context, projectID ProjectPath, repor
 
 // UpdateReportWithBody Change a report
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-func (c *HTTPClient) UpdateReportWithBody(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateReportRequestWithBody(c.Server, projectID, reportID, contentType, body)
+func (c *HTTPClient) UpdateReportWithBody(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateReportRequestWithBody(c.Server, projectID, reportID, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4481,13 +4522,14 @@ func (c *HTTPClient) UpdateReportWithBody(ctx context.Context, projectID Project
 
 // UpdateReport Change a report
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-func (c *HTTPClient) UpdateReport(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateReportRequest(c.Server, projectID, reportID, body)
+func (c *HTTPClient) UpdateReport(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateReportRequest(c.Server, projectID, reportID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6445,18 +6487,18 @@ func NewGetBoardRequest(server string, projectID ProjectPath, boardID openapi_ty
 }
 
 // NewUpdateBoardRequest calls the generic UpdateBoard builder with application/json body
-func NewUpdateBoardRequest(server string, projectID ProjectPath, boardID openapi_types.UUID, body UpdateBoardJSONRequestBody) (*http.Request, error) {
+func NewUpdateBoardRequest(server string, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateBoardRequestWithBody(server, projectID, boardID, "application/json", bodyReader)
+	return NewUpdateBoardRequestWithBody(server, projectID, boardID, params, "application/json", bodyReader)
 }
 
 // NewUpdateBoardRequestWithBody constructs an http.Request for the UpdateBoard method, with any body, and a specified content type
-func NewUpdateBoardRequestWithBody(server string, projectID ProjectPath, boardID openapi_types.UUID, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateBoardRequestWithBody(server string, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6494,6 +6536,21 @@ func NewUpdateBoardRequestWithBody(server string, projectID ProjectPath, boardID
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -7036,18 +7093,18 @@ func NewGetReportRequest(server string, projectID ProjectPath, reportID openapi_
 }
 
 // NewUpdateReportRequest calls the generic UpdateReport builder with application/json body
-func NewUpdateReportRequest(server string, projectID ProjectPath, reportID openapi_types.UUID, body UpdateReportJSONRequestBody) (*http.Request, error) {
+func NewUpdateReportRequest(server string, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, body UpdateReportJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateReportRequestWithBody(server, projectID, reportID, "application/json", bodyReader)
+	return NewUpdateReportRequestWithBody(server, projectID, reportID, params, "application/json", bodyReader)
 }
 
 // NewUpdateReportRequestWithBody constructs an http.Request for the UpdateReport method, with any body, and a specified content type
-func NewUpdateReportRequestWithBody(server string, projectID ProjectPath, reportID openapi_types.UUID, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateReportRequestWithBody(server string, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7085,6 +7142,21 @@ func NewUpdateReportRequestWithBody(server string, projectID ProjectPath, report
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -7865,21 +7937,23 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateBoardWithBodyWithResponse Change a board
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-	UpdateBoardWithBodyWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error)
+	UpdateBoardWithBodyWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error)
 
 	// UpdateBoardWithResponse Change a board
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-	UpdateBoardWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error)
+	UpdateBoardWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error)
 
 	// GetProjectDeletionWithResponse See how far the deletion of a project is
 	//
@@ -8031,21 +8105,23 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateReportWithBodyWithResponse Change a report
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-	UpdateReportWithBodyWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error)
+	UpdateReportWithBodyWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error)
 
 	// UpdateReportWithResponse Change a report
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-	UpdateReportWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error)
+	UpdateReportWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error)
 
 	// RotateKeysWithBodyWithResponse Replace the project's key pair
 	//
@@ -11468,6 +11544,8 @@ type UpdateBoardResponse struct {
 	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *VersionConflict
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *TooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -11509,6 +11587,11 @@ func (r UpdateBoardResponse) GetApplicationProblemJSON403() *Forbidden {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r UpdateBoardResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r UpdateBoardResponse) GetApplicationProblemJSON412() *VersionConflict {
+	return r.ApplicationProblemJSON412
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -12810,6 +12893,8 @@ type UpdateReportResponse struct {
 	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *VersionConflict
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *TooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -12851,6 +12936,11 @@ func (r UpdateReportResponse) GetApplicationProblemJSON403() *Forbidden {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r UpdateReportResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r UpdateReportResponse) GetApplicationProblemJSON412() *VersionConflict {
+	return r.ApplicationProblemJSON412
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -14318,13 +14408,14 @@ func (c *ClientWithResponses) GetBoardWithResponse(ctx context.Context, projectI
 
 // UpdateBoardWithBodyWithResponse Change a board
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-func (c *ClientWithResponses) UpdateBoardWithBodyWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error) {
-	rsp, err := c.UpdateBoardWithBody(ctx, projectID, boardID, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateBoardWithBodyWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error) {
+	rsp, err := c.UpdateBoardWithBody(ctx, projectID, boardID, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14333,13 +14424,14 @@ func (c *ClientWithResponses) UpdateBoardWithBodyWithResponse(ctx context.Contex
 
 // UpdateBoardWithResponse Change a board
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-func (c *ClientWithResponses) UpdateBoardWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error) {
-	rsp, err := c.UpdateBoard(ctx, projectID, boardID, body, reqEditors...)
+func (c *ClientWithResponses) UpdateBoardWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error) {
+	rsp, err := c.UpdateBoard(ctx, projectID, boardID, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14580,13 +14672,14 @@ func (c *ClientWithResponses) GetReportWithResponse(ctx context.Context, project
 
 // UpdateReportWithBodyWithResponse Change a report
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-func (c *ClientWithResponses) UpdateReportWithBodyWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error) {
-	rsp, err := c.UpdateReportWithBody(ctx, projectID, reportID, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateReportWithBodyWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error) {
+	rsp, err := c.UpdateReportWithBody(ctx, projectID, reportID, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14595,13 +14688,14 @@ func (c *ClientWithResponses) UpdateReportWithBodyWithResponse(ctx context.Conte
 
 // UpdateReportWithResponse Change a report
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-func (c *ClientWithResponses) UpdateReportWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error) {
-	rsp, err := c.UpdateReport(ctx, projectID, reportID, body, reqEditors...)
+func (c *ClientWithResponses) UpdateReportWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error) {
+	rsp, err := c.UpdateReport(ctx, projectID, reportID, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -18410,6 +18504,13 @@ func ParseUpdateBoardResponse(rsp *http.Response) (*UpdateBoardResponse, error) 
 		}
 		response.ApplicationProblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest VersionConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest TooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -19871,6 +19972,13 @@ func ParseUpdateReportResponse(rsp *http.Response) (*UpdateReportResponse, error
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest VersionConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest TooLarge

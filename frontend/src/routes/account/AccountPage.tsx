@@ -6,8 +6,8 @@ import { session, useAccount } from '../../api';
 import { date } from '../../format';
 import { useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { applyTheme, singleKeysPref, themePref, zonePref, zones } from '../../prefs';
-import { commandKey, themes } from '../../shell/Shell';
+import { applyTheme, csvMarkPref, singleKeysPref, themePref, zonePref, zones } from '../../prefs';
+import { commandKey, themes } from '../../shell/appearance';
 import { Button, Failure, Segments, SelectField, TextField, toast } from '../../ui';
 import { Sessions } from './Sessions';
 
@@ -44,6 +44,13 @@ export function AccountPage() {
               {m.account.singleKeys}
             </label>
             <span id="single-keys-hint" className="hint">{m.account.singleKeysHint(commandKey)}</span>
+          </div>
+          <div className="field">
+            <label className="check">
+              <input type="checkbox" checked={csvMarkPref.use() === 'on'} onChange={(e) => csvMarkPref.set(e.target.checked ? 'on' : 'off')} aria-describedby="csv-mark-hint" />
+              {m.account.csvMark}
+            </label>
+            <span id="csv-mark-hint" className="hint">{m.account.csvMarkHint}</span>
           </div>
         </div>
       </section>

@@ -3,9 +3,10 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useRouter, useSearch } from '@tanstack/react-router';
 import { IconAlertTriangle, IconInfoCircle, IconLogin2 } from '@tabler/icons-react';
 import { session } from '../../api';
+import { basePath } from '../../base';
 import { useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { Brand } from '../../shell/Shell';
+import { Brand } from '../../shell/Brand';
 import { Button, Failure, Notice, TextField } from '../../ui';
 
 export const LoginPage = () => <AuthPage kind="login" />;
@@ -19,7 +20,7 @@ function AuthPage({ kind }: { kind: 'login' | 'register' }) {
   useTitle(isLogin ? m.auth.login : m.auth.register);
   const submit = useMutation({
     mutationFn: (body: { email: string; password: string }) => session[kind](body),
-    onSuccess: () => router.history.push(next ?? '/'),
+    onSuccess: () => router.history.push(basePath + (next ?? '/').slice(1)),
   });
   const fields = submit.error instanceof NimbusError ? submit.error.byField() : {};
   const elsewhere = submit.error && Object.keys(fields).length === 0;
@@ -57,11 +58,17 @@ function AuthPage({ kind }: { kind: 'login' | 'register' }) {
                 hint={isLogin ? undefined : m.auth.passwordHint}
                 error={fields['password']}
               />
+              {isLogin && (
+                <details className="small">
+                  <summary>{m.auth.forgot}</summary>
+                  <p className="muted">{m.auth.forgotHelp}{methods.data?.oidc.enabled && ` ${m.auth.forgotProvider(methods.data.oidc.name)}`}</p>
+                </details>
+              )}
               <Button kind="primary" type="submit" busy={submit.isPending}>{isLogin ? m.auth.login : m.auth.register}</Button>
             </>
           )}
           {methods.data?.oidc.enabled && (
-            <a className="button" href={`/v1/auth/oidc/login?return_to=${encodeURIComponent(next ?? '/')}`} onClick={session.leaveForProvider}>
+            <a className="button" href={`${basePath}v1/auth/oidc/login?return_to=${encodeURIComponent(next ?? '/')}`} onClick={session.leaveForProvider}>
               <IconLogin2 size={17} aria-hidden />
               <span className="truncate">{m.auth.withProvider(methods.data.oidc.name)}</span>
             </a>

@@ -26,7 +26,7 @@ export function MembersPage() {
   const [removing, setRemoving] = useState<Member>();
   const owners = (list.data?.items ?? []).filter((x) => x.role === 'owner').length;
 
-  // Shown at once, and taken back when the server refuses.
+  // Shown at once (optimistically); rolled back when the server refuses.
   const change = useMutation({
     ...updateMemberMutation(),
     onMutate: async ({ path: { account_id }, body: { role } }) => {

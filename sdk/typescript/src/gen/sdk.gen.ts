@@ -530,7 +530,8 @@ export const getReport = <ThrowOnError extends boolean = true>(options: Options<
 /**
  * Change a report
  *
- * Members that are absent stay as they are.
+ * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+ * somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
  *
  */
 export const updateReport = <ThrowOnError extends boolean = true>(options: Options<UpdateReportData, ThrowOnError>) => (options.client ?? client).patch<UpdateReportResponses, UpdateReportErrors, ThrowOnError>({
@@ -595,7 +596,8 @@ export const getBoard = <ThrowOnError extends boolean = true>(options: Options<G
 /**
  * Change a board
  *
- * Members that are absent stay as they are.
+ * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+ * somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
  *
  */
 export const updateBoard = <ThrowOnError extends boolean = true>(options: Options<UpdateBoardData, ThrowOnError>) => (options.client ?? client).patch<UpdateBoardResponses, UpdateBoardErrors, ThrowOnError>({

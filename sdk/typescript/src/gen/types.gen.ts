@@ -604,10 +604,18 @@ export type Report = {
     question: ReportQuestion;
     view: ReportView;
     /**
+     * Counts the changes, from 1; for `If-Match`.
+     */
+    version: number;
+    /**
      * The account that saved it; null when that is gone.
      */
     created_by: string | null;
     created_at: string;
+    /**
+     * The account that changed it last; null when it never was changed or that account is gone.
+     */
+    updated_by: string | null;
     updated_at: string;
 };
 
@@ -646,10 +654,18 @@ export type Board = {
     description: string;
     tiles: Array<BoardTile>;
     /**
+     * Counts the changes, from 1; for `If-Match`.
+     */
+    version: number;
+    /**
      * The account that made it; null when that is gone.
      */
     created_by: string | null;
     created_at: string;
+    /**
+     * The account that changed it last; null when it never was changed or that account is gone.
+     */
+    updated_by: string | null;
     updated_at: string;
 };
 
@@ -1271,6 +1287,12 @@ export type Cursor = string;
  *
  */
 export type IdempotencyKey = string;
+
+/**
+ * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+ *
+ */
+export type IfMatch = string;
 
 /**
  * Only events of this name; may be repeated.
@@ -3335,6 +3357,13 @@ export type GetReportResponse = GetReportResponses[keyof GetReportResponses];
 
 export type UpdateReportData = {
     body: UpdateReportRequest;
+    headers?: {
+        /**
+         * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+         *
+         */
+        'If-Match'?: string;
+    };
     path: {
         /**
          * The project's id.
@@ -3366,6 +3395,10 @@ export type UpdateReportErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * It was changed since the version that `If-Match` names (`version_conflict`). Nothing was changed.
+     */
+    412: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */
@@ -3636,6 +3669,13 @@ export type GetBoardResponse = GetBoardResponses[keyof GetBoardResponses];
 
 export type UpdateBoardData = {
     body: UpdateBoardRequest;
+    headers?: {
+        /**
+         * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+         *
+         */
+        'If-Match'?: string;
+    };
     path: {
         /**
          * The project's id.
@@ -3667,6 +3707,10 @@ export type UpdateBoardErrors = {
      * No such thing, or not yours.
      */
     404: Problem;
+    /**
+     * It was changed since the version that `If-Match` names (`version_conflict`). Nothing was changed.
+     */
+    412: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */

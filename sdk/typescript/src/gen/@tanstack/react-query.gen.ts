@@ -897,7 +897,8 @@ export const getReportOptions = (options: Options<GetReportData>) => queryOption
 /**
  * Change a report
  *
- * Members that are absent stay as they are.
+ * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+ * somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
  *
  */
 export const updateReportMutation = (options?: Partial<Options<UpdateReportData>>): UseMutationOptions<UpdateReportResponse, UpdateReportError, Options<UpdateReportData>> => {
@@ -996,7 +997,8 @@ export const getBoardOptions = (options: Options<GetBoardData>) => queryOptions<
 /**
  * Change a board
  *
- * Members that are absent stay as they are.
+ * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+ * somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
  *
  */
 export const updateBoardMutation = (options?: Partial<Options<UpdateBoardData>>): UseMutationOptions<UpdateBoardResponse, UpdateBoardError, Options<UpdateBoardData>> => {

@@ -1,7 +1,7 @@
 import { NimbusError } from '@nimbus-analytics/sdk';
-import { useState } from 'react';
-import { m } from '../../messages';
-import { Button, Dialog, Failure, TextField } from '../../ui';
+import { useState, type ReactNode } from 'react';
+import { m } from '../messages';
+import { Button, Dialog, Failure, TextField } from '../ui';
 
 export interface Named {
   name: string;
@@ -9,7 +9,7 @@ export interface Named {
 }
 
 /** Asks for the name and the description of a report or a board. */
-export function Naming({ title, action, placeholder, busy, error, onSubmit, onClose, ...old }: Named & { title: string; action: string; placeholder?: string; busy: boolean; error: unknown; onSubmit: (named: Named) => void; onClose: () => void }) {
+export function Naming({ title, action, placeholder, busy, error, conflict, onSubmit, onClose, ...old }: Named & { title: string; action: string; placeholder?: string; busy: boolean; error: unknown; conflict?: ReactNode; onSubmit: (named: Named) => void; onClose: () => void }) {
   const [name, setName] = useState(old.name);
   const [description, setDescription] = useState(old.description);
   const fields = error instanceof NimbusError ? error.byField() : {};
@@ -25,7 +25,7 @@ export function Naming({ title, action, placeholder, busy, error, onSubmit, onCl
         <div className="stack">
           <TextField label={m.reports.name} placeholder={placeholder} required maxLength={100} autoFocus value={name} error={wrongName} onChange={(e) => setName(e.target.value)} />
           <TextField label={m.reports.description} maxLength={1000} value={description} error={wrongDescription} hint={m.reports.optional} onChange={(e) => setDescription(e.target.value)} />
-          {error !== null && !wrongName && !wrongDescription && <Failure error={error} />}
+          {conflict || (error !== null && !wrongName && !wrongDescription && <Failure error={error} />)}
         </div>
         <div className="actions">
           <Button onClick={onClose}>{m.cancel}</Button>

@@ -1,7 +1,7 @@
 import { createProject, listProjects, NimbusError } from '@nimbus-analytics/sdk';
 import { afterEach, expect, it, vi } from 'vitest';
-import { connection, queryClient, readiness, sentAgain, session } from './api';
-import { freshKey, keepSecret } from './routes/install/secret';
+import { connection, queryClient, readiness, sentAgain, session } from './index';
+import { freshKey, keepSecret } from '../secret';
 
 const sessionOf = (name: string, token: string) => Response.json({ access_token: token, token_type: 'Bearer', expires_in: 3600, account: { id: name, email: `${name}@example.com` } });
 const problem = (status: number, code: string, headers = {}) => Response.json({ type: '', title: code, status, detail: code, code, request_id: '' }, { status, headers });

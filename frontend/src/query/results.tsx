@@ -1,26 +1,37 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
-import { colorOf, type Series } from '../../charts/series';
-import { bucketLabel, change, minuteOf, number, percent } from '../../format';
-import { m } from '../../messages';
-import { Delta } from '../../ui';
+import { colorOf, type Series } from '../charts/series';
+import { bucketLabel, change, minuteOf, number, percent } from '../format';
+import { m } from '../messages';
+import { Delta } from '../ui';
 import type { Comparison } from './compare';
 import { isAdditive } from './question';
+import './query.css';
 
-export function BigNumber({ result, comparison, large }: { result: MetricsResult; comparison: Comparison | undefined; large: boolean }) {
+/** The total, or that of the one series that is shown, and how it compares. */
+export function BigNumber({ result, comparison, only, large }: { result: MetricsResult; comparison: Comparison | undefined; only?: Series | undefined; large: boolean }) {
+  const totals = only ? only.compared : comparison && { now: comparison.now.total, before: comparison.before.total };
+  const until = comparison?.until && minuteOf(comparison.until, result.tz);
   return (
     <div className={large ? 'big large' : 'big'}>
-      <span className="num">{number(result.total)}</span>
-      {comparison && (
-        <>
-          <Delta value={change(comparison.now.total, comparison.before.total)} />
-          <span className="muted small">{m.explore.compared(number(comparison.now.total), number(comparison.before.total), comparison.until && minuteOf(comparison.until, result.tz))}</span>
-        </>
-      )}
+      <span className="num">{number(only ? only.total : result.total)}</span>
+      {only && <span className="truncate"><i className="swatch" style={{ color: colorOf(only) }} /> {only.label}</span>}
+      {totals && <Compared now={totals.now} before={totals.before} until={until} />}
     </div>
   );
 }
 
-/** Each group of a breakdown, with its part of the whole where parts add up. */
+/** The change, and the pair of numbers that it is the change of: while a period runs, neither is the total. */
+export function Compared({ now, before, until, format = number }: { now: number | null | undefined; before: number | null | undefined; until: string | undefined; format?: (n: number | null | undefined) => string }) {
+  const delta = <Delta value={change(now, before)} />;
+  if (until === undefined) return <>{delta}<span className="muted small">{m.explore.compared(format(before))}</span></>;
+  return (
+    <span className="pair small" title={m.explore.soFarHelp(format(now), format(before), until)}>
+      <span>{m.explore.soFarNow(format(now), until)}</span> {delta} <span className="muted">· {m.explore.soFarThen(format(before))}</span>
+    </span>
+  );
+}
+
+/** The groups of a breakdown, with their share where the groups add up to the total. */
 export function SeriesTable({ series, result, comparison }: { series: readonly Series[]; result: MetricsResult; comparison: Comparison | undefined }) {
   if (result.groups.length === 0) return null;
   const additive = isAdditive(result) && series.every((s) => (s.total ?? 0) >= 0);

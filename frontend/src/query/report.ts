@@ -1,4 +1,4 @@
-/** Saved reports and the state of the explorer: the one made of the other, both ways. */
+/** Converts between a saved report and the state of a question. */
 import type { Report } from '@nimbus-analytics/sdk';
 import { hashKey } from '@tanstack/react-query';
 import { questionOf } from './question';
@@ -7,7 +7,7 @@ import { parseExplore, usualTop, type ExploreState } from './search';
 
 type Kept = Pick<Report, 'question' | 'view'>;
 
-/** What to keep of a state, or nothing while it is no question yet. */
+/** The part of a state that is saved; undefined while it is no question yet. */
 export function reportOf(s: ExploreState): Kept | undefined {
   const asked = questionOf(s, '');
   if (!asked) return undefined;
@@ -15,7 +15,7 @@ export function reportOf(s: ExploreState): Kept | undefined {
   return { question, view: { chart: s.chart ?? 'line', compare: s.compare ?? false } };
 }
 
-/** The state that asks and draws what was kept. */
+/** The state of a saved report. */
 export function stateOf({ question: q, view }: Kept): ExploreState {
   return parseExplore({
     ...rangeOf(q),
@@ -32,12 +32,12 @@ export function stateOf({ question: q, view }: Kept): ExploreState {
 }
 
 /**
- * Whether a state asks or draws something else than the report it began as. It does so from the start when the report,
- * of another program, cannot be shown exactly: to save it would change it.
+ * Whether a state differs from its saved report. A report that another program saved may not be shown exactly: it then
+ * differs from the start, because saving would change it.
  */
 export const differs = (s: ExploreState, report: Kept) => hashKey([spelled(reportOf(s))]) !== hashKey([spelled(report)]);
 
-/** With what the contract says of what was left out. */
+/** With the defaults of the contract filled in. */
 function spelled(kept: Kept | undefined) {
   if (!kept) return undefined;
   const { from, to, limit = from || to ? undefined : 24, bucket = '1h', tz = 'UTC', measure = 'count', top = usualTop, names = [], ...rest } = kept.question;

@@ -1,10 +1,10 @@
-/** Like with like: a period that is still running is compared with the part of the one before that is as long. */
+/** Comparing with the period before: a period that is still running is compared with an equally long part of the one before. */
 import type { Bucket, MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
-import { addDays, isoDay, startOfDay } from '../../format';
+import { addDays, isoDay, startOfDay } from '../format';
 import { bucketMs, buckets } from './range';
 
 export interface Comparison {
-  /** Two answers about stretches of the same length; of their numbers only the totals are meant. */
+  /** Two answers for spans of equal length; only their totals are compared. */
   now: MetricsResult;
   before: MetricsResult;
   /** Where the running period was cut; absent when it is over. */
@@ -17,16 +17,16 @@ export interface Part {
   to: string;
 }
 
-/** No stretch of time: a question of it is never asked. */
+/** An empty span, for a question that is not asked. */
 export const nowhere: Part = { bucket: '1d', from: '', to: '' };
 
 const mostPoints = 2500;
 const mostOfAll = 25_000;
 
 /**
- * The parts of a running period and of the one before up to which both can be measured exactly, or nothing while the
- * period has hardly begun. The server answers in whole buckets, so both end with the last whole bucket of the finest
- * width that makes few enough points; distinct people are measured over each part, never added up.
+ * Cuts a running period and the one before to parts of equal length; undefined while the period has hardly begun. The
+ * server answers in whole buckets, so both parts end with a whole bucket, of the finest width that stays within the
+ * limit of points. Distinct people are asked for over each part: they cannot be added up.
  */
 export function partsOf(now: MetricsResult, before: MetricsResult, at: number, series: number): { now: Part; before: Part } | undefined {
   const open = now.series.findIndex((p) => p.ts === now.meta.incomplete_from);
@@ -34,7 +34,7 @@ export function partsOf(now: MetricsResult, before: MetricsResult, at: number, s
   if (!running || !earlier) return undefined;
   const endOf = (r: MetricsResult) => Date.parse(r.series[open + 1]?.ts ?? r.to);
   const span = Date.parse(now.to) - Date.parse(now.from);
-  // Weeks begin within months, and days within both.
+  // Weeks do not divide months.
   const bucket = buckets.find((b) => bucketMs[b] <= bucketMs[now.bucket] && (b !== '1w' || now.bucket === '1w') && span / bucketMs[b] <= Math.min(mostPoints, mostOfAll / series)) ?? now.bucket;
   const reached = Math.min(at, endOf(now));
   const [start, startBefore] = [Date.parse(running.ts), Date.parse(earlier.ts)];
@@ -55,10 +55,10 @@ export function partsOf(now: MetricsResult, before: MetricsResult, at: number, s
   return { now: part(now, cut), before: part(before, cutBefore) };
 }
 
-/** Whether an answer is of the part that was asked for, and of no minute more. */
+/** Whether an answer covers exactly the part that was asked for. */
 export const isOf = (answer: MetricsResult, part: Part) => Date.parse(answer.from) === Date.parse(part.from) && Date.parse(answer.to) === Date.parse(part.to);
 
-/** A question of another stretch of time. */
+/** The same question for another span. */
 export function during(question: MetricsQuery, part: Part): MetricsQuery {
   const { limit: _, ...rest } = question;
   return { ...rest, ...part };

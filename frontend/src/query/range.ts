@@ -1,6 +1,6 @@
-/** Ranges of time as they stand in an address: relative ones stay relative, so that a shared link goes on meaning it. */
+/** Time ranges in the address. A relative range stays relative: a shared link to “last 7 days” follows the calendar. */
 import type { Bucket } from '@nimbus-analytics/sdk';
-import { m } from '../../messages';
+import { m } from '../messages';
 
 export interface Range {
   /** Such as 30min, 24h, 7d, 12mo; the default when from and to are absent. */
@@ -11,7 +11,7 @@ export interface Range {
 
 export const presets = ['1h', '24h', '7d', '30d', '90d', '12mo'] as const;
 export const buckets = ['1m', '5m', '15m', '1h', '1d', '1w', '1mo'] as const satisfies readonly Bucket[];
-/** What one answer holds by the contract: buckets of one series, and points of all series of a breakdown. */
+/** The contract's limits for one answer: buckets per series, and points over all series. */
 const maxBuckets = 10_000;
 const maxPoints = 50_000;
 
@@ -29,7 +29,7 @@ export function parseRange(s: Record<string, unknown>, fallback: string): Range 
   return { range: typeof s['range'] === 'string' && shape.test(s['range']) && lengthOf(s['range']) <= 20 * 366 * day ? s['range'] : fallback };
 }
 
-/** Whether a bucket is a stretch of the clock, and not of dates. */
+/** Whether a bucket is shorter than a day. */
 export const isClock = (bucket: Bucket) => bucketMs[bucket] < day;
 
 export const parsePreset = (s: Record<string, unknown>): Range => parseRange(s, '7d');
@@ -46,25 +46,25 @@ export function lengthOf(range: string): number {
 
 const spanOf = (r: Range) => (r.from && r.to ? Date.parse(r.to) - Date.parse(r.from) : lengthOf(r.range!));
 
-/** How many points a bucket would make of a range. */
+/** How many buckets a range has. */
 const pointsOf = (r: Range, bucket: Bucket) => Math.max(1, Math.round(spanOf(r) / bucketMs[bucket]));
 
-/** How many buckets an answer of so many series holds. */
+/** The most buckets that an answer with this many series can have. */
 const most = (series: number) => Math.min(maxBuckets, Math.floor(maxPoints / series));
 
 /** Whether a bucket is no wider than a range. */
 export const within = (r: Range, bucket: Bucket) => bucketMs[bucket] <= Math.max(spanOf(r), minute);
 
-/** Whether one answer holds a range; two instants may cut the bucket at either end. */
+/** Whether one answer can hold a range. Absolute instants may cut a bucket at either end, which adds two. */
 export const fits = (r: Range, bucket: Bucket, series = 1) => within(r, bucket) && pointsOf(r, bucket) + (r.from ? 2 : 0) <= most(series);
 
-/** The longest range, in words, that a bucket is for. */
+/** The longest range for a bucket, in words. */
 export function longest(bucket: Bucket, series: number): string {
   const span = most(series) * bucketMs[bucket];
   return span < 2 * day ? m.range.upTo(Math.floor(span / hour), 'h') : m.range.upTo(Math.floor(span / day), 'd');
 }
 
-/** The bucket that shows a range in some 7 to 100 points. */
+/** The bucket that shows a range in about 7 to 100 points. */
 export function autoBucket(r: Range): Bucket {
   const span = spanOf(r);
   if (span <= hour) return '1m';
@@ -75,13 +75,13 @@ export function autoBucket(r: Range): Bucket {
   return span <= 300 * day ? '1w' : '1mo';
 }
 
-/** The part of a question that says when: the last buckets up to now, or from one instant to another. */
+/** The time window of a question: the last buckets up to now, or two instants. */
 export function windowOf(r: Range, bucket: Bucket): { bucket: Bucket; limit: number } | { bucket: Bucket; from: string; to: string } {
   if (r.from && r.to) return { bucket, from: r.from, to: r.to };
   return { bucket, limit: pointsOf(r, bucket) };
 }
 
-/** The opposite of windowOf: the range of a question that was kept. */
+/** The inverse of windowOf: the range of a saved question. */
 export function rangeOf({ bucket = '1h', limit = 24, from, to }: { bucket?: Bucket; limit?: number; from?: string; to?: string }, now: () => number = Date.now): Range & { bucket?: Bucket } {
   const range: Range = from ? { from, to: to ?? new Date(now()).toISOString() } : { range: presets.find((p) => within({ range: p }, bucket) && pointsOf({ range: p }, bucket) === limit) ?? relative(bucket, limit) };
   return autoBucket(range) === bucket ? range : { ...range, bucket };
@@ -95,14 +95,14 @@ function relative(bucket: Bucket, count: number): string {
 }
 
 /**
- * The window of as many buckets just before the one that was answered. The server moves `from` back to the start of its
- * bucket, so half a bucket of slack gets the right one whatever the clocks did in between.
+ * The window of equally many buckets just before an answer. The server moves `from` back to the start of its bucket:
+ * half a bucket of slack hits the right one even when the clocks changed in between.
  */
 export function windowBefore(answered: { from: string; bucket: Bucket; series: readonly unknown[] }): { bucket: Bucket; from: string; to: string } {
   const { from, bucket, series } = answered;
   const to = new Date(from).toISOString();
   if (bucket === '1mo') {
-    // The text has the date in the zone that was asked for.
+    // The server writes the date in the requested zone.
     const [year, month] = [Number(from.slice(0, 4)), Number(from.slice(5, 7))];
     return { bucket, from: new Date(Date.UTC(year, month - 1 - series.length, 15)).toISOString(), to };
   }

@@ -1,8 +1,8 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
 import { useMemo } from 'react';
-import type { Series } from '../../charts/series';
-import { TimeChart } from '../../charts/TimeChart';
-import { bucketLabel } from '../../format';
+import type { Series } from '../charts/series';
+import { TimeChart } from '../charts/TimeChart';
+import { bucketLabel } from '../format';
 import { isAdditive } from './question';
 import { isClock } from './range';
 
@@ -16,10 +16,11 @@ interface Props {
   legend?: boolean;
   only?: string | undefined;
   onOnly?: (key: string | undefined) => void;
+  onZoomOut?: (() => void) | undefined;
   onZoom?: (range: { from: string; to: string }) => void;
 }
 
-/** An answer over time. */
+/** The chart of an answer over time. */
 export function Drawing({ result, previous, onZoom, ...rest }: Props) {
   const times = useMemo(() => result.series.map((p) => p.ts), [result]);
   const additive = isAdditive(result);

@@ -1,14 +1,18 @@
-/** From the state in the address to the question for the server, and from its answer to what a chart draws. */
+/** Turns the state in the address into a question for the server, and its answer into the series of a chart. */
 import type { Bucket, MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
-import type { Series } from '../../charts/series';
-import { m } from '../../messages';
+import type { Series } from '../charts/series';
+import { m } from '../messages';
 import type { Comparison } from './compare';
-import { autoBucket, fits, windowOf } from './range';
+import { filterText } from './filter';
+import { autoBucket, fits, windowOf, type Range } from './range';
 import { usualTop, type ExploreState } from './search';
 
 export const needsProp = (measure: MetricsQuery['measure']) => measure !== undefined && measure !== 'count' && measure !== 'users';
 
-/** How many series an answer may have: the groups, the rest and the whole; the events that were named, if they are few. */
+/** The question of a tile of the overview: one measure of all events. */
+export const measured = (project_id: string, measure: NonNullable<MetricsQuery['measure']>, range: Range, tz: string): MetricsQuery => ({ project_id, measure, tz, ...windowOf(range, autoBucket(range)) });
+
+/** How many series an answer may have: the groups, “Other” and the total; or the named events and the total, if they are few. */
 export function seriesCount({ by, top = usualTop, names }: Pick<ExploreState, 'by' | 'top' | 'names'>): number {
   if (!by) return 1;
   return by === 'name' && names && names.length <= top ? names.length + 1 : top + 2;
@@ -16,7 +20,7 @@ export function seriesCount({ by, top = usualTop, names }: Pick<ExploreState, 'b
 
 export const bucketOf = (s: ExploreState): Bucket => (s.bucket && fits(s, s.bucket, seriesCount(s)) ? s.bucket : autoBucket(s));
 
-/** The question, or nothing while it lacks the property to measure. */
+/** The question; undefined while the property to measure is missing. */
 export function questionOf(s: ExploreState, project_id: string): MetricsQuery | undefined {
   if (needsProp(s.measure) && !s.prop) return undefined;
   return {
@@ -37,24 +41,27 @@ export function measureLabel(s: Pick<ExploreState, 'measure' | 'prop'>): string 
   return needsProp(s.measure) ? `${measure} ${s.prop}` : measure;
 }
 
-/** What is asked, in a line. */
+/** The whole question in words but for its range: the title of a chart, a picture, a file, a report and a tile. */
 export function questionText(s: ExploreState): string {
-  const by = s.by === 'name' ? m.explore.byName : s.by?.slice('prop:'.length);
-  return [measureLabel(s), ...(s.names ? [m.reports.of(s.names)] : []), ...(by ? [m.reports.by(by)] : [])].join(' ');
+  const by = s.by === 'name' ? m.explore.byName.toLowerCase() : s.by?.slice('prop:'.length);
+  return [measureLabel(s), s.names && m.reports.of(s.names), s.filter && m.reports.where(filterText(s.filter)), by && m.reports.by(by)].filter(Boolean).join(' ');
 }
 
-/** Whether the parts of an answer add up to the whole. */
+/** A file name that says what is in the file. */
+export const fileName = (s: ExploreState, ending: string) => `nimbus-${questionText(s).toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, '-').slice(0, 120).replace(/-+$/, '')}.${ending}`;
+
+/** Whether the groups of an answer add up to its total. */
 export const isAdditive = ({ metric }: Pick<MetricsResult, 'metric'>) => metric === 'events.count' || metric.endsWith('.sum');
 
-/** Whether there is nothing to show: no events were counted. What is measured in them may well be 0. */
+/** Whether there is nothing to show: no event matched. A sum or average of 0 is a value. */
 export const isEmpty = (measure: MetricsQuery['measure'], series: readonly Series[]) => series.every((s) => s.values.every((v) => (needsProp(measure) ? v === null : !v)));
 
 type Group = MetricsResult['groups'][number];
 const keyOf = (g: Group) => (g.other ? 'other' : g.value === null ? 'none' : `=${g.value}`);
 
-/** The series of an answer, each with that of the period before: the same groups, place by place. */
+/** The series of an answer, each with the same group of the period before. */
 export function seriesOf(s: Pick<ExploreState, 'names' | 'measure' | 'prop'>, now: MetricsResult, before?: MetricsResult, comparison?: Comparison): Series[] {
-  // What is still ahead has no value yet, and certainly not zero.
+  // A bucket in the future has no value yet, not zero.
   const open = now.meta.incomplete_from;
   const ahead = open === undefined ? -1 : now.series.findIndex((p) => Date.parse(p.ts) > Date.parse(open));
   const values = (points: MetricsResult['series']) => points.map((p, i) => (ahead >= 0 && i >= ahead ? null : p.value));
@@ -65,9 +72,9 @@ export function seriesOf(s: Pick<ExploreState, 'names' | 'measure' | 'prop'>, no
   }
   return now.groups.map((g, i) => {
     const key = keyOf(g);
-    // The rest is of other groups in each period.
+    // “Other” sums up different groups in each period: it is not compared.
     const same = (r: MetricsResult | undefined) => (g.other ? undefined : r?.groups.find((b) => keyOf(b) === key));
-    // Where nothing is left over, a group that is not there had nothing.
+    // Without an “Other”, a group that is missing from the period before had no events.
     const none = (r: MetricsResult | undefined) => (r && isAdditive(r) && !g.other && !r.groups.some((x) => x.other) ? { total: 0 } : undefined);
     const [a, b] = [same(comparison?.now) ?? none(comparison?.now), same(comparison?.before) ?? none(comparison?.before)];
     return {
@@ -82,12 +89,13 @@ export function seriesOf(s: Pick<ExploreState, 'names' | 'measure' | 'prop'>, no
   });
 }
 
-/** The answer as rows: a column of times, and one for each series; and the same of the period before, with its own times. */
-export function rowsOf(result: MetricsResult, series: readonly Series[]): (string | number | null)[][] {
-  const old = series.filter((s) => s.before);
+/** The answer as rows for CSV: the times and a column per series, then the times and columns of the period before. */
+export function rowsOf(s: ExploreState, result: MetricsResult, series: readonly Series[]): (string | number | null)[][] {
+  const labels = result.groups.length === 0 ? [questionText(s)] : series.map((one) => one.label);
+  const old = series.filter((one) => one.before);
   const times = old[0]?.before?.times;
   return [
-    [m.explore.time, ...series.map((s) => s.label), ...(times ? [m.explore.timeBefore, ...old.map((s) => `${s.label}, ${m.explore.previous}`)] : [])],
-    ...result.series.map((p, i) => [p.ts, ...series.map((s) => s.values[i] ?? null), ...(times ? [times[i] ?? null, ...old.map((s) => s.before!.values[i] ?? null)] : [])]),
+    [m.explore.time, ...labels, ...(times ? [m.explore.timeBefore, ...old.map((one) => `${labels[series.indexOf(one)]}, ${m.explore.previous}`)] : [])],
+    ...result.series.map((p, i) => [p.ts, ...series.map((one) => one.values[i] ?? null), ...(times ? [times[i] ?? null, ...old.map((one) => one.before!.values[i] ?? null)] : [])]),
   ];
 }

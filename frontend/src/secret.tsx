@@ -1,8 +1,9 @@
 /** Secrets that were just made, for as long as this page is open: the server shows each once and cannot again. */
 import type { ProjectWithSecret } from '@nimbus-analytics/sdk';
-import { queryClient } from '../../api';
-import { m } from '../../messages';
-import { Button, CopyButton, Dialog } from '../../ui';
+import { queryClient } from './api';
+import { nimbusUrl } from './base';
+import { m } from './messages';
+import { Button, CopyButton, Dialog } from './ui';
 
 export interface FreshKey {
   projectId: string;
@@ -14,11 +15,13 @@ export interface FreshKey {
 const latest = ['fresh key'];
 queryClient.setQueryDefaults(latest, { gcTime: Infinity });
 
-export function keepSecret(made: ProjectWithSecret): FreshKey {
-  const fresh = { projectId: made.project.id, keyId: made.api_key_id, secret: made.api_key_secret };
+export function keepFresh(fresh: FreshKey): FreshKey {
   queryClient.setQueryData<FreshKey>(latest, fresh);
   return fresh;
 }
+
+/** The main key of a project that was just created or rotated. */
+export const keepSecret = (made: ProjectWithSecret) => keepFresh({ projectId: made.project.id, keyId: made.api_key_id, secret: made.api_key_secret });
 
 export function freshKey(projectId: string): FreshKey | undefined {
   const fresh = queryClient.getQueryData<FreshKey>(latest);
@@ -26,7 +29,7 @@ export function freshKey(projectId: string): FreshKey | undefined {
 }
 
 export function SecretOnce({ made }: { made: FreshKey }) {
-  const env = `NIMBUS_URL=${location.origin}\nNIMBUS_PROJECT_ID=${made.projectId}\nNIMBUS_KEY_ID=${made.keyId}\nNIMBUS_SECRET=${made.secret}\n`;
+  const env = `NIMBUS_URL=${nimbusUrl}\nNIMBUS_PROJECT_ID=${made.projectId}\nNIMBUS_KEY_ID=${made.keyId}\nNIMBUS_SECRET=${made.secret}\n`;
   return (
     <div className="stack tight">
       <span className="label">{m.install.keyId}</span>

@@ -2,7 +2,7 @@ import { runMetricsQuery, type MetricsQuery, type NimbusError } from '@nimbus-an
 import { runMetricsQueryOptions, runMetricsQueryQueryKey } from '@nimbus-analytics/sdk/react-query';
 import { hashKey, keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { serverTime } from '../../api';
+import { serverTime } from '../api';
 import { during, isOf, nowhere, partsOf, type Comparison } from './compare';
 import { isEmpty, seriesCount, seriesOf } from './question';
 import { windowBefore } from './range';
@@ -13,7 +13,7 @@ interface Options {
   refetchInterval?: number;
 }
 
-/** The answer to a question, that of the period before when they are compared, and the totals that can be compared. */
+/** The answer to a question; with `compare` also that of the period before, and two totals that can be compared. */
 export function useCompared(question: MetricsQuery, compare: boolean, series: number, options: Options = {}) {
   const now = useQuery({ ...runMetricsQueryOptions({ body: question }), placeholderData: keepPreviousData, ...options });
   const stale = now.isPlaceholderData;
@@ -34,7 +34,7 @@ export function useCompared(question: MetricsQuery, compare: boolean, series: nu
       return parts && a && b && isOf(a, parts.now) && isOf(b, parts.before) ? { now: a, before: b, until: a.to } : null;
     },
     enabled: parts !== undefined,
-    // The parts of a minute ago stand in until those of this one are there; those of another question never do.
+    // While the next minute's comparison loads, the last one stays; that of another question never does.
     placeholderData: (data, query) => (stale || (query && sameStart(query.queryKey.at(-1), bodies[1])) ? data : undefined),
   });
   return {
@@ -50,7 +50,7 @@ export function useCompared(question: MetricsQuery, compare: boolean, series: nu
 
 const sameStart = (a: unknown, b: MetricsQuery) => hashKey([{ ...(a as MetricsQuery), to: undefined }]) === hashKey([{ ...b, to: undefined }]);
 
-/** What the explorer and the tiles of a board show of a question. */
+/** The answer and its series, for the explorer and the tiles of a board. */
 export function useAnswer(state: ExploreState, question: MetricsQuery, options: Options = {}) {
   const compared = useCompared(question, state.compare === true, seriesCount(state), options);
   const { result, previous, comparison } = compared;

@@ -1,7 +1,7 @@
 import { useState } from 'react';
-import { addDays, date, isoDay, startOfDay } from '../../format';
-import { m } from '../../messages';
-import { Button, Dialog, SelectField, TextField } from '../../ui';
+import { addDays, date, isoDay, startOfDay } from '../format';
+import { m } from '../messages';
+import { Button, Dialog, SelectField, TextField } from '../ui';
 import { countOf, describeRange, presets, type Range } from './range';
 
 /** Presets, any number of hours to months, or days of the calendar in the zone that was chosen. */

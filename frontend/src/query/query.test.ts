@@ -1,9 +1,9 @@
 import type { MetricsResult } from '@nimbus-analytics/sdk';
 import { describe, expect, it } from 'vitest';
-import { condition, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Condition, type Group } from './filter';
-import { bucketOf, isEmpty, questionOf, rowsOf, seriesOf } from './question';
+import { condition, filterText, parseFilter, readScalar, replaced, valueText, without, writeScalar, type Condition, type Group } from './filter';
+import { bucketOf, fileName, isEmpty, questionOf, questionText, rowsOf, seriesOf } from './question';
 import { autoBucket, fits, lengthOf, windowBefore, windowOf } from './range';
-import { parseExplore } from './search';
+import { parseExplore, unzoomed, zoomed } from './search';
 
 describe('the address', () => {
   it('keeps a whole question, and leaves out what it does not understand', () => {
@@ -22,6 +22,20 @@ describe('the address', () => {
     expect(parseFilter(nested(8))).toBeUndefined();
     expect(parseFilter({ op: 'and', filters: [] })).toBeUndefined();
     expect(parseFilter({ op: 'gt', prop: 'a', value: '5' })).toBeUndefined();
+  });
+});
+
+describe('a zoom', () => {
+  const base = { tz: 'UTC' };
+  const [first, second] = [{ from: '2026-11-01T00:00:00Z', to: '2026-11-08T00:00:00Z' }, { from: '2026-11-02T00:00:00Z', to: '2026-11-03T00:00:00Z' }];
+  it('is left for the range before the first, however often one zoomed', () => {
+    const once = parseExplore({ ...base, ...zoomed({ ...base, range: '30d', bucket: '1d' }, first) });
+    const twice = parseExplore({ ...once, ...zoomed(once, second) });
+    expect([twice.from, twice.unzoom]).toEqual([second.from, '30d']);
+    expect(parseExplore({ ...twice, ...unzoomed(twice) })).toEqual({ range: '30d', tz: 'UTC' });
+    const fromDays = zoomed({ ...base, ...first }, second);
+    expect(unzoomed({ ...base, ...fromDays } as never)).toMatchObject(first);
+    expect(parseExplore({ ...base, unzoom: 'banana' }).unzoom).toBeUndefined();
   });
 });
 
@@ -60,7 +74,21 @@ describe('a question', () => {
     expect(series.map((s) => [s.key, s.label, s.total, s.before?.values[0], s.compared?.before, s.color])).toEqual([
       ['=a', 'a', 5, 4, 4, 0], ['=null', 'null', 4, undefined, undefined, 1], ['none', 'Not set', 3, 2, 2, 2], ['other', 'Other', 1, undefined, undefined, 'other'],
     ]);
-    expect(rowsOf(now, series)).toEqual([['Time', 'a', 'null', 'Not set', 'Other', 'Time before', 'a, before', 'Not set, before'], ['', 5, 4, 3, 1, '', 4, 2]]);
+    expect(rowsOf({ range: '7d', tz: 'UTC', by: 'prop:x' }, now, series)).toEqual([['Time', 'a', 'null', 'Not set', 'Other', 'Time before', 'a, before', 'Not set, before'], ['', 5, 4, 3, 1, '', 4, 2]]);
+  });
+});
+
+describe('a question in words', () => {
+  const filter = { op: 'and', filters: [{ op: 'eq', prop: 'device', value: 'mobile' }, { op: 'not', filter: { op: 'or', filters: [{ op: 'in', prop: 'plan', values: ['pro', 'team'] }, { op: 'exists', prop: 'trial' }] } }] } as const;
+  it('has its conditions', () => {
+    expect(filterText(filter as never)).toBe('device is mobile and not (plan is one of pro, team or trial is there)');
+    const state = { names: ['purchased'], measure: 'sum', prop: 'amount', by: 'prop:source', filter: filter.filters[0], range: '30d', tz: 'UTC' } as const;
+    expect(questionText(state as never)).toBe('Sum of amount of purchased where device is mobile by source');
+    expect(fileName(state as never, 'csv')).toBe('nimbus-sum-of-amount-of-purchased-where-device-is-mobile-by-source.csv');
+  });
+  it('names the column of a file that has but one', () => {
+    const answer = { groups: [], series: [{ ts: 't', value: 1 }] } as unknown as MetricsResult;
+    expect(rowsOf({ filter: filter.filters[0], range: '7d', tz: 'UTC' }, answer, [{ key: '', label: 'Number of events', color: 0, total: 1, values: [1] }])).toEqual([['Time', 'Number of events where device is mobile'], ['t', 1]]);
   });
 });
 

@@ -2,11 +2,11 @@ import type { StoredEvent } from '@nimbus-analytics/sdk';
 import { getEventOptions } from '@nimbus-analytics/sdk/react-query';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { IconChevronDown, IconChevronUp, IconUser } from '@tabler/icons-react';
-import { dateTime } from '../../format';
-import { useProject } from '../../hooks';
-import { m } from '../../messages';
-import { Code, CopyButton, Dialog, Failure, IconButton, Skeleton } from '../../ui';
+import { IconChevronDown, IconChevronUp, IconFilter, IconUser } from '@tabler/icons-react';
+import { dateTime } from '../format';
+import { useProject } from '../hooks';
+import { m } from '../messages';
+import { Button, Code, CopyButton, Dialog, Failure, IconButton, Skeleton } from '../ui';
 
 /** The first properties, on one line. */
 export const summary = (props: Record<string, unknown>) =>
@@ -15,8 +15,8 @@ export const summary = (props: Record<string, unknown>) =>
     .map(([k, v]) => `${k}=${typeof v === 'string' ? v : JSON.stringify(v)}`)
     .join('  ');
 
-/** One event, beside the list it was opened from. */
-export function EventDrawer({ id, known, zone, close, go, at, count }: { id: string; known: StoredEvent | undefined; zone: string; close: () => void; go: (step: number) => void; at: number; count: number }) {
+/** One event, in a drawer beside the list from which it was opened. */
+export function EventDrawer({ id, known, zone, onlyName, onlyPerson, close, go, at, count }: { id: string; known: StoredEvent | undefined; zone: string; onlyName: (name: string) => void; onlyPerson?: (userId: string) => void; close: () => void; go: (step: number) => void; at: number; count: number }) {
   const project = useProject()!;
   const one = useQuery({ ...getEventOptions({ path: { event_id: id } }), enabled: known === undefined });
   const event = known ?? one.data;
@@ -36,6 +36,8 @@ export function EventDrawer({ id, known, zone, close, go, at, count }: { id: str
           </dl>
           <div className="row wrap">
             {event.user_id && <Link className="button" to="/projects/$projectId/people/$userId" params={{ projectId: project.id, userId: event.user_id }}><IconUser size={16} aria-hidden />{m.events.openPerson}</Link>}
+            <Button onClick={() => onlyName(event.name)}><IconFilter size={16} aria-hidden />{m.events.onlyName(event.name)}</Button>
+            {onlyPerson && event.user_id && <Button onClick={() => onlyPerson(event.user_id!)}><IconFilter size={16} aria-hidden />{m.events.onlyPerson}</Button>}
             <CopyButton className="" label={m.events.copyLink} text={location.href} />
             <CopyButton className="" label={m.events.copyJson} text={JSON.stringify(event, null, 2)} />
             <span className="row end" style={{ gap: 2 }}>

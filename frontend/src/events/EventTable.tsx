@@ -1,12 +1,12 @@
-/** The table that events are listed in. Only the rows in sight are in the page, so that ten thousand scroll as ten do. */
+/** The table of events. Only visible rows are in the page, so that ten thousand scroll as smoothly as ten. */
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useEffectEvent, useRef, useState, type CSSProperties, type ReactNode } from 'react';
-import { m } from '../../messages';
+import { m } from '../messages';
 import './events.css';
 
 const rowHeight = 42;
 
-/** Where a row is, for whoever sees it and for whoever hears it. */
+/** The position of a row, on screen and for screen readers. */
 export interface Place {
   'aria-rowindex': number;
   style: CSSProperties;
@@ -15,13 +15,13 @@ export interface Place {
 export function EventTable({ label, zone, stale = false, count, rowCount = count + 1, row, reached, foot }: {
   label: string;
   zone: string;
-  /** Whether these are rows of before, until those that were asked for are there. */
+  /** Whether these rows answer earlier conditions, while the new ones load. */
   stale?: boolean;
   count: number;
-  /** How many rows there are with the head; -1 when more can be loaded. */
+  /** The number of rows including the head; -1 when more can be loaded. */
   rowCount?: number;
   row: (index: number, place: Place) => ReactNode;
-  /** Hears of the last row that is drawn. */
+  /** Called with the index of the last row that is drawn. */
   reached?: (index: number) => void;
   foot: ReactNode;
 }) {

@@ -1,5 +1,6 @@
-/** The tree of conditions: reading it from an address, changing a node of it, and what its comparisons take. */
+/** The tree of conditions: parsing it from the address, changing a node, and reading and writing values. */
 import type { MetricsFilter } from '@nimbus-analytics/sdk';
+import { m } from '../messages';
 
 export const operators = ['eq', 'neq', 'in', 'contains', 'gt', 'gte', 'lt', 'lte', 'exists'] as const;
 export type Operator = (typeof operators)[number];
@@ -11,7 +12,7 @@ const maxDepth = 8;
 const maxNodes = 50;
 const numeric = new Set<Operator>(['gt', 'gte', 'lt', 'lte']);
 
-/** A tree that the server will take, or nothing. */
+/** Parses a tree of conditions; undefined for what the server would refuse. */
 export function parseFilter(x: unknown): MetricsFilter | undefined {
   let nodes = 0;
   const isScalar = (v: unknown) => typeof v === 'string' || typeof v === 'number' || typeof v === 'boolean';
@@ -46,7 +47,7 @@ export function parseFilter(x: unknown): MetricsFilter | undefined {
   return good(x, 1) ? (x as MetricsFilter) : undefined;
 }
 
-/** What someone typed, as the value he means: 5 and true are no strings, "5" is one, and so is 02134. */
+/** Parses a typed value: 5 is a number and true a boolean; "5" and 02134 are strings. */
 export function readScalar(text: string): Scalar {
   const t = text.trim();
   if (/^"[^]*"$/.test(t)) return t.slice(1, -1).replaceAll('""', '"');
@@ -56,16 +57,27 @@ export function readScalar(text: string): Scalar {
 
 const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
 
-/** The same the other way round. */
+/** The inverse: a value as it would be typed. */
 export const writeScalar = (value: unknown): string => (typeof value === 'string' && (value === '' || readScalar(value) !== value) ? quoted(value) : String(value));
 
-/** Values between commas; one that has a comma or a quotation mark itself stands in quotation marks. */
+/** Parses values separated by commas; a value that contains a comma or a quotation mark is quoted. */
 const readList = (text: string): Scalar[] => (text.match(/\s*"(?:[^"]|"")*"\s*(?=,|$)|[^,]+/g) ?? []).filter((t) => t.trim() !== '').map(readScalar);
 const writeList = (values: readonly unknown[]): string => values.map((v) => (typeof v === 'string' && /[,"]/.test(v) ? quoted(v) : writeScalar(v))).join(', ');
 
 export const valueText = (c: Condition): string => (c.op === 'exists' ? '' : c.op === 'in' ? writeList(c.values) : c.op === 'contains' ? c.value : writeScalar(c.value));
 
-/** A condition out of what the editor's fields say; undefined while a field lacks something. */
+/** A tree of conditions in words, such as “plan is pro and not (device is mobile or device is tablet)”. */
+export function filterText(f: MetricsFilter, inner = false): string {
+  if (f.op === 'not') return `${m.explore.not} ${filterText(f.filter, true)}`;
+  if (f.op === 'and' || f.op === 'or') {
+    const text = f.filters.map((child) => filterText(child, true)).join(` ${m.explore.joins[f.op]} `);
+    return inner && f.filters.length > 1 ? `(${text})` : text;
+  }
+  const c = f as Condition;
+  return [c.prop, m.explore.ops[c.op], valueText(c)].filter(Boolean).join(' ');
+}
+
+/** Builds a condition from the editor's fields; undefined while a field is incomplete. */
 export function condition(prop: string, op: Operator, text: string): Condition | undefined {
   if (prop === '') return undefined;
   if (op === 'exists') return { op, prop };
@@ -84,7 +96,7 @@ export function condition(prop: string, op: Operator, text: string): Condition |
 
 export const isNumeric = (op: Operator) => numeric.has(op);
 
-/** A group without the child at a position; undefined when that was the last. */
+/** A group without one child; undefined when that was the last one. */
 export function without(group: Group, index: number): Group | undefined {
   const filters = group.filters.filter((_, i) => i !== index);
   return filters.length > 0 ? { ...group, filters } : undefined;
@@ -92,5 +104,5 @@ export function without(group: Group, index: number): Group | undefined {
 
 export const replaced = (group: Group, index: number, child: MetricsFilter): Group => ({ ...group, filters: group.filters.map((f, i) => (i === index ? child : f)) });
 
-/** The root as the editor shows it: always a group. */
+/** The root for the editor, which always shows a group. */
 export const asGroup = (filter: MetricsFilter | undefined): Group | undefined => (filter === undefined || filter.op === 'and' || filter.op === 'or' ? (filter as Group | undefined) : { op: 'and', filters: [filter] });
