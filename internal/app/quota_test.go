@@ -50,7 +50,7 @@ func TestAProjectStoresNoMoreEventsADayThanItMay(t *testing.T) {
 	}
 	m := a.Metrics(t)
 	for _, want := range []string{`nimbus_quota_refused_events_total{quota="events_per_day"} 3`,
-		fmt.Sprintf(`nimbus_project_quota_used_ratio{project_id="%s",quota="events_per_day"} 0.8`, x.ProjectID)} {
+		fmt.Sprintf(`nimbus_project_quota_used_ratio{project="%s",quota="events_per_day"} 0.8`, x.ProjectID)} {
 		if !strings.Contains(m, want) {
 			t.Errorf("the metrics lack %s", want)
 		}

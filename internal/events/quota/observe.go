@@ -11,7 +11,7 @@ const shownFrom = 0.8
 
 var usedDesc = prometheus.NewDesc("nimbus_project_quota_used_ratio",
 	"The part of a limit that a project has used, of those that sent events to this node lately and have used 0.8 or more.",
-	[]string{"project_id", "quota"}, nil)
+	[]string{"project", "quota"}, nil)
 
 func (usageCollector) Describe(ch chan<- *prometheus.Desc) { ch <- usedDesc }
 

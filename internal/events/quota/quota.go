@@ -63,6 +63,9 @@ func New(pool *pgxpool.Pool, cfg Config, reg prometheus.Registerer, log *slog.Lo
 		other: prometheus.NewCounter(prometheus.CounterOpts{Name: "nimbus_events_counted_as_other_total",
 			Help: "Events that were counted under $other, because their project has as many names as it may."}),
 	}
+	for _, quota := range []string{quotaEvents, quotaBytes, quotaDisk} {
+		k.refused.WithLabelValues(quota) // a series that begins with its first increment hides that one from rate()
+	}
 	reg.MustRegister(k.refused, k.other, usageCollector{k})
 	return k
 }
