@@ -1,5 +1,5 @@
 import { expect, logIn, test, url } from './fixtures';
-import { account, emailOf, join, project, send } from './seed';
+import { account, call, emailOf, join, project, send } from './seed';
 
 test('a question is saved, put on a board, and seen by a viewer who cannot change it', async ({ page, browser }) => {
   const email = emailOf('boards');

@@ -2228,6 +2228,10 @@ type IngestResult struct {
 	// Example: 1
 	Accepted int32 `json:"accepted"`
 
+	// CountedAsOther How many of these events are stored as they came and counted under the name `$other`, because the project has as
+	// many names as it may. Left out when there are none.
+	CountedAsOther *int32 `json:"counted_as_other,omitempty"`
+
 	// Duplicates Stored before; nothing was changed.
 	//
 	// Example: 0
@@ -3130,6 +3134,18 @@ type ProjectDeletionStatus string
 // ProjectDescription defines model for ProjectDescription.
 type ProjectDescription = string
 
+// ProjectLimits What a project may store. 0 is no limit.
+type ProjectLimits struct {
+	// EventNames Beyond it events of new names are stored, and counted under `$other`.
+	EventNames int32 `json:"event_names"`
+
+	// EventsPerDay Beyond it events are refused with 429 `quota_exceeded` until midnight UTC.
+	EventsPerDay int64 `json:"events_per_day"`
+
+	// StoredBytes Beyond it events are refused with 429 `quota_exceeded` until some are deleted.
+	StoredBytes int64 `json:"stored_bytes"`
+}
+
 // ProjectName Example: Web shop
 type ProjectName = string
 
@@ -3145,6 +3161,31 @@ type ProjectPage struct {
 //
 // Example: Europe/Berlin
 type ProjectTimeZone = string
+
+// ProjectUsage defines model for ProjectUsage.
+type ProjectUsage struct {
+	// Days What was stored on each of the last 30 UTC days, oldest first, without those on which there was nothing.
+	Days []UsageDay `json:"days"`
+
+	// EventNames Names that are counted, `$other` included.
+	EventNames int32 `json:"event_names"`
+
+	// EventsToday Events stored since midnight UTC, whatever their own time.
+	EventsToday int64 `json:"events_today"`
+
+	// Limits What a project may store. 0 is no limit.
+	Limits ProjectLimits `json:"limits"`
+
+	// MeasuredAt When what is stored was measured. Left out before the first time.
+	MeasuredAt *time.Time         `json:"measured_at,omitempty"`
+	ProjectID  openapi_types.UUID `json:"project_id"`
+
+	// StoredBytes About what they and their counts take on disk.
+	StoredBytes int64 `json:"stored_bytes"`
+
+	// StoredEvents Events there are.
+	StoredEvents int64 `json:"stored_events"`
+}
 
 // ProjectWithSecret defines model for ProjectWithSecret.
 type ProjectWithSecret struct {
@@ -4019,6 +4060,13 @@ type UpdateReportRequest struct {
 
 	// View How the answer is drawn.
 	View *ReportView `json:"view,omitempty"`
+}
+
+// UsageDay defines model for UsageDay.
+type UsageDay struct {
+	Bytes  int64              `json:"bytes"`
+	Day    openapi_types.Date `json:"day"`
+	Events int64              `json:"events"`
 }
 
 // WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
@@ -5686,6 +5734,9 @@ type ServerInterface interface {
 	// RotateKeys Replace the project's key pair
 	// (POST /v1/projects/{project_id}/rotate-keys)
 	RotateKeys(ctx echo.Context, projectID ProjectPath) error
+	// GetProjectUsage See how much a project stores, and how much it may
+	// (GET /v1/projects/{project_id}/usage)
+	GetProjectUsage(ctx echo.Context, projectID ProjectPath) error
 	// ListWriteKeys List the project's write keys
 	// (GET /v1/projects/{project_id}/write-keys)
 	ListWriteKeys(ctx echo.Context, projectID ProjectPath) error
@@ -7323,6 +7374,22 @@ func (w *ServerInterfaceWrapper) RotateKeys(ctx echo.Context) error {
 	return err
 }
 
+// GetProjectUsage converts echo context to params.
+func (w *ServerInterfaceWrapper) GetProjectUsage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetProjectUsage(ctx, projectID)
+	return err
+}
+
 // ListWriteKeys converts echo context to params.
 func (w *ServerInterfaceWrapper) ListWriteKeys(ctx echo.Context) error {
 	var err error
@@ -7489,6 +7556,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/projects/:project_id", wrapper.GetProject, options.OperationMiddlewares["getProject"]...)
 	router.PATCH(options.BaseURL+"/v1/projects/:project_id", wrapper.UpdateProject, options.OperationMiddlewares["updateProject"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/deletion", wrapper.GetProjectDeletion, options.OperationMiddlewares["getProjectDeletion"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/usage", wrapper.GetProjectUsage, options.OperationMiddlewares["getProjectUsage"]...)
 	router.POST(options.BaseURL+"/v1/projects/:project_id/rotate-keys", wrapper.RotateKeys, options.OperationMiddlewares["rotateKeys"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/write-keys", wrapper.ListWriteKeys, options.OperationMiddlewares["listWriteKeys"]...)
 	router.POST(options.BaseURL+"/v1/projects/:project_id/write-keys", wrapper.CreateWriteKey, options.OperationMiddlewares["createWriteKey"]...)
@@ -17909,6 +17977,121 @@ func (response RotateKeys503ApplicationProblemPlusJSONResponse) VisitRotateKeysR
 	return err
 }
 
+type GetProjectUsageRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+}
+
+type GetProjectUsageResponseObject interface {
+	VisitGetProjectUsageResponse(w http.ResponseWriter) error
+}
+
+type GetProjectUsage200JSONResponse ProjectUsage
+
+func (response GetProjectUsage200JSONResponse) VisitGetProjectUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectUsage401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectUsage401ApplicationProblemPlusJSONResponse) VisitGetProjectUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectUsage404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectUsage404ApplicationProblemPlusJSONResponse) VisitGetProjectUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectUsage422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectUsage422ApplicationProblemPlusJSONResponse) VisitGetProjectUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectUsage429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectUsage429ApplicationProblemPlusJSONResponse) VisitGetProjectUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectUsage503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectUsage503ApplicationProblemPlusJSONResponse) VisitGetProjectUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListWriteKeysRequestObject struct {
 	ProjectID ProjectPath `json:"project_id"`
 }
@@ -18759,6 +18942,9 @@ type StrictServerInterface interface {
 	// RotateKeys Replace the project's key pair
 	// (POST /v1/projects/{project_id}/rotate-keys)
 	RotateKeys(ctx context.Context, request RotateKeysRequestObject) (RotateKeysResponseObject, error)
+	// GetProjectUsage See how much a project stores, and how much it may
+	// (GET /v1/projects/{project_id}/usage)
+	GetProjectUsage(ctx context.Context, request GetProjectUsageRequestObject) (GetProjectUsageResponseObject, error)
 	// ListWriteKeys List the project's write keys
 	// (GET /v1/projects/{project_id}/write-keys)
 	ListWriteKeys(ctx context.Context, request ListWriteKeysRequestObject) (ListWriteKeysResponseObject, error)
@@ -21244,6 +21430,31 @@ func (sh *strictHandler) RotateKeys(ctx echo.Context, projectID ProjectPath) err
 		return err
 	} else if validResponse, ok := response.(RotateKeysResponseObject); ok {
 		return validResponse.VisitRotateKeysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetProjectUsage operation middleware
+func (sh *strictHandler) GetProjectUsage(ctx echo.Context, projectID ProjectPath) error {
+	var request GetProjectUsageRequestObject
+
+	request.ProjectID = projectID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetProjectUsage(ctx.Request().Context(), request.(GetProjectUsageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetProjectUsage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetProjectUsageResponseObject); ok {
+		return validResponse.VisitGetProjectUsageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -601,6 +601,22 @@ var Operations = map[string]*contract.Operation{
 		},
 		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
+	"getProjectUsage": {
+		ID:     "getProjectUsage",
+		Method: "GET",
+		Path:   "/v1/projects/{project_id}/usage",
+		Route:  "/v1/projects/:project_id/usage",
+		Scope:  "projects:read",
+		Security: []contract.Requirement{
+			{"bearerAuth": {}},
+		},
+		Role:    "viewer",
+		Project: "path",
+		Params: []contract.Param{
+			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
+		},
+		Statuses: []int{200, 401, 404, 422, 429, 503},
+	},
 	"getReport": {
 		ID:     "getReport",
 		Method: "GET",
@@ -1295,6 +1311,7 @@ var OperationIDs = []string{
 	"getMe",
 	"getProject",
 	"getProjectDeletion",
+	"getProjectUsage",
 	"getReport",
 	"ingestEvents",
 	"listApiKeys",

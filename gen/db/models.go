@@ -98,15 +98,16 @@ type BoardTile struct {
 }
 
 type Event struct {
-	ProjectID   uuid.UUID
-	ID          uuid.UUID
-	TS          time.Time
-	ReceivedAt  time.Time
-	Seq         int64
-	Name        string
-	UserID      *string
-	AnonymousID *string
-	Props       json.RawMessage
+	ProjectID      uuid.UUID
+	ID             uuid.UUID
+	TS             time.Time
+	ReceivedAt     time.Time
+	Seq            int64
+	Name           string
+	UserID         *string
+	AnonymousID    *string
+	Props          json.RawMessage
+	CountedAsOther *bool
 }
 
 type EventCount struct {
@@ -221,11 +222,34 @@ type Project struct {
 	WeekStart         string
 }
 
+type ProjectLimit struct {
+	ProjectID    uuid.UUID
+	EventsPerDay *int64
+	StoredBytes  *int64
+	EventNames   *int32
+	UpdatedAt    time.Time
+}
+
 type ProjectMember struct {
 	ProjectID uuid.UUID
 	AccountID uuid.UUID
 	Role      string
 	CreatedAt time.Time
+}
+
+type ProjectSize struct {
+	ProjectID  uuid.UUID
+	Events     int64
+	Names      int32
+	Bytes      int64
+	MeasuredAt time.Time
+}
+
+type ProjectUsage struct {
+	ProjectID uuid.UUID
+	Day       pgtype.Date
+	Events    int64
+	Bytes     int64
 }
 
 type RefreshToken struct {

@@ -41,6 +41,7 @@ func (a *App) wireEdge() error {
 		projectsAPI: projects.NewAPI(a.access.projects),
 		auditAPI:    audit.NewAPI(a.access.log),
 		eventsAPI:   a.events.history,
+		usageAPI:    a.events.usage,
 		liveAPI:     stream,
 		trendsAPI:   a.insights.trends,
 		savedAPI:    a.insights.saved,
@@ -66,7 +67,7 @@ func (a *App) wireEdge() error {
 }
 
 func (a *App) newHealth() *health {
-	h := &health{pool: a.db.Pool, clocks: a.clocks, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
+	h := &health{pool: a.db.Pool, clocks: a.clocks, room: a.events.quotas.Health, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
 	if a.redis != nil {
 		h.redis = a.redis.Health
 	}

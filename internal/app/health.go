@@ -22,6 +22,7 @@ type health struct {
 	pool   *pgxpool.Pool
 	clocks *clock.Clocks
 	checks []func() error // of ingestion: the batcher and the jobs
+	room   func() error   // whether the disk has room for events
 	redis  func() error   // nil when there is none
 	reads  *replica.Reads
 	log    *slog.Logger
@@ -66,7 +67,8 @@ func (h *health) check(ctx context.Context) (api.Health, bool) {
 	}
 	// The node serves all the same: what is not done meanwhile is deleting.
 	out.Checks.Clock = helper(h.clocks.Check(ctx))
-	out.Checks.Ingest = api.Check{Status: api.CheckOK}
+	// A node that takes in no events for want of room must be reached all the same: deleting makes room.
+	out.Checks.Ingest = helper(h.room())
 	if h.ending.Load() {
 		out.Checks.Ingest = result(errEnding)
 	}
@@ -77,7 +79,7 @@ func (h *health) check(ctx context.Context) (api.Health, bool) {
 		}
 	}
 	out.Status = api.HealthReady
-	if out.Checks.Database.Status != api.CheckOK || out.Checks.Ingest.Status != api.CheckOK {
+	if out.Checks.Database.Status != api.CheckOK || out.Checks.Ingest.Status == api.CheckFailing {
 		out.Status = api.HealthUnavailable
 	}
 	h.tell(ctx, &out)

@@ -109,7 +109,7 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	var err error
 	if a.events != nil {
-		err = a.events.batcher.Close(ctx)
+		err = a.events.close(ctx)
 	}
 	if a.hub != nil {
 		a.hub.Close(ctx) // after the last event was stored: the other nodes get it too

@@ -13,6 +13,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/events/native"
+	"github.com/bahagh/nimbus/internal/events/quota"
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/insights/answers"
 	"github.com/bahagh/nimbus/internal/insights/saved"
@@ -25,6 +26,7 @@ type (
 	accountsAPI = accounts.API
 	projectsAPI = projects.API
 	eventsAPI   = history.API
+	usageAPI    = quota.API
 	liveAPI     = live.API
 	trendsAPI   = trends.API
 	auditAPI    = audit.API
@@ -38,6 +40,7 @@ type server struct {
 	*accountsAPI
 	*projectsAPI
 	*eventsAPI
+	*usageAPI
 	*liveAPI
 	*trendsAPI
 	*auditAPI

@@ -19,7 +19,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-
 	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/events/ingest"

@@ -49,10 +49,12 @@ const (
 	CodeRateLimited           Code = "rate_limited"
 	CodeTooManyAttempts       Code = "too_many_attempts"
 	CodeTooManyQueries        Code = "too_many_queries"
+	CodeQuotaExceeded         Code = "quota_exceeded"
 	CodeInternal              Code = "internal"
 	CodeDatabaseUnavailable   Code = "database_unavailable"
 	CodeProviderUnavailable   Code = "identity_provider_unavailable"
 	CodeQueueFull             Code = "queue_full"
+	CodeLowOnDisk             Code = "low_on_disk"
 	CodeBusy                  Code = "busy"
 	CodeShuttingDown          Code = "shutting_down"
 	CodeTimeout               Code = "timeout"
@@ -112,11 +114,13 @@ var kinds = []Kind{
 	{CodeRateLimited, http.StatusTooManyRequests, "Too many requests", "Wait for Retry-After seconds. RateLimit-Policy names the limit, RateLimit says what is left of it."},
 	{CodeTooManyAttempts, http.StatusTooManyRequests, "Too many failed attempts", "Wait for Retry-After seconds and try again. Attempts in the meantime are refused without a look at the password."},
 	{CodeTooManyQueries, http.StatusTooManyRequests, "Too many questions at once", "Ask fewer at a time, and try again after Retry-After seconds."},
+	{CodeQuotaExceeded, http.StatusTooManyRequests, "The project has stored as much as it may", "The detail names the limit. Wait for Retry-After seconds, store less, or ask the operator to raise it; GET /v1/projects/{project_id}/usage shows how much is used."},
 	{CodeTooManyProjectStreams, http.StatusTooManyRequests, "The project has too many live streams open", "Close some, or try again after Retry-After seconds. The operator may raise NIMBUS_LIVE_MAX_STREAMS_PER_PROJECT."},
 	{CodeInternal, http.StatusInternalServerError, "Something went wrong in the server", "Try again; if it stays, give the operator the request_id."},
 	{CodeDatabaseUnavailable, http.StatusServiceUnavailable, "The database cannot be reached", "The detail says when it is not known whether something was done. Try again after Retry-After seconds: events with an idempotency_key, and the same signed request, are stored once."},
 	{CodeProviderUnavailable, http.StatusServiceUnavailable, "The identity provider cannot be reached", "Its token could not be checked. Try again after Retry-After seconds."},
 	{CodeQueueFull, http.StatusServiceUnavailable, "Too much is waiting to be stored", "Nothing was stored. Try again after Retry-After seconds."},
+	{CodeLowOnDisk, http.StatusServiceUnavailable, "The disk is nearly full", "Nothing was stored. Try again after Retry-After seconds; the operator must free or add space, or lower NIMBUS_MIN_FREE_BYTES."},
 	{CodeBusy, http.StatusServiceUnavailable, "Too many questions at once from everyone", "Try again after Retry-After seconds."},
 	{CodeShuttingDown, http.StatusServiceUnavailable, "The server is shutting down", "Nothing was stored. Try again after Retry-After seconds."},
 	{CodeTimeout, http.StatusServiceUnavailable, "It took too long", "Try again, or ask for less."},

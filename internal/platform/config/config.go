@@ -67,6 +67,12 @@ type Config struct {
 	RateLimitPerMinute int            // of an account or a key; ingestion has twice that
 	TrustedProxies     []netip.Prefix // whose X-Forwarded-For is believed
 
+	// What a project may store, unless the operator gives it limits of its own; 0 is no limit.
+	QuotaEventsPerDay int
+	QuotaStoredBytes  int
+	QuotaEventNames   int
+	MinFreeBytes      int // of the embedded database's disk
+
 	AllowedOrigins    []string
 	LiveMaxStreams    int // open at once on this node
 	LiveMaxPerProject int // the same of one project

@@ -185,6 +185,14 @@ func (c *Config) problems() []error {
 	if c.RateLimitPerMinute < 1 || c.RateLimitPerMinute > maxRateLimit {
 		bad("RATE_LIMIT_PER_MINUTE", "must be 1 to %d, not %d", maxRateLimit, c.RateLimitPerMinute)
 	}
+	for name, n := range map[string]int{"QUOTA_EVENTS_PER_DAY": c.QuotaEventsPerDay, "QUOTA_STORED_BYTES": c.QuotaStoredBytes, "MIN_FREE_BYTES": c.MinFreeBytes} {
+		if n < 0 {
+			bad(name, "must be 0 or more, not %d", n)
+		}
+	}
+	if c.QuotaEventNames < 0 || c.QuotaEventNames > maxEventNames {
+		bad("QUOTA_EVENT_NAMES", "must be 0 to %d, not %d", maxEventNames, c.QuotaEventNames)
+	}
 	if c.LiveMaxStreams < 1 || c.LiveMaxStreams > 1_000_000 {
 		bad("LIVE_MAX_STREAMS", "must be 1 to 1000000, not %d", c.LiveMaxStreams)
 	}
@@ -308,6 +316,8 @@ const (
 	maxQueryTimeout = 25 * time.Second
 	// maxRateLimit is half of the highest limit, because ingestion has twice the one that is set.
 	maxRateLimit = ratelimit.MaxPerMinute / 2
+	// maxEventNames bounds what a node keeps in memory of a project: 8 bytes for each name.
+	maxEventNames = 100_000
 )
 
 func (c *Config) secretProblems() []error {

@@ -98,6 +98,10 @@ func (c *Config) settings() []setting {
 		{"REDIS_TIMEOUT_MS", (*millisecondsValue)(&c.RedisTimeout), "how long a call to Redis may take before the node goes on alone", false},
 		{"RATE_LIMIT_ENABLED", (*boolValue)(&c.RateLimitEnabled), "limit how many requests each caller may send; failed logins are slowed in any case", false},
 		{"RATE_LIMIT_PER_MINUTE", (*intValue)(&c.RateLimitPerMinute), "requests a minute of an account or a key; of a key that sends events, twice as many", false},
+		{"QUOTA_EVENTS_PER_DAY", (*intValue)(&c.QuotaEventsPerDay), "events that a project may store in a UTC day; 0: any number", false},
+		{"QUOTA_STORED_BYTES", (*intValue)(&c.QuotaStoredBytes), "bytes of disk that a project's events and counts may take, about; 0: any number", false},
+		{"QUOTA_EVENT_NAMES", (*intValue)(&c.QuotaEventNames), "names of a project that are counted by themselves; further ones are counted as $other; 0: all", false},
+		{"MIN_FREE_BYTES", (*intValue)(&c.MinFreeBytes), "bytes in DATA_DIR that the embedded database must have free for events to be taken in; 0: none", false},
 		{"TRUSTED_PROXIES", (*prefixesValue)(&c.TrustedProxies), "addresses or CIDRs of proxies whose X-Forwarded-For is believed, with commas", false},
 		{"ALLOWED_ORIGINS", (*listValue)(&c.AllowedOrigins), "origins of browsers that may call the API: a JSON array, or with commas", false},
 		{"LIVE_MAX_STREAMS", (*intValue)(&c.LiveMaxStreams), "live streams that may be open at once on this node", false},
@@ -118,7 +122,8 @@ func defaults() Config {
 		QueryTimeout: 10 * time.Second, QueryMaxEvents: 10_000_000,
 		RedisTimeout: 10 * time.Millisecond, RateLimitEnabled: true, RateLimitPerMinute: 10_000,
 		MaxProjectsPerAccount: 100, MaxKeysPerProject: 100, MaxMembersPerProject: 500, MaxReportsPerProject: 500, MaxBoardsPerProject: 100,
-		AuditRetention: 400 * 24 * time.Hour,
+		AuditRetention:    400 * 24 * time.Hour,
+		QuotaEventsPerDay: 50_000_000, QuotaStoredBytes: 100 << 30, QuotaEventNames: 2_000, MinFreeBytes: 256 << 20,
 		LiveMaxStreams: 10_000, LiveMaxPerProject: 1_000, TraceSampleRatio: 0.1, ShutdownTimeout: 30 * time.Second,
 	}
 }

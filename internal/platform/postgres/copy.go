@@ -96,6 +96,16 @@ func (r *CopyRow) OptionalText(s string) {
 	r.Text(s)
 }
 
+// OptionalBool appends true, or NULL when it is false.
+func (r *CopyRow) OptionalBool(b bool) {
+	if !b {
+		r.size(-1)
+		return
+	}
+	r.size(1)
+	r.buf = append(r.buf, 1)
+}
+
 // JSONB appends a jsonb, given as JSON.
 func (r *CopyRow) JSONB(j []byte) {
 	r.size(1 + len(j))

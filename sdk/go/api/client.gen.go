@@ -2229,6 +2229,10 @@ type IngestResult struct {
 	// Example: 1
 	Accepted int32 `json:"accepted"`
 
+	// CountedAsOther How many of these events are stored as they came and counted under the name `$other`, because the project has as
+	// many names as it may. Left out when there are none.
+	CountedAsOther *int32 `json:"counted_as_other,omitempty"`
+
 	// Duplicates Stored before; nothing was changed.
 	//
 	// Example: 0
@@ -3131,6 +3135,18 @@ type ProjectDeletionStatus string
 // ProjectDescription defines model for ProjectDescription.
 type ProjectDescription = string
 
+// ProjectLimits What a project may store. 0 is no limit.
+type ProjectLimits struct {
+	// EventNames Beyond it events of new names are stored, and counted under `$other`.
+	EventNames int32 `json:"event_names"`
+
+	// EventsPerDay Beyond it events are refused with 429 `quota_exceeded` until midnight UTC.
+	EventsPerDay int64 `json:"events_per_day"`
+
+	// StoredBytes Beyond it events are refused with 429 `quota_exceeded` until some are deleted.
+	StoredBytes int64 `json:"stored_bytes"`
+}
+
 // ProjectName Example: Web shop
 type ProjectName = string
 
@@ -3146,6 +3162,31 @@ type ProjectPage struct {
 //
 // Example: Europe/Berlin
 type ProjectTimeZone = string
+
+// ProjectUsage defines model for ProjectUsage.
+type ProjectUsage struct {
+	// Days What was stored on each of the last 30 UTC days, oldest first, without those on which there was nothing.
+	Days []UsageDay `json:"days"`
+
+	// EventNames Names that are counted, `$other` included.
+	EventNames int32 `json:"event_names"`
+
+	// EventsToday Events stored since midnight UTC, whatever their own time.
+	EventsToday int64 `json:"events_today"`
+
+	// Limits What a project may store. 0 is no limit.
+	Limits ProjectLimits `json:"limits"`
+
+	// MeasuredAt When what is stored was measured. Left out before the first time.
+	MeasuredAt *time.Time         `json:"measured_at,omitempty"`
+	ProjectID  openapi_types.UUID `json:"project_id"`
+
+	// StoredBytes About what they and their counts take on disk.
+	StoredBytes int64 `json:"stored_bytes"`
+
+	// StoredEvents Events there are.
+	StoredEvents int64 `json:"stored_events"`
+}
 
 // ProjectWithSecret defines model for ProjectWithSecret.
 type ProjectWithSecret struct {
@@ -4020,6 +4061,13 @@ type UpdateReportRequest struct {
 
 	// View How the answer is drawn.
 	View *ReportView `json:"view,omitempty"`
+}
+
+// UsageDay defines model for UsageDay.
+type UsageDay struct {
+	Bytes  int64              `json:"bytes"`
+	Day    openapi_types.Date `json:"day"`
+	Events int64              `json:"events"`
 }
 
 // WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
@@ -6586,6 +6634,14 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/projects/{project_id}/rotate-keys (the `RotateKeys` operationId).
 	RotateKeys(ctx context.Context, projectID ProjectPath, body RotateKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetProjectUsage See how much a project stores, and how much it may
+	//
+	// What was stored today is exact to some seconds, of all nodes. What there is in all is measured every ten minutes; the
+	// bytes are an estimate of the disk that the events and their counts take.
+	//
+	// Corresponds with GET /v1/projects/{project_id}/usage (the `GetProjectUsage` operationId).
+	GetProjectUsage(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListWriteKeys List the project's write keys
 	//
 	// All of them, newest first; a project has at most 100.
@@ -8682,6 +8738,24 @@ func (c *HTTPClient) RotateKeysWithBody(ctx context.Context, projectID ProjectPa
 // Corresponds with POST /v1/projects/{project_id}/rotate-keys (the `RotateKeys` operationId).
 func (c *HTTPClient) RotateKeys(ctx context.Context, projectID ProjectPath, body RotateKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRotateKeysRequest(c.Server, projectID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetProjectUsage See how much a project stores, and how much it may
+//
+// What was stored today is exact to some seconds, of all nodes. What there is in all is measured every ten minutes; the
+// bytes are an estimate of the disk that the events and their counts take.
+//
+// Corresponds with GET /v1/projects/{project_id}/usage (the `GetProjectUsage` operationId).
+func (c *HTTPClient) GetProjectUsage(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetProjectUsageRequest(c.Server, projectID)
 	if err != nil {
 		return nil, err
 	}
@@ -12484,6 +12558,40 @@ func NewRotateKeysRequestWithBody(server string, projectID ProjectPath, contentT
 	return req, nil
 }
 
+// NewGetProjectUsageRequest constructs an http.Request for the GetProjectUsage method
+func NewGetProjectUsageRequest(server string, projectID ProjectPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/usage", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListWriteKeysRequest constructs an http.Request for the ListWriteKeys method
 func NewListWriteKeysRequest(server string, projectID ProjectPath) (*http.Request, error) {
 	var err error
@@ -13831,6 +13939,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/projects/{project_id}/rotate-keys (the `RotateKeys` operationId).
 	RotateKeysWithResponse(ctx context.Context, projectID ProjectPath, body RotateKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeysResponse, error)
+
+	// GetProjectUsageWithResponse See how much a project stores, and how much it may
+	//
+	// What was stored today is exact to some seconds, of all nodes. What there is in all is measured every ten minutes; the
+	// bytes are an estimate of the disk that the events and their counts take.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/projects/{project_id}/usage (the `GetProjectUsage` operationId).
+	GetProjectUsageWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*GetProjectUsageResponse, error)
 
 	// ListWriteKeysWithResponse List the project's write keys
 	//
@@ -21669,6 +21787,105 @@ func (r RotateKeysResponse) ContentType() string {
 	return ""
 }
 
+// GetProjectUsageResponse401Headers the declared response headers of an HTTP 401 response for GetProjectUsage
+type GetProjectUsageResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetProjectUsageResponse429Headers the declared response headers of an HTTP 429 response for GetProjectUsage
+type GetProjectUsageResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// GetProjectUsageResponse503Headers the declared response headers of an HTTP 503 response for GetProjectUsage
+type GetProjectUsageResponse503Headers struct {
+	RetryAfter *int
+}
+
+type GetProjectUsageResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProjectUsage
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetProjectUsageResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetProjectUsageResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetProjectUsageResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetProjectUsageResponse) GetJSON200() *ProjectUsage {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetProjectUsageResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetProjectUsageResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetProjectUsageResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetProjectUsageResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetProjectUsageResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetProjectUsageResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetProjectUsageResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetProjectUsageResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetProjectUsageResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListWriteKeysResponse401Headers the declared response headers of an HTTP 401 response for ListWriteKeys
 type ListWriteKeysResponse401Headers struct {
 	WWWAuthenticate *string
@@ -23865,6 +24082,22 @@ func (c *ClientWithResponses) RotateKeysWithResponse(ctx context.Context, projec
 		return nil, err
 	}
 	return ParseRotateKeysResponse(rsp)
+}
+
+// GetProjectUsageWithResponse See how much a project stores, and how much it may
+//
+// What was stored today is exact to some seconds, of all nodes. What there is in all is measured every ten minutes; the
+// bytes are an estimate of the disk that the events and their counts take.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/projects/{project_id}/usage (the `GetProjectUsage` operationId).
+func (c *ClientWithResponses) GetProjectUsageWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*GetProjectUsageResponse, error) {
+	rsp, err := c.GetProjectUsage(ctx, projectID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetProjectUsageResponse(rsp)
 }
 
 // ListWriteKeysWithResponse List the project's write keys
@@ -32389,6 +32622,114 @@ func ParseRotateKeysResponse(rsp *http.Response) (*RotateKeysResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers RotateKeysResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetProjectUsageResponse parses an HTTP response from a GetProjectUsageWithResponse call
+func ParseGetProjectUsageResponse(rsp *http.Response) (*GetProjectUsageResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetProjectUsageResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProjectUsage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetProjectUsageResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetProjectUsageResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetProjectUsageResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

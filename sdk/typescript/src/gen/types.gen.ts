@@ -336,6 +336,59 @@ export type ProjectDeletion = {
     events_left: number;
 };
 
+export type ProjectUsage = {
+    project_id: string;
+    /**
+     * Events stored since midnight UTC, whatever their own time.
+     */
+    events_today: number;
+    /**
+     * Events there are.
+     */
+    stored_events: number;
+    /**
+     * About what they and their counts take on disk.
+     */
+    stored_bytes: number;
+    /**
+     * Names that are counted, `$other` included.
+     */
+    event_names: number;
+    /**
+     * When what is stored was measured. Left out before the first time.
+     */
+    measured_at?: string;
+    limits: ProjectLimits;
+    /**
+     * What was stored on each of the last 30 UTC days, oldest first, without those on which there was nothing.
+     */
+    days: Array<UsageDay>;
+};
+
+/**
+ * What a project may store. 0 is no limit.
+ */
+export type ProjectLimits = {
+    /**
+     * Beyond it events are refused with 429 `quota_exceeded` until midnight UTC.
+     */
+    events_per_day: number;
+    /**
+     * Beyond it events are refused with 429 `quota_exceeded` until some are deleted.
+     */
+    stored_bytes: number;
+    /**
+     * Beyond it events of new names are stored, and counted under `$other`.
+     */
+    event_names: number;
+};
+
+export type UsageDay = {
+    day: string;
+    events: number;
+    bytes: number;
+};
+
 /**
  * What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
  * owner; an `owner` also makes and unmakes owners, and deletes the project.
@@ -935,6 +988,12 @@ export type IngestResult = {
      * Refused; `errors` says why.
      */
     rejected: number;
+    /**
+     * How many of these events are stored as they came and counted under the name `$other`, because the project has as
+     * many names as it may. Left out when there are none.
+     *
+     */
+    counted_as_other?: number;
     errors: Array<EventError>;
 };
 
@@ -3563,6 +3622,54 @@ export type GetProjectDeletionResponses = {
 };
 
 export type GetProjectDeletionResponse = GetProjectDeletionResponses[keyof GetProjectDeletionResponses];
+
+export type GetProjectUsageData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/usage';
+};
+
+export type GetProjectUsageErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type GetProjectUsageError = GetProjectUsageErrors[keyof GetProjectUsageErrors];
+
+export type GetProjectUsageResponses = {
+    /**
+     * The usage.
+     */
+    200: ProjectUsage;
+};
+
+export type GetProjectUsageResponse = GetProjectUsageResponses[keyof GetProjectUsageResponses];
 
 export type RotateKeysData = {
     body?: RotateKeysRequest;
