@@ -2,6 +2,13 @@
 -- name: ArrivalAdd :exec
 INSERT INTO arrivals (project_id, min_ts, max_ts, ids) VALUES (@project_id, @min_ts, @max_ts, @event_ids::uuid[]);
 
+-- The same for the events of many projects at once.
+-- name: ArrivalsAdd :exec
+INSERT INTO arrivals (project_id, min_ts, max_ts, ids)
+SELECT t.project_id, min(t.ts), max(t.ts), array_agg(t.id)
+FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@event_ids::uuid[]) AS id, unnest(@ts::timestamptz[]) AS ts) AS t
+GROUP BY t.project_id;
+
 -- The transaction id below which no arrival can appear any more.
 -- name: ArrivalsHorizon :one
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon;

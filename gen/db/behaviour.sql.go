@@ -82,6 +82,19 @@ func (q *Queries) ArrivalCursorsDeleteAll(ctx context.Context, db DBTX, projectI
 	return err
 }
 
+const arrivalsAdd = `-- name: ArrivalsAdd :exec
+INSERT INTO arrivals (project_id, min_ts, max_ts, ids)
+SELECT t.project_id, min(t.ts), max(t.ts), array_agg(t.id)
+FROM (SELECT unnest($1::uuid[]) AS project_id, unnest($2::uuid[]) AS id, unnest($3::timestamptz[]) AS ts) AS t
+GROUP BY t.project_id
+`
+
+// The same for the events of many projects at once.
+func (q *Queries) ArrivalsAdd(ctx context.Context, db DBTX, projectIDs []uuid.UUID, eventIDs []uuid.UUID, tS []time.Time) error {
+	_, err := db.Exec(ctx, arrivalsAdd, projectIDs, eventIDs, tS)
+	return err
+}
+
 const arrivalsAfter = `-- name: ArrivalsAfter :many
 SELECT a.xid::text AS xid, a.seq, a.created_at, a.ids AS event_ids,
        ARRAY(SELECT d.day FROM event_part_days d

@@ -18,16 +18,6 @@ import (
 // Consumer is the name of the part builder among the consumers of arrivals.
 const Consumer = "parts"
 
-// AppendArrival says, in the transaction that stores events of a project, which those are: all of them, between their earliest and
-// latest ts. It is to be called once for each project of the transaction.
-func AppendArrival(ctx context.Context, tx db.DBTX, project uuid.UUID, ids []uuid.UUID, earliest, latest time.Time) error {
-	err := db.New().ArrivalAdd(ctx, tx, db.ArrivalAddParams{ProjectID: project, MinTS: earliest, MaxTS: latest, EventIDs: ids})
-	if err != nil {
-		return fmt.Errorf("record arrivals: %w", err)
-	}
-	return nil
-}
-
 // Store is the parts, the people and the arrivals in PostgreSQL.
 type Store struct {
 	pool *pgxpool.Pool

@@ -21,6 +21,7 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/build"
 	"github.com/bahagh/nimbus/internal/behaviour/scan"
+	"github.com/bahagh/nimbus/internal/events/arrivals"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
@@ -109,8 +110,8 @@ func (h *history) ingest() {
 	f := flush{tx: tx}
 	n := 1 + h.random.IntN(60)
 	again := h.someIDs(tx)
-	var ids []uuid.UUID
-	var earliest, latest time.Time
+
+	var stored []arrivals.Event
 	for i := range n {
 		e := h.event()
 		if i < len(again) && h.random.IntN(4) == 0 {
@@ -126,19 +127,11 @@ func (h *history) ingest() {
 		if tag.RowsAffected() == 0 {
 			continue
 		}
-		if len(ids) == 0 || e.TS.Before(earliest) {
-			earliest = e.TS
-		}
-		if len(ids) == 0 || e.TS.After(latest) {
-			latest = e.TS
-		}
-		ids = append(ids, e.ID)
+		stored = append(stored, arrivals.Event{ProjectID: project, ID: e.ID, TS: e.TS})
 		f.counts = append(f.counts, func() { h.count(tx, e.Name, e.TS, 1) })
 	}
-	if len(ids) > 0 {
-		if err := behaviour.AppendArrival(h.t.Context(), tx, project, ids, earliest, latest); err != nil {
-			h.t.Fatal(err)
-		}
+	if err := arrivals.Append(h.t.Context(), tx, stored); err != nil {
+		h.t.Fatal(err)
 	}
 	h.note("a transaction stores")
 	h.open = append(h.open, f)

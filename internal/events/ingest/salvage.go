@@ -1,10 +1,13 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/bahagh/nimbus/internal/events/arrivals"
 	"github.com/bahagh/nimbus/internal/events/rollups"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
@@ -59,14 +62,20 @@ func (s *Store) salvageHalves(ctx context.Context, rows []*Row) ([]RefusedRow, e
 	return append(first, second...), err
 }
 
-// countStored adds the rows that were stored to the counts. It comes last, because the rows of the rollups are the ones
-// that transactions share: from here to the commit others that count the same names wait.
+// countStored adds the rows that were stored to the arrivals and to the counts. The counts come last, because the rows of the
+// rollups are the ones that transactions share: from here to the commit others that count the same names wait.
 func countStored(ctx context.Context, tx pgx.Tx, rows []*Row) error {
 	var counts rollups.Counts
+	stored := make([]*Row, 0, len(rows))
 	for _, row := range rows {
 		if row.outcome == Stored {
 			counts.Add(row.ProjectID, row.Name, row.TS)
+			stored = append(stored, row)
 		}
+	}
+	slices.SortStableFunc(stored, func(a, b *Row) int { return bytes.Compare(a.ProjectID[:], b.ProjectID[:]) })
+	if err := arrivals.Append(ctx, tx, arrived(stored)); err != nil {
+		return err
 	}
 	return rollups.Apply(ctx, tx, &counts)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/db"
+	"github.com/bahagh/nimbus/internal/events/arrivals"
 	"github.com/bahagh/nimbus/internal/events/partitions"
 	"github.com/bahagh/nimbus/internal/events/rollups"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
@@ -139,6 +140,9 @@ func (s *Store) appendAssumingNew(ctx context.Context, rows []*Row) error {
 			if err := copyAll(ctx, tx, rows); err != nil {
 				return err
 			}
+			if err := arrivals.Append(ctx, tx, arrived(rows)); err != nil {
+				return err
+			}
 			return rollups.Apply(ctx, tx, &counts)
 		})
 	}
@@ -167,11 +171,23 @@ func (s *Store) appendDeduplicating(ctx context.Context, rows, keyed []*Row) err
 	})
 }
 
-// insertAll stores events and their counts in one round trip.
+// arrived is what the rows' arrival says. They are in the order of their projects.
+func arrived(rows []*Row) []arrivals.Event {
+	events := make([]arrivals.Event, len(rows))
+	for k, row := range rows {
+		events[k] = arrivals.Event{ProjectID: row.ProjectID, ID: row.ID, TS: row.TS}
+	}
+	return events
+}
+
+// insertAll stores events, their arrival and their counts in one round trip.
 func (s *Store) insertAll(ctx context.Context, rows []*Row, counts *rollups.Counts) error {
 	var p postgres.Pipeline
 	if err := s.q.EventsInsertAll(ctx, &p, db.EventsInsertAllParams(insertParams(rows))); err != nil {
 		return fmt.Errorf("insert events: %w", err)
+	}
+	if err := arrivals.Append(ctx, &p, arrived(rows)); err != nil {
+		return err
 	}
 	if err := rollups.Apply(ctx, &p, counts); err != nil {
 		return err
