@@ -2,7 +2,7 @@ package live
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// liveMetrics are the numbers an operator watches.
+// liveMetrics are the metrics of the live streams.
 type liveMetrics struct {
 	sent    prometheus.Counter
 	missed  prometheus.Counter
