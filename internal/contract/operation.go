@@ -13,27 +13,27 @@ import (
 // Requirement is one AND-set of security schemes with the scopes each must have.
 type Requirement map[string][]string
 
-// ProjectOfCaller says that an operation names no project and is about all those that the caller may read.
+// ProjectOfCaller is the Project of an operation that names no project and covers all those that the caller may read.
 const ProjectOfCaller = "caller"
 
 // RoleAccount is the x-role of an operation that concerns the caller's own account and no project.
 const RoleAccount = "account"
 
-// How large the body of an operation may be (x-body). Small is for what anybody may send without credentials; bulk has memory of
-// its own, and its time is bounded by the connection and not by the request.
+// The size of an operation's body (x-body). Small is for bodies that may be sent without credentials. Bulk has memory
+// of its own, and its time is bounded by the connection and not by the request.
 const (
 	BodySmall = "small"
 	BodyBulk  = "bulk"
 )
 
-// What an answer is (x-answer). A stream takes the connection; an export goes on as long as its reader takes it.
+// The kind of an answer (x-answer). A stream takes over the connection; an export lasts as long as its reader reads.
 const (
 	AnswerStream = "stream"
 	AnswerExport = "export"
 )
 
-// What an operation costs (x-cost). A question may read much, so a bounded number is answered at once; ingestion has a limit of its
-// own.
+// The cost of an operation (x-cost). A question may read much, so a bounded number runs at once; ingestion has a rate
+// limit of its own.
 const (
 	CostQuestion  = "question"
 	CostIngestion = "ingestion"
@@ -47,18 +47,18 @@ type Operation struct {
 	ID           string
 	Method       string
 	Path         string // as in the contract: /v1/projects/{project_id}
-	Route        string // as the router wants it: /v1/projects/:project_id
-	Scope        string // x-scope: what a key needs
-	Role         string // x-role: what an account needs in the project; "account" where no project is concerned
-	Project      string // where the project is named: InPath, InQuery, InBody, or ProjectOfCaller; empty where none is concerned
+	Route        string // in the router's syntax: /v1/projects/:project_id
+	Scope        string // x-scope: the scope that a key needs
+	Role         string // x-role: the least role of an account in the project; "account" for an operation without a project
+	Project      string // where the project is named: InPath, InQuery, InBody, or ProjectOfCaller; empty without a project
 	Deleted      bool   // x-project: deleted: it is about projects that are deleted
 	Self         string // x-self: the path parameter that, being the caller's own account, makes every role enough
 	Sensitive    bool   // x-sensitive
 	Public       bool   // security: []
-	OpenQuery    bool   // x-open-query: the query may have parameters that the contract does not know
-	BodySize     string // x-body: BodySmall, BodyBulk, or empty for the size that fits nearly everything
-	Answer       string // x-answer: AnswerStream, AnswerExport, or empty for one that is made before it is sent
-	Cost         string // x-cost: CostQuestion, CostIngestion, or empty for what takes milliseconds
+	OpenQuery    bool   // x-open-query: the query may have parameters that the contract does not declare
+	BodySize     string // x-body: BodySmall, BodyBulk, or empty for the default size
+	Answer       string // x-answer: AnswerStream, AnswerExport, or empty for one that is complete before it is sent
+	Cost         string // x-cost: CostQuestion, CostIngestion, or empty for an operation of milliseconds
 	Security     []Requirement
 	Params       []Param
 	Statuses     []int // documented statuses, sorted
@@ -115,8 +115,8 @@ func (o *Operation) CheckParams(r *http.Request, pathParam func(string) string) 
 	return errs
 }
 
-// CanonicalTimes rewrites the date-times of a query that was checked as the generated parameters read them, and reports whether it
-// had to: they know no lower case and no leap second.
+// CanonicalTimes rewrites the date-times of a checked query into the form that the generated code parses, which knows
+// neither lower case nor leap seconds. It reports whether it changed any.
 func (o *Operation) CanonicalTimes(query url.Values) (changed bool) {
 	for i := range o.Params {
 		p := &o.Params[i]
@@ -135,7 +135,7 @@ func (o *Operation) CanonicalTimes(query url.Values) (changed bool) {
 	return changed
 }
 
-// unknown names the query parameters that the contract does not have, in alphabetical order.
+// unknown lists the query parameters that the contract does not declare, in alphabetical order.
 func (o *Operation) unknown(errs Errors, query url.Values) Errors {
 	var names []string
 	for name := range query {

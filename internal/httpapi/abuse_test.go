@@ -15,8 +15,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// listening serves the bundle on a socket. Of its timeouts the change makes short what the test is about, and nothing else: a
-// busy machine is slow to send too.
+// listening serves the bundle on a socket. Of its timeouts the change makes short what the test is about, and nothing
+// else: a busy machine is slow to send too.
 func (s *testBundle) listening(t *testing.T, change func(*http.Server)) (dial func() net.Conn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

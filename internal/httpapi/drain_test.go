@@ -65,7 +65,8 @@ func status(t *testing.T, in *bufio.Reader) int {
 	return res.StatusCode
 }
 
-// A sender that looks for the answer only after all of its body is gone must find one, and may go on with the connection.
+// A sender that looks for the answer only after all of its body is gone must find one, and may go on with the
+// connection.
 func TestARefusedBodyIsReadSoThatItsSenderSeesWhy(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, withoutMemory(time.Minute)) // a busy machine may take more than the usual second

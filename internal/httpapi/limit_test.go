@@ -104,8 +104,8 @@ func TestEachKindOfCallerHasItsOwnLimitAndIsToldIt(t *testing.T) {
 	}
 }
 
-// Guessing keys is limited by address, also where each guess names another key; right credentials and logging in from the
-// same address, as behind one NAT, are not held up by it.
+// Guessing keys is limited by address, also where each guess names another key; right credentials and logging in from
+// the same address, as behind one NAT, are not held up by it.
 func TestRefusedCredentialsCountForTheirAddress(t *testing.T) {
 	t.Parallel()
 	s := setupLimits(t)

@@ -52,12 +52,12 @@ const (
 	CodeTooManyProjectStreams Code = "too_many_project_streams"
 )
 
-// Kind is what is true of every problem of a code.
+// Kind holds the properties that all problems of a code share.
 type Kind struct {
 	Code   Code
 	Status int
 	Title  string
-	Advice string // what the caller does about it; shown on the page that Problem.type links to
+	Advice string // what the caller can do; shown on the page that Problem.type links to
 }
 
 // kinds is the one table from code to status.
@@ -115,7 +115,7 @@ var byCode = func() map[Code]Kind {
 	return m
 }()
 
-// KindOf returns what the table says of a code; an unknown code is an internal error.
+// KindOf returns the row of a code; an unknown code is an internal error.
 func KindOf(c Code) Kind {
 	if k, ok := byCode[c]; ok {
 		return k
