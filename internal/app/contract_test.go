@@ -177,7 +177,8 @@ func inContract(method, route string) bool {
 	return false
 }
 
-// An operation that forgets to say who may call it must not be served by accident, so the contract may not leave it out.
+// An operation that forgets to say who may call it must not be served by accident, so the contract may not leave it
+// out.
 func TestEveryOperationStatesItsSecurity(t *testing.T) {
 	t.Parallel()
 	var doc struct {

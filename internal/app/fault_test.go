@@ -117,8 +117,8 @@ func gauge(t *testing.T, a *apptest.App, name string) float64 {
 	return 0
 }
 
-// quick are bounds that a test reaches soon. A busy machine reaches them too, without a fault: what must be stored is sent
-// again until it is.
+// quick are bounds that a test reaches soon. A busy machine reaches them too, without a fault: what must be stored is
+// sent again until it is.
 func quick(c *ingestion.BatcherConfig) {
 	c.FlushTime = 250 * time.Millisecond
 }

@@ -148,7 +148,8 @@ func redisCheck(t *testing.T, a *apptest.App) (status int, check string) {
 	return r.Status, h.Checks.Redis.Status
 }
 
-// Redis hangs, and comes back: events go on being stored, at no cost but one time-out, and the load balancer keeps the node.
+// Redis hangs, and comes back: events go on being stored, at no cost but one time-out, and the load balancer keeps
+// the node.
 func TestARedisThatHangsStopsNothingAndHealsByItself(t *testing.T) {
 	t.Parallel()
 	srv := nimbustest.Redis(t)

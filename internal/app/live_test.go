@@ -153,7 +153,8 @@ func (w *watcher) take() (frame, []byte) {
 	return f, b
 }
 
-// want reads a frame of this type. A position may come at any time before it, when a heartbeat finds that events were hidden.
+// want reads a frame of this type. A position may come at any time before it, when a heartbeat finds that events were
+// hidden.
 func (w *watcher) want(kind string) frame {
 	w.t.Helper()
 	f := w.next()

@@ -194,8 +194,9 @@ func TestAPoisonedEventInASharedFlushHarmsNobodyElse(t *testing.T) {
 	}
 }
 
-// The database refuses an event of a request and then has no room for another: what the request holds besides must not be
-// stored, for its sender is told that nothing was, and without keys nothing tells the events of the next try from it.
+// The database refuses an event of a request and then has no room for another: what the request holds besides must
+// not be stored, for its sender is told that nothing was, and without keys nothing tells the events of the next try
+// from it.
 func TestARequestWithAPoisonedEventIsStoredWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	dsn := nimbustest.DSN(t)

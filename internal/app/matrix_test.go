@@ -187,8 +187,8 @@ func raw(c *apptest.Client, method, target string, body []byte) *apptest.Reply {
 	return c.Do(method, target, body)
 }
 
-// Who may do what is decided by the contract alone: for every operation and every kind of credentials, the answer is the
-// one that follows from its security, x-scope and x-role. What is not yours is, word for word, what is not there.
+// Who may do what is decided by the contract alone: for every operation and every kind of credentials, the answer is
+// the one that follows from its security, x-scope and x-role. What is not yours is, word for word, what is not there.
 func TestEveryOperationLetsInWhomTheContractSaysAndNobodyElse(t *testing.T) {
 	t.Parallel()
 	a, past := twoNodes(t)

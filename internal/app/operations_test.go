@@ -11,9 +11,9 @@ import (
 	"github.com/bahagh/nimbus/test/apptest"
 )
 
-// things makes, as the owner, what the parameters of an operation name, each anew: an operation that removes it must not
-// disturb the next one. A new parameter needs its line here, and a new operation with a body one in bodies: the tests
-// that go through the whole contract fail until then.
+// things makes, as the owner, what the parameters of an operation name, each anew: an operation that removes it must
+// not disturb the next one. A new parameter needs its line here, and a new operation with a body one in bodies: the
+// tests that go through the whole contract fail until then.
 func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operation) map[string]string {
 	t.Helper()
 	project := "/v1/projects/" + x.ProjectID.String()

@@ -90,8 +90,8 @@ func (n *node) wantCounts(t *testing.T, job string, runs, failures float64) {
 	}
 }
 
-// wantNoLocks waits until no advisory lock is held in the database of the pool: the server notices a moment later that a
-// connection has ended.
+// wantNoLocks waits until no advisory lock is held in the database of the pool: the server notices a moment later
+// that a connection has ended.
 func wantNoLocks(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	nimbustest.Eventually(t, "no lock is held any more", func() bool {
