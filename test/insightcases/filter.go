@@ -71,8 +71,8 @@ func (f *Filter) Fits(props map[string]any) bool {
 // equal compares as filters do: what is absent or null equals nothing.
 func equal(a, b any) bool { return a != nil && b != nil && key(a) == key(b) }
 
-// key is the type and the text of a value: equal for equal values only. The type orders values: null, booleans, numbers,
-// texts, the rest.
+// key is the type and the text of a value: equal for equal values only. The type orders values: null, booleans,
+// numbers, texts, the rest.
 func key(v any) string {
 	switch v := v.(type) {
 	case nil:

@@ -24,7 +24,7 @@ func loadSpec(path string) (*openapi3.T, error) {
 	if !strings.HasPrefix(doc.OpenAPI, "3.0.") {
 		return nil, fmt.Errorf("%s: openapi %s is not supported; write 3.0.3", path, doc.OpenAPI)
 	}
-	// Patterns are Go's here and compiled by us; examples are proved by the tests that send them.
+	// Patterns are Go regular expressions, which contractgen compiles itself; tests send the examples.
 	err = doc.Validate(context.Background(), openapi3.DisableSchemaPatternValidation(), openapi3.DisableExamplesValidation())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -38,7 +38,7 @@ func loadSpec(path string) (*openapi3.T, error) {
 // annotations say nothing about which requests are valid.
 var annotations = []string{"type", "title", "description", "example", "externalDocs", "deprecated", "xml", "writeOnly"}
 
-// effective lists the extensions that do say something, so one in the wrong place must not pass.
+// effective lists the extensions that have an effect, so that one in the wrong place is refused.
 var effective = []string{"x-max-bytes", "x-max-depth", "x-no-control", "x-json-object"}
 
 // onlyKeywords refuses every validation keyword and effective extension of s that is not named.
