@@ -4,7 +4,7 @@ INSERT INTO projects (id, name, description, data_retention_days) VALUES (@id, @
 -- name: MemberCreate :exec
 INSERT INTO project_members (project_id, account_id, role) VALUES (@project_id, @account_id, @role);
 
--- What an account may see of a project; no row when it is not a member, deleted or not there: the same 404.
+-- A project as a member sees it; no row for a non-member, a deleted project or one that does not exist: the same 404.
 -- name: ProjectForAccount :one
 SELECT p.*, m.role, coalesce((
     SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
@@ -31,14 +31,14 @@ UPDATE projects SET
     updated_at = now()
 WHERE id = @id;
 
--- Locks the project, so that its changes, and those of its reports and boards, happen one after the other.
+-- Locks the project, so that changes of it, its reports and its boards are serialised.
 -- name: ProjectLock :one
 SELECT p.id FROM projects p WHERE p.id = @id AND p.deleted_at IS NULL FOR UPDATE;
 
 -- name: ProjectMarkDeleted :exec
 UPDATE projects SET deleted_at = @now::timestamptz WHERE id = @id;
 
--- Only those deleted a while ago: a request that was let in just before may still be storing events.
+-- Only those deleted a while ago: a request that was authorized just before may still be storing events.
 -- name: ProjectsToPurge :many
 SELECT p.id FROM projects p WHERE p.deleted_at < @before::timestamptz AND p.id <> ALL (@failed::uuid[])
 ORDER BY p.deleted_at LIMIT 10;
@@ -46,7 +46,7 @@ ORDER BY p.deleted_at LIMIT 10;
 -- name: ProjectPurgeBegin :exec
 UPDATE projects SET purge_started_at = @now::timestamptz WHERE id = @id AND purge_started_at IS NULL;
 
--- The id before which the next step of the removal of a deleted project's events ends; no row when it is the last step.
+-- The id at which the next step of a deleted project's purge ends; no row when it is the last step.
 -- name: ProjectPurgeStep :one
 SELECT e.id FROM events e WHERE e.project_id = @project_id AND e.id >= @id_from ORDER BY e.id OFFSET 10000 LIMIT 1;
 
@@ -57,8 +57,8 @@ SELECT delete_events(@project_id, @id_from, @id_to)::bigint AS deleted;
 -- name: ProjectPurgeProgress :exec
 UPDATE projects SET events_deleted = events_deleted + @deleted WHERE id = @id;
 
--- What a member of a deleted project may know until it is gone; what is left is exact, because the counts are. They are
--- found by the parameter and not by p.id, which Citus would have to join across nodes.
+-- The progress of a deleted project's purge, for its members; events_left is exact, because the counts are. The
+-- counts are selected by the parameter and not by p.id, which Citus would have to join across nodes.
 -- name: ProjectDeletion :one
 SELECT p.id, p.deleted_at::timestamptz AS deleted_at, p.purge_started_at, p.events_deleted, coalesce((
     SELECT sum(c.count) FROM event_counts c WHERE c.project_id = @project_id AND c.granularity = 86400 AND c.name = ''
@@ -106,8 +106,8 @@ RETURNING *;
 -- name: APIKeyDelete :execrows
 DELETE FROM api_keys WHERE project_id = @project_id AND id = @id;
 
--- Of many keys at once, and for each at most once a minute however many nodes use it. In the order of the ids: two nodes
--- that lock the same rows then cannot deadlock.
+-- Updates many keys at once, each at most once a minute however many nodes use it. In the order of the ids, so that
+-- two nodes that lock the same rows cannot deadlock.
 -- name: APIKeysUsed :exec
 UPDATE api_keys k SET last_used_at = u.used_at
 FROM (SELECT i.id, t.used_at
@@ -117,7 +117,7 @@ FROM (SELECT i.id, t.used_at
       ORDER BY i.id FOR UPDATE OF i) AS u
 WHERE k.id = u.id;
 
--- Rotation: every main pair that is still alive gets an end. One that ends sooner keeps its own.
+-- Rotation: every valid main pair gets an expiry. One that expires sooner keeps its own.
 -- name: APIKeysExpire :exec
 UPDATE api_keys SET expires_at = @expires_at::timestamptz
 WHERE project_id = @project_id AND main AND (expires_at IS NULL OR expires_at > @expires_at::timestamptz);
@@ -130,7 +130,7 @@ WHERE k.id = @id AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires
 SELECT k.* FROM api_keys k JOIN projects p ON p.id = k.project_id
 WHERE k.secret_hash = @secret_hash AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > @now::timestamptz);
 
--- Secrets still under another key than the current one, in pages, for `nimbus keys rewrap`.
+-- Secrets that are encrypted under another key than the current one, in pages, for `nimbus keys rewrap`.
 -- name: APIKeysToRewrap :many
 SELECT k.id, k.secret_box, k.secret_key_id FROM api_keys k
 WHERE k.secret_key_id <> @secret_key_id AND k.id > @after ORDER BY k.id LIMIT 500;
@@ -182,7 +182,7 @@ SELECT count(*) FROM project_members WHERE project_id = @project_id;
 SELECT m.account_id, a.email, m.role, m.created_at FROM project_members m JOIN accounts a ON a.id = m.account_id
 WHERE m.project_id = @project_id AND m.account_id = @account_id;
 
--- No row when there is no account of this address.
+-- No row when no account has this address.
 -- name: MemberCandidate :one
 SELECT id FROM accounts WHERE email = @email;
 

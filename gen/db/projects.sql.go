@@ -240,7 +240,7 @@ UPDATE api_keys SET expires_at = $1::timestamptz
 WHERE project_id = $2 AND main AND (expires_at IS NULL OR expires_at > $1::timestamptz)
 `
 
-// Rotation: every main pair that is still alive gets an end. One that ends sooner keeps its own.
+// Rotation: every valid main pair gets an expiry. One that expires sooner keeps its own.
 func (q *Queries) APIKeysExpire(ctx context.Context, db DBTX, expiresAt time.Time, projectID uuid.UUID) error {
 	_, err := db.Exec(ctx, aPIKeysExpire, expiresAt, projectID)
 	return err
@@ -294,7 +294,7 @@ type APIKeysToRewrapRow struct {
 	SecretKeyID string
 }
 
-// Secrets still under another key than the current one, in pages, for `nimbus keys rewrap`.
+// Secrets that are encrypted under another key than the current one, in pages, for `nimbus keys rewrap`.
 func (q *Queries) APIKeysToRewrap(ctx context.Context, db DBTX, secretKeyID string, after string) ([]APIKeysToRewrapRow, error) {
 	rows, err := db.Query(ctx, aPIKeysToRewrap, secretKeyID, after)
 	if err != nil {
@@ -325,8 +325,8 @@ FROM (SELECT i.id, t.used_at
 WHERE k.id = u.id
 `
 
-// Of many keys at once, and for each at most once a minute however many nodes use it. In the order of the ids: two nodes
-// that lock the same rows then cannot deadlock.
+// Updates many keys at once, each at most once a minute however many nodes use it. In the order of the ids, so that
+// two nodes that lock the same rows cannot deadlock.
 func (q *Queries) APIKeysUsed(ctx context.Context, db DBTX, ids []string, usedAts []time.Time) error {
 	_, err := db.Exec(ctx, aPIKeysUsed, ids, usedAts)
 	return err
@@ -336,7 +336,7 @@ const memberCandidate = `-- name: MemberCandidate :one
 SELECT id FROM accounts WHERE email = $1
 `
 
-// No row when there is no account of this address.
+// No row when no account has this address.
 func (q *Queries) MemberCandidate(ctx context.Context, db DBTX, email string) (uuid.UUID, error) {
 	row := db.QueryRow(ctx, memberCandidate, email)
 	var id uuid.UUID
@@ -534,8 +534,8 @@ type ProjectDeletionRow struct {
 	EventsLeft     int64
 }
 
-// What a member of a deleted project may know until it is gone; what is left is exact, because the counts are. They are
-// found by the parameter and not by p.id, which Citus would have to join across nodes.
+// The progress of a deleted project's purge, for its members; events_left is exact, because the counts are. The
+// counts are selected by the parameter and not by p.id, which Citus would have to join across nodes.
 func (q *Queries) ProjectDeletion(ctx context.Context, db DBTX, projectID uuid.UUID, accountID uuid.UUID) (ProjectDeletionRow, error) {
 	row := db.QueryRow(ctx, projectDeletion, projectID, accountID)
 	var i ProjectDeletionRow
@@ -571,7 +571,7 @@ type ProjectForAccountRow struct {
 	APIKeyID          string
 }
 
-// What an account may see of a project; no row when it is not a member, deleted or not there: the same 404.
+// A project as a member sees it; no row for a non-member, a deleted project or one that does not exist: the same 404.
 func (q *Queries) ProjectForAccount(ctx context.Context, db DBTX, projectID uuid.UUID, accountID uuid.UUID) (ProjectForAccountRow, error) {
 	row := db.QueryRow(ctx, projectForAccount, projectID, accountID)
 	var i ProjectForAccountRow
@@ -595,7 +595,7 @@ const projectLock = `-- name: ProjectLock :one
 SELECT p.id FROM projects p WHERE p.id = $1 AND p.deleted_at IS NULL FOR UPDATE
 `
 
-// Locks the project, so that its changes, and those of its reports and boards, happen one after the other.
+// Locks the project, so that changes of it, its reports and its boards are serialised.
 func (q *Queries) ProjectLock(ctx context.Context, db DBTX, id uuid.UUID) (uuid.UUID, error) {
 	row := db.QueryRow(ctx, projectLock, id)
 	var id_2 uuid.UUID
@@ -697,7 +697,7 @@ const projectPurgeStep = `-- name: ProjectPurgeStep :one
 SELECT e.id FROM events e WHERE e.project_id = $1 AND e.id >= $2 ORDER BY e.id OFFSET 10000 LIMIT 1
 `
 
-// The id before which the next step of the removal of a deleted project's events ends; no row when it is the last step.
+// The id at which the next step of a deleted project's purge ends; no row when it is the last step.
 func (q *Queries) ProjectPurgeStep(ctx context.Context, db DBTX, projectID uuid.UUID, iDFrom uuid.UUID) (uuid.UUID, error) {
 	row := db.QueryRow(ctx, projectPurgeStep, projectID, iDFrom)
 	var id uuid.UUID
@@ -816,7 +816,7 @@ SELECT p.id FROM projects p WHERE p.deleted_at < $1::timestamptz AND p.id <> ALL
 ORDER BY p.deleted_at LIMIT 10
 `
 
-// Only those deleted a while ago: a request that was let in just before may still be storing events.
+// Only those deleted a while ago: a request that was authorized just before may still be storing events.
 func (q *Queries) ProjectsToPurge(ctx context.Context, db DBTX, before time.Time, failed []uuid.UUID) ([]uuid.UUID, error) {
 	rows, err := db.Query(ctx, projectsToPurge, before, failed)
 	if err != nil {
