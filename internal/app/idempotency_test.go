@@ -20,8 +20,8 @@ import (
 
 const idempotencyKey = "Idempotency-Key"
 
-// creations are the operations that create something (201), each of which must take an Idempotency-Key. An account is
-// found by its address, so a second registration is refused; a ticket is worth nothing to whoever lost it.
+// creations are the operations that create something (201), each of which must take an Idempotency-Key. Exceptions:
+// an account is unique by its address, so a second registration is refused; a lost ticket has no value.
 func creations(t *testing.T) []*contract.Operation {
 	t.Helper()
 	var out []*contract.Operation
@@ -135,7 +135,7 @@ func TestACreationThatIsBeingAnsweredIsToldToWait(t *testing.T) {
 	}
 }
 
-// Only what was done is remembered: after a refusal the same key may be used to do it, and an answer lasts a day.
+// Only successes are stored: after a refusal the same key may be used again, and a stored answer lasts a day.
 func TestAnAnswerIsKeptForADayAndARefusalNotAtAll(t *testing.T) {
 	t.Parallel()
 	a, _ := twoNodes(t)
@@ -157,7 +157,7 @@ func TestAnAnswerIsKeptForADayAndARefusalNotAtAll(t *testing.T) {
 	a.RunJob(t, "prune idempotency keys")
 	add().Want(201)
 	older("2 hours")
-	add().WantCode(409, "already_member") // it is done anew, and there is one by now
+	add().WantCode(409, "already_member") // the request runs again, and the member exists by now
 }
 
 func TestAnAnswerIsKeptEncrypted(t *testing.T) {

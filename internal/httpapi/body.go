@@ -54,9 +54,10 @@ const (
 	heldBytes      = 16 << 20
 	heldBulkBytes  = 96 << 20
 
-	// BulkMemory is what Options.BulkMemory is by default, LeastBulkMemory what it must be for the largest body of one
-	// address, before and after decompression.
-	BulkMemory      = heldBulkBytes
+	// BulkMemory is the default of Options.BulkMemory, in bytes.
+	BulkMemory = heldBulkBytes
+	// LeastBulkMemory is its minimum: one address has half of it, which must hold the largest body before and after
+	// decompression.
 	LeastBulkMemory = 4 * (maxBulkBytes + 1<<20)
 
 	firstChunk = 16 << 10

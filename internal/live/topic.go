@@ -39,9 +39,9 @@ type topic struct {
 // source is a node that publishes events of the project: its events after floor, up to seq, are in the ring.
 type source struct {
 	position
-	floor uint64
-	heard time.Time
-	over  bool // it has announced its end
+	floor    uint64
+	lastSeen time.Time
+	over     bool // it has announced its end
 }
 
 func newTopic(h *Hub, project uuid.UUID) *topic {
@@ -123,7 +123,7 @@ func (t *topic) append(m *message) {
 		t.sources = append(t.sources, source{position: position{m.source, m.first - 1}, floor: m.first - 1})
 		o = &t.sources[len(t.sources)-1]
 	}
-	o.heard, o.over = time.Now(), m.last
+	o.lastSeen, o.over = time.Now(), m.last
 	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
 	if m.first > o.seq+1 {
 		missing := m.first - o.seq - 1
@@ -264,7 +264,7 @@ func (t *topic) expire(now time.Time, linger time.Duration) (stop func(), idle b
 	for k := range t.sources {
 		switch o := t.sources[k]; {
 		case k == 0:
-		case now.Sub(o.heard) <= linger:
+		case now.Sub(o.lastSeen) <= linger:
 			kept = append(kept, o)
 		default:
 			silent = silent || !o.over

@@ -23,7 +23,7 @@ func (d transport) append(b []byte, f *frame) []byte {
 // Server-Sent Events ignores; a dead connection fails to take either.
 func (d transport) heartbeat(b []byte) []byte {
 	if d == eventStream {
-		return append(b, ": beat\n\n"...)
+		return append(b, ": heartbeat\n\n"...)
 	}
 	return appendFrame(b, opPing, nil)
 }
