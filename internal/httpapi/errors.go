@@ -83,7 +83,7 @@ func toProblem(err error) *problem.Error {
 		return problem.Wrap(err, problem.CodeMalformedJSON, "%s (byte %d).", syntax.Detail, syntax.Offset)
 	case errors.As(err, &read):
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return problem.Wrap(err, problem.CodeMalformedJSON, "The body came too slowly: %d KiB within %s is the least.", leastBytes>>10, leastTime)
+			return problem.Wrap(err, problem.CodeMalformedJSON, "The body came too slowly: %d KiB within %s is the minimum.", leastBytes>>10, leastTime)
 		}
 		return problem.Wrap(err, problem.CodeMalformedJSON, "The body broke off before its end.")
 	case errors.As(err, &he):
