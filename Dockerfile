@@ -23,10 +23,13 @@ COPY --from=dashboard /src/sdk/dist ./sdk/dist
 ARG VERSION=unknown
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.buildVersion=${VERSION}" -o /out/nimbus ./cmd/nimbus
+RUN mkdir /out/backups
 
 # No shell and no package manager; root certificates and time zones are there. It runs as uid 65532.
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /out/nimbus /nimbus
+# A volume that is mounted here belongs to the account that writes to it.
+COPY --from=build --chown=65532:65532 /out/backups /backups
 ENV NIMBUS_ADDR=:8080
 EXPOSE 8080
 ENTRYPOINT ["/nimbus"]

@@ -197,7 +197,7 @@ func (d *driver) Open(string) (database.Driver, error) { return d, nil }
 // Close implements database.Driver. The connection belongs to the lock.
 func (*driver) Close() error { return nil }
 
-// Lock implements database.Driver. Whoever has this driver has the lock.
+// Lock implements database.Driver. The connection of this driver holds the lock already.
 func (*driver) Lock() error { return nil }
 
 // Unlock implements database.Driver.

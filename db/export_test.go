@@ -10,6 +10,8 @@ import (
 
 const Gate = gate
 
+var Spread = spread
+
 // The tests bring migrations of their own.
 
 func MigrateFS(ctx context.Context, pool *pgxpool.Pool, files fs.FS, logger *slog.Logger) error {

@@ -133,7 +133,7 @@ func (r record) begin(ctx context.Context, file string) error {
 	return nil
 }
 
-// force records a version without a look at what is there.
+// force records a version and does not look at the tables.
 func (r record) force(ctx context.Context, version uint) error {
 	return pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) error {
 		var there bool

@@ -12,6 +12,7 @@ const vendors = [
 export default defineConfig({
   plugins: [react()],
   server: { proxy: { '/v1': { target: api, ws: true }, '/docs': api, '/sdk.js': api } },
+  base: './', // below any path: what index.html names is found from its <base>
   build: {
     target: 'es2022',
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],

@@ -29,12 +29,19 @@ func file(t *testing.T, path ...string) string {
 
 type compose struct {
 	Services map[string]struct {
-		Image       string
+		Image      string
+		Profiles   []string
+		Entrypoint []string
+		MemLimit   string `yaml:"mem_limit"`
+		Logging    struct {
+			Driver  string
+			Options map[string]string
+		}
 		Environment map[string]string
 		EnvFile     []struct{ Path string } `yaml:"env_file"`
 		Volumes     []string
 		Ports       []string
-		Networks    []string
+		Networks    memberships
 		DependsOn   any           `yaml:"depends_on"`
 		StopGrace   time.Duration `yaml:"stop_grace_period"`
 	}
@@ -43,6 +50,48 @@ type compose struct {
 		IPAM     struct{ Config []struct{ Subnet string } }
 	}
 	Volumes map[string]any
+}
+
+// memberships are the networks of a service, with its address where it has a fixed one.
+type memberships map[string]string
+
+func (m *memberships) UnmarshalYAML(node *yaml.Node) error {
+	*m = memberships{}
+	var names []string
+	if node.Decode(&names) == nil {
+		for _, n := range names {
+			(*m)[n] = ""
+		}
+		return nil
+	}
+	var of map[string]struct {
+		Address string `yaml:"ipv4_address"`
+	}
+	err := node.Decode(&of)
+	for n, x := range of {
+		(*m)[n] = x.Address
+	}
+	return err
+}
+
+// expand puts in what Compose would: of ${NAME}, ${NAME:-otherwise} and ${NAME:?message}, the innermost first.
+func expand(t *testing.T, value string, given map[string]string) string {
+	t.Helper()
+	variable := regexp.MustCompile(`\$\{(\w+)(:[-?][^{}]*)?\}`)
+	for variable.MatchString(value) {
+		value = variable.ReplaceAllStringFunc(value, func(v string) string {
+			m := variable.FindStringSubmatch(v)
+			if got, ok := given[m[1]]; ok {
+				return got
+			}
+			fallback, ok := strings.CutPrefix(m[2], ":-")
+			if !ok {
+				t.Errorf("nobody gives %s", v)
+			}
+			return fallback
+		})
+	}
+	return value
 }
 
 func readCompose(t *testing.T) compose {
@@ -123,8 +172,7 @@ func TestComposeGivesTheServersValidSettingsAndNoSecretOfItsOwn(t *testing.T) {
 	t.Parallel()
 	c := readCompose(t)
 	given := map[string]string{"POSTGRES_PASSWORD": "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "NIMBUS_JWT_SECRET": keyA, "NIMBUS_SECRET_KEY": keyB}
-	variable := regexp.MustCompile(`\$\{(\w+)(:[-?][^}]*)?\}`)
-	for _, name := range []string{"api1", "api2"} {
+	for _, name := range []string{"api1", "api2", "backup"} {
 		s, ok := c.Services[name]
 		if !ok {
 			t.Fatalf("there is no service %s", name)
@@ -134,23 +182,13 @@ func TestComposeGivesTheServersValidSettingsAndNoSecretOfItsOwn(t *testing.T) {
 		}
 		settings := []string{"NIMBUS_BCRYPT_COST="} // the default, and not the cheap one of the tests
 		for key, value := range s.Environment {
-			settings = append(settings, key+"="+variable.ReplaceAllStringFunc(value, func(v string) string {
-				m := variable.FindStringSubmatch(v)
-				if got, ok := given[m[1]]; ok {
-					return got
-				}
-				fallback, ok := strings.CutPrefix(m[2], ":-")
-				if !ok {
-					t.Errorf("%s: nobody gives %s", key, v)
-				}
-				return fallback
-			}))
+			settings = append(settings, key+"="+expand(t, value, given))
 		}
 		got := nimbus(t, settings, "check-config")
 		if got.code != 0 || !strings.Contains(got.stdout, "NIMBUS_ENVIRONMENT=production\n") ||
 			!strings.Contains(got.stdout, "NIMBUS_DATABASE_URL=postgres://nimbus:xxxxx@postgres:5432/nimbus?sslmode=disable\n") ||
 			!strings.Contains(got.stdout, "NIMBUS_REDIS_URL=redis://redis:6379\n") ||
-			!strings.Contains(got.stdout, "NIMBUS_TRUSTED_PROXIES="+c.Networks["internal"].IPAM.Config[0].Subnet+"\n") {
+			!strings.Contains(got.stdout, "NIMBUS_TRUSTED_PROXIES="+c.Services["proxy"].Networks["internal"]+"/32\n") {
 			t.Errorf("%s: %d\n%s%s", name, got.code, got.stdout, got.stderr)
 		}
 		for _, secret := range []string{"NIMBUS_JWT_SECRET", "NIMBUS_SECRET_KEY"} {
@@ -160,8 +198,14 @@ func TestComposeGivesTheServersValidSettingsAndNoSecretOfItsOwn(t *testing.T) {
 		}
 		var shutdown time.Duration
 		for line := range strings.Lines(got.stdout) {
-			if v, ok := strings.CutPrefix(line, "NIMBUS_SHUTDOWN_TIMEOUT_SECONDS="); ok {
-				shutdown, _ = time.ParseDuration(strings.TrimSpace(v) + "s")
+			for _, setting := range []string{"NIMBUS_SHUTDOWN_TIMEOUT_SECONDS=", "NIMBUS_DRAIN_SECONDS="} {
+				if v, ok := strings.CutPrefix(line, setting); ok {
+					part, err := time.ParseDuration(strings.TrimSpace(v) + "s")
+					if err != nil || part <= 0 {
+						t.Errorf("%s: %s", name, line)
+					}
+					shutdown += part
+				}
 			}
 		}
 		if shutdown <= 0 || s.StopGrace <= shutdown {
@@ -194,7 +238,10 @@ func TestOnlyTheProxyAndTheDashboardsAreReachedFromOutside(t *testing.T) {
 	}
 	for name, s := range c.Services {
 		public := name == "proxy" || name == "prometheus" || name == "grafana"
-		if (len(s.Ports) > 0) != public || slices.Contains(s.Networks, "outside") != public || !slices.Contains(s.Networks, "internal") {
+		_, outside := s.Networks["outside"]
+		_, internal := s.Networks["internal"]
+		// The nodes reach a provider of identities, databases or traces; nothing but they and what publishes a port has a way out.
+		if (len(s.Ports) > 0) != public || outside != (public || strings.HasPrefix(s.Image, "nimbus:")) || !internal {
 			t.Errorf("%s: ports %q, networks %q", name, s.Ports, s.Networks)
 		}
 		for _, p := range s.Ports {
@@ -215,5 +262,48 @@ func TestOnlyTheProxyAndTheDashboardsAreReachedFromOutside(t *testing.T) {
 				t.Errorf("%s: there is no volume %s", name, from)
 			}
 		}
+	}
+}
+
+// A container that nobody looks after fills neither the memory of the machine nor its disk.
+func TestEveryServiceOfComposeHasBoundsOfMemoryAndLogs(t *testing.T) {
+	t.Parallel()
+	for name, s := range readCompose(t).Services {
+		if !regexp.MustCompile(`^\d+[mg]$`).MatchString(s.MemLimit) {
+			t.Errorf("%s: memory %q", name, s.MemLimit)
+		}
+		if s.Logging.Options["max-size"] == "" || s.Logging.Options["max-file"] == "" {
+			t.Errorf("%s: its log grows without end: %+v", name, s.Logging)
+		}
+	}
+}
+
+// A managed database or Redis is named in .env, and its authority's certificate has a place.
+func TestComposeTakesTheDatabaseOfAProvider(t *testing.T) {
+	t.Parallel()
+	c := readCompose(t)
+	given := map[string]string{"POSTGRES_PASSWORD": "p", "NIMBUS_DATABASE_URL": "postgres://db.example.com/nimbus", "NIMBUS_REDIS_URL": "rediss://redis.example.com"}
+	for _, name := range []string{"api1", "api2", "backup"} {
+		s := c.Services[name]
+		for _, setting := range []string{"NIMBUS_DATABASE_URL", "NIMBUS_REDIS_URL"} {
+			if got := expand(t, s.Environment[setting], given); got != given[setting] {
+				t.Errorf("%s: %s is %q", name, setting, got)
+			}
+		}
+		if !slices.Contains(s.Volumes, "./deploy/certs:/etc/nimbus/certs:ro") {
+			t.Errorf("%s has no place for a certificate: %q", name, s.Volumes)
+		}
+	}
+}
+
+// The job of backups is started by its name only, and writes to a volume that its account may write to.
+func TestComposeHasAJobForBackups(t *testing.T) {
+	t.Parallel()
+	s := readCompose(t).Services["backup"]
+	if !slices.Equal(s.Entrypoint, []string{"/nimbus", "backup"}) || len(s.Profiles) != 1 || !slices.Contains(s.Volumes, "backups:/backups") {
+		t.Errorf("%+v", s)
+	}
+	if !strings.Contains(file(t, "Dockerfile"), "--chown=65532:65532 /out/backups /backups") {
+		t.Error("the volume of the backups belongs to root, and Nimbus is not")
 	}
 }

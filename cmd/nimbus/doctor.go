@@ -362,7 +362,7 @@ func (x *examination) redis(ctx context.Context, url string, timeout time.Durati
 			"set maxmemory-policy volatile-ttl, which drops first what would end first, and give Nimbus a Redis of its own")
 	}
 	if r.MaxMemory > 0 && r.Eviction == "noeviction" {
-		warn(fmt.Sprintf("its maxmemory is %d MiB and its maxmemory-policy noeviction: when that is full, every node limits alone", r.MaxMemory>>20),
+		warn(fmt.Sprintf("its maxmemory is %d MiB and its maxmemory-policy noeviction: when that is full, every node limits alone until there is room", r.MaxMemory>>20),
 			"set maxmemory-policy volatile-ttl: every key of Nimbus ends by itself")
 	}
 	if r.Replica {

@@ -3,6 +3,7 @@ package main_test
 import (
 	"errors"
 	"io"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -26,7 +27,11 @@ type manifest struct {
 		Replicas     int
 		Selector     map[string]any
 		MinAvailable int `yaml:"minAvailable"`
-		PodSelector  struct {
+		Deadline     int `yaml:"progressDeadlineSeconds"`
+		Ingress      []struct {
+			From, Ports []any
+		}
+		PodSelector struct {
 			MatchLabels map[string]string `yaml:"matchLabels"`
 		} `yaml:"podSelector"`
 		Template struct {
@@ -45,9 +50,6 @@ type manifest struct {
 					Startup   probe `yaml:"startupProbe"`
 					Liveness  probe `yaml:"livenessProbe"`
 					Readiness probe `yaml:"readinessProbe"`
-					Lifecycle struct {
-						PreStop struct{ Sleep struct{ Seconds int } } `yaml:"preStop"`
-					}
 				}
 			}
 		}
@@ -55,7 +57,9 @@ type manifest struct {
 }
 
 type probe struct {
-	HTTPGet struct{ Path, Port string } `yaml:"httpGet"`
+	HTTPGet  struct{ Path, Port string } `yaml:"httpGet"`
+	Period   int                         `yaml:"periodSeconds"`
+	Failures int                         `yaml:"failureThreshold"`
 }
 
 func TestKubernetesRunsWhatTheProgramServes(t *testing.T) {
@@ -104,7 +108,24 @@ func TestKubernetesRunsWhatTheProgramServes(t *testing.T) {
 	if deployment.Template.Metadata.Annotations["prometheus.io/port"] != strings.TrimPrefix(settings["NIMBUS_ADMIN_ADDR"], ":") {
 		t.Error("Prometheus is sent to another port than that of the metrics")
 	}
-	if grace, needed := deployment.Template.Spec.Grace, c.Lifecycle.PreStop.Sleep.Seconds+shutdownSeconds(t); grace <= needed {
+	drain, err := strconv.Atoi(settings["NIMBUS_DRAIN_SECONDS"])
+	if noticed := c.Readiness.Period * c.Readiness.Failures; err != nil || drain <= noticed {
+		t.Errorf("a pod ends listening after %q s, and Kubernetes notices after %d", settings["NIMBUS_DRAIN_SECONDS"], noticed)
+	}
+	// A migration may take long, and nobody who waits for it gives up before it has ended.
+	if waits := c.Startup.Period * c.Startup.Failures; waits < 24*3600 || deployment.Deadline < waits {
+		t.Errorf("a migration may take %d s, the rollout is given up after %d", waits, deployment.Deadline)
+	}
+	// Whoever reaches the port from a trusted address says who the sender is: only the ingress controller does.
+	for _, rule := range objects["NetworkPolicy"].Spec.Ingress {
+		if len(rule.From) == 0 {
+			t.Errorf("every pod reaches %v", rule.Ports)
+		}
+	}
+	if proxies, err := netip.ParsePrefix(settings["NIMBUS_TRUSTED_PROXIES"]); err != nil || proxies.Bits() < 16 {
+		t.Errorf("trusted proxies %s, %v: wider than a network of pods", settings["NIMBUS_TRUSTED_PROXIES"], err)
+	}
+	if grace, needed := deployment.Template.Spec.Grace, drain+shutdownSeconds(t); grace <= needed {
 		t.Errorf("a pod is killed after %d s and may need %d", grace, needed)
 	}
 	labels := deployment.Template.Metadata.Labels

@@ -31,6 +31,8 @@ var commands = []command{
 	{"demo", "", "run the server with a demo account, a project and realistic events", demo},
 	{"migrate", "up|down [N]|status|force VERSION", "bring the database's schema up to date, back, or show where it is", migrate},
 	{"keys", "rewrap", "encrypt project secrets anew under the current NIMBUS_SECRET_KEY", keys},
+	{"accounts", "list|create EMAIL [operator]|disable|enable|delete EMAIL [with-projects]|reset-password|make-operator EMAIL",
+		"make, disable and delete accounts, and links to a new password, beside the running server", runAccounts},
 	{"rollups", "verify|rebuild [PROJECT_ID]", "compare the counts with the events while the server runs, or correct them", runRollups},
 	{"backup", "DIR", "write everything into a new directory, as of one moment, while the server runs", runBackup},
 	{"restore", "DIR [without-keys]", "fill an empty database from a backup", runRestore},
@@ -112,10 +114,10 @@ func usage(w io.Writer) {
 	fmt.Fprint(w, "\nEvery setting is a flag, a variable NIMBUS_* and a line of .env: see nimbus serve -h.\n")
 }
 
-// newLogger writes JSON in production, for machines, and text elsewhere, for people.
+// newLogger writes JSON for machines, or text for people.
 func newLogger(c *config.Config, w io.Writer) *slog.Logger {
 	o := &slog.HandlerOptions{Level: c.LogLevel}
-	if c.Production() {
+	if c.JSONLog() {
 		return slog.New(slog.NewJSONHandler(w, o)).With("app", c.AppName)
 	}
 	return slog.New(slog.NewTextHandler(w, o))

@@ -178,3 +178,38 @@ func TestProductionLogsJSONAndKeepsItsPrivateListenerApart(t *testing.T) {
 		}
 	}
 }
+
+// With a drain time a stop first turns readiness red, and serves on until the proxies have noticed.
+func TestAStopTurnsReadinessRedBeforeItEndsListening(t *testing.T) {
+	t.Parallel()
+	p := start(t, []string{"NIMBUS_DATA_DIR=" + dataDir(t), "NIMBUS_DRAIN_SECONDS=3"}, "serve")
+	x := register(t, p)
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.await(regexp.MustCompile("readiness is red"))
+	for path, want := range map[string]int{"/readiness": http.StatusServiceUnavailable, "/health": http.StatusOK} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, answer, err := do(req); err != nil || status != want {
+			t.Errorf("%s: %d, %v: %s", path, status, err, answer)
+		}
+	}
+	x.ingest(p, "late")
+	<-p.done
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, p.text())
+	}
+}
+
+func TestTheLogHasTheFormatAskedFor(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]string{"json": `"msg":"ready"`, "text": "msg=ready", "": "msg=ready"} {
+		p := start(t, []string{"NIMBUS_DATABASE_URL=" + nimbustest.DSN(t), "NIMBUS_DATA_DIR=" + dataDir(t), "NIMBUS_LOG_FORMAT=" + format}, "serve")
+		if !strings.Contains(p.text(), want) {
+			t.Errorf("%q:\n%s", format, p.text())
+		}
+	}
+}

@@ -16,3 +16,10 @@ WHERE l.project_id = @project_id
        OR (l.at, l.id) < (sqlc.narg('before_at')::timestamptz, sqlc.narg('before_id')::uuid))
 ORDER BY l.at DESC, l.id DESC
 LIMIT @page_size;
+
+-- Of entries without a project only, which no project takes along when it is deleted; in bounded steps.
+-- name: AuditPrune :execrows
+DELETE FROM audit_log l WHERE l.project_id = '00000000-0000-0000-0000-000000000000' AND l.id IN (
+    SELECT i.id FROM audit_log i WHERE i.project_id = '00000000-0000-0000-0000-000000000000' AND i.at < @before::timestamptz
+    ORDER BY i.at LIMIT 1000
+);

@@ -1,6 +1,7 @@
--- Two registrations of one address at once: the unique key lets one of them through.
+-- No row when the address is taken: as an error of the unique key it would stand in PostgreSQL's log, address and all.
 -- name: AccountCreate :one
-INSERT INTO accounts (id, email, password_hash) VALUES (@id, @email, @password_hash) RETURNING *;
+INSERT INTO accounts (id, email, password_hash, operator) VALUES (@id, @email, @password_hash, @operator)
+ON CONFLICT (email) DO NOTHING RETURNING *;
 
 -- name: AccountByEmail :one
 SELECT * FROM accounts WHERE email = @email;
@@ -22,7 +23,7 @@ VALUES (@id, @account_id, @now, @now, @expires_at, @ip, @user_agent);
 -- An access token is valid only while its session is: one primary-key lookup for each management request.
 -- name: SessionAccount :one
 SELECT a.* FROM sessions s JOIN accounts a ON a.id = s.account_id
-WHERE s.id = @session_id AND s.revoked_at IS NULL AND s.expires_at > @now;
+WHERE s.id = @session_id AND s.revoked_at IS NULL AND s.expires_at > @now AND a.disabled_at IS NULL;
 
 -- name: SessionsForAccount :many
 SELECT * FROM sessions WHERE account_id = @account_id AND revoked_at IS NULL AND expires_at > @now
@@ -41,6 +42,17 @@ FROM (SELECT i.id, t.seen_at
       WHERE i.last_seen_at <= t.seen_at - interval '1 minute'
       ORDER BY i.id FOR UPDATE OF i) AS u
 WHERE s.id = u.id;
+
+-- name: AccountsSeen :exec
+UPDATE accounts a SET last_seen_at = u.seen_at
+FROM (SELECT i.id, t.seen_at
+      FROM (SELECT s.account_id AS id, max(n.seen_at) AS seen_at
+            FROM (SELECT unnest(@ids::uuid[]) AS id, unnest(@seen_ats::timestamptz[]) AS seen_at) AS n
+            JOIN sessions s ON s.id = n.id GROUP BY s.account_id) AS t
+      JOIN accounts i ON i.id = t.id
+      WHERE i.last_seen_at IS NULL OR i.last_seen_at <= t.seen_at - interval '1 minute'
+      ORDER BY i.id FOR UPDATE OF i) AS u
+WHERE a.id = u.id;
 
 -- name: SessionExtend :exec
 UPDATE sessions SET expires_at = @expires_at WHERE id = @id;
@@ -83,16 +95,19 @@ DELETE FROM refresh_tokens t WHERE t.token_hash IN (
     SELECT e.token_hash FROM refresh_tokens e WHERE e.expires_at < @before::timestamptz LIMIT 1000
 );
 
+-- Locked, so that nobody opens a session of an account that is being disabled.
 -- name: AccountByIdentity :one
 SELECT a.* FROM account_identities i JOIN accounts a ON a.id = i.account_id
-WHERE i.issuer = @issuer AND i.subject = @subject;
+WHERE i.issuer = @issuer AND i.subject = @subject
+FOR NO KEY UPDATE OF a;
 
 -- Locked, so that nobody opens a session with the password that is about to be removed.
 -- name: AccountByEmailForUpdate :one
 SELECT * FROM accounts WHERE email = @email FOR UPDATE;
 
--- name: IdentityCreate :exec
-INSERT INTO account_identities (issuer, subject, account_id) VALUES (@issuer, @subject, @account_id);
+-- No row when the identity is linked already, or the account to another one of the issuer.
+-- name: IdentityCreate :execrows
+INSERT INTO account_identities (issuer, subject, account_id) VALUES (@issuer, @subject, @account_id) ON CONFLICT DO NOTHING;
 
 -- The session of a provider's token: its id is derived from the token, so a revoked one does not come back.
 -- name: SessionCreateOnce :execrows

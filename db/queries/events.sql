@@ -1,26 +1,30 @@
 -- Stores the events that are not there yet and returns their ids (the others are duplicates). The arrays are
 -- parallel; the ids are unique in one call. An empty user_id or anonymous_id becomes null.
 -- name: EventsInsert :many
-INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
-SELECT t.project_id, t.id, t.ts, t.received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props
+INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props, counted_as_other)
+SELECT t.project_id, t.id, t.ts, t.received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props,
+       nullif(t.counted_as_other, false)
 FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@event_ids::uuid[]) AS id,
              unnest(@ts::timestamptz[]) AS ts, unnest(@received_at::timestamptz[]) AS received_at,
              unnest(@seq::bigint[]) AS seq, unnest(@names::text[]) AS name,
              unnest(@user_ids::text[]) AS user_id, unnest(@anonymous_ids::text[]) AS anonymous_id,
-             unnest(@props::jsonb[]) AS props) AS t
+             unnest(@props::jsonb[]) AS props,
+             unnest(@counted_as_other::boolean[]) AS counted_as_other) AS t
 ON CONFLICT DO NOTHING
 RETURNING id;
 
 -- Stores new events only; a single duplicate makes it fail. It returns no rows that a client would have to wait for,
 -- so the counts can follow it in the same pipeline.
 -- name: EventsInsertAll :exec
-INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
-SELECT t.project_id, t.id, t.ts, t.received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props
+INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props, counted_as_other)
+SELECT t.project_id, t.id, t.ts, t.received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props,
+       nullif(t.counted_as_other, false)
 FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@event_ids::uuid[]) AS id,
              unnest(@ts::timestamptz[]) AS ts, unnest(@received_at::timestamptz[]) AS received_at,
              unnest(@seq::bigint[]) AS seq, unnest(@names::text[]) AS name,
              unnest(@user_ids::text[]) AS user_id, unnest(@anonymous_ids::text[]) AS anonymous_id,
-             unnest(@props::jsonb[]) AS props) AS t;
+             unnest(@props::jsonb[]) AS props,
+             unnest(@counted_as_other::boolean[]) AS counted_as_other) AS t;
 
 -- Stores the keys of events without a ts and returns the new ones.
 -- name: EventKeysClaim :many

@@ -18,3 +18,7 @@ ON CONFLICT (account_id, operation, key) DO UPDATE SET
 DELETE FROM idempotency_keys k WHERE (k.account_id, k.operation, k.key) IN (
     SELECT i.account_id, i.operation, i.key FROM idempotency_keys i WHERE i.created_at <= @before LIMIT 1000
 );
+
+-- How many answers an account has, counted up to a bound.
+-- name: IdempotencyCount :one
+SELECT count(*) FROM (SELECT 1 FROM idempotency_keys WHERE account_id = @account_id LIMIT @most) AS kept;

@@ -123,11 +123,11 @@ UPDATE api_keys SET expires_at = @expires_at::timestamptz
 WHERE project_id = @project_id AND main AND (expires_at IS NULL OR expires_at > @expires_at::timestamptz);
 
 -- name: APIKeyByID :one
-SELECT k.* FROM api_keys k JOIN projects p ON p.id = k.project_id
+SELECT sqlc.embed(k), (p.disabled_at IS NOT NULL)::boolean AS disabled FROM api_keys k JOIN projects p ON p.id = k.project_id
 WHERE k.id = @id AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > @now::timestamptz);
 
 -- name: APIKeyBySecretHash :one
-SELECT k.* FROM api_keys k JOIN projects p ON p.id = k.project_id
+SELECT sqlc.embed(k), (p.disabled_at IS NOT NULL)::boolean AS disabled FROM api_keys k JOIN projects p ON p.id = k.project_id
 WHERE k.secret_hash = @secret_hash AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > @now::timestamptz);
 
 -- Secrets that are encrypted under another key than the current one, in pages, for `nimbus keys rewrap`.
@@ -151,7 +151,7 @@ RETURNING *;
 SELECT count(*) FROM write_keys WHERE project_id = @project_id;
 
 -- name: WriteKeysForProject :many
-SELECT * FROM write_keys WHERE project_id = @project_id ORDER BY id DESC LIMIT 100;
+SELECT * FROM write_keys WHERE project_id = @project_id ORDER BY id DESC LIMIT 1000;
 
 -- name: WriteKeyUpdate :one
 UPDATE write_keys SET allowed_origins = @allowed_origins WHERE id = @id AND project_id = @project_id RETURNING *;
@@ -163,12 +163,12 @@ SELECT * FROM write_keys WHERE id = @id AND project_id = @project_id;
 DELETE FROM write_keys WHERE id = @id AND project_id = @project_id;
 
 -- name: WriteKeyByKey :one
-SELECT w.* FROM write_keys w JOIN projects p ON p.id = w.project_id
+SELECT sqlc.embed(w), (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
 WHERE w.key = @key AND p.deleted_at IS NULL;
 
 -- The role of an account in a project, and whether the project is deleted; no row when it is not a member.
 -- name: MemberRole :one
-SELECT m.role, (p.deleted_at IS NOT NULL)::boolean AS deleted FROM project_members m JOIN projects p ON p.id = m.project_id
+SELECT m.role, (p.deleted_at IS NOT NULL)::boolean AS deleted, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM project_members m JOIN projects p ON p.id = m.project_id
 WHERE m.project_id = @project_id AND m.account_id = @account_id;
 
 -- name: MembersForProject :many
@@ -182,10 +182,6 @@ SELECT count(*) FROM project_members WHERE project_id = @project_id;
 SELECT m.account_id, a.email, m.role, m.created_at FROM project_members m JOIN accounts a ON a.id = m.account_id
 WHERE m.project_id = @project_id AND m.account_id = @account_id;
 
--- No row when no account has this address.
--- name: MemberCandidate :one
-SELECT id FROM accounts WHERE email = @email;
-
 -- name: MemberSetRole :exec
 UPDATE project_members SET role = @role WHERE project_id = @project_id AND account_id = @account_id;
 
@@ -197,7 +193,20 @@ SELECT count(*) FROM project_members WHERE project_id = @project_id AND role = '
 
 -- name: MemberProjectIDs :many
 SELECT m.project_id FROM project_members m JOIN projects p ON p.id = m.project_id
-WHERE m.account_id = @account_id AND p.deleted_at IS NULL;
+WHERE m.account_id = @account_id AND p.deleted_at IS NULL AND p.disabled_at IS NULL;
+
+-- How many projects an account owns, those that are being removed included: making and deleting them is work too.
+-- name: ProjectsOwned :one
+SELECT count(*) FROM project_members WHERE account_id = @account_id AND role = 'owner';
+
+-- Locked, so that the projects of one account are made one after the other.
+-- name: ProjectOwnerLock :one
+SELECT id FROM accounts WHERE id = @id FOR NO KEY UPDATE;
+
+-- The keys of a member that work.
+-- name: APIKeysOfMember :many
+SELECT * FROM api_keys WHERE project_id = @project_id AND created_by = @created_by AND (expires_at IS NULL OR expires_at > @now::timestamptz)
+ORDER BY created_at DESC, id DESC;
 
 -- name: ProjectsActive :one
 SELECT count(*) FROM projects WHERE deleted_at IS NULL;

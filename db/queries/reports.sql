@@ -18,6 +18,8 @@ UPDATE reports SET
     description = coalesce(sqlc.narg('description'), description),
     question = coalesce(sqlc.narg('question'), question),
     view = coalesce(sqlc.narg('view'), view),
+    version = version + 1,
+    updated_by = @updated_by,
     updated_at = now()
 WHERE project_id = @project_id AND id = @id;
 
@@ -44,8 +46,15 @@ SELECT * FROM boards WHERE project_id = @project_id AND id = @id;
 UPDATE boards SET
     name = coalesce(sqlc.narg('name'), name),
     description = coalesce(sqlc.narg('description'), description),
+    version = version + 1,
+    updated_by = @updated_by,
     updated_at = now()
 WHERE project_id = @project_id AND id = @id;
+
+-- Before a report goes, with its tiles: the boards that it is on change by that.
+-- name: BoardsLoseReport :exec
+UPDATE boards b SET version = b.version + 1, updated_by = @updated_by, updated_at = now()
+WHERE b.project_id = @project_id AND b.id IN (SELECT t.board_id FROM board_tiles t WHERE t.project_id = @project_id AND t.report_id = @report_id);
 
 -- name: BoardDelete :execrows
 DELETE FROM boards WHERE project_id = @project_id AND id = @id;

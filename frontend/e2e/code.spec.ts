@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asCurl, asGo, asTypeScript } from '../src/routes/explore/code';
-import { browser, go, goGet, node } from '../src/routes/install/snippets';
+import { browser, browserEvent, go, installGo, node } from '../src/routes/install/snippets';
 import { expect, test, url } from './fixtures';
 import { account, call, emailOf } from './seed';
 
@@ -35,18 +35,21 @@ test('snippets and code', async ({ page }) => {
 
   runNode(node({ ...keys, secret }));
   runNode(node(keys));
-  expect(installed(goGet(keys), go(keys), secret)).toContain('events stored: 1\n');
+  expect(installed(installGo(url), go(keys), secret)).toContain('events stored: 1\n');
   withGo('vet', 'track-secret', go({ ...keys, secret }), '');
 
   const { key } = await call<{ key: string }>(url, `/v1/projects/${keys.projectId}/write-keys`, { allowed_origins: [] }, who);
-  await page.route('**/a-shop', (route) => route.fulfill({ contentType: 'text/html', body: `<!doctype html><title>Shop</title><h1>Shop</h1>${browser({ ...keys, writeKey: key })}` }));
-  await page.goto(`${url}/a-shop`);
+  await page.route('**/a-shop', (route) => route.fulfill({ contentType: 'text/html', body: `<!doctype html><title>Shop</title><button>Sign up</button>${browser({ ...keys, writeKey: key })}<script>document.querySelector('button').onclick = () => { ${browserEvent} }</script>` }));
+  // Five views are five page views, and nobody has signed up by that.
+  for (let view = 0; view < 5; view++) await page.goto(`${url}/a-shop`);
+  await page.getByRole('button').click();
 
   // `tricky` has what each language would read as its own.
   // Two days, because midnight may pass between the events and the question.
   const question = { project_id: keys.projectId, bucket: '1d' as const, limit: 2, names: ['signed_up', `'"\`$\\tricky\${1}`] };
-  const total = () => run('sh', ['-c', asCurl(question, url)], root, secret);
-  await expect.poll(total).toContain('"total":4');
+  const total = (q = question) => run('sh', ['-c', asCurl(q, url)], root, secret);
+  await expect.poll(() => total({ ...question, names: ['page_view'] })).toContain('"total":5');
+  await expect.poll(() => total()).toContain('"total":4');
   expect(runNode(asTypeScript(question, url))).toBe('4 2\n');
   expect(withGo('run', 'ask', asGo(question, url), secret)).toBe('4 2\n');
 });

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Gate } from '../../sdk/typescript/test/support/gate';
 import { expect, home, logIn, said, test, url } from './fixtures';
@@ -61,6 +62,8 @@ test('a question is in its address: reloaded, shared and zoomed', async ({ page,
   await expect(page.locator('.answer')).toHaveAttribute('aria-busy', 'false');
   await page.locator('.legend button').first().click();
   await expect(page).toHaveURL(/only=/);
+  // The headline is of the one series that is shown.
+  await expect(page.locator('.big')).toContainText(await page.locator('.legend button').first().innerText());
   const total = await page.locator('.big .num').innerText();
   expect(Number(total.replaceAll(',', ''))).toBeGreaterThan(0);
 
@@ -74,10 +77,10 @@ test('a question is in its address: reloaded, shared and zoomed', async ({ page,
 
   const download = page.waitForEvent('download');
   await page.getByRole('button', { name: 'CSV' }).click();
-  expect((await download).suggestedFilename()).toBe('nimbus-props.amount.sum.csv');
+  expect((await download).suggestedFilename()).toBe('nimbus-sum-of-amount-of-purchased-where-plan-is-one-of-pro-team-by-country.csv');
   const picture = page.waitForEvent('download');
   await page.getByRole('button', { name: 'PNG' }).click();
-  expect((await picture).suggestedFilename()).toBe('nimbus-props.amount.sum.png');
+  expect((await picture).suggestedFilename()).toBe('nimbus-sum-of-amount-of-purchased-where-plan-is-one-of-pro-team-by-country.png');
 
   const plot = (await page.locator('.plot').boundingBox())!;
   await page.mouse.move(plot.x + plot.width * 0.4, plot.y + 80);
@@ -85,9 +88,37 @@ test('a question is in its address: reloaded, shared and zoomed', async ({ page,
   await page.mouse.move(plot.x + plot.width * 0.6, plot.y + 80, { steps: 4 });
   await page.mouse.up();
   await expect(page).toHaveURL(/from=.*to=/);
-  await page.goBack();
+  await page.getByRole('button', { name: 'Zoom out' }).click();
   await expect(page).not.toHaveURL(/from=/);
+  await expect(page).toHaveURL(/range=90d/);
   await expect(page.locator('.big .num')).toHaveText(total);
+  await expect(page.getByRole('button', { name: 'Zoom out' })).toBeHidden();
+});
+
+test('a link that is understood in part says so', async ({ page }) => {
+  await logIn(page);
+  await page.goto(`${home}/explore?from=2026-11-01&to=2026-11-10`);
+  const notice = page.getByText('Part of this link was not understood: from, to');
+  await expect(notice).toBeVisible();
+  await page.getByRole('button', { name: 'Close' }).click();
+  await expect(notice).toBeHidden();
+});
+
+test('who forgot the password is told what to do, and who mistypes it gets no request id', async ({ page }) => {
+  await page.goto('/login');
+  await page.getByText('Forgot password?').click();
+  await expect(page.getByText('Ask the operator of this server')).toBeVisible();
+  await page.getByLabel('Email').fill(emailOf('nobody'));
+  await page.getByLabel('Password', { exact: true }).fill('Wrong-Password-1');
+  await page.getByRole('button', { name: 'Log in', exact: true }).click();
+  await expect(page.getByRole('alert')).toBeVisible();
+  await expect(page.getByRole('alert')).not.toContainText('Request');
+  await page.goto('/register');
+  await page.getByLabel('Email').fill(emailOf('new'));
+  await page.getByLabel('Password', { exact: true }).fill('onlyletters');
+  await page.getByRole('button', { name: 'Create account' }).click();
+  await expect(page.getByText(/^Password must .*\.$/)).toBeVisible();
+  await expect(page.getByText('At least 8 characters')).toBeVisible();
 });
 
 test('events are found, opened and lead to their person', async ({ page }) => {
@@ -97,6 +128,26 @@ test('events are found, opened and lead to their person', async ({ page }) => {
   await page.getByLabel('Event', { exact: true }).fill('purchased');
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/name=purchased/);
+  await expect(page.locator('.window .event', { hasText: 'page_view' })).toHaveCount(0);
+  // Several properties narrow the list down, and all that match go into a file.
+  for (const prop of ['country=DE', 'plan=pro']) {
+    await page.getByLabel('Property', { exact: true }).fill(prop);
+    await page.keyboard.press('Enter');
+    await expect(page.getByRole('button', { name: `Remove ${prop}` })).toBeVisible();
+  }
+  await expect(page.locator('.window .event').first()).toContainText('country=DE');
+  await expect(page.locator('.window .event', { hasNotText: 'plan=pro' })).toHaveCount(0);
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'CSV' }).click();
+  const lines = readFileSync(await (await download).path(), 'utf8').trim().split('\r\n');
+  expect(lines[0]).toBe('ts,name,user_id,anonymous_id,id,received_at,props.amount,props.country,props.plan');
+  expect(lines.slice(1).every((line) => line.includes(',purchased,user_') && line.endsWith(',DE,pro'))).toBe(true);
+  await page.getByRole('button', { name: 'Clear conditions' }).click();
+  // A person leads to the person; a row is one stop of the tab key.
+  await expect(page.locator('.window .event a').first()).toHaveAttribute('href', /\/people\/user_/);
+  expect(await page.locator('.window .event').first().locator(':is(a, button):not([tabindex="-1"])').count()).toBe(1);
+  await page.getByLabel('Event', { exact: true }).fill('purchased');
+  await page.keyboard.press('Enter');
   await expect(page.locator('.window .event', { hasText: 'page_view' })).toHaveCount(0);
   await page.locator('.window .event .cell').first().click();
   const drawer = page.getByRole('dialog', { name: 'purchased' });

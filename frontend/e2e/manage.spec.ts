@@ -1,7 +1,7 @@
 /** Who may do what, and what was done: members, keys, the audit log, sessions; and what a page says when it has to wait. */
 import { readFileSync } from 'node:fs';
 import { expect, home, logIn, said, shop, test, url } from './fixtures';
-import { account, call, emailOf, password, project, send } from './seed';
+import { account, call, emailOf, join, password, project, send } from './seed';
 
 /** A project of its own with its owner, for a test that changes it. */
 async function owned(name: string) {
@@ -41,8 +41,7 @@ test('a viewer sees what there is, and is told what he cannot do', async ({ page
 test('a role that is taken away while the page is open is explained, and the page follows', async ({ page }) => {
   const mine = await owned('demoted');
   const helper = emailOf('helper');
-  await account(url, helper);
-  const { account_id } = await call<{ account_id: string }>(url, `/v1/projects/${mine.projectId}/members`, { email: helper, role: 'admin' }, mine.who);
+  const { id: account_id } = await join(url, mine, helper, 'admin');
   await logIn(page, helper);
   await page.goto(`/projects/${mine.projectId}/settings`);
   await expect(page.getByLabel('Name')).toHaveValue('demoted');
@@ -54,7 +53,7 @@ test('a role that is taken away while the page is open is explained, and the pag
   await expect(page.getByRole('button', { name: 'Save' })).toHaveCount(0);
 });
 
-test('a member is added, promoted and removed; the last owner stays; the log has it all', async ({ page }) => {
+test('a member is invited, accepts, is promoted and removed; the last owner stays; the log has it all', async ({ page, browser }) => {
   const mine = await owned('team');
   const grace = emailOf('grace');
   await account(url, grace);
@@ -63,16 +62,24 @@ test('a member is added, promoted and removed; the last owner stays; the log has
   await expect(page.getByText('The only owner: a project always has one.')).toBeVisible();
   await expect(page.getByRole('button', { name: 'Leave project' })).toHaveCount(0);
 
-  const email = page.getByLabel('Email');
-  await email.fill(emailOf('nobody'));
-  await page.getByRole('button', { name: 'Add', exact: true }).click();
-  await expect(email).toHaveAttribute('aria-invalid', 'true');
-  await email.fill(mine.email);
-  await page.getByRole('button', { name: 'Add', exact: true }).click();
-  await expect(page.getByText('Is a member already')).toBeVisible();
-  await email.fill(grace);
-  await page.getByRole('button', { name: 'Add', exact: true }).click();
-  await said(page, `${grace} was added.`);
+  // Who is invited gets a link, which he opens in a browser of his own.
+  await page.getByLabel('Email').fill(grace);
+  await page.getByRole('button', { name: 'Make a link' }).click();
+  await expect(page.getByRole('row', { name: new RegExp(grace) })).toContainText('Viewer');
+  const invited = (await page.getByText(/\/invitation#ni_/).textContent())!;
+  const hers = await (await browser.newContext()).newPage();
+  await hers.goto(invited);
+  await expect(hers.getByText('To the project “team”, as Viewer.')).toBeVisible();
+  await hers.getByRole('link', { name: 'Log in' }).click();
+  await hers.getByLabel('Email').fill(grace);
+  await hers.getByLabel('Password').fill(password);
+  await hers.getByRole('button', { name: 'Log in' }).click();
+  await hers.getByRole('button', { name: `Accept as ${grace}` }).click();
+  await expect(hers).toHaveURL(new RegExp(`/projects/${mine.projectId}`));
+  await hers.goto(invited);
+  await expect(hers.getByText('This link was used, was withdrawn or has expired.')).toBeVisible();
+  await hers.context().close();
+  await page.reload();
 
   // Refused by the server: the choice goes back to what is true.
   const role = page.getByLabel(`Role of ${grace}`);
@@ -90,7 +97,7 @@ test('a member is added, promoted and removed; the last owner stays; the log has
 
   await page.getByRole('link', { name: 'Audit log' }).click();
   const rows = page.locator('.audit tbody tr');
-  await expect(rows).toHaveCount(5);
+  await expect(rows).toHaveCount(6);
   await expect(rows.first()).toContainText('Member removed');
   await expect(rows.first()).toContainText(mine.email);
   await page.getByLabel('What').selectOption('member.update');
@@ -229,7 +236,7 @@ test('one project of many is found by its name, in the switcher and in the list'
   await page.goto(`/projects/${mine.projectId}/settings`);
   await expect(page.getByLabel('Name')).toHaveValue('many');
   await page.getByRole('button', { name: 'Project: many' }).click();
-  await expect(page.getByText(/^1\d\d more: type to narrow them down\.$/)).toBeVisible();
+  await expect(page.getByText(/^1\d\d more\. Type to narrow them down\.$/)).toBeVisible();
   await page.keyboard.type('customer 20');
   await expect(page.locator('.palette li')).toHaveCount(7); // 20 and 200 to 205
   await page.getByRole('option', { name: 'Customer 203' }).click();

@@ -1,13 +1,12 @@
 import { expect, logIn, test, url } from './fixtures';
-import { account, call, emailOf, project, send } from './seed';
+import { account, call, emailOf, join, project, send } from './seed';
 
 test('a question is saved, put on a board, and seen by a viewer who cannot change it', async ({ page, browser }) => {
   const email = emailOf('boards');
   const viewer = emailOf('viewer');
   const who = await account(url, email);
   const mine = await project(url, who, 'Boards');
-  await account(url, viewer);
-  await call(url, `/v1/projects/${mine.projectId}/members`, { email: viewer, role: 'viewer' }, who);
+  await join(url, { ...mine, who }, viewer, 'viewer');
   await send(url, mine, [{ name: 'purchased', props: { amount: 20, country: 'DE' } }, { name: 'purchased', props: { amount: 5, country: 'FR' } }]);
   await logIn(page, email);
   const home = `/projects/${mine.projectId}`;
@@ -90,9 +89,73 @@ test('a question is saved, put on a board, and seen by a viewer who cannot chang
   await expect(page.locator('.board .big .num')).toHaveText(['25', '25']);
 
   await page.goto(`${home}/reports`);
+  // A deletion can be undone for a while, and is done when the page is left.
+  const revenue = page.getByRole('link', { name: 'Revenue' });
   await page.getByRole('button', { name: 'Delete Revenue' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
-  await page.getByRole('link', { name: 'Boards', exact: true }).click();
+  await expect(revenue).toBeHidden();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect(revenue).toBeVisible();
+  await page.getByRole('button', { name: 'Delete Revenue' }).click();
+  await expect(revenue).toBeHidden();
+  await page.goto(`${home}/boards`);
+  const left = async () => ((await (await fetch(`${url}/v1/projects/${mine.projectId}/reports`, { headers: who })).json()) as { items: { name: string }[] }).items.map((r) => r.name);
+  await expect.poll(left).toEqual(['Total']);
   await page.getByRole('link', { name: /Monday/ }).click();
   await expect(page.locator('.board h2')).toHaveText(['Total']);
+});
+
+test('of two who change a board or a report, the second is told, and chooses', async ({ page, browser }) => {
+  const [ada, ben] = [emailOf('ada'), emailOf('ben')];
+  const who = await account(url, ada);
+  const mine = await project(url, who, 'Two');
+  await account(url, ben);
+  const at = `/v1/projects/${mine.projectId}`;
+  await call(url, `${at}/members`, { email: ben, role: 'admin' }, who);
+  const ids: string[] = [];
+  for (const name of ['One', 'Two', 'Three']) ids.push((await call<{ id: string }>(url, `${at}/reports`, { name, question: { tz: 'UTC' }, view: { chart: 'number' } }, who)).id);
+  const board = await call<{ id: string }>(url, `${at}/boards`, { name: 'Both', tiles: [{ report_id: ids[0], width: 'half' }] }, who);
+  await logIn(page, ada);
+  const other = await browser.newPage();
+  await logIn(other, ben);
+  const path = `/projects/${mine.projectId}/boards/${board.id}?edit=true`;
+  const names = page.locator('.board h2');
+
+  await page.goto(path);
+  await page.getByLabel('Add a report').selectOption('Two');
+  // A tile that is taken off comes back to its place.
+  await page.getByRole('button', { name: 'Take One off the board' }).click();
+  await expect(names).toHaveText(['Two']);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect(names).toHaveText(['One', 'Two']);
+
+  await other.goto(url + path);
+  await other.getByLabel('Add a report').selectOption('Three');
+  await other.getByRole('button', { name: 'Save board' }).click();
+  await expect(other.getByRole('button', { name: 'Edit' })).toBeVisible();
+
+  await page.getByRole('button', { name: 'Save board' }).click();
+  await expect(page.getByText(`${ben} changed this meanwhile.`)).toBeVisible();
+  await expect(names).toHaveText(['One', 'Two']);
+  await page.getByRole('button', { name: 'Save mine over it' }).click();
+  await expect(page.getByRole('button', { name: 'Edit' })).toBeVisible();
+  await expect(names).toHaveText(['One', 'Two']);
+
+  await other.getByRole('button', { name: 'Edit' }).click();
+  await other.getByRole('button', { name: 'Take Three off the board' }).click();
+  await other.getByRole('button', { name: 'Save board' }).click();
+  await expect(other.getByText(`${ada} changed this meanwhile.`)).toBeVisible();
+  await other.getByRole('button', { name: 'Load the other version' }).click();
+  await expect(other.locator('.board h2')).toHaveText(['One', 'Two']);
+
+  await page.goto(`/projects/${mine.projectId}/reports/${ids[0]}`);
+  await expect(page.getByRole('heading', { name: 'One', level: 1 })).toBeVisible();
+  await page.getByRole('button', { name: 'Bars' }).click();
+  const changed = await fetch(`${url}${at}/reports/${ids[0]}`, { method: 'PATCH', headers: { ...who, 'Content-Type': 'application/json' }, body: JSON.stringify({ name: 'First' }) });
+  expect(changed.status).toBe(200);
+  await page.getByRole('button', { name: 'Save changes' }).click();
+  await expect(page.getByText(`${ada} changed this meanwhile.`)).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'First', level: 1 })).toBeVisible();
+  await page.getByRole('button', { name: 'Save mine over it' }).click();
+  await expect(page.getByText('Unsaved changes')).toBeHidden();
+  await other.close();
 });

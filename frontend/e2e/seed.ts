@@ -29,6 +29,14 @@ export async function project(url: string, who: Record<string, string>, name: st
   return { projectId: made.project.id, secret: made.api_key_secret };
 }
 
+/** Makes an account of this address a member, as people become members: by an invitation that it accepts. */
+export async function join(url: string, mine: { projectId: string; who: Record<string, string> }, email: string, role: string) {
+  const { access_token, account: { id } } = await call<{ access_token: string; account: { id: string } }>(url, '/v1/auth/register', { email, password });
+  const { token } = await call<{ token: string }>(url, `/v1/projects/${mine.projectId}/invitations`, { role }, mine.who);
+  await call(url, '/v1/invitations/accept', { token }, { Authorization: `Bearer ${access_token}` });
+  return { id };
+}
+
 export async function send(url: string, shop: { projectId: string; secret: string }, events: object[]) {
   await call(url, '/v1/events', { project_id: shop.projectId, events }, { 'X-API-Key': shop.secret });
 }
@@ -37,10 +45,8 @@ export async function seed(url: string, email = 'ada@example.com'): Promise<Shop
   const who = await account(url, email);
   const shop = { email, ...(await project(url, who, 'Web shop')) };
   const at = (path: string) => `/v1/projects/${shop.projectId}/${path}`;
-  await account(url, `viewer.${email}`);
-  await account(url, `admin.${email}`);
-  await call(url, at('members'), { email: `viewer.${email}`, role: 'viewer' }, who);
-  await call(url, at('members'), { email: `admin.${email}`, role: 'admin' }, who);
+  await join(url, { ...shop, who }, `viewer.${email}`, 'viewer');
+  await join(url, { ...shop, who }, `admin.${email}`, 'admin');
   await call(url, at('api-keys'), { name: 'checkout service', scopes: ['events:write'] }, who);
   await call(url, at('api-keys'), { name: 'nightly report', scopes: ['events:read', 'metrics:read'], expires_at: new Date(Date.now() + 60 * 86_400_000).toISOString() }, who);
   await call(url, at('write-keys'), { allowed_origins: ['https://shop.example.com'] }, who);

@@ -1,7 +1,9 @@
-// Before the first paint, so that a chosen theme does not flash: without a choice the style sheet follows the system.
+// Before the first paint: a chosen theme must not flash (without a choice the style sheet follows the system), and the
+// outline of the dashboard is for who is logged in.
 try {
   const theme = localStorage.getItem('nimbus.theme');
   if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme;
+  if (localStorage.getItem('nimbus.session') === null) document.documentElement.dataset.visitor = '';
 } catch {
-  // Storage is closed to this page; the system's theme it is.
+  document.documentElement.dataset.visitor = ''; // storage is closed to this page
 }

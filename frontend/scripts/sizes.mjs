@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
-const firstLoad = 220;
-const perRoute = 40;
+const firstLoad = 150;
+const perRoute = 45;
 
 const assets = new URL('../dist/assets/', import.meta.url);
 const html = readFileSync(new URL('../dist/index.html', import.meta.url), 'utf8');

@@ -1,7 +1,5 @@
 import { expect, it } from 'vitest';
-import { addDays, ago, change, dateTime, duration, isoDay, startOfDay } from './format';
-import { csv } from './lib/download';
-import { daysOf } from './routes/people/sessions';
+import { addDays, ago, bucketLabel, change, dateTime, duration, isoDay, startOfDay } from './format';
 
 it('begins a day where it begins in the zone, on the days of a clock change too', () => {
   expect(startOfDay('2026-10-25', 'Europe/Berlin').toISOString()).toBe('2026-10-24T22:00:00.000Z');
@@ -20,22 +18,19 @@ it('gives a time with the zone that it is in', () => {
   expect(dateTime('2026-01-15T10:00:00Z', 'Asia/Kathmandu')).toMatch(/15:45:00.*GMT\+5:45|3:45:00.*GMT\+5:45/);
   expect(dateTime('2026-01-15T10:00:00Z', 'UTC')).toMatch(/10:00:00.*UTC/);
 });
+it('names the zone of an hour that comes twice, and of no other', () => {
+  const label = bucketLabel('1h', 'America/New_York', true);
+  const hours = ['2026-11-01T04:00:00Z', '2026-11-01T05:00:00Z', '2026-11-01T06:00:00Z', '2026-11-01T07:00:00Z'].map(label);
+  expect(new Set(hours).size).toBe(4);
+  expect(hours.map((text) => /E[DS]T|GMT/.exec(text)?.[0])).toEqual([undefined, expect.anything(), expect.anything(), undefined]);
+  // Half an hour on Lord Howe Island, and nothing in spring.
+  const lord = bucketLabel('15m', 'Australia/Lord_Howe', true);
+  expect(['2026-04-04T14:30:00Z', '2026-04-04T15:00:00Z'].map((iso) => /GMT|LH/.test(lord(iso)))).toEqual([true, true]);
+  expect(['2026-03-08T06:00:00Z', '2026-03-08T07:00:00Z'].map((iso) => /E[DS]T|GMT/.test(label(iso)))).toEqual([false, false]);
+});
 it('says how long ago, how long, and by how much', () => {
   const now = Date.parse('2026-01-02T00:00:00Z');
   expect(ago('2026-01-01T23:57:00Z', now)).toBe(new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' }).format(-3, 'minute')); // in the reader's language
   expect([5_000, 240_000, 4_800_000].map(duration)).toEqual(['< 1 min', '4 min', '1 h 20 min']);
   expect([change(15, 10), change(1, 0), change(null, 3)]).toEqual([0.5, undefined, undefined]);
-});
-it('writes CSV that no spreadsheet takes for a formula', () => {
-  expect(csv([['a,b', 'say "x"', '=1+1', -5, null]])).toBe('"a,b","say ""x""",\'=1+1,-5,\r\n');
-});
-const visitsOf = (times: string[]) => {
-  const events = times.map((ts) => ({ id: ts, project_id: '', name: 'x', ts, received_at: ts, props: {} }));
-  return daysOf(events, (ts) => isoDay(ts, 'UTC')).map((d) => [d.day, d.visits.map((v) => [v.events.length, v.ms / 60_000])]);
-};
-it('ends a visit after half an hour in which nothing happens', () => {
-  expect(visitsOf(['2026-01-02T10:40:00Z', '2026-01-02T10:00:00Z', '2026-01-02T09:45:00Z', '2026-01-01T23:59:00Z'])).toEqual([['2026-01-02', [[1, 0], [2, 15]]], ['2026-01-01', [[1, 0]]]]);
-});
-it('leaves a visit whole that goes on past midnight, on the day on which it began', () => {
-  expect(visitsOf(['2026-01-02T09:00:00Z', '2026-01-02T00:10:00Z', '2026-01-01T23:50:00Z'])).toEqual([['2026-01-02', [[1, 0]]], ['2026-01-01', [[2, 20]]]]);
 });

@@ -1,4 +1,4 @@
-/** Numbers and times, as people read them. The language is the browser's, the zone always the one that was chosen. */
+/** Numbers and times as text: in the browser's language, and always in the chosen time zone. */
 import type { Bucket } from '@nimbus-analytics/sdk';
 
 const cache = new Map<string, Intl.NumberFormat | Intl.DateTimeFormat | Intl.RelativeTimeFormat>();
@@ -8,7 +8,7 @@ function cached<T extends Intl.NumberFormat | Intl.DateTimeFormat | Intl.Relativ
   return found as T;
 }
 
-/** 1,234,567 and 12.35; enough digits to tell small numbers apart, and no more than anyone reads. */
+/** 1,234,567 and 12.35; numbers below 1 get three significant digits, so that small ones can be told apart. */
 export function number(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–';
   if (beyondWords(value)) return scientific(value);
@@ -17,11 +17,11 @@ export function number(value: number | null | undefined): string {
   return cached(`n${digits}`, () => new Intl.NumberFormat(undefined, { maximumFractionDigits: digits })).format(value);
 }
 
-/** Numbers that have more zeros than digits. */
+/** Numbers so large or small that only scientific notation is readable. */
 const beyondWords = (value: number) => Math.abs(value) >= 1e15 || (value !== 0 && Math.abs(value) < 1e-4);
 const scientific = (value: number) => cached('scientific', () => new Intl.NumberFormat(undefined, { notation: 'scientific', maximumFractionDigits: 2 })).format(value);
 
-/** 1.2M: where there is room for little. */
+/** 1.2M: for axes and tiles. */
 export const compact = (value: number) =>
   beyondWords(value)
     ? scientific(value)
@@ -31,7 +31,7 @@ export const compact = (value: number) =>
 
 export const percent = (share: number) => cached('percent', () => new Intl.NumberFormat(undefined, { style: 'percent', maximumFractionDigits: 1 })).format(share);
 
-/** +12.5 %, against what was before; undefined where that is not a number. */
+/** The relative change against the value before: 0.125 is +12.5 %. Undefined when there is nothing to divide by. */
 export function change(now: number | null | undefined, before: number | null | undefined): number | undefined {
   if (now === null || now === undefined || !before) return undefined;
   return (now - before) / Math.abs(before);
@@ -44,7 +44,7 @@ function time(zone: string, name: string, options: Intl.DateTimeFormatOptions) {
 export const clock = (iso: string, zone: string) => time(zone, 'clock', { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(iso));
 export const day = (iso: string, zone: string) => time(zone, 'day', { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }).format(new Date(iso));
 export const date = (iso: string, zone: string) => time(zone, 'date', { day: 'numeric', month: 'short', year: 'numeric' }).format(new Date(iso));
-/** The minute; with its day where that is not today, or where the day begins. */
+/** The time to the minute; with the date unless it is today, and at midnight. */
 export function minuteOf(iso: string, zone: string): string {
   const hours = { hour: '2-digit', minute: '2-digit' } as const;
   const text = time(zone, 'minute', hours).format(new Date(iso));
@@ -69,8 +69,12 @@ export function bucketLabel(bucket: Bucket, zone: string, long = false): (iso: s
           ? { hour: '2-digit', minute: '2-digit' }
           : { day: 'numeric', month: 'short' };
   const format = time(zone, `bucket ${bucket} ${long}`, options);
+  if (long && intraday) {
+    const named = time(zone, `bucket ${bucket} named`, { ...options, timeZoneName: 'short' });
+    return (iso) => (comesTwice(Date.parse(iso), zone) ? named : format).format(new Date(iso));
+  }
   if (long || !intraday) return (iso) => format.format(new Date(iso));
-  // Where a day begins, the day is what there is to say.
+  // At midnight the label is the date.
   const midnight = time(zone, 'bucket 1d false', { day: 'numeric', month: 'short' });
   return (iso) => (iso.slice(11, 16) === '00:00' ? midnight : format).format(new Date(iso));
 }
@@ -94,14 +98,15 @@ export function duration(ms: number): string {
 /** The instant at which a day begins in a zone. */
 export function startOfDay(isoDate: string, zone: string): Date {
   const wanted = Date.parse(`${isoDate}T00:00:00Z`);
-  // The offset depends on the instant that is looked for: two steps reach it on the days of a clock change too.
-  const first = wanted - offset(wanted, zone);
-  const second = wanted - offset(first, zone);
-  // Where the clocks leave midnight out, west of Greenwich the second is still in the day before.
+  // The offset depends on the instant that is sought: a second step corrects it on days when the clocks change.
+  const first = wanted - offsetOf(wanted, zone);
+  const second = wanted - offsetOf(first, zone);
+  // When the clocks skip midnight, west of Greenwich the second step is still in the day before.
   return new Date(isoDay(second, zone) === isoDate ? second : first);
 }
 
-function offset(at: number, zone: string): number {
+/** How far the clocks of a zone are ahead of UTC at an instant, in milliseconds. */
+export function offsetOf(at: number, zone: string): number {
   const parts = Object.fromEntries(
     cached(`${zone} parts`, () => new Intl.DateTimeFormat('en-CA', { timeZone: zone, hourCycle: 'h23', year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' }))
       .formatToParts(at)
@@ -110,7 +115,16 @@ function offset(at: number, zone: string): number {
   return Date.parse(`${parts['year']}-${parts['month']}-${parts['day']}T${parts['hour']}:${parts['minute']}:${parts['second']}Z`) - Math.floor(at / 1000) * 1000;
 }
 
-/** The day after, or some days before. */
+/** Whether a clock in the zone shows this time twice: in autumn, the hour before and the hour after the clocks go back. */
+function comesTwice(at: number, zone: string): boolean {
+  const here = offsetOf(at, zone);
+  return [at - 3 * 3_600_000, at + 3 * 3_600_000].some((near) => {
+    const other = offsetOf(near, zone);
+    return other !== here && offsetOf(at + here - other, zone) === other;
+  });
+}
+
+/** The date some days later; earlier when negative. */
 export function addDays(isoDate: string, days: number): string {
   return new Date(Date.parse(`${isoDate}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
 }

@@ -1,20 +1,21 @@
-/** What several pages ask: the project at hand, and the names that its events and properties have. */
-import type { Project, Role } from '@nimbus-analytics/sdk';
-import { getProjectOptions, listBoardsOptions, listEventsOptions, listProjectsInfiniteOptions, listReportsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
+/** What several pages ask: the current project, the role in it, and the names of its events and properties. */
+import type { Project, ReportList, Role } from '@nimbus-analytics/sdk';
+import { getProjectOptions, listBoardsOptions, listEventsOptions, listProjectsInfiniteOptions, getReportOptions, listReportsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
-import { useEffect, useMemo } from 'react';
+import { useCallback, useEffect, useMemo } from 'react';
 import { queryClient } from './api';
 import { m } from './messages';
+import { useGoing } from './saved/removal';
 
-/** The projects of the account, 200 a page, the newest first. */
+/** The projects of the account, newest first, 200 per page. */
 export const projectsOptions = infiniteQueryOptions({
   ...listProjectsInfiniteOptions({ query: { limit: 200 } }),
   initialPageParam: {},
   getNextPageParam: (page) => page.next_cursor ?? undefined,
 });
 
-/** Those that are loaded: the first page, and all of them where `all` asks for the others too. */
+/** The projects loaded so far: the first page, or with `all` every page. */
 export function useProjects({ all = false } = {}): Project[] {
   const { data, hasNextPage, isFetching, isError, fetchNextPage } = useInfiniteQuery(projectsOptions);
   useEffect(() => {
@@ -27,7 +28,7 @@ export function useProjectId(): string {
   return useParams({ strict: false }).projectId ?? '';
 }
 
-/** The project at hand; asked for alone when it is on none of the pages that are loaded. */
+/** The current project; asked for alone when it is on no loaded page of the list. */
 export function useProject(): Project | undefined {
   const id = useProjectId();
   const listed = useProjects().find((p) => p.id === id);
@@ -37,18 +38,23 @@ export function useProject(): Project | undefined {
 
 const ranks: Record<Role, number> = { viewer: 0, admin: 1, owner: 2 };
 
-/** Whether the account's role in the project at hand is at least this one. The server decides; this is for what to show. */
+/** Whether the account has at least a role in the current project. It decides what to show; the server decides what is allowed. */
 export function useCan(): (least: Role) => boolean {
   const role = useProject()?.role ?? 'viewer';
   return (least) => ranks[role] >= ranks[least];
 }
 
-/** The saved reports and the boards of a project. */
-export const useReports = (project_id: string) => useQuery({ ...listReportsOptions({ path: { project_id } }), enabled: project_id !== '' });
+/** A saved report, all of them, and the boards of a project. */
+export const useReport = (project_id: string, report_id = '') => useQuery({ ...getReportOptions({ path: { project_id, report_id } }), enabled: report_id !== '' });
+export function useReports(project_id: string) {
+  const going = useGoing();
+  const select = useCallback((list: ReportList) => ({ items: list.items.filter((report) => !going.has(report.id)) }), [going]);
+  return useQuery({ ...listReportsOptions({ path: { project_id } }), enabled: project_id !== '', select });
+}
 export const useBoards = (project_id: string) => useQuery({ ...listBoardsOptions({ path: { project_id } }), enabled: project_id !== '' });
 export const refreshReports = () => queryClient.invalidateQueries({ queryKey: [{ tags: ['Reports'] }] });
 
-/** The names of events, the most frequent of the last 90 days first; and how often each came. */
+/** The names of events, the most frequent of the last 90 days first. */
 export function useEventNames() {
   const project_id = useProjectId();
   const q = useQuery({
@@ -70,8 +76,8 @@ export function usePropNames(): { all: string[]; numeric: string[] } {
 }
 
 /**
- * The title of the page, with that of the project: tabs of several stand beside each other. The project was loaded before
- * the page was. Its query is only looked into: whoever watched it on the login page and went would cancel its first load.
+ * Sets the title of the page, with the name of the project, so that tabs of several projects can be told apart. It only
+ * reads the cache: subscribing on the login page and unmounting would cancel the first load of the projects.
  */
 export function useTitle(title: string) {
   const id = useProjectId();

@@ -1,4 +1,4 @@
-/** The events of a project as they are stored: one connection, which comes back by itself and goes on where it was. */
+/** The live stream of a project: one connection that reconnects and resumes where it was. */
 import { client, live, type LiveItem } from '@nimbus-analytics/sdk';
 import { useEffect, useEffectEvent, useRef, useState } from 'react';
 import { queryClient } from './api';
@@ -7,7 +7,7 @@ export type StreamState = 'connecting' | 'open' | 'reconnecting' | 'ended';
 
 export interface Stream {
   state: StreamState;
-  /** Why it ended for good. */
+  /** Why it ended for good, when it did. */
   error: unknown;
   retry: () => void;
 }
@@ -37,7 +37,7 @@ export function useStream(projectId: string, onItem: (item: LiveItem) => void, n
         if (signal.aborted) return;
         setState('ended');
         setError(thrown);
-        // The list of projects knows whether the session is over or only this project is gone, and the page follows it.
+        // The list of projects tells an ended session from a deleted project, and the page follows it.
         void queryClient.invalidateQueries({ queryKey: [{ _id: 'listProjects' }] });
       }
     })();
@@ -47,7 +47,7 @@ export function useStream(projectId: string, onItem: (item: LiveItem) => void, n
   return { state, error, retry: () => setAttempt((n) => n + 1) };
 }
 
-/** Runs soon after events were stored, and once for all that come within `every` milliseconds. */
+/** Calls `run` after events were stored, at most once per `every` milliseconds. */
 export function useWhenStored(projectId: string, run: () => void, every: number): Stream {
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const stream = useStream(projectId, () => {

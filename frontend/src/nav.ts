@@ -1,4 +1,4 @@
-/** The pages of a project, once: the sidebar, the command palette and the shortcuts are made of this list. */
+/** The pages of a project: the sidebar, the command palette and the shortcuts are made of this one list. */
 import { IconBookmark, IconBroadcast, IconChartLine, IconCode, IconHistory, IconKey, IconLayoutBoard, IconLayoutDashboard, IconList, IconSettings, IconUsers, IconUsersGroup, type Icon } from '@tabler/icons-react';
 import type { Role } from '@nimbus-analytics/sdk';
 import { m } from './messages';
@@ -7,9 +7,9 @@ export interface NavItem {
   to: '/projects/$projectId' | '/projects/$projectId/explore' | '/projects/$projectId/reports' | '/projects/$projectId/boards' | '/projects/$projectId/live' | '/projects/$projectId/events' | '/projects/$projectId/people' | '/projects/$projectId/install' | '/projects/$projectId/members' | '/projects/$projectId/keys' | '/projects/$projectId/audit' | '/projects/$projectId/settings';
   label: string;
   icon: Icon;
-  /** Typed after g. */
+  /** The shortcut, typed after g. */
   key: string;
-  /** The least role that may see it. */
+  /** The least role that sees the entry. */
   role?: Role;
 }
 

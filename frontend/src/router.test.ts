@@ -1,5 +1,6 @@
 import { createMemoryHistory } from '@tanstack/react-router';
 import { expect, it } from 'vitest';
+import { misread } from './lib/misread';
 import { router } from './router';
 
 /** What the page at an address is given of it. */
@@ -20,6 +21,17 @@ it.each([
   ['?range=banana', { range: '7d' }],
 ])('gives a page nothing that it does not understand: %s', (address, search) => {
   expect(searchOf(`/projects/p/${address}`)).toEqual(search);
+});
+it.each([
+  ['explore?from=2026-11-01&to=2026-11-10', ['from', 'to']],
+  ['explore?measure=bogus&top=10&chart=line&compare=false&x=1', ['measure', 'x']],
+  ['explore?range=7d&from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z', []],
+  ['explore?names=%5B%22a%22%5D&range=7d&tz=UTC', []],
+  ['events?range=banana&prop=plan%3Dpro', ['range']],
+  ['explore?tz=Mars', ['tz']],
+])('names the parts of a link that a page did not understand: %s', (address, parts) => {
+  const understood = searchOf(`/projects/p/${address}`);
+  expect(misread(router.latestLocation.search, understood)).toEqual(parts);
 });
 it('leads to no other site after the login', () => {
   for (const next of ['//evil.example', 'https://evil.example/x', '/%5Cevil.example']) expect(searchOf(`/login?next=${next}`)).toEqual({});

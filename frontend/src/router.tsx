@@ -1,25 +1,37 @@
-/** The routes. Each page is a file of its own, loaded when it is opened; its state is in the address, checked here. */
+/** The routes. Each page is loaded when it is opened; its state is in the address and parsed here. */
 import { NimbusError, type Project } from '@nimbus-analytics/sdk';
 import { CancelledError } from '@tanstack/react-query';
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect, type SearchSchemaInput } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
 import { getProjectOptions } from '@nimbus-analytics/sdk/react-query';
 import { queryClient, session } from './api';
 import { projectsOptions } from './hooks';
 import { lastProject } from './prefs';
 import { parseAudit } from './routes/audit/search';
 import { parseEvents } from './routes/events/search';
-import { parseExplore, type ExploreState } from './routes/explore/search';
+import { parseExplore, type ExploreState } from './query/search';
 import { parseLive } from './routes/live/search';
-import { AppFailure, NotFound, PageFailure } from './shell/pages';
-import { Shell } from './shell/Shell';
-import { parsePreset } from './routes/explore/range';
+import { basePath } from './base';
+import { AppFailure, NotFound, PageFailure, PageNotLoaded } from './shell/pages';
+import { Frame, Shell } from './shell/Shell';
+import { parsePreset } from './query/range';
 
-const root = createRootRoute({ component: Outlet, notFoundComponent: () => <main className="main"><NotFound /></main> });
+const root = createRootRoute({ component: Frame, notFoundComponent: () => <main className="main"><NotFound /></main> });
 
-/** What a parser leaves out is left out: the router puts back beside its result what stood in the address. */
+/** Removes what a parser left out: without this, the router merges the raw address back into the parsed search. */
 const only = <T extends object>(parse: (s: Record<string, unknown>) => T) => (s: Record<string, unknown>): T => ({ ...Object.fromEntries(Object.keys(s).map((key) => [key, undefined])), ...parse(s) });
 
-/** Where to go after logging in: a path of ours, and never another site. And why an identity provider's login failed. */
+/** A page, loaded when it is opened. The router must not take a page that did not load for one of an older build: that would reload in an outage. */
+const page = <M extends Record<K, () => ReactNode>, K extends keyof M & string>(load: () => Promise<M>, name: K) =>
+  lazyRouteComponent(
+    () =>
+      load().catch((error: unknown) => {
+        throw new PageNotLoaded(error);
+      }),
+    name,
+  );
+
+/** Where to go after logging in (a path of this site, never another site), and why single sign-on failed. */
 const parseNext = (s: Record<string, unknown>): { next?: string; error?: string } => ({
   ...(typeof s['next'] === 'string' && /^\/(?![/\\])/.test(s['next']) && { next: s['next'] }),
   ...(typeof s['error'] === 'string' && /^[a-z_]{1,40}$/.test(s['error']) && { error: s['error'] }),
@@ -27,10 +39,13 @@ const parseNext = (s: Record<string, unknown>): { next?: string; error?: string 
 
 const parseEdit = (s: Record<string, unknown>): { edit?: boolean } => (s['edit'] === true ? { edit: true } : {});
 
-const login = createRoute({ getParentRoute: () => root, path: '/login', validateSearch: only(parseNext), component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'LoginPage') });
-const register = createRoute({ getParentRoute: () => root, path: '/register', validateSearch: only(parseNext), component: lazyRouteComponent(() => import('./routes/auth/AuthPage'), 'RegisterPage') });
+const login = createRoute({ getParentRoute: () => root, path: '/login', validateSearch: only(parseNext), component: page(() => import('./routes/auth/AuthPage'), 'LoginPage') });
+const register = createRoute({ getParentRoute: () => root, path: '/register', validateSearch: only(parseNext), component: page(() => import('./routes/auth/AuthPage'), 'RegisterPage') });
 
-/** Asks again when the request is cancelled: a page that goes takes with it what no other page waits for, and a loader is none. */
+const invitation = createRoute({ getParentRoute: () => root, path: '/invitation', component: page(() => import('./routes/invitation/InvitationPage'), 'InvitationPage') });
+const reset = createRoute({ getParentRoute: () => root, path: '/reset', component: page(() => import('./routes/reset/ResetPage'), 'ResetPage') });
+
+/** Asks again when the request was cancelled: a page that unmounts cancels its queries, even those a loader waits for. */
 async function lasting<T>(ask: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
@@ -42,7 +57,7 @@ async function lasting<T>(ask: () => Promise<T>): Promise<T> {
 }
 const loadedProjects = () => lasting(() => queryClient.ensureInfiniteQueryData(projectsOptions));
 
-/** A project that is on no page of the list that is loaded is asked for alone; one that is not there is not found. */
+/** A project that is on no loaded page of the list is asked for alone; undefined when it does not exist. */
 async function projectOf(id: string): Promise<Project | undefined> {
   const { pages } = await loadedProjects();
   const listed = pages.flatMap((page) => page.items).find((p) => p.id === id);
@@ -73,33 +88,38 @@ const home = createRoute({
     throw redirect({ to: '/projects/$projectId', params: { projectId: last.id }, replace: true });
   },
 });
-const projects = createRoute({ getParentRoute: () => app, path: '/projects', component: lazyRouteComponent(() => import('./routes/projects/ProjectsPage'), 'ProjectsPage') });
-const newProject = createRoute({ getParentRoute: () => app, path: '/projects/new', component: lazyRouteComponent(() => import('./routes/projects/ProjectsPage'), 'NewProjectPage') });
-const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./routes/account/AccountPage'), 'AccountPage') });
+const projects = createRoute({ getParentRoute: () => app, path: '/projects', component: page(() => import('./routes/projects/ProjectsPage'), 'ProjectsPage') });
+const newProject = createRoute({ getParentRoute: () => app, path: '/projects/new', component: page(() => import('./routes/projects/ProjectsPage'), 'NewProjectPage') });
+const account = createRoute({ getParentRoute: () => app, path: '/account', component: page(() => import('./routes/account/AccountPage'), 'AccountPage') });
+
+const instance = createRoute({ getParentRoute: () => app, path: '/instance', component: page(() => import('./routes/instance/InstancePage'), 'InstancePage') });
 
 const project = createRoute({ getParentRoute: () => app, path: '/projects/$projectId', component: Outlet, remountDeps: ({ params }) => params.projectId, loader: ({ params }) => projectOf(params.projectId) });
-const overview = createRoute({ getParentRoute: () => project, path: '/', validateSearch: only(parsePreset), component: lazyRouteComponent(() => import('./routes/overview/OverviewPage'), 'OverviewPage') });
-const explore = createRoute({ getParentRoute: () => project, path: '/explore', validateSearch: (s: Partial<ExploreState> & SearchSchemaInput) => only(parseExplore)(s as Record<string, unknown>), component: lazyRouteComponent(() => import('./routes/explore/ExplorePage'), 'ExplorePage') });
-const reports = createRoute({ getParentRoute: () => project, path: '/reports', component: lazyRouteComponent(() => import('./routes/reports/ReportsPage'), 'ReportsPage') });
-const report = createRoute({ getParentRoute: () => project, path: '/reports/$reportId', component: lazyRouteComponent(() => import('./routes/reports/ReportsPage'), 'OpenReport') });
-const boards = createRoute({ getParentRoute: () => project, path: '/boards', component: lazyRouteComponent(() => import('./routes/boards/BoardsPage'), 'BoardsPage') });
-const board = createRoute({ getParentRoute: () => project, path: '/boards/$boardId', validateSearch: only(parseEdit), component: lazyRouteComponent(() => import('./routes/boards/BoardPage'), 'BoardPage') });
-const live = createRoute({ getParentRoute: () => project, path: '/live', validateSearch: only(parseLive), component: lazyRouteComponent(() => import('./routes/live/LivePage'), 'LivePage') });
-const events = createRoute({ getParentRoute: () => project, path: '/events', validateSearch: only(parseEvents), component: lazyRouteComponent(() => import('./routes/events/EventsPage'), 'EventsPage') });
-const people = createRoute({ getParentRoute: () => project, path: '/people', component: lazyRouteComponent(() => import('./routes/people/PeoplePage'), 'PeoplePage') });
-const person = createRoute({ getParentRoute: () => project, path: '/people/$userId', component: lazyRouteComponent(() => import('./routes/people/PersonPage'), 'PersonPage') });
-const install = createRoute({ getParentRoute: () => project, path: '/install', component: lazyRouteComponent(() => import('./routes/install/InstallPage'), 'InstallPage') });
-const members = createRoute({ getParentRoute: () => project, path: '/members', component: lazyRouteComponent(() => import('./routes/members/MembersPage'), 'MembersPage') });
-const keys = createRoute({ getParentRoute: () => project, path: '/keys', component: lazyRouteComponent(() => import('./routes/keys/KeysPage'), 'KeysPage') });
-const audit = createRoute({ getParentRoute: () => project, path: '/audit', validateSearch: only(parseAudit), component: lazyRouteComponent(() => import('./routes/audit/AuditPage'), 'AuditPage') });
-const settings = createRoute({ getParentRoute: () => project, path: '/settings', component: lazyRouteComponent(() => import('./routes/settings/SettingsPage'), 'SettingsPage') });
+const overview = createRoute({ getParentRoute: () => project, path: '/', validateSearch: only(parsePreset), component: page(() => import('./routes/overview/OverviewPage'), 'OverviewPage') });
+const explore = createRoute({ getParentRoute: () => project, path: '/explore', validateSearch: (s: Partial<ExploreState> & SearchSchemaInput) => only(parseExplore)(s as Record<string, unknown>), component: page(() => import('./routes/explore/ExplorePage'), 'ExplorePage') });
+const reports = createRoute({ getParentRoute: () => project, path: '/reports', component: page(() => import('./routes/reports/ReportsPage'), 'ReportsPage') });
+const report = createRoute({ getParentRoute: () => project, path: '/reports/$reportId', component: page(() => import('./routes/reports/ReportsPage'), 'OpenReport') });
+const boards = createRoute({ getParentRoute: () => project, path: '/boards', component: page(() => import('./routes/boards/BoardsPage'), 'BoardsPage') });
+const board = createRoute({ getParentRoute: () => project, path: '/boards/$boardId', validateSearch: only(parseEdit), component: page(() => import('./routes/boards/BoardPage'), 'BoardPage') });
+const live = createRoute({ getParentRoute: () => project, path: '/live', validateSearch: only(parseLive), component: page(() => import('./routes/live/LivePage'), 'LivePage') });
+const events = createRoute({ getParentRoute: () => project, path: '/events', validateSearch: only(parseEvents), component: page(() => import('./routes/events/EventsPage'), 'EventsPage') });
+const people = createRoute({ getParentRoute: () => project, path: '/people', component: page(() => import('./routes/people/PeoplePage'), 'PeoplePage') });
+const person = createRoute({ getParentRoute: () => project, path: '/people/$userId', component: page(() => import('./routes/people/PersonPage'), 'PersonPage') });
+const install = createRoute({ getParentRoute: () => project, path: '/install', component: page(() => import('./routes/install/InstallPage'), 'InstallPage') });
+const members = createRoute({ getParentRoute: () => project, path: '/members', component: page(() => import('./routes/members/MembersPage'), 'MembersPage') });
+const keys = createRoute({ getParentRoute: () => project, path: '/keys', component: page(() => import('./routes/keys/KeysPage'), 'KeysPage') });
+const audit = createRoute({ getParentRoute: () => project, path: '/audit', validateSearch: only(parseAudit), component: page(() => import('./routes/audit/AuditPage'), 'AuditPage') });
+const settings = createRoute({ getParentRoute: () => project, path: '/settings', component: page(() => import('./routes/settings/SettingsPage'), 'SettingsPage') });
 
 export const router = createRouter({
   routeTree: root.addChildren([
     login,
     register,
-    app.addChildren([home, projects, newProject, account, project.addChildren([overview, explore, reports, report, boards, board, live, events, people, person, install, members, keys, audit, settings])]),
+    invitation,
+    reset,
+    app.addChildren([home, projects, newProject, account, instance, project.addChildren([overview, explore, reports, report, boards, board, live, events, people, person, install, members, keys, audit, settings])]),
   ]),
+  basepath: basePath,
   defaultPreload: 'intent',
   notFoundMode: 'root',
   defaultErrorComponent: PageFailure,

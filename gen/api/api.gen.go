@@ -132,6 +132,174 @@ func (e CheckStatus) Valid() bool {
 	}
 }
 
+// Defines values for ClauseDidOp.
+const (
+	ClauseDidOpClauseDidOp ClauseDidOp = "did"
+)
+
+// Valid indicates whether the value is a known member of the ClauseDidOp enum.
+func (e ClauseDidOp) Valid() bool {
+	switch e {
+	case ClauseDidOpClauseDidOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseFirstOp.
+const (
+	ClauseFirstOpClauseFirstOp ClauseFirstOp = "first"
+)
+
+// Valid indicates whether the value is a known member of the ClauseFirstOp enum.
+func (e ClauseFirstOp) Valid() bool {
+	switch e {
+	case ClauseFirstOpClauseFirstOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseGroupOp.
+const (
+	ClauseAnd ClauseGroupOp = "and"
+	ClauseOr  ClauseGroupOp = "or"
+)
+
+// Valid indicates whether the value is a known member of the ClauseGroupOp enum.
+func (e ClauseGroupOp) Valid() bool {
+	switch e {
+	case ClauseAnd:
+		return true
+	case ClauseOr:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseInOp.
+const (
+	ClauseInOpClauseInOp ClauseInOp = "in"
+)
+
+// Valid indicates whether the value is a known member of the ClauseInOp enum.
+func (e ClauseInOp) Valid() bool {
+	switch e {
+	case ClauseInOpClauseInOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseNotOp.
+const (
+	ClauseNotOpClauseNotOp ClauseNotOp = "not"
+)
+
+// Valid indicates whether the value is a known member of the ClauseNotOp enum.
+func (e ClauseNotOp) Valid() bool {
+	switch e {
+	case ClauseNotOpClauseNotOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseProfileOp.
+const (
+	ClauseProfileOpClauseProfileOp ClauseProfileOp = "profile"
+)
+
+// Valid indicates whether the value is a known member of the ClauseProfileOp enum.
+func (e ClauseProfileOp) Valid() bool {
+	switch e {
+	case ClauseProfileOpClauseProfileOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseSequenceOp.
+const (
+	ClauseSequenceOpClauseSequenceOp ClauseSequenceOp = "sequence"
+)
+
+// Valid indicates whether the value is a known member of the ClauseSequenceOp enum.
+func (e ClauseSequenceOp) Valid() bool {
+	switch e {
+	case ClauseSequenceOpClauseSequenceOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CohortQuestionKind.
+const (
+	CohortQuestionKindCohortQuestionKind CohortQuestionKind = "cohort"
+)
+
+// Valid indicates whether the value is a known member of the CohortQuestionKind enum.
+func (e CohortQuestionKind) Valid() bool {
+	switch e {
+	case CohortQuestionKindCohortQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CoordinateState.
+const (
+	StateDormant      CoordinateState = "dormant"
+	StateNew          CoordinateState = "new"
+	StateResurrecting CoordinateState = "resurrecting"
+	StateReturning    CoordinateState = "returning"
+)
+
+// Valid indicates whether the value is a known member of the CoordinateState enum.
+func (e CoordinateState) Valid() bool {
+	switch e {
+	case StateDormant:
+		return true
+	case StateNew:
+		return true
+	case StateResurrecting:
+		return true
+	case StateReturning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CountOf.
+const (
+	CountSessions CountOf = "sessions"
+	CountTotals   CountOf = "totals"
+	CountUsers    CountOf = "users"
+)
+
+// Valid indicates whether the value is a known member of the CountOf enum.
+func (e CountOf) Valid() bool {
+	switch e {
+	case CountSessions:
+		return true
+	case CountTotals:
+		return true
+	case CountUsers:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldErrorIn.
 const (
 	InBody   FieldErrorIn = "body"
@@ -276,6 +444,135 @@ func (e FilterNotOp) Valid() bool {
 	}
 }
 
+// Defines values for FunnelBreakdownAttribution.
+const (
+	AttributionFirst FunnelBreakdownAttribution = "first"
+	AttributionLast  FunnelBreakdownAttribution = "last"
+	AttributionStep  FunnelBreakdownAttribution = "step"
+)
+
+// Valid indicates whether the value is a known member of the FunnelBreakdownAttribution enum.
+func (e FunnelBreakdownAttribution) Valid() bool {
+	switch e {
+	case AttributionFirst:
+		return true
+	case AttributionLast:
+		return true
+	case AttributionStep:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelInsightAttempt.
+const (
+	FunnelInsightAttemptAttemptFirst     FunnelInsightAttempt = "first"
+	FunnelInsightAttemptAttemptOptimized FunnelInsightAttempt = "optimized"
+)
+
+// Valid indicates whether the value is a known member of the FunnelInsightAttempt enum.
+func (e FunnelInsightAttempt) Valid() bool {
+	switch e {
+	case FunnelInsightAttemptAttemptFirst:
+		return true
+	case FunnelInsightAttemptAttemptOptimized:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelInsightKind.
+const (
+	FunnelInsightKindFunnelInsightKind FunnelInsightKind = "funnel"
+)
+
+// Valid indicates whether the value is a known member of the FunnelInsightKind enum.
+func (e FunnelInsightKind) Valid() bool {
+	switch e {
+	case FunnelInsightKindFunnelInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelInsightOrder.
+const (
+	FunnelInsightOrderOrderAny     FunnelInsightOrder = "any"
+	FunnelInsightOrderOrderOrdered FunnelInsightOrder = "ordered"
+	FunnelInsightOrderOrderStrict  FunnelInsightOrder = "strict"
+)
+
+// Valid indicates whether the value is a known member of the FunnelInsightOrder enum.
+func (e FunnelInsightOrder) Valid() bool {
+	switch e {
+	case FunnelInsightOrderOrderAny:
+		return true
+	case FunnelInsightOrderOrderOrdered:
+		return true
+	case FunnelInsightOrderOrderStrict:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelQuestionAttempt.
+const (
+	FunnelQuestionAttemptAttemptFirst     FunnelQuestionAttempt = "first"
+	FunnelQuestionAttemptAttemptOptimized FunnelQuestionAttempt = "optimized"
+)
+
+// Valid indicates whether the value is a known member of the FunnelQuestionAttempt enum.
+func (e FunnelQuestionAttempt) Valid() bool {
+	switch e {
+	case FunnelQuestionAttemptAttemptFirst:
+		return true
+	case FunnelQuestionAttemptAttemptOptimized:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelQuestionKind.
+const (
+	FunnelQuestionKindFunnelQuestionKind FunnelQuestionKind = "funnel"
+)
+
+// Valid indicates whether the value is a known member of the FunnelQuestionKind enum.
+func (e FunnelQuestionKind) Valid() bool {
+	switch e {
+	case FunnelQuestionKindFunnelQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelQuestionOrder.
+const (
+	FunnelQuestionOrderOrderAny     FunnelQuestionOrder = "any"
+	FunnelQuestionOrderOrderOrdered FunnelQuestionOrder = "ordered"
+	FunnelQuestionOrderOrderStrict  FunnelQuestionOrder = "strict"
+)
+
+// Valid indicates whether the value is a known member of the FunnelQuestionOrder enum.
+func (e FunnelQuestionOrder) Valid() bool {
+	switch e {
+	case FunnelQuestionOrderOrderAny:
+		return true
+	case FunnelQuestionOrderOrderOrdered:
+		return true
+	case FunnelQuestionOrderOrderStrict:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthReady       HealthStatus = "ready"
@@ -288,6 +585,24 @@ func (e HealthStatus) Valid() bool {
 	case HealthReady:
 		return true
 	case HealthUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InsightMetaSource.
+const (
+	InsightSourceEvents InsightMetaSource = "events"
+	InsightSourceParts  InsightMetaSource = "parts"
+)
+
+// Valid indicates whether the value is a known member of the InsightMetaSource enum.
+func (e InsightMetaSource) Valid() bool {
+	switch e {
+	case InsightSourceEvents:
+		return true
+	case InsightSourceParts:
 		return true
 	default:
 		return false
@@ -309,6 +624,36 @@ func (e KeyScope) Valid() bool {
 	case ScopeEventsWrite:
 		return true
 	case ScopeMetricsRead:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LifecycleInsightKind.
+const (
+	LifecycleInsightKindLifecycleInsightKind LifecycleInsightKind = "lifecycle"
+)
+
+// Valid indicates whether the value is a known member of the LifecycleInsightKind enum.
+func (e LifecycleInsightKind) Valid() bool {
+	switch e {
+	case LifecycleInsightKindLifecycleInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LifecycleQuestionKind.
+const (
+	LifecycleQuestionKindLifecycleQuestionKind LifecycleQuestionKind = "lifecycle"
+)
+
+// Valid indicates whether the value is a known member of the LifecycleQuestionKind enum.
+func (e LifecycleQuestionKind) Valid() bool {
+	switch e {
+	case LifecycleQuestionKindLifecycleQuestionKind:
 		return true
 	default:
 		return false
@@ -471,6 +816,60 @@ func (e MetricsMetaSource) Valid() bool {
 	}
 }
 
+// Defines values for PathsInsightKind.
+const (
+	PathsInsightKindPathsInsightKind PathsInsightKind = "paths"
+)
+
+// Valid indicates whether the value is a known member of the PathsInsightKind enum.
+func (e PathsInsightKind) Valid() bool {
+	switch e {
+	case PathsInsightKindPathsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PathsQuestionKind.
+const (
+	PathsQuestionKindPathsQuestionKind PathsQuestionKind = "paths"
+)
+
+// Valid indicates whether the value is a known member of the PathsQuestionKind enum.
+func (e PathsQuestionKind) Valid() bool {
+	switch e {
+	case PathsQuestionKindPathsQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Period.
+const (
+	Period1D  Period = "1d"
+	Period1H  Period = "1h"
+	Period1Mo Period = "1mo"
+	Period1W  Period = "1w"
+)
+
+// Valid indicates whether the value is a known member of the Period enum.
+func (e Period) Valid() bool {
+	switch e {
+	case Period1D:
+		return true
+	case Period1H:
+		return true
+	case Period1Mo:
+		return true
+	case Period1W:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProjectDeletionStatus.
 const (
 	DeletionPending ProjectDeletionStatus = "pending"
@@ -483,6 +882,27 @@ func (e ProjectDeletionStatus) Valid() bool {
 	case DeletionPending:
 		return true
 	case DeletionRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Registration.
+const (
+	RegistrationClosed Registration = "closed"
+	RegistrationInvite Registration = "invite"
+	RegistrationOpen   Registration = "open"
+)
+
+// Valid indicates whether the value is a known member of the Registration enum.
+func (e Registration) Valid() bool {
+	switch e {
+	case RegistrationClosed:
+		return true
+	case RegistrationInvite:
+		return true
+	case RegistrationOpen:
 		return true
 	default:
 		return false
@@ -510,6 +930,150 @@ func (e ReportViewChart) Valid() bool {
 	case ChartNumber:
 		return true
 	case ChartTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightCohort.
+const (
+	RetentionInsightCohortCohortFirstTime RetentionInsightCohort = "first_time"
+	RetentionInsightCohortCohortRecurring RetentionInsightCohort = "recurring"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightCohort enum.
+func (e RetentionInsightCohort) Valid() bool {
+	switch e {
+	case RetentionInsightCohortCohortFirstTime:
+		return true
+	case RetentionInsightCohortCohortRecurring:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightInterval.
+const (
+	RetentionInsightIntervalIntervalCalendar RetentionInsightInterval = "calendar"
+	RetentionInsightIntervalIntervalRolling  RetentionInsightInterval = "rolling"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightInterval enum.
+func (e RetentionInsightInterval) Valid() bool {
+	switch e {
+	case RetentionInsightIntervalIntervalCalendar:
+		return true
+	case RetentionInsightIntervalIntervalRolling:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightKind.
+const (
+	RetentionInsightKindRetentionInsightKind RetentionInsightKind = "retention"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightKind enum.
+func (e RetentionInsightKind) Valid() bool {
+	switch e {
+	case RetentionInsightKindRetentionInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightMode.
+const (
+	RetentionInsightModeRetentionOn        RetentionInsightMode = "on"
+	RetentionInsightModeRetentionOnOrAfter RetentionInsightMode = "on_or_after"
+	RetentionInsightModeRetentionStreak    RetentionInsightMode = "streak"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightMode enum.
+func (e RetentionInsightMode) Valid() bool {
+	switch e {
+	case RetentionInsightModeRetentionOn:
+		return true
+	case RetentionInsightModeRetentionOnOrAfter:
+		return true
+	case RetentionInsightModeRetentionStreak:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionCohort.
+const (
+	RetentionQuestionCohortCohortFirstTime RetentionQuestionCohort = "first_time"
+	RetentionQuestionCohortCohortRecurring RetentionQuestionCohort = "recurring"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionCohort enum.
+func (e RetentionQuestionCohort) Valid() bool {
+	switch e {
+	case RetentionQuestionCohortCohortFirstTime:
+		return true
+	case RetentionQuestionCohortCohortRecurring:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionInterval.
+const (
+	RetentionQuestionIntervalIntervalCalendar RetentionQuestionInterval = "calendar"
+	RetentionQuestionIntervalIntervalRolling  RetentionQuestionInterval = "rolling"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionInterval enum.
+func (e RetentionQuestionInterval) Valid() bool {
+	switch e {
+	case RetentionQuestionIntervalIntervalCalendar:
+		return true
+	case RetentionQuestionIntervalIntervalRolling:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionKind.
+const (
+	RetentionQuestionKindRetentionQuestionKind RetentionQuestionKind = "retention"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionKind enum.
+func (e RetentionQuestionKind) Valid() bool {
+	switch e {
+	case RetentionQuestionKindRetentionQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionMode.
+const (
+	RetentionQuestionModeRetentionOn        RetentionQuestionMode = "on"
+	RetentionQuestionModeRetentionOnOrAfter RetentionQuestionMode = "on_or_after"
+	RetentionQuestionModeRetentionStreak    RetentionQuestionMode = "streak"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionMode enum.
+func (e RetentionQuestionMode) Valid() bool {
+	switch e {
+	case RetentionQuestionModeRetentionOn:
+		return true
+	case RetentionQuestionModeRetentionOnOrAfter:
+		return true
+	case RetentionQuestionModeRetentionStreak:
 		return true
 	default:
 		return false
@@ -570,6 +1134,36 @@ func (e SessionKind) Valid() bool {
 	}
 }
 
+// Defines values for SessionsInsightKind.
+const (
+	SessionsInsightKindSessionsInsightKind SessionsInsightKind = "sessions"
+)
+
+// Valid indicates whether the value is a known member of the SessionsInsightKind enum.
+func (e SessionsInsightKind) Valid() bool {
+	switch e {
+	case SessionsInsightKindSessionsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SessionsQuestionKind.
+const (
+	SessionsQuestionKindSessionsQuestionKind SessionsQuestionKind = "sessions"
+)
+
+// Valid indicates whether the value is a known member of the SessionsQuestionKind enum.
+func (e SessionsQuestionKind) Valid() bool {
+	switch e {
+	case SessionsQuestionKindSessionsQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SortOrder.
 const (
 	SortAsc  SortOrder = "asc"
@@ -582,6 +1176,84 @@ func (e SortOrder) Valid() bool {
 	case SortAsc:
 		return true
 	case SortDesc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StickinessInsightKind.
+const (
+	StickinessInsightKindStickinessInsightKind StickinessInsightKind = "stickiness"
+)
+
+// Valid indicates whether the value is a known member of the StickinessInsightKind enum.
+func (e StickinessInsightKind) Valid() bool {
+	switch e {
+	case StickinessInsightKindStickinessInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StickinessQuestionKind.
+const (
+	StickinessQuestionKindStickinessQuestionKind StickinessQuestionKind = "stickiness"
+)
+
+// Valid indicates whether the value is a known member of the StickinessQuestionKind enum.
+func (e StickinessQuestionKind) Valid() bool {
+	switch e {
+	case StickinessQuestionKindStickinessQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UniquesInsightKind.
+const (
+	UniquesInsightKindUniquesInsightKind UniquesInsightKind = "uniques"
+)
+
+// Valid indicates whether the value is a known member of the UniquesInsightKind enum.
+func (e UniquesInsightKind) Valid() bool {
+	switch e {
+	case UniquesInsightKindUniquesInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UniquesQuestionKind.
+const (
+	UniquesQuestionKindUniquesQuestionKind UniquesQuestionKind = "uniques"
+)
+
+// Valid indicates whether the value is a known member of the UniquesQuestionKind enum.
+func (e UniquesQuestionKind) Valid() bool {
+	switch e {
+	case UniquesQuestionKindUniquesQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WeekStart.
+const (
+	WeekStartMonday WeekStart = "monday"
+	WeekStartSunday WeekStart = "sunday"
+)
+
+// Valid indicates whether the value is a known member of the WeekStart enum.
+func (e WeekStart) Valid() bool {
+	switch e {
+	case WeekStartMonday:
+		return true
+	case WeekStartSunday:
 		return true
 	default:
 		return false
@@ -627,24 +1299,39 @@ type APIKeyWithSecret struct {
 	APIKeySecret string `json:"api_key_secret"`
 }
 
-// Account defines model for Account.
-type Account struct {
-	CreatedAt time.Time           `json:"created_at"`
-	Email     openapi_types.Email `json:"email"`
-	ID        openapi_types.UUID  `json:"id"`
-}
-
-// AddMemberRequest defines model for AddMemberRequest.
-type AddMemberRequest struct {
-	// Email Of an existing account; compared without regard to case.
-	//
-	// Example: grace@example.com
-	Email openapi_types.Email `json:"email"`
+// AcceptedInvitation defines model for AcceptedInvitation.
+type AcceptedInvitation struct {
+	ProjectID openapi_types.UUID `json:"project_id"`
 
 	// Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
 	// owner; an `owner` also makes and unmakes owners, and deletes the project.
 	Role Role `json:"role"`
 }
+
+// Account defines model for Account.
+type Account struct {
+	CreatedAt time.Time           `json:"created_at"`
+	Email     openapi_types.Email `json:"email"`
+	ID        openapi_types.UUID  `json:"id"`
+
+	// Operator Whether the account operates this server: it may call `/v1/instance/…`.
+	//
+	// Example: false
+	Operator bool `json:"operator"`
+}
+
+// Anchor Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+type Anchor struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+	Node   *string        `json:"node,omitempty"`
+}
+
+// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+// same answer for ever. Now when absent.
+type AsOf = time.Time
 
 // AuditActorKind defines model for AuditActorKind.
 type AuditActorKind string
@@ -699,12 +1386,29 @@ type AuditPage struct {
 
 // AuthMethods defines model for AuthMethods.
 type AuthMethods struct {
-	Oidc OidcMethod `json:"oidc"`
+	// Empty This server has no account yet; the first one operates it.
+	//
+	// Example: false
+	Empty bool       `json:"empty"`
+	Oidc  OidcMethod `json:"oidc"`
 
 	// Password With an address and a password.
 	//
 	// Example: true
 	Password bool `json:"password"`
+
+	// PasswordResetByMail Whether `POST /v1/auth/password-reset` sends mail; otherwise an operator makes a link.
+	//
+	// Example: true
+	PasswordResetByMail bool `json:"password_reset_by_mail"`
+
+	// Registration Who may register: everyone, people with an invitation to a project, or nobody.
+	Registration Registration `json:"registration"`
+
+	// SetupToken Whether the first account needs the `setup_token`.
+	//
+	// Example: false
+	SetupToken bool `json:"setup_token"`
 }
 
 // Board defines model for Board.
@@ -718,6 +1422,14 @@ type Board struct {
 	Name        string              `json:"name"`
 	Tiles       []BoardTile         `json:"tiles"`
 	UpdatedAt   time.Time           `json:"updated_at"`
+
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
 }
 
 // BoardList defines model for BoardList.
@@ -776,6 +1488,179 @@ type Check struct {
 // CheckStatus defines model for CheckStatus.
 type CheckStatus string
 
+// ClauseDid Did the event so many times, at least once when `times` is absent.
+type ClauseDid struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+	Op     ClauseDidOp    `json:"op"`
+
+	// Times How many times, by one or two bounds.
+	Times *Times `json:"times,omitempty"`
+
+	// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+	Within *Within `json:"within,omitempty"`
+}
+
+// ClauseDidOp defines model for ClauseDid.Op.
+type ClauseDidOp string
+
+// ClauseFirst Did the event for the first time ever in the range.
+type ClauseFirst struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+	Op     ClauseFirstOp  `json:"op"`
+
+	// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+	Within Within `json:"within"`
+}
+
+// ClauseFirstOp defines model for ClauseFirst.Op.
+type ClauseFirstOp string
+
+// ClauseGroup defines model for ClauseGroup.
+type ClauseGroup struct {
+	Clauses []CohortClause `json:"clauses"`
+	Op      ClauseGroupOp  `json:"op"`
+}
+
+// ClauseGroupOp defines model for ClauseGroup.Op.
+type ClauseGroupOp string
+
+// ClauseIn Is in a saved cohort.
+type ClauseIn struct {
+	// Cohort The id or the name of the cohort.
+	Cohort string     `json:"cohort"`
+	Op     ClauseInOp `json:"op"`
+}
+
+// ClauseInOp defines model for ClauseIn.Op.
+type ClauseInOp string
+
+// ClauseNot Among all people with an event or a profile.
+type ClauseNot struct {
+	// Clause What holds of a person; `op` says what.
+	Clause CohortClause `json:"clause"`
+	Op     ClauseNotOp  `json:"op"`
+}
+
+// ClauseNotOp defines model for ClauseNot.Op.
+type ClauseNotOp string
+
+// ClauseProfile The profile fits the filter, with its current values.
+type ClauseProfile struct {
+	// Filter A condition on an event; `op` says which.
+	Filter MetricsFilter   `json:"filter"`
+	Op     ClauseProfileOp `json:"op"`
+}
+
+// ClauseProfileOp defines model for ClauseProfile.Op.
+type ClauseProfileOp string
+
+// ClauseSequence Did the steps in this order, wholly in the range and within the window of the first.
+type ClauseSequence struct {
+	Op            ClauseSequenceOp `json:"op"`
+	Steps         []Step           `json:"steps"`
+	WindowSeconds *int64           `json:"window_seconds,omitempty"`
+
+	// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+	Within *Within `json:"within,omitempty"`
+}
+
+// ClauseSequenceOp defines model for ClauseSequence.Op.
+type ClauseSequenceOp string
+
+// CohortAnswer defines model for CohortAnswer.
+type CohortAnswer struct {
+	Meta       InsightMeta `json:"meta"`
+	NextCursor *string     `json:"next_cursor"`
+
+	// People The user id of each, or `a:` and the anonymous id.
+	People []string `json:"people"`
+	Size   int64    `json:"size"`
+}
+
+// CohortClause What holds of a person; `op` says what.
+type CohortClause struct {
+	union json.RawMessage
+}
+
+// CohortQuestion defines model for CohortQuestion.
+type CohortQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *string `json:"cursor,omitempty"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
+	Kind        *CohortQuestionKind `json:"kind,omitempty"`
+
+	// Limit People of a page; 0 is the size alone.
+	Limit *int32 `json:"limit,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Where What holds of a person; `op` says what.
+	Where CohortClause `json:"where"`
+}
+
+// CohortQuestionKind defines model for CohortQuestion.Kind.
+type CohortQuestionKind string
+
+// CompletePasswordResetRequest defines model for CompletePasswordResetRequest.
+type CompletePasswordResetRequest struct {
+	// NewPassword 8 to 72 bytes with a lower-case letter, an upper-case letter and a digit.
+	//
+	// Example: Correct-Horse-7
+	NewPassword NewPassword `json:"new_password"`
+
+	// Session Where the refresh token goes, into the reply or into a cookie.
+	Session *SessionKind `json:"session,omitempty"`
+
+	// Token What is behind the `#` of a link.
+	//
+	// Example: ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Token LinkToken `json:"token"`
+}
+
+// Coordinate Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+type Coordinate struct {
+	AtLeast *bool `json:"at_least,omitempty"`
+
+	// Group A string, a number, true or false; as JSON at most 4 KiB.
+	//
+	// Example: pro
+	Group Scalar `json:"group,omitempty"`
+	Lost  *bool  `json:"lost,omitempty"`
+
+	// NoValue Whether it is that of the group without a value.
+	NoValue *bool   `json:"no_value,omitempty"`
+	Node    *string `json:"node,omitempty"`
+	Other   *bool   `json:"other,omitempty"`
+	Period  *int32  `json:"period,omitempty"`
+
+	// Row A row or a bucket, from 0.
+	Row   *int32           `json:"row,omitempty"`
+	State *CoordinateState `json:"state,omitempty"`
+	Step  *int32           `json:"step,omitempty"`
+}
+
+// CoordinateState defines model for Coordinate.State.
+type CoordinateState string
+
+// CountOf One for each person, one for each session, or all of them.
+type CountOf string
+
 // CreateAPIKeyRequest defines model for CreateAPIKeyRequest.
 type CreateAPIKeyRequest struct {
 	// ExpiresAt When it stops by itself; never when absent.
@@ -797,6 +1682,27 @@ type CreateBoardRequest struct {
 
 	// Tiles From the top, in the order in which they are read.
 	Tiles *BoardTiles `json:"tiles,omitempty"`
+}
+
+// CreateInstanceAccountRequest defines model for CreateInstanceAccountRequest.
+type CreateInstanceAccountRequest struct {
+	Email    openapi_types.Email `json:"email"`
+	Operator *bool               `json:"operator,omitempty"`
+}
+
+// CreateInvitationRequest defines model for CreateInvitationRequest.
+type CreateInvitationRequest struct {
+	// Email Compared without regard to the case of A to Z.
+	//
+	// Example: grace@example.com
+	Email *openapi_types.Email `json:"email,omitempty"`
+
+	// ExpiresInHours How long the link works.
+	ExpiresInHours *int32 `json:"expires_in_hours,omitempty"`
+
+	// Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
+	// owner; an `owner` also makes and unmakes owners, and deletes the project.
+	Role Role `json:"role"`
 }
 
 // CreateProjectRequest defines model for CreateProjectRequest.
@@ -825,6 +1731,12 @@ type CreateReportRequest struct {
 
 	// View How the answer is drawn.
 	View ReportView `json:"view"`
+}
+
+// CreatedInstanceAccount defines model for CreatedInstanceAccount.
+type CreatedInstanceAccount struct {
+	Account InstanceAccount   `json:"account"`
+	Link    PasswordResetLink `json:"link"`
 }
 
 // DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
@@ -1018,6 +1930,242 @@ type FilterNot struct {
 // FilterNotOp defines model for FilterNot.Op.
 type FilterNotOp string
 
+// FunnelAnswer defines model for FunnelAnswer.
+type FunnelAnswer struct {
+	// Counts How many reached each step.
+	Counts []int64 `json:"counts"`
+
+	// Groups Of the breakdown, the largest first.
+	Groups []FunnelGroup `json:"groups,omitempty"`
+
+	// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+	Histogram *Histogram `json:"histogram,omitempty"`
+
+	// Incomplete How many may still go on.
+	Incomplete int64       `json:"incomplete"`
+	Meta       InsightMeta `json:"meta"`
+
+	// Other Everything that is in no group shown.
+	Other  *FunnelOther  `json:"other,omitempty"`
+	Series []FunnelPoint `json:"series,omitempty"`
+
+	// StepTimes Of each step, the time since the step before.
+	StepTimes []*StepTime `json:"step_times"`
+
+	// Time Durations in seconds.
+	Time *StepTime `json:"time"`
+}
+
+// FunnelBreakdown defines model for FunnelBreakdown.
+type FunnelBreakdown struct {
+	// Attribution The first or last value among the steps, or that of one step.
+	Attribution *FunnelBreakdownAttribution `json:"attribution,omitempty"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Step The step whose value counts; required with attribution `step`, and only allowed there.
+	Step *int32 `json:"step,omitempty"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+}
+
+// FunnelBreakdownAttribution The first or last value among the steps, or that of one step.
+type FunnelBreakdownAttribution string
+
+// FunnelExclusion An event that ends an attempt when it lies between two steps; between the first and the last when none are named.
+type FunnelExclusion struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From A step, from 1.
+	From *int32 `json:"from,omitempty"`
+
+	// To A later step, from 1.
+	To *int32 `json:"to,omitempty"`
+}
+
+// FunnelGroup defines model for FunnelGroup.
+type FunnelGroup struct {
+	// Counts How many reached each step.
+	Counts []int64 `json:"counts"`
+
+	// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+	Histogram *Histogram `json:"histogram,omitempty"`
+
+	// Incomplete How many may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// StepTimes Of each step, the time since the step before.
+	StepTimes []*StepTime `json:"step_times"`
+
+	// Time Durations in seconds.
+	Time *StepTime `json:"time"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
+// FunnelInsight How far people come through steps.
+type FunnelInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf                 `json:"as_of,omitempty"`
+	Attempt   *FunnelInsightAttempt `json:"attempt,omitempty"`
+	Breakdown *FunnelBreakdown      `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count   *CountOf          `json:"count,omitempty"`
+	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From      time.Time       `json:"from"`
+	Histogram *HistogramEdges `json:"histogram,omitempty"`
+	Hold      []PropName      `json:"hold,omitempty"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
+	Kind        FunnelInsightKind   `json:"kind"`
+	Order       *FunnelInsightOrder `json:"order,omitempty"`
+	Steps       []FunnelStep        `json:"steps"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+
+	// WindowSeconds An attempt may take so long, in seconds: 7 days by default, 366 at most.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// FunnelInsightAttempt defines model for FunnelInsight.Attempt.
+type FunnelInsightAttempt string
+
+// FunnelInsightKind defines model for FunnelInsight.Kind.
+type FunnelInsightKind string
+
+// FunnelInsightOrder defines model for FunnelInsight.Order.
+type FunnelInsightOrder string
+
+// FunnelOther Everything that is in no group shown.
+type FunnelOther struct {
+	// Counts How many reached each step.
+	Counts []int64 `json:"counts"`
+
+	// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+	Histogram *Histogram `json:"histogram,omitempty"`
+
+	// Incomplete How many may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// StepTimes Of each step, the time since the step before.
+	StepTimes []*StepTime `json:"step_times"`
+
+	// Time Durations in seconds.
+	Time *StepTime `json:"time"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
+}
+
+// FunnelPoint defines model for FunnelPoint.
+type FunnelPoint struct {
+	Counts     []int64   `json:"counts"`
+	Incomplete int64     `json:"incomplete"`
+	Start      time.Time `json:"start"`
+}
+
+// FunnelQuestion How far people come through steps.
+type FunnelQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf                  `json:"as_of,omitempty"`
+	Attempt   *FunnelQuestionAttempt `json:"attempt,omitempty"`
+	Breakdown *FunnelBreakdown       `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count   *CountOf          `json:"count,omitempty"`
+	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From      time.Time       `json:"from"`
+	Histogram *HistogramEdges `json:"histogram,omitempty"`
+	Hold      []PropName      `json:"hold,omitempty"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind  *FunnelQuestionKind  `json:"kind,omitempty"`
+	Order *FunnelQuestionOrder `json:"order,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+	Steps     []FunnelStep       `json:"steps"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+
+	// WindowSeconds An attempt may take so long, in seconds: 7 days by default, 366 at most.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// FunnelQuestionAttempt defines model for FunnelQuestion.Attempt.
+type FunnelQuestionAttempt string
+
+// FunnelQuestionKind What kind of question it is; where it is asked says so already.
+type FunnelQuestionKind string
+
+// FunnelQuestionOrder defines model for FunnelQuestion.Order.
+type FunnelQuestionOrder string
+
+// FunnelStep An event of this name that fits the filter, or any of several.
+type FunnelStep struct {
+	// AnyOf Any of these is the step; not together with `event` or `filter`.
+	AnyOf []Step  `json:"any_of,omitempty"`
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// Optional Filled when it can be, and no condition for what follows. Never the first or last step.
+	Optional *bool `json:"optional,omitempty"`
+}
+
+// GroupValue A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+//
+// Example: pro
+type GroupValue = json.RawMessage
+
 // Health defines model for Health.
 type Health struct {
 	Checks struct {
@@ -1035,6 +2183,21 @@ type Health struct {
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
 
+// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+type Histogram struct {
+	Counts []int64 `json:"counts"`
+	Under  int64   `json:"under"`
+}
+
+// HistogramEdges defines model for HistogramEdges.
+type HistogramEdges struct {
+	// Edges In seconds, each greater than the one before.
+	Edges []float64 `json:"edges"`
+}
+
+// IncludeBots Whether events with the property `$bot` true are considered.
+type IncludeBots = bool
+
 // IngestRequest defines model for IngestRequest.
 type IngestRequest struct {
 	Events []Event `json:"events"`
@@ -1050,6 +2213,10 @@ type IngestResult struct {
 	// Example: 1
 	Accepted int32 `json:"accepted"`
 
+	// CountedAsOther How many of these events are stored as they came and counted under the name `$other`, because the project has as
+	// many names as it may. Left out when there are none.
+	CountedAsOther *int32 `json:"counted_as_other,omitempty"`
+
 	// Duplicates Stored before; nothing was changed.
 	//
 	// Example: 0
@@ -1062,6 +2229,177 @@ type IngestResult struct {
 	Rejected int32 `json:"rejected"`
 }
 
+// Insight A question without its project; `kind` says which.
+type Insight struct {
+	union json.RawMessage
+}
+
+// InsightBreakdown defines model for InsightBreakdown.
+type InsightBreakdown struct {
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+}
+
+// InsightMeta defines model for InsightMeta.
+type InsightMeta struct {
+	// AsOf Up to when events were considered.
+	AsOf time.Time `json:"as_of"`
+
+	// Definition What was counted, in words.
+	Definition string `json:"definition"`
+
+	// Exact A number is never a guess.
+	Exact bool `json:"exact"`
+
+	// From Start of the range that was answered; wider than asked for where periods are whole.
+	From time.Time `json:"from"`
+
+	// IncompleteFrom Present when something of the answer is not over: from when on.
+	IncompleteFrom *time.Time `json:"incomplete_from,omitempty"`
+
+	// Scanned Events that were read.
+	Scanned int64 `json:"scanned"`
+
+	// Source What was read.
+	Source InsightMetaSource `json:"source"`
+
+	// To End of the range that was answered.
+	To time.Time `json:"to"`
+
+	// TookMs Milliseconds spent in the server.
+	TookMs float64 `json:"took_ms"`
+
+	// Tz Example: Europe/Berlin
+	Tz string `json:"tz"`
+}
+
+// InsightMetaSource What was read.
+type InsightMetaSource string
+
+// InstanceAccount defines model for InstanceAccount.
+type InstanceAccount struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Disabled It cannot log in.
+	Disabled bool                `json:"disabled"`
+	Email    openapi_types.Email `json:"email"`
+
+	// Events Events that are stored in them.
+	Events int64              `json:"events"`
+	ID     openapi_types.UUID `json:"id"`
+
+	// LastSeenAt Of its sessions, to the minute; absent before the first login.
+	LastSeenAt *time.Time `json:"last_seen_at,omitempty"`
+	Operator   bool       `json:"operator"`
+
+	// Projects Projects that it owns.
+	Projects int32 `json:"projects"`
+}
+
+// InstanceAccountPage defines model for InstanceAccountPage.
+type InstanceAccountPage struct {
+	Items []InstanceAccount `json:"items"`
+
+	// NextCursor Null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// InstanceProject defines model for InstanceProject.
+type InstanceProject struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Disabled Nobody can send to it or read from it: `project_disabled`.
+	Disabled bool `json:"disabled"`
+
+	// EstimatedBytes Its share, by the number of events, of what all events and their counts take up on disk.
+	EstimatedBytes int64 `json:"estimated_bytes"`
+
+	// Events Events that are stored.
+	Events int64              `json:"events"`
+	ID     openapi_types.UUID `json:"id"`
+
+	// LastEventDay The last day that has an event; absent without one.
+	LastEventDay *time.Time `json:"last_event_day,omitempty"`
+	Members      int32      `json:"members"`
+	Name         string     `json:"name"`
+
+	// Owners Their addresses.
+	Owners []string `json:"owners"`
+}
+
+// InstanceProjectPage defines model for InstanceProjectPage.
+type InstanceProjectPage struct {
+	Items []InstanceProject `json:"items"`
+
+	// NextCursor Null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// Invitation defines model for Invitation.
+type Invitation struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email Whose account can accept it; absent when any can.
+	Email     *openapi_types.Email `json:"email,omitempty"`
+	ExpiresAt time.Time            `json:"expires_at"`
+	ID        openapi_types.UUID   `json:"id"`
+
+	// InvitedBy Who made it.
+	InvitedBy *openapi_types.Email `json:"invited_by,omitempty"`
+
+	// Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
+	// owner; an `owner` also makes and unmakes owners, and deletes the project.
+	Role Role `json:"role"`
+}
+
+// InvitationList defines model for InvitationList.
+type InvitationList struct {
+	Items []Invitation `json:"items"`
+}
+
+// InvitationPreview defines model for InvitationPreview.
+type InvitationPreview struct {
+	// Email Whose account can accept it; absent when any can.
+	Email       *openapi_types.Email `json:"email,omitempty"`
+	ExpiresAt   time.Time            `json:"expires_at"`
+	ProjectName string               `json:"project_name"`
+
+	// Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
+	// owner; an `owner` also makes and unmakes owners, and deletes the project.
+	Role Role `json:"role"`
+}
+
+// InvitationTokenRequest defines model for InvitationTokenRequest.
+type InvitationTokenRequest struct {
+	// Token What is behind the `#` of a link.
+	//
+	// Example: ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Token LinkToken `json:"token"`
+}
+
+// InvitationWithToken defines model for InvitationWithToken.
+type InvitationWithToken struct {
+	Invitation Invitation `json:"invitation"`
+
+	// Mailed Whether the server sends the link to the address.
+	Mailed bool `json:"mailed"`
+
+	// Path The page of this server that takes the token; behind `#`, so that no log has it.
+	//
+	// Example: /invitation#ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Path string `json:"path"`
+
+	// Token What is behind the `#` of a link.
+	//
+	// Example: ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Token LinkToken `json:"token"`
+}
+
 // KeyName For people.
 //
 // Example: checkout service
@@ -1069,6 +2407,102 @@ type KeyName = string
 
 // KeyScope What a key may do; the `x-scope` of the operations that take keys.
 type KeyScope string
+
+// LifecycleAnswer defines model for LifecycleAnswer.
+type LifecycleAnswer struct {
+	Meta InsightMeta    `json:"meta"`
+	Rows []LifecycleRow `json:"rows"`
+}
+
+// LifecycleInsight Who is new, comes back and falls silent.
+type LifecycleInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots         `json:"include_bots,omitempty"`
+	Kind        LifecycleInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// LifecycleInsightKind defines model for LifecycleInsight.Kind.
+type LifecycleInsightKind string
+
+// LifecycleQuestion Who is new, comes back and falls silent.
+type LifecycleQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *LifecycleQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// LifecycleQuestionKind What kind of question it is; where it is asked says so already.
+type LifecycleQuestionKind string
+
+// LifecycleRow defines model for LifecycleRow.
+type LifecycleRow struct {
+	Complete     bool      `json:"complete"`
+	Dormant      int64     `json:"dormant"`
+	New          int64     `json:"new"`
+	Resurrecting int64     `json:"resurrecting"`
+	Returning    int64     `json:"returning"`
+	Start        time.Time `json:"start"`
+}
+
+// LinkToken What is behind the `#` of a link.
+//
+// Example: ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+type LinkToken = string
 
 // LiveCursor Opaque; the stream goes on behind this frame when it is sent back.
 //
@@ -1346,6 +2780,228 @@ type OidcMethod struct {
 // Example: https://shop.example.com
 type Origin = string
 
+// PasswordResetLink defines model for PasswordResetLink.
+type PasswordResetLink struct {
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Path The page of this server that takes the token; behind `#`, so that no log has it.
+	//
+	// Example: /reset#np_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Path string `json:"path"`
+
+	// Token What is behind the `#` of a link.
+	//
+	// Example: ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Token LinkToken `json:"token"`
+}
+
+// PasswordResetRequest defines model for PasswordResetRequest.
+type PasswordResetRequest struct {
+	Email openapi_types.Email `json:"email"`
+}
+
+// PathLink defines model for PathLink.
+type PathLink struct {
+	Count int64 `json:"count"`
+
+	// From A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	From GroupValue `json:"from"`
+	Step int32      `json:"step"`
+
+	// To A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	To GroupValue `json:"to"`
+}
+
+// PathNode defines model for PathNode.
+type PathNode struct {
+	Count   int64 `json:"count"`
+	DropOff int64 `json:"drop_off"`
+
+	// Node A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Node GroupValue `json:"node"`
+}
+
+// PathStep defines model for PathStep.
+type PathStep struct {
+	Nodes []PathNode `json:"nodes"`
+	Other int64      `json:"other"`
+	Step  int32      `json:"step"`
+}
+
+// PathsAnswer defines model for PathsAnswer.
+type PathsAnswer struct {
+	Backwards bool       `json:"backwards"`
+	Links     []PathLink `json:"links"`
+
+	// Longer Paths between both anchors with more nodes than the depth; they are in no step.
+	Longer int64       `json:"longer"`
+	Meta   InsightMeta `json:"meta"`
+	Paths  int64       `json:"paths"`
+	Steps  []PathStep  `json:"steps"`
+}
+
+// PathsInsight What people do next.
+type PathsInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Collapse Whether equal neighbours are one node.
+	Collapse *bool `json:"collapse,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count *CountOf `json:"count,omitempty"`
+	Depth *int32   `json:"depth,omitempty"`
+
+	// End Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	End *Anchor `json:"end,omitempty"`
+
+	// Events Only these events are nodes; all when absent.
+	Events []string `json:"events,omitempty"`
+
+	// Exclude Nodes that are left out.
+	Exclude []string `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots     `json:"include_bots,omitempty"`
+	Kind        PathsInsightKind `json:"kind"`
+
+	// NodeProp The property that names nodes; events without it are none. The name of the event when absent.
+	NodeProp *string `json:"node_prop,omitempty"`
+
+	// Start Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	Start *Anchor `json:"start,omitempty"`
+
+	// To End of the range, exclusive.
+	To  time.Time `json:"to"`
+	Top *int32    `json:"top,omitempty"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WindowSeconds What follows is taken for so long, in seconds: 30 days by default.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// PathsInsightKind defines model for PathsInsight.Kind.
+type PathsInsightKind string
+
+// PathsQuestion What people do next.
+type PathsQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Collapse Whether equal neighbours are one node.
+	Collapse *bool `json:"collapse,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count *CountOf `json:"count,omitempty"`
+	Depth *int32   `json:"depth,omitempty"`
+
+	// End Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	End *Anchor `json:"end,omitempty"`
+
+	// Events Only these events are nodes; all when absent.
+	Events []string `json:"events,omitempty"`
+
+	// Exclude Nodes that are left out.
+	Exclude []string `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *PathsQuestionKind `json:"kind,omitempty"`
+
+	// NodeProp The property that names nodes; events without it are none. The name of the event when absent.
+	NodeProp *string `json:"node_prop,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Start Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	Start *Anchor `json:"start,omitempty"`
+
+	// To End of the range, exclusive.
+	To  time.Time `json:"to"`
+	Top *int32    `json:"top,omitempty"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WindowSeconds What follows is taken for so long, in seconds: 30 days by default.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// PathsQuestionKind What kind of question it is; where it is asked says so already.
+type PathsQuestionKind string
+
+// PeopleAnswer defines model for PeopleAnswer.
+type PeopleAnswer struct {
+	Items      []PersonBehind `json:"items"`
+	Meta       InsightMeta    `json:"meta"`
+	NextCursor *string        `json:"next_cursor"`
+
+	// Total How many there are on all pages.
+	Total int64 `json:"total"`
+}
+
+// PeopleQuestion defines model for PeopleQuestion.
+type PeopleQuestion struct {
+	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+	// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+	// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+	// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+	At Coordinate `json:"at"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *string `json:"cursor,omitempty"`
+	Limit  *int32  `json:"limit,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Question A question without its project; `kind` says which.
+	Question Insight `json:"question"`
+}
+
+// Period A period of the zone's calendar.
+type Period string
+
+// PersonBehind defines model for PersonBehind.
+type PersonBehind struct {
+	// Person The user id, or `a:` and the anonymous id.
+	//
+	// Example: user_123
+	Person string `json:"person"`
+
+	// TS The moment that put the person there.
+	TS time.Time `json:"ts"`
+}
+
 // Point defines model for Point.
 type Point struct {
 	// TS Start of the bucket, with the offset of the zone asked for.
@@ -1440,6 +3096,18 @@ type ProjectDeletionStatus string
 // ProjectDescription defines model for ProjectDescription.
 type ProjectDescription = string
 
+// ProjectLimits What a project may store. 0 is no limit.
+type ProjectLimits struct {
+	// EventNames Beyond it events of new names are stored, and counted under `$other`.
+	EventNames int32 `json:"event_names"`
+
+	// EventsPerDay Beyond it events are refused with 429 `quota_exceeded` until midnight UTC.
+	EventsPerDay int64 `json:"events_per_day"`
+
+	// StoredBytes Beyond it events are refused with 429 `quota_exceeded` until some are deleted.
+	StoredBytes int64 `json:"stored_bytes"`
+}
+
 // ProjectName Example: Web shop
 type ProjectName = string
 
@@ -1449,6 +3117,31 @@ type ProjectPage struct {
 
 	// NextCursor Null on the last page.
 	NextCursor *string `json:"next_cursor"`
+}
+
+// ProjectUsage defines model for ProjectUsage.
+type ProjectUsage struct {
+	// Days What was stored on each of the last 30 UTC days, oldest first, without those on which there was nothing.
+	Days []UsageDay `json:"days"`
+
+	// EventNames Names that are counted, `$other` included.
+	EventNames int32 `json:"event_names"`
+
+	// EventsToday Events stored since midnight UTC, whatever their own time.
+	EventsToday int64 `json:"events_today"`
+
+	// Limits What a project may store. 0 is no limit.
+	Limits ProjectLimits `json:"limits"`
+
+	// MeasuredAt When what is stored was measured. Left out before the first time.
+	MeasuredAt *time.Time         `json:"measured_at,omitempty"`
+	ProjectID  openapi_types.UUID `json:"project_id"`
+
+	// StoredBytes About what they and their counts take on disk.
+	StoredBytes int64 `json:"stored_bytes"`
+
+	// StoredEvents Events there are.
+	StoredEvents int64 `json:"stored_events"`
 }
 
 // ProjectWithSecret defines model for ProjectWithSecret.
@@ -1482,6 +3175,11 @@ type RegisterRequest struct {
 	// Example: ada@example.com
 	Email openapi_types.Email `json:"email"`
 
+	// Invitation What is behind the `#` of a link.
+	//
+	// Example: ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Invitation *LinkToken `json:"invitation,omitempty"`
+
 	// Password 8 to 72 bytes with a lower-case letter, an upper-case letter and a digit.
 	//
 	// Example: Correct-Horse-7
@@ -1489,6 +3187,21 @@ type RegisterRequest struct {
 
 	// Session Where the refresh token goes, into the reply or into a cookie.
 	Session *SessionKind `json:"session,omitempty"`
+
+	// SetupToken Of a server without an account; see its log or NIMBUS_SETUP_TOKEN.
+	SetupToken *string `json:"setup_token,omitempty"`
+}
+
+// Registration Who may register: everyone, people with an invitation to a project, or nobody.
+type Registration string
+
+// RemovedMember defines model for RemovedMember.
+type RemovedMember struct {
+	// APIKeys The API keys that the member made and that were working.
+	APIKeys []APIKey `json:"api_keys"`
+
+	// KeysRevoked Whether they were ended.
+	KeysRevoked bool `json:"keys_revoked"`
 }
 
 // Report defines model for Report.
@@ -1504,6 +3217,14 @@ type Report struct {
 	// Question A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
 	Question  ReportQuestion `json:"question"`
 	UpdatedAt time.Time      `json:"updated_at"`
+
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
 
 	// View How the answer is drawn.
 	View ReportView `json:"view"`
@@ -1578,6 +3299,161 @@ type ReportView struct {
 // ReportViewChart defines model for ReportView.Chart.
 type ReportViewChart string
 
+// RetentionAnswer defines model for RetentionAnswer.
+type RetentionAnswer struct {
+	Average []RetentionAverage `json:"average"`
+	Groups  []RetentionGroup   `json:"groups,omitempty"`
+	Meta    InsightMeta        `json:"meta"`
+	Other   *RetentionOther    `json:"other,omitempty"`
+	Rows    []RetentionRow     `json:"rows"`
+}
+
+// RetentionAverage defines model for RetentionAverage.
+type RetentionAverage struct {
+	Retained int64 `json:"retained"`
+	Size     int64 `json:"size"`
+}
+
+// RetentionGroup defines model for RetentionGroup.
+type RetentionGroup struct {
+	Average []RetentionAverage `json:"average"`
+	Rows    []RetentionRow     `json:"rows"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
+// RetentionInsight Whether people come back.
+type RetentionInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period                 `json:"bucket,omitempty"`
+	Cohort *RetentionInsightCohort `json:"cohort,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots              `json:"include_bots,omitempty"`
+	Interval    *RetentionInsightInterval `json:"interval,omitempty"`
+	Kind        RetentionInsightKind      `json:"kind"`
+	Mode        *RetentionInsightMode     `json:"mode,omitempty"`
+
+	// Periods How many values a row has, the first being its size.
+	Periods *int32 `json:"periods,omitempty"`
+
+	// Return An event of this name that fits the filter; any name, or anything, when absent.
+	Return Step `json:"return"`
+
+	// Start An event of this name that fits the filter; any name, or anything, when absent.
+	Start Step `json:"start"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// RetentionInsightCohort defines model for RetentionInsight.Cohort.
+type RetentionInsightCohort string
+
+// RetentionInsightInterval defines model for RetentionInsight.Interval.
+type RetentionInsightInterval string
+
+// RetentionInsightKind defines model for RetentionInsight.Kind.
+type RetentionInsightKind string
+
+// RetentionInsightMode defines model for RetentionInsight.Mode.
+type RetentionInsightMode string
+
+// RetentionOther defines model for RetentionOther.
+type RetentionOther struct {
+	Average []RetentionAverage `json:"average"`
+	Rows    []RetentionRow     `json:"rows"`
+	Values  int64              `json:"values"`
+}
+
+// RetentionQuestion Whether people come back.
+type RetentionQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period                  `json:"bucket,omitempty"`
+	Cohort *RetentionQuestionCohort `json:"cohort,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots               `json:"include_bots,omitempty"`
+	Interval    *RetentionQuestionInterval `json:"interval,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *RetentionQuestionKind `json:"kind,omitempty"`
+	Mode *RetentionQuestionMode `json:"mode,omitempty"`
+
+	// Periods How many values a row has, the first being its size.
+	Periods *int32 `json:"periods,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Return An event of this name that fits the filter; any name, or anything, when absent.
+	Return Step `json:"return"`
+
+	// Start An event of this name that fits the filter; any name, or anything, when absent.
+	Start Step `json:"start"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// RetentionQuestionCohort defines model for RetentionQuestion.Cohort.
+type RetentionQuestionCohort string
+
+// RetentionQuestionInterval defines model for RetentionQuestion.Interval.
+type RetentionQuestionInterval string
+
+// RetentionQuestionKind What kind of question it is; where it is asked says so already.
+type RetentionQuestionKind string
+
+// RetentionQuestionMode defines model for RetentionQuestion.Mode.
+type RetentionQuestionMode string
+
+// RetentionRow defines model for RetentionRow.
+type RetentionRow struct {
+	// Complete How many leading values are over.
+	Complete int32     `json:"complete"`
+	Size     int64     `json:"size"`
+	Start    time.Time `json:"start"`
+	Values   []int64   `json:"values"`
+}
+
 // Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
 // owner; an `owner` also makes and unmakes owners, and deletes the project.
 type Role string
@@ -1612,6 +3488,43 @@ type Session struct {
 // SessionTokenType defines model for Session.TokenType.
 type SessionTokenType string
 
+// SessionEnd defines model for SessionEnd.
+type SessionEnd struct {
+	Event    string `json:"event"`
+	Sessions int64  `json:"sessions"`
+}
+
+// SessionEnds With which events sessions begin or end, the most frequent first.
+type SessionEnds struct {
+	// Other Sessions with another event.
+	Other int64        `json:"other"`
+	Top   []SessionEnd `json:"top"`
+}
+
+// SessionGroup defines model for SessionGroup.
+type SessionGroup struct {
+	// Bounces Sessions of one event.
+	Bounces int64 `json:"bounces"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// Length Durations in seconds.
+	Length *StepTime `json:"length"`
+
+	// People Who had them.
+	People   int64 `json:"people"`
+	Sessions int64 `json:"sessions"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
 // SessionInfo defines model for SessionInfo.
 type SessionInfo struct {
 	// CreatedAt When it was opened.
@@ -1644,8 +3557,242 @@ type SessionList struct {
 	Items []SessionInfo `json:"items"`
 }
 
+// SessionOther The sessions of the values that are not shown. A person may have several values, so people are not counted.
+type SessionOther struct {
+	// Bounces Sessions of one event.
+	Bounces int64 `json:"bounces"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// Length Durations in seconds.
+	Length   *StepTime `json:"length"`
+	Sessions int64     `json:"sessions"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
+}
+
+// SessionPoint defines model for SessionPoint.
+type SessionPoint struct {
+	People   int64     `json:"people"`
+	Sessions int64     `json:"sessions"`
+	Start    time.Time `json:"start"`
+}
+
+// SessionsAnswer defines model for SessionsAnswer.
+type SessionsAnswer struct {
+	// Bounces Sessions of one event.
+	Bounces int64 `json:"bounces"`
+
+	// Entries With which events sessions begin or end, the most frequent first.
+	Entries SessionEnds `json:"entries"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Exits With which events sessions begin or end, the most frequent first.
+	Exits SessionEnds `json:"exits"`
+
+	// Groups By the value of the first event.
+	Groups []SessionGroup `json:"groups,omitempty"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// Length Durations in seconds.
+	Length *StepTime   `json:"length"`
+	Meta   InsightMeta `json:"meta"`
+
+	// Other The sessions of the values that are not shown. A person may have several values, so people are not counted.
+	Other *SessionOther `json:"other,omitempty"`
+
+	// People Who had them.
+	People   int64          `json:"people"`
+	Series   []SessionPoint `json:"series,omitempty"`
+	Sessions int64          `json:"sessions"`
+}
+
+// SessionsInsight How visits go.
+type SessionsInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
+	Kind        SessionsInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// SessionsInsightKind defines model for SessionsInsight.Kind.
+type SessionsInsightKind string
+
+// SessionsQuestion How visits go.
+type SessionsQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *SessionsQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// SessionsQuestionKind What kind of question it is; where it is asked says so already.
+type SessionsQuestionKind string
+
 // SortOrder defines model for SortOrder.
 type SortOrder string
+
+// Step An event of this name that fits the filter; any name, or anything, when absent.
+type Step struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+}
+
+// StepTime Durations in seconds.
+type StepTime struct {
+	Max    float64 `json:"max"`
+	Mean   float64 `json:"mean"`
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	N      int64   `json:"n"`
+
+	// P90 Interpolated between the two values next to it.
+	P90 float64 `json:"p90"`
+}
+
+// StickinessAnswer defines model for StickinessAnswer.
+type StickinessAnswer struct {
+	AtLeast []int64     `json:"at_least"`
+	Exactly []int64     `json:"exactly"`
+	Meta    InsightMeta `json:"meta"`
+	People  int64       `json:"people"`
+	Periods int32       `json:"periods"`
+}
+
+// StickinessInsight In how many periods people were active.
+type StickinessInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots          `json:"include_bots,omitempty"`
+	Kind        StickinessInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// StickinessInsightKind defines model for StickinessInsight.Kind.
+type StickinessInsightKind string
+
+// StickinessQuestion In how many periods people were active.
+type StickinessQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *StickinessQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// StickinessQuestionKind What kind of question it is; where it is asked says so already.
+type StickinessQuestionKind string
 
 // StoredEvent defines model for StoredEvent.
 type StoredEvent struct {
@@ -1676,8 +3823,105 @@ type StoredEvent struct {
 // Example: Europe/Berlin
 type TimeZone = string
 
+// Times How many times, by one or two bounds.
+type Times struct {
+	Eq  *int32 `json:"eq,omitempty"`
+	Gt  *int32 `json:"gt,omitempty"`
+	Gte *int32 `json:"gte,omitempty"`
+	Lt  *int32 `json:"lt,omitempty"`
+	Lte *int32 `json:"lte,omitempty"`
+}
+
 // TopGroups How many groups of a breakdown are shown before the rest is measured together.
 type TopGroups = int32
+
+// UniquesAnswer defines model for UniquesAnswer.
+type UniquesAnswer struct {
+	Meta   InsightMeta    `json:"meta"`
+	Series []UniquesPoint `json:"series,omitempty"`
+	Total  int64          `json:"total"`
+}
+
+// UniquesInsight Distinct people.
+type UniquesInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots       `json:"include_bots,omitempty"`
+	Kind        UniquesInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// UniquesInsightKind defines model for UniquesInsight.Kind.
+type UniquesInsightKind string
+
+// UniquesPoint defines model for UniquesPoint.
+type UniquesPoint struct {
+	People int64     `json:"people"`
+	Start  time.Time `json:"start"`
+}
+
+// UniquesQuestion Distinct people.
+type UniquesQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *UniquesQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// UniquesQuestionKind What kind of question it is; where it is asked says so already.
+type UniquesQuestionKind string
 
 // UpdateAPIKeyRequest defines model for UpdateAPIKeyRequest.
 type UpdateAPIKeyRequest struct {
@@ -1699,6 +3943,18 @@ type UpdateBoardRequest struct {
 
 	// Tiles From the top, in the order in which they are read.
 	Tiles *BoardTiles `json:"tiles,omitempty"`
+}
+
+// UpdateInstanceAccountRequest defines model for UpdateInstanceAccountRequest.
+type UpdateInstanceAccountRequest struct {
+	// Disabled True ends its sessions and keeps it from logging in.
+	Disabled *bool `json:"disabled,omitempty"`
+	Operator *bool `json:"operator,omitempty"`
+}
+
+// UpdateInstanceProjectRequest defines model for UpdateInstanceProjectRequest.
+type UpdateInstanceProjectRequest struct {
+	Disabled *bool `json:"disabled,omitempty"`
 }
 
 // UpdateMemberRequest defines model for UpdateMemberRequest.
@@ -1734,6 +3990,23 @@ type UpdateReportRequest struct {
 
 	// View How the answer is drawn.
 	View *ReportView `json:"view,omitempty"`
+}
+
+// UsageDay defines model for UsageDay.
+type UsageDay struct {
+	Bytes  int64              `json:"bytes"`
+	Day    openapi_types.Date `json:"day"`
+	Events int64              `json:"events"`
+}
+
+// WeekStart defines model for WeekStart.
+type WeekStart string
+
+// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+type Within struct {
+	From     *time.Time `json:"from,omitempty"`
+	LastDays *int32     `json:"last_days,omitempty"`
+	To       *time.Time `json:"to,omitempty"`
 }
 
 // WriteKey defines model for WriteKey.
@@ -1775,6 +4048,9 @@ type Cursor = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
+
+// IfMatch defines model for IfMatch.
+type IfMatch = string
 
 // Names defines model for Names.
 type Names = []string
@@ -1821,6 +4097,9 @@ type UnprocessableQuery = Problem
 // UnsupportedMediaType An error, as RFC 9457 describes it.
 type UnsupportedMediaType = Problem
 
+// VersionConflict An error, as RFC 9457 describes it.
+type VersionConflict = Problem
+
 // FinishOidcLoginParams defines parameters for FinishOidcLogin.
 type FinishOidcLoginParams struct {
 	// State What the login sent to the provider.
@@ -1835,14 +4114,18 @@ type FinishOidcLoginParams struct {
 	// Error Why there is no code.
 	Error *string `form:"error,omitempty" json:"error,omitempty"`
 
-	// NimbusOidc What `/v1/auth/oidc/login` gave the browser.
+	// NimbusOidc What `/v1/auth/oidc/login` gave the browser; over https its name is `__Host-nimbus_oidc`.
 	NimbusOidc *string `form:"nimbus_oidc,omitempty" json:"nimbus_oidc,omitempty"`
 }
 
 // StartOidcLoginParams defines parameters for StartOidcLogin.
 type StartOidcLoginParams struct {
-	// ReturnTo Where on this server the browser goes after the login.
+	// ReturnTo Where on this server the browser goes after the login: a path, which may have a query and a fragment. Of
+	// anything else it goes to `/`, because a person is looking.
 	ReturnTo *string `form:"return_to,omitempty" json:"return_to,omitempty"`
+
+	// Invitation The token of an invitation, for a first login where registering needs one.
+	Invitation *string `form:"invitation,omitempty" json:"invitation,omitempty"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
@@ -1884,6 +4167,62 @@ type IngestEventsParams struct {
 	// by days. When it is more than a minute from the time of arrival, each `ts` is moved by the difference, and an event
 	// with an `idempotency_key` is the same event whatever its `ts`. What is no number is as if it were not there.
 	XSentAt *string `json:"X-Sent-At,omitempty"`
+}
+
+// ListInstanceAccountsParams defines parameters for ListInstanceAccounts.
+type ListInstanceAccountsParams struct {
+	// Limit How many per page.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Email Only addresses that contain this.
+	Email *string `form:"email,omitempty" json:"email,omitempty"`
+}
+
+// CreateInstanceAccountParams defines parameters for CreateInstanceAccount.
+type CreateInstanceAccountParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteInstanceAccountParams defines parameters for DeleteInstanceAccount.
+type DeleteInstanceAccountParams struct {
+	// DeleteProjects Delete the projects of which it is the only owner.
+	DeleteProjects *bool `form:"delete_projects,omitempty" json:"delete_projects,omitempty"`
+}
+
+// ListInstanceAuditParams defines parameters for ListInstanceAudit.
+type ListInstanceAuditParams struct {
+	// Action Only entries of this action, such as `key.rotate`; may be repeated.
+	Action AuditAction `form:"action,omitempty" json:"action,omitempty"`
+
+	// Actor Only entries of this actor, by the id of the account or of the key.
+	Actor *AuditActor `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// Since Only entries at or after this time.
+	Since *AuditSince `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only entries before this time.
+	Until *AuditUntil `form:"until,omitempty" json:"until,omitempty"`
+
+	// Limit Entries per page.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListInstanceProjectsParams defines parameters for ListInstanceProjects.
+type ListInstanceProjectsParams struct {
+	// Limit How many per page.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // QueryMetricsParams defines parameters for QueryMetrics.
@@ -1997,6 +4336,20 @@ type CreateBoardParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// UpdateBoardParams defines parameters for UpdateBoard.
+type UpdateBoardParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// CreateInvitationParams defines parameters for CreateInvitation.
+type CreateInvitationParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// Name Only events of this name; may be repeated.
@@ -2012,12 +4365,10 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
-// AddMemberParams defines parameters for AddMember.
-type AddMemberParams struct {
-	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
-	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
-	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+// RemoveMemberParams defines parameters for RemoveMember.
+type RemoveMemberParams struct {
+	// RevokeKeys End the API keys that the member made. Needs the role admin, also of who leaves.
+	RevokeKeys *bool `form:"revoke_keys,omitempty" json:"revoke_keys,omitempty"`
 }
 
 // CreateReportParams defines parameters for CreateReport.
@@ -2026,6 +4377,12 @@ type CreateReportParams struct {
 	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
 	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateReportParams defines parameters for UpdateReport.
+type UpdateReportParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateWriteKeyParams defines parameters for CreateWriteKey.
@@ -2042,11 +4399,59 @@ type LoginJSONRequestBody = LoginRequest
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = ChangePasswordRequest
 
+// RequestPasswordResetJSONRequestBody defines body for RequestPasswordReset for application/json ContentType.
+type RequestPasswordResetJSONRequestBody = PasswordResetRequest
+
+// CompletePasswordResetJSONRequestBody defines body for CompletePasswordReset for application/json ContentType.
+type CompletePasswordResetJSONRequestBody = CompletePasswordResetRequest
+
 // RegisterJSONRequestBody defines body for Register for application/json ContentType.
 type RegisterJSONRequestBody = RegisterRequest
 
 // IngestEventsJSONRequestBody defines body for IngestEvents for application/json ContentType.
 type IngestEventsJSONRequestBody = IngestRequest
+
+// AskCohortJSONRequestBody defines body for AskCohort for application/json ContentType.
+type AskCohortJSONRequestBody = CohortQuestion
+
+// AskFunnelJSONRequestBody defines body for AskFunnel for application/json ContentType.
+type AskFunnelJSONRequestBody = FunnelQuestion
+
+// AskLifecycleJSONRequestBody defines body for AskLifecycle for application/json ContentType.
+type AskLifecycleJSONRequestBody = LifecycleQuestion
+
+// AskPathsJSONRequestBody defines body for AskPaths for application/json ContentType.
+type AskPathsJSONRequestBody = PathsQuestion
+
+// AskPeopleJSONRequestBody defines body for AskPeople for application/json ContentType.
+type AskPeopleJSONRequestBody = PeopleQuestion
+
+// AskRetentionJSONRequestBody defines body for AskRetention for application/json ContentType.
+type AskRetentionJSONRequestBody = RetentionQuestion
+
+// AskSessionsJSONRequestBody defines body for AskSessions for application/json ContentType.
+type AskSessionsJSONRequestBody = SessionsQuestion
+
+// AskStickinessJSONRequestBody defines body for AskStickiness for application/json ContentType.
+type AskStickinessJSONRequestBody = StickinessQuestion
+
+// AskUniquesJSONRequestBody defines body for AskUniques for application/json ContentType.
+type AskUniquesJSONRequestBody = UniquesQuestion
+
+// CreateInstanceAccountJSONRequestBody defines body for CreateInstanceAccount for application/json ContentType.
+type CreateInstanceAccountJSONRequestBody = CreateInstanceAccountRequest
+
+// UpdateInstanceAccountJSONRequestBody defines body for UpdateInstanceAccount for application/json ContentType.
+type UpdateInstanceAccountJSONRequestBody = UpdateInstanceAccountRequest
+
+// UpdateInstanceProjectJSONRequestBody defines body for UpdateInstanceProject for application/json ContentType.
+type UpdateInstanceProjectJSONRequestBody = UpdateInstanceProjectRequest
+
+// AcceptInvitationJSONRequestBody defines body for AcceptInvitation for application/json ContentType.
+type AcceptInvitationJSONRequestBody = InvitationTokenRequest
+
+// PreviewInvitationJSONRequestBody defines body for PreviewInvitation for application/json ContentType.
+type PreviewInvitationJSONRequestBody = InvitationTokenRequest
 
 // RunMetricsQueryJSONRequestBody defines body for RunMetricsQuery for application/json ContentType.
 type RunMetricsQueryJSONRequestBody = MetricsQuery
@@ -2069,8 +4474,8 @@ type CreateBoardJSONRequestBody = CreateBoardRequest
 // UpdateBoardJSONRequestBody defines body for UpdateBoard for application/json ContentType.
 type UpdateBoardJSONRequestBody = UpdateBoardRequest
 
-// AddMemberJSONRequestBody defines body for AddMember for application/json ContentType.
-type AddMemberJSONRequestBody = AddMemberRequest
+// CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
+type CreateInvitationJSONRequestBody = CreateInvitationRequest
 
 // UpdateMemberJSONRequestBody defines body for UpdateMember for application/json ContentType.
 type UpdateMemberJSONRequestBody = UpdateMemberRequest
@@ -2089,6 +4494,514 @@ type CreateWriteKeyJSONRequestBody = WriteKeyRequest
 
 // UpdateWriteKeyJSONRequestBody defines body for UpdateWriteKey for application/json ContentType.
 type UpdateWriteKeyJSONRequestBody = WriteKeyRequest
+
+// AsClauseGroup returns the union data inside the CohortClause as a ClauseGroup
+func (t CohortClause) AsClauseGroup() (ClauseGroup, error) {
+	var body ClauseGroup
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseGroup overwrites any union data inside the CohortClause as the provided ClauseGroup
+func (t *CohortClause) FromClauseGroup(v ClauseGroup) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseGroup performs a merge with any union data inside the CohortClause, using the provided ClauseGroup
+func (t *CohortClause) MergeClauseGroup(v ClauseGroup) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseNot returns the union data inside the CohortClause as a ClauseNot
+func (t CohortClause) AsClauseNot() (ClauseNot, error) {
+	var body ClauseNot
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseNot overwrites any union data inside the CohortClause as the provided ClauseNot
+func (t *CohortClause) FromClauseNot(v ClauseNot) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseNot performs a merge with any union data inside the CohortClause, using the provided ClauseNot
+func (t *CohortClause) MergeClauseNot(v ClauseNot) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseDid returns the union data inside the CohortClause as a ClauseDid
+func (t CohortClause) AsClauseDid() (ClauseDid, error) {
+	var body ClauseDid
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseDid overwrites any union data inside the CohortClause as the provided ClauseDid
+func (t *CohortClause) FromClauseDid(v ClauseDid) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseDid performs a merge with any union data inside the CohortClause, using the provided ClauseDid
+func (t *CohortClause) MergeClauseDid(v ClauseDid) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseFirst returns the union data inside the CohortClause as a ClauseFirst
+func (t CohortClause) AsClauseFirst() (ClauseFirst, error) {
+	var body ClauseFirst
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseFirst overwrites any union data inside the CohortClause as the provided ClauseFirst
+func (t *CohortClause) FromClauseFirst(v ClauseFirst) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseFirst performs a merge with any union data inside the CohortClause, using the provided ClauseFirst
+func (t *CohortClause) MergeClauseFirst(v ClauseFirst) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseSequence returns the union data inside the CohortClause as a ClauseSequence
+func (t CohortClause) AsClauseSequence() (ClauseSequence, error) {
+	var body ClauseSequence
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseSequence overwrites any union data inside the CohortClause as the provided ClauseSequence
+func (t *CohortClause) FromClauseSequence(v ClauseSequence) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseSequence performs a merge with any union data inside the CohortClause, using the provided ClauseSequence
+func (t *CohortClause) MergeClauseSequence(v ClauseSequence) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseProfile returns the union data inside the CohortClause as a ClauseProfile
+func (t CohortClause) AsClauseProfile() (ClauseProfile, error) {
+	var body ClauseProfile
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseProfile overwrites any union data inside the CohortClause as the provided ClauseProfile
+func (t *CohortClause) FromClauseProfile(v ClauseProfile) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseProfile performs a merge with any union data inside the CohortClause, using the provided ClauseProfile
+func (t *CohortClause) MergeClauseProfile(v ClauseProfile) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseIn returns the union data inside the CohortClause as a ClauseIn
+func (t CohortClause) AsClauseIn() (ClauseIn, error) {
+	var body ClauseIn
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseIn overwrites any union data inside the CohortClause as the provided ClauseIn
+func (t *CohortClause) FromClauseIn(v ClauseIn) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseIn performs a merge with any union data inside the CohortClause, using the provided ClauseIn
+func (t *CohortClause) MergeClauseIn(v ClauseIn) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t CohortClause) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"op"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t CohortClause) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "and":
+		return t.AsClauseGroup()
+	case "did":
+		return t.AsClauseDid()
+	case "first":
+		return t.AsClauseFirst()
+	case "in":
+		return t.AsClauseIn()
+	case "not":
+		return t.AsClauseNot()
+	case "or":
+		return t.AsClauseGroup()
+	case "profile":
+		return t.AsClauseProfile()
+	case "sequence":
+		return t.AsClauseSequence()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t CohortClause) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *CohortClause) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsFunnelInsight returns the union data inside the Insight as a FunnelInsight
+func (t Insight) AsFunnelInsight() (FunnelInsight, error) {
+	var body FunnelInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFunnelInsight overwrites any union data inside the Insight as the provided FunnelInsight
+func (t *Insight) FromFunnelInsight(v FunnelInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"funnel"}`))
+	t.union = b
+	return err
+}
+
+// MergeFunnelInsight performs a merge with any union data inside the Insight, using the provided FunnelInsight
+func (t *Insight) MergeFunnelInsight(v FunnelInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"funnel"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsRetentionInsight returns the union data inside the Insight as a RetentionInsight
+func (t Insight) AsRetentionInsight() (RetentionInsight, error) {
+	var body RetentionInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromRetentionInsight overwrites any union data inside the Insight as the provided RetentionInsight
+func (t *Insight) FromRetentionInsight(v RetentionInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"retention"}`))
+	t.union = b
+	return err
+}
+
+// MergeRetentionInsight performs a merge with any union data inside the Insight, using the provided RetentionInsight
+func (t *Insight) MergeRetentionInsight(v RetentionInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"retention"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLifecycleInsight returns the union data inside the Insight as a LifecycleInsight
+func (t Insight) AsLifecycleInsight() (LifecycleInsight, error) {
+	var body LifecycleInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLifecycleInsight overwrites any union data inside the Insight as the provided LifecycleInsight
+func (t *Insight) FromLifecycleInsight(v LifecycleInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"lifecycle"}`))
+	t.union = b
+	return err
+}
+
+// MergeLifecycleInsight performs a merge with any union data inside the Insight, using the provided LifecycleInsight
+func (t *Insight) MergeLifecycleInsight(v LifecycleInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"lifecycle"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsStickinessInsight returns the union data inside the Insight as a StickinessInsight
+func (t Insight) AsStickinessInsight() (StickinessInsight, error) {
+	var body StickinessInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromStickinessInsight overwrites any union data inside the Insight as the provided StickinessInsight
+func (t *Insight) FromStickinessInsight(v StickinessInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"stickiness"}`))
+	t.union = b
+	return err
+}
+
+// MergeStickinessInsight performs a merge with any union data inside the Insight, using the provided StickinessInsight
+func (t *Insight) MergeStickinessInsight(v StickinessInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"stickiness"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsUniquesInsight returns the union data inside the Insight as a UniquesInsight
+func (t Insight) AsUniquesInsight() (UniquesInsight, error) {
+	var body UniquesInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromUniquesInsight overwrites any union data inside the Insight as the provided UniquesInsight
+func (t *Insight) FromUniquesInsight(v UniquesInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"uniques"}`))
+	t.union = b
+	return err
+}
+
+// MergeUniquesInsight performs a merge with any union data inside the Insight, using the provided UniquesInsight
+func (t *Insight) MergeUniquesInsight(v UniquesInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"uniques"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsPathsInsight returns the union data inside the Insight as a PathsInsight
+func (t Insight) AsPathsInsight() (PathsInsight, error) {
+	var body PathsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromPathsInsight overwrites any union data inside the Insight as the provided PathsInsight
+func (t *Insight) FromPathsInsight(v PathsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"paths"}`))
+	t.union = b
+	return err
+}
+
+// MergePathsInsight performs a merge with any union data inside the Insight, using the provided PathsInsight
+func (t *Insight) MergePathsInsight(v PathsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"paths"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsSessionsInsight returns the union data inside the Insight as a SessionsInsight
+func (t Insight) AsSessionsInsight() (SessionsInsight, error) {
+	var body SessionsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromSessionsInsight overwrites any union data inside the Insight as the provided SessionsInsight
+func (t *Insight) FromSessionsInsight(v SessionsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"sessions"}`))
+	t.union = b
+	return err
+}
+
+// MergeSessionsInsight performs a merge with any union data inside the Insight, using the provided SessionsInsight
+func (t *Insight) MergeSessionsInsight(v SessionsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"sessions"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t Insight) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"kind"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t Insight) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "funnel":
+		return t.AsFunnelInsight()
+	case "lifecycle":
+		return t.AsLifecycleInsight()
+	case "paths":
+		return t.AsPathsInsight()
+	case "retention":
+		return t.AsRetentionInsight()
+	case "sessions":
+		return t.AsSessionsInsight()
+	case "stickiness":
+		return t.AsStickinessInsight()
+	case "uniques":
+		return t.AsUniquesInsight()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t Insight) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *Insight) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // AsLiveHello returns the union data inside the LiveFrame as a LiveHello
 func (t LiveFrame) AsLiveHello() (LiveHello, error) {
@@ -2557,6 +5470,12 @@ type ServerInterface interface {
 	// ChangePassword Change the password
 	// (POST /v1/auth/password)
 	ChangePassword(ctx echo.Context) error
+	// RequestPasswordReset Ask for a link to a new password
+	// (POST /v1/auth/password-reset)
+	RequestPasswordReset(ctx echo.Context) error
+	// CompletePasswordReset Set a new password with a link
+	// (POST /v1/auth/password-reset/complete)
+	CompletePasswordReset(ctx echo.Context) error
 	// Refresh Exchange a refresh token for a new pair
 	// (POST /v1/auth/refresh)
 	Refresh(ctx echo.Context) error
@@ -2581,6 +5500,66 @@ type ServerInterface interface {
 	// GetHealth Is this server ready?
 	// (GET /v1/health)
 	GetHealth(ctx echo.Context) error
+	// AskCohort Who are these people?
+	// (POST /v1/insights/cohort)
+	AskCohort(ctx echo.Context) error
+	// AskFunnel How far do people come through these steps?
+	// (POST /v1/insights/funnel)
+	AskFunnel(ctx echo.Context) error
+	// AskLifecycle Who is new, comes back, and falls silent?
+	// (POST /v1/insights/lifecycle)
+	AskLifecycle(ctx echo.Context) error
+	// AskPaths What do people do next?
+	// (POST /v1/insights/paths)
+	AskPaths(ctx echo.Context) error
+	// AskPeople Who is behind this number?
+	// (POST /v1/insights/people)
+	AskPeople(ctx echo.Context) error
+	// AskRetention Do people come back?
+	// (POST /v1/insights/retention)
+	AskRetention(ctx echo.Context) error
+	// AskSessions How do visits go?
+	// (POST /v1/insights/sessions)
+	AskSessions(ctx echo.Context) error
+	// AskStickiness On how many days do people come?
+	// (POST /v1/insights/stickiness)
+	AskStickiness(ctx echo.Context) error
+	// AskUniques How many people were there?
+	// (POST /v1/insights/uniques)
+	AskUniques(ctx echo.Context) error
+	// ListInstanceAccounts List the accounts of this server
+	// (GET /v1/instance/accounts)
+	ListInstanceAccounts(ctx echo.Context, params ListInstanceAccountsParams) error
+	// CreateInstanceAccount Create an account for somebody
+	// (POST /v1/instance/accounts)
+	CreateInstanceAccount(ctx echo.Context, params CreateInstanceAccountParams) error
+	// DeleteInstanceAccount Delete an account
+	// (DELETE /v1/instance/accounts/{account_id})
+	DeleteInstanceAccount(ctx echo.Context, accountID openapi_types.UUID, params DeleteInstanceAccountParams) error
+	// UpdateInstanceAccount Disable or enable an account, or make it an operator
+	// (PATCH /v1/instance/accounts/{account_id})
+	UpdateInstanceAccount(ctx echo.Context, accountID openapi_types.UUID) error
+	// CreatePasswordReset Make a link to a new password
+	// (POST /v1/instance/accounts/{account_id}/password-reset)
+	CreatePasswordReset(ctx echo.Context, accountID openapi_types.UUID) error
+	// ListInstanceAudit Read the audit log of accounts
+	// (GET /v1/instance/audit)
+	ListInstanceAudit(ctx echo.Context, params ListInstanceAuditParams) error
+	// ListInstanceProjects List the projects of this server
+	// (GET /v1/instance/projects)
+	ListInstanceProjects(ctx echo.Context, params ListInstanceProjectsParams) error
+	// DeleteInstanceProject Delete a project
+	// (DELETE /v1/instance/projects/{project_id})
+	DeleteInstanceProject(ctx echo.Context, projectID ProjectPath) error
+	// UpdateInstanceProject Disable or enable a project
+	// (PATCH /v1/instance/projects/{project_id})
+	UpdateInstanceProject(ctx echo.Context, projectID ProjectPath) error
+	// AcceptInvitation Accept an invitation
+	// (POST /v1/invitations/accept)
+	AcceptInvitation(ctx echo.Context) error
+	// PreviewInvitation What is this an invitation to?
+	// (POST /v1/invitations/preview)
+	PreviewInvitation(ctx echo.Context) error
 	// QueryMetrics Measure events over time
 	// (GET /v1/metrics)
 	QueryMetrics(ctx echo.Context, params QueryMetricsParams) error
@@ -2634,10 +5613,19 @@ type ServerInterface interface {
 	GetBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error
 	// UpdateBoard Change a board
 	// (PATCH /v1/projects/{project_id}/boards/{board_id})
-	UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error
+	UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID, params UpdateBoardParams) error
 	// GetProjectDeletion See how far the deletion of a project is
 	// (GET /v1/projects/{project_id}/deletion)
 	GetProjectDeletion(ctx echo.Context, projectID ProjectPath) error
+	// ListInvitations List the invitations that wait
+	// (GET /v1/projects/{project_id}/invitations)
+	ListInvitations(ctx echo.Context, projectID ProjectPath) error
+	// CreateInvitation Invite somebody
+	// (POST /v1/projects/{project_id}/invitations)
+	CreateInvitation(ctx echo.Context, projectID ProjectPath, params CreateInvitationParams) error
+	// RevokeInvitation Withdraw an invitation
+	// (DELETE /v1/projects/{project_id}/invitations/{invitation_id})
+	RevokeInvitation(ctx echo.Context, projectID ProjectPath, invitationID openapi_types.UUID) error
 	// StreamEvents Watch events as they are stored
 	// (GET /v1/projects/{project_id}/live)
 	StreamEvents(ctx echo.Context, projectID ProjectPath, params StreamEventsParams) error
@@ -2647,12 +5635,9 @@ type ServerInterface interface {
 	// ListMembers List the project's members
 	// (GET /v1/projects/{project_id}/members)
 	ListMembers(ctx echo.Context, projectID ProjectPath) error
-	// AddMember Add a member
-	// (POST /v1/projects/{project_id}/members)
-	AddMember(ctx echo.Context, projectID ProjectPath, params AddMemberParams) error
 	// RemoveMember Remove a member, or leave
 	// (DELETE /v1/projects/{project_id}/members/{account_id})
-	RemoveMember(ctx echo.Context, projectID ProjectPath, accountID openapi_types.UUID) error
+	RemoveMember(ctx echo.Context, projectID ProjectPath, accountID openapi_types.UUID, params RemoveMemberParams) error
 	// UpdateMember Change a member's role
 	// (PATCH /v1/projects/{project_id}/members/{account_id})
 	UpdateMember(ctx echo.Context, projectID ProjectPath, accountID openapi_types.UUID) error
@@ -2670,10 +5655,13 @@ type ServerInterface interface {
 	GetReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error
 	// UpdateReport Change a report
 	// (PATCH /v1/projects/{project_id}/reports/{report_id})
-	UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error
+	UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID, params UpdateReportParams) error
 	// RotateKeys Replace the project's key pair
 	// (POST /v1/projects/{project_id}/rotate-keys)
 	RotateKeys(ctx echo.Context, projectID ProjectPath) error
+	// GetProjectUsage See how much a project stores, and how much it may
+	// (GET /v1/projects/{project_id}/usage)
+	GetProjectUsage(ctx echo.Context, projectID ProjectPath) error
 	// ListWriteKeys List the project's write keys
 	// (GET /v1/projects/{project_id}/write-keys)
 	ListWriteKeys(ctx echo.Context, projectID ProjectPath) error
@@ -2792,6 +5780,13 @@ func (w *ServerInterfaceWrapper) StartOidcLogin(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter return_to: %s", err))
 	}
 
+	// ------------- Optional query parameter "invitation" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "invitation", ctx.QueryParams(), &params.Invitation, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter invitation: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.StartOidcLogin(ctx, params)
 	return err
@@ -2803,6 +5798,24 @@ func (w *ServerInterfaceWrapper) ChangePassword(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ChangePassword(ctx)
+	return err
+}
+
+// RequestPasswordReset converts echo context to params.
+func (w *ServerInterfaceWrapper) RequestPasswordReset(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RequestPasswordReset(ctx)
+	return err
+}
+
+// CompletePasswordReset converts echo context to params.
+func (w *ServerInterfaceWrapper) CompletePasswordReset(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CompletePasswordReset(ctx)
 	return err
 }
 
@@ -2989,6 +6002,333 @@ func (w *ServerInterfaceWrapper) GetHealth(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetHealth(ctx)
+	return err
+}
+
+// AskCohort converts echo context to params.
+func (w *ServerInterfaceWrapper) AskCohort(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskCohort(ctx)
+	return err
+}
+
+// AskFunnel converts echo context to params.
+func (w *ServerInterfaceWrapper) AskFunnel(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskFunnel(ctx)
+	return err
+}
+
+// AskLifecycle converts echo context to params.
+func (w *ServerInterfaceWrapper) AskLifecycle(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskLifecycle(ctx)
+	return err
+}
+
+// AskPaths converts echo context to params.
+func (w *ServerInterfaceWrapper) AskPaths(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskPaths(ctx)
+	return err
+}
+
+// AskPeople converts echo context to params.
+func (w *ServerInterfaceWrapper) AskPeople(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskPeople(ctx)
+	return err
+}
+
+// AskRetention converts echo context to params.
+func (w *ServerInterfaceWrapper) AskRetention(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskRetention(ctx)
+	return err
+}
+
+// AskSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) AskSessions(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskSessions(ctx)
+	return err
+}
+
+// AskStickiness converts echo context to params.
+func (w *ServerInterfaceWrapper) AskStickiness(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskStickiness(ctx)
+	return err
+}
+
+// AskUniques converts echo context to params.
+func (w *ServerInterfaceWrapper) AskUniques(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskUniques(ctx)
+	return err
+}
+
+// ListInstanceAccounts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInstanceAccounts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInstanceAccountsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "email" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "email", ctx.QueryParams(), &params.Email, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter email: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInstanceAccounts(ctx, params)
+	return err
+}
+
+// CreateInstanceAccount converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateInstanceAccount(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateInstanceAccountParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateInstanceAccount(ctx, params)
+	return err
+}
+
+// DeleteInstanceAccount converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteInstanceAccount(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "account_id" -------------
+	var accountID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account_id", ctx.Param("account_id"), &accountID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter account_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteInstanceAccountParams
+	// ------------- Optional query parameter "delete_projects" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "delete_projects", ctx.QueryParams(), &params.DeleteProjects, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter delete_projects: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteInstanceAccount(ctx, accountID, params)
+	return err
+}
+
+// UpdateInstanceAccount converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateInstanceAccount(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "account_id" -------------
+	var accountID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account_id", ctx.Param("account_id"), &accountID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter account_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateInstanceAccount(ctx, accountID)
+	return err
+}
+
+// CreatePasswordReset converts echo context to params.
+func (w *ServerInterfaceWrapper) CreatePasswordReset(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "account_id" -------------
+	var accountID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "account_id", ctx.Param("account_id"), &accountID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter account_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreatePasswordReset(ctx, accountID)
+	return err
+}
+
+// ListInstanceAudit converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInstanceAudit(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInstanceAuditParams
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", ctx.QueryParams(), &params.Action, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter action: %s", err))
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", ctx.QueryParams(), &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter actor: %s", err))
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter until: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInstanceAudit(ctx, params)
+	return err
+}
+
+// ListInstanceProjects converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInstanceProjects(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInstanceProjectsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInstanceProjects(ctx, params)
+	return err
+}
+
+// DeleteInstanceProject converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteInstanceProject(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteInstanceProject(ctx, projectID)
+	return err
+}
+
+// UpdateInstanceProject converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateInstanceProject(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateInstanceProject(ctx, projectID)
+	return err
+}
+
+// AcceptInvitation converts echo context to params.
+func (w *ServerInterfaceWrapper) AcceptInvitation(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AcceptInvitation(ctx)
+	return err
+}
+
+// PreviewInvitation converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewInvitation(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewInvitation(ctx)
 	return err
 }
 
@@ -3530,8 +6870,28 @@ func (w *ServerInterfaceWrapper) UpdateBoard(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter board_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateBoardParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateBoard(ctx, projectID, boardID)
+	err = w.Handler.UpdateBoard(ctx, projectID, boardID, params)
 	return err
 }
 
@@ -3548,6 +6908,82 @@ func (w *ServerInterfaceWrapper) GetProjectDeletion(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetProjectDeletion(ctx, projectID)
+	return err
+}
+
+// ListInvitations converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInvitations(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInvitations(ctx, projectID)
+	return err
+}
+
+// CreateInvitation converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateInvitation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateInvitationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateInvitation(ctx, projectID, params)
+	return err
+}
+
+// RevokeInvitation converts echo context to params.
+func (w *ServerInterfaceWrapper) RevokeInvitation(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Path parameter "invitation_id" -------------
+	var invitationID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "invitation_id", ctx.Param("invitation_id"), &invitationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter invitation_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RevokeInvitation(ctx, projectID, invitationID)
 	return err
 }
 
@@ -3639,42 +7075,6 @@ func (w *ServerInterfaceWrapper) ListMembers(ctx echo.Context) error {
 	return err
 }
 
-// AddMember converts echo context to params.
-func (w *ServerInterfaceWrapper) AddMember(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "project_id" -------------
-	var projectID ProjectPath
-
-	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params AddMemberParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.AddMember(ctx, projectID, params)
-	return err
-}
-
 // RemoveMember converts echo context to params.
 func (w *ServerInterfaceWrapper) RemoveMember(ctx echo.Context) error {
 	var err error
@@ -3694,8 +7094,17 @@ func (w *ServerInterfaceWrapper) RemoveMember(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter account_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RemoveMemberParams
+	// ------------- Optional query parameter "revoke_keys" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "revoke_keys", ctx.QueryParams(), &params.RevokeKeys, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter revoke_keys: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RemoveMember(ctx, projectID, accountID)
+	err = w.Handler.RemoveMember(ctx, projectID, accountID, params)
 	return err
 }
 
@@ -3842,8 +7251,28 @@ func (w *ServerInterfaceWrapper) UpdateReport(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter report_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateReportParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateReport(ctx, projectID, reportID)
+	err = w.Handler.UpdateReport(ctx, projectID, reportID, params)
 	return err
 }
 
@@ -3860,6 +7289,22 @@ func (w *ServerInterfaceWrapper) RotateKeys(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RotateKeys(ctx, projectID)
+	return err
+}
+
+// GetProjectUsage converts echo context to params.
+func (w *ServerInterfaceWrapper) GetProjectUsage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "project_id" -------------
+	var projectID ProjectPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project_id", ctx.Param("project_id"), &projectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetProjectUsage(ctx, projectID)
 	return err
 }
 
@@ -4019,6 +7464,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/auth/logout", wrapper.Logout, options.OperationMiddlewares["logout"]...)
 	router.GET(options.BaseURL+"/v1/auth/me", wrapper.GetMe, options.OperationMiddlewares["getMe"]...)
 	router.POST(options.BaseURL+"/v1/auth/password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
+	router.POST(options.BaseURL+"/v1/auth/password-reset", wrapper.RequestPasswordReset, options.OperationMiddlewares["requestPasswordReset"]...)
+	router.POST(options.BaseURL+"/v1/auth/password-reset/complete", wrapper.CompletePasswordReset, options.OperationMiddlewares["completePasswordReset"]...)
 	router.GET(options.BaseURL+"/v1/auth/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
 	router.DELETE(options.BaseURL+"/v1/auth/sessions/:session_id", wrapper.RevokeSession, options.OperationMiddlewares["revokeSession"]...)
 	router.GET(options.BaseURL+"/v1/projects", wrapper.ListProjects, options.OperationMiddlewares["listProjects"]...)
@@ -4027,6 +7474,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/projects/:project_id", wrapper.GetProject, options.OperationMiddlewares["getProject"]...)
 	router.PATCH(options.BaseURL+"/v1/projects/:project_id", wrapper.UpdateProject, options.OperationMiddlewares["updateProject"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/deletion", wrapper.GetProjectDeletion, options.OperationMiddlewares["getProjectDeletion"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/usage", wrapper.GetProjectUsage, options.OperationMiddlewares["getProjectUsage"]...)
 	router.POST(options.BaseURL+"/v1/projects/:project_id/rotate-keys", wrapper.RotateKeys, options.OperationMiddlewares["rotateKeys"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/write-keys", wrapper.ListWriteKeys, options.OperationMiddlewares["listWriteKeys"]...)
 	router.POST(options.BaseURL+"/v1/projects/:project_id/write-keys", wrapper.CreateWriteKey, options.OperationMiddlewares["createWriteKey"]...)
@@ -4037,9 +7485,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/projects/:project_id/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeApiKey"]...)
 	router.PATCH(options.BaseURL+"/v1/projects/:project_id/api-keys/:api_key_id", wrapper.UpdateAPIKey, options.OperationMiddlewares["updateApiKey"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
-	router.POST(options.BaseURL+"/v1/projects/:project_id/members", wrapper.AddMember, options.OperationMiddlewares["addMember"]...)
 	router.DELETE(options.BaseURL+"/v1/projects/:project_id/members/:account_id", wrapper.RemoveMember, options.OperationMiddlewares["removeMember"]...)
 	router.PATCH(options.BaseURL+"/v1/projects/:project_id/members/:account_id", wrapper.UpdateMember, options.OperationMiddlewares["updateMember"]...)
+	router.GET(options.BaseURL+"/v1/projects/:project_id/invitations", wrapper.ListInvitations, options.OperationMiddlewares["listInvitations"]...)
+	router.POST(options.BaseURL+"/v1/projects/:project_id/invitations", wrapper.CreateInvitation, options.OperationMiddlewares["createInvitation"]...)
+	router.DELETE(options.BaseURL+"/v1/projects/:project_id/invitations/:invitation_id", wrapper.RevokeInvitation, options.OperationMiddlewares["revokeInvitation"]...)
+	router.POST(options.BaseURL+"/v1/invitations/preview", wrapper.PreviewInvitation, options.OperationMiddlewares["previewInvitation"]...)
+	router.POST(options.BaseURL+"/v1/invitations/accept", wrapper.AcceptInvitation, options.OperationMiddlewares["acceptInvitation"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/audit/export", wrapper.ExportAudit, options.OperationMiddlewares["exportAudit"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/reports", wrapper.ListReports, options.OperationMiddlewares["listReports"]...)
@@ -4059,6 +7511,24 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/projects/:project_id/live-tickets", wrapper.CreateLiveTicket, options.OperationMiddlewares["createLiveTicket"]...)
 	router.GET(options.BaseURL+"/v1/metrics", wrapper.QueryMetrics, options.OperationMiddlewares["queryMetrics"]...)
 	router.POST(options.BaseURL+"/v1/metrics/query", wrapper.RunMetricsQuery, options.OperationMiddlewares["runMetricsQuery"]...)
+	router.GET(options.BaseURL+"/v1/instance/accounts", wrapper.ListInstanceAccounts, options.OperationMiddlewares["listInstanceAccounts"]...)
+	router.POST(options.BaseURL+"/v1/instance/accounts", wrapper.CreateInstanceAccount, options.OperationMiddlewares["createInstanceAccount"]...)
+	router.DELETE(options.BaseURL+"/v1/instance/accounts/:account_id", wrapper.DeleteInstanceAccount, options.OperationMiddlewares["deleteInstanceAccount"]...)
+	router.PATCH(options.BaseURL+"/v1/instance/accounts/:account_id", wrapper.UpdateInstanceAccount, options.OperationMiddlewares["updateInstanceAccount"]...)
+	router.POST(options.BaseURL+"/v1/instance/accounts/:account_id/password-reset", wrapper.CreatePasswordReset, options.OperationMiddlewares["createPasswordReset"]...)
+	router.GET(options.BaseURL+"/v1/instance/projects", wrapper.ListInstanceProjects, options.OperationMiddlewares["listInstanceProjects"]...)
+	router.DELETE(options.BaseURL+"/v1/instance/projects/:project_id", wrapper.DeleteInstanceProject, options.OperationMiddlewares["deleteInstanceProject"]...)
+	router.PATCH(options.BaseURL+"/v1/instance/projects/:project_id", wrapper.UpdateInstanceProject, options.OperationMiddlewares["updateInstanceProject"]...)
+	router.GET(options.BaseURL+"/v1/instance/audit", wrapper.ListInstanceAudit, options.OperationMiddlewares["listInstanceAudit"]...)
+	router.POST(options.BaseURL+"/v1/insights/funnel", wrapper.AskFunnel, options.OperationMiddlewares["askFunnel"]...)
+	router.POST(options.BaseURL+"/v1/insights/retention", wrapper.AskRetention, options.OperationMiddlewares["askRetention"]...)
+	router.POST(options.BaseURL+"/v1/insights/lifecycle", wrapper.AskLifecycle, options.OperationMiddlewares["askLifecycle"]...)
+	router.POST(options.BaseURL+"/v1/insights/stickiness", wrapper.AskStickiness, options.OperationMiddlewares["askStickiness"]...)
+	router.POST(options.BaseURL+"/v1/insights/uniques", wrapper.AskUniques, options.OperationMiddlewares["askUniques"]...)
+	router.POST(options.BaseURL+"/v1/insights/paths", wrapper.AskPaths, options.OperationMiddlewares["askPaths"]...)
+	router.POST(options.BaseURL+"/v1/insights/sessions", wrapper.AskSessions, options.OperationMiddlewares["askSessions"]...)
+	router.POST(options.BaseURL+"/v1/insights/cohort", wrapper.AskCohort, options.OperationMiddlewares["askCohort"]...)
+	router.POST(options.BaseURL+"/v1/insights/people", wrapper.AskPeople, options.OperationMiddlewares["askPeople"]...)
 	router.GET(options.BaseURL+"/v1/health", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
 
 }
@@ -4125,6 +7595,8 @@ type UnprocessableQueryApplicationProblemPlusJSONResponse Problem
 
 type UnsupportedMediaTypeApplicationProblemPlusJSONResponse Problem
 
+type VersionConflictApplicationProblemPlusJSONResponse Problem
+
 type LoginRequestObject struct {
 	Body *LoginJSONRequestBody
 }
@@ -4188,6 +7660,22 @@ func (response Login401ApplicationProblemPlusJSONResponse) VisitLoginResponse(w 
 		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
 	}
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Login403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response Login403ApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4832,6 +8320,295 @@ func (response ChangePassword503ApplicationProblemPlusJSONResponse) VisitChangeP
 	return err
 }
 
+type RequestPasswordResetRequestObject struct {
+	Body *RequestPasswordResetJSONRequestBody
+}
+
+type RequestPasswordResetResponseObject interface {
+	VisitRequestPasswordResetResponse(w http.ResponseWriter) error
+}
+
+type RequestPasswordReset202Response struct {
+}
+
+func (response RequestPasswordReset202Response) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+	w.WriteHeader(202)
+	return nil
+}
+
+type RequestPasswordReset400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset400ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset403ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset413ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset415ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset422ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestPasswordReset429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RequestPasswordReset429ApplicationProblemPlusJSONResponse) VisitRequestPasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompletePasswordResetRequestObject struct {
+	Body *CompletePasswordResetJSONRequestBody
+}
+
+type CompletePasswordResetResponseObject interface {
+	VisitCompletePasswordResetResponse(w http.ResponseWriter) error
+}
+
+type CompletePasswordReset200ResponseHeaders struct {
+	SetCookie *string
+}
+
+type CompletePasswordReset200JSONResponse struct {
+	Body    Session
+	Headers CompletePasswordReset200ResponseHeaders
+}
+
+func (response CompletePasswordReset200JSONResponse) VisitCompletePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.SetCookie != nil {
+		w.Header().Set("Set-Cookie", fmt.Sprint(*response.Headers.SetCookie))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompletePasswordReset400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CompletePasswordReset400ApplicationProblemPlusJSONResponse) VisitCompletePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompletePasswordReset403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CompletePasswordReset403ApplicationProblemPlusJSONResponse) VisitCompletePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompletePasswordReset404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CompletePasswordReset404ApplicationProblemPlusJSONResponse) VisitCompletePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompletePasswordReset413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CompletePasswordReset413ApplicationProblemPlusJSONResponse) VisitCompletePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompletePasswordReset415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CompletePasswordReset415ApplicationProblemPlusJSONResponse) VisitCompletePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompletePasswordReset422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CompletePasswordReset422ApplicationProblemPlusJSONResponse) VisitCompletePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompletePasswordReset429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CompletePasswordReset429ApplicationProblemPlusJSONResponse) VisitCompletePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompletePasswordReset503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CompletePasswordReset503ApplicationProblemPlusJSONResponse) VisitCompletePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RefreshRequestObject struct {
 }
 
@@ -4984,6 +8761,38 @@ func (response Register400ApplicationProblemPlusJSONResponse) VisitRegisterRespo
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Register403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response Register403ApplicationProblemPlusJSONResponse) VisitRegisterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Register404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response Register404ApplicationProblemPlusJSONResponse) VisitRegisterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5794,6 +9603,3239 @@ func (response GetHealth503JSONResponse) VisitGetHealthResponse(w http.ResponseW
 	return err
 }
 
+type AskCohortRequestObject struct {
+	Body *AskCohortJSONRequestBody
+}
+
+type AskCohortResponseObject interface {
+	VisitAskCohortResponse(w http.ResponseWriter) error
+}
+
+type AskCohort200JSONResponse CohortAnswer
+
+func (response AskCohort200JSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort400ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort401ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort403ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort404ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort413ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort415ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort422ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort429ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskCohort503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskCohort503ApplicationProblemPlusJSONResponse) VisitAskCohortResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnelRequestObject struct {
+	Body *AskFunnelJSONRequestBody
+}
+
+type AskFunnelResponseObject interface {
+	VisitAskFunnelResponse(w http.ResponseWriter) error
+}
+
+type AskFunnel200JSONResponse FunnelAnswer
+
+func (response AskFunnel200JSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel400ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel401ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel403ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel404ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel413ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel415ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel422ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel429ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskFunnel503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskFunnel503ApplicationProblemPlusJSONResponse) VisitAskFunnelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycleRequestObject struct {
+	Body *AskLifecycleJSONRequestBody
+}
+
+type AskLifecycleResponseObject interface {
+	VisitAskLifecycleResponse(w http.ResponseWriter) error
+}
+
+type AskLifecycle200JSONResponse LifecycleAnswer
+
+func (response AskLifecycle200JSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle400ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle401ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle403ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle404ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle413ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle415ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle422ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle429ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskLifecycle503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskLifecycle503ApplicationProblemPlusJSONResponse) VisitAskLifecycleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPathsRequestObject struct {
+	Body *AskPathsJSONRequestBody
+}
+
+type AskPathsResponseObject interface {
+	VisitAskPathsResponse(w http.ResponseWriter) error
+}
+
+type AskPaths200JSONResponse PathsAnswer
+
+func (response AskPaths200JSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths400ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths401ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths403ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths404ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths413ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths415ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths422ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths429ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPaths503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskPaths503ApplicationProblemPlusJSONResponse) VisitAskPathsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeopleRequestObject struct {
+	Body *AskPeopleJSONRequestBody
+}
+
+type AskPeopleResponseObject interface {
+	VisitAskPeopleResponse(w http.ResponseWriter) error
+}
+
+type AskPeople200JSONResponse PeopleAnswer
+
+func (response AskPeople200JSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople400ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople401ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople403ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople404ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople413ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople415ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople422ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople429ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskPeople503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskPeople503ApplicationProblemPlusJSONResponse) VisitAskPeopleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetentionRequestObject struct {
+	Body *AskRetentionJSONRequestBody
+}
+
+type AskRetentionResponseObject interface {
+	VisitAskRetentionResponse(w http.ResponseWriter) error
+}
+
+type AskRetention200JSONResponse RetentionAnswer
+
+func (response AskRetention200JSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention400ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention401ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention403ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention404ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention413ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention415ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention422ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention429ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskRetention503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskRetention503ApplicationProblemPlusJSONResponse) VisitAskRetentionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessionsRequestObject struct {
+	Body *AskSessionsJSONRequestBody
+}
+
+type AskSessionsResponseObject interface {
+	VisitAskSessionsResponse(w http.ResponseWriter) error
+}
+
+type AskSessions200JSONResponse SessionsAnswer
+
+func (response AskSessions200JSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions400ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions401ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions403ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions404ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions413ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions415ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions422ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions429ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskSessions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskSessions503ApplicationProblemPlusJSONResponse) VisitAskSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickinessRequestObject struct {
+	Body *AskStickinessJSONRequestBody
+}
+
+type AskStickinessResponseObject interface {
+	VisitAskStickinessResponse(w http.ResponseWriter) error
+}
+
+type AskStickiness200JSONResponse StickinessAnswer
+
+func (response AskStickiness200JSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness400ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness401ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness403ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness404ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness413ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness415ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness422ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness429ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskStickiness503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskStickiness503ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniquesRequestObject struct {
+	Body *AskUniquesJSONRequestBody
+}
+
+type AskUniquesResponseObject interface {
+	VisitAskUniquesResponse(w http.ResponseWriter) error
+}
+
+type AskUniques200JSONResponse UniquesAnswer
+
+func (response AskUniques200JSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques400ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques401ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques403ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques404ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques413ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques415ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques422ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques429ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskUniques503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskUniques503ApplicationProblemPlusJSONResponse) VisitAskUniquesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceAccountsRequestObject struct {
+	Params ListInstanceAccountsParams
+}
+
+type ListInstanceAccountsResponseObject interface {
+	VisitListInstanceAccountsResponse(w http.ResponseWriter) error
+}
+
+type ListInstanceAccounts200JSONResponse InstanceAccountPage
+
+func (response ListInstanceAccounts200JSONResponse) VisitListInstanceAccountsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceAccounts401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceAccounts401ApplicationProblemPlusJSONResponse) VisitListInstanceAccountsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceAccounts403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceAccounts403ApplicationProblemPlusJSONResponse) VisitListInstanceAccountsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceAccounts422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceAccounts422ApplicationProblemPlusJSONResponse) VisitListInstanceAccountsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceAccounts429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceAccounts429ApplicationProblemPlusJSONResponse) VisitListInstanceAccountsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceAccounts503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceAccounts503ApplicationProblemPlusJSONResponse) VisitListInstanceAccountsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInstanceAccountRequestObject struct {
+	Params CreateInstanceAccountParams
+	Body   *CreateInstanceAccountJSONRequestBody
+}
+
+type CreateInstanceAccountResponseObject interface {
+	VisitCreateInstanceAccountResponse(w http.ResponseWriter) error
+}
+
+type CreateInstanceAccount201JSONResponse CreatedInstanceAccount
+
+func (response CreateInstanceAccount201JSONResponse) VisitCreateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInstanceAccount400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInstanceAccount400ApplicationProblemPlusJSONResponse) VisitCreateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInstanceAccount401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInstanceAccount401ApplicationProblemPlusJSONResponse) VisitCreateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInstanceAccount403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInstanceAccount403ApplicationProblemPlusJSONResponse) VisitCreateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInstanceAccount409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInstanceAccount409ApplicationProblemPlusJSONResponse) VisitCreateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInstanceAccount413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInstanceAccount413ApplicationProblemPlusJSONResponse) VisitCreateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInstanceAccount415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInstanceAccount415ApplicationProblemPlusJSONResponse) VisitCreateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInstanceAccount422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInstanceAccount422ApplicationProblemPlusJSONResponse) VisitCreateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInstanceAccount429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInstanceAccount429ApplicationProblemPlusJSONResponse) VisitCreateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInstanceAccount503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInstanceAccount503ApplicationProblemPlusJSONResponse) VisitCreateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceAccountRequestObject struct {
+	AccountID openapi_types.UUID `json:"account_id"`
+	Params    DeleteInstanceAccountParams
+}
+
+type DeleteInstanceAccountResponseObject interface {
+	VisitDeleteInstanceAccountResponse(w http.ResponseWriter) error
+}
+
+type DeleteInstanceAccount204Response struct {
+}
+
+func (response DeleteInstanceAccount204Response) VisitDeleteInstanceAccountResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteInstanceAccount401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceAccount401ApplicationProblemPlusJSONResponse) VisitDeleteInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceAccount403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceAccount403ApplicationProblemPlusJSONResponse) VisitDeleteInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceAccount404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceAccount404ApplicationProblemPlusJSONResponse) VisitDeleteInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceAccount409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceAccount409ApplicationProblemPlusJSONResponse) VisitDeleteInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceAccount422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceAccount422ApplicationProblemPlusJSONResponse) VisitDeleteInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceAccount429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceAccount429ApplicationProblemPlusJSONResponse) VisitDeleteInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceAccount503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceAccount503ApplicationProblemPlusJSONResponse) VisitDeleteInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceAccountRequestObject struct {
+	AccountID openapi_types.UUID `json:"account_id"`
+	Body      *UpdateInstanceAccountJSONRequestBody
+}
+
+type UpdateInstanceAccountResponseObject interface {
+	VisitUpdateInstanceAccountResponse(w http.ResponseWriter) error
+}
+
+type UpdateInstanceAccount200JSONResponse InstanceAccount
+
+func (response UpdateInstanceAccount200JSONResponse) VisitUpdateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceAccount400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceAccount400ApplicationProblemPlusJSONResponse) VisitUpdateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceAccount401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceAccount401ApplicationProblemPlusJSONResponse) VisitUpdateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceAccount403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceAccount403ApplicationProblemPlusJSONResponse) VisitUpdateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceAccount404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceAccount404ApplicationProblemPlusJSONResponse) VisitUpdateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceAccount409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceAccount409ApplicationProblemPlusJSONResponse) VisitUpdateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceAccount413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceAccount413ApplicationProblemPlusJSONResponse) VisitUpdateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceAccount415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceAccount415ApplicationProblemPlusJSONResponse) VisitUpdateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceAccount422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceAccount422ApplicationProblemPlusJSONResponse) VisitUpdateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceAccount429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceAccount429ApplicationProblemPlusJSONResponse) VisitUpdateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceAccount503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceAccount503ApplicationProblemPlusJSONResponse) VisitUpdateInstanceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordResetRequestObject struct {
+	AccountID openapi_types.UUID `json:"account_id"`
+}
+
+type CreatePasswordResetResponseObject interface {
+	VisitCreatePasswordResetResponse(w http.ResponseWriter) error
+}
+
+type CreatePasswordReset201JSONResponse PasswordResetLink
+
+func (response CreatePasswordReset201JSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset401ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset403ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset404ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset422ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset429ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset503ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceAuditRequestObject struct {
+	Params ListInstanceAuditParams
+}
+
+type ListInstanceAuditResponseObject interface {
+	VisitListInstanceAuditResponse(w http.ResponseWriter) error
+}
+
+type ListInstanceAudit200JSONResponse AuditPage
+
+func (response ListInstanceAudit200JSONResponse) VisitListInstanceAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceAudit401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceAudit401ApplicationProblemPlusJSONResponse) VisitListInstanceAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceAudit403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceAudit403ApplicationProblemPlusJSONResponse) VisitListInstanceAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceAudit422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceAudit422ApplicationProblemPlusJSONResponse) VisitListInstanceAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceAudit429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceAudit429ApplicationProblemPlusJSONResponse) VisitListInstanceAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceAudit503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceAudit503ApplicationProblemPlusJSONResponse) VisitListInstanceAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceProjectsRequestObject struct {
+	Params ListInstanceProjectsParams
+}
+
+type ListInstanceProjectsResponseObject interface {
+	VisitListInstanceProjectsResponse(w http.ResponseWriter) error
+}
+
+type ListInstanceProjects200JSONResponse InstanceProjectPage
+
+func (response ListInstanceProjects200JSONResponse) VisitListInstanceProjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceProjects401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceProjects401ApplicationProblemPlusJSONResponse) VisitListInstanceProjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceProjects403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceProjects403ApplicationProblemPlusJSONResponse) VisitListInstanceProjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceProjects422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceProjects422ApplicationProblemPlusJSONResponse) VisitListInstanceProjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceProjects429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceProjects429ApplicationProblemPlusJSONResponse) VisitListInstanceProjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInstanceProjects503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListInstanceProjects503ApplicationProblemPlusJSONResponse) VisitListInstanceProjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceProjectRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+}
+
+type DeleteInstanceProjectResponseObject interface {
+	VisitDeleteInstanceProjectResponse(w http.ResponseWriter) error
+}
+
+type DeleteInstanceProject204Response struct {
+}
+
+func (response DeleteInstanceProject204Response) VisitDeleteInstanceProjectResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteInstanceProject401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceProject401ApplicationProblemPlusJSONResponse) VisitDeleteInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceProject403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceProject403ApplicationProblemPlusJSONResponse) VisitDeleteInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceProject404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceProject404ApplicationProblemPlusJSONResponse) VisitDeleteInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceProject422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceProject422ApplicationProblemPlusJSONResponse) VisitDeleteInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceProject429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceProject429ApplicationProblemPlusJSONResponse) VisitDeleteInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteInstanceProject503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteInstanceProject503ApplicationProblemPlusJSONResponse) VisitDeleteInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceProjectRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	Body      *UpdateInstanceProjectJSONRequestBody
+}
+
+type UpdateInstanceProjectResponseObject interface {
+	VisitUpdateInstanceProjectResponse(w http.ResponseWriter) error
+}
+
+type UpdateInstanceProject200JSONResponse InstanceProject
+
+func (response UpdateInstanceProject200JSONResponse) VisitUpdateInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceProject400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceProject400ApplicationProblemPlusJSONResponse) VisitUpdateInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceProject401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceProject401ApplicationProblemPlusJSONResponse) VisitUpdateInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceProject403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceProject403ApplicationProblemPlusJSONResponse) VisitUpdateInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceProject404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceProject404ApplicationProblemPlusJSONResponse) VisitUpdateInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceProject413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceProject413ApplicationProblemPlusJSONResponse) VisitUpdateInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceProject415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceProject415ApplicationProblemPlusJSONResponse) VisitUpdateInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceProject422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceProject422ApplicationProblemPlusJSONResponse) VisitUpdateInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceProject429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceProject429ApplicationProblemPlusJSONResponse) VisitUpdateInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateInstanceProject503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateInstanceProject503ApplicationProblemPlusJSONResponse) VisitUpdateInstanceProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcceptInvitationRequestObject struct {
+	Body *AcceptInvitationJSONRequestBody
+}
+
+type AcceptInvitationResponseObject interface {
+	VisitAcceptInvitationResponse(w http.ResponseWriter) error
+}
+
+type AcceptInvitation200JSONResponse AcceptedInvitation
+
+func (response AcceptInvitation200JSONResponse) VisitAcceptInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcceptInvitation400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AcceptInvitation400ApplicationProblemPlusJSONResponse) VisitAcceptInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcceptInvitation401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AcceptInvitation401ApplicationProblemPlusJSONResponse) VisitAcceptInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcceptInvitation403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AcceptInvitation403ApplicationProblemPlusJSONResponse) VisitAcceptInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcceptInvitation404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AcceptInvitation404ApplicationProblemPlusJSONResponse) VisitAcceptInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcceptInvitation413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AcceptInvitation413ApplicationProblemPlusJSONResponse) VisitAcceptInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcceptInvitation415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AcceptInvitation415ApplicationProblemPlusJSONResponse) VisitAcceptInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcceptInvitation422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response AcceptInvitation422ApplicationProblemPlusJSONResponse) VisitAcceptInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcceptInvitation429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AcceptInvitation429ApplicationProblemPlusJSONResponse) VisitAcceptInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AcceptInvitation503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AcceptInvitation503ApplicationProblemPlusJSONResponse) VisitAcceptInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewInvitationRequestObject struct {
+	Body *PreviewInvitationJSONRequestBody
+}
+
+type PreviewInvitationResponseObject interface {
+	VisitPreviewInvitationResponse(w http.ResponseWriter) error
+}
+
+type PreviewInvitation200JSONResponse InvitationPreview
+
+func (response PreviewInvitation200JSONResponse) VisitPreviewInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewInvitation400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewInvitation400ApplicationProblemPlusJSONResponse) VisitPreviewInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewInvitation404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewInvitation404ApplicationProblemPlusJSONResponse) VisitPreviewInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewInvitation413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewInvitation413ApplicationProblemPlusJSONResponse) VisitPreviewInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewInvitation415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewInvitation415ApplicationProblemPlusJSONResponse) VisitPreviewInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewInvitation422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewInvitation422ApplicationProblemPlusJSONResponse) VisitPreviewInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewInvitation429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewInvitation429ApplicationProblemPlusJSONResponse) VisitPreviewInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewInvitation503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewInvitation503ApplicationProblemPlusJSONResponse) VisitPreviewInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type QueryMetricsRequestObject struct {
 	Params QueryMetricsParams
 }
@@ -6536,6 +13578,22 @@ func (response GetProject401ApplicationProblemPlusJSONResponse) VisitGetProjectR
 	return err
 }
 
+type GetProject403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetProject403ApplicationProblemPlusJSONResponse) VisitGetProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetProject404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -6827,6 +13885,22 @@ func (response ListAPIKeys401ApplicationProblemPlusJSONResponse) VisitListAPIKey
 		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
 	}
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAPIKeys403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListAPIKeys403ApplicationProblemPlusJSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7746,6 +14820,22 @@ func (response ListBoards401ApplicationProblemPlusJSONResponse) VisitListBoardsR
 	return err
 }
 
+type ListBoards403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListBoards403ApplicationProblemPlusJSONResponse) VisitListBoardsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListBoards404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -8188,6 +15278,22 @@ func (response GetBoard401ApplicationProblemPlusJSONResponse) VisitGetBoardRespo
 	return err
 }
 
+type GetBoard403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetBoard403ApplicationProblemPlusJSONResponse) VisitGetBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetBoard404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -8265,6 +15371,7 @@ func (response GetBoard503ApplicationProblemPlusJSONResponse) VisitGetBoardRespo
 type UpdateBoardRequestObject struct {
 	ProjectID ProjectPath        `json:"project_id"`
 	BoardID   openapi_types.UUID `json:"board_id"`
+	Params    UpdateBoardParams
 	Body      *UpdateBoardJSONRequestBody
 }
 
@@ -8349,6 +15456,22 @@ func (response UpdateBoard404ApplicationProblemPlusJSONResponse) VisitUpdateBoar
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateBoard412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateBoard412ApplicationProblemPlusJSONResponse) VisitUpdateBoardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -8484,6 +15607,22 @@ func (response GetProjectDeletion401ApplicationProblemPlusJSONResponse) VisitGet
 	return err
 }
 
+type GetProjectDeletion403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectDeletion403ApplicationProblemPlusJSONResponse) VisitGetProjectDeletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetProjectDeletion404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -8544,6 +15683,460 @@ type GetProjectDeletion503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetProjectDeletion503ApplicationProblemPlusJSONResponse) VisitGetProjectDeletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInvitationsRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+}
+
+type ListInvitationsResponseObject interface {
+	VisitListInvitationsResponse(w http.ResponseWriter) error
+}
+
+type ListInvitations200JSONResponse InvitationList
+
+func (response ListInvitations200JSONResponse) VisitListInvitationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInvitations401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListInvitations401ApplicationProblemPlusJSONResponse) VisitListInvitationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInvitations403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListInvitations403ApplicationProblemPlusJSONResponse) VisitListInvitationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInvitations404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListInvitations404ApplicationProblemPlusJSONResponse) VisitListInvitationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInvitations422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ListInvitations422ApplicationProblemPlusJSONResponse) VisitListInvitationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInvitations429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListInvitations429ApplicationProblemPlusJSONResponse) VisitListInvitationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListInvitations503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListInvitations503ApplicationProblemPlusJSONResponse) VisitListInvitationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInvitationRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+	Params    CreateInvitationParams
+	Body      *CreateInvitationJSONRequestBody
+}
+
+type CreateInvitationResponseObject interface {
+	VisitCreateInvitationResponse(w http.ResponseWriter) error
+}
+
+type CreateInvitation201JSONResponse InvitationWithToken
+
+func (response CreateInvitation201JSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInvitation400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInvitation400ApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInvitation401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInvitation401ApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInvitation403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInvitation403ApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInvitation404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInvitation404ApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInvitation409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInvitation409ApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInvitation413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInvitation413ApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInvitation415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInvitation415ApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInvitation422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInvitation422ApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInvitation429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInvitation429ApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateInvitation503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateInvitation503ApplicationProblemPlusJSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeInvitationRequestObject struct {
+	ProjectID    ProjectPath        `json:"project_id"`
+	InvitationID openapi_types.UUID `json:"invitation_id"`
+}
+
+type RevokeInvitationResponseObject interface {
+	VisitRevokeInvitationResponse(w http.ResponseWriter) error
+}
+
+type RevokeInvitation204Response struct {
+}
+
+func (response RevokeInvitation204Response) VisitRevokeInvitationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RevokeInvitation401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeInvitation401ApplicationProblemPlusJSONResponse) VisitRevokeInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeInvitation403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeInvitation403ApplicationProblemPlusJSONResponse) VisitRevokeInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeInvitation404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeInvitation404ApplicationProblemPlusJSONResponse) VisitRevokeInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeInvitation422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeInvitation422ApplicationProblemPlusJSONResponse) VisitRevokeInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeInvitation429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeInvitation429ApplicationProblemPlusJSONResponse) VisitRevokeInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeInvitation503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeInvitation503ApplicationProblemPlusJSONResponse) VisitRevokeInvitationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8899,6 +16492,22 @@ func (response ListMembers401ApplicationProblemPlusJSONResponse) VisitListMember
 	return err
 }
 
+type ListMembers403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListMembers403ApplicationProblemPlusJSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMembers404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -8973,218 +16582,28 @@ func (response ListMembers503ApplicationProblemPlusJSONResponse) VisitListMember
 	return err
 }
 
-type AddMemberRequestObject struct {
-	ProjectID ProjectPath `json:"project_id"`
-	Params    AddMemberParams
-	Body      *AddMemberJSONRequestBody
-}
-
-type AddMemberResponseObject interface {
-	VisitAddMemberResponse(w http.ResponseWriter) error
-}
-
-type AddMember201JSONResponse Member
-
-func (response AddMember201JSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AddMember400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response AddMember400ApplicationProblemPlusJSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AddMember401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response AddMember401ApplicationProblemPlusJSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.WWWAuthenticate != nil {
-		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
-	}
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AddMember403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response AddMember403ApplicationProblemPlusJSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AddMember404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response AddMember404ApplicationProblemPlusJSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AddMember409ApplicationProblemPlusJSONResponse struct {
-	ConflictApplicationProblemPlusJSONResponse
-}
-
-func (response AddMember409ApplicationProblemPlusJSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AddMember413ApplicationProblemPlusJSONResponse struct {
-	TooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response AddMember413ApplicationProblemPlusJSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AddMember415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response AddMember415ApplicationProblemPlusJSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AddMember422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableApplicationProblemPlusJSONResponse
-}
-
-func (response AddMember422ApplicationProblemPlusJSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AddMember429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response AddMember429ApplicationProblemPlusJSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type AddMember503ApplicationProblemPlusJSONResponse struct {
-	UnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response AddMember503ApplicationProblemPlusJSONResponse) VisitAddMemberResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type RemoveMemberRequestObject struct {
 	ProjectID ProjectPath        `json:"project_id"`
 	AccountID openapi_types.UUID `json:"account_id"`
+	Params    RemoveMemberParams
 }
 
 type RemoveMemberResponseObject interface {
 	VisitRemoveMemberResponse(w http.ResponseWriter) error
 }
 
-type RemoveMember204Response struct {
-}
+type RemoveMember200JSONResponse RemovedMember
 
-func (response RemoveMember204Response) VisitRemoveMemberResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
+func (response RemoveMember200JSONResponse) VisitRemoveMemberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type RemoveMember401ApplicationProblemPlusJSONResponse struct {
@@ -9546,6 +16965,22 @@ func (response ListReports401ApplicationProblemPlusJSONResponse) VisitListReport
 		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
 	}
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListReports403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListReports403ApplicationProblemPlusJSONResponse) VisitListReportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -9992,6 +17427,22 @@ func (response GetReport401ApplicationProblemPlusJSONResponse) VisitGetReportRes
 	return err
 }
 
+type GetReport403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetReport403ApplicationProblemPlusJSONResponse) VisitGetReportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetReport404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -10069,6 +17520,7 @@ func (response GetReport503ApplicationProblemPlusJSONResponse) VisitGetReportRes
 type UpdateReportRequestObject struct {
 	ProjectID ProjectPath        `json:"project_id"`
 	ReportID  openapi_types.UUID `json:"report_id"`
+	Params    UpdateReportParams
 	Body      *UpdateReportJSONRequestBody
 }
 
@@ -10153,6 +17605,22 @@ func (response UpdateReport404ApplicationProblemPlusJSONResponse) VisitUpdateRep
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateReport412ApplicationProblemPlusJSONResponse struct {
+	VersionConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateReport412ApplicationProblemPlusJSONResponse) VisitUpdateReportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -10413,6 +17881,121 @@ type RotateKeys503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RotateKeys503ApplicationProblemPlusJSONResponse) VisitRotateKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectUsageRequestObject struct {
+	ProjectID ProjectPath `json:"project_id"`
+}
+
+type GetProjectUsageResponseObject interface {
+	VisitGetProjectUsageResponse(w http.ResponseWriter) error
+}
+
+type GetProjectUsage200JSONResponse ProjectUsage
+
+func (response GetProjectUsage200JSONResponse) VisitGetProjectUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectUsage401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectUsage401ApplicationProblemPlusJSONResponse) VisitGetProjectUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectUsage404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectUsage404ApplicationProblemPlusJSONResponse) VisitGetProjectUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectUsage422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectUsage422ApplicationProblemPlusJSONResponse) VisitGetProjectUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectUsage429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectUsage429ApplicationProblemPlusJSONResponse) VisitGetProjectUsageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectUsage503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetProjectUsage503ApplicationProblemPlusJSONResponse) VisitGetProjectUsageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -11088,6 +18671,12 @@ type StrictServerInterface interface {
 	// ChangePassword Change the password
 	// (POST /v1/auth/password)
 	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
+	// RequestPasswordReset Ask for a link to a new password
+	// (POST /v1/auth/password-reset)
+	RequestPasswordReset(ctx context.Context, request RequestPasswordResetRequestObject) (RequestPasswordResetResponseObject, error)
+	// CompletePasswordReset Set a new password with a link
+	// (POST /v1/auth/password-reset/complete)
+	CompletePasswordReset(ctx context.Context, request CompletePasswordResetRequestObject) (CompletePasswordResetResponseObject, error)
 	// Refresh Exchange a refresh token for a new pair
 	// (POST /v1/auth/refresh)
 	Refresh(ctx context.Context, request RefreshRequestObject) (RefreshResponseObject, error)
@@ -11112,6 +18701,66 @@ type StrictServerInterface interface {
 	// GetHealth Is this server ready?
 	// (GET /v1/health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
+	// AskCohort Who are these people?
+	// (POST /v1/insights/cohort)
+	AskCohort(ctx context.Context, request AskCohortRequestObject) (AskCohortResponseObject, error)
+	// AskFunnel How far do people come through these steps?
+	// (POST /v1/insights/funnel)
+	AskFunnel(ctx context.Context, request AskFunnelRequestObject) (AskFunnelResponseObject, error)
+	// AskLifecycle Who is new, comes back, and falls silent?
+	// (POST /v1/insights/lifecycle)
+	AskLifecycle(ctx context.Context, request AskLifecycleRequestObject) (AskLifecycleResponseObject, error)
+	// AskPaths What do people do next?
+	// (POST /v1/insights/paths)
+	AskPaths(ctx context.Context, request AskPathsRequestObject) (AskPathsResponseObject, error)
+	// AskPeople Who is behind this number?
+	// (POST /v1/insights/people)
+	AskPeople(ctx context.Context, request AskPeopleRequestObject) (AskPeopleResponseObject, error)
+	// AskRetention Do people come back?
+	// (POST /v1/insights/retention)
+	AskRetention(ctx context.Context, request AskRetentionRequestObject) (AskRetentionResponseObject, error)
+	// AskSessions How do visits go?
+	// (POST /v1/insights/sessions)
+	AskSessions(ctx context.Context, request AskSessionsRequestObject) (AskSessionsResponseObject, error)
+	// AskStickiness On how many days do people come?
+	// (POST /v1/insights/stickiness)
+	AskStickiness(ctx context.Context, request AskStickinessRequestObject) (AskStickinessResponseObject, error)
+	// AskUniques How many people were there?
+	// (POST /v1/insights/uniques)
+	AskUniques(ctx context.Context, request AskUniquesRequestObject) (AskUniquesResponseObject, error)
+	// ListInstanceAccounts List the accounts of this server
+	// (GET /v1/instance/accounts)
+	ListInstanceAccounts(ctx context.Context, request ListInstanceAccountsRequestObject) (ListInstanceAccountsResponseObject, error)
+	// CreateInstanceAccount Create an account for somebody
+	// (POST /v1/instance/accounts)
+	CreateInstanceAccount(ctx context.Context, request CreateInstanceAccountRequestObject) (CreateInstanceAccountResponseObject, error)
+	// DeleteInstanceAccount Delete an account
+	// (DELETE /v1/instance/accounts/{account_id})
+	DeleteInstanceAccount(ctx context.Context, request DeleteInstanceAccountRequestObject) (DeleteInstanceAccountResponseObject, error)
+	// UpdateInstanceAccount Disable or enable an account, or make it an operator
+	// (PATCH /v1/instance/accounts/{account_id})
+	UpdateInstanceAccount(ctx context.Context, request UpdateInstanceAccountRequestObject) (UpdateInstanceAccountResponseObject, error)
+	// CreatePasswordReset Make a link to a new password
+	// (POST /v1/instance/accounts/{account_id}/password-reset)
+	CreatePasswordReset(ctx context.Context, request CreatePasswordResetRequestObject) (CreatePasswordResetResponseObject, error)
+	// ListInstanceAudit Read the audit log of accounts
+	// (GET /v1/instance/audit)
+	ListInstanceAudit(ctx context.Context, request ListInstanceAuditRequestObject) (ListInstanceAuditResponseObject, error)
+	// ListInstanceProjects List the projects of this server
+	// (GET /v1/instance/projects)
+	ListInstanceProjects(ctx context.Context, request ListInstanceProjectsRequestObject) (ListInstanceProjectsResponseObject, error)
+	// DeleteInstanceProject Delete a project
+	// (DELETE /v1/instance/projects/{project_id})
+	DeleteInstanceProject(ctx context.Context, request DeleteInstanceProjectRequestObject) (DeleteInstanceProjectResponseObject, error)
+	// UpdateInstanceProject Disable or enable a project
+	// (PATCH /v1/instance/projects/{project_id})
+	UpdateInstanceProject(ctx context.Context, request UpdateInstanceProjectRequestObject) (UpdateInstanceProjectResponseObject, error)
+	// AcceptInvitation Accept an invitation
+	// (POST /v1/invitations/accept)
+	AcceptInvitation(ctx context.Context, request AcceptInvitationRequestObject) (AcceptInvitationResponseObject, error)
+	// PreviewInvitation What is this an invitation to?
+	// (POST /v1/invitations/preview)
+	PreviewInvitation(ctx context.Context, request PreviewInvitationRequestObject) (PreviewInvitationResponseObject, error)
 	// QueryMetrics Measure events over time
 	// (GET /v1/metrics)
 	QueryMetrics(ctx context.Context, request QueryMetricsRequestObject) (QueryMetricsResponseObject, error)
@@ -11169,6 +18818,15 @@ type StrictServerInterface interface {
 	// GetProjectDeletion See how far the deletion of a project is
 	// (GET /v1/projects/{project_id}/deletion)
 	GetProjectDeletion(ctx context.Context, request GetProjectDeletionRequestObject) (GetProjectDeletionResponseObject, error)
+	// ListInvitations List the invitations that wait
+	// (GET /v1/projects/{project_id}/invitations)
+	ListInvitations(ctx context.Context, request ListInvitationsRequestObject) (ListInvitationsResponseObject, error)
+	// CreateInvitation Invite somebody
+	// (POST /v1/projects/{project_id}/invitations)
+	CreateInvitation(ctx context.Context, request CreateInvitationRequestObject) (CreateInvitationResponseObject, error)
+	// RevokeInvitation Withdraw an invitation
+	// (DELETE /v1/projects/{project_id}/invitations/{invitation_id})
+	RevokeInvitation(ctx context.Context, request RevokeInvitationRequestObject) (RevokeInvitationResponseObject, error)
 	// StreamEvents Watch events as they are stored
 	// (GET /v1/projects/{project_id}/live)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
@@ -11178,9 +18836,6 @@ type StrictServerInterface interface {
 	// ListMembers List the project's members
 	// (GET /v1/projects/{project_id}/members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
-	// AddMember Add a member
-	// (POST /v1/projects/{project_id}/members)
-	AddMember(ctx context.Context, request AddMemberRequestObject) (AddMemberResponseObject, error)
 	// RemoveMember Remove a member, or leave
 	// (DELETE /v1/projects/{project_id}/members/{account_id})
 	RemoveMember(ctx context.Context, request RemoveMemberRequestObject) (RemoveMemberResponseObject, error)
@@ -11205,6 +18860,9 @@ type StrictServerInterface interface {
 	// RotateKeys Replace the project's key pair
 	// (POST /v1/projects/{project_id}/rotate-keys)
 	RotateKeys(ctx context.Context, request RotateKeysRequestObject) (RotateKeysResponseObject, error)
+	// GetProjectUsage See how much a project stores, and how much it may
+	// (GET /v1/projects/{project_id}/usage)
+	GetProjectUsage(ctx context.Context, request GetProjectUsageRequestObject) (GetProjectUsageResponseObject, error)
 	// ListWriteKeys List the project's write keys
 	// (GET /v1/projects/{project_id}/write-keys)
 	ListWriteKeys(ctx context.Context, request ListWriteKeysRequestObject) (ListWriteKeysResponseObject, error)
@@ -11436,6 +19094,98 @@ func (sh *strictHandler) ChangePassword(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ChangePasswordResponseObject); ok {
 		return validResponse.VisitChangePasswordResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RequestPasswordReset operation middleware
+func (sh *strictHandler) RequestPasswordReset(ctx echo.Context) error {
+	var request RequestPasswordResetRequestObject
+
+	var body RequestPasswordResetJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestPasswordReset(ctx.Request().Context(), request.(RequestPasswordResetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestPasswordReset")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequestPasswordResetResponseObject); ok {
+		return validResponse.VisitRequestPasswordResetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CompletePasswordReset operation middleware
+func (sh *strictHandler) CompletePasswordReset(ctx echo.Context) error {
+	var request CompletePasswordResetRequestObject
+
+	var body CompletePasswordResetJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CompletePasswordReset(ctx.Request().Context(), request.(CompletePasswordResetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CompletePasswordReset")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CompletePasswordResetResponseObject); ok {
+		return validResponse.VisitCompletePasswordResetResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -11674,6 +19424,807 @@ func (sh *strictHandler) GetHealth(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetHealthResponseObject); ok {
 		return validResponse.VisitGetHealthResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskCohort operation middleware
+func (sh *strictHandler) AskCohort(ctx echo.Context) error {
+	var request AskCohortRequestObject
+
+	var body AskCohortJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskCohort(ctx.Request().Context(), request.(AskCohortRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskCohort")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskCohortResponseObject); ok {
+		return validResponse.VisitAskCohortResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskFunnel operation middleware
+func (sh *strictHandler) AskFunnel(ctx echo.Context) error {
+	var request AskFunnelRequestObject
+
+	var body AskFunnelJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskFunnel(ctx.Request().Context(), request.(AskFunnelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskFunnel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskFunnelResponseObject); ok {
+		return validResponse.VisitAskFunnelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskLifecycle operation middleware
+func (sh *strictHandler) AskLifecycle(ctx echo.Context) error {
+	var request AskLifecycleRequestObject
+
+	var body AskLifecycleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskLifecycle(ctx.Request().Context(), request.(AskLifecycleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskLifecycle")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskLifecycleResponseObject); ok {
+		return validResponse.VisitAskLifecycleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskPaths operation middleware
+func (sh *strictHandler) AskPaths(ctx echo.Context) error {
+	var request AskPathsRequestObject
+
+	var body AskPathsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskPaths(ctx.Request().Context(), request.(AskPathsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskPaths")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskPathsResponseObject); ok {
+		return validResponse.VisitAskPathsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskPeople operation middleware
+func (sh *strictHandler) AskPeople(ctx echo.Context) error {
+	var request AskPeopleRequestObject
+
+	var body AskPeopleJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskPeople(ctx.Request().Context(), request.(AskPeopleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskPeople")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskPeopleResponseObject); ok {
+		return validResponse.VisitAskPeopleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskRetention operation middleware
+func (sh *strictHandler) AskRetention(ctx echo.Context) error {
+	var request AskRetentionRequestObject
+
+	var body AskRetentionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskRetention(ctx.Request().Context(), request.(AskRetentionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskRetention")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskRetentionResponseObject); ok {
+		return validResponse.VisitAskRetentionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskSessions operation middleware
+func (sh *strictHandler) AskSessions(ctx echo.Context) error {
+	var request AskSessionsRequestObject
+
+	var body AskSessionsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskSessions(ctx.Request().Context(), request.(AskSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskSessionsResponseObject); ok {
+		return validResponse.VisitAskSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskStickiness operation middleware
+func (sh *strictHandler) AskStickiness(ctx echo.Context) error {
+	var request AskStickinessRequestObject
+
+	var body AskStickinessJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskStickiness(ctx.Request().Context(), request.(AskStickinessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskStickiness")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskStickinessResponseObject); ok {
+		return validResponse.VisitAskStickinessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskUniques operation middleware
+func (sh *strictHandler) AskUniques(ctx echo.Context) error {
+	var request AskUniquesRequestObject
+
+	var body AskUniquesJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskUniques(ctx.Request().Context(), request.(AskUniquesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskUniques")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskUniquesResponseObject); ok {
+		return validResponse.VisitAskUniquesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListInstanceAccounts operation middleware
+func (sh *strictHandler) ListInstanceAccounts(ctx echo.Context, params ListInstanceAccountsParams) error {
+	var request ListInstanceAccountsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInstanceAccounts(ctx.Request().Context(), request.(ListInstanceAccountsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInstanceAccounts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInstanceAccountsResponseObject); ok {
+		return validResponse.VisitListInstanceAccountsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateInstanceAccount operation middleware
+func (sh *strictHandler) CreateInstanceAccount(ctx echo.Context, params CreateInstanceAccountParams) error {
+	var request CreateInstanceAccountRequestObject
+
+	request.Params = params
+
+	var body CreateInstanceAccountJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateInstanceAccount(ctx.Request().Context(), request.(CreateInstanceAccountRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateInstanceAccount")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateInstanceAccountResponseObject); ok {
+		return validResponse.VisitCreateInstanceAccountResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteInstanceAccount operation middleware
+func (sh *strictHandler) DeleteInstanceAccount(ctx echo.Context, accountID openapi_types.UUID, params DeleteInstanceAccountParams) error {
+	var request DeleteInstanceAccountRequestObject
+
+	request.AccountID = accountID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteInstanceAccount(ctx.Request().Context(), request.(DeleteInstanceAccountRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteInstanceAccount")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteInstanceAccountResponseObject); ok {
+		return validResponse.VisitDeleteInstanceAccountResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateInstanceAccount operation middleware
+func (sh *strictHandler) UpdateInstanceAccount(ctx echo.Context, accountID openapi_types.UUID) error {
+	var request UpdateInstanceAccountRequestObject
+
+	request.AccountID = accountID
+
+	var body UpdateInstanceAccountJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateInstanceAccount(ctx.Request().Context(), request.(UpdateInstanceAccountRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateInstanceAccount")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateInstanceAccountResponseObject); ok {
+		return validResponse.VisitUpdateInstanceAccountResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreatePasswordReset operation middleware
+func (sh *strictHandler) CreatePasswordReset(ctx echo.Context, accountID openapi_types.UUID) error {
+	var request CreatePasswordResetRequestObject
+
+	request.AccountID = accountID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePasswordReset(ctx.Request().Context(), request.(CreatePasswordResetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePasswordReset")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreatePasswordResetResponseObject); ok {
+		return validResponse.VisitCreatePasswordResetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListInstanceAudit operation middleware
+func (sh *strictHandler) ListInstanceAudit(ctx echo.Context, params ListInstanceAuditParams) error {
+	var request ListInstanceAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInstanceAudit(ctx.Request().Context(), request.(ListInstanceAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInstanceAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInstanceAuditResponseObject); ok {
+		return validResponse.VisitListInstanceAuditResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListInstanceProjects operation middleware
+func (sh *strictHandler) ListInstanceProjects(ctx echo.Context, params ListInstanceProjectsParams) error {
+	var request ListInstanceProjectsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInstanceProjects(ctx.Request().Context(), request.(ListInstanceProjectsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInstanceProjects")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInstanceProjectsResponseObject); ok {
+		return validResponse.VisitListInstanceProjectsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteInstanceProject operation middleware
+func (sh *strictHandler) DeleteInstanceProject(ctx echo.Context, projectID ProjectPath) error {
+	var request DeleteInstanceProjectRequestObject
+
+	request.ProjectID = projectID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteInstanceProject(ctx.Request().Context(), request.(DeleteInstanceProjectRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteInstanceProject")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteInstanceProjectResponseObject); ok {
+		return validResponse.VisitDeleteInstanceProjectResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateInstanceProject operation middleware
+func (sh *strictHandler) UpdateInstanceProject(ctx echo.Context, projectID ProjectPath) error {
+	var request UpdateInstanceProjectRequestObject
+
+	request.ProjectID = projectID
+
+	var body UpdateInstanceProjectJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateInstanceProject(ctx.Request().Context(), request.(UpdateInstanceProjectRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateInstanceProject")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateInstanceProjectResponseObject); ok {
+		return validResponse.VisitUpdateInstanceProjectResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AcceptInvitation operation middleware
+func (sh *strictHandler) AcceptInvitation(ctx echo.Context) error {
+	var request AcceptInvitationRequestObject
+
+	var body AcceptInvitationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AcceptInvitation(ctx.Request().Context(), request.(AcceptInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcceptInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AcceptInvitationResponseObject); ok {
+		return validResponse.VisitAcceptInvitationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewInvitation operation middleware
+func (sh *strictHandler) PreviewInvitation(ctx echo.Context) error {
+	var request PreviewInvitationRequestObject
+
+	var body PreviewInvitationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewInvitation(ctx.Request().Context(), request.(PreviewInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewInvitationResponseObject); ok {
+		return validResponse.VisitPreviewInvitationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -12250,11 +20801,12 @@ func (sh *strictHandler) GetBoard(ctx echo.Context, projectID ProjectPath, board
 }
 
 // UpdateBoard operation middleware
-func (sh *strictHandler) UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID) error {
+func (sh *strictHandler) UpdateBoard(ctx echo.Context, projectID ProjectPath, boardID openapi_types.UUID, params UpdateBoardParams) error {
 	var request UpdateBoardRequestObject
 
 	request.ProjectID = projectID
 	request.BoardID = boardID
+	request.Params = params
 
 	var body UpdateBoardJSONRequestBody
 	var err error
@@ -12317,6 +20869,106 @@ func (sh *strictHandler) GetProjectDeletion(ctx echo.Context, projectID ProjectP
 		return err
 	} else if validResponse, ok := response.(GetProjectDeletionResponseObject); ok {
 		return validResponse.VisitGetProjectDeletionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListInvitations operation middleware
+func (sh *strictHandler) ListInvitations(ctx echo.Context, projectID ProjectPath) error {
+	var request ListInvitationsRequestObject
+
+	request.ProjectID = projectID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListInvitations(ctx.Request().Context(), request.(ListInvitationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListInvitations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListInvitationsResponseObject); ok {
+		return validResponse.VisitListInvitationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateInvitation operation middleware
+func (sh *strictHandler) CreateInvitation(ctx echo.Context, projectID ProjectPath, params CreateInvitationParams) error {
+	var request CreateInvitationRequestObject
+
+	request.ProjectID = projectID
+	request.Params = params
+
+	var body CreateInvitationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateInvitation(ctx.Request().Context(), request.(CreateInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateInvitationResponseObject); ok {
+		return validResponse.VisitCreateInvitationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RevokeInvitation operation middleware
+func (sh *strictHandler) RevokeInvitation(ctx echo.Context, projectID ProjectPath, invitationID openapi_types.UUID) error {
+	var request RevokeInvitationRequestObject
+
+	request.ProjectID = projectID
+	request.InvitationID = invitationID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeInvitation(ctx.Request().Context(), request.(RevokeInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeInvitation")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RevokeInvitationResponseObject); ok {
+		return validResponse.VisitRevokeInvitationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -12399,61 +21051,13 @@ func (sh *strictHandler) ListMembers(ctx echo.Context, projectID ProjectPath) er
 	return nil
 }
 
-// AddMember operation middleware
-func (sh *strictHandler) AddMember(ctx echo.Context, projectID ProjectPath, params AddMemberParams) error {
-	var request AddMemberRequestObject
-
-	request.ProjectID = projectID
-	request.Params = params
-
-	var body AddMemberJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.AddMember(ctx.Request().Context(), request.(AddMemberRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "AddMember")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(AddMemberResponseObject); ok {
-		return validResponse.VisitAddMemberResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // RemoveMember operation middleware
-func (sh *strictHandler) RemoveMember(ctx echo.Context, projectID ProjectPath, accountID openapi_types.UUID) error {
+func (sh *strictHandler) RemoveMember(ctx echo.Context, projectID ProjectPath, accountID openapi_types.UUID, params RemoveMemberParams) error {
 	var request RemoveMemberRequestObject
 
 	request.ProjectID = projectID
 	request.AccountID = accountID
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RemoveMember(ctx.Request().Context(), request.(RemoveMemberRequestObject))
@@ -12650,11 +21254,12 @@ func (sh *strictHandler) GetReport(ctx echo.Context, projectID ProjectPath, repo
 }
 
 // UpdateReport operation middleware
-func (sh *strictHandler) UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID) error {
+func (sh *strictHandler) UpdateReport(ctx echo.Context, projectID ProjectPath, reportID openapi_types.UUID, params UpdateReportParams) error {
 	var request UpdateReportRequestObject
 
 	request.ProjectID = projectID
 	request.ReportID = reportID
+	request.Params = params
 
 	var body UpdateReportJSONRequestBody
 	var err error
@@ -12743,6 +21348,31 @@ func (sh *strictHandler) RotateKeys(ctx echo.Context, projectID ProjectPath) err
 		return err
 	} else if validResponse, ok := response.(RotateKeysResponseObject); ok {
 		return validResponse.VisitRotateKeysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetProjectUsage operation middleware
+func (sh *strictHandler) GetProjectUsage(ctx echo.Context, projectID ProjectPath) error {
+	var request GetProjectUsageRequestObject
+
+	request.ProjectID = projectID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetProjectUsage(ctx.Request().Context(), request.(GetProjectUsageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetProjectUsage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetProjectUsageResponseObject); ok {
+		return validResponse.VisitGetProjectUsageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -14,129 +14,280 @@ import (
 )
 
 var (
-	ruleAddMemberRequestEmail                 = contract.StringRule{Max: 254, Format: contract.FormatEmail}
-	ruleAddMemberRequestRole                  = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
-	ruleBoardTileWidth                        = contract.StringRule{Enum: []string{"half", "full"}}
-	ruleChangePasswordRequestCurrentPassword  = contract.StringRule{Min: 1, Max: 1024}
-	ruleChangePasswordRequestNewPassword      = contract.StringRule{Min: 8, Max: 72}
-	ruleChangePasswordRequestSession          = contract.StringRule{Enum: []string{"token", "cookie"}}
-	ruleCreateAPIKeyRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleCreateAPIKeyRequestScopes             = contract.CountRule{Min: 1, Max: 20}
-	ruleCreateAPIKeyRequestScopesItem         = contract.StringRule{Enum: []string{"events:write", "events:read", "metrics:read"}}
-	ruleCreateBoardRequestDescription         = contract.StringRule{Max: 1000}
-	ruleCreateBoardRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleCreateBoardRequestTiles               = contract.CountRule{Min: 0, Max: 50}
-	ruleCreateProjectRequestDataRetentionDays = contract.IntRule{Min: 0, Max: 3650}
-	ruleCreateProjectRequestDescription       = contract.StringRule{Max: 1000}
-	ruleCreateProjectRequestName              = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleCreateReportRequestDescription        = contract.StringRule{Max: 1000}
-	ruleCreateReportRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleEventAnonymousID                      = contract.StringRule{Min: 1, Max: 200}
-	ruleEventIdempotencyKey                   = contract.StringRule{Min: 1, Max: 200}
-	ruleEventName                             = contract.StringRule{Min: 1, Max: 200, NoControl: true}
-	ruleEventProps                            = contract.RawRule{MaxBytes: 32768, MaxDepth: 8}
-	ruleEventSeq                              = contract.IntRule{Min: 0, Max: 9223372036854775807}
-	ruleEventUserID                           = contract.StringRule{Min: 1, Max: 200}
-	ruleFilterCompareOp                       = contract.StringRule{Enum: []string{"gt", "gte", "lt", "lte"}}
-	ruleFilterCompareProp                     = contract.StringRule{Min: 1, Max: 200}
-	ruleFilterCompareValue                    = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
-	ruleFilterContainsOp                      = contract.StringRule{Enum: []string{"contains"}}
-	ruleFilterContainsProp                    = contract.StringRule{Min: 1, Max: 200}
-	ruleFilterContainsValue                   = contract.StringRule{Min: 1, Max: 1000}
-	ruleFilterEqualOp                         = contract.StringRule{Enum: []string{"eq", "neq"}}
-	ruleFilterEqualProp                       = contract.StringRule{Min: 1, Max: 200}
-	ruleFilterEqualValue                      = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
-	ruleFilterExistsOp                        = contract.StringRule{Enum: []string{"exists"}}
-	ruleFilterExistsProp                      = contract.StringRule{Min: 1, Max: 200}
-	ruleFilterGroupFilters                    = contract.CountRule{Min: 1, Max: 20}
-	ruleFilterGroupOp                         = contract.StringRule{Enum: []string{"and", "or"}}
-	ruleFilterInOp                            = contract.StringRule{Enum: []string{"in"}}
-	ruleFilterInProp                          = contract.StringRule{Min: 1, Max: 200}
-	ruleFilterInValues                        = contract.CountRule{Min: 1, Max: 100}
-	ruleFilterInValuesItem                    = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
-	ruleFilterNotOp                           = contract.StringRule{Enum: []string{"not"}}
-	ruleIngestRequestEvents                   = contract.CountRule{Min: 1, Max: 10000}
-	ruleLoginRequestEmail                     = contract.StringRule{Min: 1, Max: 254}
-	ruleLoginRequestPassword                  = contract.StringRule{Min: 1, Max: 1024}
-	ruleLoginRequestSession                   = contract.StringRule{Enum: []string{"token", "cookie"}}
-	ruleMetricsQueryBreakdown                 = contract.StringRule{Enum: []string{"name", "prop"}}
-	ruleMetricsQueryBreakdownProp             = contract.StringRule{Min: 1, Max: 200}
-	ruleMetricsQueryBucket                    = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
-	ruleMetricsQueryLimit                     = contract.IntRule{Min: 1, Max: 10000}
-	ruleMetricsQueryMeasure                   = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
-	ruleMetricsQueryNames                     = contract.CountRule{Min: 0, Max: 50}
-	ruleMetricsQueryNamesItem                 = contract.StringRule{Min: 1, Max: 200}
-	ruleMetricsQueryProp                      = contract.StringRule{Min: 1, Max: 200}
-	ruleMetricsQueryTop                       = contract.IntRule{Min: 1, Max: 100}
-	ruleMetricsQueryTz                        = contract.StringRule{Min: 1, Max: 64}
-	ruleRegisterRequestEmail                  = contract.StringRule{Max: 254, Format: contract.FormatEmail}
-	ruleRegisterRequestPassword               = contract.StringRule{Min: 8, Max: 72}
-	ruleRegisterRequestSession                = contract.StringRule{Enum: []string{"token", "cookie"}}
-	ruleReportQuestionBreakdown               = contract.StringRule{Enum: []string{"name", "prop"}}
-	ruleReportQuestionBreakdownProp           = contract.StringRule{Min: 1, Max: 200}
-	ruleReportQuestionBucket                  = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
-	ruleReportQuestionLimit                   = contract.IntRule{Min: 1, Max: 10000}
-	ruleReportQuestionMeasure                 = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
-	ruleReportQuestionNames                   = contract.CountRule{Min: 0, Max: 50}
-	ruleReportQuestionNamesItem               = contract.StringRule{Min: 1, Max: 200}
-	ruleReportQuestionProp                    = contract.StringRule{Min: 1, Max: 200}
-	ruleReportQuestionTop                     = contract.IntRule{Min: 1, Max: 100}
-	ruleReportQuestionTz                      = contract.StringRule{Min: 1, Max: 64}
-	ruleReportViewChart                       = contract.StringRule{Enum: []string{"line", "bar", "area", "table", "number"}}
-	ruleRotateKeysRequestGraceSeconds         = contract.IntRule{Min: 0, Max: 604800}
-	ruleUpdateAPIKeyRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleUpdateBoardRequestDescription         = contract.StringRule{Max: 1000}
-	ruleUpdateBoardRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleUpdateBoardRequestTiles               = contract.CountRule{Min: 0, Max: 50}
-	ruleUpdateMemberRequestRole               = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
-	ruleUpdateProjectRequestDataRetentionDays = contract.IntRule{Min: 0, Max: 3650}
-	ruleUpdateProjectRequestDescription       = contract.StringRule{Max: 1000}
-	ruleUpdateProjectRequestName              = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleUpdateReportRequestDescription        = contract.StringRule{Max: 1000}
-	ruleUpdateReportRequestName               = contract.StringRule{Min: 1, Max: 100, NoControl: true}
-	ruleWriteKeyRequestAllowedOrigins         = contract.CountRule{Min: 0, Max: 50}
-	ruleWriteKeyRequestAllowedOriginsItem     = contract.StringRule{Max: 255, Pattern: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+$`)}
+	ruleAnchorEvent                             = contract.StringRule{Min: 1, Max: 200}
+	ruleAnchorNode                              = contract.StringRule{Min: 1, Max: 1000}
+	ruleBoardTileWidth                          = contract.StringRule{Enum: []string{"half", "full"}}
+	ruleChangePasswordRequestCurrentPassword    = contract.StringRule{Min: 1, Max: 1024}
+	ruleChangePasswordRequestNewPassword        = contract.StringRule{Min: 8, Max: 72}
+	ruleChangePasswordRequestSession            = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleClauseDidEvent                          = contract.StringRule{Min: 1, Max: 200}
+	ruleClauseDidOp                             = contract.StringRule{Enum: []string{"did"}}
+	ruleClauseFirstEvent                        = contract.StringRule{Min: 1, Max: 200}
+	ruleClauseFirstOp                           = contract.StringRule{Enum: []string{"first"}}
+	ruleClauseGroupClauses                      = contract.CountRule{Min: 1, Max: 20}
+	ruleClauseGroupOp                           = contract.StringRule{Enum: []string{"and", "or"}}
+	ruleClauseInCohort                          = contract.StringRule{Min: 1, Max: 100}
+	ruleClauseInOp                              = contract.StringRule{Enum: []string{"in"}}
+	ruleClauseNotOp                             = contract.StringRule{Enum: []string{"not"}}
+	ruleClauseProfileOp                         = contract.StringRule{Enum: []string{"profile"}}
+	ruleClauseSequenceOp                        = contract.StringRule{Enum: []string{"sequence"}}
+	ruleClauseSequenceSteps                     = contract.CountRule{Min: 1, Max: 20}
+	ruleClauseSequenceWindowSeconds             = contract.IntRule{Min: 1, Max: 31622400}
+	ruleCohortQuestionCursor                    = contract.StringRule{Min: 1, Max: 512}
+	ruleCohortQuestionKind                      = contract.StringRule{Enum: []string{"cohort"}}
+	ruleCohortQuestionLimit                     = contract.IntRule{Min: 0, Max: 1000}
+	ruleCompletePasswordResetRequestNewPassword = contract.StringRule{Min: 8, Max: 72}
+	ruleCompletePasswordResetRequestSession     = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleCompletePasswordResetRequestToken       = contract.StringRule{Min: 1, Max: 100}
+	ruleCoordinateGroup                         = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleCoordinateNode                          = contract.StringRule{Min: 1, Max: 1000}
+	ruleCoordinatePeriod                        = contract.IntRule{Min: 0, Max: 10000}
+	ruleCoordinateRow                           = contract.IntRule{Min: 0, Max: 10000}
+	ruleCoordinateState                         = contract.StringRule{Enum: []string{"new", "returning", "resurrecting", "dormant"}}
+	ruleCoordinateStep                          = contract.IntRule{Min: 1, Max: 20}
+	ruleCreateAPIKeyRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateAPIKeyRequestScopes               = contract.CountRule{Min: 1, Max: 20}
+	ruleCreateAPIKeyRequestScopesItem           = contract.StringRule{Enum: []string{"events:write", "events:read", "metrics:read"}}
+	ruleCreateBoardRequestDescription           = contract.StringRule{Max: 1000}
+	ruleCreateBoardRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateBoardRequestTiles                 = contract.CountRule{Min: 0, Max: 50}
+	ruleCreateInstanceAccountRequestEmail       = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	ruleCreateInvitationRequestEmail            = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	ruleCreateInvitationRequestExpiresInHours   = contract.IntRule{Min: 1, Max: 720}
+	ruleCreateInvitationRequestRole             = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleCreateProjectRequestDataRetentionDays   = contract.IntRule{Min: 0, Max: 3650}
+	ruleCreateProjectRequestDescription         = contract.StringRule{Max: 1000}
+	ruleCreateProjectRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleCreateReportRequestDescription          = contract.StringRule{Max: 1000}
+	ruleCreateReportRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleEventAnonymousID                        = contract.StringRule{Min: 1, Max: 200}
+	ruleEventIdempotencyKey                     = contract.StringRule{Min: 1, Max: 200}
+	ruleEventName                               = contract.StringRule{Min: 1, Max: 200, NoControl: true}
+	ruleEventProps                              = contract.RawRule{MaxBytes: 32768, MaxDepth: 8}
+	ruleEventSeq                                = contract.IntRule{Min: 0, Max: 9223372036854775807}
+	ruleEventUserID                             = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterCompareOp                         = contract.StringRule{Enum: []string{"gt", "gte", "lt", "lte"}}
+	ruleFilterCompareProp                       = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterCompareValue                      = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
+	ruleFilterContainsOp                        = contract.StringRule{Enum: []string{"contains"}}
+	ruleFilterContainsProp                      = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterContainsValue                     = contract.StringRule{Min: 1, Max: 1000}
+	ruleFilterEqualOp                           = contract.StringRule{Enum: []string{"eq", "neq"}}
+	ruleFilterEqualProp                         = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterEqualValue                        = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleFilterExistsOp                          = contract.StringRule{Enum: []string{"exists"}}
+	ruleFilterExistsProp                        = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterGroupFilters                      = contract.CountRule{Min: 1, Max: 20}
+	ruleFilterGroupOp                           = contract.StringRule{Enum: []string{"and", "or"}}
+	ruleFilterInOp                              = contract.StringRule{Enum: []string{"in"}}
+	ruleFilterInProp                            = contract.StringRule{Min: 1, Max: 200}
+	ruleFilterInValues                          = contract.CountRule{Min: 1, Max: 100}
+	ruleFilterInValuesItem                      = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleFilterNotOp                             = contract.StringRule{Enum: []string{"not"}}
+	ruleFunnelBreakdownAttribution              = contract.StringRule{Enum: []string{"first", "last", "step"}}
+	ruleFunnelBreakdownProp                     = contract.StringRule{Min: 1, Max: 200}
+	ruleFunnelBreakdownStep                     = contract.IntRule{Min: 1, Max: 20}
+	ruleFunnelBreakdownTop                      = contract.IntRule{Min: 1, Max: 100}
+	ruleFunnelExclusionEvent                    = contract.StringRule{Min: 1, Max: 200}
+	ruleFunnelExclusionFrom                     = contract.IntRule{Min: 1, Max: 20}
+	ruleFunnelExclusionTo                       = contract.IntRule{Min: 1, Max: 20}
+	ruleFunnelInsightAttempt                    = contract.StringRule{Enum: []string{"optimized", "first"}}
+	ruleFunnelInsightBucket                     = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleFunnelInsightCount                      = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	ruleFunnelInsightExclude                    = contract.CountRule{Min: 0, Max: 32}
+	ruleFunnelInsightHold                       = contract.CountRule{Min: 0, Max: 3}
+	ruleFunnelInsightHoldItem                   = contract.StringRule{Min: 1, Max: 200}
+	ruleFunnelInsightKind                       = contract.StringRule{Enum: []string{"funnel"}}
+	ruleFunnelInsightOrder                      = contract.StringRule{Enum: []string{"ordered", "strict", "any"}}
+	ruleFunnelInsightSteps                      = contract.CountRule{Min: 1, Max: 20}
+	ruleFunnelInsightTz                         = contract.StringRule{Min: 1, Max: 64}
+	ruleFunnelInsightWeekStart                  = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleFunnelInsightWindowSeconds              = contract.IntRule{Min: 1, Max: 31622400}
+	ruleFunnelQuestionAttempt                   = contract.StringRule{Enum: []string{"optimized", "first"}}
+	ruleFunnelQuestionBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleFunnelQuestionCount                     = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	ruleFunnelQuestionExclude                   = contract.CountRule{Min: 0, Max: 32}
+	ruleFunnelQuestionHold                      = contract.CountRule{Min: 0, Max: 3}
+	ruleFunnelQuestionHoldItem                  = contract.StringRule{Min: 1, Max: 200}
+	ruleFunnelQuestionKind                      = contract.StringRule{Enum: []string{"funnel"}}
+	ruleFunnelQuestionOrder                     = contract.StringRule{Enum: []string{"ordered", "strict", "any"}}
+	ruleFunnelQuestionSteps                     = contract.CountRule{Min: 1, Max: 20}
+	ruleFunnelQuestionTz                        = contract.StringRule{Min: 1, Max: 64}
+	ruleFunnelQuestionWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleFunnelQuestionWindowSeconds             = contract.IntRule{Min: 1, Max: 31622400}
+	ruleFunnelStepAnyOf                         = contract.CountRule{Min: 1, Max: 10}
+	ruleFunnelStepEvent                         = contract.StringRule{Min: 1, Max: 200}
+	ruleHistogramEdgesEdges                     = contract.CountRule{Min: 1, Max: 100}
+	ruleHistogramEdgesEdgesItem                 = contract.FloatRule{Min: 0, Max: 3.16224e+07}
+	ruleIngestRequestEvents                     = contract.CountRule{Min: 1, Max: 10000}
+	ruleInsightBreakdownProp                    = contract.StringRule{Min: 1, Max: 200}
+	ruleInsightBreakdownTop                     = contract.IntRule{Min: 1, Max: 100}
+	ruleInvitationTokenRequestToken             = contract.StringRule{Min: 1, Max: 100}
+	ruleLifecycleInsightBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleLifecycleInsightEvent                   = contract.StringRule{Min: 1, Max: 200}
+	ruleLifecycleInsightKind                    = contract.StringRule{Enum: []string{"lifecycle"}}
+	ruleLifecycleInsightTz                      = contract.StringRule{Min: 1, Max: 64}
+	ruleLifecycleInsightWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleLifecycleQuestionBucket                 = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleLifecycleQuestionEvent                  = contract.StringRule{Min: 1, Max: 200}
+	ruleLifecycleQuestionKind                   = contract.StringRule{Enum: []string{"lifecycle"}}
+	ruleLifecycleQuestionTz                     = contract.StringRule{Min: 1, Max: 64}
+	ruleLifecycleQuestionWeekStart              = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleLoginRequestEmail                       = contract.StringRule{Min: 1, Max: 254}
+	ruleLoginRequestPassword                    = contract.StringRule{Min: 1, Max: 1024}
+	ruleLoginRequestSession                     = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleMetricsQueryBreakdown                   = contract.StringRule{Enum: []string{"name", "prop"}}
+	ruleMetricsQueryBreakdownProp               = contract.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryBucket                      = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleMetricsQueryLimit                       = contract.IntRule{Min: 1, Max: 10000}
+	ruleMetricsQueryMeasure                     = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
+	ruleMetricsQueryNames                       = contract.CountRule{Min: 0, Max: 50}
+	ruleMetricsQueryNamesItem                   = contract.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryProp                        = contract.StringRule{Min: 1, Max: 200}
+	ruleMetricsQueryTop                         = contract.IntRule{Min: 1, Max: 100}
+	ruleMetricsQueryTz                          = contract.StringRule{Min: 1, Max: 64}
+	rulePasswordResetRequestEmail               = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	rulePathsInsightCount                       = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	rulePathsInsightDepth                       = contract.IntRule{Min: 2, Max: 10}
+	rulePathsInsightEvents                      = contract.CountRule{Min: 0, Max: 50}
+	rulePathsInsightEventsItem                  = contract.StringRule{Min: 1, Max: 200}
+	rulePathsInsightExclude                     = contract.CountRule{Min: 0, Max: 50}
+	rulePathsInsightExcludeItem                 = contract.StringRule{Min: 1, Max: 1000}
+	rulePathsInsightKind                        = contract.StringRule{Enum: []string{"paths"}}
+	rulePathsInsightNodeProp                    = contract.StringRule{Min: 1, Max: 200}
+	rulePathsInsightTop                         = contract.IntRule{Min: 1, Max: 50}
+	rulePathsInsightTz                          = contract.StringRule{Min: 1, Max: 64}
+	rulePathsInsightWindowSeconds               = contract.IntRule{Min: 1, Max: 31622400}
+	rulePathsQuestionCount                      = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
+	rulePathsQuestionDepth                      = contract.IntRule{Min: 2, Max: 10}
+	rulePathsQuestionEvents                     = contract.CountRule{Min: 0, Max: 50}
+	rulePathsQuestionEventsItem                 = contract.StringRule{Min: 1, Max: 200}
+	rulePathsQuestionExclude                    = contract.CountRule{Min: 0, Max: 50}
+	rulePathsQuestionExcludeItem                = contract.StringRule{Min: 1, Max: 1000}
+	rulePathsQuestionKind                       = contract.StringRule{Enum: []string{"paths"}}
+	rulePathsQuestionNodeProp                   = contract.StringRule{Min: 1, Max: 200}
+	rulePathsQuestionTop                        = contract.IntRule{Min: 1, Max: 50}
+	rulePathsQuestionTz                         = contract.StringRule{Min: 1, Max: 64}
+	rulePathsQuestionWindowSeconds              = contract.IntRule{Min: 1, Max: 31622400}
+	rulePeopleQuestionCursor                    = contract.StringRule{Min: 1, Max: 512}
+	rulePeopleQuestionLimit                     = contract.IntRule{Min: 1, Max: 1000}
+	ruleRegisterRequestEmail                    = contract.StringRule{Max: 254, Format: contract.FormatEmail}
+	ruleRegisterRequestInvitation               = contract.StringRule{Min: 1, Max: 100}
+	ruleRegisterRequestPassword                 = contract.StringRule{Min: 8, Max: 72}
+	ruleRegisterRequestSession                  = contract.StringRule{Enum: []string{"token", "cookie"}}
+	ruleRegisterRequestSetupToken               = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionBreakdown                 = contract.StringRule{Enum: []string{"name", "prop"}}
+	ruleReportQuestionBreakdownProp             = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionBucket                    = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleReportQuestionLimit                     = contract.IntRule{Min: 1, Max: 10000}
+	ruleReportQuestionMeasure                   = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}}
+	ruleReportQuestionNames                     = contract.CountRule{Min: 0, Max: 50}
+	ruleReportQuestionNamesItem                 = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionProp                      = contract.StringRule{Min: 1, Max: 200}
+	ruleReportQuestionTop                       = contract.IntRule{Min: 1, Max: 100}
+	ruleReportQuestionTz                        = contract.StringRule{Min: 1, Max: 64}
+	ruleReportViewChart                         = contract.StringRule{Enum: []string{"line", "bar", "area", "table", "number"}}
+	ruleRetentionInsightBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleRetentionInsightCohort                  = contract.StringRule{Enum: []string{"first_time", "recurring"}}
+	ruleRetentionInsightInterval                = contract.StringRule{Enum: []string{"calendar", "rolling"}}
+	ruleRetentionInsightKind                    = contract.StringRule{Enum: []string{"retention"}}
+	ruleRetentionInsightMode                    = contract.StringRule{Enum: []string{"on", "on_or_after", "streak"}}
+	ruleRetentionInsightPeriods                 = contract.IntRule{Min: 1, Max: 100}
+	ruleRetentionInsightTz                      = contract.StringRule{Min: 1, Max: 64}
+	ruleRetentionInsightWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleRetentionQuestionBucket                 = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleRetentionQuestionCohort                 = contract.StringRule{Enum: []string{"first_time", "recurring"}}
+	ruleRetentionQuestionInterval               = contract.StringRule{Enum: []string{"calendar", "rolling"}}
+	ruleRetentionQuestionKind                   = contract.StringRule{Enum: []string{"retention"}}
+	ruleRetentionQuestionMode                   = contract.StringRule{Enum: []string{"on", "on_or_after", "streak"}}
+	ruleRetentionQuestionPeriods                = contract.IntRule{Min: 1, Max: 100}
+	ruleRetentionQuestionTz                     = contract.StringRule{Min: 1, Max: 64}
+	ruleRetentionQuestionWeekStart              = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleRotateKeysRequestGraceSeconds           = contract.IntRule{Min: 0, Max: 604800}
+	ruleSessionsInsightBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleSessionsInsightKind                     = contract.StringRule{Enum: []string{"sessions"}}
+	ruleSessionsInsightTz                       = contract.StringRule{Min: 1, Max: 64}
+	ruleSessionsInsightWeekStart                = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleSessionsQuestionBucket                  = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleSessionsQuestionKind                    = contract.StringRule{Enum: []string{"sessions"}}
+	ruleSessionsQuestionTz                      = contract.StringRule{Min: 1, Max: 64}
+	ruleSessionsQuestionWeekStart               = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleStepEvent                               = contract.StringRule{Min: 1, Max: 200}
+	ruleStickinessInsightBucket                 = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleStickinessInsightEvent                  = contract.StringRule{Min: 1, Max: 200}
+	ruleStickinessInsightKind                   = contract.StringRule{Enum: []string{"stickiness"}}
+	ruleStickinessInsightTz                     = contract.StringRule{Min: 1, Max: 64}
+	ruleStickinessInsightWeekStart              = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleStickinessQuestionBucket                = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleStickinessQuestionEvent                 = contract.StringRule{Min: 1, Max: 200}
+	ruleStickinessQuestionKind                  = contract.StringRule{Enum: []string{"stickiness"}}
+	ruleStickinessQuestionTz                    = contract.StringRule{Min: 1, Max: 64}
+	ruleStickinessQuestionWeekStart             = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleTimesEq                                 = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTimesGt                                 = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTimesGte                                = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTimesLt                                 = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTimesLte                                = contract.IntRule{Min: 0, Max: 1000000}
+	ruleUniquesInsightBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleUniquesInsightEvent                     = contract.StringRule{Min: 1, Max: 200}
+	ruleUniquesInsightKind                      = contract.StringRule{Enum: []string{"uniques"}}
+	ruleUniquesInsightTz                        = contract.StringRule{Min: 1, Max: 64}
+	ruleUniquesInsightWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleUniquesQuestionBucket                   = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
+	ruleUniquesQuestionEvent                    = contract.StringRule{Min: 1, Max: 200}
+	ruleUniquesQuestionKind                     = contract.StringRule{Enum: []string{"uniques"}}
+	ruleUniquesQuestionTz                       = contract.StringRule{Min: 1, Max: 64}
+	ruleUniquesQuestionWeekStart                = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleUpdateAPIKeyRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateBoardRequestDescription           = contract.StringRule{Max: 1000}
+	ruleUpdateBoardRequestName                  = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateBoardRequestTiles                 = contract.CountRule{Min: 0, Max: 50}
+	ruleUpdateMemberRequestRole                 = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleUpdateProjectRequestDataRetentionDays   = contract.IntRule{Min: 0, Max: 3650}
+	ruleUpdateProjectRequestDescription         = contract.StringRule{Max: 1000}
+	ruleUpdateProjectRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleUpdateReportRequestDescription          = contract.StringRule{Max: 1000}
+	ruleUpdateReportRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
+	ruleWithinLastDays                          = contract.IntRule{Min: 1, Max: 3660}
+	ruleWriteKeyRequestAllowedOrigins           = contract.CountRule{Min: 0, Max: 50}
+	ruleWriteKeyRequestAllowedOriginsItem       = contract.StringRule{Max: 255, Pattern: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+$`)}
 )
 
-// DecodeJSON reads and checks one AddMemberRequest. Its strings and raw members alias b; slices it
-// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
-func (v *AddMemberRequest) DecodeJSON(b []byte) error {
-	r := contract.NewReader(b)
-	v.decode(r)
-	return r.Finish()
-}
-
-func (v *AddMemberRequest) decode(r *contract.Reader) {
-	*v = AddMemberRequest{}
+func (v *Anchor) decode(r *contract.Reader) {
+	*v = Anchor{}
 	if !r.Object() {
 		return
 	}
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "email":
+		case "event":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.Email = openapi_types.Email(r.String(&ruleAddMemberRequestEmail))
-		case "role":
+			v.Event = new(string)
+			*v.Event = r.String(&ruleAnchorEvent)
+		case "filter":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Role = Role(r.String(&ruleAddMemberRequestRole))
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "node":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Node = new(string)
+			*v.Node = r.String(&ruleAnchorNode)
 		default:
 			r.Unknown()
 		}
-	}
-	if seen&(1<<0) == 0 {
-		r.Missing("email")
-	}
-	if seen&(1<<1) == 0 {
-		r.Missing("role")
 	}
 }
 
@@ -225,6 +376,593 @@ func (v *ChangePasswordRequest) decode(r *contract.Reader) {
 	if seen&(1<<2) == 0 {
 		v.Session = new(SessionKind)
 		*v.Session = "token"
+	}
+}
+
+func (v *ClauseDid) decode(r *contract.Reader) {
+	*v = ClauseDid{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "event":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Event = new(string)
+			*v.Event = r.String(&ruleClauseDidEvent)
+		case "filter":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "op":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Op = ClauseDidOp(r.String(&ruleClauseDidOp))
+		case "times":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Times = new(Times)
+			(*v.Times).decode(r)
+		case "within":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Within = new(Within)
+			(*v.Within).decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("op")
+	}
+}
+
+func (v *ClauseFirst) decode(r *contract.Reader) {
+	*v = ClauseFirst{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "event":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Event = new(string)
+			*v.Event = r.String(&ruleClauseFirstEvent)
+		case "filter":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "op":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Op = ClauseFirstOp(r.String(&ruleClauseFirstOp))
+		case "within":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Within.decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("op")
+	}
+	if seen&(1<<3) == 0 {
+		r.Missing("within")
+	}
+}
+
+func (v *ClauseGroup) decode(r *contract.Reader) {
+	*v = ClauseGroup{Clauses: v.Clauses[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "clauses":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Clauses = contract.ReadSlice(r, v.Clauses, &ruleClauseGroupClauses, (*CohortClause).decode)
+		case "op":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Op = ClauseGroupOp(r.String(&ruleClauseGroupOp))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("clauses")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("op")
+	}
+}
+
+func (v *ClauseIn) decode(r *contract.Reader) {
+	*v = ClauseIn{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "cohort":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Cohort = r.String(&ruleClauseInCohort)
+		case "op":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Op = ClauseInOp(r.String(&ruleClauseInOp))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("cohort")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("op")
+	}
+}
+
+func (v *ClauseNot) decode(r *contract.Reader) {
+	*v = ClauseNot{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "clause":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Clause.decode(r)
+		case "op":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Op = ClauseNotOp(r.String(&ruleClauseNotOp))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("clause")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("op")
+	}
+}
+
+func (v *ClauseProfile) decode(r *contract.Reader) {
+	*v = ClauseProfile{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "filter":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Filter.decode(r)
+		case "op":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Op = ClauseProfileOp(r.String(&ruleClauseProfileOp))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("filter")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("op")
+	}
+}
+
+func (v *ClauseSequence) decode(r *contract.Reader) {
+	*v = ClauseSequence{Steps: v.Steps[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "op":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Op = ClauseSequenceOp(r.String(&ruleClauseSequenceOp))
+		case "steps":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Steps = contract.ReadSlice(r, v.Steps, &ruleClauseSequenceSteps, (*Step).decode)
+		case "window_seconds":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.WindowSeconds = new(int64)
+			*v.WindowSeconds = r.Int(&ruleClauseSequenceWindowSeconds)
+		case "within":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Within = new(Within)
+			(*v.Within).decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("op")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("steps")
+	}
+	if seen&(1<<2) == 0 {
+		v.WindowSeconds = new(int64)
+		*v.WindowSeconds = 604800
+	}
+}
+
+func (v *CohortClause) decode(r *contract.Reader) {
+	*v = CohortClause{}
+	start := r.Pos()
+	switch kind, _ := r.Discriminator("op"); kind {
+	case "and":
+		var x ClauseGroup
+		x.decode(r)
+	case "did":
+		var x ClauseDid
+		x.decode(r)
+	case "first":
+		var x ClauseFirst
+		x.decode(r)
+	case "in":
+		var x ClauseIn
+		x.decode(r)
+	case "not":
+		var x ClauseNot
+		x.decode(r)
+	case "or":
+		var x ClauseGroup
+		x.decode(r)
+	case "profile":
+		var x ClauseProfile
+		x.decode(r)
+	case "sequence":
+		var x ClauseSequence
+		x.decode(r)
+	default:
+		r.Variant("op", "and", "did", "first", "in", "not", "or", "profile", "sequence")
+		return
+	}
+	v.union = r.Since(start)
+}
+
+// DecodeJSON reads and checks one CohortQuestion. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CohortQuestion) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *CohortQuestion) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *CohortQuestion) decode(r *contract.Reader) {
+	*v = CohortQuestion{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "cursor":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Cursor = new(string)
+			*v.Cursor = r.String(&ruleCohortQuestionCursor)
+		case "include_bots":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Kind = new(CohortQuestionKind)
+			*v.Kind = CohortQuestionKind(r.String(&ruleCohortQuestionKind))
+		case "limit":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Limit = new(int32)
+			*v.Limit = int32(r.Int(&ruleCohortQuestionLimit))
+		case "project_id":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.ProjectID = r.UUID()
+		case "where":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Where.decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<4) == 0 {
+		v.Limit = new(int32)
+		*v.Limit = 100
+	}
+	if seen&(1<<5) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<6) == 0 {
+		r.Missing("where")
+	}
+}
+
+// DecodeJSON reads and checks one CompletePasswordResetRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CompletePasswordResetRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CompletePasswordResetRequest) decode(r *contract.Reader) {
+	*v = CompletePasswordResetRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "new_password":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.NewPassword = NewPassword(r.String(&ruleCompletePasswordResetRequestNewPassword))
+		case "session":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Session = new(SessionKind)
+			*v.Session = SessionKind(r.String(&ruleCompletePasswordResetRequestSession))
+		case "token":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Token = LinkToken(r.String(&ruleCompletePasswordResetRequestToken))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("new_password")
+	}
+	if seen&(1<<1) == 0 {
+		v.Session = new(SessionKind)
+		*v.Session = "token"
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("token")
+	}
+}
+
+func (v *Coordinate) decode(r *contract.Reader) {
+	*v = Coordinate{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "at_least":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AtLeast = new(bool)
+			*v.AtLeast = r.Bool()
+		case "group":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Group = r.Raw(&ruleCoordinateGroup)
+		case "lost":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Lost = new(bool)
+			*v.Lost = r.Bool()
+		case "no_value":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.NoValue = new(bool)
+			*v.NoValue = r.Bool()
+		case "node":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Node = new(string)
+			*v.Node = r.String(&ruleCoordinateNode)
+		case "other":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Other = new(bool)
+			*v.Other = r.Bool()
+		case "period":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Period = new(int32)
+			*v.Period = int32(r.Int(&ruleCoordinatePeriod))
+		case "row":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.Row = new(int32)
+			*v.Row = int32(r.Int(&ruleCoordinateRow))
+		case "state":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.State = new(CoordinateState)
+			*v.State = CoordinateState(r.String(&ruleCoordinateState))
+		case "step":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Step = new(int32)
+			*v.Step = int32(r.Int(&ruleCoordinateStep))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		v.AtLeast = new(bool)
+		*v.AtLeast = false
+	}
+	if seen&(1<<2) == 0 {
+		v.Lost = new(bool)
+		*v.Lost = false
+	}
+	if seen&(1<<3) == 0 {
+		v.NoValue = new(bool)
+		*v.NoValue = false
+	}
+	if seen&(1<<5) == 0 {
+		v.Other = new(bool)
+		*v.Other = false
 	}
 }
 
@@ -325,6 +1063,102 @@ func (v *CreateBoardRequest) decode(r *contract.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("name")
+	}
+}
+
+// DecodeJSON reads and checks one CreateInstanceAccountRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CreateInstanceAccountRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CreateInstanceAccountRequest) decode(r *contract.Reader) {
+	*v = CreateInstanceAccountRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "email":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Email = openapi_types.Email(r.String(&ruleCreateInstanceAccountRequestEmail))
+		case "operator":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Operator = new(bool)
+			*v.Operator = r.Bool()
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("email")
+	}
+	if seen&(1<<1) == 0 {
+		v.Operator = new(bool)
+		*v.Operator = false
+	}
+}
+
+// DecodeJSON reads and checks one CreateInvitationRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CreateInvitationRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *CreateInvitationRequest) decode(r *contract.Reader) {
+	*v = CreateInvitationRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "email":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Email = new(openapi_types.Email)
+			*v.Email = openapi_types.Email(r.String(&ruleCreateInvitationRequestEmail))
+		case "expires_in_hours":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.ExpiresInHours = new(int32)
+			*v.ExpiresInHours = int32(r.Int(&ruleCreateInvitationRequestExpiresInHours))
+		case "role":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Role = Role(r.String(&ruleCreateInvitationRequestRole))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		v.ExpiresInHours = new(int32)
+		*v.ExpiresInHours = 168
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("role")
 	}
 }
 
@@ -782,6 +1616,582 @@ func (v *FilterNot) decode(r *contract.Reader) {
 	}
 }
 
+func (v *FunnelBreakdown) decode(r *contract.Reader) {
+	*v = FunnelBreakdown{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "attribution":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Attribution = new(FunnelBreakdownAttribution)
+			*v.Attribution = FunnelBreakdownAttribution(r.String(&ruleFunnelBreakdownAttribution))
+		case "prop":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Prop = PropName(r.String(&ruleFunnelBreakdownProp))
+		case "step":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Step = new(int32)
+			*v.Step = int32(r.Int(&ruleFunnelBreakdownStep))
+		case "top":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleFunnelBreakdownTop))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		v.Attribution = new(FunnelBreakdownAttribution)
+		*v.Attribution = "first"
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("prop")
+	}
+	if seen&(1<<3) == 0 {
+		v.Top = new(TopGroups)
+		*v.Top = 10
+	}
+}
+
+func (v *FunnelExclusion) decode(r *contract.Reader) {
+	*v = FunnelExclusion{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "event":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Event = new(string)
+			*v.Event = r.String(&ruleFunnelExclusionEvent)
+		case "filter":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.From = new(int32)
+			*v.From = int32(r.Int(&ruleFunnelExclusionFrom))
+		case "to":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.To = new(int32)
+			*v.To = int32(r.Int(&ruleFunnelExclusionTo))
+		default:
+			r.Unknown()
+		}
+	}
+}
+
+func (v *FunnelInsight) decode(r *contract.Reader) {
+	*v = FunnelInsight{Steps: v.Steps[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "attempt":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Attempt = new(FunnelInsightAttempt)
+			*v.Attempt = FunnelInsightAttempt(r.String(&ruleFunnelInsightAttempt))
+		case "breakdown":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Breakdown = new(FunnelBreakdown)
+			(*v.Breakdown).decode(r)
+		case "bucket":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleFunnelInsightBucket))
+		case "count":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Count = new(CountOf)
+			*v.Count = CountOf(r.String(&ruleFunnelInsightCount))
+		case "exclude":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Exclude = contract.ReadSlice(r, v.Exclude, &ruleFunnelInsightExclude, (*FunnelExclusion).decode)
+		case "filter":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.From = r.Time()
+		case "histogram":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.Histogram = new(HistogramEdges)
+			(*v.Histogram).decode(r)
+		case "hold":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Hold = contract.ReadSlice(r, v.Hold, &ruleFunnelInsightHold, func(x *PropName, r *contract.Reader) {
+				*x = PropName(r.String(&ruleFunnelInsightHoldItem))
+			})
+		case "include_bots":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Kind = FunnelInsightKind(r.String(&ruleFunnelInsightKind))
+		case "order":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.Order = new(FunnelInsightOrder)
+			*v.Order = FunnelInsightOrder(r.String(&ruleFunnelInsightOrder))
+		case "steps":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
+			v.Steps = contract.ReadSlice(r, v.Steps, &ruleFunnelInsightSteps, (*FunnelStep).decode)
+		case "to":
+			if seen&(1<<14) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 14
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<15) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 15
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleFunnelInsightTz))
+		case "week_start":
+			if seen&(1<<16) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 16
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleFunnelInsightWeekStart))
+		case "window_seconds":
+			if seen&(1<<17) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 17
+			v.WindowSeconds = new(int64)
+			*v.WindowSeconds = r.Int(&ruleFunnelInsightWindowSeconds)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		v.Attempt = new(FunnelInsightAttempt)
+		*v.Attempt = "optimized"
+	}
+	if seen&(1<<4) == 0 {
+		v.Count = new(CountOf)
+		*v.Count = "users"
+	}
+	if seen&(1<<7) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<10) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<11) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<12) == 0 {
+		v.Order = new(FunnelInsightOrder)
+		*v.Order = "ordered"
+	}
+	if seen&(1<<13) == 0 {
+		r.Missing("steps")
+	}
+	if seen&(1<<14) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<16) == 0 {
+		v.WeekStart = new(WeekStart)
+		*v.WeekStart = "monday"
+	}
+	if seen&(1<<17) == 0 {
+		v.WindowSeconds = new(int64)
+		*v.WindowSeconds = 604800
+	}
+}
+
+// DecodeJSON reads and checks one FunnelQuestion. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *FunnelQuestion) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *FunnelQuestion) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *FunnelQuestion) decode(r *contract.Reader) {
+	*v = FunnelQuestion{Steps: v.Steps[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "attempt":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Attempt = new(FunnelQuestionAttempt)
+			*v.Attempt = FunnelQuestionAttempt(r.String(&ruleFunnelQuestionAttempt))
+		case "breakdown":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Breakdown = new(FunnelBreakdown)
+			(*v.Breakdown).decode(r)
+		case "bucket":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleFunnelQuestionBucket))
+		case "count":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Count = new(CountOf)
+			*v.Count = CountOf(r.String(&ruleFunnelQuestionCount))
+		case "exclude":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Exclude = contract.ReadSlice(r, v.Exclude, &ruleFunnelQuestionExclude, (*FunnelExclusion).decode)
+		case "filter":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.From = r.Time()
+		case "histogram":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.Histogram = new(HistogramEdges)
+			(*v.Histogram).decode(r)
+		case "hold":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Hold = contract.ReadSlice(r, v.Hold, &ruleFunnelQuestionHold, func(x *PropName, r *contract.Reader) {
+				*x = PropName(r.String(&ruleFunnelQuestionHoldItem))
+			})
+		case "include_bots":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Kind = new(FunnelQuestionKind)
+			*v.Kind = FunnelQuestionKind(r.String(&ruleFunnelQuestionKind))
+		case "order":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.Order = new(FunnelQuestionOrder)
+			*v.Order = FunnelQuestionOrder(r.String(&ruleFunnelQuestionOrder))
+		case "project_id":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
+			v.ProjectID = r.UUID()
+		case "steps":
+			if seen&(1<<14) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 14
+			v.Steps = contract.ReadSlice(r, v.Steps, &ruleFunnelQuestionSteps, (*FunnelStep).decode)
+		case "to":
+			if seen&(1<<15) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 15
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<16) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 16
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleFunnelQuestionTz))
+		case "week_start":
+			if seen&(1<<17) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 17
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleFunnelQuestionWeekStart))
+		case "window_seconds":
+			if seen&(1<<18) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 18
+			v.WindowSeconds = new(int64)
+			*v.WindowSeconds = r.Int(&ruleFunnelQuestionWindowSeconds)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		v.Attempt = new(FunnelQuestionAttempt)
+		*v.Attempt = "optimized"
+	}
+	if seen&(1<<4) == 0 {
+		v.Count = new(CountOf)
+		*v.Count = "users"
+	}
+	if seen&(1<<7) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<10) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<12) == 0 {
+		v.Order = new(FunnelQuestionOrder)
+		*v.Order = "ordered"
+	}
+	if seen&(1<<13) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<14) == 0 {
+		r.Missing("steps")
+	}
+	if seen&(1<<15) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<17) == 0 {
+		v.WeekStart = new(WeekStart)
+		*v.WeekStart = "monday"
+	}
+	if seen&(1<<18) == 0 {
+		v.WindowSeconds = new(int64)
+		*v.WindowSeconds = 604800
+	}
+}
+
+func (v *FunnelStep) decode(r *contract.Reader) {
+	*v = FunnelStep{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "any_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AnyOf = contract.ReadSlice(r, v.AnyOf, &ruleFunnelStepAnyOf, (*Step).decode)
+		case "event":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Event = new(string)
+			*v.Event = r.String(&ruleFunnelStepEvent)
+		case "filter":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "optional":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Optional = new(bool)
+			*v.Optional = r.Bool()
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<3) == 0 {
+		v.Optional = new(bool)
+		*v.Optional = false
+	}
+}
+
+func (v *HistogramEdges) decode(r *contract.Reader) {
+	*v = HistogramEdges{Edges: v.Edges[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "edges":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Edges = contract.ReadSlice(r, v.Edges, &ruleHistogramEdgesEdges, func(x *float64, r *contract.Reader) {
+				*x = r.Float(&ruleHistogramEdgesEdgesItem)
+			})
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("edges")
+	}
+}
+
 // DecodeJSON reads and checks one IngestRequest. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *IngestRequest) DecodeJSON(b []byte) error {
@@ -824,6 +2234,341 @@ func (v *IngestRequest) decode(r *contract.Reader) {
 	}
 	if seen&(1<<1) == 0 {
 		r.Missing("project_id")
+	}
+}
+
+func (v *Insight) decode(r *contract.Reader) {
+	*v = Insight{}
+	start := r.Pos()
+	switch kind, _ := r.Discriminator("kind"); kind {
+	case "funnel":
+		var x FunnelInsight
+		x.decode(r)
+	case "lifecycle":
+		var x LifecycleInsight
+		x.decode(r)
+	case "paths":
+		var x PathsInsight
+		x.decode(r)
+	case "retention":
+		var x RetentionInsight
+		x.decode(r)
+	case "sessions":
+		var x SessionsInsight
+		x.decode(r)
+	case "stickiness":
+		var x StickinessInsight
+		x.decode(r)
+	case "uniques":
+		var x UniquesInsight
+		x.decode(r)
+	default:
+		r.Variant("kind", "funnel", "lifecycle", "paths", "retention", "sessions", "stickiness", "uniques")
+		return
+	}
+	v.union = r.Since(start)
+}
+
+func (v *InsightBreakdown) decode(r *contract.Reader) {
+	*v = InsightBreakdown{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "prop":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Prop = PropName(r.String(&ruleInsightBreakdownProp))
+		case "top":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleInsightBreakdownTop))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("prop")
+	}
+	if seen&(1<<1) == 0 {
+		v.Top = new(TopGroups)
+		*v.Top = 10
+	}
+}
+
+// DecodeJSON reads and checks one InvitationTokenRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *InvitationTokenRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *InvitationTokenRequest) decode(r *contract.Reader) {
+	*v = InvitationTokenRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "token":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Token = LinkToken(r.String(&ruleInvitationTokenRequestToken))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("token")
+	}
+}
+
+func (v *LifecycleInsight) decode(r *contract.Reader) {
+	*v = LifecycleInsight{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "bucket":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleLifecycleInsightBucket))
+		case "event":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Event = new(string)
+			*v.Event = r.String(&ruleLifecycleInsightEvent)
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Kind = LifecycleInsightKind(r.String(&ruleLifecycleInsightKind))
+		case "to":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleLifecycleInsightTz))
+		case "week_start":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleLifecycleInsightWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<5) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<6) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<7) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<9) == 0 {
+		v.WeekStart = new(WeekStart)
+		*v.WeekStart = "monday"
+	}
+}
+
+// DecodeJSON reads and checks one LifecycleQuestion. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *LifecycleQuestion) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *LifecycleQuestion) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *LifecycleQuestion) decode(r *contract.Reader) {
+	*v = LifecycleQuestion{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "bucket":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleLifecycleQuestionBucket))
+		case "event":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Event = new(string)
+			*v.Event = r.String(&ruleLifecycleQuestionEvent)
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Kind = new(LifecycleQuestionKind)
+			*v.Kind = LifecycleQuestionKind(r.String(&ruleLifecycleQuestionKind))
+		case "project_id":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.ProjectID = r.UUID()
+		case "to":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleLifecycleQuestionTz))
+		case "week_start":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleLifecycleQuestionWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<5) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<7) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<8) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<10) == 0 {
+		v.WeekStart = new(WeekStart)
+		*v.WeekStart = "monday"
 	}
 }
 
@@ -1072,6 +2817,496 @@ func (v *MetricsQuery) decode(r *contract.Reader) {
 	}
 }
 
+// DecodeJSON reads and checks one PasswordResetRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *PasswordResetRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *PasswordResetRequest) decode(r *contract.Reader) {
+	*v = PasswordResetRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "email":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Email = openapi_types.Email(r.String(&rulePasswordResetRequestEmail))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("email")
+	}
+}
+
+func (v *PathsInsight) decode(r *contract.Reader) {
+	*v = PathsInsight{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "collapse":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Collapse = new(bool)
+			*v.Collapse = r.Bool()
+		case "count":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Count = new(CountOf)
+			*v.Count = CountOf(r.String(&rulePathsInsightCount))
+		case "depth":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Depth = new(int32)
+			*v.Depth = int32(r.Int(&rulePathsInsightDepth))
+		case "end":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.End = new(Anchor)
+			(*v.End).decode(r)
+		case "events":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Events = contract.ReadSlice(r, v.Events, &rulePathsInsightEvents, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsInsightEventsItem)
+			})
+		case "exclude":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsInsightExclude, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsInsightExcludeItem)
+			})
+		case "filter":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.Kind = PathsInsightKind(r.String(&rulePathsInsightKind))
+		case "node_prop":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.NodeProp = new(string)
+			*v.NodeProp = r.String(&rulePathsInsightNodeProp)
+		case "start":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.Start = new(Anchor)
+			(*v.Start).decode(r)
+		case "to":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
+			v.To = r.Time()
+		case "top":
+			if seen&(1<<14) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 14
+			v.Top = new(int32)
+			*v.Top = int32(r.Int(&rulePathsInsightTop))
+		case "tz":
+			if seen&(1<<15) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 15
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&rulePathsInsightTz))
+		case "window_seconds":
+			if seen&(1<<16) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 16
+			v.WindowSeconds = new(int64)
+			*v.WindowSeconds = r.Int(&rulePathsInsightWindowSeconds)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		v.Collapse = new(bool)
+		*v.Collapse = true
+	}
+	if seen&(1<<2) == 0 {
+		v.Count = new(CountOf)
+		*v.Count = "users"
+	}
+	if seen&(1<<3) == 0 {
+		v.Depth = new(int32)
+		*v.Depth = 5
+	}
+	if seen&(1<<8) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<9) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<10) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<13) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<14) == 0 {
+		v.Top = new(int32)
+		*v.Top = 5
+	}
+	if seen&(1<<16) == 0 {
+		v.WindowSeconds = new(int64)
+		*v.WindowSeconds = 2592000
+	}
+}
+
+// DecodeJSON reads and checks one PathsQuestion. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *PathsQuestion) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *PathsQuestion) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *PathsQuestion) decode(r *contract.Reader) {
+	*v = PathsQuestion{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "collapse":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Collapse = new(bool)
+			*v.Collapse = r.Bool()
+		case "count":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Count = new(CountOf)
+			*v.Count = CountOf(r.String(&rulePathsQuestionCount))
+		case "depth":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Depth = new(int32)
+			*v.Depth = int32(r.Int(&rulePathsQuestionDepth))
+		case "end":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.End = new(Anchor)
+			(*v.End).decode(r)
+		case "events":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Events = contract.ReadSlice(r, v.Events, &rulePathsQuestionEvents, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsQuestionEventsItem)
+			})
+		case "exclude":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Exclude = contract.ReadSlice(r, v.Exclude, &rulePathsQuestionExclude, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePathsQuestionExcludeItem)
+			})
+		case "filter":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.Kind = new(PathsQuestionKind)
+			*v.Kind = PathsQuestionKind(r.String(&rulePathsQuestionKind))
+		case "node_prop":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.NodeProp = new(string)
+			*v.NodeProp = r.String(&rulePathsQuestionNodeProp)
+		case "project_id":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.ProjectID = r.UUID()
+		case "start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
+			v.Start = new(Anchor)
+			(*v.Start).decode(r)
+		case "to":
+			if seen&(1<<14) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 14
+			v.To = r.Time()
+		case "top":
+			if seen&(1<<15) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 15
+			v.Top = new(int32)
+			*v.Top = int32(r.Int(&rulePathsQuestionTop))
+		case "tz":
+			if seen&(1<<16) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 16
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&rulePathsQuestionTz))
+		case "window_seconds":
+			if seen&(1<<17) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 17
+			v.WindowSeconds = new(int64)
+			*v.WindowSeconds = r.Int(&rulePathsQuestionWindowSeconds)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		v.Collapse = new(bool)
+		*v.Collapse = true
+	}
+	if seen&(1<<2) == 0 {
+		v.Count = new(CountOf)
+		*v.Count = "users"
+	}
+	if seen&(1<<3) == 0 {
+		v.Depth = new(int32)
+		*v.Depth = 5
+	}
+	if seen&(1<<8) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<9) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<12) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<14) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<15) == 0 {
+		v.Top = new(int32)
+		*v.Top = 5
+	}
+	if seen&(1<<17) == 0 {
+		v.WindowSeconds = new(int64)
+		*v.WindowSeconds = 2592000
+	}
+}
+
+// DecodeJSON reads and checks one PeopleQuestion. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *PeopleQuestion) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *PeopleQuestion) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *PeopleQuestion) decode(r *contract.Reader) {
+	*v = PeopleQuestion{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "at":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.At.decode(r)
+		case "cursor":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Cursor = new(string)
+			*v.Cursor = r.String(&rulePeopleQuestionCursor)
+		case "limit":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Limit = new(int32)
+			*v.Limit = int32(r.Int(&rulePeopleQuestionLimit))
+		case "project_id":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.ProjectID = r.UUID()
+		case "question":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Question.decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("at")
+	}
+	if seen&(1<<2) == 0 {
+		v.Limit = new(int32)
+		*v.Limit = 100
+	}
+	if seen&(1<<3) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("question")
+	}
+}
+
 // DecodeJSON reads and checks one RegisterRequest. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *RegisterRequest) DecodeJSON(b []byte) error {
@@ -1095,21 +3330,37 @@ func (v *RegisterRequest) decode(r *contract.Reader) {
 			}
 			seen |= 1 << 0
 			v.Email = openapi_types.Email(r.String(&ruleRegisterRequestEmail))
-		case "password":
+		case "invitation":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Password = NewPassword(r.String(&ruleRegisterRequestPassword))
-		case "session":
+			v.Invitation = new(LinkToken)
+			*v.Invitation = LinkToken(r.String(&ruleRegisterRequestInvitation))
+		case "password":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
+			v.Password = NewPassword(r.String(&ruleRegisterRequestPassword))
+		case "session":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
 			v.Session = new(SessionKind)
 			*v.Session = SessionKind(r.String(&ruleRegisterRequestSession))
+		case "setup_token":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.SetupToken = new(string)
+			*v.SetupToken = r.String(&ruleRegisterRequestSetupToken)
 		default:
 			r.Unknown()
 		}
@@ -1117,10 +3368,10 @@ func (v *RegisterRequest) decode(r *contract.Reader) {
 	if seen&(1<<0) == 0 {
 		r.Missing("email")
 	}
-	if seen&(1<<1) == 0 {
+	if seen&(1<<2) == 0 {
 		r.Missing("password")
 	}
-	if seen&(1<<2) == 0 {
+	if seen&(1<<3) == 0 {
 		v.Session = new(SessionKind)
 		*v.Session = "token"
 	}
@@ -1285,6 +3536,377 @@ func (v *ReportView) decode(r *contract.Reader) {
 	}
 }
 
+func (v *RetentionInsight) decode(r *contract.Reader) {
+	*v = RetentionInsight{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "breakdown":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Breakdown = new(InsightBreakdown)
+			(*v.Breakdown).decode(r)
+		case "bucket":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleRetentionInsightBucket))
+		case "cohort":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Cohort = new(RetentionInsightCohort)
+			*v.Cohort = RetentionInsightCohort(r.String(&ruleRetentionInsightCohort))
+		case "filter":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "interval":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.Interval = new(RetentionInsightInterval)
+			*v.Interval = RetentionInsightInterval(r.String(&ruleRetentionInsightInterval))
+		case "kind":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.Kind = RetentionInsightKind(r.String(&ruleRetentionInsightKind))
+		case "mode":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Mode = new(RetentionInsightMode)
+			*v.Mode = RetentionInsightMode(r.String(&ruleRetentionInsightMode))
+		case "periods":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.Periods = new(int32)
+			*v.Periods = int32(r.Int(&ruleRetentionInsightPeriods))
+		case "return":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Return.decode(r)
+		case "start":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.Start.decode(r)
+		case "to":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<14) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 14
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleRetentionInsightTz))
+		case "week_start":
+			if seen&(1<<15) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 15
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleRetentionInsightWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<3) == 0 {
+		v.Cohort = new(RetentionInsightCohort)
+		*v.Cohort = "first_time"
+	}
+	if seen&(1<<5) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<6) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<7) == 0 {
+		v.Interval = new(RetentionInsightInterval)
+		*v.Interval = "calendar"
+	}
+	if seen&(1<<8) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<9) == 0 {
+		v.Mode = new(RetentionInsightMode)
+		*v.Mode = "on"
+	}
+	if seen&(1<<10) == 0 {
+		v.Periods = new(int32)
+		*v.Periods = 11
+	}
+	if seen&(1<<11) == 0 {
+		r.Missing("return")
+	}
+	if seen&(1<<12) == 0 {
+		r.Missing("start")
+	}
+	if seen&(1<<13) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<15) == 0 {
+		v.WeekStart = new(WeekStart)
+		*v.WeekStart = "monday"
+	}
+}
+
+// DecodeJSON reads and checks one RetentionQuestion. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *RetentionQuestion) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *RetentionQuestion) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *RetentionQuestion) decode(r *contract.Reader) {
+	*v = RetentionQuestion{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "breakdown":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Breakdown = new(InsightBreakdown)
+			(*v.Breakdown).decode(r)
+		case "bucket":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleRetentionQuestionBucket))
+		case "cohort":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Cohort = new(RetentionQuestionCohort)
+			*v.Cohort = RetentionQuestionCohort(r.String(&ruleRetentionQuestionCohort))
+		case "filter":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "interval":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.Interval = new(RetentionQuestionInterval)
+			*v.Interval = RetentionQuestionInterval(r.String(&ruleRetentionQuestionInterval))
+		case "kind":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.Kind = new(RetentionQuestionKind)
+			*v.Kind = RetentionQuestionKind(r.String(&ruleRetentionQuestionKind))
+		case "mode":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Mode = new(RetentionQuestionMode)
+			*v.Mode = RetentionQuestionMode(r.String(&ruleRetentionQuestionMode))
+		case "periods":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.Periods = new(int32)
+			*v.Periods = int32(r.Int(&ruleRetentionQuestionPeriods))
+		case "project_id":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.ProjectID = r.UUID()
+		case "return":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.Return.decode(r)
+		case "start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
+			v.Start.decode(r)
+		case "to":
+			if seen&(1<<14) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 14
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<15) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 15
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleRetentionQuestionTz))
+		case "week_start":
+			if seen&(1<<16) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 16
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleRetentionQuestionWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<3) == 0 {
+		v.Cohort = new(RetentionQuestionCohort)
+		*v.Cohort = "first_time"
+	}
+	if seen&(1<<5) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<6) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<7) == 0 {
+		v.Interval = new(RetentionQuestionInterval)
+		*v.Interval = "calendar"
+	}
+	if seen&(1<<9) == 0 {
+		v.Mode = new(RetentionQuestionMode)
+		*v.Mode = "on"
+	}
+	if seen&(1<<10) == 0 {
+		v.Periods = new(int32)
+		*v.Periods = 11
+	}
+	if seen&(1<<11) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<12) == 0 {
+		r.Missing("return")
+	}
+	if seen&(1<<13) == 0 {
+		r.Missing("start")
+	}
+	if seen&(1<<14) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<16) == 0 {
+		v.WeekStart = new(WeekStart)
+		*v.WeekStart = "monday"
+	}
+}
+
 // DecodeJSON reads and checks one RotateKeysRequest. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *RotateKeysRequest) DecodeJSON(b []byte) error {
@@ -1316,6 +3938,795 @@ func (v *RotateKeysRequest) decode(r *contract.Reader) {
 	if seen&(1<<0) == 0 {
 		v.GraceSeconds = new(int32)
 		*v.GraceSeconds = 0
+	}
+}
+
+func (v *SessionsInsight) decode(r *contract.Reader) {
+	*v = SessionsInsight{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "breakdown":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Breakdown = new(InsightBreakdown)
+			(*v.Breakdown).decode(r)
+		case "bucket":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleSessionsInsightBucket))
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Kind = SessionsInsightKind(r.String(&ruleSessionsInsightKind))
+		case "to":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleSessionsInsightTz))
+		case "week_start":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleSessionsInsightWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<5) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<6) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<7) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<9) == 0 {
+		v.WeekStart = new(WeekStart)
+		*v.WeekStart = "monday"
+	}
+}
+
+// DecodeJSON reads and checks one SessionsQuestion. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *SessionsQuestion) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *SessionsQuestion) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *SessionsQuestion) decode(r *contract.Reader) {
+	*v = SessionsQuestion{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "breakdown":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Breakdown = new(InsightBreakdown)
+			(*v.Breakdown).decode(r)
+		case "bucket":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleSessionsQuestionBucket))
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Kind = new(SessionsQuestionKind)
+			*v.Kind = SessionsQuestionKind(r.String(&ruleSessionsQuestionKind))
+		case "project_id":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.ProjectID = r.UUID()
+		case "to":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleSessionsQuestionTz))
+		case "week_start":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleSessionsQuestionWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<5) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<7) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<8) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<10) == 0 {
+		v.WeekStart = new(WeekStart)
+		*v.WeekStart = "monday"
+	}
+}
+
+func (v *Step) decode(r *contract.Reader) {
+	*v = Step{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "event":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Event = new(string)
+			*v.Event = r.String(&ruleStepEvent)
+		case "filter":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+}
+
+func (v *StickinessInsight) decode(r *contract.Reader) {
+	*v = StickinessInsight{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "bucket":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleStickinessInsightBucket))
+		case "event":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Event = new(string)
+			*v.Event = r.String(&ruleStickinessInsightEvent)
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Kind = StickinessInsightKind(r.String(&ruleStickinessInsightKind))
+		case "to":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleStickinessInsightTz))
+		case "week_start":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleStickinessInsightWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<5) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<6) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<7) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<9) == 0 {
+		v.WeekStart = new(WeekStart)
+		*v.WeekStart = "monday"
+	}
+}
+
+// DecodeJSON reads and checks one StickinessQuestion. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *StickinessQuestion) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *StickinessQuestion) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *StickinessQuestion) decode(r *contract.Reader) {
+	*v = StickinessQuestion{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "bucket":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleStickinessQuestionBucket))
+		case "event":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Event = new(string)
+			*v.Event = r.String(&ruleStickinessQuestionEvent)
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Kind = new(StickinessQuestionKind)
+			*v.Kind = StickinessQuestionKind(r.String(&ruleStickinessQuestionKind))
+		case "project_id":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.ProjectID = r.UUID()
+		case "to":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleStickinessQuestionTz))
+		case "week_start":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleStickinessQuestionWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<5) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<7) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<8) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<10) == 0 {
+		v.WeekStart = new(WeekStart)
+		*v.WeekStart = "monday"
+	}
+}
+
+func (v *Times) decode(r *contract.Reader) {
+	*v = Times{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "eq":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Eq = new(int32)
+			*v.Eq = int32(r.Int(&ruleTimesEq))
+		case "gt":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Gt = new(int32)
+			*v.Gt = int32(r.Int(&ruleTimesGt))
+		case "gte":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Gte = new(int32)
+			*v.Gte = int32(r.Int(&ruleTimesGte))
+		case "lt":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Lt = new(int32)
+			*v.Lt = int32(r.Int(&ruleTimesLt))
+		case "lte":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Lte = new(int32)
+			*v.Lte = int32(r.Int(&ruleTimesLte))
+		default:
+			r.Unknown()
+		}
+	}
+}
+
+func (v *UniquesInsight) decode(r *contract.Reader) {
+	*v = UniquesInsight{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "bucket":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleUniquesInsightBucket))
+		case "event":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Event = new(string)
+			*v.Event = r.String(&ruleUniquesInsightEvent)
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Kind = UniquesInsightKind(r.String(&ruleUniquesInsightKind))
+		case "to":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleUniquesInsightTz))
+		case "week_start":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleUniquesInsightWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<5) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<6) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<7) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<9) == 0 {
+		v.WeekStart = new(WeekStart)
+		*v.WeekStart = "monday"
+	}
+}
+
+// DecodeJSON reads and checks one UniquesQuestion. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *UniquesQuestion) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *UniquesQuestion) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *UniquesQuestion) decode(r *contract.Reader) {
+	*v = UniquesQuestion{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "bucket":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Bucket = new(Period)
+			*v.Bucket = Period(r.String(&ruleUniquesQuestionBucket))
+		case "event":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Event = new(string)
+			*v.Event = r.String(&ruleUniquesQuestionEvent)
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "from":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Kind = new(UniquesQuestionKind)
+			*v.Kind = UniquesQuestionKind(r.String(&ruleUniquesQuestionKind))
+		case "project_id":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.ProjectID = r.UUID()
+		case "to":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.To = r.Time()
+		case "tz":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleUniquesQuestionTz))
+		case "week_start":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleUniquesQuestionWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<5) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<7) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<8) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<10) == 0 {
+		v.WeekStart = new(WeekStart)
+		*v.WeekStart = "monday"
 	}
 }
 
@@ -1398,6 +4809,76 @@ func (v *UpdateBoardRequest) decode(r *contract.Reader) {
 			seen |= 1 << 2
 			v.Tiles = new(BoardTiles)
 			*v.Tiles = contract.ReadSlice(r, (*v.Tiles), &ruleUpdateBoardRequestTiles, (*BoardTile).decode)
+		default:
+			r.Unknown()
+		}
+	}
+	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
+// DecodeJSON reads and checks one UpdateInstanceAccountRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *UpdateInstanceAccountRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateInstanceAccountRequest) decode(r *contract.Reader) {
+	*v = UpdateInstanceAccountRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "disabled":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Disabled = new(bool)
+			*v.Disabled = r.Bool()
+		case "operator":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Operator = new(bool)
+			*v.Operator = r.Bool()
+		default:
+			r.Unknown()
+		}
+	}
+	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
+// DecodeJSON reads and checks one UpdateInstanceProjectRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *UpdateInstanceProjectRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *UpdateInstanceProjectRequest) decode(r *contract.Reader) {
+	*v = UpdateInstanceProjectRequest{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "disabled":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Disabled = new(bool)
+			*v.Disabled = r.Bool()
 		default:
 			r.Unknown()
 		}
@@ -1537,6 +5018,44 @@ func (v *UpdateReportRequest) decode(r *contract.Reader) {
 		}
 	}
 	r.Properties(bits.OnesCount64(seen), 1, 0)
+}
+
+func (v *Within) decode(r *contract.Reader) {
+	*v = Within{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "from":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.From = new(time.Time)
+			*v.From = r.Time()
+		case "last_days":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.LastDays = new(int32)
+			*v.LastDays = int32(r.Int(&ruleWithinLastDays))
+		case "to":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.To = new(time.Time)
+			*v.To = r.Time()
+		default:
+			r.Unknown()
+		}
+	}
 }
 
 // DecodeJSON reads and checks one WriteKeyRequest. Its strings and raw members alias b; slices it

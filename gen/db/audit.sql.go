@@ -96,6 +96,22 @@ func (q *Queries) AuditPage(ctx context.Context, db DBTX, arg AuditPageParams) (
 	return items, nil
 }
 
+const auditPrune = `-- name: AuditPrune :execrows
+DELETE FROM audit_log l WHERE l.project_id = '00000000-0000-0000-0000-000000000000' AND l.id IN (
+    SELECT i.id FROM audit_log i WHERE i.project_id = '00000000-0000-0000-0000-000000000000' AND i.at < $1::timestamptz
+    ORDER BY i.at LIMIT 1000
+)
+`
+
+// Of entries without a project only, which no project takes along when it is deleted; in bounded steps.
+func (q *Queries) AuditPrune(ctx context.Context, db DBTX, before time.Time) (int64, error) {
+	result, err := db.Exec(ctx, auditPrune, before)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const auditRecord = `-- name: AuditRecord :exec
 INSERT INTO audit_log (project_id, id, actor_kind, actor_id, action, target, changes, ip, user_agent, request_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)

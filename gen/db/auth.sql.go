@@ -13,7 +13,7 @@ import (
 )
 
 const accountByEmail = `-- name: AccountByEmail :one
-SELECT id, email, password_hash, created_at, updated_at FROM accounts WHERE email = $1
+SELECT id, email, password_hash, created_at, updated_at, operator, disabled_at, last_seen_at FROM accounts WHERE email = $1
 `
 
 func (q *Queries) AccountByEmail(ctx context.Context, db DBTX, email string) (Account, error) {
@@ -25,12 +25,15 @@ func (q *Queries) AccountByEmail(ctx context.Context, db DBTX, email string) (Ac
 		&i.PasswordHash,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Operator,
+		&i.DisabledAt,
+		&i.LastSeenAt,
 	)
 	return i, err
 }
 
 const accountByEmailForUpdate = `-- name: AccountByEmailForUpdate :one
-SELECT id, email, password_hash, created_at, updated_at FROM accounts WHERE email = $1 FOR UPDATE
+SELECT id, email, password_hash, created_at, updated_at, operator, disabled_at, last_seen_at FROM accounts WHERE email = $1 FOR UPDATE
 `
 
 // Locked, so that nobody opens a session with the password that is about to be removed.
@@ -43,12 +46,15 @@ func (q *Queries) AccountByEmailForUpdate(ctx context.Context, db DBTX, email st
 		&i.PasswordHash,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Operator,
+		&i.DisabledAt,
+		&i.LastSeenAt,
 	)
 	return i, err
 }
 
 const accountByID = `-- name: AccountByID :one
-SELECT id, email, password_hash, created_at, updated_at FROM accounts WHERE id = $1
+SELECT id, email, password_hash, created_at, updated_at, operator, disabled_at, last_seen_at FROM accounts WHERE id = $1
 `
 
 func (q *Queries) AccountByID(ctx context.Context, db DBTX, id uuid.UUID) (Account, error) {
@@ -60,12 +66,15 @@ func (q *Queries) AccountByID(ctx context.Context, db DBTX, id uuid.UUID) (Accou
 		&i.PasswordHash,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Operator,
+		&i.DisabledAt,
+		&i.LastSeenAt,
 	)
 	return i, err
 }
 
 const accountByIDForUpdate = `-- name: AccountByIDForUpdate :one
-SELECT id, email, password_hash, created_at, updated_at FROM accounts WHERE id = $1 FOR UPDATE
+SELECT id, email, password_hash, created_at, updated_at, operator, disabled_at, last_seen_at FROM accounts WHERE id = $1 FOR UPDATE
 `
 
 // Locked, so that two changes of one password do not both succeed.
@@ -78,15 +87,20 @@ func (q *Queries) AccountByIDForUpdate(ctx context.Context, db DBTX, id uuid.UUI
 		&i.PasswordHash,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Operator,
+		&i.DisabledAt,
+		&i.LastSeenAt,
 	)
 	return i, err
 }
 
 const accountByIdentity = `-- name: AccountByIdentity :one
-SELECT a.id, a.email, a.password_hash, a.created_at, a.updated_at FROM account_identities i JOIN accounts a ON a.id = i.account_id
+SELECT a.id, a.email, a.password_hash, a.created_at, a.updated_at, a.operator, a.disabled_at, a.last_seen_at FROM account_identities i JOIN accounts a ON a.id = i.account_id
 WHERE i.issuer = $1 AND i.subject = $2
+FOR NO KEY UPDATE OF a
 `
 
+// Locked, so that nobody opens a session of an account that is being disabled.
 func (q *Queries) AccountByIdentity(ctx context.Context, db DBTX, issuer string, subject string) (Account, error) {
 	row := db.QueryRow(ctx, accountByIdentity, issuer, subject)
 	var i Account
@@ -96,17 +110,33 @@ func (q *Queries) AccountByIdentity(ctx context.Context, db DBTX, issuer string,
 		&i.PasswordHash,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Operator,
+		&i.DisabledAt,
+		&i.LastSeenAt,
 	)
 	return i, err
 }
 
 const accountCreate = `-- name: AccountCreate :one
-INSERT INTO accounts (id, email, password_hash) VALUES ($1, $2, $3) RETURNING id, email, password_hash, created_at, updated_at
+INSERT INTO accounts (id, email, password_hash, operator) VALUES ($1, $2, $3, $4)
+ON CONFLICT (email) DO NOTHING RETURNING id, email, password_hash, created_at, updated_at, operator, disabled_at, last_seen_at
 `
 
-// Two registrations of one address at once: the unique key lets one of them through.
-func (q *Queries) AccountCreate(ctx context.Context, db DBTX, iD uuid.UUID, email string, passwordHash string) (Account, error) {
-	row := db.QueryRow(ctx, accountCreate, iD, email, passwordHash)
+type AccountCreateParams struct {
+	ID           uuid.UUID
+	Email        string
+	PasswordHash string
+	Operator     bool
+}
+
+// No row when the address is taken: as an error of the unique key it would stand in PostgreSQL's log, address and all.
+func (q *Queries) AccountCreate(ctx context.Context, db DBTX, arg AccountCreateParams) (Account, error) {
+	row := db.QueryRow(ctx, accountCreate,
+		arg.ID,
+		arg.Email,
+		arg.PasswordHash,
+		arg.Operator,
+	)
 	var i Account
 	err := row.Scan(
 		&i.ID,
@@ -114,6 +144,9 @@ func (q *Queries) AccountCreate(ctx context.Context, db DBTX, iD uuid.UUID, emai
 		&i.PasswordHash,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Operator,
+		&i.DisabledAt,
+		&i.LastSeenAt,
 	)
 	return i, err
 }
@@ -127,13 +160,34 @@ func (q *Queries) AccountSetPassword(ctx context.Context, db DBTX, passwordHash 
 	return err
 }
 
-const identityCreate = `-- name: IdentityCreate :exec
-INSERT INTO account_identities (issuer, subject, account_id) VALUES ($1, $2, $3)
+const accountsSeen = `-- name: AccountsSeen :exec
+UPDATE accounts a SET last_seen_at = u.seen_at
+FROM (SELECT i.id, t.seen_at
+      FROM (SELECT s.account_id AS id, max(n.seen_at) AS seen_at
+            FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::timestamptz[]) AS seen_at) AS n
+            JOIN sessions s ON s.id = n.id GROUP BY s.account_id) AS t
+      JOIN accounts i ON i.id = t.id
+      WHERE i.last_seen_at IS NULL OR i.last_seen_at <= t.seen_at - interval '1 minute'
+      ORDER BY i.id FOR UPDATE OF i) AS u
+WHERE a.id = u.id
 `
 
-func (q *Queries) IdentityCreate(ctx context.Context, db DBTX, issuer string, subject string, accountID uuid.UUID) error {
-	_, err := db.Exec(ctx, identityCreate, issuer, subject, accountID)
+func (q *Queries) AccountsSeen(ctx context.Context, db DBTX, ids []uuid.UUID, seenAts []time.Time) error {
+	_, err := db.Exec(ctx, accountsSeen, ids, seenAts)
 	return err
+}
+
+const identityCreate = `-- name: IdentityCreate :execrows
+INSERT INTO account_identities (issuer, subject, account_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+`
+
+// No row when the identity is linked already, or the account to another one of the issuer.
+func (q *Queries) IdentityCreate(ctx context.Context, db DBTX, issuer string, subject string, accountID uuid.UUID) (int64, error) {
+	result, err := db.Exec(ctx, identityCreate, issuer, subject, accountID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const refreshTokenCreate = `-- name: RefreshTokenCreate :exec
@@ -228,8 +282,8 @@ func (q *Queries) RefreshTokenRead(ctx context.Context, db DBTX, tokenHash []byt
 }
 
 const sessionAccount = `-- name: SessionAccount :one
-SELECT a.id, a.email, a.password_hash, a.created_at, a.updated_at FROM sessions s JOIN accounts a ON a.id = s.account_id
-WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2
+SELECT a.id, a.email, a.password_hash, a.created_at, a.updated_at, a.operator, a.disabled_at, a.last_seen_at FROM sessions s JOIN accounts a ON a.id = s.account_id
+WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND a.disabled_at IS NULL
 `
 
 // An access token is valid only while its session is: one primary-key lookup for each management request.
@@ -242,6 +296,9 @@ func (q *Queries) SessionAccount(ctx context.Context, db DBTX, sessionID uuid.UU
 		&i.PasswordHash,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Operator,
+		&i.DisabledAt,
+		&i.LastSeenAt,
 	)
 	return i, err
 }

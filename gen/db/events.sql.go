@@ -14,7 +14,7 @@ import (
 )
 
 const eventByID = `-- name: EventByID :one
-SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props FROM events e WHERE e.id = $1 AND e.project_id = ANY($2::uuid[])
+SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props, e.counted_as_other FROM events e WHERE e.id = $1 AND e.project_id = ANY($2::uuid[])
 `
 
 func (q *Queries) EventByID(ctx context.Context, db DBTX, iD uuid.UUID, projectIDs []uuid.UUID) (Event, error) {
@@ -30,6 +30,7 @@ func (q *Queries) EventByID(ctx context.Context, db DBTX, iD uuid.UUID, projectI
 		&i.UserID,
 		&i.AnonymousID,
 		&i.Props,
+		&i.CountedAsOther,
 	)
 	return i, err
 }
@@ -204,27 +205,30 @@ func (q *Queries) EventsDelete(ctx context.Context, db DBTX, projectID uuid.UUID
 }
 
 const eventsInsert = `-- name: EventsInsert :many
-INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
-SELECT t.project_id, t.id, t.ts, t.received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props
+INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props, counted_as_other)
+SELECT t.project_id, t.id, t.ts, t.received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props,
+       nullif(t.counted_as_other, false)
 FROM (SELECT unnest($1::uuid[]) AS project_id, unnest($2::uuid[]) AS id,
              unnest($3::timestamptz[]) AS ts, unnest($4::timestamptz[]) AS received_at,
              unnest($5::bigint[]) AS seq, unnest($6::text[]) AS name,
              unnest($7::text[]) AS user_id, unnest($8::text[]) AS anonymous_id,
-             unnest($9::jsonb[]) AS props) AS t
+             unnest($9::jsonb[]) AS props,
+             unnest($10::boolean[]) AS counted_as_other) AS t
 ON CONFLICT DO NOTHING
 RETURNING id
 `
 
 type EventsInsertParams struct {
-	ProjectIDs   []uuid.UUID
-	EventIDs     []uuid.UUID
-	TS           []time.Time
-	ReceivedAt   []time.Time
-	Seq          []int64
-	Names        []string
-	UserIDs      []string
-	AnonymousIDs []string
-	Props        []json.RawMessage
+	ProjectIDs     []uuid.UUID
+	EventIDs       []uuid.UUID
+	TS             []time.Time
+	ReceivedAt     []time.Time
+	Seq            []int64
+	Names          []string
+	UserIDs        []string
+	AnonymousIDs   []string
+	Props          []json.RawMessage
+	CountedAsOther []bool
 }
 
 // Stores the events that are not there yet and returns their ids (the others are duplicates). The arrays are
@@ -240,6 +244,7 @@ func (q *Queries) EventsInsert(ctx context.Context, db DBTX, arg EventsInsertPar
 		arg.UserIDs,
 		arg.AnonymousIDs,
 		arg.Props,
+		arg.CountedAsOther,
 	)
 	if err != nil {
 		return nil, err
@@ -260,25 +265,28 @@ func (q *Queries) EventsInsert(ctx context.Context, db DBTX, arg EventsInsertPar
 }
 
 const eventsInsertAll = `-- name: EventsInsertAll :exec
-INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
-SELECT t.project_id, t.id, t.ts, t.received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props
+INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props, counted_as_other)
+SELECT t.project_id, t.id, t.ts, t.received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props,
+       nullif(t.counted_as_other, false)
 FROM (SELECT unnest($1::uuid[]) AS project_id, unnest($2::uuid[]) AS id,
              unnest($3::timestamptz[]) AS ts, unnest($4::timestamptz[]) AS received_at,
              unnest($5::bigint[]) AS seq, unnest($6::text[]) AS name,
              unnest($7::text[]) AS user_id, unnest($8::text[]) AS anonymous_id,
-             unnest($9::jsonb[]) AS props) AS t
+             unnest($9::jsonb[]) AS props,
+             unnest($10::boolean[]) AS counted_as_other) AS t
 `
 
 type EventsInsertAllParams struct {
-	ProjectIDs   []uuid.UUID
-	EventIDs     []uuid.UUID
-	TS           []time.Time
-	ReceivedAt   []time.Time
-	Seq          []int64
-	Names        []string
-	UserIDs      []string
-	AnonymousIDs []string
-	Props        []json.RawMessage
+	ProjectIDs     []uuid.UUID
+	EventIDs       []uuid.UUID
+	TS             []time.Time
+	ReceivedAt     []time.Time
+	Seq            []int64
+	Names          []string
+	UserIDs        []string
+	AnonymousIDs   []string
+	Props          []json.RawMessage
+	CountedAsOther []bool
 }
 
 // Stores new events only; a single duplicate makes it fail. It returns no rows that a client would have to wait for,
@@ -294,6 +302,7 @@ func (q *Queries) EventsInsertAll(ctx context.Context, db DBTX, arg EventsInsert
 		arg.UserIDs,
 		arg.AnonymousIDs,
 		arg.Props,
+		arg.CountedAsOther,
 	)
 	return err
 }
@@ -343,7 +352,7 @@ func (q *Queries) EventsNewest(ctx context.Context, db DBTX, arg EventsNewestPar
 }
 
 const eventsNewestFirst = `-- name: EventsNewestFirst :many
-SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props FROM events e
+SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props, e.counted_as_other FROM events e
 WHERE e.project_id = $1
   AND e.id >= $2 AND e.id < $3 AND e.ts >= $4 AND e.ts < $5
   AND ($6::text[] IS NULL OR e.name = ANY($6::text[]))
@@ -394,6 +403,7 @@ func (q *Queries) EventsNewestFirst(ctx context.Context, db DBTX, arg EventsNewe
 			&i.UserID,
 			&i.AnonymousID,
 			&i.Props,
+			&i.CountedAsOther,
 		); err != nil {
 			return nil, err
 		}
@@ -406,7 +416,7 @@ func (q *Queries) EventsNewestFirst(ctx context.Context, db DBTX, arg EventsNewe
 }
 
 const eventsOldestFirst = `-- name: EventsOldestFirst :many
-SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props FROM events e
+SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props, e.counted_as_other FROM events e
 WHERE e.project_id = $1
   AND e.id >= $2 AND e.id < $3 AND e.ts >= $4 AND e.ts < $5
   AND ($6::text[] IS NULL OR e.name = ANY($6::text[]))
@@ -457,6 +467,7 @@ func (q *Queries) EventsOldestFirst(ctx context.Context, db DBTX, arg EventsOlde
 			&i.UserID,
 			&i.AnonymousID,
 			&i.Props,
+			&i.CountedAsOther,
 		); err != nil {
 			return nil, err
 		}
@@ -495,7 +506,7 @@ func (q *Queries) EventsStep(ctx context.Context, db DBTX, arg EventsStepParams)
 }
 
 const personEventsNewestFirst = `-- name: PersonEventsNewestFirst :many
-SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props FROM events e
+SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props, e.counted_as_other FROM events e
 WHERE e.project_id::text = ($1::uuid)::text AND e.user_id = $2
   AND e.id >= $3 AND e.id < $4 AND e.ts >= $5 AND e.ts < $6
   AND ($7::text[] IS NULL OR e.name = ANY($7::text[]))
@@ -548,6 +559,7 @@ func (q *Queries) PersonEventsNewestFirst(ctx context.Context, db DBTX, arg Pers
 			&i.UserID,
 			&i.AnonymousID,
 			&i.Props,
+			&i.CountedAsOther,
 		); err != nil {
 			return nil, err
 		}
@@ -560,7 +572,7 @@ func (q *Queries) PersonEventsNewestFirst(ctx context.Context, db DBTX, arg Pers
 }
 
 const personEventsOldestFirst = `-- name: PersonEventsOldestFirst :many
-SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props FROM events e
+SELECT e.project_id, e.id, e.ts, e.received_at, e.seq, e.name, e.user_id, e.anonymous_id, e.props, e.counted_as_other FROM events e
 WHERE e.project_id::text = ($1::uuid)::text AND e.user_id = $2
   AND e.id >= $3 AND e.id < $4 AND e.ts >= $5 AND e.ts < $6
   AND ($7::text[] IS NULL OR e.name = ANY($7::text[]))
@@ -610,6 +622,7 @@ func (q *Queries) PersonEventsOldestFirst(ctx context.Context, db DBTX, arg Pers
 			&i.UserID,
 			&i.AnonymousID,
 			&i.Props,
+			&i.CountedAsOther,
 		); err != nil {
 			return nil, err
 		}

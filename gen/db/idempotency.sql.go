@@ -12,6 +12,18 @@ import (
 	"github.com/google/uuid"
 )
 
+const idempotencyCount = `-- name: IdempotencyCount :one
+SELECT count(*) FROM (SELECT 1 FROM idempotency_keys WHERE account_id = $1 LIMIT $2) AS kept
+`
+
+// How many answers an account has, counted up to a bound.
+func (q *Queries) IdempotencyCount(ctx context.Context, db DBTX, accountID uuid.UUID, most int32) (int64, error) {
+	row := db.QueryRow(ctx, idempotencyCount, accountID, most)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const idempotencyFind = `-- name: IdempotencyFind :one
 SELECT account_id, operation, key, request_hash, status, reply_box, secret_key_id, created_at FROM idempotency_keys
 WHERE account_id = $1 AND operation = $2 AND key = $3 AND created_at > $4

@@ -33,6 +33,9 @@ type Account struct {
 	PasswordHash string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	Operator     bool
+	DisabledAt   *time.Time
+	LastSeenAt   *time.Time
 }
 
 type AccountIdentity struct {
@@ -82,6 +85,8 @@ type Board struct {
 	CreatedBy   *uuid.UUID
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Version     int64
+	UpdatedBy   *uuid.UUID
 }
 
 type BoardTile struct {
@@ -93,15 +98,16 @@ type BoardTile struct {
 }
 
 type Event struct {
-	ProjectID   uuid.UUID
-	ID          uuid.UUID
-	TS          time.Time
-	ReceivedAt  time.Time
-	Seq         int64
-	Name        string
-	UserID      *string
-	AnonymousID *string
-	Props       json.RawMessage
+	ProjectID      uuid.UUID
+	ID             uuid.UUID
+	TS             time.Time
+	ReceivedAt     time.Time
+	Seq            int64
+	Name           string
+	UserID         *string
+	AnonymousID    *string
+	Props          json.RawMessage
+	CountedAsOther *bool
 }
 
 type EventCount struct {
@@ -154,9 +160,27 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 }
 
+type Invitation struct {
+	ID        uuid.UUID
+	ProjectID uuid.UUID
+	TokenHash []byte
+	Role      string
+	Email     *string
+	CreatedBy uuid.UUID
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
 type JobTurn struct {
 	Job     string
 	EndedAt time.Time
+}
+
+type PasswordReset struct {
+	TokenHash []byte
+	AccountID uuid.UUID
+	CreatedAt time.Time
+	ExpiresAt time.Time
 }
 
 type Person struct {
@@ -193,6 +217,15 @@ type Project struct {
 	DataRetentionDays int32
 	PurgeStartedAt    *time.Time
 	EventsDeleted     int64
+	DisabledAt        *time.Time
+}
+
+type ProjectLimit struct {
+	ProjectID    uuid.UUID
+	EventsPerDay *int64
+	StoredBytes  *int64
+	EventNames   *int32
+	UpdatedAt    time.Time
 }
 
 type ProjectMember struct {
@@ -200,6 +233,21 @@ type ProjectMember struct {
 	AccountID uuid.UUID
 	Role      string
 	CreatedAt time.Time
+}
+
+type ProjectSize struct {
+	ProjectID  uuid.UUID
+	Events     int64
+	Names      int32
+	Bytes      int64
+	MeasuredAt time.Time
+}
+
+type ProjectUsage struct {
+	ProjectID uuid.UUID
+	Day       pgtype.Date
+	Events    int64
+	Bytes     int64
 }
 
 type RefreshToken struct {
@@ -219,6 +267,8 @@ type Report struct {
 	CreatedBy   *uuid.UUID
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	Version     int64
+	UpdatedBy   *uuid.UUID
 }
 
 type Session struct {

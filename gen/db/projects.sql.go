@@ -13,51 +13,63 @@ import (
 )
 
 const aPIKeyByID = `-- name: APIKeyByID :one
-SELECT k.id, k.project_id, k.secret_box, k.secret_key_id, k.secret_hash, k.created_at, k.expires_at, k.name, k.main, k.scopes, k.created_by, k.last_used_at FROM api_keys k JOIN projects p ON p.id = k.project_id
+SELECT k.id, k.project_id, k.secret_box, k.secret_key_id, k.secret_hash, k.created_at, k.expires_at, k.name, k.main, k.scopes, k.created_by, k.last_used_at, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM api_keys k JOIN projects p ON p.id = k.project_id
 WHERE k.id = $1 AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2::timestamptz)
 `
 
-func (q *Queries) APIKeyByID(ctx context.Context, db DBTX, iD string, now time.Time) (APIKey, error) {
+type APIKeyByIDRow struct {
+	APIKey   APIKey
+	Disabled bool
+}
+
+func (q *Queries) APIKeyByID(ctx context.Context, db DBTX, iD string, now time.Time) (APIKeyByIDRow, error) {
 	row := db.QueryRow(ctx, aPIKeyByID, iD, now)
-	var i APIKey
+	var i APIKeyByIDRow
 	err := row.Scan(
-		&i.ID,
-		&i.ProjectID,
-		&i.SecretBox,
-		&i.SecretKeyID,
-		&i.SecretHash,
-		&i.CreatedAt,
-		&i.ExpiresAt,
-		&i.Name,
-		&i.Main,
-		&i.Scopes,
-		&i.CreatedBy,
-		&i.LastUsedAt,
+		&i.APIKey.ID,
+		&i.APIKey.ProjectID,
+		&i.APIKey.SecretBox,
+		&i.APIKey.SecretKeyID,
+		&i.APIKey.SecretHash,
+		&i.APIKey.CreatedAt,
+		&i.APIKey.ExpiresAt,
+		&i.APIKey.Name,
+		&i.APIKey.Main,
+		&i.APIKey.Scopes,
+		&i.APIKey.CreatedBy,
+		&i.APIKey.LastUsedAt,
+		&i.Disabled,
 	)
 	return i, err
 }
 
 const aPIKeyBySecretHash = `-- name: APIKeyBySecretHash :one
-SELECT k.id, k.project_id, k.secret_box, k.secret_key_id, k.secret_hash, k.created_at, k.expires_at, k.name, k.main, k.scopes, k.created_by, k.last_used_at FROM api_keys k JOIN projects p ON p.id = k.project_id
+SELECT k.id, k.project_id, k.secret_box, k.secret_key_id, k.secret_hash, k.created_at, k.expires_at, k.name, k.main, k.scopes, k.created_by, k.last_used_at, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM api_keys k JOIN projects p ON p.id = k.project_id
 WHERE k.secret_hash = $1 AND p.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2::timestamptz)
 `
 
-func (q *Queries) APIKeyBySecretHash(ctx context.Context, db DBTX, secretHash []byte, now time.Time) (APIKey, error) {
+type APIKeyBySecretHashRow struct {
+	APIKey   APIKey
+	Disabled bool
+}
+
+func (q *Queries) APIKeyBySecretHash(ctx context.Context, db DBTX, secretHash []byte, now time.Time) (APIKeyBySecretHashRow, error) {
 	row := db.QueryRow(ctx, aPIKeyBySecretHash, secretHash, now)
-	var i APIKey
+	var i APIKeyBySecretHashRow
 	err := row.Scan(
-		&i.ID,
-		&i.ProjectID,
-		&i.SecretBox,
-		&i.SecretKeyID,
-		&i.SecretHash,
-		&i.CreatedAt,
-		&i.ExpiresAt,
-		&i.Name,
-		&i.Main,
-		&i.Scopes,
-		&i.CreatedBy,
-		&i.LastUsedAt,
+		&i.APIKey.ID,
+		&i.APIKey.ProjectID,
+		&i.APIKey.SecretBox,
+		&i.APIKey.SecretKeyID,
+		&i.APIKey.SecretHash,
+		&i.APIKey.CreatedAt,
+		&i.APIKey.ExpiresAt,
+		&i.APIKey.Name,
+		&i.APIKey.Main,
+		&i.APIKey.Scopes,
+		&i.APIKey.CreatedBy,
+		&i.APIKey.LastUsedAt,
+		&i.Disabled,
 	)
 	return i, err
 }
@@ -283,6 +295,45 @@ func (q *Queries) APIKeysForProject(ctx context.Context, db DBTX, projectID uuid
 	return items, nil
 }
 
+const aPIKeysOfMember = `-- name: APIKeysOfMember :many
+SELECT id, project_id, secret_box, secret_key_id, secret_hash, created_at, expires_at, name, main, scopes, created_by, last_used_at FROM api_keys WHERE project_id = $1 AND created_by = $2 AND (expires_at IS NULL OR expires_at > $3::timestamptz)
+ORDER BY created_at DESC, id DESC
+`
+
+// The keys of a member that work.
+func (q *Queries) APIKeysOfMember(ctx context.Context, db DBTX, projectID uuid.UUID, createdBy *uuid.UUID, now time.Time) ([]APIKey, error) {
+	rows, err := db.Query(ctx, aPIKeysOfMember, projectID, createdBy, now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []APIKey{}
+	for rows.Next() {
+		var i APIKey
+		if err := rows.Scan(
+			&i.ID,
+			&i.ProjectID,
+			&i.SecretBox,
+			&i.SecretKeyID,
+			&i.SecretHash,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.Name,
+			&i.Main,
+			&i.Scopes,
+			&i.CreatedBy,
+			&i.LastUsedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const aPIKeysToRewrap = `-- name: APIKeysToRewrap :many
 SELECT k.id, k.secret_box, k.secret_key_id FROM api_keys k
 WHERE k.secret_key_id <> $1 AND k.id > $2 ORDER BY k.id LIMIT 500
@@ -330,18 +381,6 @@ WHERE k.id = u.id
 func (q *Queries) APIKeysUsed(ctx context.Context, db DBTX, ids []string, usedAts []time.Time) error {
 	_, err := db.Exec(ctx, aPIKeysUsed, ids, usedAts)
 	return err
-}
-
-const memberCandidate = `-- name: MemberCandidate :one
-SELECT id FROM accounts WHERE email = $1
-`
-
-// No row when no account has this address.
-func (q *Queries) MemberCandidate(ctx context.Context, db DBTX, email string) (uuid.UUID, error) {
-	row := db.QueryRow(ctx, memberCandidate, email)
-	var id uuid.UUID
-	err := row.Scan(&id)
-	return id, err
 }
 
 const memberCount = `-- name: MemberCount :one
@@ -410,7 +449,7 @@ func (q *Queries) MemberOwners(ctx context.Context, db DBTX, projectID uuid.UUID
 
 const memberProjectIDs = `-- name: MemberProjectIDs :many
 SELECT m.project_id FROM project_members m JOIN projects p ON p.id = m.project_id
-WHERE m.account_id = $1 AND p.deleted_at IS NULL
+WHERE m.account_id = $1 AND p.deleted_at IS NULL AND p.disabled_at IS NULL
 `
 
 func (q *Queries) MemberProjectIDs(ctx context.Context, db DBTX, accountID uuid.UUID) ([]uuid.UUID, error) {
@@ -434,20 +473,21 @@ func (q *Queries) MemberProjectIDs(ctx context.Context, db DBTX, accountID uuid.
 }
 
 const memberRole = `-- name: MemberRole :one
-SELECT m.role, (p.deleted_at IS NOT NULL)::boolean AS deleted FROM project_members m JOIN projects p ON p.id = m.project_id
+SELECT m.role, (p.deleted_at IS NOT NULL)::boolean AS deleted, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM project_members m JOIN projects p ON p.id = m.project_id
 WHERE m.project_id = $1 AND m.account_id = $2
 `
 
 type MemberRoleRow struct {
-	Role    string
-	Deleted bool
+	Role     string
+	Deleted  bool
+	Disabled bool
 }
 
 // The role of an account in a project, and whether the project is deleted; no row when it is not a member.
 func (q *Queries) MemberRole(ctx context.Context, db DBTX, projectID uuid.UUID, accountID uuid.UUID) (MemberRoleRow, error) {
 	row := db.QueryRow(ctx, memberRole, projectID, accountID)
 	var i MemberRoleRow
-	err := row.Scan(&i.Role, &i.Deleted)
+	err := row.Scan(&i.Role, &i.Deleted, &i.Disabled)
 	return i, err
 }
 
@@ -550,7 +590,7 @@ func (q *Queries) ProjectDeletion(ctx context.Context, db DBTX, projectID uuid.U
 }
 
 const projectForAccount = `-- name: ProjectForAccount :one
-SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, m.role, coalesce((
+SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, m.role, coalesce((
     SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
@@ -567,6 +607,7 @@ type ProjectForAccountRow struct {
 	DataRetentionDays int32
 	PurgeStartedAt    *time.Time
 	EventsDeleted     int64
+	DisabledAt        *time.Time
 	Role              string
 	APIKeyID          string
 }
@@ -585,6 +626,7 @@ func (q *Queries) ProjectForAccount(ctx context.Context, db DBTX, projectID uuid
 		&i.DataRetentionDays,
 		&i.PurgeStartedAt,
 		&i.EventsDeleted,
+		&i.DisabledAt,
 		&i.Role,
 		&i.APIKeyID,
 	)
@@ -610,6 +652,18 @@ UPDATE projects SET deleted_at = $1::timestamptz WHERE id = $2
 func (q *Queries) ProjectMarkDeleted(ctx context.Context, db DBTX, now time.Time, iD uuid.UUID) error {
 	_, err := db.Exec(ctx, projectMarkDeleted, now, iD)
 	return err
+}
+
+const projectOwnerLock = `-- name: ProjectOwnerLock :one
+SELECT id FROM accounts WHERE id = $1 FOR NO KEY UPDATE
+`
+
+// Locked, so that the projects of one account are made one after the other.
+func (q *Queries) ProjectOwnerLock(ctx context.Context, db DBTX, id uuid.UUID) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, projectOwnerLock, id)
+	var id_2 uuid.UUID
+	err := row.Scan(&id_2)
+	return id_2, err
 }
 
 const projectPurge = `-- name: ProjectPurge :exec
@@ -754,7 +808,7 @@ func (q *Queries) ProjectsDeleted(ctx context.Context, db DBTX) (int64, error) {
 }
 
 const projectsForAccount = `-- name: ProjectsForAccount :many
-SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, m.role, coalesce((
+SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, m.role, coalesce((
     SELECT k.id FROM api_keys k WHERE k.project_id = p.id AND k.main AND k.expires_at IS NULL ORDER BY k.created_at DESC LIMIT 1
 ), '')::text AS api_key_id
 FROM projects p JOIN project_members m ON m.project_id = p.id
@@ -774,6 +828,7 @@ type ProjectsForAccountRow struct {
 	DataRetentionDays int32
 	PurgeStartedAt    *time.Time
 	EventsDeleted     int64
+	DisabledAt        *time.Time
 	Role              string
 	APIKeyID          string
 }
@@ -798,6 +853,7 @@ func (q *Queries) ProjectsForAccount(ctx context.Context, db DBTX, accountID uui
 			&i.DataRetentionDays,
 			&i.PurgeStartedAt,
 			&i.EventsDeleted,
+			&i.DisabledAt,
 			&i.Role,
 			&i.APIKeyID,
 		); err != nil {
@@ -809,6 +865,18 @@ func (q *Queries) ProjectsForAccount(ctx context.Context, db DBTX, accountID uui
 		return nil, err
 	}
 	return items, nil
+}
+
+const projectsOwned = `-- name: ProjectsOwned :one
+SELECT count(*) FROM project_members WHERE account_id = $1 AND role = 'owner'
+`
+
+// How many projects an account owns, those that are being removed included: making and deleting them is work too.
+func (q *Queries) ProjectsOwned(ctx context.Context, db DBTX, accountID uuid.UUID) (int64, error) {
+	row := db.QueryRow(ctx, projectsOwned, accountID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const projectsToPurge = `-- name: ProjectsToPurge :many
@@ -838,19 +906,25 @@ func (q *Queries) ProjectsToPurge(ctx context.Context, db DBTX, before time.Time
 }
 
 const writeKeyByKey = `-- name: WriteKeyByKey :one
-SELECT w.id, w.project_id, w.key, w.allowed_origins, w.created_at FROM write_keys w JOIN projects p ON p.id = w.project_id
+SELECT w.id, w.project_id, w.key, w.allowed_origins, w.created_at, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
 WHERE w.key = $1 AND p.deleted_at IS NULL
 `
 
-func (q *Queries) WriteKeyByKey(ctx context.Context, db DBTX, key string) (WriteKey, error) {
+type WriteKeyByKeyRow struct {
+	WriteKey WriteKey
+	Disabled bool
+}
+
+func (q *Queries) WriteKeyByKey(ctx context.Context, db DBTX, key string) (WriteKeyByKeyRow, error) {
 	row := db.QueryRow(ctx, writeKeyByKey, key)
-	var i WriteKey
+	var i WriteKeyByKeyRow
 	err := row.Scan(
-		&i.ID,
-		&i.ProjectID,
-		&i.Key,
-		&i.AllowedOrigins,
-		&i.CreatedAt,
+		&i.WriteKey.ID,
+		&i.WriteKey.ProjectID,
+		&i.WriteKey.Key,
+		&i.WriteKey.AllowedOrigins,
+		&i.WriteKey.CreatedAt,
+		&i.Disabled,
 	)
 	return i, err
 }
@@ -943,7 +1017,7 @@ func (q *Queries) WriteKeyUpdate(ctx context.Context, db DBTX, allowedOrigins []
 }
 
 const writeKeysForProject = `-- name: WriteKeysForProject :many
-SELECT id, project_id, key, allowed_origins, created_at FROM write_keys WHERE project_id = $1 ORDER BY id DESC LIMIT 100
+SELECT id, project_id, key, allowed_origins, created_at FROM write_keys WHERE project_id = $1 ORDER BY id DESC LIMIT 1000
 `
 
 func (q *Queries) WriteKeysForProject(ctx context.Context, db DBTX, projectID uuid.UUID) ([]WriteKey, error) {

@@ -13,7 +13,7 @@ import (
 )
 
 const board = `-- name: Board :one
-SELECT project_id, id, name, description, created_by, created_at, updated_at FROM boards WHERE project_id = $1 AND id = $2
+SELECT project_id, id, name, description, created_by, created_at, updated_at, version, updated_by FROM boards WHERE project_id = $1 AND id = $2
 `
 
 func (q *Queries) Board(ctx context.Context, db DBTX, projectID uuid.UUID, iD uuid.UUID) (Board, error) {
@@ -27,6 +27,8 @@ func (q *Queries) Board(ctx context.Context, db DBTX, projectID uuid.UUID, iD uu
 		&i.CreatedBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Version,
+		&i.UpdatedBy,
 	)
 	return i, err
 }
@@ -172,13 +174,16 @@ const boardUpdate = `-- name: BoardUpdate :execrows
 UPDATE boards SET
     name = coalesce($1, name),
     description = coalesce($2, description),
+    version = version + 1,
+    updated_by = $3,
     updated_at = now()
-WHERE project_id = $3 AND id = $4
+WHERE project_id = $4 AND id = $5
 `
 
 type BoardUpdateParams struct {
 	Name        *string
 	Description *string
+	UpdatedBy   *uuid.UUID
 	ProjectID   uuid.UUID
 	ID          uuid.UUID
 }
@@ -187,6 +192,7 @@ func (q *Queries) BoardUpdate(ctx context.Context, db DBTX, arg BoardUpdateParam
 	result, err := db.Exec(ctx, boardUpdate,
 		arg.Name,
 		arg.Description,
+		arg.UpdatedBy,
 		arg.ProjectID,
 		arg.ID,
 	)
@@ -197,7 +203,7 @@ func (q *Queries) BoardUpdate(ctx context.Context, db DBTX, arg BoardUpdateParam
 }
 
 const boards = `-- name: Boards :many
-SELECT project_id, id, name, description, created_by, created_at, updated_at FROM boards WHERE project_id = $1 ORDER BY id DESC
+SELECT project_id, id, name, description, created_by, created_at, updated_at, version, updated_by FROM boards WHERE project_id = $1 ORDER BY id DESC
 `
 
 func (q *Queries) Boards(ctx context.Context, db DBTX, projectID uuid.UUID) ([]Board, error) {
@@ -217,6 +223,8 @@ func (q *Queries) Boards(ctx context.Context, db DBTX, projectID uuid.UUID) ([]B
 			&i.CreatedBy,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Version,
+			&i.UpdatedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -228,8 +236,19 @@ func (q *Queries) Boards(ctx context.Context, db DBTX, projectID uuid.UUID) ([]B
 	return items, nil
 }
 
+const boardsLoseReport = `-- name: BoardsLoseReport :exec
+UPDATE boards b SET version = b.version + 1, updated_by = $1, updated_at = now()
+WHERE b.project_id = $2 AND b.id IN (SELECT t.board_id FROM board_tiles t WHERE t.project_id = $2 AND t.report_id = $3)
+`
+
+// Before a report goes, with its tiles: the boards that it is on change by that.
+func (q *Queries) BoardsLoseReport(ctx context.Context, db DBTX, updatedBy *uuid.UUID, projectID uuid.UUID, reportID uuid.UUID) error {
+	_, err := db.Exec(ctx, boardsLoseReport, updatedBy, projectID, reportID)
+	return err
+}
+
 const report = `-- name: Report :one
-SELECT project_id, id, name, description, question, view, created_by, created_at, updated_at FROM reports WHERE project_id = $1 AND id = $2
+SELECT project_id, id, name, description, question, view, created_by, created_at, updated_at, version, updated_by FROM reports WHERE project_id = $1 AND id = $2
 `
 
 func (q *Queries) Report(ctx context.Context, db DBTX, projectID uuid.UUID, iD uuid.UUID) (Report, error) {
@@ -245,6 +264,8 @@ func (q *Queries) Report(ctx context.Context, db DBTX, projectID uuid.UUID, iD u
 		&i.CreatedBy,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Version,
+		&i.UpdatedBy,
 	)
 	return i, err
 }
@@ -306,8 +327,10 @@ UPDATE reports SET
     description = coalesce($2, description),
     question = coalesce($3, question),
     view = coalesce($4, view),
+    version = version + 1,
+    updated_by = $5,
     updated_at = now()
-WHERE project_id = $5 AND id = $6
+WHERE project_id = $6 AND id = $7
 `
 
 type ReportUpdateParams struct {
@@ -315,6 +338,7 @@ type ReportUpdateParams struct {
 	Description *string
 	Question    json.RawMessage
 	View        json.RawMessage
+	UpdatedBy   *uuid.UUID
 	ProjectID   uuid.UUID
 	ID          uuid.UUID
 }
@@ -325,6 +349,7 @@ func (q *Queries) ReportUpdate(ctx context.Context, db DBTX, arg ReportUpdatePar
 		arg.Description,
 		arg.Question,
 		arg.View,
+		arg.UpdatedBy,
 		arg.ProjectID,
 		arg.ID,
 	)
@@ -335,7 +360,7 @@ func (q *Queries) ReportUpdate(ctx context.Context, db DBTX, arg ReportUpdatePar
 }
 
 const reports = `-- name: Reports :many
-SELECT project_id, id, name, description, question, view, created_by, created_at, updated_at FROM reports WHERE project_id = $1 ORDER BY id DESC
+SELECT project_id, id, name, description, question, view, created_by, created_at, updated_at, version, updated_by FROM reports WHERE project_id = $1 ORDER BY id DESC
 `
 
 // Newest first; ids are version 7, so the order of ids is the order of creation.
@@ -358,6 +383,8 @@ func (q *Queries) Reports(ctx context.Context, db DBTX, projectID uuid.UUID) ([]
 			&i.CreatedBy,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Version,
+			&i.UpdatedBy,
 		); err != nil {
 			return nil, err
 		}

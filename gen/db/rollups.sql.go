@@ -139,7 +139,8 @@ WITH RECURSIVE runs AS (
         OFFSET 0
     ) AS b
 ), minutes AS MATERIALIZED (
-    SELECT e.name, date_bin('1 minute', e.ts, '1970-01-01Z') AS minute, count(*) AS count FROM events e
+    SELECT (CASE WHEN e.counted_as_other THEN '$other' ELSE e.name END) AS name,
+           date_bin('1 minute', e.ts, '1970-01-01Z') AS minute, count(*) AS count FROM events e
     WHERE e.project_id = $2 AND e.id >= event_id_floor($3::timestamptz)
       AND e.id < event_id_floor($4::timestamptz)
     GROUP BY 1, 2

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/access/accounts"
@@ -20,8 +19,8 @@ import (
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/live"
 	"github.com/bahagh/nimbus/internal/platform/clock"
-	"github.com/bahagh/nimbus/internal/platform/config"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
+	"github.com/bahagh/nimbus/internal/platform/mail"
 	"github.com/bahagh/nimbus/internal/platform/secretbox"
 )
 
@@ -34,24 +33,30 @@ type accessGroup struct {
 	replies  *idempotency.Replies
 	log      *audit.Log
 
-	watching sync.WaitGroup // of changed keys, and of uses
+	auditRetention time.Duration
+
+	watching sync.WaitGroup // of changed keys, of uses, and of mails
 	stop     context.CancelFunc
 }
 
-func (a *App) wireAccess() (*accessGroup, error) {
+func (a *App) wireAccess(ctx context.Context) (*accessGroup, error) {
 	pool := a.db.Pool
 	ring, err := secretbox.New(a.cfg.SecretKey, a.cfg.SecretKeyPrevious...)
 	if err != nil {
 		return nil, fmt.Errorf("NIMBUS_SECRET_KEY: %w", err)
 	}
-	account, err := accounts.New(pool, accounts.Config{Secret: []byte(a.cfg.JWTSecret), AccessTTL: a.cfg.AccessTTL,
-		RefreshTTL: a.cfg.RefreshTTL, BcryptCost: a.cfg.BcryptCost, Now: a.now, Attempts: a.state, OIDC: oidcOf(a.cfg, a.reg, a.log)})
+	outbox, err := outboxOf(a.cfg, a.reg, a.log)
+	if err != nil {
+		return nil, err
+	}
+	project := projects.New(pool, ring, projectsConfig(a.cfg, a.state, outbox, a.now))
+	account, err := accounts.New(pool, accountsConfig(a.cfg, project, outbox, a.state, a.reg, a.now, a.log))
 	if err != nil {
 		return nil, fmt.Errorf("accounts: %w", err)
 	}
 	g := &accessGroup{
 		accounts: account,
-		projects: projects.New(pool, ring, auth.KeyScopes(api.Operations), a.now),
+		projects: project,
 		keys:     projects.NewKeys(pool, ring, a.now),
 		rules:    auth.NewAccess(pool),
 		replies:  idempotency.New(pool, ring, a.now),
@@ -60,17 +65,25 @@ func (a *App) wireAccess() (*accessGroup, error) {
 	g.projects.OnChange(g.keys.Forget)
 	a.reg.MustRegister(&projectCollector{active: g.projects.CountActive, deleted: g.projects.CountDeleted})
 	a.reg.MustRegister(watchCollectors(g.keys)...)
-	g.watch(pool, a.log)
+	g.watch(pool, outbox, a.log)
+	g.auditRetention = a.cfg.AuditRetention
+	if err := announceSetup(ctx, account, a.cfg, a.log); err != nil {
+		g.close()
+		return nil, err
+	}
 	return g, nil
 }
 
-// watch listens for key changes of other nodes, and stores when keys and sessions were last used.
-func (g *accessGroup) watch(pool *pgxpool.Pool, log *slog.Logger) {
+// watch follows the changes of keys that other nodes make, writes down when keys and sessions were last used, and sends mails.
+func (g *accessGroup) watch(pool *pgxpool.Pool, outbox *mail.Outbox, log *slog.Logger) {
 	ctx, stop := context.WithCancel(context.Background())
 	g.stop = stop
 	g.watching.Go(func() { g.keys.Watch(ctx, pool, log) })
 	g.watching.Go(func() { g.keys.LastUsed().Run(ctx, log) })
 	g.watching.Go(func() { g.accounts.LastSeen().Run(ctx, log) })
+	if outbox != nil {
+		g.watching.Go(func() { outbox.Run(ctx) })
+	}
 }
 
 func (g *accessGroup) close() {
@@ -83,6 +96,10 @@ func (g *accessGroup) jobs(clocks *clock.Clocks) []jobs.Job {
 		{Name: "purge deleted projects", Every: 30 * time.Second, Limit: 10 * time.Minute, Run: g.projects.Purge},
 		{Name: "prune ended sessions", Every: time.Hour, Limit: 5 * time.Minute, Run: clocks.Deleting(g.accounts.Prune)},
 		{Name: "prune expired keys", Every: time.Hour, Limit: 5 * time.Minute, Run: clocks.Deleting(g.projects.PruneKeys)},
+		{Name: "prune expired invitations", Every: time.Hour, Limit: 5 * time.Minute, Run: clocks.Deleting(g.projects.PruneInvitations)},
+		{Name: "prune the audit log", Every: time.Hour, Limit: 5 * time.Minute, Run: clocks.Deleting(func(ctx context.Context, now time.Time) error {
+			return g.log.Prune(ctx, now, g.auditRetention)
+		})},
 		{Name: "prune idempotency keys", Every: time.Hour, Limit: 5 * time.Minute, Run: clocks.Deleting(g.replies.Prune)},
 	}
 }
@@ -113,12 +130,4 @@ func (g *accessGroup) revive() live.Revive {
 		}
 		return g.accounts.Revive(ctx, p.AccountID, p.SessionID)
 	}
-}
-
-func oidcOf(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) *accounts.OIDC {
-	if cfg.OIDCIssuer == "" {
-		return nil
-	}
-	return &accounts.OIDC{Issuer: cfg.OIDCIssuer, ClientID: cfg.OIDCClientID, ClientSecret: cfg.OIDCClientSecret,
-		RedirectURL: cfg.OIDCRedirectURL, Name: cfg.OIDCName, Log: log, Registry: reg}
 }

@@ -106,7 +106,7 @@ func TestASessionIsKeptInACookieThatOnlyOurOwnPagesCanUse(t *testing.T) {
 		if len(cookies) != 1 || s.RefreshToken != "" {
 			t.Fatalf("cookies %v, refresh token %q", cookies, s.RefreshToken)
 		}
-		if c := cookies[0]; !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Path != "/v1/auth" {
+		if c := cookies[0]; c.Name != "__Host-nimbus_refresh" || !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteStrictMode || c.Path != "/" || c.Domain != "" {
 			t.Errorf("cookie %s", c.Raw)
 		}
 		return cookies[0]
@@ -125,6 +125,12 @@ func TestASessionIsKeptInACookieThatOnlyOurOwnPagesCanUse(t *testing.T) {
 		with(first).With("X-Nimbus-Session", "token").Do("POST", path, nil).WantCode(401, "unauthenticated")
 		browser.With("X-Nimbus-Session", "cookie").Do("POST", path, nil).WantCode(401, "unauthenticated")
 	}
+	// A page of a sibling subdomain can set a cookie without the prefix, of a session of its own: it would log the person in as
+	// somebody else.
+	planted := a.Account(t).RefreshToken
+	browser.With("Cookie", "nimbus_refresh="+planted).With("X-Nimbus-Session", "cookie").Do("POST", "/v1/auth/refresh", nil).WantCode(401, "unauthenticated")
+	ours(&http.Cookie{Name: "nimbus_refresh", Value: planted + "; " + first.Name + "=" + first.Value}).Do("POST", "/v1/auth/logout", nil).Want(204)
+	first = cookie(browser.Do("POST", "/v1/auth/login", who).Want(200))
 	second := cookie(ours(first).Do("POST", "/v1/auth/refresh", nil).Want(200))
 	if second.Value == first.Value {
 		t.Error("the token in the cookie was not replaced")
@@ -142,7 +148,7 @@ func TestASessionIsKeptInACookieThatOnlyOurOwnPagesCanUse(t *testing.T) {
 
 	who["password"] = "Another-Horse-8"
 	plain := a.Client(t).Do("POST", "/v1/auth/login", who).Want(200).Header.Get("Set-Cookie")
-	if plain == "" || strings.Contains(plain, "Secure") {
+	if !strings.HasPrefix(plain, "nimbus_refresh=") || strings.Contains(plain, "Secure") {
 		t.Errorf("a browser drops this cookie when it came over http: %s", plain)
 	}
 	delete(who, "session")

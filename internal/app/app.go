@@ -34,6 +34,7 @@ type App struct {
 	reg     *prometheus.Registry
 	handler http.Handler
 	admin   http.Handler
+	health  *health
 
 	// The platform below the groups.
 	db     *Database
@@ -45,11 +46,12 @@ type App struct {
 	traces *tracing.Provider // nil without an endpoint
 
 	// The groups, each wired by the file of its name.
-	access   *accessGroup
-	events   *eventsGroup
-	insights *insightsGroup
-	hub      *live.Hub
-	jobs     *jobs.Runner
+	access    *accessGroup
+	events    *eventsGroup
+	behaviour *behaviourGroup
+	insights  *insightsGroup
+	hub       *live.Hub
+	jobs      *jobs.Runner
 
 	ingestion  ingest.BatcherConfig
 	streaming  live.Config
@@ -142,7 +144,7 @@ func (a *App) wire(ctx context.Context, statements []postgres.Option) (err error
 	if a.state, err = a.openSharedState(ctx); err != nil {
 		return err
 	}
-	if a.access, err = a.wireAccess(); err != nil {
+	if a.access, err = a.wireAccess(ctx); err != nil {
 		return err
 	}
 	if a.hub, err = a.wireLive(); err != nil {
@@ -151,6 +153,7 @@ func (a *App) wire(ctx context.Context, statements []postgres.Option) (err error
 	if a.events, err = a.wireEvents(ctx); err != nil {
 		return err
 	}
+	a.behaviour = a.wireBehaviour()
 	a.insights = a.wireInsights()
 	a.startJobs()
 	return a.wireEdge()

@@ -1,9 +1,12 @@
 package app
 
 import (
+	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,22 +27,25 @@ import (
 
 // startJobs starts the background jobs of every group.
 func (a *App) startJobs() {
-	a.jobs = jobs.New(a.db.Pool, slices.Concat(a.events.jobs(a.clocks), a.access.jobs(a.clocks)), a.reg, time.Now, a.log)
+	a.jobs = jobs.New(a.db.Pool, slices.Concat(a.events.jobs(a.clocks), a.access.jobs(a.clocks), a.behaviour.jobs()), a.reg, time.Now, a.log)
 	a.jobs.Start()
 }
 
 // wireEdge creates the HTTP handlers: every operation of the contract, behind the rules that the contract states.
 func (a *App) wireEdge() error {
 	ready := a.newHealth()
+	a.health = ready
 	stream := live.NewAPI(a.hub, a.cfg.AllowedOrigins)
 	srv := &server{
 		accountsAPI: accounts.NewAPI(a.access.accounts),
 		projectsAPI: projects.NewAPI(a.access.projects),
 		auditAPI:    audit.NewAPI(a.access.log),
 		eventsAPI:   a.events.history,
+		usageAPI:    a.events.usage,
 		liveAPI:     stream,
 		trendsAPI:   a.insights.trends,
 		savedAPI:    a.insights.saved,
+		answersAPI:  a.insights.answers,
 		healthAPI:   ready,
 	}
 	handler, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: a.events.native, live: stream}, httpapi.Options{
@@ -56,12 +62,12 @@ func (a *App) wireEdge() error {
 		a.reg.MustRegister(diskCollector(a.cfg.DataDir))
 	}
 	a.handler = handler
-	a.admin = adminHandler(a.reg)
+	a.admin = ownHosts(a.cfg.AdminHosts, adminHandler(a.reg))
 	return nil
 }
 
 func (a *App) newHealth() *health {
-	h := &health{pool: a.db.Pool, clocks: a.clocks, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
+	h := &health{pool: a.db.Pool, clocks: a.clocks, room: a.events.quotas.Health, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
 	if a.redis != nil {
 		h.redis = a.redis.Health
 	}
@@ -78,6 +84,26 @@ func limitsOf(cfg *config.Config, state *ratelimit.State) httpapi.Limits {
 		l.Allow = state.Allow
 	}
 	return l
+}
+
+// ownHosts refuses requests that came by a name which is not this listener's. A page whose name is made to resolve to this
+// machine (DNS rebinding) would else read metrics and profiles through its visitor's browser. An address as the name is
+// that of no page.
+func ownHosts(names []string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := r.Host
+		if host, _, err := net.SplitHostPort(name); err == nil {
+			name = host
+		}
+		name = strings.TrimSuffix(strings.Trim(name, "[]"), ".")
+		_, err := netip.ParseAddr(name)
+		own := func(n string) bool { return strings.EqualFold(n, name) }
+		if err != nil && !own("localhost") && !slices.ContainsFunc(names, own) {
+			http.Error(w, "This listener is not asked by that name: add it to NIMBUS_ADMIN_HOSTS.", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func adminHandler(reg *prometheus.Registry) http.Handler {

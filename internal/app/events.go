@@ -2,12 +2,16 @@ package app
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/events/ingest"
 	"github.com/bahagh/nimbus/internal/events/native"
+	"github.com/bahagh/nimbus/internal/events/quota"
 	"github.com/bahagh/nimbus/internal/platform/clock"
+	"github.com/bahagh/nimbus/internal/platform/config"
+	"github.com/bahagh/nimbus/internal/platform/embedded"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
 )
 
@@ -17,9 +21,14 @@ type eventsGroup struct {
 	ingester *ingest.Ingester // behind every endpoint that takes events
 	native   *native.API
 	history  *history.API
-	writes   *ingest.Store  // on the pool of ingestion
-	upkeep   *history.Store // on the main pool: maintenance must not take connections of ingestion
+	writes   *ingest.Store // on the connections of ingestion
+	quotas   *quota.Keeper
+	usage    *quota.API
+	upkeep   *history.Store // on those of everything else: the connections of ingestion are for ingestion
 	now      func() time.Time
+
+	counting sync.WaitGroup // of usage
+	stop     context.CancelFunc
 }
 
 func (a *App) wireEvents(ctx context.Context) (*eventsGroup, error) {
@@ -29,10 +38,35 @@ func (a *App) wireEvents(ctx context.Context) (*eventsGroup, error) {
 	}
 	a.ingestion.Publisher = history.JSONPublisher{To: a.hub}
 	g.batcher = ingest.NewBatcher(g.writes, a.ingestion, ingest.NewMetrics(a.reg), time.Now, a.log)
-	g.ingester = ingest.NewIngester(g.batcher, a.now)
+	g.quotas = quota.New(a.db.Pool, quotasOf(a.cfg, a.now), a.reg, a.log)
+	g.usage = quota.NewAPI(g.quotas)
+	g.ingester = ingest.NewIngester(g.batcher, g.quotas, a.now)
 	g.native = native.NewAPI(g.ingester, a.now)
 	g.history = history.NewAPI(history.NewReader(a.reads, a.cfg.QueryTimeout), a.access.rules)
+	counting, stop := context.WithCancel(context.Background())
+	g.stop = stop
+	g.counting.Go(func() { g.quotas.Run(counting) })
 	return g, nil
+}
+
+func quotasOf(cfg *config.Config, now func() time.Time) quota.Config {
+	c := quota.Config{Now: now, MinFree: uint64(cfg.MinFreeBytes), Defaults: quota.Limits{EventsPerDay: int64(cfg.QuotaEventsPerDay),
+		StoredBytes: int64(cfg.QuotaStoredBytes), EventNames: cfg.QuotaEventNames}}
+	if cfg.Embedded() {
+		c.Free = func() (uint64, error) {
+			free, _, err := embedded.DiskSpace(cfg.DataDir)
+			return free, err
+		}
+	}
+	return c
+}
+
+// close stores what waits, and writes down what that comes to.
+func (g *eventsGroup) close(ctx context.Context) error {
+	err := g.batcher.Close(ctx)
+	g.stop()
+	g.counting.Wait()
+	return err
 }
 
 func (g *eventsGroup) jobs(clocks *clock.Clocks) []jobs.Job {
@@ -41,6 +75,7 @@ func (g *eventsGroup) jobs(clocks *clock.Clocks) []jobs.Job {
 			Run: func(ctx context.Context) error { return g.writes.EnsurePartitions(ctx, g.now()) }},
 		{Name: "prune expired events", Every: time.Hour, Limit: 50 * time.Minute,
 			Run: clocks.Deleting(g.upkeep.Prune)},
+		{Name: "measure projects", Every: 10 * time.Minute, Limit: 9 * time.Minute, Run: clocks.Deleting(g.quotas.Measure)},
 		{Name: "index events by person", Every: 10 * time.Minute, Limit: 50 * time.Minute,
 			Run: func(ctx context.Context) error { return g.upkeep.IndexPeople(ctx, g.now()) }},
 		{Name: "summarise recent events by person", Every: time.Minute, Limit: time.Minute, Run: g.upkeep.SummarisePeople},

@@ -1,19 +1,43 @@
 package app
 
 import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bahagh/nimbus/internal/insights/answers"
 	"github.com/bahagh/nimbus/internal/insights/saved"
 	"github.com/bahagh/nimbus/internal/insights/trends"
 )
 
 // insightsGroup is the wired slices of internal/insights.
 type insightsGroup struct {
-	trends *trends.API
-	saved  *saved.API
+	trends  *trends.API
+	saved   *saved.API
+	answers *answers.API
 }
 
 func (a *App) wireInsights() *insightsGroup {
 	limits := trends.Limits{Timeout: a.cfg.QueryTimeout, MaxEvents: a.cfg.QueryMaxEvents}
 	g := &insightsGroup{trends: trends.NewAPI(a.reads, limits, a.now)}
-	g.saved = saved.NewAPI(saved.New(a.db.Pool), g.trends.CheckQuestion)
+	g.saved = saved.NewAPI(saved.New(a.db.Pool, saved.Limits{Reports: a.cfg.MaxReportsPerProject, Boards: a.cfg.MaxBoardsPerProject}), g.trends.CheckQuestion)
+	g.answers = answers.NewAPI(answers.New(answers.Options{
+		Store: a.behaviour.store, Timeout: a.cfg.QueryTimeout, Now: a.now, Unproven: a.unproven(),
+	}))
 	return g
+}
+
+// unproven counts the days that an answer read from the events because their parts were not what event_counts says, and has them
+// built anew.
+func (a *App) unproven() func(ctx context.Context, project uuid.UUID, days []int32) {
+	count := prometheus.NewCounter(prometheus.CounterOpts{Name: "nimbus_parts_unproven_days_total",
+		Help: "Days of questions that were read from the events, because their parts were not what the counts say."})
+	a.reg.MustRegister(count)
+	return func(ctx context.Context, project uuid.UUID, days []int32) {
+		count.Add(float64(len(days)))
+		if err := a.behaviour.store.MarkDirty(context.WithoutCancel(ctx), project, days); err != nil {
+			a.log.WarnContext(ctx, "days whose parts are wrong could not be marked", "project", project, "error", err)
+		}
+	}
 }

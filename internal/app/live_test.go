@@ -281,10 +281,12 @@ func TestAStreamGoesOnBehindItsCursor(t *testing.T) {
 
 func TestWhatALiveStreamRefuses(t *testing.T) {
 	t.Parallel()
-	a := apptest.Boot(t, "NIMBUS_ALLOWED_ORIGINS=https://app.example.com,https://*.example.org", "NIMBUS_LIVE_MAX_STREAMS=4", "NIMBUS_LIVE_MAX_STREAMS_PER_PROJECT=3")
+	a := apptest.Boot(t, "NIMBUS_ALLOWED_ORIGINS=https://app.example.com,https://*.example.org,https://kilo.example.net", "NIMBUS_LIVE_MAX_STREAMS=4", "NIMBUS_LIVE_MAX_STREAMS_PER_PROJECT=3")
 	x, other := a.Tenant(t), a.Tenant(t)
 	c := x.Client
-	c.With("Origin", "https://evil.example.com").Do("GET", livePath(x, ""), nil).WantCode(403, "origin_not_allowed")
+	for _, origin := range []string{"https://evil.example.com", "https://\u212Ailo.example.net"} { // U+212A folds to k
+		c.With("Origin", origin).Do("GET", livePath(x, ""), nil).WantCode(403, "origin_not_allowed")
+	}
 	c.Do("GET", livePath(x, "?cursor=nonsense"), nil).WantCode(422, "validation_failed")
 	c.With("Last-Event-ID", "nonsense").Do("GET", livePath(x, ""), nil).WantCode(422, "validation_failed")
 	c.With("Upgrade", "websocket").Do("GET", livePath(x, ""), nil).WantCode(422, "validation_failed")

@@ -29,6 +29,7 @@ type credential struct {
 	scopes []string
 	mine   bool      // of the project, or of the account whose things are named
 	role   auth.Role // in the project; empty for a stranger
+	boss   bool      // operates the instance
 	send   func(method, target string, body []byte) *apptest.Reply
 }
 
@@ -45,6 +46,10 @@ func (c *credential) verdict(op *contract.Operation) (int, string) {
 		return http.StatusUnauthorized, c.dead
 	case c.scopes != nil && !slices.Contains(c.scopes, op.Scope):
 		return http.StatusForbidden, "insufficient_scope"
+	case op.Role == contract.RoleOperator && c.boss:
+		return 0, ""
+	case op.Role == contract.RoleOperator:
+		return http.StatusForbidden, "insufficient_role"
 	case op.Role == contract.RoleAccount && (c.mine || !strings.Contains(op.Path, "{")):
 		return 0, ""
 	case c.scopes != nil && c.mine:
@@ -104,13 +109,16 @@ func newWorld(t *testing.T, a, past *apptest.App, op *contract.Operation) *world
 			c.name, email = "access token of a stranger", stranger.Email
 		case auth.RoleViewer, auth.RoleAdmin:
 			member := a.Account(t)
-			w.owner.Do("POST", project+"/members", map[string]any{"email": member.Email, "role": role}).Want(201)
+			w.owner.Join(member, string(role))
 			email = member.Email
 		case auth.RoleOwner:
 		}
 		c.send = bearer(func() string { return a.Login(t, email).AccessToken })
 		add(c)
 	}
+	boss := a.Operator(t)
+	add(&credential{name: "access token of an operator", scheme: "bearerAuth", boss: true,
+		send: bearer(func() string { return a.Login(t, boss.Email).AccessToken })})
 	add(&credential{name: "refresh token", scheme: "refreshToken", role: auth.RoleOwner, mine: true,
 		send: bearer(func() string { return a.Login(t, w.owner.Email).RefreshToken })})
 	add(&credential{name: "refresh token in a cookie", scheme: "refreshCookie+sameSite", role: auth.RoleOwner, mine: true,
@@ -193,8 +201,9 @@ func raw(c *apptest.Client, method, target string, body []byte) *apptest.Reply {
 // a thing that does not exist.
 func TestEveryOperationLetsInWhomTheContractSaysAndNobodyElse(t *testing.T) {
 	t.Parallel()
-	a, past := twoNodes(t)
+	a, past := twoNodesWith(t, []string{"NIMBUS_SMTP_URL=smtp://127.0.0.1:1", "NIMBUS_MAIL_FROM=nimbus@example.com", "NIMBUS_PUBLIC_URL=https://nimbus.example"})
 	past.Clock.Add(-30 * 24 * time.Hour) // longer than any session lives
+	a.Account(t)                         // the first one operates the server, and is none of those below
 	for _, id := range api.OperationIDs {
 		op := api.Operations[id]
 		t.Run(id, func(t *testing.T) {

@@ -79,9 +79,10 @@ func documented(t *testing.T) map[string]metric {
 func TestEveryMetricIsDocumentedAndEveryDocumentedOneIsServed(t *testing.T) {
 	t.Parallel()
 	otlp := receive(t)
-	everything := apptest.Boot(t, "NIMBUS_REDIS_URL="+nimbustest.Redis(t).URL, "NIMBUS_OTLP_ENDPOINT="+otlp.URL,
+	everything := apptest.Boot(t, "NIMBUS_REDIS_URL="+nimbustest.Redis(t).URL, "NIMBUS_OTLP_ENDPOINT="+otlp.URL, "NIMBUS_QUOTA_EVENT_NAMES=1",
 		"NIMBUS_ANALYTICS_DATABASE_URL="+nimbustest.DSN(t), "NIMBUS_OIDC_ISSUER=https://login.example.com", "NIMBUS_OIDC_CLIENT_ID=nimbus",
-		"NIMBUS_OIDC_REDIRECT_URL=https://nimbus.example.com/v1/auth/oidc/callback")
+		"NIMBUS_OIDC_REDIRECT_URL=https://nimbus.example.com/v1/auth/oidc/callback",
+		"NIMBUS_SMTP_URL=smtp://127.0.0.1:1", "NIMBUS_MAIL_FROM=nimbus@example.com", "NIMBUS_PUBLIC_URL=https://nimbus.example.com")
 	x := everything.Tenant(t)
 	x.Ingest(apptest.Event{"name": "good"}, apptest.Event{"name": ""})
 	var got map[string]metric

@@ -37,8 +37,12 @@ func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operat
 			made[p.Name] = savedBoard(x, savedReport(x))
 		case "account_id":
 			member := a.Account(t)
-			x.Do("POST", project+"/members", map[string]any{"email": member.Email, "role": "viewer"}).Want(201)
+			x.Join(member, "viewer")
 			made[p.Name] = member.ID.String()
+		case "invitation_id":
+			var reply struct{ Invitation struct{ ID uuid.UUID } }
+			x.Do("POST", project+"/invitations", map[string]any{"role": "viewer"}).Want(201).JSON(&reply)
+			made[p.Name] = reply.Invitation.ID.String()
 		case "session_id":
 			var sessions struct {
 				Items []struct {
@@ -114,15 +118,26 @@ func body(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operatio
 		"changePassword": func() any {
 			return map[string]string{"current_password": apptest.Password, "new_password": "Another-Horse-8"}
 		},
-		"createProject":  func() any { return map[string]string{"name": "x"} },
-		"updateProject":  func() any { return map[string]string{"name": "x"} },
-		"rotateKeys":     func() any { return map[string]any{} },
-		"createWriteKey": func() any { return map[string]any{"allowed_origins": []string{}} },
-		"updateWriteKey": func() any { return map[string]any{"allowed_origins": []string{}} },
-		"createApiKey":   func() any { return map[string]any{"name": "k", "scopes": []string{"events:read"}} },
-		"updateApiKey":   func() any { return map[string]any{"name": "renamed"} },
-		"addMember":      func() any { return map[string]any{"email": a.Account(t).Email, "role": "viewer"} },
-		"updateMember":   func() any { return map[string]any{"role": "admin"} },
+		"createProject":        func() any { return map[string]string{"name": "x"} },
+		"updateProject":        func() any { return map[string]string{"name": "x"} },
+		"rotateKeys":           func() any { return map[string]any{} },
+		"createWriteKey":       func() any { return map[string]any{"allowed_origins": []string{}} },
+		"updateWriteKey":       func() any { return map[string]any{"allowed_origins": []string{}} },
+		"createApiKey":         func() any { return map[string]any{"name": "k", "scopes": []string{"events:read"}} },
+		"updateApiKey":         func() any { return map[string]any{"name": "renamed"} },
+		"requestPasswordReset": func() any { return map[string]string{"email": x.Email} },
+		"completePasswordReset": func() any {
+			var link struct{ Token string }
+			a.Operator(t).Do("POST", "/v1/instance/accounts/"+a.Account(t).ID.String()+"/password-reset", nil).Want(201).JSON(&link)
+			return map[string]string{"token": link.Token, "new_password": "Another-Horse-8"}
+		},
+		"createInvitation":      func() any { return map[string]any{"role": "viewer"} },
+		"previewInvitation":     func() any { return map[string]string{"token": x.Invite("viewer", "")} },
+		"acceptInvitation":      func() any { return map[string]string{"token": x.Invite("viewer", "")} },
+		"createInstanceAccount": func() any { return map[string]string{"email": uuid.NewString() + "@example.com"} },
+		"updateInstanceAccount": func() any { return map[string]bool{"disabled": true} },
+		"updateInstanceProject": func() any { return map[string]bool{"disabled": false} },
+		"updateMember":          func() any { return map[string]any{"role": "admin"} },
 		"ingestEvents": func() any {
 			return map[string]any{"project_id": project, "events": []apptest.Event{{"name": "e"}}}
 		},

@@ -178,3 +178,40 @@ func TestABoardShowsOnlyReportsThatAreThere(t *testing.T) {
 	x.Do("DELETE", board, nil).Want(204)
 	x.Do("GET", "/v1/projects/"+x.ProjectID.String()+"/reports/"+second, nil).Want(200)
 }
+
+func TestAChangeOfAnotherVersionIsRefusedAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	x := apptest.Boot(t).Tenant(t)
+	project := "/v1/projects/" + x.ProjectID.String()
+	type saved struct {
+		Name      string
+		Version   int64
+		UpdatedBy *string `json:"updated_by"`
+	}
+	first := savedReport(x)
+	board := project + "/boards/" + savedBoard(x, first)
+	for _, path := range []string{project + "/reports/" + first, board} {
+		var got saved
+		if x.Do("GET", path, nil).Want(200).JSON(&got); got.Version != 1 || got.UpdatedBy != nil {
+			t.Errorf("%s is made as %+v", path, got)
+		}
+		x.With("If-Match", `"1"`).Do("PATCH", path, map[string]any{"name": "Ben's"}).Want(200).JSON(&got)
+		if got.Name != "Ben's" || got.Version != 2 || got.UpdatedBy == nil {
+			t.Errorf("%s is changed to %+v", path, got)
+		}
+		x.With("If-Match", `"1"`).Do("PATCH", path, map[string]any{"name": "Ada's"}).WantCode(412, "version_conflict")
+		if x.Do("GET", path, nil).Want(200).JSON(&got); got.Name != "Ben's" || got.Version != 2 {
+			t.Errorf("%s after a refused change: %+v", path, got)
+		}
+		// Who does not name a version overwrites what is there.
+		if x.Do("PATCH", path, map[string]any{"name": "Ada's"}).Want(200).JSON(&got); got.Name != "Ada's" || got.Version != 3 {
+			t.Errorf("%s is overwritten with %+v", path, got)
+		}
+		for _, bad := range []string{"3", `"x"`, `W/"3"`, "*"} {
+			x.With("If-Match", bad).Do("PATCH", path, map[string]any{"name": "n"}).WantCode(422, "validation_failed")
+		}
+	}
+	// A report that goes takes its tile with it: who has the board open learns of that.
+	x.Do("DELETE", project+"/reports/"+first, nil).Want(204)
+	x.With("If-Match", `"3"`).Do("PATCH", board, map[string]any{"name": "n"}).WantCode(412, "version_conflict")
+}

@@ -51,13 +51,32 @@ func (a *App) Run(ctx context.Context, ready func(addr string)) error {
 
 	select {
 	case <-ctx.Done():
+		err = a.drain(failed)
 	case err = <-failed:
+	}
+	if err != nil {
 		a.log.Error("the server failed", "error", err)
 	}
 	return errors.Join(err, a.shutDown(servers))
 }
 
-// shutDown answers all accepted requests before anything is closed.
+// drain goes on serving while readiness is red, until every proxy has noticed: one that has not would send requests to a
+// port where nobody listens.
+func (a *App) drain(failed <-chan error) error {
+	a.health.ending.Store(true)
+	if a.cfg.Drain == 0 {
+		return nil
+	}
+	a.log.Info("stopping: readiness is red, and requests are still served", "for", a.cfg.DrainTime().String())
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(a.cfg.DrainTime()):
+		return nil
+	}
+}
+
+// shutDown answers what has been accepted before anything is closed.
 func (a *App) shutDown(servers []*http.Server) error {
 	a.log.Info("shutting down: answering accepted requests", "for_at_most", a.cfg.ShutdownTimeout.String())
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
@@ -90,7 +109,7 @@ func (a *App) Close(ctx context.Context) error {
 	}
 	var err error
 	if a.events != nil {
-		err = a.events.batcher.Close(ctx)
+		err = a.events.close(ctx)
 	}
 	if a.hub != nil {
 		a.hub.Close(ctx) // after the last event was stored, so that the other nodes get it too

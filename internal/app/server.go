@@ -13,7 +13,9 @@ import (
 	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/events/native"
+	"github.com/bahagh/nimbus/internal/events/quota"
 	"github.com/bahagh/nimbus/internal/httpapi"
+	"github.com/bahagh/nimbus/internal/insights/answers"
 	"github.com/bahagh/nimbus/internal/insights/saved"
 	"github.com/bahagh/nimbus/internal/insights/trends"
 	"github.com/bahagh/nimbus/internal/live"
@@ -24,10 +26,12 @@ type (
 	accountsAPI = accounts.API
 	projectsAPI = projects.API
 	eventsAPI   = history.API
+	usageAPI    = quota.API
 	liveAPI     = live.API
 	trendsAPI   = trends.API
 	auditAPI    = audit.API
 	savedAPI    = saved.API
+	answersAPI  = answers.API
 	healthAPI   = health
 )
 
@@ -37,10 +41,12 @@ type server struct {
 	*accountsAPI
 	*projectsAPI
 	*eventsAPI
+	*usageAPI
 	*liveAPI
 	*trendsAPI
 	*auditAPI
 	*savedAPI
+	*answersAPI
 	*healthAPI
 }
 

@@ -6,7 +6,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Cursor is a place in the arrivals of a project: everything up to it has been consumed. The zero value is before the first.
+// Cursor is a place in the arrivals of a project: everything up to it has been consumed. The zero value is before the
+// first.
 type Cursor struct {
 	XID string // decimal; empty for 0
 	Seq int64

@@ -24,7 +24,8 @@ type PersonKey struct {
 
 // junk are ids that many people have: what a client sends when it has none.
 var junk = []string{
-	"", "null", "undefined", "none", "nil", "nan", "anonymous", "guest", "unknown", "0", "-1", "true", "false", "[object object]", "n/a",
+	"", "null", "undefined", "none", "nil", "nan", "n/a", "anonymous", "guest", "unknown", "0", "-1", "true", "false",
+	"[object object]",
 	"00000000-0000-0000-0000-000000000000", "not_authenticated", "distinct_id",
 }
 
@@ -51,8 +52,8 @@ func (e *StoredEvent) link() (anonymous, user PersonKey, ok bool) {
 	return PersonKey{Anonymous, e.AnonymousID}, PersonKey{User, e.UserID}, true
 }
 
-// keysOf returns everybody whom events name, in the order in which they come: neighbours in time get numbers close to each
-// other.
+// keysOf returns everybody whom events name, in the order in which they come: neighbours in time get numbers close to
+// each other.
 func keysOf(events []StoredEvent) []PersonKey {
 	seen := make(map[PersonKey]struct{}, len(events)/4)
 	var keys []PersonKey
@@ -119,8 +120,8 @@ func linksOf(events []StoredEvent, number map[PersonKey]uint32) []link {
 // merge says that a person is another one.
 type merge struct{ merged, into uint32 }
 
-// identify makes an identity of links, which are sorted by (anonymous, order), and merges, in their order. last is the highest number
-// given to anybody; persons that conflicts make are numbered after it.
+// identify makes an identity of links, which are sorted by (anonymous, order), and merges, in their order. last is the
+// highest number given to anybody; persons that conflicts make are numbered after it.
 func identify(links []link, merges []merge, last uint32) Identity {
 	id := Identity{Canon: make([]uint32, last+1)}
 	for no := range id.Canon {
@@ -156,7 +157,9 @@ func (id *Identity) split(l link, to uint32) {
 	if id.Splits == nil {
 		id.Splits = make(map[uint32]Split)
 	}
-	id.Splits[l.anonymous] = Split{TS: l.event.TS.UnixMicro(), Received: l.event.ReceivedAt.UnixMicro(), Tie: parts.Tie(l.event.ID), To: to}
+	id.Splits[l.anonymous] = Split{
+		TS: l.event.TS.UnixMicro(), Received: l.event.ReceivedAt.UnixMicro(), Tie: parts.Tie(l.event.ID), To: to,
+	}
 }
 
 // union is who merges made one: the one merged into stands for all.

@@ -15,11 +15,11 @@ type Row struct {
 	TS int64
 	// Marks has bit i set when the event fits condition i of the question.
 	Marks uint64
-	// Session counts the sessions of the person, from 1, over his unfiltered events: Sessions[Session-1] is the one that
-	// the event is in. It is 0 when the question needs none.
+	// Session counts the sessions of the person, from 1, over his unfiltered events: Sessions[Session-1] is the one
+	// that the event is in. It is 0 when the question needs none.
 	Session uint32
-	// Values are codes into the dictionaries of the question, one for each value column. Equal codes are equal values, 0 is
-	// the absent value (missing or null).
+	// Values are codes into the dictionaries of the question, one for each value column. Equal codes are equal
+	// values, 0 is the absent value (missing or null).
 	Values [MaxValues]uint32
 }
 
@@ -45,5 +45,6 @@ type Member struct {
 	At int64
 }
 
-// Compare orders two codes of a value column by the type and the text of what they stand for; the absent value comes first.
+// Compare orders two codes of a value column by the type and the text of what they stand for; the absent value comes
+// first.
 type Compare func(a, b uint32) int

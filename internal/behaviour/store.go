@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bahagh/nimbus/gen/db"
-	"github.com/bahagh/nimbus/internal/behaviour/parts"
 )
 
 // Consumer is the name of the part builder among the consumers of arrivals.
@@ -29,7 +28,9 @@ func NewStore(pool *pgxpool.Pool) *Store { return &Store{pool: pool, q: db.New()
 
 // NextProject returns the first project after another that has events or arrivals; false when there is none.
 func (s *Store) NextProject(ctx context.Context, after uuid.UUID) (project uuid.UUID, found bool, err error) {
-	for _, next := range []func(context.Context, db.DBTX, uuid.UUID) (uuid.UUID, error){s.q.ArrivalsProjectAfter, s.q.RollupCountedAfter} {
+	for _, next := range []func(context.Context, db.DBTX, uuid.UUID) (uuid.UUID, error){
+		s.q.ArrivalsProjectAfter, s.q.RollupCountedAfter,
+	} {
 		p, err := next(ctx, s.pool, after)
 		if errors.Is(err, pgx.ErrNoRows) {
 			continue
@@ -63,8 +64,8 @@ func (s *Store) Backlog(ctx context.Context, project uuid.UUID) (Backlog, error)
 	return Backlog{row.Events, row.Oldest}, nil
 }
 
-// Begin says that the builder follows a project's arrivals from now on, unless it does already. The events that are there and
-// may have arrived before are built day by day.
+// Begin says that the builder follows a project's arrivals from now on, unless it does already. The events that are
+// there and may have arrived before are built day by day.
 func (w *Work) Begin(ctx context.Context) error {
 	c, err := w.store.cursor(ctx, w.tx, w.project)
 	if err != nil || c.XID != "" {
@@ -98,7 +99,8 @@ type Work struct {
 	project uuid.UUID
 }
 
-// Work runs fn in a transaction that sees one state of the database. What fn does is there when Work returns nil, and else not.
+// Work runs fn in a transaction that sees one state of the database. What fn does is there when Work returns nil, and
+// else not.
 func (s *Store) Work(ctx context.Context, project uuid.UUID, fn func(*Work) error) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
@@ -115,14 +117,16 @@ func (s *Store) Work(ctx context.Context, project uuid.UUID, fn func(*Work) erro
 			_ = conn.Conn().Close(ctx) // the lock goes with the session
 		}
 	}()
-	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error { return fn(&Work{s, tx, project}) })
+	return pgx.BeginTxFunc(
+		ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error { return fn(&Work{s, tx, project}) },
+	)
 }
 
 // unlockTimeout is how long giving a lock back may take before the connection is given up instead.
 const unlockTimeout = 5 * time.Second
 
-// Arrivals returns what arrived and is in no part yet, in order: whole rows, with at most so many events unless a single one has
-// more. None that is not among them can come before the last of them any more.
+// Arrivals returns what arrived and is in no part yet, in order: whole rows, with at most so many events unless a
+// single one has more. None that is not among them can come before the last of them any more.
 func (w *Work) Arrivals(ctx context.Context, maxEvents int) ([]Arrival, error) {
 	horizon, err := w.store.q.ArrivalsHorizon(ctx, w.tx)
 	if err != nil {
@@ -148,7 +152,9 @@ func (w *Work) Arrivals(ctx context.Context, maxEvents int) ([]Arrival, error) {
 // maxArrivals bounds how many rows of arrivals are read at once.
 const maxArrivals = 2000
 
-func (s *Store) arrivals(ctx context.Context, tx db.DBTX, project uuid.UUID, after Cursor, horizon *string) ([]Arrival, error) {
+func (s *Store) arrivals(
+	ctx context.Context, tx db.DBTX, project uuid.UUID, after Cursor, horizon *string,
+) ([]Arrival, error) {
 	rows, err := s.q.ArrivalsAfter(ctx, tx, db.ArrivalsAfterParams{
 		ProjectID: project, XID: after.xid(), Seq: after.Seq, Horizon: horizon, MaxRows: maxArrivals,
 	})
@@ -164,7 +170,9 @@ func (s *Store) arrivals(ctx context.Context, tx db.DBTX, project uuid.UUID, aft
 
 // Advance says that everything up to a place is in the parts.
 func (w *Work) Advance(ctx context.Context, to Cursor) error {
-	err := w.store.q.ArrivalCursorSet(ctx, w.tx, db.ArrivalCursorSetParams{ProjectID: w.project, Consumer: Consumer, XID: to.xid(), Seq: to.Seq})
+	err := w.store.q.ArrivalCursorSet(
+		ctx, w.tx, db.ArrivalCursorSetParams{ProjectID: w.project, Consumer: Consumer, XID: to.xid(), Seq: to.Seq},
+	)
 	if err != nil {
 		return fmt.Errorf("move the cursor: %w", err)
 	}
@@ -223,10 +231,14 @@ func (w *Work) EventsOf(ctx context.Context, day int32, fn func([]StoredEvent) e
 	return w.store.eventsOf(ctx, w.tx, w.project, day, fn)
 }
 
-func (s *Store) eventsOf(ctx context.Context, tx db.DBTX, project uuid.UUID, day int32, fn func([]StoredEvent) error) error {
+func (s *Store) eventsOf(
+	ctx context.Context, tx db.DBTX, project uuid.UUID, day int32, fn func([]StoredEvent) error,
+) error {
 	after, end := idBefore(idFloor(day)), idFloor(day+1)
 	for {
-		rows, err := s.q.EventsOfRange(ctx, tx, db.EventsOfRangeParams{ProjectID: project, IDAfter: after, IDTo: end, MaxRows: pageEvents})
+		rows, err := s.q.EventsOfRange(
+			ctx, tx, db.EventsOfRangeParams{ProjectID: project, IDAfter: after, IDTo: end, MaxRows: pageEvents},
+		)
 		if err != nil {
 			return fmt.Errorf("read events of a day: %w", err)
 		}
@@ -257,217 +269,17 @@ func idBefore(id uuid.UUID) uuid.UUID {
 	return id
 }
 
-// Number returns the numbers of everybody whom events name, giving new people the next ones, and keeps which anonymous ids came
-// with which users.
-func (w *Work) Number(ctx context.Context, events []StoredEvent) (map[PersonKey]uint32, error) {
-	keys := keysOf(events)
-	numbers, missing, err := w.store.find(ctx, w.tx, w.project, keys)
-	if err != nil {
-		return nil, err
-	}
-	if len(missing) > 0 {
-		last, err := w.store.q.PersonsLast(ctx, w.tx, w.project)
-		if err != nil {
-			return nil, fmt.Errorf("read the last number: %w", err)
-		}
-		arg := db.PersonsAddParams{ProjectID: w.project}
-		for i, k := range missing {
-			no := last + 1 + int32(i)
-			numbers[k] = uint32(no)
-			arg.Kinds, arg.Keys, arg.Numbers = append(arg.Kinds, int16(k.Kind)), append(arg.Keys, k.Key), append(arg.Numbers, no)
-		}
-		if err := w.store.q.PersonsAdd(ctx, w.tx, arg); err != nil {
-			return nil, fmt.Errorf("number people: %w", err)
-		}
-	}
-	links := linksOf(events, numbers)
-	if len(links) == 0 {
-		return numbers, nil
-	}
-	arg := db.PersonLinksAddParams{ProjectID: w.project}
-	for _, l := range links {
-		arg.Anonymous, arg.People = append(arg.Anonymous, int32(l.anonymous)), append(arg.People, int32(l.user))
-		arg.TS, arg.ReceivedAt, arg.EventIDs = append(arg.TS, l.event.TS), append(arg.ReceivedAt, l.event.ReceivedAt), append(arg.EventIDs, l.event.ID)
-	}
-	if err := w.store.q.PersonLinksAdd(ctx, w.tx, arg); err != nil {
-		return nil, fmt.Errorf("link people: %w", err)
-	}
-	return numbers, nil
-}
-
-// find returns the numbers of people, and those who have none.
-func (s *Store) find(ctx context.Context, tx db.DBTX, project uuid.UUID, keys []PersonKey) (map[PersonKey]uint32, []PersonKey, error) {
-	numbers := make(map[PersonKey]uint32, len(keys))
-	if len(keys) == 0 {
-		return numbers, nil, nil
-	}
-	kinds, texts := make([]int16, len(keys)), make([]string, len(keys))
-	for i, k := range keys {
-		kinds[i], texts[i] = int16(k.Kind), k.Key
-	}
-	rows, err := s.q.PersonsFind(ctx, tx, kinds, texts, project)
-	if err != nil {
-		return nil, nil, fmt.Errorf("find people: %w", err)
-	}
-	for _, r := range rows {
-		numbers[PersonKey{PersonKind(r.Kind), r.Key}] = uint32(r.No)
-	}
-	var missing []PersonKey
-	for _, k := range keys {
-		if _, ok := numbers[k]; !ok {
-			missing = append(missing, k)
-		}
-	}
-	return numbers, missing, nil
-}
-
-// AddTo adds events to the part that is being built, under the numbers of their people.
-func AddTo(b *parts.Builder, events []StoredEvent, numbers map[PersonKey]uint32) error {
-	for i := range events {
-		e := &events[i]
-		err := b.Add(&parts.Event{
-			ID: e.ID, Person: numbers[e.person()], TS: e.TS.UnixMicro(), Received: e.ReceivedAt.UnixMicro(), Name: e.Name, Props: e.Props,
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// PartInfo is a stored part without its columns.
-type PartInfo struct {
-	Day    int32
-	ID     uuid.UUID
-	Rows   int
-	Bytes  int64
-	Header []byte // see parts.ParseHeader
-}
-
-// Parts returns the parts of the days from one to before another.
-func (w *Work) Parts(ctx context.Context, from, to int32) ([]PartInfo, error) {
-	return w.store.parts(ctx, w.tx, w.project, from, to)
-}
-
-func (s *Store) parts(ctx context.Context, tx db.DBTX, project uuid.UUID, from, to int32) ([]PartInfo, error) {
-	rows, err := s.q.PartsOf(ctx, tx, project, from, to)
-	if err != nil {
-		return nil, fmt.Errorf("read parts: %w", err)
-	}
-	all := make([]PartInfo, len(rows))
-	for i, r := range rows {
-		all[i] = PartInfo{r.Day, r.ID, int(r.Rows), r.Bytes, r.Header}
-	}
-	return all, nil
-}
-
-// Add stores a part of a day.
-func (w *Work) Add(ctx context.Context, day int32, p *parts.Part) error {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("make an id: %w", err)
-	}
-	header := p.Header.Append(nil)
-	err = w.store.q.PartAdd(ctx, w.tx, db.PartAddParams{
-		ProjectID: w.project, Day: day, ID: id, Rows: int32(p.Header.Rows), Bytes: int64(p.Size() + len(header)), Header: header,
-	})
-	for k := 0; k < len(p.Columns) && err == nil; k++ {
-		if len(p.Columns[k]) > 0 {
-			err = w.store.q.PartColumnAdd(ctx, w.tx, db.PartColumnAddParams{ProjectID: w.project, Day: day, PartID: id, Col: int32(k), Data: p.Columns[k]})
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("store a part: %w", err)
-	}
-	return nil
-}
-
-// Remove removes parts of a day.
-func (w *Work) Remove(ctx context.Context, day int32, ids []uuid.UUID) error {
-	err := w.store.q.PartColumnsDelete(ctx, w.tx, w.project, day, ids)
-	if err == nil {
-		err = w.store.q.PartsDelete(ctx, w.tx, w.project, day, ids)
-	}
-	if err != nil {
-		return fmt.Errorf("remove parts: %w", err)
-	}
-	return nil
-}
-
-// Column returns a whole column of a stored part; no bytes when it is not there.
-func (w *Work) Column(ctx context.Context, p *PartInfo, column, length int) ([]byte, error) {
-	rows, err := w.store.q.PartSlices(ctx, w.tx, db.PartSlicesParams{
-		Ns: []int32{0}, Days: []int32{p.Day}, PartIDs: []uuid.UUID{p.ID}, Columns: []int32{int32(column)}, Offsets: []int32{0},
-		Lengths: []int32{int32(length)}, ProjectID: w.project,
-	})
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	return rows[0].Data, nil
-}
-
-// Built says that the parts of a day were built from the events as this transaction sees them.
-func (w *Work) Built(ctx context.Context, day int32) error {
-	if err := w.store.q.PartDayBuilt(ctx, w.tx, w.project, day); err != nil {
-		return fmt.Errorf("mark a day as built: %w", err)
-	}
-	return nil
-}
-
-// Crowded is a day with several parts.
-type Crowded struct {
-	Day   int32
-	Parts int
-}
-
-// Crowded returns the days of a project that have several parts, those with most of them first.
-func (s *Store) Crowded(ctx context.Context, project uuid.UUID) ([]Crowded, error) {
-	rows, err := s.q.PartsCrowded(ctx, s.pool, project)
-	if err != nil {
-		return nil, fmt.Errorf("find days of several parts: %w", err)
-	}
-	all := make([]Crowded, len(rows))
-	for i, r := range rows {
-		all[i] = Crowded{r.Day, int(r.Parts)}
-	}
-	return all, nil
-}
-
-// MarkDirty says that days are to be built anew from the events.
-func (s *Store) MarkDirty(ctx context.Context, project uuid.UUID, days []int32) error {
-	if err := s.q.PartDaysMark(ctx, s.pool, project, days); err != nil {
-		return fmt.Errorf("mark days: %w", err)
-	}
-	return nil
-}
-
-// Dirty returns the days that are to be built anew, the latest first.
-func (s *Store) Dirty(ctx context.Context, project uuid.UUID) ([]int32, error) {
-	days, err := s.q.PartDaysDirty(ctx, s.pool, project)
-	if err != nil {
-		return nil, fmt.Errorf("find days to build: %w", err)
-	}
-	return days, nil
-}
-
-// Days returns the UTC days that have events or parts, in order.
-func (s *Store) Days(ctx context.Context, project uuid.UUID) ([]int32, error) {
-	days, err := s.q.PartDays(ctx, s.pool, project)
-	if err != nil {
-		return nil, fmt.Errorf("find days: %w", err)
-	}
-	return days, nil
-}
-
-// PruneArrivals removes what every consumer has passed, and what is older than before. Days of which the builder has missed
-// something by that are built anew.
+// PruneArrivals removes what every consumer has passed, and what is older than before. Days of which the builder has
+// missed something by that are built anew.
 func (w *Work) PruneArrivals(ctx context.Context, before time.Time) error {
 	q := w.store.q
 	c, err := w.store.cursor(ctx, w.tx, w.project)
 	if err != nil {
 		return err
 	}
-	missed, err := q.ArrivalsMissed(ctx, w.tx, db.ArrivalsMissedParams{ProjectID: w.project, Before: before, XID: c.xid(), Seq: c.Seq})
+	missed, err := q.ArrivalsMissed(
+		ctx, w.tx, db.ArrivalsMissedParams{ProjectID: w.project, Before: before, XID: c.xid(), Seq: c.Seq},
+	)
 	if err != nil {
 		return fmt.Errorf("find old arrivals: %w", err)
 	}
@@ -488,58 +300,6 @@ func (w *Work) PruneArrivals(ctx context.Context, before time.Time) error {
 	}
 	if _, err := q.ArrivalsPrune(ctx, w.tx, w.project, before); err != nil {
 		return fmt.Errorf("remove arrivals: %w", err)
-	}
-	return nil
-}
-
-// RemoveBefore removes all parts of days before one.
-func (w *Work) RemoveBefore(ctx context.Context, day int32) error {
-	err := w.store.q.PartColumnsDeleteBefore(ctx, w.tx, w.project, day)
-	if err == nil {
-		_, err = w.store.q.PartsDeleteBefore(ctx, w.tx, w.project, day)
-	}
-	if err == nil {
-		err = w.store.q.PartDaysDeleteBefore(ctx, w.tx, w.project, day)
-	}
-	if err != nil {
-		return fmt.Errorf("remove old parts: %w", err)
-	}
-	return nil
-}
-
-// Forget forgets who somebody was, once his events are gone: his number is nobody's, and nothing is linked to him any more. It is
-// not for pruning: links stay when the events that told of them are too old to be kept.
-func (w *Work) Forget(ctx context.Context, k PersonKey) error {
-	q := w.store.q
-	no, err := q.PersonForget(ctx, w.tx, w.project, int16(k.Kind), k.Key)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	if err == nil {
-		err = q.PersonLinksForget(ctx, w.tx, w.project, no)
-	}
-	if err == nil {
-		err = q.PersonMergesForget(ctx, w.tx, w.project, no)
-	}
-	if err != nil {
-		return fmt.Errorf("forget a person: %w", err)
-	}
-	return nil
-}
-
-// RemoveProject removes everything that a project has here.
-func (w *Work) RemoveProject(ctx context.Context) error {
-	const everyDay = 1<<31 - 1
-	if err := w.RemoveBefore(ctx, everyDay); err != nil {
-		return err
-	}
-	q := w.store.q
-	for _, remove := range []func(context.Context, db.DBTX, uuid.UUID) error{
-		q.PersonsDeleteAll, q.PersonLinksDeleteAll, q.PersonMergesDeleteAll, q.ArrivalsDeleteAll, q.ArrivalCursorsDeleteAll,
-	} {
-		if err := remove(ctx, w.tx, w.project); err != nil {
-			return fmt.Errorf("remove the behaviour of a project: %w", err)
-		}
 	}
 	return nil
 }

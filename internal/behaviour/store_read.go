@@ -24,31 +24,35 @@ const (
 	maxLooseBytes  = 48 << 20
 )
 
-// View is the events of some days of a project in one snapshot: parts, and what is in none yet. It is the source of a scan.
+// View is the events of some days of a project in one snapshot: parts, and what is in none yet. It is the source of a
+// scan.
 type View struct {
 	// Headers are the parts: first those stored, then those made for this view.
 	Headers  []*parts.Header
 	Identity Identity
-	// Unproven are the days whose parts did not have what event_counts says, so that the events were read instead. Their parts are
-	// to be built anew: see MarkDirty.
+	// Unproven are the days whose parts did not have what event_counts says, so that the events were read instead. Their
+	// parts are to be built anew: see MarkDirty.
 	Unproven []int32
 	// Loose is how many events were read by themselves.
 	Loose int
 
 	store   *Store
 	project uuid.UUID
-	infos   []PartInfo // of the first headers
+	loose   map[uint32]PersonKey // of people who have a number in this view only
+	infos   []PartInfo           // of the first headers
 	memory  []*parts.Part
 	conns   chan db.DBTX
 }
 
-// View runs fn with a view of the UTC days from one to before another. No statement of it runs longer than limit. days that are in
-// doubt are read from the events: those whose part a scan found damaged.
+// View runs fn with a view of the UTC days from one to before another. No statement of it runs longer than limit. days
+// that are in doubt are read from the events: those whose part a scan found damaged.
 //
 // Errors: those of fn, ErrBehind.
-func (s *Store) View(ctx context.Context, project uuid.UUID, from, to int32, limit time.Duration, doubt []int32, fn func(*View) error) error {
+func (s *Store) View(
+	ctx context.Context, project uuid.UUID, from, to int32, limit time.Duration, doubt []int32, fn func(*View) error,
+) error {
 	return postgres.InSnapshot(ctx, s.pool, limit, func(tx pgx.Tx) error {
-		v := &View{store: s, project: project, conns: make(chan db.DBTX, 1)}
+		v := &View{store: s, project: project, loose: map[uint32]PersonKey{}, conns: make(chan db.DBTX, 1)}
 		if err := v.load(ctx, tx, from, to, doubt); err != nil {
 			return err
 		}
@@ -95,7 +99,9 @@ func (v *View) load(ctx context.Context, tx db.DBTX, from, to int32, doubt []int
 			continue
 		}
 		v.Unproven = append(v.Unproven, day)
-		if err := v.store.eventsOf(ctx, tx, v.project, day, func(events []StoredEvent) error { return l.add(ctx, events) }); err != nil {
+		if err := v.store.eventsOf(
+			ctx, tx, v.project, day, func(events []StoredEvent) error { return l.add(ctx, events) },
+		); err != nil {
 			return err
 		}
 	}
@@ -157,9 +163,10 @@ func (v *View) pending(ctx context.Context, tx db.DBTX, from, to int32) ([]Store
 	return v.store.eventsByID(ctx, tx, v.project, slices.Compact(ids))
 }
 
-// prove finds the days of which event_counts does not say what parts and pending events are, and returns the headers of the
-// parts.
-func (v *View) prove(ctx context.Context, tx db.DBTX, from, to int32, infos []PartInfo, pending []StoredEvent, doubtful map[int32]bool,
+// prove finds the days of which event_counts does not say what parts and pending events are, and returns the headers of
+// the parts.
+func (v *View) prove(
+	ctx context.Context, tx db.DBTX, from, to int32, infos []PartInfo, pending []StoredEvent, doubtful map[int32]bool,
 ) ([]*parts.Header, error) {
 	counted, headers := count(infos, doubtful)
 	for i := range pending {
@@ -256,6 +263,7 @@ func (l *loose) number(ctx context.Context, keys []PersonKey) error {
 	for _, k := range missing {
 		l.last++
 		l.numbers[k] = l.last
+		l.view.loose[l.last] = k
 	}
 	return nil
 }
@@ -326,6 +334,32 @@ func (s *Store) links(ctx context.Context, tx db.DBTX, project uuid.UUID) ([]lin
 	return links, nil
 }
 
+// Keys returns how events name the people of these numbers.
+func (v *View) Keys(ctx context.Context, numbers []uint32) (map[uint32]PersonKey, error) {
+	keys, stored := make(map[uint32]PersonKey, len(numbers)), make([]int32, 0, len(numbers))
+	for _, no := range numbers {
+		if k, ok := v.loose[no]; ok {
+			keys[no] = k
+		} else {
+			stored = append(stored, int32(no))
+		}
+	}
+	select {
+	case tx := <-v.conns:
+		defer func() { v.conns <- tx }()
+		rows, err := v.store.q.PersonKeys(ctx, tx, v.project, stored)
+		if err != nil {
+			return nil, fmt.Errorf("name people: %w", err)
+		}
+		for _, r := range rows {
+			keys[uint32(r.No)] = PersonKey{PersonKind(r.Kind), r.Key}
+		}
+		return keys, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // Day returns the UTC day of a part, by its index among the headers.
 func (v *View) Day(part int) int32 { return DayAt(time.UnixMicro(v.Headers[part].MinTS)) }
 
@@ -342,7 +376,9 @@ func (v *View) Read(ctx context.Context, slicesOf []parts.Slice, each func(i int
 		}
 		info := &v.infos[s.Part]
 		arg.Ns, arg.Days, arg.PartIDs = append(arg.Ns, int32(i)), append(arg.Days, info.Day), append(arg.PartIDs, info.ID)
-		arg.Columns, arg.Offsets, arg.Lengths = append(arg.Columns, int32(s.Column)), append(arg.Offsets, int32(s.Offset)), append(arg.Lengths, int32(s.Length))
+		arg.Columns, arg.Offsets, arg.Lengths = append(
+			arg.Columns, int32(s.Column),
+		), append(arg.Offsets, int32(s.Offset)), append(arg.Lengths, int32(s.Length))
 	}
 	if len(arg.Ns) == 0 {
 		return ctx.Err()

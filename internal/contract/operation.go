@@ -16,8 +16,11 @@ type Requirement map[string][]string
 // ProjectOfCaller is the Project of an operation that names no project and covers all those that the caller may read.
 const ProjectOfCaller = "caller"
 
-// RoleAccount is the x-role of an operation that concerns the caller's own account and no project.
-const RoleAccount = "account"
+// The x-roles of operations that ask for no membership of a project.
+const (
+	RoleAccount  = "account"  // about the caller's own account
+	RoleOperator = "operator" // about the whole instance, by an account that operates it
+)
 
 // The size of an operation's body (x-body). Small is for bodies that may be sent without credentials. Bulk has memory
 // of its own, and its time is bounded by the connection and not by the request.
@@ -47,10 +50,10 @@ type Operation struct {
 	ID           string
 	Method       string
 	Path         string // as in the contract: /v1/projects/{project_id}
-	Route        string // in the router's syntax: /v1/projects/:project_id
-	Scope        string // x-scope: the scope that a key needs
-	Role         string // x-role: the least role of an account in the project; "account" for an operation without a project
-	Project      string // where the project is named: InPath, InQuery, InBody, or ProjectOfCaller; empty without a project
+	Route        string // as the router wants it: /v1/projects/:project_id
+	Scope        string // x-scope: what a key needs
+	Role         string // x-role: what an account needs in the project; or RoleAccount, or RoleOperator
+	Project      string // where the project is named: InPath, InQuery, InBody, or ProjectOfCaller; empty where none is concerned
 	Deleted      bool   // x-project: deleted: it is about projects that are deleted
 	Self         string // x-self: the path parameter that, being the caller's own account, makes every role enough
 	Sensitive    bool   // x-sensitive

@@ -8,6 +8,6 @@
 //   - rollups: counts by minute, hour and day, kept in that transaction, and their proof
 //   - history: lists, the timeline of a person, and pruning
 //
-// They may import contract, platform and access/auth. They import nobody who reads events: live hears of them through an
-// interface that ingest declares.
+// They may import contract, platform and access/auth. They import nobody who reads events: live hears of them through
+// an interface that ingest declares.
 package events

@@ -54,15 +54,15 @@ const (
 	heldBytes      = 16 << 20
 	heldBulkBytes  = 96 << 20
 
-	// BulkMemory is the default of Options.BulkMemory, in bytes.
-	BulkMemory = heldBulkBytes
-	// LeastBulkMemory is its minimum: one address has half of it, which must hold the largest body before and after
-	// decompression.
-	LeastBulkMemory = 4 * (maxBulkBytes + 1<<20)
-
 	firstChunk = 16 << 10
 	maxPooled  = 2 << 20
 )
+
+// BulkMemory is what Options.BulkMemory is by default.
+const BulkMemory = heldBulkBytes
+
+// LeastBulkMemory is what one address needs for the largest body, before and after decompression.
+const LeastBulkMemory = 4 * (maxBulkBytes + 1<<20)
 
 // newBodyMemory makes the memory for bodies of each x-body.
 func newBodyMemory(bulk int64, clients proxies) map[string]*bodies {

@@ -17,7 +17,7 @@ import (
 
 // The dashboard runs its own scripts and styles only, all of them files: nothing that is injected into a page runs.
 const dashboardPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; " +
-	"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+	"connect-src 'self'; manifest-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 
 const dashboardRoute = "/*" // as the metrics and the log call it
 

@@ -174,7 +174,8 @@ func secure(next echo.HandlerFunc) echo.HandlerFunc {
 		if strings.HasPrefix(c.Request().URL.Path, "/v1/") {
 			h["Cache-Control"] = noStore
 			if strings.HasPrefix(c.Request().URL.Path, "/v1/auth/") && overTLS(c.Request()) {
-				c.Response().Before(func() { secureCookies(h) })
+				believeHostCookies(c.Request())
+				c.Response().Before(func() { overHTTPS(h) })
 			}
 		} else {
 			h["X-Frame-Options"] = noFrame
@@ -191,15 +192,9 @@ func overTLS(r *http.Request) bool {
 	return r.TLS != nil || strings.EqualFold(r.Header.Get(echo.HeaderXForwardedProto), "https")
 }
 
-func secureCookies(h http.Header) {
-	for i, cookie := range h[echo.HeaderSetCookie] {
-		h[echo.HeaderSetCookie][i] = cookie + "; Secure"
-	}
-}
-
-// cors lets browsers call the API from the configured origins. An operation that takes write keys is open to every
-// origin, because the key decides which ones it takes and a preflight carries no key. No answer to another origin
-// depends on cookies: browsers send none without Access-Control-Allow-Credentials.
+// cors lets browsers call the API from the configured origins. An operation that takes write keys is open to every origin,
+// because the key decides which ones it takes and a preflight carries no key. No answer to another origin depends on cookies:
+// browsers send none without Access-Control-Allow-Credentials.
 func cors(origins []string, operations map[string]*contract.Operation) []echo.MiddlewareFunc {
 	type endpoint struct{ method, path string }
 	open := make(map[endpoint]bool)

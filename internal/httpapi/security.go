@@ -162,7 +162,7 @@ func guard(op *contract.Operation, known map[string]scheme, access Access, refus
 	if len(op.Security) == 0 || op.Scope == "" || op.Role == "" {
 		return nil, fmt.Errorf("operation %s states neither its security, x-scope and x-role nor that it is public", op.ID)
 	}
-	if (op.Role == contract.RoleAccount) != (op.Project == "") {
+	if (op.Role == contract.RoleAccount || op.Role == contract.RoleOperator) != (op.Project == "") {
 		return nil, fmt.Errorf("operation %s has the x-role %s and names its project in %q", op.ID, op.Role, op.Project)
 	}
 	var alternatives []scheme

@@ -1,6 +1,7 @@
 package insights_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -16,7 +17,8 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/retention"
 )
 
-// What the benchmarks count: 10M events of 200,000 people in 30 days, of 20 names, of which a funnel of three reads 3.2M.
+// What the benchmarks count: 10M events of 200,000 people in 30 days, of 20 names, of which a funnel of three reads
+// 3.2M.
 const (
 	crowdPeople = 200_000
 	crowdEvents = 10_000_000
@@ -217,6 +219,59 @@ func BenchmarkActivity(b *testing.B) {
 		measure(b, everything(), func(goroutines int) {
 			pass(everything(), goroutines, func() *activity.Stickiness { return activity.NewStickiness(q) }).Answer()
 		})
+	})
+}
+
+// BenchmarkPresence is what retention, lifecycle and stickiness cost where a scan gives the days of each person, not his
+// events.
+func BenchmarkPresence(b *testing.B) {
+	in, calendar := month()
+	c := everything()
+	days := func(bounds []int64) []uint64 {
+		people := make([]uint64, len(c.ends))
+		for person := range people {
+			for _, row := range c.of(person) {
+				people[person] |= 1 << query.PeriodOf(bounds, row.TS)
+			}
+		}
+		return people
+	}
+	b.Run("retention", func(b *testing.B) {
+		q := retention.Question{Periods: 12, AsOf: retention.NoAsOf, Cohort: retention.Recurring}
+		q.Cut(calendar, in)
+		bounds, _ := q.Presence(0, math.MaxInt64)
+		people := days(bounds)
+		for b.Loop() {
+			r := retention.New(q)
+			for _, periods := range people {
+				r.AddPresence([]uint64{periods, periods})
+			}
+			r.Answer()
+		}
+	})
+	b.Run("lifecycle", func(b *testing.B) {
+		q := activity.LifecycleQuestion{AsOf: activity.NoAsOf}
+		q.Cut(calendar, in)
+		people := days(q.Presence(0))
+		for b.Loop() {
+			l := activity.NewLifecycle(q)
+			for person := range people {
+				l.AddPresence(people[person : person+1])
+			}
+			l.Answer()
+		}
+	})
+	b.Run("stickiness", func(b *testing.B) {
+		q := activity.StickinessQuestion{}
+		q.Cut(calendar, in)
+		people := days(q.Presence())
+		for b.Loop() {
+			s := activity.NewStickiness(q)
+			for person := range people {
+				s.AddPresence(people[person : person+1])
+			}
+			s.Answer()
+		}
 	})
 }
 

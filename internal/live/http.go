@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -114,11 +115,16 @@ func cursorOf(p *api.StreamEventsParams) (*cursor, error) {
 
 // allowed checks the CORS origin, as for every other operation. A request without one does not come from a browser.
 func (a *API) allowed(r *http.Request) bool {
-	origin := strings.ToLower(r.Header.Get("Origin"))
+	origin := r.Header.Get("Origin")
 	if origin == "" {
 		return true
 	}
-	if u, err := url.Parse(origin); err == nil && strings.EqualFold(u.Host, r.Host) {
+	// Browsers send hosts in ASCII. Of anything else the folding below would make another host than the one that was sent.
+	if strings.ContainsFunc(origin, func(c rune) bool { return c >= utf8.RuneSelf }) {
+		return false
+	}
+	origin = strings.ToLower(origin)
+	if u, err := url.Parse(origin); err == nil && u.Host == strings.ToLower(r.Host) {
 		return true
 	}
 	return slices.ContainsFunc(a.origins, func(o string) bool {

@@ -5,6 +5,9 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/parts"
 )
 
 // Moment is the place of an event in the order (ts, received_at, id). Times are in microseconds since 1970, UTC.
@@ -15,7 +18,9 @@ type Moment struct {
 
 // Compare orders moments.
 func (m *Moment) Compare(other *Moment) int {
-	return cmp.Or(cmp.Compare(m.TS, other.TS), cmp.Compare(m.Received, other.Received), bytes.Compare(m.ID[:], other.ID[:]))
+	return cmp.Or(
+		cmp.Compare(m.TS, other.TS), cmp.Compare(m.Received, other.Received), bytes.Compare(m.ID[:], other.ID[:]),
+	)
 }
 
 // knownBefore says whether the event was known before as_of.
@@ -40,8 +45,8 @@ type Conflict struct {
 // NoAsOf is the as_of of everything that is known.
 const NoAsOf = math.MaxInt64
 
-// Needed returns the links that a question may need, as of now or of any earlier moment: of an anonymous id and a user the
-// first in the order, and those before which none was known. All others may be forgotten.
+// Needed returns the links that a question may need, as of now or of any earlier moment: of an anonymous id and a
+// user the first in the order, and those before which none was known. All others may be forgotten.
 func Needed(links []Link) []Link {
 	links = slices.Clone(links)
 	slices.SortFunc(links, func(a, b Link) int {
@@ -128,6 +133,16 @@ func (c *Canon) flatten() {
 	}
 }
 
+// Identity is the map as scans use it. An anonymous number that a conflict split is from then on a person by itself, with
+// that number.
+func (c *Canon) Identity() *behaviour.Identity {
+	id := &behaviour.Identity{Canon: c.to, Splits: map[uint32]behaviour.Split{}}
+	for no, at := range c.splits {
+		id.Splits[no] = behaviour.Split{TS: at.TS, Received: at.Received, Tie: parts.Tie(at.ID), To: no}
+	}
+	return id
+}
+
 // Person returns who did the event that carries an id.
 func (c *Canon) Person(no uint32, at Moment) uint32 {
 	if split, ok := c.splits[no]; ok && at.Compare(&split) >= 0 {
@@ -152,9 +167,9 @@ func (p *Piece) Has(at *Moment) bool {
 	return p.Split == nil || (at.Compare(p.Split) < 0) == p.Before
 }
 
-// Pieces are, for each person that is more or less than the events of the id with his own number, the pieces that make him.
-// A person that is not in it is exactly the events of the id with his number. A number whose events are all another
-// person's is in it without pieces.
+// Pieces are, for each person that is more or less than the events of the id with his own number, the pieces that
+// make him. A person that is not in it is exactly the events of the id with his number. A number whose events are all
+// another person's is in it without pieces.
 func (c *Canon) Pieces() map[uint32][]Piece {
 	pieces := map[uint32][]Piece{}
 	own := func(person uint32) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/parts"
 	"github.com/bahagh/nimbus/internal/people"
 )
 
@@ -32,7 +34,7 @@ func stream(r *rand.Rand) (events []event, merges []people.Merge) {
 	for i := range r.IntN(14) {
 		e := event{at: people.Moment{TS: r.Int64N(8)}}
 		e.at.Received = e.at.TS + r.Int64N(5)
-		e.at.ID[0] = byte(i)
+		e.at.ID[12] = byte(i)
 		if r.IntN(3) > 0 {
 			e.user = 1 + uint32(r.IntN(anonymous-1))
 		}
@@ -114,6 +116,7 @@ func TestPeopleAreThoseOfTheDefinition(t *testing.T) {
 				t.Fatalf("round %d: %+v of %+v is person %d, want %d; merges %+v, as of %d", round, e, events, got, want, merges, asOf)
 			}
 			checkPieces(t, pieces, &e, want)
+			checkIdentity(t, canon.Identity(), &e, want)
 		}
 	}
 }
@@ -137,6 +140,21 @@ func checkPieces(t *testing.T, pieces map[uint32][]people.Piece, e *event, perso
 	}
 	if found != 1 {
 		t.Fatalf("%+v of person %d is in %d pieces of %+v", e, person, found, pieces)
+	}
+}
+
+// checkIdentity holds the map that scans use to who did an event.
+func checkIdentity(t *testing.T, id *behaviour.Identity, e *event, person uint32) {
+	t.Helper()
+	got := id.Canonical(e.number())
+	if to := id.Canonical(got); to != got {
+		t.Fatalf("%d is mapped to %d, which is mapped to %d", e.number(), got, to)
+	}
+	if split, ok := id.Splits[e.number()]; ok && !split.Before(e.at.TS, e.at.Received, parts.Tie(e.at.ID)) {
+		got = split.To
+	}
+	if got != person {
+		t.Fatalf("%+v is of %d by the map, want %d", e, got, person)
 	}
 }
 

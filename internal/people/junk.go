@@ -6,7 +6,8 @@ import "strings"
 var junk = func() map[string]bool {
 	ids := map[string]bool{}
 	for _, id := range []string{
-		"", "null", "(null)", "<null>", "nil", "<nil>", "none", "undefined", "nan", "na", "n/a", "unknown", "not set", "(not set)",
+		"", "null", "(null)", "<null>", "nil", "<nil>", "none", "undefined", "nan", "na", "n/a", "unknown",
+		"not set", "(not set)",
 		"anon", "anonymous", "guest", "user", "system", "backend", "not_authenticated", "unidentified",
 		"id", "user_id", "userid", "anonymous_id", "distinct_id", "distinctid", "email",
 		"0", "-1", "true", "false", "[]", "{}", "[object object]",

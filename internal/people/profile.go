@@ -44,8 +44,8 @@ type Operation struct {
 // Profile is what is known of a person: values by name.
 type Profile map[string]Value
 
-// Apply returns the profile that operations make, from nothing, and whether there is one: one that was deleted, and nothing
-// since, is none. The operations are given in the order that they were sent in.
+// Apply returns the profile that operations make, from nothing, and whether there is one: one that was deleted, and
+// nothing since, is none. The operations are given in the order that they were sent in.
 func Apply(operations []Operation) (Profile, bool) {
 	operations = slices.Clone(operations)
 	slices.SortStableFunc(operations, func(a, b Operation) int {

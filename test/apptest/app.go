@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/internal/access/projects"
@@ -397,6 +396,46 @@ func (a *App) Tenant(t testing.TB) *Tenant {
 	return &Tenant{Account: account, ProjectID: p.Project.ID, KeyID: p.APIKeyID, Secret: p.APIKeySecret}
 }
 
+// Invite makes an invitation to the tenant's project and returns its token.
+func (x *Tenant) Invite(role, email string) string {
+	x.t.Helper()
+	body := map[string]string{"role": role}
+	if email != "" {
+		body["email"] = email
+	}
+	var made struct{ Token string }
+	x.Do("POST", "/v1/projects/"+x.ProjectID.String()+"/invitations", body).Want(201).JSON(&made)
+	return made.Token
+}
+
+// Join makes an account a member of the tenant's project, as people become members: it accepts an invitation.
+func (x *Tenant) Join(who *Account, role string) {
+	x.t.Helper()
+	who.Do("POST", "/v1/invitations/accept", map[string]string{"token": x.Invite(role, "")}).Want(200)
+}
+
+// Operator registers an account that operates the instance. Called before every other account is made, it is the first one;
+// otherwise two are operators.
+func (a *App) Operator(t testing.TB) *Account {
+	t.Helper()
+	account := a.Account(t)
+	a.Promote(t, account)
+	return account
+}
+
+// Promote makes an account an operator of the instance.
+func (a *App) Promote(t testing.TB, account *Account) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), a.DSN)
+	if err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+	defer func() { _ = conn.Close(t.Context()) }()
+	if _, err := conn.Exec(t.Context(), "UPDATE accounts SET operator = true WHERE id = $1", account.ID); err != nil {
+		t.Fatalf("make an operator: %v", err)
+	}
+}
+
 // Event is an event as a test writes it.
 type Event = map[string]any
 
@@ -474,6 +513,6 @@ func (x *Tenant) Count() int {
 func (a *App) Metrics(t testing.TB) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	a.Admin.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	a.Admin.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/metrics", nil))
 	return w.Body.String()
 }

@@ -81,6 +81,9 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 
 // Question is a question of any kind, as it would be posted.
 type Question struct {
+	// Raw is the question as the case has it.
+	Raw json.RawMessage `json:"-"`
+
 	Kind          string          `json:"kind"`
 	From          Time            `json:"from"`
 	To            Time            `json:"to"`
@@ -116,6 +119,19 @@ type Question struct {
 	Events   []string            `json:"events"`
 	Where    *Clause             `json:"where"`
 	Static   map[string][]string `json:"static"`
+}
+
+// UnmarshalJSON reads a question, and keeps it as it is.
+func (q *Question) UnmarshalJSON(b []byte) error {
+	type plain Question // without this method
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	d.DisallowUnknownFields()
+	if err := d.Decode((*plain)(q)); err != nil {
+		return err
+	}
+	q.Raw = bytes.Clone(b)
+	return nil
 }
 
 // asOf is the moment before which things are known.

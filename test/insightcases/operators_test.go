@@ -2,9 +2,6 @@ package insightcases
 
 import (
 	"encoding/json"
-	"fmt"
-	"math"
-	"reflect"
 	"testing"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
@@ -86,57 +83,26 @@ func TestEveryCase(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got, want any
-			if err := json.Unmarshal(text, &got); err != nil {
-				t.Fatal(err)
-			}
-			if err := json.Unmarshal(c.Expect, &want); err != nil {
-				t.Fatal(err)
-			}
-			if diff := differ("", got, want); diff != "" {
+			if diff := Differ(text, c.Expect); diff != "" {
 				t.Errorf("%s\n%s\ngot  %s\nwant %s", c.Note, diff, text, c.Expect)
 			}
 		})
 	}
 }
 
-// differ says where two answers differ; seconds may differ by what a double cannot hold.
-func differ(path string, got, want any) string {
-	switch want := want.(type) {
-	case map[string]any:
-		got, ok := got.(map[string]any)
-		if !ok {
-			break
-		}
-		for name := range got {
-			if _, ok := want[name]; !ok {
-				return fmt.Sprintf("%s/%s is not expected", path, name)
-			}
-		}
-		for name := range want {
-			if diff := differ(path+"/"+name, got[name], want[name]); diff != "" {
-				return diff
-			}
-		}
-		return ""
-	case []any:
-		got, ok := got.([]any)
-		if !ok || len(got) != len(want) {
-			break
-		}
-		for i := range want {
-			if diff := differ(fmt.Sprintf("%s/%d", path, i), got[i], want[i]); diff != "" {
-				return diff
-			}
-		}
-		return ""
-	case float64:
-		if got, ok := got.(float64); ok && math.Abs(got-want) <= 1e-6 {
-			return ""
+func TestAnswersThatDifferAreToldApart(t *testing.T) {
+	t.Parallel()
+	const want = `{"counts":[3,2],"time":{"mean":1.5},"other":null}`
+	for got, diff := range map[string]string{
+		`{"other":null,"time":{"mean":1.5000000001},"counts":[3,2]}`:    "",
+		`{"counts":[3,1],"time":{"mean":1.5},"other":null}`:             "/counts/1 is 1, want 2",
+		`{"counts":[3],"time":{"mean":1.5},"other":null}`:               "/counts is [3], want [3 2]",
+		`{"counts":[3,2],"time":{"mean":1.5001},"other":null}`:          "/time/mean is 1.5001, want 1.5",
+		`{"counts":[3,2],"time":{"mean":1.5},"other":null,"groups":[]}`: "/groups is not expected",
+		`{"counts":[3,2],"time":null,"other":null}`:                     "/time is <nil>, want map[mean:1.5]",
+	} {
+		if is := Differ([]byte(got), []byte(want)); is != diff {
+			t.Errorf("%s differs %q, want %q", got, is, diff)
 		}
 	}
-	if reflect.DeepEqual(got, want) {
-		return ""
-	}
-	return fmt.Sprintf("%s is %v, want %v", path, got, want)
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/retention"
 )
 
-type object = map[string]any
+// Object is an answer, or a part of one, as JSON has it.
+type Object = map[string]any
 
 func instant(us int64) string { return time.UnixMicro(us).UTC().Format(time.RFC3339Nano) }
 
@@ -20,7 +21,7 @@ func summary(t *query.Times) any {
 	if t == nil {
 		return nil
 	}
-	return object{"n": t.N, "mean": t.Mean, "median": t.Median, "p90": t.P90, "min": t.Min, "max": t.Max}
+	return Object{"n": t.N, "mean": t.Mean, "median": t.Median, "p90": t.P90, "min": t.Min, "max": t.Max}
 }
 
 func list[T any](items []T, render func(T) any) []any {
@@ -32,11 +33,11 @@ func list[T any](items []T, render func(T) any) []any {
 }
 
 // RenderFunnel writes an answer as cases expect it.
-func (s *Source) RenderFunnel(q *funnel.Question, a funnel.Answer) object {
-	result := func(r funnel.Result) object {
-		o := object{"counts": r.Counts, "incomplete": r.Incomplete, "step_times": list(r.StepTimes, summary), "time": summary(r.Time)}
+func (s *Source) RenderFunnel(q *funnel.Question, a funnel.Answer) Object {
+	result := func(r funnel.Result) Object {
+		o := Object{"counts": r.Counts, "incomplete": r.Incomplete, "step_times": list(r.StepTimes, summary), "time": summary(r.Time)}
 		if len(q.Edges) > 0 {
-			o["histogram"] = object{"under": r.Under, "counts": r.Histogram}
+			o["histogram"] = Object{"under": r.Under, "counts": r.Histogram}
 		}
 		return o
 	}
@@ -56,21 +57,21 @@ func (s *Source) RenderFunnel(q *funnel.Question, a funnel.Answer) object {
 	}
 	if len(q.Bounds) > 0 {
 		out["series"] = list(a.Series, func(p funnel.Point) any {
-			return object{"start": instant(p.Start), "counts": p.Counts, "incomplete": p.Incomplete}
+			return Object{"start": instant(p.Start), "counts": p.Counts, "incomplete": p.Incomplete}
 		})
 	}
 	return out
 }
 
 // RenderRetention writes an answer as cases expect it.
-func (s *Source) RenderRetention(q *retention.Question, a retention.Answer) object {
-	result := func(r retention.Result) object {
-		return object{
+func (s *Source) RenderRetention(q *retention.Question, a retention.Answer) Object {
+	result := func(r retention.Result) Object {
+		return Object{
 			"rows": list(r.Rows, func(r retention.Row) any {
-				return object{"start": instant(r.Start), "size": r.Size, "values": r.Values, "complete": r.Complete}
+				return Object{"start": instant(r.Start), "size": r.Size, "values": r.Values, "complete": r.Complete}
 			}),
 			"average": list(r.Average, func(m retention.Mean) any {
-				return object{"retained": m.Retained, "size": m.Size}
+				return Object{"retained": m.Retained, "size": m.Size}
 			}),
 		}
 	}
@@ -92,9 +93,9 @@ func (s *Source) RenderRetention(q *retention.Question, a retention.Answer) obje
 }
 
 // RenderLifecycle writes an answer as cases expect it.
-func (s *Source) RenderLifecycle(rows []activity.LifecycleRow) object {
-	return object{"rows": list(rows, func(r activity.LifecycleRow) any {
-		return object{
+func (s *Source) RenderLifecycle(rows []activity.LifecycleRow) Object {
+	return Object{"rows": list(rows, func(r activity.LifecycleRow) any {
+		return Object{
 			"start": instant(r.Start), "new": r.New, "returning": r.Returning, "resurrecting": r.Resurrecting,
 			"dormant": r.Dormant, "complete": r.Complete,
 		}
@@ -102,17 +103,17 @@ func (s *Source) RenderLifecycle(rows []activity.LifecycleRow) object {
 }
 
 // RenderStickiness writes an answer as cases expect it.
-func (s *Source) RenderStickiness(a activity.StickinessAnswer) object {
-	return object{"periods": a.Periods, "people": a.People, "exactly": a.Exactly, "at_least": a.AtLeast}
+func (s *Source) RenderStickiness(a activity.StickinessAnswer) Object {
+	return Object{"periods": a.Periods, "people": a.People, "exactly": a.Exactly, "at_least": a.AtLeast}
 }
 
 // RenderUniques writes an answer as cases expect it.
-func (s *Source) RenderUniques(a activity.UniquesAnswer) object {
-	out := object{"total": a.Total}
+func (s *Source) RenderUniques(a activity.UniquesAnswer) Object {
+	out := Object{"total": a.Total}
 	if len(a.Series) > 0 {
 		series := []any{}
 		for i, n := range a.Series {
-			series = append(series, object{"start": instant(a.Starts[i]), "people": n})
+			series = append(series, Object{"start": instant(a.Starts[i]), "people": n})
 		}
 		out["series"] = series
 	}
@@ -120,29 +121,29 @@ func (s *Source) RenderUniques(a activity.UniquesAnswer) object {
 }
 
 // RenderPaths writes an answer as cases expect it.
-func (s *Source) RenderPaths(a paths.Answer) object {
+func (s *Source) RenderPaths(a paths.Answer) Object {
 	steps := []any{}
 	for i, step := range a.Steps {
-		steps = append(steps, object{"step": i + 1, "other": step.Other, "nodes": list(step.Nodes, func(n paths.Node) any {
-			return object{"node": s.Value(n.Node), "count": n.Count, "drop_off": n.DropOff}
+		steps = append(steps, Object{"step": i + 1, "other": step.Other, "nodes": list(step.Nodes, func(n paths.Node) any {
+			return Object{"node": s.Value(n.Node), "count": n.Count, "drop_off": n.DropOff}
 		})})
 	}
 	links := list(a.Links, func(l paths.Link) any {
-		o := object{"step": l.Step, "from": s.Value(l.From), "to": nil, "count": l.Count}
+		o := Object{"step": l.Step, "from": s.Value(l.From), "to": nil, "count": l.Count}
 		if !l.Other {
 			o["to"] = s.Value(l.To)
 		}
 		return o
 	})
-	return object{"paths": a.Paths, "longer": a.Longer, "backwards": a.Backwards, "steps": steps, "links": links}
+	return Object{"paths": a.Paths, "longer": a.Longer, "backwards": a.Backwards, "steps": steps, "links": links}
 }
 
 // RenderCohort writes an answer as cases expect it.
-func (s *Source) RenderCohort(set *behaviour.Set) object {
+func (s *Source) RenderCohort(set *behaviour.Set) Object {
 	people := []string{}
 	for no := range set.All() {
 		people = append(people, s.names[no])
 	}
 	slices.Sort(people)
-	return object{"people": people, "size": set.Len()}
+	return Object{"people": people, "size": set.Len()}
 }

@@ -17,11 +17,15 @@ func (o *operations) access(b *strings.Builder, at string, item *openapi3.PathIt
 	if op.Security == nil || len(*op.Security) == 0 {
 		return
 	}
-	role := o.oneOf(at, op, "x-role", "account", "viewer", "admin", "owner")
+	role := o.oneOf(at, op, "x-role", "account", "viewer", "admin", "owner", "operator")
 	about := o.oneOf(at, op, "x-project", "", "caller", "deleted")
 	named := o.named(at, item, op)
 	switch {
 	case role == "":
+	case role == "operator" && about != "":
+		o.add(at, "is about the whole instance, so x-project has no effect")
+	case role == "operator":
+		named = "" // whichever project it names, no membership is asked for
 	case role == "account" && (named != "" || about != ""):
 		o.add(at, "is about a project, so x-role must be viewer, admin or owner")
 	case role != "account" && named == "" && about != "caller":

@@ -114,7 +114,7 @@ func TestRefuses(t *testing.T) {
 		"optional security":      {"security: [{key: []}]", "security: [{key: []}, {}]", "empty security requirement"},
 		"no scope":               {"      x-scope: a:write\n", "", "POST /v1/a: has security but no x-scope"},
 		"no role":                {"      x-role: account\n", "", "POST /v1/a: has security but no x-role"},
-		"unknown role":           {"x-role: account", "x-role: boss", "x-role must be one of account viewer admin owner"},
+		"unknown role":           {"x-role: account", "x-role: boss", "x-role must be one of account viewer admin owner operator"},
 		"role without a project": {"x-role: account", "x-role: viewer", "names no project_id"},
 		"project without a role": {"{name: p, in: query, schema: {type: string}}", "{name: project_id, in: query, required: true, schema: {type: string, format: uuid}}", "is about a project, so x-role must be viewer, admin or owner"},
 		"optional project":       {"{name: p, in: query, schema: {type: string}}", "{name: project_id, in: query, schema: {type: string, format: uuid}}", "must be a required UUID"},

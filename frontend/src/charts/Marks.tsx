@@ -26,7 +26,7 @@ export function Marks({ plot, series, kind, open }: Props) {
   const count = Math.max(0, ...series.map((s) => s.values.length));
   const columns = Math.floor(frame.width - frame.left - frame.right);
   const all = useMemo(() => Array.from({ length: count }, (_, i) => i), [count]);
-  // A line's finished part ends at the last finished bucket; the rest is drawn again, dashed.
+  // The line is solid up to the last finished bucket, and dashed from there.
   const dashedFrom = open > 0 ? open - 1 : -1;
 
   const curve = (key: string, color: Series['color'], values: readonly (number | null)[], old = false) => {
@@ -66,7 +66,7 @@ export function Marks({ plot, series, kind, open }: Props) {
 }
 
 function Bars({ plot: { x, y, layers, stacked }, series, points, open }: { plot: Plot; series: readonly Series[]; points: number[]; open: number }) {
-  const side = stacked ? 1 : layers.length; // bars that do not add up stand beside each other
+  const side = stacked ? 1 : layers.length; // bars that do not add up are placed side by side
   const width = Math.max(0.5, x.width / side);
   return layers.map((layer, k) => (
     <g key={layer.key} fill={colorOf(series[k]!)}>

@@ -1,4 +1,4 @@
-/** What moves with the pointer over a chart, on a layer of its own: the lines below are neither computed nor painted again. */
+/** The tooltip and markers that move with the pointer, on a layer of their own: the chart below is not redrawn. */
 import { useSyncExternalStore } from 'react';
 import { change, number } from '../format';
 import { m } from '../messages';
@@ -24,7 +24,7 @@ interface Props {
 
 export function Readout({ store, frame, x, y, kind, buckets, series, open, format }: Props) {
   const { at, from } = useSyncExternalStore(store.watch, store.get);
-  if (at === undefined || at >= buckets.length) return null; // another answer may be shorter
+  if (at === undefined || at >= buckets.length) return null; // the next answer may have fewer buckets
   const tall = { top: frame.top, height: frame.height - frame.top - frame.bottom };
   const middle = x.at(at);
   const zoomed = from !== undefined && from !== at && from < buckets.length ? { from: Math.min(from, at), to: Math.max(from, at) } : undefined;
@@ -60,7 +60,7 @@ function Values({ at, buckets, series, running, format }: { at: number; buckets:
           {rows.slice(0, mostRows).map((s, place) => {
             const before = s.before?.values[at];
             return (
-              // By place and not by series: a row that stays where it is only changes its text.
+              // Keyed by position, not by series: a row then only changes its text.
               <tr key={place}>
                 <td><i className="swatch" style={{ color: colorOf(s) }} /></td>
                 <th>{s.label}</th>
@@ -77,7 +77,7 @@ function Values({ at, buckets, series, running, format }: { at: number; buckets:
   );
 }
 
-/** The same for those who hear it: only what the keyboard chose, for a pointer passes over hundreds of buckets. */
+/** The same for screen readers, and only for the keyboard: a pointer passes over hundreds of buckets. */
 export function Spoken({ store, buckets, series, open, format }: Pick<Props, 'store' | 'buckets' | 'series' | 'open' | 'format'>) {
   const { at, spoken } = useSyncExternalStore(store.watch, store.get);
   const tell = (s: Series) => {

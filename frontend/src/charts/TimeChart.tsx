@@ -14,27 +14,29 @@ interface Props {
   buckets: readonly string[];
   series: readonly Series[];
   kind: 'line' | 'area' | 'bar';
-  /** Whether the series add up, so that areas and bars may stand upon each other. */
+  /** Whether the series add up, so that areas and bars can be stacked. */
   additive?: boolean;
-  /** What all series of the period before were together: what is stacked is compared as a whole. */
+  /** The total of the period before: a stack is compared as a whole. */
   wholeBefore?: readonly (number | null)[] | undefined;
-  /** Buckets of less than a day are labelled where a clock would be. */
+  /** Whether buckets are shorter than a day: labels are then put at round times. */
   clock?: boolean;
   formatBucket: (iso: string) => string;
   formatBucketLong: (iso: string) => string;
-  /** From this bucket on, time is not over: the line is dashed and the bars are pale. */
+  /** The first bucket that is still running: from there the line is dashed and bars are pale. */
   incompleteFrom?: string | undefined;
   height?: number;
   legend?: boolean;
-  /** The one series that is shown; the chart keeps it itself where nobody else does. */
+  /** The only series shown. Without `onOnly` the chart keeps this state itself. */
   only?: string | undefined;
   onOnly?: (key: string | undefined) => void;
   onZoom?: (from: number, to: number) => void;
+  /** On a double click, where there is a zoom to leave. */
+  onZoomOut?: (() => void) | undefined;
 }
 
 const labelWidth = 72;
 
-export function TimeChart({ label, buckets, series, kind, additive = true, wholeBefore, clock = false, formatBucket, formatBucketLong, incompleteFrom, height = 300, legend = true, only: chosen, onOnly, onZoom }: Props) {
+export function TimeChart({ label, buckets, series, kind, additive = true, wholeBefore, clock = false, formatBucket, formatBucketLong, incompleteFrom, height = 300, legend = true, only: chosen, onOnly, onZoom, onZoomOut }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   const [own, setOwn] = useState<string>();
@@ -68,7 +70,7 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
     return { frame, x: xScale(count, frame), y, ticks, layers, stacked, before, labels: clock ? clockTicks(buckets, frame) : xTicks(count, frame, labelWidth) };
   }, [width, height, count, kind, additive, shown, series, wholeBefore, buckets, clock]);
 
-  // Drawn once for each answer, and never for a move of the pointer: ten thousand points are a path of 100 kB.
+  // Memoised: a pointer move must not redraw it, because ten thousand points are a path of 100 kB.
   const drawing = useMemo(
     () =>
       plot && (
@@ -97,7 +99,7 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
   useEffect(() => still, []);
   const onPointerMove = (e: PointerEvent) => {
     moved.current.x = e.clientX;
-    // A mouse may tell of a thousand moves a second: one a frame is drawn.
+    // A mouse may report a thousand moves a second: one per frame is drawn.
     moved.current.frame ||= requestAnimationFrame(() => {
       moved.current.frame = 0;
       pointed.set({ ...pointed.get(), at: under(moved.current.x), spoken: false });
@@ -139,6 +141,7 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
         aria-label={`${label}. ${onZoom ? m.explore.chartHelpZoom : m.explore.chartHelp}`}
         data-zoom={onZoom ? '' : undefined}
         onKeyDown={onKeyDown}
+        onDoubleClick={onZoomOut}
         onBlur={pointed.clear}
         onPointerMove={onPointerMove}
         onPointerDown={onPointerDown}
@@ -149,7 +152,7 @@ export function TimeChart({ label, buckets, series, kind, additive = true, whole
         }}
         onPointerLeave={(e) => {
           still();
-          if (e.pointerType !== 'touch') pointed.clear(); // a finger that was lifted goes on reading
+          if (e.pointerType !== 'touch') pointed.clear(); // after a tap, the readout stays
         }}
       >
         {drawing}

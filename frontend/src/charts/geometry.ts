@@ -31,10 +31,10 @@ export function indexAt(x: number, count: number, frame: Frame): number {
   return Math.max(0, Math.min(count - 1, Math.floor(((x - frame.left) / innerWidth(frame)) * count)));
 }
 
-/** How far an axis reaches either way: the difference of its ends must be a number. */
+/** The farthest an axis reaches: the difference of its ends must stay finite. */
 const farthest = Number.MAX_VALUE / 4;
 
-/** From the axis at zero, always: a scale that begins elsewhere exaggerates. Below it only where values are. */
+/** The y scale always includes zero: a cut axis exaggerates. It goes below zero only for negative values. */
 export function yScale(groups: readonly (readonly (number | null)[])[], height: number, { top, bottom }: Pick<Frame, 'top' | 'bottom'>) {
   let low = 0;
   let high = 0;
@@ -49,12 +49,12 @@ export function yScale(groups: readonly (readonly (number | null)[])[], height: 
   return scaleLinear().domain([Math.max(low, -farthest), Math.min(high, farthest)]).nice(4).range([height - bottom, top]).clamp(true);
 }
 
-/** Ticks that are whole numbers where the values are. */
+/** Ticks of the y axis; whole numbers when the values are whole. */
 export function yTicks(scale: ReturnType<typeof yScale>, whole: boolean): number[] {
   return scale.ticks(4).filter((t) => !whole || Number.isInteger(t));
 }
 
-/** As many labels as fit, the last bucket's among them where there is room. */
+/** As many labels as fit; the last bucket gets one if there is room. */
 export function xTicks(count: number, frame: Frame, labelWidth = 72): number[] {
   const every = Math.max(1, Math.ceil((count * labelWidth) / innerWidth(frame)));
   return Array.from({ length: count }, (_, i) => i).filter((i) => (count - 1 - i) % every === 0);
@@ -64,8 +64,8 @@ const dayMinutes = 1440;
 const clockSteps = [1, 5, 10, 15, 30, 60, 120, 180, 360, 720, dayMinutes, 2 * dayMinutes, 7 * dayMinutes, 14 * dayMinutes, 28 * dayMinutes];
 
 /**
- * Labels for buckets of less than a day where a clock would have them: at full hours, at midnights. The texts of the
- * buckets tell the time in the zone of the question, also on the days on which the clocks change.
+ * Labels for buckets shorter than a day, at full hours and midnights. The bucket's text has the local time of the
+ * question's zone, which is right on days when the clocks change too.
  */
 export function clockTicks(buckets: readonly string[], frame: Frame, labelWidth = 64): number[] {
   const wall = buckets.map((b) => Date.parse(`${b.slice(0, 16)}Z`) / 60_000);
@@ -74,7 +74,7 @@ export function clockTicks(buckets: readonly string[], frame: Frame, labelWidth 
   const room = innerWidth(frame) / labelWidth;
   const step = clockSteps.find((s) => span / s <= room) ?? clockSteps.at(-1)!;
   const x = xScale(buckets.length, frame);
-  let left = -Infinity; // where the last label is: the hour that autumn repeats has none of its own
+  let left = -Infinity; // position of the last label: the hour that is repeated in autumn gets no second label
   return wall.flatMap((minutes, i) => {
     if (minutes % step !== 0 || x.at(i) - left < labelWidth * 0.9) return [];
     left = x.at(i);
@@ -87,10 +87,10 @@ export interface Layer {
   spans: [number, number][];
 }
 
-/** The series one above the other, those below zero one below the other. Nothing measured is no height. */
+/** Stacks the series: positive values upwards, negative ones downwards. A missing value has no height. */
 export function layersOf(series: readonly Values[], count: number): Layer[] {
   const keys = series.map((s) => s.key);
-  // Only then: d3's way of doing so puts what is nothing on the axis, and not on top of the others.
+  // Only with negative values: d3's diverging offset puts a missing value on the axis instead of on top of the stack.
   const below = series.some((s) => s.values.some((v) => v !== null && v < 0));
   const byKey = new Map(series.map((s) => [s.key, s.values]));
   return stack<number, string>()
@@ -101,8 +101,8 @@ export function layersOf(series: readonly Values[], count: number): Layer[] {
 }
 
 /**
- * Which points to draw of more than there are pixels: of each column of pixels the first, the lowest, the highest and the
- * last of every series. What is left out would have been drawn over what is drawn, so the picture is the same.
+ * Chooses the points to draw when there are more points than pixels: of each pixel column the first, lowest, highest and
+ * last of every series. The picture is the same: the omitted points lie on what is drawn.
  */
 export function drawn(lists: readonly (readonly (number | null)[])[], count: number, columns: number): number[] | undefined {
   const most = 2 * lists.length + 2;
@@ -128,7 +128,7 @@ export function drawn(lists: readonly (readonly (number | null)[])[], count: num
   return kept;
 }
 
-/** Of bars thinner than a pixel, the one that is furthest from zero in each column. */
+/** When bars are thinner than a pixel: the one furthest from zero in each pixel column. */
 export function peaks(layers: readonly Layer[], count: number, columns: number): number[] | undefined {
   if (columns < 1 || count <= columns) return undefined;
   const height = (i: number) => layers.reduce((most, layer) => Math.max(most, Math.abs(layer.spans[i]![0]), Math.abs(layer.spans[i]![1])), 0);

@@ -1,10 +1,12 @@
-/** Where the pointer or the keyboard is in a chart. It is no state of the chart: what moves with it draws itself, and only that. */
+/** The position of the pointer or keyboard in a chart. It is a store outside React, so that a move redraws the readout only, not the chart. */
+import { signal } from '../lib/signal';
+
 export interface Pointed {
   /** The bucket, if there is one. */
   at?: number;
-  /** Where a zoom began that is being drawn. */
+  /** The bucket at which a drag to zoom began. */
   from?: number;
-  /** Chosen by keyboard: then it is told too. */
+  /** Chosen by keyboard: then screen readers are told. */
   spoken?: boolean;
 }
 
@@ -12,20 +14,17 @@ const nowhere: Pointed = {};
 
 export function createPointed() {
   let now = nowhere;
-  const watchers = new Set<() => void>();
+  const { watch, notify } = signal();
   const set = (next: Pointed) => {
     if (next.at === now.at && next.from === now.from && next.spoken === now.spoken) return;
     now = next;
-    watchers.forEach((w) => w());
+    notify();
   };
   return {
     get: () => now,
     set,
     clear: () => set(nowhere),
-    watch: (w: () => void) => {
-      watchers.add(w);
-      return () => void watchers.delete(w);
-    },
+    watch,
   };
 }
 

@@ -5,9 +5,9 @@ export interface Series {
   color: number | 'other';
   total: number | null;
   values: readonly (number | null)[];
-  /** The same of the period before, bucket by bucket: drawn pale behind. */
+  /** The period before, bucket by bucket: drawn pale behind. */
   before?: { times: readonly string[]; values: readonly (number | null)[] };
-  /** The two totals that can be compared: of parts of the periods that are equally long. */
+  /** Two totals of equally long parts of the periods, for the change in percent. */
   compared?: { now: number | null; before: number | null };
 }
 

@@ -1,4 +1,4 @@
-/** A user agent in words: which program, on which system. Only the well-known; what is not known is shown as it came. */
+/** A user agent as a program and a system, such as “Firefox on Linux”. An unknown one is shown as it was sent. */
 import { m } from '../messages';
 
 // The order decides: most browsers claim to be several others, and name themselves last.

@@ -1,4 +1,4 @@
-/** The keyboard: a palette of everything one can go to, a list of shortcuts, and the shortcuts themselves. */
+/** The command palette, the list of shortcuts, and the shortcuts themselves. */
 import { useNavigate } from '@tanstack/react-router';
 import { IconActivity, IconBookmark, IconFolder, IconFolders, IconLayoutBoard, IconLogout, IconPalette, IconPlus, IconUser, type Icon } from '@tabler/icons-react';
 import { useEffect, useRef, useState } from 'react';
@@ -9,7 +9,7 @@ import { m } from '../messages';
 import { nav } from '../nav';
 import { applyTheme, singleKeysPref, themePref } from '../prefs';
 import { Dialog, isEnter, useModal } from '../ui';
-import { commandKey } from './Shell';
+import { commandKey } from './appearance';
 
 interface Command {
   label: string;

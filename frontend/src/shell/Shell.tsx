@@ -1,29 +1,30 @@
 import { getProjectOptions } from '@nimbus-analytics/sdk/react-query';
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouter, useRouterState } from '@tanstack/react-router';
-import { IconBook2, IconDeviceDesktop, IconHourglass, IconMenu2, IconMoon, IconPlus, IconSearch, IconSelector, IconSun, IconUser, IconWifiOff, IconX } from '@tabler/icons-react';
+import { IconBook2, IconHourglass, IconLinkOff, IconMenu2, IconPlus, IconSearch, IconSelector, IconUser, IconWifiOff, IconX } from '@tabler/icons-react';
 import { useEffect, useState, type KeyboardEvent } from 'react';
 import { connection, readiness, session, useAccount, useAway, useWaitUntil } from '../api';
+import { basePath } from '../base';
 import { useCan, useProject, useProjectId, useProjects } from '../hooks';
+import { opened } from '../lib/misread';
 import { m } from '../messages';
 import { nav } from '../nav';
-import { applyTheme, lastProject, themePref, type Theme } from '../prefs';
-import { Failure, IconButton, Segments, Skeleton, toast, Toasts, useSecondsUntil } from '../ui';
+import { applyTheme, lastProject, themePref } from '../prefs';
+import { Failure, IconButton, Notice, Segments, Skeleton, toast, Toasts, useSecondsUntil } from '../ui';
+import { commandKey, themes } from './appearance';
+import { Brand } from './Brand';
 import { NotFound } from './pages';
 import { Keyboard, type Open } from './Palette';
 
-export const themes: { value: Theme; label: React.ReactNode; title: string }[] = [
-  { value: 'system', label: <IconDeviceDesktop size={16} aria-hidden />, title: m.nav.theme.system },
-  { value: 'light', label: <IconSun size={16} aria-hidden />, title: m.nav.theme.light },
-  { value: 'dark', label: <IconMoon size={16} aria-hidden />, title: m.nav.theme.dark },
-];
-
-export function Brand() {
+/** Around every page, also those before the login and those that could not be loaded. */
+export function Frame() {
   return (
-    <Link to="/" className="brand">
-      <img src="/favicon.svg" alt="" />
-      {m.app}
-    </Link>
+    <>
+      <Away />
+      <Wait />
+      <Outlet />
+      <Toasts />
+    </>
   );
 }
 
@@ -33,8 +34,9 @@ export function Shell() {
   const account = useAccount();
   const can = useCan();
   const [palette, setPalette] = useState<Open>();
-  const [openAt, setOpenAt] = useState<string>(); // going somewhere closes the navigation of a narrow page
+  const [openAt, setOpenAt] = useState<string>(); // the path on which the narrow navigation is open: another path closes it
   const path = useRouterState({ select: (s) => s.location.pathname });
+  const href = basePath + useRouterState({ select: (s) => s.location.searchStr ? `${s.location.pathname}${s.location.searchStr}` : s.location.pathname }).slice(1);
   useSessionEnd();
   const open = openAt === path;
   const closeOnEscape = (e: KeyboardEvent) => e.key === 'Escape' && setOpenAt(undefined);
@@ -44,9 +46,8 @@ export function Shell() {
 
   return (
     <>
-      <a className="button skip" href="#main">{m.skip}</a>
-      <Away />
-      <Wait />
+      {/* Below a path, #main alone would lead to the base and not to this page. */}
+      <a className="button skip" href={`${href}#main`}>{m.skip}</a>
       <div className="shell">
         <div className="topbar">
           <IconButton label={open ? m.nav.closeNav : m.nav.open} icon={open ? IconX : IconMenu2} aria-expanded={open} onKeyDown={closeOnEscape} onClick={() => setOpenAt(open ? undefined : path)} />
@@ -74,7 +75,7 @@ export function Shell() {
               {m.nav.search}
               <kbd className="hide-narrow">{commandKey}</kbd>
             </button>
-            <a className="nav-link" href="/docs">
+            <a className="nav-link" href={`${basePath}docs`}>
               <IconBook2 size={18} stroke={1.8} aria-hidden />
               {m.nav.docs}
             </a>
@@ -88,23 +89,39 @@ export function Shell() {
           </div>
         </nav>
         <main className="main" id="main" tabIndex={-1}>
+          <Misread />
           {projectId && !project ? <Missing id={projectId} /> : <Outlet />}
         </main>
       </div>
       <Keyboard open={palette} setOpen={setPalette} />
-      <Toasts />
     </>
   );
 }
 
-/** A project that is on no page of the list: not there, or not reached yet. */
+/** Says that the link with which the dashboard was opened meant something else than the page shows. */
+function Misread() {
+  const path = useRouterState({ select: (s) => s.location.pathname });
+  const [closed, setClosed] = useState(false);
+  if (closed || path !== opened.path || opened.parts.length === 0) return null;
+  return (
+    <div className="misread">
+      <Notice kind="warn" icon={IconLinkOff} role="status">
+        <div className="row">
+          <strong className="grow">{m.misread.title} {opened.parts.join(', ')}</strong>
+          <IconButton className="tiny" label={m.close} icon={IconX} onClick={() => setClosed(true)} />
+        </div>
+        <p>{m.misread.text}</p>
+      </Notice>
+    </div>
+  );
+}
+
+/** A project that is not in the list: it does not exist, or is still being asked for. */
 function Missing({ id }: { id: string }) {
   const { error, refetch } = useQuery(getProjectOptions({ path: { project_id: id } }));
   if (!error) return <Skeleton height={320} />;
   return [404, 422].includes(error.status) ? <NotFound /> : <Failure error={error} retry={() => void refetch()} />;
 }
-
-export const commandKey = /Mac|iPhone|iPad/.test(navigator.userAgent) ? '⌘ K' : 'Ctrl K';
 
 function ProjectSwitcher({ name, open }: { name: string | undefined; open: () => void }) {
   if (useProjects().length === 0) return null;
@@ -122,7 +139,7 @@ function ProjectSwitcher({ name, open }: { name: string | undefined; open: () =>
   );
 }
 
-/** When the session ends, the page asks to log in and comes back to where it was; who logged out is not expected back. */
+/** When the session ends, the login page opens and leads back here afterwards; not after logging out on purpose. */
 function useSessionEnd() {
   const account = useAccount();
   const router = useRouter();
@@ -143,7 +160,7 @@ function Away() {
           connection.set(false);
           toast(m.error.back);
         },
-        () => {}, // still away: the next turn asks again
+        () => {}, // still away: asked again in two seconds
       );
     }, 2000);
     return () => clearInterval(timer);
@@ -157,7 +174,7 @@ function Away() {
   );
 }
 
-/** The server asked to slow down: what was asked is asked again by itself, and this says when. */
+/** Counts down to the automatic retry after a rate limit (429). */
 function Wait() {
   const left = useSecondsUntil(useWaitUntil());
   if (left === 0) return null;

@@ -29,17 +29,23 @@ function Field({ label, hint, error, id, children }: FieldProps & { id: string; 
     <div className="field">
       <label htmlFor={id}>{label}</label>
       {children}
-      {hint && !error && <span className="hint" id={`${id}-hint`}>{hint}</span>}
-      {error && <span className="error" id={`${id}-hint`}>{error}</span>}
+      {hint && <span className="hint" id={`${id}-hint`}>{hint}</span>}
+      {error && <span className="error" id={`${id}-error`}>{sentence(label, error)}</span>}
     </div>
   );
+}
+
+/** What is wrong with a field as a sentence. The server says “must be …”, without the name that the field has on the page. */
+export function sentence(label: string, error: string): string {
+  const text = /^\p{Ll}/u.test(error) ? `${label} ${error}` : error;
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 export function TextField({ label, hint, error, ...rest }: FieldProps & InputHTMLAttributes<HTMLInputElement>) {
   const id = useId();
   return (
     <Field {...{ label, hint, error, id }}>
-      <input {...rest} id={id} className="input" aria-invalid={error ? true : undefined} aria-describedby={hint || error ? `${id}-hint` : undefined} />
+      <input {...rest} id={id} className="input" aria-invalid={error ? true : undefined} aria-describedby={[hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ') || undefined} />
     </Field>
   );
 }
@@ -48,17 +54,17 @@ export function SelectField({ label, hint, error, children, ...rest }: FieldProp
   const id = useId();
   return (
     <Field {...{ label, hint, error, id }}>
-      <select {...rest} id={id} className="input" aria-invalid={error ? true : undefined} aria-describedby={hint || error ? `${id}-hint` : undefined}>
+      <select {...rest} id={id} className="input" aria-invalid={error ? true : undefined} aria-describedby={[hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ') || undefined}>
         {children}
       </select>
     </Field>
   );
 }
 
-/** The key as the end of what is typed; an input method that composes takes it for itself. */
+/** Whether a key is Enter that confirms; while an input method (Japanese, Chinese) composes, Enter belongs to it. */
 export const isEnter = (e: KeyboardEvent) => e.key === 'Enter' && !e.nativeEvent.isComposing;
 
-/** A text field that takes a value when its user is done with it, and not at every key. */
+/** A text field that commits on Enter, on leaving it, or on choosing a suggestion; not at every key. */
 export function CommitField({ value, onCommit, suggestions, ...rest }: FieldProps & Omit<InputHTMLAttributes<HTMLInputElement>, 'value' | 'onChange'> & { value: string; onCommit: (value: string) => void; suggestions?: string[] }) {
   const [draft, setDraft] = useState<string>();
   const list = useId();
@@ -75,7 +81,7 @@ export function CommitField({ value, onCommit, suggestions, ...rest }: FieldProp
         autoComplete="off"
         spellCheck={false}
         onChange={(e) => {
-          // Choosing a suggestion is being done; typing is not.
+          // Choosing a suggestion commits; typing the same letters does not yet.
           const chosen = !('inputType' in e.nativeEvent) || e.nativeEvent.inputType === 'insertReplacementText';
           if (chosen && suggestions?.includes(e.target.value)) {
             onCommit(e.target.value);
@@ -108,7 +114,7 @@ export function Segments<T extends string>({ label, value, options, onChange }: 
   );
 }
 
-/** Asks before something that cannot be taken back. */
+/** Asks before something that cannot be undone. */
 export function Confirm({ title, text, action, busy, error, onConfirm, onClose }: { title: string; text: ReactNode; action: string; busy: boolean; error: unknown; onConfirm: () => void; onClose: () => void }) {
   return (
     <Dialog title={title} onClose={onClose}>
@@ -125,21 +131,21 @@ export function Confirm({ title, text, action, busy, error, onConfirm, onClose }
 }
 
 /**
- * Opens a dialog for as long as it is there. Closing it, and not only taking it out of the page, is what brings the focus
- * back to where it was; and it must happen while it is still in the page, so in a layout effect.
+ * Opens a dialog while it is mounted. The browser gives the focus back only when the dialog is closed, not when it is
+ * removed, and only while it is still in the page: hence a layout effect.
  */
 export function useModal(ref: RefObject<HTMLDialogElement | null>) {
   useLayoutEffect(() => {
     const dialog = ref.current!;
-    // The page behind keeps its width when its scrollbar goes (ui.css), and so nothing moves.
+    // The page behind loses its scrollbar: as wide a padding (ui.css) keeps it from moving.
     if (!document.querySelector('dialog[open]')) document.documentElement.style.setProperty('--gutter', `${innerWidth - document.documentElement.offsetWidth}px`);
     dialog.showModal();
-    dialog.querySelector<HTMLElement>('input, select, textarea')?.focus(); // what it asks for, and not how to leave it
+    dialog.querySelector<HTMLElement>('input, select, textarea')?.focus(); // the first field, not the close button
     return () => dialog.close();
   }, [ref]);
 }
 
-/** Whether a dialog was missed: its backdrop reports the dialog itself, and so does where it has no text. */
+/** Whether a click was beside a dialog. The backdrop reports the dialog as its target, and so do the dialog's own margins: only the position tells. */
 function isBeside({ target, currentTarget, clientX, clientY }: PointerEvent): boolean {
   const { left, right, top, bottom } = currentTarget.getBoundingClientRect();
   return target === currentTarget && (clientX < left || clientX > right || clientY < top || clientY > bottom);
@@ -189,7 +195,7 @@ export function CopyButton({ text, label = m.copy, className = 'tiny' }: { text:
   );
 }
 
-/** The clipboard is for secure pages, and for those that the browser lets: a Nimbus on a plain http address in the office network is none. */
+/** Copies a text. Browsers give the clipboard to secure pages only; on plain http, as in an office network, the old command still works. */
 async function copy(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
@@ -240,7 +246,7 @@ export function useSecondsUntil(instant: number): number {
   return useSyncExternalStore(tick, () => Math.max(0, Math.ceil((instant - Date.now()) / 1000)));
 }
 
-/** What went wrong, what to do about it, and what to quote to the operator. What is not a fault does not look like one. */
+/** An error: what went wrong and what to do. Limits and missing roles are warnings; a fault of the server has a request id to quote to its operator. */
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }) {
   const e = error instanceof NimbusError ? error : undefined;
   const heavy = e?.code === 'query_too_heavy';
@@ -255,20 +261,20 @@ export function Failure({ error, retry }: { error: unknown; retry?: () => void }
       ))}
       <div className="row wrap" style={{ marginTop: 8 }}>
         {retry && !forbidden && <Retry error={e} retry={retry} />}
-        {e?.request_id && <span className="row wrap small muted">{m.error.requestId} <code>{e.request_id}</code><CopyButton text={e.request_id} /></span>}
+        {e?.request_id && e.status >= 500 && <span className="row wrap small muted">{m.error.requestId} <code>{e.request_id}</code><CopyButton text={e.request_id} /></span>}
       </div>
     </Notice>
   );
 }
 
-/** Not before the server has said. */
+/** The retry button; disabled until the server's Retry-After is over. */
 function Retry({ error, retry }: { error: NimbusError | undefined; retry: () => void }) {
   const [seen] = useState(Date.now);
   const left = useSecondsUntil(error?.status === 429 ? seen + (error.retryAfter ?? 0) * 1000 : 0);
   return <Button className="tiny" disabled={left > 0} onClick={retry}>{left > 0 ? m.error.retryIn(left) : m.error.retry}</Button>;
 }
 
-/** Says why something cannot be done here, before anyone tries. */
+/** Says in advance that the role does not allow something. */
 export function NeedsRole({ children }: { children: ReactNode }) {
   return <Notice icon={IconLock}>{children}</Notice>;
 }
@@ -287,7 +293,7 @@ export function Skeleton({ height, width }: { height: number; width?: number | s
   return <div className="skeleton" style={{ height, width }} aria-hidden />;
 }
 
-/** Up or down by so much: in words for those who do not see colour or arrow. */
+/** A relative change, with an arrow and a colour, and in words for screen readers. */
 export function Delta({ value }: { value: number | undefined }) {
   if (value === undefined) return null;
   const direction = value > 0 ? 'up' : value < 0 ? 'down' : '';
@@ -299,32 +305,4 @@ export function Delta({ value }: { value: number | undefined }) {
   );
 }
 
-/** Short messages at the corner of the screen: what was done. */
-let messages: { id: number; text: string }[] = [];
-let nextID = 0;
-const watchers = new Set<() => void>();
-const show = (next: typeof messages) => {
-  messages = next;
-  watchers.forEach((w) => w());
-};
-export function toast(text: string) {
-  const id = nextID++;
-  show([...messages, { id, text }]);
-  setTimeout(() => show(messages.filter((x) => x.id !== id)), 4000);
-}
-export function Toasts() {
-  const list = useSyncExternalStore(
-    (w) => {
-      watchers.add(w);
-      return () => void watchers.delete(w);
-    },
-    () => messages,
-  );
-  return (
-    <div className="toasts" role="status">
-      {list.map((x) => (
-        <div key={x.id} className="toast">{x.text}</div>
-      ))}
-    </div>
-  );
-}
+export { toast, Toasts } from './toast';

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,6 +18,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/mail"
 	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 )
 
@@ -24,7 +26,7 @@ const (
 	minSecretBytes = 32
 	// maxAttempts is how often a login starts again because the stored password changed while it was being checked.
 	maxAttempts = 3
-	// keepEnded is how long a session that is over is kept, so that its tokens are told they expired, not that they are unknown.
+	// keepEnded is how long a session that is over is kept, so that its tokens are answered token_expired and not invalid_token.
 	keepEnded = 24 * time.Hour
 	// maxPruneSteps bounds one run of Prune; a step removes at most pruneStepRows sessions.
 	maxPruneSteps = 100
@@ -41,6 +43,11 @@ type Config struct {
 	Now          func() time.Time   // time.Now
 	Attempts     ratelimit.Attempts // of passwords; in this process
 	OIDC         *OIDC              // none
+	Registration Registration       // open
+	Domains      []string           // of addresses that may register; all
+	SetupToken   string             // that the first account needs; none
+	Members      Memberships        // must be set where invitations are accepted or accounts are deleted
+	Outbox       *mail.Outbox       // none: no mail is sent
 }
 
 // withDefaults also joins every problem.
@@ -52,6 +59,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	setDefault(&c.Registration, RegistrationOpen)
 	if c.Attempts == nil {
 		c.Attempts = ratelimit.NewLocal(c.Now)
 	}
@@ -82,8 +90,12 @@ func setDefault[T comparable](value *T, otherwise T) {
 // Account is a person who can log in.
 type Account struct {
 	ID        uuid.UUID
-	Email     string // in lower case
+	Email     string // as auth.FoldEmail has it
 	CreatedAt time.Time
+	Operator  bool // of the instance
+	Disabled  bool
+	// LastSeenAt is true to the minute, and nil before the first login.
+	LastSeenAt *time.Time
 
 	passwordHash string
 }
@@ -109,6 +121,13 @@ type Service struct {
 	refreshGrace time.Duration
 	now          func() time.Time
 	seen         *auth.Uses[uuid.UUID] // sessions
+
+	registration Registration
+	domains      []string
+	setupToken   string
+	members      Memberships
+	outbox       *mail.Outbox
+	populated    atomic.Bool // there is an account
 }
 
 // New returns the service, or every problem of the configuration. It does not touch the database.
@@ -141,54 +160,96 @@ func New(pool *pgxpool.Pool, config Config) (*Service, error) {
 		refreshGrace: c.RefreshGrace,
 		now:          c.Now,
 		seen:         auth.NewUses(store.seen),
+		registration: c.Registration,
+		domains:      normaliseDomains(c.Domains),
+		setupToken:   c.SetupToken,
+		members:      c.Members,
+		outbox:       c.Outbox,
 	}, nil
 }
 
-// Register creates an account and logs it in. Its problems are validation_failed and email_taken.
-func (s *Service) Register(ctx context.Context, email, password string) (*Session, error) {
-	if errs := passwordErrors("/password", password); len(errs) > 0 {
+// NewAccount is what Register makes an account of.
+type NewAccount struct {
+	Email, Password string
+	Invitation      string // a token; empty without
+	SetupToken      string // for the first account of a server
+}
+
+// Register creates an account, logs it in, and makes it a member of the project that it has an invitation to. Its problems are
+// validation_failed, email_taken, registration_closed, setup_token_required, link_invalid and invitation_not_yours.
+func (s *Service) Register(ctx context.Context, a NewAccount) (*Session, error) {
+	if errs := passwordErrors("/password", a.Password); len(errs) > 0 {
 		return nil, problem.Invalid(errs...)
 	}
-	hash, err := s.passwords.hash(ctx, password)
-	if err != nil {
+	n := newcomer{email: auth.FoldEmail(a.Email), invitation: a.Invitation, setupToken: a.SetupToken}
+	if err := s.precheck(ctx, n); err != nil {
 		return nil, err
 	}
-	id, err := uuid.NewV7()
+	hash, err := s.passwords.hash(ctx, a.Password)
 	if err != nil {
-		return nil, fmt.Errorf("make account id: %w", err)
+		return nil, err
 	}
 	var session *Session
 	err = s.store.inTx(ctx, func(tx pgx.Tx) error {
-		account, err := s.store.createAccount(ctx, tx, id, strings.ToLower(email), hash)
+		account, err := s.makeAccount(ctx, tx, n, hash)
 		if err != nil {
 			return err
 		}
-		if session, err = s.open(ctx, tx, account); err != nil {
-			return err
-		}
-		return audit.Record(ctx, tx, audit.Entry{Action: audit.AccountRegister, Target: account.ID.String(), Account: account.ID})
+		session, err = s.open(ctx, tx, account)
+		return err
 	})
-	switch {
-	case errors.Is(err, errEmailTaken):
-		return nil, problem.New(problem.CodeEmailTaken, "There is an account with this address already. Log in instead.")
-	case errors.Is(err, errEmailUnfit):
-		return nil, problem.Invalid(bodyError("/email", contract.CodeFormat, "must be an e-mail address"))
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, registered(err)
 	}
 	return session, nil
 }
 
+// makeAccount makes the account of a newcomer who may have one.
+func (s *Service) makeAccount(ctx context.Context, tx pgx.Tx, n newcomer, hash string) (Account, error) {
+	operator, err := s.admit(ctx, tx, n)
+	if err != nil {
+		return Account{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Account{}, fmt.Errorf("make account id: %w", err)
+	}
+	account, err := s.store.createAccount(ctx, tx, id, n.email, hash, operator)
+	if err != nil {
+		return Account{}, err
+	}
+	changes := audit.Changes{}
+	if operator {
+		changes.Diff("operator", nil, true)
+	}
+	entry := audit.Entry{Action: audit.AccountRegister, Target: id.String(), Account: id, Changes: changes}
+	if err := audit.Record(ctx, tx, entry); err != nil {
+		return Account{}, err
+	}
+	return account, s.settle(ctx, tx, n, account)
+}
+
+// registered maps what is wrong with an address to the answer for its owner.
+func registered(err error) error {
+	switch {
+	case errors.Is(err, errEmailTaken):
+		return problem.New(problem.CodeEmailTaken, "There is an account with this address already. Log in instead.")
+	case errors.Is(err, errEmailUnfit):
+		return problem.Invalid(bodyError("/email", contract.CodeFormat, "must be an e-mail address"))
+	}
+	return err
+}
+
 // Login opens a session. network is where the caller is, by which guessing is slowed. Its problems are
-// invalid_credentials, whatever of the two was wrong, and too_many_attempts.
+// invalid_credentials, whatever of the two was wrong, account_disabled and too_many_attempts.
 func (s *Service) Login(ctx context.Context, email, password, network string) (*Session, error) {
-	email = strings.ToLower(email)
+	email = auth.FoldEmail(email)
 	find := func() (Account, bool, error) { return s.store.accountByEmail(ctx, email) }
 	return s.attempt(ctx, loginGuards(email, network), func() (*Session, error) { return s.enter(ctx, find, password, "") })
 }
 
 // ChangePassword ends every session of the account and opens a new one. Its problems are validation_failed,
-// invalid_credentials and too_many_attempts: whoever has taken a session must not guess the password with it.
+// invalid_credentials and too_many_attempts: a thief of a session must not guess the password with it.
 func (s *Service) ChangePassword(ctx context.Context, account uuid.UUID, current, replacement string) (*Session, error) {
 	errs := passwordErrors("/new_password", replacement)
 	if replacement == current {
@@ -206,7 +267,7 @@ func (s *Service) ChangePassword(ctx context.Context, account uuid.UUID, current
 	return s.attempt(ctx, changeGuards(account), func() (*Session, error) { return s.enter(ctx, find, current, replacement) })
 }
 
-// enter opens a session for whoever knows the password of the account that find returns. A replacement, unless it is
+// enter opens a session for a caller who knows the password of the account that find returns. A replacement, unless it is
 // empty, becomes the password and ends every other session.
 //
 // The slow work happens before the transaction. The transaction then locks the account and goes on only if the password
@@ -222,6 +283,9 @@ func (s *Service) enter(ctx context.Context, find func() (Account, bool, error),
 			return nil, err
 		} else if !ok {
 			break
+		}
+		if account.Disabled {
+			return nil, errAccountDisabled() // only to those who know the password
 		}
 		var hash string
 		switch {
@@ -245,6 +309,9 @@ func (s *Service) enter(ctx context.Context, find func() (Account, bool, error),
 			}
 			if replacement != "" {
 				if err := s.store.revokeSessions(ctx, tx, account.ID, s.now()); err != nil {
+					return err
+				}
+				if err := s.store.deleteResets(ctx, tx, account.ID); err != nil { // made for the old password's loss
 					return err
 				}
 			}
@@ -279,6 +346,7 @@ func (s *Service) open(ctx context.Context, tx pgx.Tx, account Account) (*Sessio
 	if err := s.store.createSession(ctx, tx, id, account.ID, refreshHash(token), now, now.Add(s.refreshTTL)); err != nil {
 		return nil, err
 	}
+	s.seen.Note(id, now)
 	return s.session(account, id, token)
 }
 
@@ -321,7 +389,11 @@ func (s *Service) Revive(ctx context.Context, account, session uuid.UUID) (*auth
 		return nil, errInvalidToken()
 	}
 	s.seen.Note(session, s.now())
-	return &auth.Principal{Kind: auth.KindAccount, AccountID: account, SessionID: session}, nil
+	return &auth.Principal{Kind: auth.KindAccount, AccountID: account, SessionID: session, Operator: owner.Operator}, nil
+}
+
+func errAccountDisabled() error {
+	return problem.New(problem.CodeAccountDisabled, "The operator of this server has disabled the account.")
 }
 
 // Me returns an account. Its only problem is session_ended, for an account that is gone takes its sessions along.
@@ -336,11 +408,11 @@ func (s *Service) Me(ctx context.Context, id uuid.UUID) (Account, error) {
 	return account, nil
 }
 
-// Prune removes sessions, and refresh tokens of those that live on, that have been over for a day, in short steps, up to a bounded number; what is left over is for
-// the next run. Running it on two nodes at once does no harm.
+// Prune removes sessions, refresh tokens and links that have been over for a day, in short steps, up to a bounded number; what
+// is left over is for the next run. Running it on two nodes at once does no harm.
 func (s *Service) Prune(ctx context.Context, now time.Time) error {
 	before := now.Add(-keepEnded)
-	for _, step := range []func(context.Context, time.Time) (int64, error){s.store.pruneSessions, s.store.pruneRefreshTokens} {
+	for _, step := range []func(context.Context, time.Time) (int64, error){s.store.pruneSessions, s.store.pruneRefreshTokens, s.store.pruneResets} {
 		for range maxPruneSteps {
 			removed, err := step(ctx, before)
 			if err != nil {

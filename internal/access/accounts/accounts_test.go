@@ -75,7 +75,7 @@ func (b *testBundle) another(t testing.TB, change func(*Config)) *Service {
 
 func (b *testBundle) register(t testing.TB) *Session {
 	t.Helper()
-	s, err := b.Register(t.Context(), testEmail, testPassword)
+	s, err := b.Register(t.Context(), NewAccount{Email: testEmail, Password: testPassword})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func wantAccess(t testing.TB, s *Service, session *Session) {
 func TestRegisterCreatesAnAccountThatCanLogIn(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	s, err := b.Register(t.Context(), "Ada@Example.COM", testPassword)
+	s, err := b.Register(t.Context(), NewAccount{Email: "Ada@Example.COM", Password: testPassword})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestRegisterRefusesATakenAddressInAnyCase(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.register(t)
-	_, err := b.Register(t.Context(), "ADA@example.com", otherGood)
+	_, err := b.Register(t.Context(), NewAccount{Email: "ADA@example.com", Password: otherGood})
 	wantCode(t, err, problem.CodeEmailTaken)
 	if n := b.liveSessions(t); n != 1 {
 		t.Errorf("%d sessions, want 1", n)
@@ -169,7 +169,10 @@ func TestOfManyRegistrationsOfOneAddressOneWins(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	won := 0
-	for _, err := range together(6, func(int) error { _, err := b.Register(t.Context(), testEmail, testPassword); return err }) {
+	for _, err := range together(6, func(int) error {
+		_, err := b.Register(t.Context(), NewAccount{Email: testEmail, Password: testPassword})
+		return err
+	}) {
 		if err == nil {
 			won++
 			continue
@@ -200,7 +203,7 @@ func together(n int, f func(i int) error) []error {
 func TestRegisterTurnsAnAddressTheDatabaseRefusesIntoAFieldError(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	_, err := b.Register(t.Context(), "ada\x00@example.com", testPassword)
+	_, err := b.Register(t.Context(), NewAccount{Email: "ada\x00@example.com", Password: testPassword})
 	wantFields(t, err, "/email format")
 }
 
@@ -433,7 +436,10 @@ func TestADatabaseThatIsAwayIsNotABadCredential(t *testing.T) {
 	b.pool.Close()
 	ctx := context.Background()
 	for name, call := range map[string]func() error{
-		"register":        func() error { _, err := b.Register(ctx, "bob@example.com", testPassword); return err },
+		"register": func() error {
+			_, err := b.Register(ctx, NewAccount{Email: "bob@example.com", Password: testPassword})
+			return err
+		},
 		"login":           func() error { _, err := b.Login(ctx, testEmail, testPassword, place); return err },
 		"refresh":         func() error { _, err := b.Refresh(ctx, s.RefreshToken); return err },
 		"verify access":   func() error { _, err := b.VerifyAccess(ctx, s.AccessToken); return err },

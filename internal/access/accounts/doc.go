@@ -10,14 +10,18 @@
 //     a minute, and do not count at all where the owner has logged in during the last month.
 //   - bcrypt takes at most half of the processors, however many people log in at once; the others wait their turn, for
 //     as long as their request may take.
-//   - A refresh token works once. Its successor is derived from it, so whoever asks again within the grace period gets
+//   - A refresh token works once. Its successor is derived from it, so a client that asks again within the grace period gets
 //     the same successor, also from another node or after a restart, and a lost reply logs nobody out. A token used
 //     after that, or after its successor was used, ends the session for everyone who descends from the same login.
 //   - An access token is good only while its session is. Logging out, a change of password and a reused refresh token
 //     therefore take effect at once, on every node.
+//   - Who may have an account is what the operator has set, also through the identity provider. The first account operates the
+//     instance, and in production needs a token that only the operator can have. There is always an operator who can log in.
+//   - A disabled account has no session and opens none.
+//   - A link to a new password works once and for a time; only its SHA-256 is stored. Asking for one tells nobody who has an account.
 //   - After a change of password no session opened with the old one is left, not even one that was just being opened.
-//   - Whoever the identity provider vouches for gets the account that he is linked to, and no other: by the provider's
-//     subject, which is nobody else's. The first link goes by a verified address and shuts out whoever had the account.
+//   - A person whom the identity provider vouches for gets the linked account, and no other: by the provider's subject, which
+//     is nobody else's. The first link goes by a verified address and ends the password and all sessions of the account.
 //   - A token of the provider counts when it is signed with RS256 and one of the provider's keys, comes from the issuer,
 //     is meant for us, and its session has not been revoked.
 //   - Logins, links, changes of password and ended sessions are in the audit log, in the same transaction.

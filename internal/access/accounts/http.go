@@ -20,7 +20,8 @@ func NewAPI(service *Service) *API { return &API{service: service} }
 
 // Register creates an account and logs it in.
 func (a *API) Register(ctx context.Context, request api.RegisterRequestObject) (api.RegisterResponseObject, error) {
-	session, err := a.service.Register(ctx, string(request.Body.Email), request.Body.Password)
+	session, err := a.service.Register(ctx, NewAccount{Email: string(request.Body.Email), Password: request.Body.Password,
+		Invitation: given(request.Body.Invitation), SetupToken: given(request.Body.SetupToken)})
 	if err != nil {
 		return nil, err
 	}
@@ -39,9 +40,28 @@ func (a *API) Login(ctx context.Context, request api.LoginRequestObject) (api.Lo
 }
 
 // GetAuthMethods says how one can log in.
-func (a *API) GetAuthMethods(context.Context, api.GetAuthMethodsRequestObject) (api.GetAuthMethodsResponseObject, error) {
-	name := a.service.Provider()
-	return api.GetAuthMethods200JSONResponse{Password: true, Oidc: api.OidcMethod{Enabled: name != "", Name: some(name)}}, nil
+func (a *API) GetAuthMethods(ctx context.Context, _ api.GetAuthMethodsRequestObject) (api.GetAuthMethodsResponseObject, error) {
+	m := a.service.Methods(ctx)
+	return api.GetAuthMethods200JSONResponse{Password: true, Oidc: api.OidcMethod{Enabled: m.Provider != "", Name: some(m.Provider)},
+		Registration: api.Registration(m.Registration), Empty: m.Empty, SetupToken: m.SetupToken, PasswordResetByMail: m.ResetByMail}, nil
+}
+
+// RequestPasswordReset has a link mailed.
+func (a *API) RequestPasswordReset(ctx context.Context, request api.RequestPasswordResetRequestObject) (api.RequestPasswordResetResponseObject, error) {
+	if err := a.service.RequestReset(ctx, string(request.Body.Email)); err != nil {
+		return nil, err
+	}
+	return api.RequestPasswordReset202Response{}, nil
+}
+
+// CompletePasswordReset sets a new password with a link.
+func (a *API) CompletePasswordReset(ctx context.Context, request api.CompletePasswordResetRequestObject) (api.CompletePasswordResetResponseObject, error) {
+	session, err := a.service.Reset(ctx, request.Body.Token, request.Body.NewPassword)
+	if err != nil {
+		return nil, err
+	}
+	body, cookie := sessionReply(session, wantsCookie(request.Body.Session))
+	return api.CompletePasswordReset200JSONResponse{Body: body, Headers: api.CompletePasswordReset200ResponseHeaders{SetCookie: cookie}}, nil
 }
 
 // StartOidcLogin sends the browser to the identity provider.
@@ -50,14 +70,14 @@ func (a *API) StartOidcLogin(ctx context.Context, request api.StartOidcLoginRequ
 	if request.Params.ReturnTo != nil {
 		returnTo = *request.Params.ReturnTo
 	}
-	target, sealed, err := a.service.StartOIDC(ctx, returnTo)
+	target, sealed, err := a.service.StartOIDC(ctx, returnTo, given(request.Params.Invitation))
 	if err != nil {
 		return failedLogin(err)
 	}
 	return redirect{target, []string{loginCookie(sealed, loginTime)}}, nil
 }
 
-// FinishOidcLogin logs in whoever comes back from the identity provider.
+// FinishOidcLogin logs in a person who comes back from the identity provider.
 func (a *API) FinishOidcLogin(ctx context.Context, request api.FinishOidcLoginRequestObject) (api.FinishOidcLoginResponseObject, error) {
 	p := request.Params
 	session, returnTo, err := a.service.FinishOIDC(ctx, given(p.NimbusOidc),
@@ -103,7 +123,7 @@ func failedLogin(err error) (redirect, error) {
 // provider sends the browser back.
 func loginCookie(sealed string, lives time.Duration) string {
 	c := http.Cookie{ //nolint:gosec // G124: as with sessionCookie
-		Name: "nimbus_oidc", Value: sealed, Path: "/v1/auth/oidc", MaxAge: int(lives / time.Second),
+		Name: auth.LoginCookie, Value: sealed, Path: "/v1/auth/oidc", MaxAge: int(lives / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 	return c.String()
@@ -203,7 +223,7 @@ func sessionReply(s *Session, inCookie bool) (api.Session, *string) {
 }
 
 // sessionCookie is the cookie that httpapi reads a refresh token from. No script can read it, no page of another site can
-// make a browser send it, and no other path gets it. httpapi adds Secure to what leaves over https.
+// make a browser send it, and no other path gets it. What leaves over https gets Secure and the prefix __Host- from httpapi.
 func sessionCookie(token string, lives time.Duration) string {
 	c := http.Cookie{ //nolint:gosec // G124: httpapi knows whether it leaves over https; Secure over http would lose the session
 		Name: auth.RefreshCookie, Value: token, Path: "/v1/auth", MaxAge: int(lives / time.Second),
@@ -223,5 +243,5 @@ func sessionBody(s *Session) api.Session {
 }
 
 func accountBody(a Account) api.Account {
-	return api.Account{ID: a.ID, Email: openapi_types.Email(a.Email), CreatedAt: a.CreatedAt.UTC()}
+	return api.Account{ID: a.ID, Email: openapi_types.Email(a.Email), CreatedAt: a.CreatedAt.UTC(), Operator: a.Operator}
 }

@@ -49,7 +49,7 @@ func answer(t *testing.T, write func(http.ResponseWriter) error, status int) map
 func wantSessionBody(t *testing.T, body map[string]any) (access, refresh string) {
 	t.Helper()
 	account, ok := body["account"].(map[string]any)
-	if !ok || account["email"] != testEmail || account["id"] == "" || len(account) != 3 || len(body) != 5 ||
+	if !ok || account["email"] != testEmail || account["id"] == "" || len(account) != 4 || len(body) != 5 ||
 		body["token_type"] != "Bearer" || body["expires_in"] != 3600.0 {
 		t.Fatalf("body %v", body)
 	}
@@ -82,7 +82,7 @@ func TestASessionFromRegisteringToLoggingOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body := answer(t, me.VisitGetMeResponse, http.StatusOK); body["email"] != testEmail || len(body) != 3 {
+	if body := answer(t, me.VisitGetMeResponse, http.StatusOK); body["email"] != testEmail || body["operator"] != true || len(body) != 4 {
 		t.Errorf("body %v", body)
 	}
 

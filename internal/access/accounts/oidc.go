@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -28,13 +29,15 @@ type LoginFailure string
 
 // The reasons.
 const (
-	FailureNotConfigured   LoginFailure = "oidc_not_configured"
-	FailureUnavailable     LoginFailure = "oidc_unavailable"
-	FailureDenied          LoginFailure = "oidc_denied"
-	FailureExpired         LoginFailure = "oidc_expired"
-	FailureRefused         LoginFailure = "oidc_refused"
-	FailureEmailUnverified LoginFailure = "oidc_email_unverified"
-	FailureConflict        LoginFailure = "oidc_conflict"
+	FailureNotConfigured      LoginFailure = "oidc_not_configured"
+	FailureUnavailable        LoginFailure = "oidc_unavailable"
+	FailureDenied             LoginFailure = "oidc_denied"
+	FailureExpired            LoginFailure = "oidc_expired"
+	FailureRefused            LoginFailure = "oidc_refused"
+	FailureEmailUnverified    LoginFailure = "oidc_email_unverified"
+	FailureConflict           LoginFailure = "oidc_conflict"
+	FailureDisabled           LoginFailure = "oidc_disabled"
+	FailureRegistrationClosed LoginFailure = "oidc_registration_closed"
 )
 
 // Error is the name of the reason.
@@ -72,11 +75,12 @@ func newOIDCLogin(config *OIDC, secret []byte, now func() time.Time) (*oidcLogin
 // pendingLogin is what a browser brings back in its cookie. It is encrypted, because the verifier is a secret, and
 // authenticated, because nobody but us may say where the browser goes next.
 type pendingLogin struct {
-	State    string    `json:"state"`    // proves that the answer belongs to this browser
-	Nonce    string    `json:"nonce"`    // proves that the token belongs to this login
-	Verifier string    `json:"verifier"` // proves that whoever redeems the code is who asked for it
-	ReturnTo string    `json:"return_to"`
-	Expires  time.Time `json:"expires"`
+	State      string    `json:"state"`    // proves that the answer belongs to this browser
+	Nonce      string    `json:"nonce"`    // proves that the token belongs to this login
+	Verifier   string    `json:"verifier"` // proves that the code is redeemed by who asked for it
+	ReturnTo   string    `json:"return_to"`
+	Invitation string    `json:"invitation"`
+	Expires    time.Time `json:"expires"`
 }
 
 func (o *oidcLogin) seal(l *pendingLogin) (string, error) {
@@ -116,9 +120,24 @@ func (s *Service) Provider() string {
 	return s.oidc.config.Name
 }
 
-// StartOIDC returns where the browser must go to log in, and what it must bring back. returnTo is a path on this server.
+// localPath returns a path of this server, written so that it can be a Location; "/" for everything else. A person is looking,
+// so a path that is odd (/people/auth0|123) is taken and one that leads elsewhere is replaced, and neither is an error.
+func localPath(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") ||
+		strings.HasPrefix(u.Path, "//") || strings.ContainsAny(s, "\\\t\r\n") || len(s) > maxReturnBytes {
+		return "/"
+	}
+	return u.String()
+}
+
+// maxReturnBytes keeps the cookie of a login within what browsers take.
+const maxReturnBytes = 1500
+
+// StartOIDC returns where the browser must go to log in, and what it must bring back. returnTo is a path on this server;
+// invitation, which may be empty, is for somebody who needs one to register.
 // Its errors that a person can see are LoginFailures.
-func (s *Service) StartOIDC(ctx context.Context, returnTo string) (target, sealed string, err error) {
+func (s *Service) StartOIDC(ctx context.Context, returnTo, invitation string) (target, sealed string, err error) {
 	if s.oidc == nil {
 		return "", "", FailureNotConfigured
 	}
@@ -127,7 +146,7 @@ func (s *Service) StartOIDC(ctx context.Context, returnTo string) (target, seale
 		return "", "", FailureUnavailable
 	}
 	l := &pendingLogin{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(),
-		ReturnTo: returnTo, Expires: s.now().Add(loginTime)}
+		ReturnTo: localPath(returnTo), Invitation: invitation, Expires: s.now().Add(loginTime)}
 	if sealed, err = s.oidc.seal(l); err != nil {
 		return "", "", err
 	}
@@ -137,7 +156,7 @@ func (s *Service) StartOIDC(ctx context.Context, returnTo string) (target, seale
 // OIDCAnswer is what the provider sent the browser back with.
 type OIDCAnswer struct{ State, Code, Issuer, Error string }
 
-// FinishOIDC opens a session for whoever the provider says the person is, and returns where the browser goes next. sealed
+// FinishOIDC opens a session for the person that the provider names, and returns where the browser goes next. sealed
 // is what StartOIDC returned. Its errors that a person can see are LoginFailures.
 func (s *Service) FinishOIDC(ctx context.Context, sealed string, answer OIDCAnswer) (*Session, string, error) {
 	if s.oidc == nil {
@@ -157,7 +176,7 @@ func (s *Service) FinishOIDC(ctx context.Context, sealed string, answer OIDCAnsw
 	if err != nil {
 		return nil, "", err
 	}
-	session, err := s.enterAs(ctx, c)
+	session, err := s.enterAs(ctx, c, login.Invitation)
 	return session, login.ReturnTo, err
 }
 

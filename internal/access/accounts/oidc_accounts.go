@@ -3,7 +3,6 @@ package accounts
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -19,12 +18,12 @@ const noPassword = ""
 
 // enterAs opens a session for the person whom the provider vouches for. Two first logins at once meet at the unique keys;
 // the second one begins again and finds what the first one made.
-func (s *Service) enterAs(ctx context.Context, c *claims) (*Session, error) {
+func (s *Service) enterAs(ctx context.Context, c *claims, invitation string) (*Session, error) {
 	var session *Session
 	var err error
 	for range maxAttempts {
 		err = s.store.inTx(ctx, func(tx pgx.Tx) error {
-			account, err := s.accountOf(ctx, tx, c)
+			account, err := s.accountOf(ctx, tx, c, invitation)
 			if err != nil {
 				return err
 			}
@@ -42,6 +41,8 @@ func (s *Service) enterAs(ctx context.Context, c *claims) (*Session, error) {
 		return nil, FailureConflict
 	case errors.Is(err, errEmailUnfit):
 		return nil, FailureEmailUnverified
+	case refusesRegistration(err):
+		return nil, FailureRegistrationClosed
 	case err != nil:
 		return nil, err
 	}
@@ -51,11 +52,14 @@ func (s *Service) enterAs(ctx context.Context, c *claims) (*Session, error) {
 // accountOf returns the account of an identity: the one it is linked to, or else the one of its verified address, or a new
 // one. Once linked, the address is not asked again: it may change, and the account stays with its person.
 //
-// Whoever registered the address with a password may not be the one who owns it. So on linking the password and all
+// The person who registered the address with a password may not be the one who owns it. So on linking the password and all
 // sessions of the account end: the owner gets the account to himself.
-func (s *Service) accountOf(ctx context.Context, tx pgx.Tx, c *claims) (Account, error) {
+func (s *Service) accountOf(ctx context.Context, tx pgx.Tx, c *claims, invitation string) (Account, error) {
 	issuer := s.oidc.config.Issuer
 	account, known, err := s.store.accountByIdentity(ctx, tx, issuer, c.subject)
+	if err == nil && account.Disabled {
+		return Account{}, FailureDisabled
+	}
 	if err != nil || known {
 		return account, err
 	}
@@ -63,6 +67,9 @@ func (s *Service) accountOf(ctx context.Context, tx pgx.Tx, c *claims) (Account,
 		return Account{}, FailureEmailUnverified
 	}
 	account, known, err = s.store.lockAccountByEmail(ctx, tx, c.email)
+	if err == nil && account.Disabled {
+		err = FailureDisabled
+	}
 	if err != nil {
 		return Account{}, err
 	}
@@ -75,7 +82,7 @@ func (s *Service) accountOf(ctx context.Context, tx pgx.Tx, c *claims) (Account,
 		}
 		err = s.takeOver(ctx, tx, account.ID)
 	} else {
-		account, err = s.registerWithout(ctx, tx, c.email)
+		account, err = s.makeAccount(ctx, tx, newcomer{email: c.email, invitation: invitation}, noPassword)
 	}
 	if err != nil {
 		return Account{}, err
@@ -91,19 +98,21 @@ func (s *Service) takeOver(ctx context.Context, tx pgx.Tx, account uuid.UUID) er
 	if err := s.store.setPassword(ctx, tx, account, noPassword); err != nil {
 		return err
 	}
+	if err := s.store.deleteResets(ctx, tx, account); err != nil { // one of them would set a password again
+		return err
+	}
 	return s.store.revokeSessions(ctx, tx, account, s.now())
 }
 
-func (s *Service) registerWithout(ctx context.Context, tx pgx.Tx, email string) (Account, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Account{}, fmt.Errorf("make account id: %w", err)
+// refusesRegistration reports whether a person without an account may not have one.
+func refusesRegistration(err error) bool {
+	for _, code := range []problem.Code{problem.CodeRegistrationClosed, problem.CodeSetupTokenRequired, problem.CodeLinkInvalid,
+		problem.CodeInvitationNotYours, problem.CodeLimitReached, problem.CodeValidation} {
+		if problem.Is(err, code) {
+			return true
+		}
 	}
-	account, err := s.store.createAccount(ctx, tx, id, email, noPassword)
-	if err != nil {
-		return Account{}, err
-	}
-	return account, audit.Record(ctx, tx, audit.Entry{Action: audit.AccountRegister, Target: id.String(), Account: id})
+	return false
 }
 
 func (s *Service) recordEntry(ctx context.Context, tx pgx.Tx, account uuid.UUID) error {
@@ -140,7 +149,7 @@ func (s *Service) verifyProviderToken(ctx context.Context, token string) (*auth.
 		return nil, errSessionEnded()
 	}
 	s.seen.Note(c.sessionID, s.now())
-	return &auth.Principal{Kind: auth.KindAccount, AccountID: owner.ID, SessionID: c.sessionID}, nil
+	return &auth.Principal{Kind: auth.KindAccount, AccountID: owner.ID, SessionID: c.sessionID, Operator: owner.Operator}, nil
 }
 
 // openFor makes the session of a token, unless there was one: another request may have been faster, or it is over.

@@ -245,7 +245,7 @@ func TestAProviderThatIsAwayIsAskedAgainLater(t *testing.T) {
 	t.Parallel()
 	b := setupOIDC(t)
 	b.provider.Away()
-	_, _, err := b.StartOIDC(t.Context(), "/")
+	_, _, err := b.StartOIDC(t.Context(), "/", "")
 	wantFailure(t, err, FailureUnavailable)
 	wantCode(t, b.verifyToken(t, b.token(t, nil)), problem.CodeProviderUnavailable)
 	wantCode(t, b.verifyToken(t, "garbage"), problem.CodeInvalidToken)
@@ -253,7 +253,7 @@ func TestAProviderThatIsAwayIsAskedAgainLater(t *testing.T) {
 		t.Errorf("%v failures are counted", n)
 	}
 	b.provider.Fail(nil)
-	_, _, err = b.StartOIDC(t.Context(), "/")
+	_, _, err = b.StartOIDC(t.Context(), "/", "")
 	wantFailure(t, err, FailureUnavailable) // not at once
 	b.advance(providerPause)
 	b.enter(t, ada)
@@ -347,7 +347,7 @@ func TestAnAnswerThatTakesTooLongOrTooMuchIsGivenUp(t *testing.T) {
 				b.oidc.patience = 50 * time.Millisecond
 			}
 			b.provider.Fail(fault)
-			_, _, err := b.StartOIDC(t.Context(), "/")
+			_, _, err := b.StartOIDC(t.Context(), "/", "")
 			wantFailure(t, err, FailureUnavailable)
 			if n := failuresOf(b.oidc.provider, questionKeys); n != 1 {
 				t.Errorf("%v failures are counted", n)

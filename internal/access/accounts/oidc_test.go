@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/bahagh/nimbus/internal/contract/problem"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
@@ -58,7 +59,7 @@ func but(p nimbustest.Person, name string, value any) nimbustest.Person {
 // begin sends a browser to the provider and returns what it comes back with.
 func (b *oidcBundle) begin(t testing.TB, person nimbustest.Person) (sealed string, answer OIDCAnswer) {
 	t.Helper()
-	target, sealed, err := b.StartOIDC(t.Context(), "/projects")
+	target, sealed, err := b.StartOIDC(t.Context(), "/projects", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func TestTheFirstLoginWithTheProviderMakesAnAccountAndLaterOnesFindIt(t *testing
 func TestTheProviderIsSentWhatALoginNeeds(t *testing.T) {
 	t.Parallel()
 	b := setupOIDC(t)
-	target, sealed, err := b.StartOIDC(t.Context(), "/")
+	target, sealed, err := b.StartOIDC(t.Context(), "/", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +153,7 @@ func TestTheProviderIsSentWhatALoginNeeds(t *testing.T) {
 	if strings.Contains(target, login.Verifier) || strings.Contains(sealed, login.State) {
 		t.Error("the browser sees what it must not")
 	}
-	again, _, err := b.StartOIDC(t.Context(), "/")
+	again, _, err := b.StartOIDC(t.Context(), "/", "")
 	if err != nil || again == target {
 		t.Errorf("two logins share their secrets: %v", err)
 	}
@@ -218,7 +219,7 @@ func TestLinkingShutsOutWhoeverHasRegisteredTheAddressBefore(t *testing.T) {
 	wantCode(t, err, "session_ended")
 	_, err = b.Login(t.Context(), testEmail, testPassword, place)
 	wantCode(t, err, "invalid_credentials")
-	_, err = b.Register(t.Context(), testEmail, testPassword)
+	_, err = b.Register(t.Context(), NewAccount{Email: testEmail, Password: testPassword})
 	wantCode(t, err, "email_taken")
 	b.enter(t, ada)
 	wantAccess(t, b.Service, owner) // a later login ends nothing
@@ -254,7 +255,7 @@ func TestTwoFirstLoginsAtOnceMeetInOneAccount(t *testing.T) {
 			login := b.oidc.open(sealed[i])
 			c, err := b.oidc.identify(t.Context(), login, answers[i].Code)
 			if err == nil {
-				_, err = b.enterAs(t.Context(), c)
+				_, err = b.enterAs(t.Context(), c, "")
 			}
 			if err != nil {
 				t.Error(err)
@@ -355,7 +356,7 @@ func TestATokenOfAnotherLoginIsRefused(t *testing.T) {
 func TestWithoutAProviderThereIsNoLogin(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	_, _, err := s.StartOIDC(t.Context(), "/")
+	_, _, err := s.StartOIDC(t.Context(), "/", "")
 	wantFailure(t, err, FailureNotConfigured)
 	_, _, err = s.FinishOIDC(t.Context(), "", OIDCAnswer{})
 	wantFailure(t, err, FailureNotConfigured)
@@ -366,4 +367,39 @@ func TestWithoutAProviderThereIsNoLogin(t *testing.T) {
 
 func failuresOf(p *provider, question string) float64 {
 	return testutil.ToFloat64(p.failures.WithLabelValues(question))
+}
+
+// The mapping under which addresses are compared must not make one of two: U+212A folds to k, and U+0130 to i.
+func TestALookalikeAddressIsAnAddressOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for victim, other := range map[string]string{"kilo@example.com": "\u212Ailo@example.com", "id@example.com": "\u0130d@example.com"} {
+		t.Run(victim, func(t *testing.T) {
+			t.Parallel()
+			b := setupOIDC(t)
+			owner, err := b.Register(t.Context(), NewAccount{Email: victim, Password: testPassword})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.Login(t.Context(), other, testPassword, place); !problem.Is(err, problem.CodeInvalidCredentials) {
+				t.Errorf("logging in with the other address: %v", err)
+			}
+			stranger := b.enter(t, nimbustest.Person{"sub": "stranger", "email": other, "email_verified": true})
+			if stranger.Account.ID == owner.Account.ID || stranger.Account.Email != other {
+				t.Errorf("the provider vouched for %q and the account is %+v", other, stranger.Account)
+			}
+			if _, err := b.Login(t.Context(), victim, testPassword, place); err != nil {
+				t.Errorf("the owner has lost the account: %v", err)
+			}
+		})
+	}
+}
+
+func TestAddressesBeyondASCIIAreKeptAsTheyAre(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, email := range []string{"\u212Ailo@example.com", "kilo@example.com", "\u00C9va@example.com", "\u00E9va@example.com"} {
+		if s, err := b.Register(t.Context(), NewAccount{Email: email, Password: testPassword}); err != nil || s.Account.Email != email {
+			t.Errorf("%q: %v %+v", email, err, s)
+		}
+	}
 }

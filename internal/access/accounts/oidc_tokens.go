@@ -13,6 +13,8 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jwk"
 	"github.com/lestrrat-go/jwx/v2/jws"
 	"github.com/lestrrat-go/jwx/v2/jwt"
+
+	"github.com/bahagh/nimbus/internal/access/auth"
 )
 
 const (
@@ -97,7 +99,7 @@ func verifyWith(key jwk.Key, token, issuer, client string, now time.Time) (*clai
 		return nil, err
 	}
 	c := &claims{subject: t.Subject(), expires: t.Expiration().Add(providerLeeway), audience: t.Audience(),
-		party: text(t, "azp"), nonce: text(t, "nonce"), email: strings.ToLower(text(t, "email")),
+		party: text(t, "azp"), nonce: text(t, "nonce"), email: auth.FoldEmail(text(t, "email")),
 		verified: isTrue(t, "email_verified") || isTrue(t, "xms_edov"), sessionID: sessionOf(token)}
 	if c.subject == "" || len(c.subject) > maxSubjectBytes || strings.ContainsRune(c.subject, 0) {
 		return nil, errors.New("the subject is none")

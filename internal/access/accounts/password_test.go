@@ -77,7 +77,7 @@ func TestPasswordRules(t *testing.T) {
 func TestAWeakPasswordIsToldEverythingItLacks(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	_, err := b.Register(t.Context(), testEmail, "------")
+	_, err := b.Register(t.Context(), NewAccount{Email: testEmail, Password: "------"})
 	wantFields(t, err, "/password length", "/password password_weak")
 	var p *problem.Error
 	errors.As(err, &p)
@@ -106,7 +106,7 @@ func TestEveryRefusalCostsTheSameWork(t *testing.T) {
 		"long@example.com": {cost, longest},
 	} {
 		node := b.another(t, func(c *Config) { c.BcryptCost = made.cost })
-		if _, err := node.Register(t.Context(), email, made.password); err != nil {
+		if _, err := node.Register(t.Context(), NewAccount{Email: email, Password: made.password}); err != nil {
 			t.Fatal(err)
 		}
 	}

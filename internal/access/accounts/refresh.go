@@ -189,7 +189,7 @@ func (s *Service) again(ctx context.Context, session uuid.UUID, next string) (ve
 	return verdictReused, s.store.inTx(ctx, func(tx pgx.Tx) error { return s.endReused(ctx, tx, session) })
 }
 
-// endReused ends a session of which two hold a token. It is the system that does so: neither of them asked for it.
+// endReused ends a session whose token two people hold. The audit log names the system as the actor: neither of them asked.
 func (s *Service) endReused(ctx context.Context, tx pgx.Tx, session uuid.UUID) error {
 	ended, err := s.store.revokeSession(ctx, tx, session, s.now())
 	if err != nil || !ended {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -18,15 +20,12 @@ import (
 // What the tables can say to the rules.
 var (
 	errEmailTaken    = errors.New("address taken")
-	errEmailUnfit    = errors.New("address refused by the database")
+	errEmailUnfit    = errors.New("address that the database cannot hold")
 	errPasswordMoved = errors.New("password changed meanwhile")
 	errIdentityTaken = errors.New("identity linked already, or the account to another one of the issuer")
 )
 
 const (
-	emailConstraint    = "accounts_email_key"
-	identityConstraint = "account_identities_pkey"
-	issuerConstraint   = "account_identities_account_id_issuer_key"
 	// maxTxAttempts is how often a transaction is run that lost against another one, such as a refresh against pruning.
 	maxTxAttempts = 3
 )
@@ -49,7 +48,8 @@ func (s store) inTx(ctx context.Context, fn func(pgx.Tx) error) (err error) {
 }
 
 func account(a db.Account) Account {
-	return Account{ID: a.ID, Email: a.Email, CreatedAt: a.CreatedAt, passwordHash: a.PasswordHash}
+	return Account{ID: a.ID, Email: a.Email, CreatedAt: a.CreatedAt, Operator: a.Operator, Disabled: a.DisabledAt != nil,
+		LastSeenAt: a.LastSeenAt, passwordHash: a.PasswordHash}
 }
 
 // found turns "no such row" into false.
@@ -63,13 +63,13 @@ func found(a db.Account, err error) (Account, bool, error) {
 	return account(a), true, nil
 }
 
-// accountByEmail also finds nothing for text that PostgreSQL cannot hold, such as U+0000.
+// accountByEmail also finds nothing for text that PostgreSQL cannot hold. It is not asked then: its log would get an ERROR line
+// for each such login of a stranger.
 func (s store) accountByEmail(ctx context.Context, email string) (Account, bool, error) {
-	a, err := s.q.AccountByEmail(ctx, s.pool, email)
-	if postgres.IsData(err) {
+	if !utf8.ValidString(email) || strings.ContainsRune(email, 0) {
 		return Account{}, false, nil
 	}
-	return found(a, err)
+	return found(s.q.AccountByEmail(ctx, s.pool, email))
 }
 
 func (s store) accountByID(ctx context.Context, id uuid.UUID) (Account, bool, error) {
@@ -88,12 +88,12 @@ func (s store) lockAccountByEmail(ctx context.Context, tx pgx.Tx, email string) 
 
 // linkIdentity fails with errIdentityTaken when the identity has an account, or the account an identity of the issuer.
 func (s store) linkIdentity(ctx context.Context, tx pgx.Tx, issuer, subject string, account uuid.UUID) error {
-	err := s.q.IdentityCreate(ctx, tx, issuer, subject, account)
-	if postgres.IsUnique(err, identityConstraint) || postgres.IsUnique(err, issuerConstraint) {
-		return errIdentityTaken
-	}
+	n, err := s.q.IdentityCreate(ctx, tx, issuer, subject, account)
 	if err != nil {
 		return fmt.Errorf("link identity: %w", err)
+	}
+	if n == 0 {
+		return errIdentityTaken
 	}
 	return nil
 }
@@ -103,12 +103,11 @@ func (s store) sessionAccount(ctx context.Context, session uuid.UUID, now time.T
 	return found(s.q.SessionAccount(ctx, s.pool, session, now))
 }
 
-// createAccount fails with errEmailTaken or errEmailUnfit when it is the address's fault. PostgreSQL's idea of lower case
-// depends on its locale, so that it can refuse an exotic letter which Go had left as it was.
-func (s store) createAccount(ctx context.Context, tx pgx.Tx, id uuid.UUID, email, hash string) (Account, error) {
-	a, err := s.q.AccountCreate(ctx, tx, id, email, hash)
+// createAccount fails with errEmailTaken or errEmailUnfit when it is the address's fault.
+func (s store) createAccount(ctx context.Context, tx pgx.Tx, id uuid.UUID, email, hash string, operator bool) (Account, error) {
+	a, err := s.q.AccountCreate(ctx, tx, db.AccountCreateParams{ID: id, Email: email, PasswordHash: hash, Operator: operator})
 	switch {
-	case postgres.IsUnique(err, emailConstraint):
+	case errors.Is(err, pgx.ErrNoRows):
 		return Account{}, errEmailTaken
 	case postgres.IsData(err):
 		return Account{}, fmt.Errorf("%w: %w", errEmailUnfit, err)
@@ -119,7 +118,7 @@ func (s store) createAccount(ctx context.Context, tx pgx.Tx, id uuid.UUID, email
 }
 
 // lockPassword holds the account until the transaction ends. It fails with errPasswordMoved when the account's password
-// is no longer the one that was checked.
+// is no longer the one that was checked, and with account_disabled.
 func (s store) lockPassword(ctx context.Context, tx pgx.Tx, checked Account) error {
 	a, err := s.q.AccountByIDForUpdate(ctx, tx, checked.ID)
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && a.PasswordHash != checked.passwordHash {
@@ -127,6 +126,9 @@ func (s store) lockPassword(ctx context.Context, tx pgx.Tx, checked Account) err
 	}
 	if err != nil {
 		return fmt.Errorf("lock account: %w", err)
+	}
+	if a.DisabledAt != nil {
+		return errAccountDisabled()
 	}
 	return nil
 }
@@ -248,6 +250,9 @@ func (s store) revokeOwnSession(ctx context.Context, tx pgx.Tx, account, id uuid
 func (s store) seen(ctx context.Context, ids []uuid.UUID, seenAts []time.Time) error {
 	if err := s.q.SessionsSeen(ctx, s.pool, ids, seenAts); err != nil {
 		return fmt.Errorf("store when sessions were last seen: %w", err)
+	}
+	if err := s.q.AccountsSeen(ctx, s.pool, ids, seenAts); err != nil {
+		return fmt.Errorf("store when accounts were last seen: %w", err)
 	}
 	return nil
 }

@@ -212,7 +212,7 @@ func TestAccessTokensOfANodeWithAClockAheadAreGood(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ahead := b.another(t, func(c *Config) { c.Now = func() time.Time { return b.clock.Now().Add(clockLeeway - time.Second) } })
-	s, err := ahead.Register(t.Context(), testEmail, testPassword)
+	s, err := ahead.Register(t.Context(), NewAccount{Email: testEmail, Password: testPassword})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,32 +18,39 @@ type Action string
 // The actions.
 const (
 	AccountRegister Action = "account.register"
+	AccountCreate   Action = "account.create"
+	AccountUpdate   Action = "account.update"
+	AccountDelete   Action = "account.delete"
 	Login           Action = "account.login"
 	Logout          Action = "account.logout"
 	PasswordChange  Action = "account.password"
+	ResetLink       Action = "account.reset_link"
+	PasswordReset   Action = "account.reset"
 	IdentityLink    Action = "account.link"
 	SessionRevoke   Action = "session.revoke"
 	SessionReuse    Action = "session.reuse"
 
-	ProjectCreate  Action = "project.create"
-	ProjectUpdate  Action = "project.update"
-	ProjectDelete  Action = "project.delete"
-	MemberAdd      Action = "member.add"
-	MemberUpdate   Action = "member.update"
-	MemberRemove   Action = "member.remove"
-	KeyCreate      Action = "key.create"
-	KeyUpdate      Action = "key.update"
-	KeyRevoke      Action = "key.revoke"
-	KeyRotate      Action = "key.rotate"
-	WriteKeyCreate Action = "write_key.create"
-	WriteKeyUpdate Action = "write_key.update"
-	WriteKeyDelete Action = "write_key.delete"
-	ReportCreate   Action = "report.create"
-	ReportUpdate   Action = "report.update"
-	ReportDelete   Action = "report.delete"
-	BoardCreate    Action = "board.create"
-	BoardUpdate    Action = "board.update"
-	BoardDelete    Action = "board.delete"
+	ProjectCreate    Action = "project.create"
+	ProjectUpdate    Action = "project.update"
+	ProjectDelete    Action = "project.delete"
+	InvitationCreate Action = "invitation.create"
+	InvitationRevoke Action = "invitation.revoke"
+	MemberAdd        Action = "member.add"
+	MemberUpdate     Action = "member.update"
+	MemberRemove     Action = "member.remove"
+	KeyCreate        Action = "key.create"
+	KeyUpdate        Action = "key.update"
+	KeyRevoke        Action = "key.revoke"
+	KeyRotate        Action = "key.rotate"
+	WriteKeyCreate   Action = "write_key.create"
+	WriteKeyUpdate   Action = "write_key.update"
+	WriteKeyDelete   Action = "write_key.delete"
+	ReportCreate     Action = "report.create"
+	ReportUpdate     Action = "report.update"
+	ReportDelete     Action = "report.delete"
+	BoardCreate      Action = "board.create"
+	BoardUpdate      Action = "board.update"
+	BoardDelete      Action = "board.delete"
 )
 
 // Entry is one thing that was done.
@@ -52,7 +59,7 @@ type Entry struct {
 	Action    Action
 	Target    string    // the id of what it was done to
 	Changes   Changes   // may be nil
-	Account   uuid.UUID // who did it, where the request does not say: whoever is just logging in
+	Account   uuid.UUID // who did it, where the request does not say: at a login
 	System    bool      // nobody asked for it
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -169,4 +170,41 @@ func TestAnExportHasEveryEntryOnceHoweverManyThereAre(t *testing.T) {
 	if err != nil || len(seen) != n {
 		t.Errorf("%d entries, %v", len(seen), err)
 	}
+}
+
+// What concerns no project would stay for ever: it goes after a time, and the database lets nothing go that is young.
+func TestEntriesWithoutAProjectArePrunedByAge(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	project := newProject(t, pool)
+	for _, of := range []uuid.UUID{uuid.Nil, project} {
+		_, err := pool.Exec(t.Context(), `INSERT INTO audit_log (project_id, id, at, actor_kind, actor_id, action, target, changes, ip, user_agent, request_id)
+			SELECT $1, gen_random_uuid(), now() - make_interval(days => d), 'system', '', 'account.login', 't', '{}', '', '', ''
+			FROM generate_series(0, 3000) AS n, (VALUES (1), (29), (40), (500)) AS age(d) WHERE n = 0 OR d = 500`, of)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := audit.NewLog(pool)
+	left := func(want int) {
+		t.Helper()
+		var n, ofProject int
+		err := pool.QueryRow(t.Context(), `SELECT count(*) FILTER (WHERE project_id <> $1), count(*) FILTER (WHERE project_id = $1) FROM audit_log`,
+			project).Scan(&n, &ofProject)
+		if err != nil || n != want || ofProject != 3004 {
+			t.Errorf("%d entries are left, want %d, and %d of the project: %v", n, want, ofProject, err)
+		}
+	}
+	if err := log.Prune(t.Context(), time.Now(), 400*24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	left(3)
+	if err := log.Prune(t.Context(), time.Now(), 35*24*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	left(2)
+	if err := log.Prune(t.Context(), time.Now(), 24*time.Hour); err == nil { // as a clock far ahead would have it
+		t.Error("the database has let a young entry go")
+	}
+	left(2)
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/google/uuid"
+
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/contract/problem"
 )
@@ -23,7 +25,23 @@ func NewAPI(log *Log) *API { return &API{log: log} }
 
 // ListAudit returns a page of a project's audit log.
 func (a *API) ListAudit(ctx context.Context, req api.ListAuditRequestObject) (api.ListAuditResponseObject, error) {
-	p := req.Params
+	page, err := a.list(ctx, req.ProjectID, req.Params)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListAudit200JSONResponse(page), nil
+}
+
+// ListInstanceAudit returns a page of what concerns accounts and no project.
+func (a *API) ListInstanceAudit(ctx context.Context, req api.ListInstanceAuditRequestObject) (api.ListInstanceAuditResponseObject, error) {
+	page, err := a.list(ctx, uuid.Nil, api.ListAuditParams(req.Params))
+	if err != nil {
+		return nil, err
+	}
+	return api.ListInstanceAudit200JSONResponse(page), nil
+}
+
+func (a *API) list(ctx context.Context, project uuid.UUID, p api.ListAuditParams) (api.AuditPage, error) {
 	limit, cursor := int32(defaultPageSize), ""
 	if p.Limit != nil {
 		limit = *p.Limit
@@ -35,19 +53,16 @@ func (a *API) ListAudit(ctx context.Context, req api.ListAuditRequestObject) (ap
 	if p.Actor != nil {
 		filter.Actor = *p.Actor
 	}
-	page, next, err := a.log.Page(ctx, req.ProjectID, filter, limit, cursor)
+	page, next, err := a.log.Page(ctx, project, filter, limit, cursor)
 	if errors.Is(err, errCursor) {
-		return nil, problem.Field("query", "/cursor", "cursor", err.Error())
+		return api.AuditPage{}, problem.Field("query", "/cursor", "cursor", err.Error())
 	}
 	if err != nil {
-		return nil, err
+		return api.AuditPage{}, err
 	}
-	reply := api.ListAudit200JSONResponse{Items: make([]api.AuditEntry, len(page))}
+	reply := api.AuditPage{Items: make([]api.AuditEntry, len(page)), NextCursor: some(next)}
 	for i := range page {
 		reply.Items[i] = apiEntry(&page[i])
-	}
-	if next != "" {
-		reply.NextCursor = &next
 	}
 	return reply, nil
 }
@@ -74,7 +89,7 @@ func (a *API) ExportAudit(ctx context.Context, req api.ExportAuditRequestObject)
 	return api.ExportAudit200ApplicationXNdjsonResponse{Body: &stream{first, r}}, nil
 }
 
-// stream is an answer of which the status has been sent. When the rest cannot be read it breaks the connection off:
+// stream is an answer whose status has been sent. When the rest cannot be read it aborts the connection:
 // ended in order, a part would look like the whole.
 type stream struct {
 	io.Reader

@@ -78,3 +78,20 @@ func decodeCursor(s string) (*position, error) {
 	}
 	return &position{at, uuid.UUID(b[8:])}, nil
 }
+
+const (
+	pruneStepRows = 1000 // as db/queries/audit.sql has it
+	maxPruneSteps = 1000
+)
+
+// Prune removes entries that concern no project and are older than keep, in short steps, up to a bounded number; what is left
+// over is for the next run. Entries of a project go with it. The database refuses to remove what is not 30 days old.
+func (l *Log) Prune(ctx context.Context, now time.Time, keep time.Duration) error {
+	for range maxPruneSteps {
+		removed, err := l.prune(ctx, now.Add(-keep))
+		if err != nil || removed < pruneStepRows {
+			return err
+		}
+	}
+	return nil
+}

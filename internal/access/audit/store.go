@@ -55,6 +55,15 @@ type Stored struct {
 	From       auth.Request
 }
 
+// prune removes entries without a project from before a time, and returns how many.
+func (l *Log) prune(ctx context.Context, before time.Time) (int64, error) {
+	n, err := l.q.AuditPrune(ctx, l.pool, before)
+	if err != nil {
+		return 0, fmt.Errorf("prune the audit log: %w", err)
+	}
+	return n, nil
+}
+
 // position is where a page ends.
 type position struct {
 	at time.Time

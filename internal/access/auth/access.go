@@ -36,11 +36,14 @@ type Access struct {
 // NewAccess makes an Access that looks memberships up in pool.
 func NewAccess(pool *pgxpool.Pool) *Access { return &Access{pool: pool, q: db.New()} }
 
-// Scope returns nil when the principal may ask for this at all: a key has its scope. What an account may do, its role in the
-// project decides.
+// Scope returns nil when the principal may ask for this at all: a key has its scope, and what concerns the whole instance is for
+// its operators. What else an account may do, its role in the project decides.
 func (a *Access) Scope(p *Principal, rule Rule) error {
 	switch p.Kind {
 	case KindAccount, KindRefresh: // only where the operation's security takes them
+		if rule.Role == contract.RoleOperator && !p.Operator {
+			return problem.New(problem.CodeInsufficientRole, "This is for the operators of this server.")
+		}
 		return nil
 	case KindAPIKey, KindWriteKey:
 		if p.Allows(rule.Scope) {
@@ -54,7 +57,7 @@ func (a *Access) Scope(p *Principal, rule Rule) error {
 // in it. self says that an account is about to do something to itself that every member may do to itself.
 //
 // Errors: problem.NotFound when the principal has nothing to do with the project, whether it is there or not;
-// insufficient_role for a member whose role is not enough.
+// insufficient_role for a member whose role is not enough; project_disabled for every member of one that is.
 func (a *Access) Project(ctx context.Context, p *Principal, rule Rule, project uuid.UUID, self bool) error {
 	switch p.Kind {
 	case KindAPIKey, KindWriteKey:
@@ -72,6 +75,9 @@ func (a *Access) Project(ctx context.Context, p *Principal, rule Rule, project u
 		}
 		if member.Deleted != rule.Deleted {
 			break
+		}
+		if member.Disabled {
+			return ErrProjectDisabled()
 		}
 		needed := rule.Role
 		if self {
@@ -104,4 +110,9 @@ func wrapLookup(err error) error {
 		return fmt.Errorf("look up memberships: %w", err)
 	}
 	return nil
+}
+
+// ErrProjectDisabled is the answer to those who belong to a project that the operator has disabled.
+func ErrProjectDisabled() error {
+	return problem.New(problem.CodeProjectDisabled, "The operator of this server has disabled the project. Nothing of it was deleted.")
 }

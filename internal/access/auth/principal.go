@@ -12,6 +12,7 @@ type Principal struct {
 	Kind      Kind
 	AccountID uuid.UUID // of a session
 	SessionID uuid.UUID // of a session
+	Operator  bool      // of a session: its account operates the instance
 	ProjectID uuid.UUID // of a key: the only project it is good for
 	KeyID     string    // of a key
 	Scopes    []string  // of a key, what it may do: the x-scope of operations
@@ -25,8 +26,11 @@ type Principal struct {
 	InCookie     bool
 }
 
-// RefreshCookie is the name of the cookie that keeps the refresh token of a session in a browser.
-const RefreshCookie = "nimbus_refresh"
+// The cookies of a browser. Over https the edge gives them the prefix __Host- and takes it off again.
+const (
+	RefreshCookie = "nimbus_refresh" // keeps the refresh token of a session
+	LoginCookie   = "nimbus_oidc"    // connects a login at the identity provider with the browser that began it
+)
 
 // Kind is the kind of credentials.
 type Kind int

@@ -10,7 +10,7 @@ type Request struct {
 	UserAgent string // at most MaxUserAgent bytes of it
 }
 
-// MaxUserAgent is how much of a user agent is kept; whoever sends more must not fill the database with it.
+// MaxUserAgent is how many bytes of a user agent are kept: a caller must not fill the database with it.
 const MaxUserAgent = 300
 
 type (

@@ -26,7 +26,7 @@ func (r Role) AtLeast(needed Role) bool {
 }
 
 // KeyScopes returns the scopes that keys can have, each with the role that an account needs to do the same itself: the
-// greatest of the operations that a key with this scope may call. Whoever makes a key may not give it more than he has.
+// greatest of the operations that a key with this scope may call. The maker of a key may not give it more than he has.
 func KeyScopes(operations map[string]*contract.Operation) map[string]Role {
 	out := make(map[string]Role)
 	for _, op := range operations {

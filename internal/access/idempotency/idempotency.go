@@ -19,10 +19,14 @@ import (
 const (
 	// lifetime is how long an answer can be asked for again.
 	lifetime = 24 * time.Hour
-	// retryAfter is what a caller is told who is too early; what is being done takes milliseconds.
+	// retryAfter is the Retry-After while the first request is answered, which takes milliseconds.
 	retryAfter = time.Second
+	// fullPause is the Retry-After of an account with too many kept answers; the oldest end within a day.
+	fullPause = 10 * time.Minute
 	// pruneStepRows is as db/queries/idempotency.sql has it.
 	pruneStepRows = 1000
+	// maxKept is how many answers of one account are kept at once: each is up to some kilobytes, and a day is long.
+	maxKept = 5000
 )
 
 // Request is what a key stands for.
@@ -59,7 +63,8 @@ func New(pool *pgxpool.Pool, ring *secretbox.Ring, now func() time.Time) *Replie
 // writes through postgres.InTx with its context is committed together with the answer; another answer, or an error,
 // undoes it. do must write in no other way, and need no connection besides.
 //
-// Errors: idempotency_in_progress, idempotency_key_reused, and those of do.
+// Errors: idempotency_in_progress, idempotency_key_reused, rate_limited for an account that has too many answers kept, and those
+// of do.
 func (r *Replies) Once(ctx context.Context, req Request, do func(context.Context) (Reply, error)) (Reply, error) {
 	var reply Reply
 	err := postgres.InTx(ctx, r.pool, func(tx pgx.Tx) error {
@@ -78,6 +83,12 @@ func (r *Replies) Once(ctx context.Context, req Request, do func(context.Context
 		if found {
 			reply, err = r.again(req, kept)
 			return err
+		}
+		if kept, err := r.store.count(ctx, tx, req); err != nil {
+			return err
+		} else if kept >= maxKept {
+			return &problem.Error{Code: problem.CodeRateLimited, RetryAfter: fullPause,
+				Detail: "This account has used too many Idempotency-Keys in the last day. Nothing was done."}
 		}
 		if reply, err = do(postgres.WithTx(ctx, tx)); err != nil {
 			return err

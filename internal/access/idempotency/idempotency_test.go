@@ -140,3 +140,25 @@ func TestWithoutTheDatabaseNothingIsDone(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestTheAnswersOfOneAccountAreBounded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if _, err := b.replies.Once(t.Context(), b.request, b.create(201, nil)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.pool.Exec(t.Context(), `INSERT INTO idempotency_keys SELECT account_id, operation, 'key ' || n, request_hash, status, reply_box, secret_key_id, created_at
+		FROM idempotency_keys, generate_series(1, 4999) AS n`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := b.request
+	more.Key = "another"
+	_, err = b.replies.Once(t.Context(), more, b.create(201, nil))
+	if !problem.Is(err, problem.CodeRateLimited) || b.projects(t) != 1 {
+		t.Errorf("%v, %d projects", err, b.projects(t))
+	}
+	if r, err := b.replies.Once(t.Context(), b.request, b.create(201, nil)); err != nil || string(r.Body) != "the answer" {
+		t.Errorf("the first answer is gone: %v", err)
+	}
+}

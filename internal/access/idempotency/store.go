@@ -58,6 +58,15 @@ func (s store) keep(ctx context.Context, tx pgx.Tx, req Request, a stored, now t
 	return nil
 }
 
+// count returns how many answers the account of a request has, up to maxKept.
+func (s store) count(ctx context.Context, tx pgx.Tx, req Request) (int64, error) {
+	n, err := s.q.IdempotencyCount(ctx, tx, req.Account, maxKept)
+	if err != nil {
+		return 0, fmt.Errorf("count the answers of an account: %w", err)
+	}
+	return n, nil
+}
+
 func (s store) prune(ctx context.Context, before time.Time) (int64, error) {
 	n, err := s.q.IdempotencyPrune(ctx, s.pool, before)
 	if err != nil {

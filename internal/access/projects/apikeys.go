@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// maxAPIKeys bounds the list of a project's keys, which is read whole.
-	maxAPIKeys = 100
 	// mainKeyName is the name of the pairs that creating a project and rotating make.
 	mainKeyName = "main"
 	// codeRange is the code of an expiry that is over, or later than before.
@@ -64,8 +62,8 @@ func (p *Projects) CreateAPIKey(ctx context.Context, accountID, projectID uuid.U
 		if err != nil {
 			return err
 		}
-		if count >= maxAPIKeys {
-			return problem.New(problem.CodeLimitReached, "A project has at most %d API keys beside its main pair.", maxAPIKeys)
+		if count >= int64(p.limits.Keys) {
+			return problem.New(problem.CodeLimitReached, "A project has at most %d API keys beside its main pair.", p.limits.Keys)
 		}
 		var sealed sealedKey
 		if pair, sealed, err = newPair(p.ring, projectID); err != nil {

@@ -20,7 +20,7 @@ type keyCache struct {
 	live       bool
 	generation uint64 // counts the times everything was forgotten
 	entries    map[cacheKey]any
-	turned     time.Time // when Watch last came round, by the monotonic clock; zero before it has begun
+	heartbeat  time.Time // the last heartbeat of Watch, by the monotonic clock; zero before it has begun
 }
 
 type cacheKey struct {
@@ -46,6 +46,7 @@ func cached[T any](c *keyCache, kind lookup, text string, load func() (T, bool, 
 	key := cacheKey{kind, text}
 	c.mu.RLock()
 	entry, ok := c.entries[key]
+	ok = ok && time.Since(c.heartbeat) < leaseTime
 	generation := c.generation
 	c.mu.RUnlock()
 	if ok {
@@ -67,11 +68,12 @@ func cached[T any](c *keyCache, kind lookup, text string, load func() (T, bool, 
 	return value, true, nil
 }
 
-// listening says whether changes are heard from now on. What was remembered before is forgotten.
+// listening says whether changes are received from now on. Everything cached before is dropped.
 func (c *keyCache) listening(live bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live = live
+	c.heartbeat = time.Now()
 	c.empty()
 }
 
@@ -88,50 +90,56 @@ func (c *keyCache) empty() {
 	c.entries = make(map[cacheKey]any)
 }
 
-// Live reports whether keys are remembered: whether this node hears of changes.
+// Live reports whether keys are cached: whether this node receives changes.
 func (k *Keys) Live() bool {
 	k.cache.mu.RLock()
 	defer k.cache.mu.RUnlock()
 	return k.cache.live
 }
 
-// Forget makes the next request of each key look it up again. Whoever changes a key on this node calls it after the
-// commit, so that the change is in force before its answer; the other nodes hear of it from the database.
+// Forget empties the cache. Code that changes a key on this node calls it after the commit, so that the change is in force
+// before its answer; the database notifies the other nodes.
 func (k *Keys) Forget() { k.cache.forget() }
 
 const (
 	keysChannel = "nimbus_keys" // as the triggers of the schema have it
-	// quietTime is how long the connection may be silent before it is asked whether it is still there.
-	quietTime  = 10 * time.Second
-	answerTime = 5 * time.Second
-	retryTime  = time.Second
-	// stalledTime is many times what Watch takes to come round, whatever the database does.
+	// quietTime is how long the connection may be silent before it is asked whether it is still there, and answerTime how
+	// long it may take to say so. Together they are how long a key that has stopped can go on at a node whose connection
+	// hangs; where notifications arrive it stops within milliseconds.
+	quietTime  = 2 * time.Second
+	answerTime = 2 * time.Second
+	// leaseTime is how long the cache is believed after the last heartbeat of Watch: a process that was stopped for a while must
+	// not serve from before.
+	leaseTime   = quietTime + answerTime + time.Second
+	connectTime = 10 * time.Second
+	retryTime   = time.Second
+	// stalledTime is many times the interval between two heartbeats, whatever the database does.
 	stalledTime = time.Minute
 )
 
-// turn notes that Watch is alive.
-func (c *keyCache) turn() {
+// beat is the heartbeat of Watch.
+func (c *keyCache) beat() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.turned = time.Now()
+	c.heartbeat = time.Now()
 }
 
-// WatchAge is how long ago Watch last came round: heard of a change, asked whether its connection is there, or failed
-// and began anew. It is 0 before Watch has begun.
+// WatchAge is the time since the last heartbeat of Watch: it received a change, pinged its connection, or failed and began
+// anew. It is 0 before Watch has begun.
 func (k *Keys) WatchAge() time.Duration {
 	k.cache.mu.RLock()
 	defer k.cache.mu.RUnlock()
-	if k.cache.turned.IsZero() {
+	if k.cache.heartbeat.IsZero() {
 		return 0
 	}
-	return time.Since(k.cache.turned)
+	return time.Since(k.cache.heartbeat)
 }
 
-// Health is an error when Watch hangs. While it merely does not hear of changes keys are looked up, which is slower and
+// Health is an error when Watch hangs. While it merely receives no changes keys are looked up, which is slower and
 // no reason to stop serving.
 func (k *Keys) Health() error {
 	if age := k.WatchAge(); age > stalledTime {
-		return fmt.Errorf("the loop that listens for changes of keys has not come round for %s", age.Round(time.Second))
+		return fmt.Errorf("the loop that listens for changes of keys has had no heartbeat for %s", age.Round(time.Second))
 	}
 	return nil
 }
@@ -140,7 +148,7 @@ func (k *Keys) Health() error {
 // lost the cache is emptied and stays so until there is a new one.
 func (k *Keys) Watch(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) {
 	for ctx.Err() == nil {
-		k.cache.turn()
+		k.cache.beat()
 		err := k.listen(ctx, pool)
 		k.cache.listening(false)
 		if ctx.Err() != nil {
@@ -156,7 +164,7 @@ func (k *Keys) Watch(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) 
 
 func (k *Keys) listen(ctx context.Context, pool *pgxpool.Pool) error {
 	// A database that hangs without closing anything must not hang this loop: it would never notice the next one.
-	begin, cancel := context.WithTimeout(ctx, quietTime)
+	begin, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	conn, err := pool.Acquire(begin)
 	if err != nil {
@@ -171,17 +179,17 @@ func (k *Keys) listen(ctx context.Context, pool *pgxpool.Pool) error {
 	if _, err := own.Exec(begin, "LISTEN "+keysChannel); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	if err := hears(begin, own, pool); err != nil {
+	if err := testChannel(begin, own, pool); err != nil {
 		return err
 	}
 	k.cache.listening(true)
 	for {
-		k.cache.turn()
+		k.cache.beat()
 		wait, cancel := context.WithTimeout(ctx, quietTime)
-		heard, err := own.WaitForNotification(wait)
+		notification, err := own.WaitForNotification(wait)
 		cancel()
 		switch {
-		case err == nil && heard.Payload != "": // another node tries whether it hears
+		case err == nil && notification.Payload != "": // the test of another node
 		case err == nil:
 			k.cache.forget()
 		case ctx.Err() != nil:
@@ -199,9 +207,9 @@ func (k *Keys) listen(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 }
 
-// hears tries the channel. Behind a pooler that gives each transaction another connection LISTEN succeeds, and nothing is
-// heard: a key that stopped would go on here.
-func hears(ctx context.Context, listener *pgx.Conn, pool *pgxpool.Pool) error {
+// testChannel sends a notification to itself. Behind a pooler that gives each transaction another connection LISTEN succeeds
+// and no notification arrives: a revoked key would go on here.
+func testChannel(ctx context.Context, listener *pgx.Conn, pool *pgxpool.Pool) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	probe := rand.Text()
@@ -209,11 +217,11 @@ func hears(ctx context.Context, listener *pgx.Conn, pool *pgxpool.Pool) error {
 		return fmt.Errorf("try the channel: %w", err)
 	}
 	for {
-		heard, err := listener.WaitForNotification(ctx)
+		notification, err := listener.WaitForNotification(ctx)
 		if err != nil {
-			return fmt.Errorf("nothing is heard; does a pooler in transaction mode stand before PostgreSQL? %w", err)
+			return fmt.Errorf("no notification arrives; does a pooler in transaction mode stand before PostgreSQL? %w", err)
 		}
-		if heard.Payload == probe {
+		if notification.Payload == probe {
 			return nil
 		}
 	}

@@ -3,6 +3,7 @@ package projects
 import (
 	"sync"
 	"testing"
+	"time"
 )
 
 // What was loaded before a change and comes back after it must not be remembered.
@@ -25,9 +26,9 @@ func TestALookupThatAChangeOvertookIsNotRemembered(t *testing.T) {
 	}
 }
 
-// A change on this node and the end of the connection that hears of the others' changes come at the same time: what is
-// remembered from then on nobody would forget.
-func TestAChangeDoesNotMakeADeafNodeRememberKeys(t *testing.T) {
+// A change on this node and the end of the connection that receives the changes of others come at the same time: a key that
+// is cached from then on would never be dropped.
+func TestAChangeDoesNotMakeANodeWithoutNotificationsCacheKeys(t *testing.T) {
 	t.Parallel()
 	var k Keys
 	changed, stop := make(chan struct{}), make(chan struct{})
@@ -54,4 +55,29 @@ func TestAChangeDoesNotMakeADeafNodeRememberKeys(t *testing.T) {
 	}
 	close(stop)
 	changes.Wait()
+}
+
+// A process that was stopped, or whose watch hangs, must not serve from before: what is remembered holds as long as a lease.
+func TestTheCacheIsBelievedOnlyWhileTheWatchHasAHeartbeat(t *testing.T) {
+	t.Parallel()
+	var c keyCache
+	c.listening(true)
+	loads := 0
+	load := func() (int, bool, error) { loads++; return loads, true, nil }
+	ask := func(want int) {
+		t.Helper()
+		if got, _, err := cached(&c, byID, "k", load); got != want || err != nil {
+			t.Errorf("got %d, %v; want %d", got, err, want)
+		}
+	}
+	ask(1)
+	ask(1)
+	c.heartbeat = c.heartbeat.Add(-leaseTime)
+	ask(2)
+	ask(3)
+	c.beat()
+	ask(3)
+	if leaseTime > 5*time.Second {
+		t.Errorf("SECURITY.md says five seconds, and it is %s", leaseTime)
+	}
 }

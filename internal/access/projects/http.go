@@ -207,15 +207,6 @@ func (a *API) ListMembers(ctx context.Context, req api.ListMembersRequestObject)
 	return reply, nil
 }
 
-// AddMember adds a member to a project.
-func (a *API) AddMember(ctx context.Context, req api.AddMemberRequestObject) (api.AddMemberResponseObject, error) {
-	member, err := a.projects.AddMember(ctx, auth.From(ctx).AccountID, req.ProjectID, string(req.Body.Email), auth.Role(req.Body.Role))
-	if err != nil {
-		return nil, err
-	}
-	return api.AddMember201JSONResponse(apiMember(member)), nil
-}
-
 // UpdateMember changes a member's role.
 func (a *API) UpdateMember(ctx context.Context, req api.UpdateMemberRequestObject) (api.UpdateMemberResponseObject, error) {
 	member, err := a.projects.UpdateMember(ctx, auth.From(ctx).AccountID, req.ProjectID, req.AccountID, auth.Role(req.Body.Role))
@@ -227,10 +218,16 @@ func (a *API) UpdateMember(ctx context.Context, req api.UpdateMemberRequestObjec
 
 // RemoveMember removes a member from a project.
 func (a *API) RemoveMember(ctx context.Context, req api.RemoveMemberRequestObject) (api.RemoveMemberResponseObject, error) {
-	if err := a.projects.RemoveMember(ctx, auth.From(ctx).AccountID, req.ProjectID, req.AccountID); err != nil {
+	revoke := req.Params.RevokeKeys != nil && *req.Params.RevokeKeys
+	keys, err := a.projects.RemoveMember(ctx, auth.From(ctx).AccountID, req.ProjectID, req.AccountID, revoke)
+	if err != nil {
 		return nil, err
 	}
-	return api.RemoveMember204Response{}, nil
+	reply := api.RemoveMember200JSONResponse{APIKeys: make([]api.APIKey, len(keys)), KeysRevoked: revoke}
+	for i, k := range keys {
+		reply.APIKeys[i] = apiAPIKey(k)
+	}
+	return reply, nil
 }
 
 func apiAPIKey(k APIKey) api.APIKey {

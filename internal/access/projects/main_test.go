@@ -54,7 +54,7 @@ func setup(t testing.TB) *testBundle {
 	t.Helper()
 	b := &testBundle{pool: nimbustest.DB(t), clock: &clock{now: time.Date(2026, 1, 15, 10, 30, 0, 0, time.UTC)}}
 	ring := newRing(t, 1)
-	b.projects = projects.New(b.pool, ring, auth.KeyScopes(api.Operations), b.clock.Now)
+	b.projects = projects.New(b.pool, ring, projects.Config{Scopes: auth.KeyScopes(api.Operations), Now: b.clock.Now})
 	b.keys = projects.NewKeys(b.pool, ring, b.clock.Now)
 	b.api = projects.NewAPI(b.projects)
 	b.account = b.newAccount(t, "ada@example.com")

@@ -2,7 +2,6 @@ package projects
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,15 +9,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/access/audit"
 	"github.com/bahagh/nimbus/internal/access/auth"
-	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
-)
-
-const (
-	// maxMembers bounds the list of a project's members, which is read whole.
-	maxMembers = 500
-	// codeUnknownAccount is the code of an address without an account.
-	codeUnknownAccount = "unknown_account"
 )
 
 // Member is an account with a role in a project.
@@ -34,48 +25,8 @@ func (p *Projects) Members(ctx context.Context, projectID uuid.UUID) ([]Member, 
 	return p.store.members(ctx, projectID)
 }
 
-// AddMember makes the account of an address a member. Its problems are validation_failed for an address without an
-// account, already_member, insufficient_role for whoever is no owner and adds one, and limit_reached.
-func (p *Projects) AddMember(ctx context.Context, callerID, projectID uuid.UUID, email string, role auth.Role) (Member, error) {
-	var member Member
-	err := p.changeMembers(ctx, callerID, projectID, func(tx pgx.Tx, caller Member) error {
-		// First what the caller may do: who may not add this role does not learn who has an account.
-		if err := checkOwner(caller, role); err != nil {
-			return err
-		}
-		id, known, err := p.store.candidate(ctx, tx, strings.ToLower(email))
-		if err != nil {
-			return err
-		}
-		if !known {
-			return problem.Field(contract.InBody, "/email", codeUnknownAccount, "must be the address of an account; ask its owner to register first")
-		}
-		switch _, err := p.store.member(ctx, tx, projectID, id); {
-		case err == nil:
-			return problem.New(problem.CodeAlreadyMember, "This account is a member already.")
-		case !problem.Is(err, problem.CodeNotFound):
-			return err
-		}
-		count, err := p.store.countMembers(ctx, tx, projectID)
-		if err != nil {
-			return err
-		}
-		if count >= maxMembers {
-			return problem.New(problem.CodeLimitReached, "A project has at most %d members.", maxMembers)
-		}
-		if err := p.store.addMember(ctx, tx, projectID, id, role); err != nil {
-			return err
-		}
-		if member, err = p.store.member(ctx, tx, projectID, id); err != nil {
-			return err
-		}
-		return recordMember(ctx, tx, projectID, audit.MemberAdd, id, nil, role)
-	})
-	return member, err
-}
-
 // UpdateMember changes a member's role. Its problems are problem.NotFound for who is no member, insufficient_role for
-// whoever is no owner and makes or unmakes one, and last_owner.
+// a caller who is no owner and makes or unmakes one, and last_owner.
 func (p *Projects) UpdateMember(ctx context.Context, callerID, projectID, accountID uuid.UUID, role auth.Role) (Member, error) {
 	var member Member
 	err := p.changeMembers(ctx, callerID, projectID, func(tx pgx.Tx, caller Member) error {
@@ -94,6 +45,11 @@ func (p *Projects) UpdateMember(ctx context.Context, callerID, projectID, accoun
 		if err := p.store.setRole(ctx, tx, projectID, accountID, role); err != nil {
 			return err
 		}
+		if !role.AtLeast(before.Role) { // what he may not invite to any more must not come back with a later role
+			if err := p.store.deleteInvitationsOf(ctx, tx, projectID, accountID); err != nil {
+				return err
+			}
+		}
 		member = before
 		member.Role = role
 		return recordMember(ctx, tx, projectID, audit.MemberUpdate, accountID, before.Role, role)
@@ -101,9 +57,12 @@ func (p *Projects) UpdateMember(ctx context.Context, callerID, projectID, accoun
 	return member, err
 }
 
-// RemoveMember ends a membership; the caller may end his own. Its problems are those of UpdateMember.
-func (p *Projects) RemoveMember(ctx context.Context, callerID, projectID, accountID uuid.UUID) error {
-	return p.changeMembers(ctx, callerID, projectID, func(tx pgx.Tx, caller Member) error {
+// RemoveMember ends a membership and the invitations that the member has made; the caller may end his own. It returns the keys
+// that the member made and that work: they are the project's and go on, unless revoke ends them in the same transaction. Its
+// problems are those of UpdateMember, and insufficient_role for a caller who may not revoke keys.
+func (p *Projects) RemoveMember(ctx context.Context, callerID, projectID, accountID uuid.UUID, revoke bool) ([]APIKey, error) {
+	var keys []APIKey
+	err := p.changeMembers(ctx, callerID, projectID, func(tx pgx.Tx, caller Member) error {
 		before, err := p.store.member(ctx, tx, projectID, accountID)
 		if err != nil {
 			return err
@@ -111,16 +70,43 @@ func (p *Projects) RemoveMember(ctx context.Context, callerID, projectID, accoun
 		if err := checkOwner(caller, before.Role); err != nil {
 			return err
 		}
+		if revoke && !caller.Role.AtLeast(auth.RoleAdmin) { // a viewer who leaves
+			return problem.New(problem.CodeInsufficientRole, "Revoking keys needs the role %s in the project; yours is %s.", auth.RoleAdmin, caller.Role)
+		}
 		if before.Role == auth.RoleOwner {
 			if err := p.checkOtherOwner(ctx, tx, projectID); err != nil {
 				return err
 			}
+		}
+		if keys, err = p.store.apiKeysOf(ctx, tx, projectID, accountID, p.now()); err != nil {
+			return err
+		}
+		if revoke {
+			if err := p.revoke(ctx, tx, projectID, keys); err != nil {
+				return err
+			}
+		}
+		if err := p.store.deleteInvitationsOf(ctx, tx, projectID, accountID); err != nil {
+			return err
 		}
 		if err := p.store.removeMember(ctx, tx, projectID, accountID); err != nil {
 			return err
 		}
 		return recordMember(ctx, tx, projectID, audit.MemberRemove, accountID, before.Role, nil)
 	})
+	return keys, err
+}
+
+func (p *Projects) revoke(ctx context.Context, tx pgx.Tx, projectID uuid.UUID, keys []APIKey) error {
+	for _, key := range keys {
+		if err := p.store.deleteAPIKey(ctx, tx, projectID, key.ID); err != nil {
+			return err
+		}
+		if err := audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.KeyRevoke, Target: key.ID}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // changeMembers runs fn with the caller as he is once the project is locked: a role that he has just lost counts no more.
@@ -134,7 +120,7 @@ func (p *Projects) changeMembers(ctx context.Context, callerID, projectID uuid.U
 	})
 }
 
-// checkOwner refuses whoever is no owner when one of the roles at stake is that of an owner. The contract cannot say this:
+// checkOwner refuses a caller who is no owner when one of the roles at stake is owner. The contract cannot say this:
 // it depends on what the member is, and is to become.
 func checkOwner(caller Member, atStake ...auth.Role) error {
 	for _, role := range atStake {

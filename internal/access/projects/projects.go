@@ -1,6 +1,7 @@
 package projects
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/bahagh/nimbus/internal/access/audit"
 	"github.com/bahagh/nimbus/internal/access/auth"
+	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/mail"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/internal/platform/secretbox"
 )
@@ -20,26 +23,62 @@ import (
 // once ends this long ago, so that a node whose clock is behind ours refuses it too.
 const clockSkew = clockToleranceSeconds * time.Second
 
-// Projects creates, changes and deletes projects, their members and their keys on behalf of accounts that may: whoever
-// calls has asked auth.Access before. Each method answers problem.NotFound for a project that was deleted or never was.
+// Projects creates, changes and deletes projects, their members and their keys for accounts that may: the
+// caller has asked auth.Access before. Each method answers problem.NotFound for a project that was deleted or never was.
 type Projects struct {
 	pool  *pgxpool.Pool
 	store store
 	ring  *secretbox.Ring
 	now   func() time.Time
 
-	scopes  map[string]auth.Role // that keys can have, with the role that each needs
-	changed func()               // called after each change that keys may feel
+	scopes    map[string]auth.Role // that keys can have, with the role that each needs
+	limits    Limits
+	mayInvite func(ctx context.Context, account uuid.UUID) time.Duration
+	outbox    *mail.Outbox
+	changed   func() // called after each change that keys may feel
 }
 
-// New makes a Projects that keeps everything in pool and seals secrets with ring. scopes are those that keys can have, each
-// with the role that whoever gives it to a key must have.
-func New(pool *pgxpool.Pool, ring *secretbox.Ring, scopes map[string]auth.Role, now func() time.Time) *Projects {
-	return &Projects{pool: pool, store: newStore(pool), ring: ring, scopes: scopes, now: now, changed: func() {}}
+// Limits are how much of everything there may be.
+type Limits struct {
+	Projects int // that an account owns, those that are being removed included; 100
+	Keys     int // of a project: API keys beside its main pair, and as many write keys; 100
+	Members  int // of a project, and as many invitations that wait; 500
+}
+
+// MaxLimit is the most that a limit may be: the lists are read whole.
+const MaxLimit = 1000
+
+// Config is what projects need to know. What is zero is what it says there.
+type Config struct {
+	Scopes map[string]auth.Role // that keys can have, each with the role that is needed to give it to a key
+	Now    func() time.Time     // must be set
+	Limits Limits
+	// MayInvite says how long an account must wait before it may invite somebody: 0 when it may. It counts the call. Not
+	// limited when nil.
+	MayInvite func(ctx context.Context, account uuid.UUID) time.Duration
+	Outbox    *mail.Outbox // none: no mail is sent
+}
+
+// New makes a Projects that keeps everything in pool and seals secrets with ring.
+func New(pool *pgxpool.Pool, ring *secretbox.Ring, c Config) *Projects {
+	if c.MayInvite == nil {
+		c.MayInvite = func(context.Context, uuid.UUID) time.Duration { return 0 }
+	}
+	c.Limits.Projects = cmp.Or(c.Limits.Projects, 100)
+	c.Limits.Keys = cmp.Or(c.Limits.Keys, 100)
+	c.Limits.Members = cmp.Or(c.Limits.Members, 500)
+	return &Projects{pool: pool, store: newStore(pool), ring: ring, scopes: c.Scopes, now: c.Now, limits: c.Limits,
+		mayInvite: c.MayInvite, outbox: c.Outbox, changed: func() {}}
 }
 
 // OnChange names what is to be called after each change of a project or its keys, before the change is answered.
 func (p *Projects) OnChange(changed func()) { p.changed = changed }
+
+// OnPurge names what removes the rest of a deleted project whose events are gone, before the project itself goes. It is called again
+// when it fails, and must not fail for what is gone already.
+func (p *Projects) OnPurge(remove func(ctx context.Context, project uuid.UUID) error) {
+	p.store.removeRest = remove
+}
 
 // Settings are what the members of a project decide about it.
 type Settings struct {
@@ -58,7 +97,7 @@ type Project struct {
 	UpdatedAt time.Time
 }
 
-// Create makes a project with a key pair, and makes the account its owner.
+// Create makes a project with a key pair, and makes the account its owner. Its problem is limit_reached.
 func (p *Projects) Create(ctx context.Context, accountID uuid.UUID, settings Settings) (Project, Pair, error) {
 	var project Project
 	var pair Pair
@@ -66,6 +105,13 @@ func (p *Projects) Create(ctx context.Context, accountID uuid.UUID, settings Set
 		id, err := uuid.NewV7()
 		if err != nil {
 			return err
+		}
+		owned, err := p.store.countOwned(ctx, tx, accountID)
+		if err != nil {
+			return err
+		}
+		if owned >= int64(p.limits.Projects) {
+			return problem.New(problem.CodeLimitReached, "An account owns at most %d projects, those that are being removed included.", p.limits.Projects)
 		}
 		if err := p.store.createProject(ctx, tx, id, accountID, settings); err != nil {
 			return err
@@ -97,7 +143,7 @@ func (p *Projects) Get(ctx context.Context, accountID, projectID uuid.UUID) (Pro
 func (p *Projects) List(ctx context.Context, accountID uuid.UUID, limit int32, cursor string) (page []Project, next string, err error) {
 	var before *uuid.UUID
 	if cursor != "" {
-		id, err := decodeCursor(cursor)
+		id, err := auth.DecodeCursor(cursor)
 		if err != nil {
 			return nil, "", err
 		}
@@ -109,7 +155,7 @@ func (p *Projects) List(ctx context.Context, accountID uuid.UUID, limit int32, c
 	}
 	if len(page) > int(limit) {
 		page = page[:limit]
-		next = encodeCursor(page[limit-1].ID)
+		next = auth.EncodeCursor(page[limit-1].ID)
 	}
 	return page, next, nil
 }

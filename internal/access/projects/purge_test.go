@@ -119,7 +119,7 @@ func TestPurgeGoesOnWhereItWasStopped(t *testing.T) {
 	}
 	defer pool.Close()
 	b.clock.advance(3 * time.Minute)
-	err = projects.New(pool, newRing(t, 1), auth.KeyScopes(api.Operations), b.clock.Now).Purge(ctx)
+	err = projects.New(pool, newRing(t, 1), projects.Config{Scopes: auth.KeyScopes(api.Operations), Now: b.clock.Now}).Purge(ctx)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("a Purge that was stopped: error %v", err)
 	}

@@ -38,7 +38,7 @@ func TestRewrapBringsEverySecretUnderTheCurrentKey(t *testing.T) {
 // insertPair stores a pair whose secret is sealed under a ring of the test's choice.
 func (b *testBundle) insertPair(t testing.TB, project projects.Project, ringKey byte) {
 	t.Helper()
-	_, _, err := projects.New(b.pool, newRing(t, ringKey), auth.KeyScopes(api.Operations), b.clock.Now).RotateKeys(t.Context(), b.account, project.ID, 0)
+	_, _, err := projects.New(b.pool, newRing(t, ringKey), projects.Config{Scopes: auth.KeyScopes(api.Operations), Now: b.clock.Now}).RotateKeys(t.Context(), b.account, project.ID, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,9 @@ import (
 // store maps between the generated queries and the types of this package. Methods that take a db.DBTX are part of their
 // caller's transaction; the others are statements by themselves.
 type store struct {
-	pool *pgxpool.Pool
-	q    *db.Queries
+	pool       *pgxpool.Pool
+	q          *db.Queries
+	removeRest func(ctx context.Context, project uuid.UUID) error // see Projects.OnPurge; may be nil
 }
 
 func newStore(pool *pgxpool.Pool) store { return store{pool: pool, q: db.New()} }
@@ -98,7 +99,7 @@ func (s store) projectsToPurge(ctx context.Context, deletedBefore time.Time, fai
 	return ids, nil
 }
 
-// deletion says how far the removal of a project is of which the account was a member when it was deleted.
+// deletion returns the progress of removing a deleted project, for an account that was a member of it.
 func (s store) deletion(ctx context.Context, accountID, projectID uuid.UUID) (Deletion, error) {
 	row, err := s.q.ProjectDeletion(ctx, s.pool, projectID, accountID)
 	if err != nil {
@@ -132,6 +133,11 @@ func (s store) purge(ctx context.Context, id uuid.UUID, now time.Time) error {
 			if deleted == 0 {
 				break
 			}
+		}
+	}
+	if s.removeRest != nil {
+		if err := s.removeRest(ctx, id); err != nil {
+			return err
 		}
 	}
 	if err := s.q.ProjectPurge(ctx, s.pool, id); err != nil {
@@ -195,18 +201,6 @@ func (s store) member(ctx context.Context, tx db.DBTX, projectID, accountID uuid
 	return memberOf(row), nil
 }
 
-// candidate finds the account of an address.
-func (s store) candidate(ctx context.Context, tx db.DBTX, email string) (id uuid.UUID, found bool, err error) {
-	id, err = s.q.MemberCandidate(ctx, tx, email)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return id, false, nil
-	}
-	if err != nil {
-		return id, false, fmt.Errorf("find the account of an address: %w", err)
-	}
-	return id, true, nil
-}
-
 func (s store) countMembers(ctx context.Context, tx db.DBTX, projectID uuid.UUID) (int64, error) {
 	n, err := s.q.MemberCount(ctx, tx, projectID)
 	if err != nil {
@@ -267,6 +261,19 @@ func (s store) apiKeys(ctx context.Context, projectID uuid.UUID) ([]APIKey, erro
 	rows, err := s.q.APIKeysForProject(ctx, s.pool, projectID)
 	if err != nil {
 		return nil, fmt.Errorf("list API keys: %w", err)
+	}
+	keys := make([]APIKey, len(rows))
+	for i, row := range rows {
+		keys[i] = apiKeyOf(row)
+	}
+	return keys, nil
+}
+
+// apiKeysOf returns the keys of a project that an account made and that work.
+func (s store) apiKeysOf(ctx context.Context, tx db.DBTX, projectID, accountID uuid.UUID, now time.Time) ([]APIKey, error) {
+	rows, err := s.q.APIKeysOfMember(ctx, tx, projectID, &accountID, now)
+	if err != nil {
+		return nil, fmt.Errorf("list the API keys of a member: %w", err)
 	}
 	keys := make([]APIKey, len(rows))
 	for i, row := range rows {
@@ -339,23 +346,24 @@ func (s store) pruneAPIKeys(ctx context.Context, before time.Time) error {
 // apiKeyByID finds a key that is alive at now, by its id.
 func (s store) apiKeyByID(ctx context.Context, id string, now time.Time) (apiKey, bool, error) {
 	row, err := s.q.APIKeyByID(ctx, s.pool, id, now)
-	return foundKey(row, err)
+	return foundKey(row.APIKey, row.Disabled, err)
 }
 
 // apiKeyBySecretHash finds a key that is alive at now, by the SHA-256 of its secret.
 func (s store) apiKeyBySecretHash(ctx context.Context, hash []byte, now time.Time) (apiKey, bool, error) {
 	row, err := s.q.APIKeyBySecretHash(ctx, s.pool, hash, now)
-	return foundKey(row, err)
+	return foundKey(row.APIKey, row.Disabled, err)
 }
 
-func foundKey(row db.APIKey, err error) (apiKey, bool, error) {
+func foundKey(row db.APIKey, disabled bool, err error) (apiKey, bool, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return apiKey{}, false, nil
 	}
 	if err != nil {
 		return apiKey{}, false, fmt.Errorf("find API key: %w", err)
 	}
-	return apiKey{id: row.ID, projectID: row.ProjectID, box: row.SecretBox, sealedBy: row.SecretKeyID, scopes: row.Scopes, expiresAt: row.ExpiresAt}, true, nil
+	return apiKey{id: row.ID, projectID: row.ProjectID, box: row.SecretBox, sealedBy: row.SecretKeyID, scopes: row.Scopes, expiresAt: row.ExpiresAt,
+		disabled: disabled}, true, nil
 }
 
 func (s store) secretsToRewrap(ctx context.Context, currentID, after string) ([]boxedSecret, error) {
@@ -447,7 +455,7 @@ func (s store) writeKeyByKey(ctx context.Context, key string) (storedWriteKey, b
 	if err != nil {
 		return storedWriteKey{}, false, fmt.Errorf("find write key: %w", err)
 	}
-	return storedWriteKey{WriteKey: writeKeyOf(row), projectID: row.ProjectID}, true, nil
+	return storedWriteKey{WriteKey: writeKeyOf(row.WriteKey), projectID: row.WriteKey.ProjectID, disabled: row.Disabled}, true, nil
 }
 
 func writeKeyOf(row db.WriteKey) WriteKey {

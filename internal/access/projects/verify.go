@@ -59,6 +59,7 @@ type apiKey struct {
 	scopes    []string
 	expiresAt *time.Time // nil: lives until it is rotated
 	secret    []byte     // opened, where it was needed
+	disabled  bool       // the project is
 }
 
 func (k *apiKey) alive(now time.Time) bool { return k.expiresAt == nil || k.expiresAt.After(now) }
@@ -109,6 +110,9 @@ func (k *Keys) VerifySignature(ctx context.Context, keyID, timestamp, signature,
 			"X-Api-Signature is not the signature of this request: %.20q %.200q with a body of %d bytes, signed at %s with the secret of %s.",
 			method, path, len(content), timestamp, key.id)
 	}
+	if key.disabled {
+		return nil, auth.ErrProjectDisabled()
+	}
 	k.uses.Note(key.id, k.now())
 	return &auth.Principal{
 		Kind: auth.KindAPIKey, ProjectID: key.projectID, KeyID: key.id, Scopes: key.scopes,
@@ -129,6 +133,9 @@ func (k *Keys) VerifySecret(ctx context.Context, secret string) (*auth.Principal
 			return nil, err
 		}
 		if found && key.alive(k.now()) {
+			if key.disabled {
+				return nil, auth.ErrProjectDisabled()
+			}
 			k.uses.Note(key.id, k.now())
 			return &auth.Principal{
 				Kind: auth.KindAPIKey, ProjectID: key.projectID, KeyID: key.id, Scopes: key.scopes,
@@ -147,6 +154,9 @@ func (k *Keys) Revive(ctx context.Context, keyID string) (*auth.Principal, error
 	}
 	if !found {
 		return nil, problem.New(problem.CodeInvalidKey, "The key does not work any more.")
+	}
+	if key.disabled {
+		return nil, auth.ErrProjectDisabled()
 	}
 	return &auth.Principal{Kind: auth.KindAPIKey, ProjectID: key.projectID, KeyID: key.id, Scopes: key.scopes}, nil
 }
@@ -167,6 +177,8 @@ func (k *Keys) VerifyWriteKey(ctx context.Context, key, origin string) (*auth.Pr
 		}
 	}
 	switch {
+	case found && stored.disabled:
+		return nil, auth.ErrProjectDisabled()
 	case !found:
 		return nil, problem.New(problem.CodeInvalidKey, "X-Write-Key is no write key that works.%s", hint(key, writeKeyPrefix))
 	case OriginAllowed(stored.AllowedOrigins, origin):
@@ -200,7 +212,7 @@ func (k *Keys) find(ctx context.Context, keyID string) (apiKey, bool, error) {
 	return key, found && key.alive(k.now()), err
 }
 
-// hint tells whoever put one kind of key where another belongs. It repeats nothing of the key but its prefix.
+// hint names the mistake of putting one kind of key where another belongs. It repeats nothing of the key but its prefix.
 func hint(got, want string) string {
 	names := map[string]string{keyIDPrefix: "the id of an API key", secretPrefix: "a secret", writeKeyPrefix: "a write key"}
 	for prefix, name := range names {

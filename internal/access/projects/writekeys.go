@@ -11,9 +11,6 @@ import (
 	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
-// maxWriteKeys bounds the list of a project's write keys, which is read whole.
-const maxWriteKeys = 100
-
 // WriteKey is a public key that can do nothing but send events.
 type WriteKey struct {
 	ID             uuid.UUID
@@ -26,10 +23,11 @@ type WriteKey struct {
 type storedWriteKey struct {
 	WriteKey
 	projectID uuid.UUID
+	disabled  bool // the project is
 }
 
 // CreateWriteKey makes a write key for these origins. It fails with a validation error that names every bad origin, and
-// with limit_reached when the project has 100 write keys.
+// with limit_reached when the project has as many as it may.
 func (p *Projects) CreateWriteKey(ctx context.Context, projectID uuid.UUID, origins []string) (WriteKey, error) {
 	normal, err := normaliseOrigins(origins)
 	if err != nil {
@@ -41,8 +39,8 @@ func (p *Projects) CreateWriteKey(ctx context.Context, projectID uuid.UUID, orig
 		if err != nil {
 			return err
 		}
-		if count >= maxWriteKeys {
-			return problem.New(problem.CodeLimitReached, "A project has at most %d write keys.", maxWriteKeys)
+		if count >= int64(p.limits.Keys) {
+			return problem.New(problem.CodeLimitReached, "A project has at most %d write keys.", p.limits.Keys)
 		}
 		id, err := uuid.NewV7()
 		if err != nil {

@@ -30,14 +30,18 @@ func fill(b *testing.B, pool *pgxpool.Pool, events int) {
 	for _, sql := range []string{
 		"SELECT ensure_event_partition('2026-10-20Z')", "SELECT ensure_event_partition('2026-11-18Z')",
 		fmt.Sprintf(`INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, props) SELECT '%s'::uuid,
-			(lpad(to_hex(floor(extract(epoch FROM t) * 1000)::bigint), 12, '0') || '8' || substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15))::uuid,
+			(lpad(to_hex(floor(extract(epoch FROM t) * 1000)::bigint), 12, '0') || '8' ||
+				substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15))::uuid,
 			t, t + interval '40 ms' + random() * interval '200 ms', i, 'event_' || floor(20 * power(random(), 2))::int,
 			'user_' || floor(200000 * power(random(), 1.5))::int,
-			jsonb_build_object('page', '/p/' || (random() * 500)::int, 'referrer', (array['google', 'bing', 'direct', 'twitter'])[1 + floor(random() * 4)::int],
+			jsonb_build_object('page', '/p/' || (random() * 500)::int,
+				'referrer', (array['google', 'bing', 'direct', 'twitter'])[1 + floor(random() * 4)::int],
 				'plan', (array['free', 'pro', 'team'])[1 + floor(random() * 3)::int], 'amount', (random() * 100000)::int / 100.0)
-			FROM (SELECT i, date_trunc('milliseconds', timestamptz '2026-10-20 00:00+00' + i * interval '30 days' / %d) AS t FROM generate_series(0, %[2]d - 1) i) s`,
+			FROM (SELECT i, date_trunc('milliseconds', timestamptz '2026-10-20 00:00+00' + i * interval '30 days' / %d) AS t
+				FROM generate_series(0, %[2]d - 1) i) s`,
 			project, events),
-		`INSERT INTO event_counts (project_id, granularity, name, bucket, count) SELECT project_id, 86400, n.name, date_bin('1 day', ts, 'epoch'), count(*)
+		`INSERT INTO event_counts (project_id, granularity, name, bucket, count)
+			SELECT project_id, 86400, n.name, date_bin('1 day', ts, 'epoch'), count(*)
 			FROM events e CROSS JOIN LATERAL (VALUES (e.name), ('')) n(name) GROUP BY 1, 3, 4`,
 	} {
 		if _, err := pool.Exec(b.Context(), sql); err != nil {
@@ -46,8 +50,8 @@ func fill(b *testing.B, pool *pgxpool.Pool, events int) {
 	}
 }
 
-// BenchmarkQuestions asks parts in PostgreSQL: cold, each question reads everything anew. It reports the shortest and the median
-// time, because the machine has other work.
+// BenchmarkQuestions asks parts in PostgreSQL: cold, each question reads everything anew. It reports the shortest and
+// the median time, because the machine has other work.
 func BenchmarkQuestions(b *testing.B) {
 	pool := nimbustest.DB(b)
 	fill(b, pool, *benchEvents)
@@ -77,7 +81,9 @@ func BenchmarkQuestions(b *testing.B) {
 		{Op: scan.Neq, Prop: "referrer", Values: []parts.Value{{Kind: parts.String, Text: "bing"}}}}}
 	measure := func(m scan.Measure) func(context.Context, *behaviour.View) error {
 		return func(ctx context.Context, v *behaviour.View) error {
-			m := scan.Measure{Query: scan.Query{From: q.From, To: q.To, Names: m.Names, Filter: m.Filter}, Statistic: m.Statistic, Prop: m.Prop, Bounds: bounds, Workers: 2, By: m.By}
+			m := scan.Measure{Query: scan.Query{
+				From: q.From, To: q.To, Names: m.Names, Filter: m.Filter,
+			}, Statistic: m.Statistic, Prop: m.Prop, Bounds: bounds, Workers: 2, By: m.By}
 			if m.By != nil {
 				m.By = scan.NewDictionary(m.By.Prop)
 			}
@@ -105,11 +111,19 @@ func BenchmarkQuestions(b *testing.B) {
 			return p.Run(ctx, v.Headers, v, none, none)
 		}},
 		{"people a day", measure(scan.Measure{Statistic: scan.Persons})},
-		{"by page of one name", measure(scan.Measure{Query: scan.Query{Names: []string{"event_3"}}, By: scan.NewDictionary("page")})},
+		{"by page of one name", measure(
+			scan.Measure{Query: scan.Query{Names: []string{"event_3"}}, By: scan.NewDictionary("page")},
+		)},
 		{"by plan of all", measure(scan.Measure{By: scan.NewDictionary("plan")})},
-		{"by page, two conditions, one name", measure(scan.Measure{Query: scan.Query{Names: []string{"event_0"}, Filter: conditions}, By: scan.NewDictionary("page")})},
-		{"by plan, two conditions, all", measure(scan.Measure{Query: scan.Query{Filter: conditions}, By: scan.NewDictionary("plan")})},
-		{"sum of amount by plan, all", measure(scan.Measure{Statistic: scan.Numbers, Prop: "amount", By: scan.NewDictionary("plan")})},
+		{"by page, two conditions, one name", measure(
+			scan.Measure{Query: scan.Query{Names: []string{"event_0"}, Filter: conditions}, By: scan.NewDictionary("page")},
+		)},
+		{"by plan, two conditions, all", measure(
+			scan.Measure{Query: scan.Query{Filter: conditions}, By: scan.NewDictionary("plan")},
+		)},
+		{"sum of amount by plan, all", measure(
+			scan.Measure{Statistic: scan.Numbers, Prop: "amount", By: scan.NewDictionary("plan")},
+		)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			var times []time.Duration

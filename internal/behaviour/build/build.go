@@ -18,8 +18,8 @@ import (
 type Options struct {
 	// StepEvents is how many events one transaction takes into parts; 50,000 when 0.
 	StepEvents int
-	// LeastEvents is how many have to be there before a step is worth it, unless one has waited for MaxWait; 2,000 and a minute
-	// when 0. Until then questions read them by themselves.
+	// LeastEvents is how many have to be there before a step is worth it, unless one has waited for MaxWait; 2,000 and a
+	// minute when 0. Until then questions read them by themselves.
 	LeastEvents int
 	MaxWait     time.Duration
 	// PartRows and PartBytes bound a part while it is built; a million and 64 MiB when 0.
@@ -41,7 +41,9 @@ func (o *Options) defaults() {
 	for _, d := range []struct {
 		value *int
 		to    int
-	}{{&o.StepEvents, 50_000}, {&o.LeastEvents, 2_000}, {&o.PartRows, 1_000_000}, {&o.PartBytes, 64 << 20}, {&o.MergeParts, 4}} {
+	}{{&o.StepEvents, 50_000}, {&o.LeastEvents, 2_000}, {
+		&o.PartRows, 1_000_000,
+	}, {&o.PartBytes, 64 << 20}, {&o.MergeParts, 4}} {
 		if *d.value == 0 {
 			*d.value = d.to
 		}
@@ -89,8 +91,8 @@ func New(store *behaviour.Store, o Options) *Builder {
 	return &Builder{store, o}
 }
 
-// Round brings the parts of every project up to date: days that are to be built anew, then what arrived, then merges. It
-// goes on with the next project when one fails, and returns all errors.
+// Round brings the parts of every project up to date: days that are to be built anew, then what arrived, then merges.
+// It goes on with the next project when one fails, and returns all errors.
 func (b *Builder) Round(ctx context.Context) error {
 	var errs []error
 	var project uuid.UUID
@@ -111,7 +113,9 @@ func (b *Builder) Round(ctx context.Context) error {
 
 // Project brings the parts of one project up to date.
 func (b *Builder) Project(ctx context.Context, project uuid.UUID) error {
-	if err := b.step(ctx, func() error { return b.store.Work(ctx, project, func(w *behaviour.Work) error { return w.Begin(ctx) }) }); err != nil {
+	if err := b.step(
+		ctx, func() error { return b.store.Work(ctx, project, func(w *behaviour.Work) error { return w.Begin(ctx) }) },
+	); err != nil {
 		return err
 	}
 	for {
@@ -141,7 +145,9 @@ func (b *Builder) Project(ctx context.Context, project uuid.UUID) error {
 			break
 		}
 	}
-	return b.store.Work(ctx, project, func(w *behaviour.Work) error { return w.PruneArrivals(ctx, b.o.Now().Add(-b.o.KeepArrivals)) })
+	return b.store.Work(
+		ctx, project, func(w *behaviour.Work) error { return w.PruneArrivals(ctx, b.o.Now().Add(-b.o.KeepArrivals)) },
+	)
 }
 
 // step does something and then rests for so long that the builder keeps to its share.
@@ -156,8 +162,8 @@ func (b *Builder) step(ctx context.Context, do func() error) error {
 	return nil
 }
 
-// Absorb takes what arrived of a project into parts, as much as one step may, and says how many events that were: none when it is
-// too little to be worth a part.
+// Absorb takes what arrived of a project into parts, as much as one step may, and says how many events that were: none
+// when it is too little to be worth a part.
 func (b *Builder) Absorb(ctx context.Context, project uuid.UUID) (events int, err error) {
 	backlog, err := b.store.Backlog(ctx, project)
 	if err != nil || backlog.Events == 0 {
@@ -199,7 +205,9 @@ func (b *Builder) write(ctx context.Context, w *behaviour.Work, events []behavio
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(events, func(x, y behaviour.StoredEvent) int { return int(behaviour.DayOf(x.ID)) - int(behaviour.DayOf(y.ID)) })
+	slices.SortStableFunc(
+		events, func(x, y behaviour.StoredEvent) int { return int(behaviour.DayOf(x.ID)) - int(behaviour.DayOf(y.ID)) },
+	)
 	for start := 0; start < len(events); {
 		day, end := behaviour.DayOf(events[start].ID), start+1
 		for end < len(events) && behaviour.DayOf(events[end].ID) == day {
@@ -309,14 +317,15 @@ func (b *Builder) mergeDay(ctx context.Context, project uuid.UUID, day int32, le
 		return w.Add(ctx, day, p.Encode())
 	})
 	if errors.Is(err, parts.ErrDamaged) || errors.Is(err, parts.ErrVersion) {
-		b.o.Logger.Warn("a part cannot be read and is built anew from the events", "project", project, "day", behaviour.StartOf(day).Format(time.DateOnly), "error", err)
+		b.o.Logger.Warn("a part cannot be read and is built anew from the events",
+			"project", project, "day", behaviour.StartOf(day).Format(time.DateOnly), "error", err)
 		return true, b.Rebuild(ctx, project, day)
 	}
 	return merged, err
 }
 
-// choose returns the parts that are to be one: the smallest ones, as many as are together no larger than a part may be and none of
-// which is much larger than the others together. So every event is written again a few times only.
+// choose returns the parts that are to be one: the smallest ones, as many as are together no larger than a part may be
+// and none of which is much larger than the others together. So every event is written again a few times only.
 func (b *Builder) choose(all []behaviour.PartInfo, least int) []behaviour.PartInfo {
 	slices.SortStableFunc(all, func(x, y behaviour.PartInfo) int { return x.Rows - y.Rows })
 	rows, bytes, n := 0, int64(0), 0
@@ -386,8 +395,8 @@ type Report struct {
 	Wrong []int32 // UTC days whose parts are not what the events say, or damaged
 }
 
-// Verify compares the parts of a project with event_counts, day by day, and reads every column. With mend, days that are
-// wrong are built anew.
+// Verify compares the parts of a project with event_counts, day by day, and reads every column. With mend, days that
+// are wrong are built anew.
 func (b *Builder) Verify(ctx context.Context, project uuid.UUID, mend bool) (Report, error) {
 	var r Report
 	days, err := b.store.Days(ctx, project)

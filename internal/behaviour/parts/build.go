@@ -20,8 +20,8 @@ const (
 	maxValue = 1024
 	// maxDepth is how deep lists and objects may be in each other.
 	maxDepth = 4
-	// maxDictionary is how many bytes of values a chunk may have for each of its rows: more is a prop of which every event has
-	// a value of its own. smallDictionary is allowed in any case.
+	// maxDictionary is how many bytes of values a chunk may have for each of its rows: more is a prop of which every event
+	// has a value of its own. smallDictionary is allowed in any case.
 	maxDictionary   = 16
 	smallDictionary = 4096
 )
@@ -248,8 +248,8 @@ func (p *Part) Check() error {
 	return nil
 }
 
-// Encode returns the rows that were added as a part, duplicates left out, and empties the builder. Without rows there is
-// none: it returns nil.
+// Encode returns the rows that were added as a part, duplicates left out, and empties the builder. Without rows there
+// is none: it returns nil.
 func (b *Builder) Encode() *Part {
 	if len(b.rows) == 0 {
 		return nil
@@ -325,8 +325,8 @@ func (b *Builder) order() {
 
 func sameMoment(x, y *row) bool { return x.ts == y.ts && x.person == y.person && x.name == y.name }
 
-// ranks returns the place of each row among those of the same ts. It is over all people, because links and merges make two of
-// them one after the part was written.
+// ranks returns the place of each row among those of the same ts. It is over all people, because links and merges make
+// two of them one after the part was written.
 func (b *Builder) ranks() []uint32 {
 	type key struct {
 		ts  int64
@@ -352,8 +352,8 @@ func (b *Builder) ranks() []uint32 {
 	return ranks
 }
 
-// keptProps returns the columns that become columns of the part, in order of their names: the most used ones when there are too
-// many.
+// keptProps returns the columns that become columns of the part, in order of their names: the most used ones when there
+// are too many.
 func (b *Builder) keptProps() []*column {
 	kept := slices.Clone(b.list)
 	if len(kept) > maxColumns {

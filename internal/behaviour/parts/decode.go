@@ -96,7 +96,8 @@ type Prop struct {
 	Scale   int     // digits of a mantissa behind the point
 }
 
-// DecodeProp reads a prop of a chunk into p, whose memory is used again. An empty extent is a prop that every row lacks.
+// DecodeProp reads a prop of a chunk into p, whose memory is used again. An empty extent is a prop that every row
+// lacks.
 //
 // Errors: ErrDamaged.
 func (c *Chunk) DecodeProp(p *Prop, column int, b []byte) error {

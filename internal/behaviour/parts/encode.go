@@ -54,7 +54,9 @@ func (e *encoder) leftOut(start, end int, props []*column) []bool {
 	if len(uses) <= MaxProps {
 		return nil
 	}
-	slices.SortFunc(uses, func(x, y use) int { return cmp.Or(cmp.Compare(y.rows, x.rows), cmp.Compare(x.column, y.column)) })
+	slices.SortFunc(
+		uses, func(x, y use) int { return cmp.Or(cmp.Compare(y.rows, x.rows), cmp.Compare(x.column, y.column)) },
+	)
 	left := make([]bool, len(props))
 	for _, u := range uses[MaxProps:] {
 		left[u.column] = true
@@ -65,7 +67,8 @@ func (e *encoder) leftOut(start, end int, props []*column) []bool {
 func (e *encoder) chunk(start, end int, props []*column, left []bool) {
 	rows := e.builder.rows[start:end]
 	c := Chunk{
-		Name: e.builder.names.list[rows[0].name], Rows: len(rows), FirstPerson: rows[0].person, LastPerson: rows[len(rows)-1].person,
+		Name: e.builder.names.list[rows[0].name], Rows: len(rows),
+		FirstPerson: rows[0].person, LastPerson: rows[len(rows)-1].person,
 		MinTS: rows[0].ts, MaxTS: rows[0].ts, Columns: make([]Extent, len(e.columns)),
 	}
 	for i := range rows {
@@ -185,7 +188,8 @@ func (e *encoder) dictionary(dst []byte, p *column) []byte {
 	return appendInts(dst, e.ints)
 }
 
-// numbers appends the chunk's values as numbers, if they are numbers and that is shorter than a dictionary of so many bytes.
+// numbers appends the chunk's values as numbers, if they are numbers and that is shorter than a dictionary of so many
+// bytes.
 func (e *encoder) numbers(dst []byte, p *column, dictionarySize int) ([]byte, bool) {
 	mantissas, scale, least, ok := e.mantissas(p)
 	if !ok {
@@ -224,8 +228,8 @@ func (e *encoder) numbers(dst []byte, p *column, dictionarySize int) ([]byte, bo
 // nullMantissa stands for null among mantissas.
 const nullMantissa = -1 << 63
 
-// mantissas returns the values by code as mantissas of one scale, and the smallest of them. It is false when one is no number,
-// or has too many digits.
+// mantissas returns the values by code as mantissas of one scale, and the smallest of them. It is false when one is no
+// number, or has too many digits.
 func (e *encoder) mantissas(p *column) (mantissas []int64, scale int, least int64, ok bool) {
 	for _, code := range e.used[1:] {
 		v := p.values.list[code]

@@ -16,8 +16,8 @@ var ErrVersion = errors.New("the part has a format that this version does not kn
 // version is the first byte of every header.
 const version = 1
 
-// ChunkRows is how many rows of one name a chunk has at most: large enough that a dictionary pays, small enough that a range of
-// people is few of them.
+// ChunkRows is how many rows of one name a chunk has at most: large enough that a dictionary pays, small enough that a
+// range of people is few of them.
 const ChunkRows = 16384
 
 // The columns that every part has. Those of props follow.

@@ -12,8 +12,9 @@ const maxPacked = 57
 // wide is the width of values that are stored whole.
 const wide = 64
 
-// appendInts appends integers: the smallest, the unit of which all distances to it are multiples, and the distances in so many
-// bits each. A distance that needs more is an exception: its low bits are packed with the others, the rest stands before them.
+// appendInts appends integers: the smallest, the unit of which all distances to it are multiples, and the distances in
+// so many bits each. A distance that needs more is an exception: its low bits are packed with the others, the rest
+// stands before them.
 func appendInts(dst []byte, v []int64) []byte {
 	least, unit := frame(v)
 	width, exceptions := packedWidth(v, least, unit)
@@ -55,8 +56,8 @@ func appendInts(dst []byte, v []int64) []byte {
 	return dst
 }
 
-// frame returns the smallest value and the largest unit of which every distance to it is a multiple: times are mostly whole
-// milliseconds, and often whole seconds.
+// frame returns the smallest value and the largest unit of which every distance to it is a multiple: times are mostly
+// whole milliseconds, and often whole seconds.
 func frame(v []int64) (least int64, unit uint64) {
 	if len(v) == 0 {
 		return 0, 1
@@ -177,7 +178,8 @@ func unpack[T int64 | uint32 | uint64](dst []T, b []byte, width int, least, unit
 	}
 }
 
-// unpack4 reads packed values of at most 14 bits, of which 8 bytes hold four wherever they begin, and says how many it read.
+// unpack4 reads packed values of at most 14 bits, of which 8 bytes hold four wherever they begin, and says how many it
+// read.
 func unpack4[T int64 | uint32 | uint64](dst []T, b []byte, width int, mask, least, unit uint64) int {
 	groups := min(len(dst)/4, ((len(b)-8)*8)/(4*width)+1)
 	at, w2, w3 := 0, 2*width, 3*width

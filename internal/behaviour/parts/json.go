@@ -8,8 +8,8 @@ import (
 // errProps says that props are not what jsonb writes.
 var errProps = errors.New("props are not a JSON object")
 
-// eachMember calls f with every member of an object as jsonb writes it: the key as it stands between its quotes, and the value.
-// It checks as much as it needs to find where they end.
+// eachMember calls f with every member of an object as jsonb writes it: the key as it stands between its quotes, and
+// the value. It checks as much as it needs to find where they end.
 func eachMember(b []byte, f func(key, value []byte) error) error {
 	i := skipSpace(b, 0)
 	if i >= len(b) || b[i] != '{' {

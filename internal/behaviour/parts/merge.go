@@ -2,8 +2,8 @@ package parts
 
 import "strconv"
 
-// AddChunk adds the rows of a chunk of another part: read returns what that part has of the chunk in a column. A prop that was
-// no column there is none of those rows here.
+// AddChunk adds the rows of a chunk of another part: read returns what that part has of the chunk in a column. A prop
+// that was no column there is none of those rows here.
 //
 // Errors: those of read, ErrDamaged. After an error the builder must not be used.
 func (b *Builder) AddChunk(h *Header, chunk int, read func(column int) ([]byte, error)) error {
@@ -62,8 +62,10 @@ func (b *Builder) addRows(c *Chunk, read func(column int) ([]byte, error)) error
 	}
 	name := b.names.code(c.Name)
 	for i := range persons {
-		b.rows = append(b.rows, row{ts: times[i], received: times[i] + received[i], tie: ties[i], person: persons[i], name: name,
-			at: uint32(len(b.rows))})
+		b.rows = append(b.rows, row{
+			ts: times[i], received: times[i] + received[i], tie: ties[i], person: persons[i], name: name,
+			at: uint32(len(b.rows)),
+		})
 	}
 	return nil
 }

@@ -28,7 +28,9 @@ func history(random *rand.Rand, n int) []parts.Event {
 			ts = day + random.Int64N(5)*1000 + random.Int64N(2)
 		}
 		e := parts.Event{
-			ID: id(random, ts), Person: uint32(random.IntN(40)), TS: ts, Received: ts + random.Int64N(3)*1000, Name: fmt.Sprintf("name %d", random.IntN(4)),
+			ID: id(random, ts), Person: uint32(
+				random.IntN(40),
+			), TS: ts, Received: ts + random.Int64N(3)*1000, Name: fmt.Sprintf("name %d", random.IntN(4)),
 		}
 		if random.IntN(50) == 0 {
 			e.Received = ts + random.Int64N(30*86_400_000_000) - 86_400_000_000
@@ -63,7 +65,9 @@ func props(random *rand.Rand) []byte {
 		fmt.Fprintf(&b, "%q: %s", key, value)
 	}
 	if random.IntN(4) > 0 {
-		add("plan", []string{`"free"`, `"pro"`, `null`, `true`, `false`, `1.0`, `1`, `"1"`, `{"a": [1, 2]}`, `[]`}[random.IntN(10)])
+		add("plan", []string{
+			`"free"`, `"pro"`, `null`, `true`, `false`, `1.0`, `1`, `"1"`, `{"a": [1, 2]}`, `[]`,
+		}[random.IntN(10)])
 	}
 	if random.IntN(5) > 0 {
 		add("amount", fmt.Sprintf("%d.%02d", random.IntN(100000)-50000, random.IntN(100)))
@@ -122,7 +126,9 @@ func rows(t testing.TB, p *parts.Part) []stored {
 		}
 		start := len(all)
 		for k := range persons {
-			all = append(all, stored{name: c.Name, person: persons[k], ts: times[k], received: times[k] + received[k], tie: ties[k], rank: ranks[k]})
+			all = append(all, stored{
+				name: c.Name, person: persons[k], ts: times[k], received: times[k] + received[k], tie: ties[k], rank: ranks[k],
+			})
 		}
 		for k, name := range p.Header.Props {
 			column := parts.FirstProp + k
@@ -176,7 +182,9 @@ func expected(t testing.TB, events []parts.Event) []stored {
 			all[i].rank = all[i-1].rank + 1
 		}
 	}
-	slices.SortStableFunc(all, func(x, y stored) int { return cmp.Or(strings.Compare(x.name, y.name), cmp.Compare(x.person, y.person)) })
+	slices.SortStableFunc(
+		all, func(x, y stored) int { return cmp.Or(strings.Compare(x.name, y.name), cmp.Compare(x.person, y.person)) },
+	)
 	return all
 }
 
@@ -189,7 +197,9 @@ func TestAPartGivesBackWhatWentIntoItInOrder(t *testing.T) {
 		want := expected(t, events)
 		got := rows(t, reopen(t, encode(t, events)))
 		if !slices.Equal(got, want) {
-			t.Fatalf("round %d: %d rows, want %d; the first that differs: %s", round, len(got), len(want), firstDifference(got, want))
+			t.Fatalf(
+				"round %d: %d rows, want %d; the first that differs: %s", round, len(got), len(want), firstDifference(got, want),
+			)
 		}
 	}
 }
@@ -231,7 +241,9 @@ func TestALongNameIsSeveralChunksInOrderOfPeople(t *testing.T) {
 	events := make([]parts.Event, 3*parts.ChunkRows+5)
 	random := rand.New(rand.NewPCG(5, 6))
 	for i := range events {
-		events[i] = parts.Event{ID: id(random, day), Person: uint32(i * 7 % 50_000), TS: day, Received: day, Name: "a", Props: []byte("{}")}
+		events[i] = parts.Event{
+			ID: id(random, day), Person: uint32(i * 7 % 50_000), TS: day, Received: day, Name: "a", Props: []byte("{}"),
+		}
 	}
 	p := reopen(t, encode(t, events))
 	if n := len(p.Header.Chunks); n != 4 || p.Header.Rows != len(events) {
@@ -259,8 +271,12 @@ func TestWhatWouldBlowAPartUpIsNoColumn(t *testing.T) {
 		if i == 7 {
 			deep = `[[[[[1]]]]]`
 		}
-		events = append(events, parts.Event{ID: id(random, day), Person: 1, TS: day, Received: day, Name: "a", Props: fmt.Appendf(nil,
-			`{"deep": %s, "long": "%s", "token": "%064x", "kept": %d%s}`, deep, strings.Repeat("x", 2000), random.Uint64(), i%3, many.String())})
+		events = append(events, parts.Event{ID: id(
+			random, day,
+		), Person: 1, TS: day, Received: day, Name: "a", Props: fmt.Appendf(nil,
+			`{"deep": %s, "long": "%s", "token": "%064x", "kept": %d%s}`, deep, strings.Repeat(
+				"x", 2000,
+			), random.Uint64(), i%3, many.String())})
 	}
 	h := encode(t, events).Header
 	left := map[string]bool{}

@@ -18,8 +18,8 @@ const (
 	JSON // an object or a list
 )
 
-// Value is a prop of an event. Equal values are equal in Go: a number has one text (Trim), an object or a list the one that
-// jsonb gives it.
+// Value is a prop of an event. Equal values are equal in Go: a number has one text (Trim), an object or a list the one
+// that jsonb gives it.
 type Value struct {
 	Kind Kind
 	Text string // of a number its digits, of a string its characters, of an object or a list its JSON; else empty
@@ -28,8 +28,8 @@ type Value struct {
 // None says that the value is absent or null: it equals nothing, and has no group of its own.
 func (v Value) None() bool { return v.Kind <= Null }
 
-// Trim returns the one text of a number that is written without an exponent: no zeros at the end of a fraction, no point
-// without one.
+// Trim returns the one text of a number that is written without an exponent: no zeros at the end of a fraction, no
+// point without one.
 func Trim(number string) string {
 	if strings.IndexByte(number, '.') < 0 {
 		return number
@@ -41,8 +41,8 @@ func Trim(number string) string {
 // maxDigits is how many digits a mantissa may have, so that it fits an int64 with room for its codes.
 const maxDigits = 18
 
-// Mantissa returns the digits of a trimmed number as an integer and how many of them are behind the point. It is false when
-// there are too many digits for that.
+// Mantissa returns the digits of a trimmed number as an integer and how many of them are behind the point. It is false
+// when there are too many digits for that.
 func Mantissa(number string) (mantissa int64, scale int, ok bool) {
 	digits := number
 	if digits != "" && digits[0] == '-' {

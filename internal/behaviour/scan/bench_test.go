@@ -29,9 +29,13 @@ var month = sync.OnceValue(func() *world {
 			ts := (firstDay+day)*dayLong + i*dayLong/perDay/1000*1000
 			x, y := random.Float64(), random.Float64()
 			err := b.Add(&parts.Event{
-				ID: eventID(random, ts), Person: 1 + uint32(200_000*y*(0.5+y/2)), TS: ts, Received: ts + 40_000 + random.Int64N(200_000),
+				ID: eventID(random, ts), Person: 1 + uint32(
+					200_000*y*(0.5+y/2),
+				), TS: ts, Received: ts + 40_000 + random.Int64N(200_000),
 				Name: fmt.Sprintf("event_%d", int(20*x*x)),
-				Props: fmt.Appendf(nil, `{"page": "/p/%d", "plan": "%s", "amount": %.2f, "referrer": "%s"}`, random.IntN(501), plans[random.IntN(3)],
+				Props: fmt.Appendf(nil, `{"page": "/p/%d", "plan": "%s", "amount": %.2f, "referrer": "%s"}`, random.IntN(
+					501,
+				), plans[random.IntN(3)],
 					float64(random.IntN(100_000))/100, referrers[random.IntN(4)]),
 			})
 			if err != nil {
@@ -79,8 +83,8 @@ func funnel(count *[3]atomic.Int64) func(*behaviour.Person) error {
 	}
 }
 
-// processor is the time that the process has had of all processors: on a machine with other work it says more than the time that
-// went by.
+// processor is the time that the process has had of all processors: on a machine with other work it says more than the
+// time that went by.
 func processor(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -141,14 +145,24 @@ func BenchmarkMonth(b *testing.B) {
 		}
 	}
 	conditions := &scan.Filter{Op: scan.And, Filters: []scan.Filter{
-		{Op: scan.Eq, Prop: "plan", Values: []parts.Value{{Kind: parts.String, Text: "pro"}}}, {Op: scan.Neq, Prop: "referrer", Values: []parts.Value{{Kind: parts.String, Text: "bing"}}}}}
+		{Op: scan.Eq, Prop: "plan", Values: []parts.Value{{Kind: parts.String, Text: "pro"}}}, {
+			Op: scan.Neq, Prop: "referrer", Values: []parts.Value{{Kind: parts.String, Text: "bing"}},
+		}}}
 	b.Run("people", measure(scan.Measure{Statistic: scan.Persons}))
 	b.Run("by plan", measure(scan.Measure{By: scan.NewDictionary("plan")}))
-	b.Run("by page of one name", measure(scan.Measure{Query: scan.Query{Names: []string{"event_3"}}, By: scan.NewDictionary("page")}))
+	b.Run("by page of one name", measure(
+		scan.Measure{Query: scan.Query{Names: []string{"event_3"}}, By: scan.NewDictionary("page")},
+	))
 	b.Run("by page of all", measure(scan.Measure{By: scan.NewDictionary("page")}))
-	b.Run("by page, two conditions, one name", measure(scan.Measure{Query: scan.Query{Names: []string{"event_0"}, Filter: conditions}, By: scan.NewDictionary("page")}))
-	b.Run("by plan, two conditions, all", measure(scan.Measure{Query: scan.Query{Filter: conditions}, By: scan.NewDictionary("plan")}))
-	b.Run("sum by plan, all", measure(scan.Measure{Statistic: scan.Numbers, Prop: "amount", By: scan.NewDictionary("plan")}))
+	b.Run("by page, two conditions, one name", measure(
+		scan.Measure{Query: scan.Query{Names: []string{"event_0"}, Filter: conditions}, By: scan.NewDictionary("page")},
+	))
+	b.Run("by plan, two conditions, all", measure(
+		scan.Measure{Query: scan.Query{Filter: conditions}, By: scan.NewDictionary("plan")},
+	))
+	b.Run(
+		"sum by plan, all", measure(scan.Measure{Statistic: scan.Numbers, Prop: "amount", By: scan.NewDictionary("plan")}),
+	)
 	b.Run("people by plan", measure(scan.Measure{Statistic: scan.Persons, By: scan.NewDictionary("plan")}))
 	b.Run("p90 of amount", measure(scan.Measure{Statistic: scan.Distribution, Prop: "amount"}))
 }

@@ -14,12 +14,6 @@ const stepRows = 16384
 // stepPeople is how many numbers are looked at at once, where few of them have rows.
 const stepPeople = 1 << 17
 
-// sessionGap and sessionLength end a session, in microseconds.
-const (
-	sessionGap    = 30 * 60 * 1_000_000
-	sessionLength = 24 * 3600 * 1_000_000
-)
-
 // emit puts the people of a range together, some numbers at a time, and hands them on.
 func (g *gatherer) emit(ctx context.Context, r people) error {
 	rows := len(g.strays)
@@ -58,8 +52,8 @@ func (g *gatherer) emit(ctx context.Context, r people) error {
 	return nil
 }
 
-// scatter sorts the rows of the people from lo to last by person: those of person lo + i end at counts[i] in entries. pos is where
-// the blocks stand, next where they stand afterwards.
+// scatter sorts the rows of the people from lo to last by person: those of person lo + i end at counts[i] in entries.
+// pos is where the blocks stand, next where they stand afterwards.
 func (g *gatherer) scatter(lo, last uint32, pos, next []int, strays []stray) error {
 	n := int(last-lo) + 1
 	g.counts = sizedTo(g.counts, n)
@@ -117,13 +111,14 @@ func (g *gatherer) hand(no uint32, entries []entry) error {
 	g.sort(entries)
 	if cap(g.person.Rows) < len(entries) {
 		size := len(entries) + len(entries)/4
-		if err := g.charge(int64(size-cap(g.person.Rows)) * rowBytes); err != nil {
+		if err := g.charge(int64(size-cap(g.person.Rows)) * g.plan.personBytes()); err != nil {
 			return err
 		}
 		g.person.Rows = make([]behaviour.Row, 0, size)
 	}
 	rows := g.person.Rows[:0]
-	session := sessionState{}
+	session := uint32(0)
+	g.cut.Reset()
 	for i := range entries {
 		e := &entries[i]
 		b := &g.blocks[e.block]
@@ -131,14 +126,14 @@ func (g *gatherer) hand(no uint32, entries []entry) error {
 			continue
 		}
 		if g.plan.Sessions {
-			session.add(e.ts, b.session(e.row))
+			session = g.cut.Add(e.ts, b.session(e.row))
 		}
 		if b.hidden != nil && b.hidden.has(int(e.row)) {
 			continue
 		}
 		rows = rows[:len(rows)+1]
 		r := &rows[len(rows)-1]
-		r.TS, r.Marks, r.Session, r.Values = e.ts, b.mark, session.no, b.value
+		r.TS, r.Marks, r.Session, r.Values = e.ts, b.mark, session, b.value
 		if b.marks != nil {
 			r.Marks = b.marks[e.row]
 		}
@@ -148,7 +143,7 @@ func (g *gatherer) hand(no uint32, entries []entry) error {
 			}
 		}
 	}
-	g.person.No, g.person.Rows = no, rows
+	g.person.No, g.person.Rows, g.person.Sessions = no, rows, g.cut.Sessions
 	if len(rows) == 0 {
 		return nil
 	}
@@ -203,23 +198,4 @@ func (b *block) session(row uint32) uint32 {
 		return 0
 	}
 	return b.sessions[row]
-}
-
-// sessionState counts a person's sessions.
-type sessionState struct {
-	no     uint32
-	start  int64
-	last   int64
-	client uint32 // the first client session id in the session; 0 while there is none
-}
-
-func (s *sessionState) add(ts int64, client uint32) {
-	if s.no == 0 || ts-s.last > sessionGap || ts-s.start > sessionLength || client != 0 && s.client != 0 && client != s.client {
-		s.no++
-		s.start, s.client = ts, 0
-	}
-	s.last = ts
-	if s.client == 0 {
-		s.client = client
-	}
 }

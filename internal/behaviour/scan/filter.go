@@ -33,8 +33,8 @@ const (
 	Holds    Op = "holds"
 )
 
-// Filter is a condition on the props of an event. It is true or false, of a prop that is absent too: what is absent or null
-// equals nothing.
+// Filter is a condition on the props of an event. It is true or false, of a prop that is absent too: what is absent or
+// null equals nothing.
 type Filter struct {
 	Op      Op
 	Filters []Filter        // and, or: any number; not: exactly one
@@ -55,8 +55,8 @@ func ScalarValue(raw json.RawMessage) (parts.Value, error) {
 	return v, err
 }
 
-// plain returns the one text of a JSON number, without an exponent. One that would have thousands of digits stays as it is:
-// parts have none such.
+// plain returns the one text of a JSON number, without an exponent. One that would have thousands of digits stays as it
+// is: parts have none such.
 func plain(number string) string {
 	const most = 2000
 	sign := ""
@@ -215,6 +215,7 @@ func (f *Filter) numbers(p *parts.Prop, test func(parts.Value) bool, out rowSet)
 		lo, hi, ok = f.span(p.Scale)
 	case Eq:
 		lo, hi, ok = point(f.Values, p.Scale)
+	default: // value by value
 	}
 	none := [...]bool{parts.Absent: test(parts.Value{}), parts.Null: test(parts.Value{Kind: parts.Null})}
 	for i, m := range p.Numbers {
@@ -346,7 +347,8 @@ func jsonOf(v parts.Value) (any, error) {
 	}
 }
 
-// holds is jsonb's containment within a member: an object has all members, a list an equal of each element, in any order.
+// holds is jsonb's containment within a member: an object has all members, a list an equal of each element, in any
+// order.
 func holds(has, want any) bool {
 	switch w := want.(type) {
 	case map[string]any:

@@ -67,7 +67,7 @@ func (r *reader) each(ctx context.Context, refs []ref, fn func(*chunk) error) er
 	// The source is of the caller's transaction: nothing may read it once this has returned.
 	defer func() {
 		cancel()
-		for range batches { //nolint:revive // only its end is waited for
+		for range batches {
 		}
 	}()
 	for b := range batches {
@@ -142,7 +142,10 @@ func (r *reader) fetch(ctx context.Context, chunks []chunk, pieces []piece) erro
 	for _, p := range pieces {
 		c := &chunks[p.chunk]
 		e := c.info.Columns[p.column]
-		if n := len(wanted) - 1; n >= 0 && wanted[n].Part == c.part && wanted[n].Column == p.column && wanted[n].Offset+wanted[n].Length == e.Offset {
+		adjoins := func(w parts.Slice) bool {
+			return w.Part == c.part && w.Column == p.column && w.Offset+w.Length == e.Offset
+		}
+		if n := len(wanted) - 1; n >= 0 && adjoins(wanted[n]) {
 			wanted[n].Length += e.Length
 			members[n] = append(members[n], p)
 			continue

@@ -24,8 +24,8 @@ const (
 	Distribution                  // the same, and every number, for percentiles
 )
 
-// Measure is a question that needs no order: a statistic for each bucket and each value of a breakdown. Its Query has neither
-// matchers nor values nor sessions.
+// Measure is a question that needs no order: a statistic for each bucket and each value of a breakdown. Its Query has
+// neither matchers nor values nor sessions.
 type Measure struct {
 	Query
 	Statistic Statistic
@@ -49,12 +49,12 @@ type Cell struct {
 	sample   sample
 }
 
-// Percentile returns a percentile of a Distribution, interpolated between the two numbers next to it; 0 < p < 1. It is not to be
-// called of a cell without numbers.
+// Percentile returns a percentile of a Distribution, interpolated between the two numbers next to it; 0 < p < 1. It is
+// not to be called of a cell without numbers.
 func (c *Cell) Percentile(p float64) float64 { return c.sample.percentile(p) }
 
-// Result is an answer: the groups by their codes in the breakdown, and all of them together. Without a breakdown there is
-// no group but All.
+// Result is an answer: the groups by their codes in the breakdown, and all of them together. Without a breakdown there
+// is no group but All.
 type Result struct {
 	Groups map[uint32]*Group
 	All    *Group

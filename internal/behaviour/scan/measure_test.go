@@ -15,7 +15,8 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour/scan"
 )
 
-// bounds cuts the range into buckets of the given kinds of calendar: days, hours, days of a zone half an hour off, uneven ones.
+// bounds cuts the range into buckets of the given kinds of calendar: days, hours, days of a zone half an hour off,
+// uneven ones.
 func bounds(random *rand.Rand) []int64 {
 	from, to := firstDay*dayLong, (firstDay+days)*dayLong
 	kind := random.IntN(5)
@@ -45,7 +46,8 @@ type answer struct {
 	p50, p99      float64
 }
 
-// bruteMeasure answers by the definition, for each group and bucket; bucket -1 is the whole range, group "*" all groups.
+// bruteMeasure answers by the definition, for each group and bucket; bucket -1 is the whole range, group "*" all
+// groups.
 func (b *brute) measure(events []parts.Event, m *scan.Measure) map[string]answer {
 	type cell struct {
 		events  int64
@@ -146,6 +148,7 @@ func answers(r *scan.Result, m *scan.Measure) map[string]answer {
 				a.sum, a.min, a.max = c.Sum.Rat().FloatString(6), c.Min.Rat().FloatString(6), c.Max.Rat().FloatString(6)
 			case scan.Distribution:
 				a.p50, a.p99 = c.Percentile(0.5), c.Percentile(0.99)
+			default:
 			}
 			out[fmt.Sprint(group, i-1)] = a
 		}
@@ -163,7 +166,9 @@ func TestMeasuresAreThoseOfABruteForceReading(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		w := newWorld(t, random, 1+random.IntN(1500), false)
 		q := randomQuery(random)
-		m := &scan.Measure{Query: scan.Query{Names: q.Names, Filter: q.Filter}, Statistic: scan.Statistic(random.IntN(4)), Prop: []string{"amount", "plan"}[random.IntN(2)],
+		m := &scan.Measure{Query: scan.Query{
+			Names: q.Names, Filter: q.Filter,
+		}, Statistic: scan.Statistic(random.IntN(4)), Prop: []string{"amount", "plan"}[random.IntN(2)],
 			Bounds: bounds(random), Workers: 1 + random.IntN(2)}
 		m.From, m.To = m.Bounds[0], m.Bounds[len(m.Bounds)-1]
 		if random.IntN(3) == 0 {
@@ -209,7 +214,9 @@ func TestPresenceIsThatOfABruteForceReading(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		w := newWorld(t, random, 1+random.IntN(1500), true)
 		q := randomQuery(random)
-		p := &scan.Presence{Query: scan.Query{Names: q.Names, Filter: q.Filter, Matchers: q.Matchers, AsOf: q.AsOf}, Bounds: bounds(random)}
+		p := &scan.Presence{
+			Query: scan.Query{Names: q.Names, Filter: q.Filter, Matchers: q.Matchers, AsOf: q.AsOf}, Bounds: bounds(random),
+		}
 		p.From, p.To = p.Bounds[0], p.Bounds[len(p.Bounds)-1]
 		b := brute{q: &p.Query}
 		if random.IntN(2) == 0 {
@@ -223,7 +230,8 @@ func TestPresenceIsThatOfABruteForceReading(t *testing.T) {
 		}
 		for i := range w.events {
 			e := &w.events[i]
-			if e.TS < p.From || e.TS >= p.To || p.AsOf != 0 && (e.TS >= p.AsOf || e.Received >= p.AsOf) || !b.considered(e) || b.person(e) == 0 {
+			unknown := p.AsOf != 0 && (e.TS >= p.AsOf || e.Received >= p.AsOf)
+			if e.TS < p.From || e.TS >= p.To || unknown || !b.considered(e) || b.person(e) == 0 {
 				continue
 			}
 			bucket := 0
@@ -278,12 +286,16 @@ func TestSumsAreExactDecimalsHoweverLong(t *testing.T) {
 	w := &world{}
 	var events []parts.Event
 	random := rand.New(rand.NewPCG(1, 1))
-	for _, n := range []string{"9223372036854775807", "9223372036854775807", "0.000000000000000000000000000001", "-1", "0.1", "0.2", "1e3"} {
+	for _, n := range []string{
+		"9223372036854775807", "9223372036854775807", "0.000000000000000000000000000001", "-1", "0.1", "0.2", "1e3",
+	} {
 		v, err := scan.ScalarValue(json.RawMessage(n))
 		if err != nil {
 			t.Fatal(err)
 		}
-		events = append(events, parts.Event{ID: eventID(random, firstDay*dayLong), TS: firstDay * dayLong, Name: "a", Props: []byte(`{"x": ` + v.Text + `}`)})
+		events = append(events, parts.Event{
+			ID: eventID(random, firstDay*dayLong), TS: firstDay * dayLong, Name: "a", Props: []byte(`{"x": ` + v.Text + `}`),
+		})
 	}
 	w.add(t, events)
 	m := &scan.Measure{Statistic: scan.Numbers, Prop: "x", Bounds: []int64{firstDay * dayLong, (firstDay + 1) * dayLong}}
@@ -293,15 +305,18 @@ func TestSumsAreExactDecimalsHoweverLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := r.All.Whole
-	if c.Sum.String() != "18446744073709552613.300000000000000000000000000001" || c.Min.String() != "-1" || c.Max.String() != "9223372036854775807" {
-		t.Errorf("sum %s, min %s, max %s", c.Sum, c.Min, c.Max)
+	got := fmt.Sprintf("sum %s, min %s, max %s", c.Sum, c.Min, c.Max)
+	if got != "sum 18446744073709552613.300000000000000000000000000001, min -1, max 9223372036854775807" {
+		t.Error(got)
 	}
 }
 
 func TestAScalarHasOneText(t *testing.T) {
 	t.Parallel()
-	for raw, want := range map[string]string{"1": "1", "1.0": "1", "-0": "0", "-0.0e5": "0", "1e3": "1000", "1.25e1": "12.5", "-125e-2": "-1.25", "5E-3": "0.005",
-		"0.1000": "0.1", `"1.0"`: "1.0", "12e-5": "0.00012", "100": "100"} {
+	for raw, want := range map[string]string{
+		"1": "1", "1.0": "1", "-0": "0", "-0.0e5": "0", "1e3": "1000", "1.25e1": "12.5", "-125e-2": "-1.25",
+		"5E-3": "0.005", "0.1000": "0.1", `"1.0"`: "1.0", "12e-5": "0.00012", "100": "100",
+	} {
 		v, err := scan.ScalarValue(json.RawMessage(raw))
 		if err != nil || v.Text != want {
 			t.Errorf("%s is %q, want %q: %v", raw, v.Text, want, err)

@@ -88,5 +88,3 @@ func (s *personSet) join(x *personSet) {
 		s.bits[at>>6] |= 1 << (at & 63)
 	}
 }
-
-func (s *personSet) empty() bool { return s.bits == nil && len(s.list) == 0 }

@@ -33,8 +33,8 @@ type world struct {
 	memory  scan.Memory
 }
 
-// newWorld makes a history: few people with many events, equal times, days of one part and days of several. With twice, two parts
-// have some of the events.
+// newWorld makes a history: few people with many events, equal times, days of one part and days of several. With twice,
+// two parts have some of the events.
 func newWorld(t testing.TB, random *rand.Rand, n int, twice bool) *world {
 	t.Helper()
 	w := &world{}
@@ -45,7 +45,9 @@ func newWorld(t testing.TB, random *rand.Rand, n int, twice bool) *world {
 		if random.IntN(2) == 0 {
 			ts = day*dayLong + random.Int64N(40)*60_000_000 + random.Int64N(2)
 		}
-		e := parts.Event{ID: eventID(random, ts), Person: uint32(random.IntN(30)), TS: ts, Received: ts + random.Int64N(3), Name: fmt.Sprintf("n%d", random.IntN(4)),
+		e := parts.Event{ID: eventID(random, ts), Person: uint32(
+			random.IntN(30),
+		), TS: ts, Received: ts + random.Int64N(3), Name: fmt.Sprintf("n%d", random.IntN(4)),
 			Props: eventProps(random)}
 		if random.IntN(10) == 0 {
 			e.Received += random.Int64N(3 * dayLong)
@@ -102,7 +104,9 @@ func eventID(random *rand.Rand, ts int64) uuid.UUID {
 func eventProps(random *rand.Rand) []byte {
 	var members []string
 	if random.IntN(4) > 0 {
-		members = append(members, `"plan": `+[]string{`"free"`, `"pro"`, `null`, `true`, `false`, `1.0`, `7`, `"7"`, `{"a": [1, 2], "b": "x"}`, `[]`}[random.IntN(10)])
+		members = append(members, `"plan": `+[]string{
+			`"free"`, `"pro"`, `null`, `true`, `false`, `1.0`, `7`, `"7"`, `{"a": [1, 2], "b": "x"}`, `[]`,
+		}[random.IntN(10)])
 	}
 	if random.IntN(5) > 0 {
 		members = append(members, fmt.Sprintf(`"amount": %d.%02d`, random.IntN(10_000)-5000, random.IntN(100)))
@@ -225,7 +229,9 @@ func (b *brute) people(events []parts.Event) map[uint32][]string {
 		}
 	}
 	slices.SortFunc(sorted, func(x, y parts.Event) int {
-		return cmp.Or(cmp.Compare(x.TS, y.TS), cmp.Compare(x.Received, y.Received), cmp.Compare(parts.Tie(x.ID), parts.Tie(y.ID)))
+		return cmp.Or(
+			cmp.Compare(x.TS, y.TS), cmp.Compare(x.Received, y.Received), cmp.Compare(parts.Tie(x.ID), parts.Tie(y.ID)),
+		)
 	})
 	type state struct {
 		no          int
@@ -263,7 +269,7 @@ func (b *brute) people(events []parts.Event) map[uint32][]string {
 		}
 		row := fmt.Sprintf("%d %b", e.TS, marks)
 		if q.Sessions {
-			row += fmt.Sprintf(" session %d", s.no)
+			row += fmt.Sprintf(" session %d since %d", s.no, s.start)
 		}
 		for _, d := range q.Values {
 			row += " " + b.text(d, e)
@@ -308,7 +314,7 @@ func scanned(t testing.TB, w *world, q *scan.Query, workers int) map[uint32][]st
 			for _, r := range p.Rows {
 				row := fmt.Sprintf("%d %b", r.TS, r.Marks)
 				if q.Sessions {
-					row += fmt.Sprintf(" session %d", r.Session)
+					row += fmt.Sprintf(" session %d since %d", r.Session, p.Sessions[r.Session-1].Start)
 				}
 				for i, d := range q.Values {
 					row += " " + valueText(d.Value(r.Values[i]))
@@ -337,10 +343,15 @@ func scanned(t testing.TB, w *world, q *scan.Query, workers int) map[uint32][]st
 
 func randomFilter(random *rand.Rand, depth int) *scan.Filter {
 	prop := []string{"plan", "amount", "nothing", "session"}[random.IntN(4)]
-	values := []parts.Value{{Kind: parts.String, Text: "pro"}, {Kind: parts.Number, Text: "7"}, {Kind: parts.Number, Text: "1"}, {Kind: parts.True},
+	values := []parts.Value{{
+		Kind: parts.String, Text: "pro",
+	}, {Kind: parts.Number, Text: "7"}, {Kind: parts.Number, Text: "1"}, {Kind: parts.True},
 		{Kind: parts.String, Text: "7"}, {Kind: parts.String, Text: "s1"}, {Kind: parts.Number, Text: "12.5"}}
 	random.Shuffle(len(values), reflect.Swapper(values))
-	ops := []scan.Op{scan.Eq, scan.Neq, scan.In, scan.Contains, scan.Gt, scan.Gte, scan.Lt, scan.Lte, scan.Exists, scan.Holds, scan.And, scan.Or, scan.Not}
+	ops := []scan.Op{
+		scan.Eq, scan.Neq, scan.In, scan.Contains, scan.Gt, scan.Gte, scan.Lt, scan.Lte, scan.Exists, scan.Holds,
+		scan.And, scan.Or, scan.Not,
+	}
 	if depth == 0 {
 		ops = ops[:10]
 	}
@@ -353,6 +364,7 @@ func randomFilter(random *rand.Rand, depth int) *scan.Filter {
 		f.Filters = []scan.Filter{*randomFilter(random, depth-1), *randomFilter(random, depth-1)}
 	case scan.Not:
 		f.Filters = []scan.Filter{*randomFilter(random, depth-1)}
+	default:
 	}
 	return f
 }
@@ -405,7 +417,8 @@ func randomIdentity(random *rand.Rand, w *world) behaviour.Identity {
 		}
 	}
 	if e := w.events[random.IntN(len(w.events))]; e.Person > 10 && random.IntN(2) == 0 {
-		id.Splits = map[uint32]behaviour.Split{e.Person: {TS: e.TS, Received: e.Received, Tie: parts.Tie(e.ID), To: 31}}
+		to := []uint32{31, e.Person}[random.IntN(2)] // somebody new may have the anonymous id's own number
+		id.Splits = map[uint32]behaviour.Split{e.Person: {TS: e.TS, Received: e.Received, Tie: parts.Tie(e.ID), To: to}}
 	}
 	return id
 }
@@ -461,7 +474,9 @@ func TestWhatDoesNotFitInMemoryIsTooLarge(t *testing.T) {
 	w := &world{}
 	var events []parts.Event
 	for range 5000 { // of one person, who cannot be cut
-		events = append(events, parts.Event{ID: eventID(random, firstDay*dayLong), Person: 3, TS: firstDay * dayLong, Received: firstDay * dayLong, Name: "a", Props: []byte("{}")})
+		events = append(events, parts.Event{ID: eventID(
+			random, firstDay*dayLong,
+		), Person: 3, TS: firstDay * dayLong, Received: firstDay * dayLong, Name: "a", Props: []byte("{}")})
 	}
 	w.add(t, events)
 	q := &scan.Query{From: firstDay * dayLong, To: (firstDay + 1) * dayLong, Memory: 50_000}
@@ -474,9 +489,13 @@ func TestWhatDoesNotFitInMemoryIsTooLarge(t *testing.T) {
 func TestAPropThatIsNoColumnIsSaid(t *testing.T) {
 	t.Parallel()
 	w := &world{}
-	w.add(t, []parts.Event{{Person: 1, TS: firstDay * dayLong, Name: "a", Props: []byte(`{"x": "` + strings.Repeat("x", 2000) + `"}`)},
+	w.add(t, []parts.Event{{
+		Person: 1, TS: firstDay * dayLong, Name: "a", Props: []byte(`{"x": "` + strings.Repeat("x", 2000) + `"}`),
+	},
 		{Person: 1, TS: firstDay * dayLong, Name: "b", Props: []byte(`{"x": "y"}`)}})
-	q := &scan.Query{From: firstDay * dayLong, To: (firstDay + 1) * dayLong, Filter: &scan.Filter{Op: scan.Exists, Prop: "x"}}
+	q := &scan.Query{
+		From: firstDay * dayLong, To: (firstDay + 1) * dayLong, Filter: &scan.Filter{Op: scan.Exists, Prop: "x"},
+	}
 	var none *scan.ErrNoColumn
 	err := scan.People(t.Context(), q, w.headers, w.memory, func(*behaviour.Person) error { return nil })
 	if !errors.As(err, &none) || none.Name != "a" || none.Prop != "x" {

@@ -8,8 +8,9 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
 )
 
-// Presence is a question that needs to know in which periods each person did something, and not in which order: retention by
-// the calendar, lifecycle, stickiness. Its Query has matchers, or none for one that fits every event, but no values and no sessions.
+// Presence is a question that needs to know in which periods each person did something, and not in which order:
+// retention by the calendar, lifecycle, stickiness. Its Query has matchers, or none for one that fits every event, but
+// no values and no sessions.
 type Presence struct {
 	Query
 	Bounds []int64 // of the periods, ascending, in microseconds since 1970; the first is From, the last To
@@ -18,12 +19,14 @@ type Presence struct {
 // Words is how many words of bits each matcher has.
 func (p *Presence) Words() int { return (len(p.Bounds) - 1 + 63) / 64 }
 
-// Run calls the workers with every person who has a considered event, each from a goroutine of its own with different people by
-// ascending number. periods has Words for each matcher: bit i of those is set when the person has an event in period i that
-// fits the matcher. It is only valid during the call.
+// Run calls the workers with every person who has a considered event, each from a goroutine of its own with different
+// people by ascending number. periods has Words for each matcher: bit i of those is set when the person has an event in
+// period i that fits the matcher. It is only valid during the call.
 //
 // Errors: as People.
-func (p *Presence) Run(ctx context.Context, all []*parts.Header, source Source, workers ...func(no uint32, periods []uint64) error) error {
+func (p *Presence) Run(
+	ctx context.Context, all []*parts.Header, source Source, workers ...func(no uint32, periods []uint64) error,
+) error {
 	q := p.Query
 	if q.OnlyMarked = true; len(q.Matchers) == 0 {
 		q.Matchers = []Matcher{{}}

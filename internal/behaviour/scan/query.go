@@ -25,8 +25,8 @@ type Query struct {
 	OnlyMarked bool
 	// Values are those of Row.Values, at most behaviour.MaxValues.
 	Values []*Dictionary
-	// Sessions counts each person's sessions over all events of the range, whatever their name and filter. SessionProp, if not
-	// empty, is the prop with the client's session id.
+	// Sessions counts each person's sessions over all events of the range, whatever their name and filter. SessionProp, if
+	// not empty, is the prop with the client's session id.
 	Sessions    bool
 	SessionProp string
 
@@ -44,7 +44,8 @@ type Matcher struct {
 	Filter *Filter
 }
 
-// Dictionary gives the values of a prop, or the names of events, codes within a question. It is safe for concurrent use.
+// Dictionary gives the values of a prop, or the names of events, codes within a question. It is safe for concurrent
+// use.
 type Dictionary struct {
 	Prop   string // of the value
 	ByName bool   // the name of the event, instead
@@ -140,6 +141,9 @@ func (d *Dictionary) Value(code uint32) parts.Value {
 	return d.values[code]
 }
 
+// Code returns the code of a value, giving it one when it has none.
+func (d *Dictionary) Code(v parts.Value) uint32 { return d.codesOf([]parts.Value{v}, nil)[0] }
+
 // Len is how many codes there are.
 func (d *Dictionary) Len() int {
 	d.mu.Lock()
@@ -177,7 +181,9 @@ type plan struct {
 }
 
 func (q *Query) plan(all []*parts.Header) *plan {
-	p := &plan{Query: q, names: newSet(q.Names), to: q.To, identity: q.Identity, memory: q.Memory, parts: all, crowded: map[int32]bool{}}
+	p := &plan{Query: q, names: newSet(
+		q.Names,
+	), to: q.To, identity: q.Identity, memory: q.Memory, parts: all, crowded: map[int32]bool{}}
 	if q.AsOf != 0 {
 		p.to = min(p.to, q.AsOf)
 	}
@@ -244,7 +250,9 @@ func (p *plan) refs() []ref {
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(x, y ref) int { return int(dayOf(p.parts[x.part].MinTS) - dayOf(p.parts[y.part].MinTS)) })
+	slices.SortStableFunc(
+		all, func(x, y ref) int { return int(dayOf(p.parts[x.part].MinTS) - dayOf(p.parts[y.part].MinTS)) },
+	)
 	return all
 }
 
@@ -283,8 +291,8 @@ func (p *plan) movedInto(c *parts.Chunk, r people) bool {
 	return false
 }
 
-// ranges cuts all people into at least so many ranges with about as many rows each, none with more than most where that can be
-// foreseen.
+// ranges cuts all people into at least so many ranges with about as many rows each, none with more than most where that
+// can be foreseen.
 func (p *plan) ranges(all []ref, least int, most int64) []people {
 	const pieces = 4096
 	last, rows := uint64(0), int64(0)

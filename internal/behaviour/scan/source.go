@@ -31,8 +31,9 @@ func (e *ErrNoColumn) Error() string {
 
 // Source reads columns of parts.
 type Source interface {
-	// Read calls each with the bytes of every slice, in any order, not at once, and never changes them afterwards. A slice that is
-	// not there, or shorter than asked for, is damage, and for the caller to notice. Read is safe for concurrent use.
+	// Read calls each with the bytes of every slice, in any order, not at once, and never changes them afterwards. A slice
+	// that is not there, or shorter than asked for, is damage, and for the caller to notice. Read is safe for concurrent
+	// use.
 	Read(ctx context.Context, slices []parts.Slice, each func(i int, data []byte) error) error
 }
 

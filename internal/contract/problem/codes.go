@@ -27,10 +27,18 @@ const (
 	CodeNotFound              Code = "not_found"
 	CodeMethodNotAllowed      Code = "method_not_allowed"
 	CodeEmailTaken            Code = "email_taken"
-	CodeAlreadyMember         Code = "already_member"
 	CodeLastOwner             Code = "last_owner"
+	CodeLastOperator          Code = "last_operator"
+	CodeLinkInvalid           Code = "link_invalid"
+	CodeInvitationNotYours    Code = "invitation_not_yours"
+	CodeRegistrationClosed    Code = "registration_closed"
+	CodeSetupTokenRequired    Code = "setup_token_required"
+	CodeMailNotConfigured     Code = "mail_not_configured"
+	CodeAccountDisabled       Code = "account_disabled"
+	CodeProjectDisabled       Code = "project_disabled"
 	CodeIdempotencyRunning    Code = "idempotency_in_progress"
 	CodeIdempotencyReused     Code = "idempotency_key_reused"
+	CodeVersionConflict       Code = "version_conflict"
 	CodeBodyTooLarge          Code = "body_too_large"
 	CodeUnsupportedMediaType  Code = "unsupported_media_type"
 	CodeUnsupportedEncoding   Code = "unsupported_encoding"
@@ -41,10 +49,12 @@ const (
 	CodeRateLimited           Code = "rate_limited"
 	CodeTooManyAttempts       Code = "too_many_attempts"
 	CodeTooManyQueries        Code = "too_many_queries"
+	CodeQuotaExceeded         Code = "quota_exceeded"
 	CodeInternal              Code = "internal"
 	CodeDatabaseUnavailable   Code = "database_unavailable"
 	CodeProviderUnavailable   Code = "identity_provider_unavailable"
 	CodeQueueFull             Code = "queue_full"
+	CodeLowOnDisk             Code = "low_on_disk"
 	CodeBusy                  Code = "busy"
 	CodeShuttingDown          Code = "shutting_down"
 	CodeTimeout               Code = "timeout"
@@ -79,13 +89,21 @@ var kinds = []Kind{
 	{CodeOriginNotAllowed, http.StatusForbidden, "The origin is not allowed", "Add the origin to the write key's allowed_origins or, for the live stream, to NIMBUS_ALLOWED_ORIGINS."},
 	{CodeInsufficientScope, http.StatusForbidden, "The key is not for this use", "Use a key that has the scope the detail names."},
 	{CodeInsufficientRole, http.StatusForbidden, "The role is not enough", "Ask an owner or admin of the project for the role the detail names, or to do it for you."},
-	{CodeNotFound, http.StatusNotFound, "Not found", "Check the id and the account. Things of other accounts are not found either."},
+	{CodeRegistrationClosed, http.StatusForbidden, "This server takes no new accounts so", "Ask a member of the project for an invitation, or the operator for an account."},
+	{CodeSetupTokenRequired, http.StatusForbidden, "The first account needs the setup token", "It is in the server's log, or what NIMBUS_SETUP_TOKEN says; or run nimbus accounts create."},
+	{CodeInvitationNotYours, http.StatusForbidden, "The invitation is for another address", "Log in with the account of the address that it was made for, or ask for another one."},
+	{CodeMailNotConfigured, http.StatusForbidden, "This server sends no mail", "Ask the operator for a link: nimbus accounts reset-password."},
+	{CodeAccountDisabled, http.StatusForbidden, "The account is disabled", "Ask the operator of the server."},
+	{CodeProjectDisabled, http.StatusForbidden, "The project is disabled", "Ask the operator of the server. Nothing of the project was deleted."},
+	{CodeNotFound, http.StatusNotFound, "Not found", "Check the id and the account. What belongs to someone else is not found either."},
+	{CodeLinkInvalid, http.StatusNotFound, "The link does not work", "It was used, was withdrawn or has expired. Ask for a new one."},
 	{CodeMethodNotAllowed, http.StatusMethodNotAllowed, "The path does not take this method", "The Allow header lists those it takes."},
 	{CodeEmailTaken, http.StatusConflict, "The address is taken", "Log in, or register another address."},
-	{CodeAlreadyMember, http.StatusConflict, "The account is a member already", "Change its role with PATCH instead."},
-	{CodeLastOwner, http.StatusConflict, "A project needs an owner", "Make another member owner first, or delete the project."},
-	{CodeIdempotencyRunning, http.StatusConflict, "The same request is being answered", "Retry after Retry-After seconds: the answer is then that of the first request."},
-	{CodeBodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "Send it in parts. The limit holds before and after decompression."},
+	{CodeLastOwner, http.StatusConflict, "A project keeps an owner", "Make another member owner first, or delete the project."},
+	{CodeLastOperator, http.StatusConflict, "A server keeps an operator", "Make another account an operator first."},
+	{CodeIdempotencyRunning, http.StatusConflict, "The same request is being answered", "Send it again after Retry-After seconds: the answer is then the first one's."},
+	{CodeVersionConflict, http.StatusPreconditionFailed, "It was changed meanwhile", "Read it again and change what is there now, or send the change without If-Match to overwrite it."},
+	{CodeBodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "Send it in parts. The limit is meant before and after decompression."},
 	{CodeUnsupportedMediaType, http.StatusUnsupportedMediaType, "The body must be application/json", "Set Content-Type to application/json."},
 	{CodeUnsupportedEncoding, http.StatusUnsupportedMediaType, "The compression is not known", "Use gzip or zstd, or none."},
 	{CodeValidation, http.StatusUnprocessableEntity, "Fields are not valid", "errors names every bad field and says what is wrong with it."},
@@ -96,11 +114,13 @@ var kinds = []Kind{
 	{CodeRateLimited, http.StatusTooManyRequests, "Too many requests", "Wait for Retry-After seconds. RateLimit-Policy names the limit, RateLimit the requests left."},
 	{CodeTooManyAttempts, http.StatusTooManyRequests, "Too many failed attempts", "Wait for Retry-After seconds and try again. Attempts in the meantime are refused; their password is not checked."},
 	{CodeTooManyQueries, http.StatusTooManyRequests, "Too many questions at once", "Ask fewer at a time, and try again after Retry-After seconds."},
+	{CodeQuotaExceeded, http.StatusTooManyRequests, "The project has stored as much as it may", "The detail names the limit. Wait for Retry-After seconds, store less, or ask the operator to raise it; GET /v1/projects/{project_id}/usage shows how much is used."},
 	{CodeTooManyProjectStreams, http.StatusTooManyRequests, "The project has too many live streams open", "Close some, or try again after Retry-After seconds. The operator may raise NIMBUS_LIVE_MAX_STREAMS_PER_PROJECT."},
 	{CodeInternal, http.StatusInternalServerError, "Something went wrong in the server", "Try again; if the error persists, give the operator the request_id."},
 	{CodeDatabaseUnavailable, http.StatusServiceUnavailable, "The database cannot be reached", "The detail says when it is not known whether the request took effect. Try again after Retry-After seconds: events with an idempotency_key, and the same signed request, are stored once."},
 	{CodeProviderUnavailable, http.StatusServiceUnavailable, "The identity provider cannot be reached", "Its token could not be checked. Try again after Retry-After seconds."},
-	{CodeQueueFull, http.StatusServiceUnavailable, "The queue is full", "Nothing was stored. Try again after Retry-After seconds."},
+	{CodeQueueFull, http.StatusServiceUnavailable, "Too much is waiting to be stored", "Nothing was stored. Try again after Retry-After seconds."},
+	{CodeLowOnDisk, http.StatusServiceUnavailable, "The disk is nearly full", "Nothing was stored. Try again after Retry-After seconds; the operator must free or add space, or lower NIMBUS_MIN_FREE_BYTES."},
 	{CodeBusy, http.StatusServiceUnavailable, "Too many questions at once from everyone", "Try again after Retry-After seconds."},
 	{CodeShuttingDown, http.StatusServiceUnavailable, "The server is shutting down", "Nothing was stored. Try again after Retry-After seconds."},
 	{CodeTimeout, http.StatusServiceUnavailable, "The answer took too long", "Try again, or ask for less."},

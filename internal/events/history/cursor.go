@@ -38,8 +38,8 @@ func decodeCursor(f *Filter, s string) (uuid.UUID, error) {
 	return uuid.UUID(b[1+hashBytes:]), nil
 }
 
-// filterHash leaves out the limit: it may differ from page to page. Every part has its kind and its length before it, so
-// that two filters never give the same bytes.
+// filterHash leaves out the limit: it may differ from page to page. Every part has its kind and its length before it,
+// so that two filters never give the same bytes.
 func filterHash(f *Filter) []byte {
 	b := append([]byte(nil), f.ProjectID[:]...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(f.Names)))

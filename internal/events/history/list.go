@@ -44,8 +44,8 @@ func NewReader(reads *replica.Reads, limit time.Duration) *Reader {
 	return &Reader{reads: reads, limit: limit}
 }
 
-// Get returns one event of one of the projects; a 404 when there is none. An event that was acknowledged is found: it is
-// looked for on the primary.
+// Get returns one event of one of the projects; a 404 when there is none. An event that was acknowledged is found: it
+// is looked for on the primary.
 func (r *Reader) Get(ctx context.Context, id uuid.UUID, projects []uuid.UUID) (events.Event, error) {
 	return NewStore(r.reads.Primary()).get(ctx, id, projects)
 }

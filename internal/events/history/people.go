@@ -17,16 +17,17 @@ import (
 
 // How the events of one person are found
 //
-// A B-tree by person costs ingestion a third of its throughput while it takes the new events, so each is built when the
-// time that it is for is over: of a week of this month, and then of the month. What comes late is added to it by
-// PostgreSQL. Until then a BRIN index says of each 32 blocks who is not in them; a row costs it next to nothing when it is
-// stored, because blocks are summarised in the background, and those that are not summarised yet are always read.
+// A B-tree by person costs ingestion a third of its throughput while it takes the new events, so each is built when
+// the time that it is for is over: of a week of this month, and then of the month. What comes late is added to it by
+// PostgreSQL. Until then a BRIN index says of each 32 blocks who is not in them; a row costs it next to nothing when
+// it is stored, because blocks are summarised in the background, and those that are not summarised yet are always
+// read.
 //
 // Both are ordinary indexes: they find every event, also one that is stored while they are built, and go with their
 // partition.
 
-// personIndex is an index of a partition by person: of a week of its month, of the whole partition when day is 0, or the
-// one of blocks when it is negative.
+// personIndex is an index of a partition by person: of a week of its month, of the whole partition when day is 0, or
+// the one of blocks when it is negative.
 type personIndex struct {
 	of       partitions.Partition
 	day      int // the first of the week
@@ -79,19 +80,21 @@ func parsePersonIndex(name string) (personIndex, bool) {
 	return personIndex{}, false
 }
 
-// definition is what follows CREATE INDEX … name. 32 blocks hold about a thousand events; wider ranges are fewer to look
-// through, and more to read for each that may have the person. All are of events with a user_id, and so no choice for a
-// statement that does not ask for one.
+// definition is what follows CREATE INDEX … name. 32 blocks hold about a thousand events; wider ranges are fewer to
+// look through, and more to read for each that may have the person. All are of events with a user_id, and so no
+// choice for a statement that does not ask for one.
 func (i personIndex) definition() string {
 	table := pgx.Identifier{i.of.Name()}.Sanitize()
 	switch {
 	case i.recent():
-		return "ON " + table + " USING brin (id, user_id text_bloom_ops (n_distinct_per_range = 500, false_positive_rate = 0.005))" +
+		return "ON " + table +
+			" USING brin (id, user_id text_bloom_ops (n_distinct_per_range = 500, false_positive_rate = 0.005))" +
 			" WITH (pages_per_range = 32) WHERE user_id IS NOT NULL"
 	case i.whole():
 		return "ON " + table + " (project_id, user_id, id) WHERE user_id IS NOT NULL"
 	default:
-		return fmt.Sprintf("ON %s (project_id, user_id, id) WHERE user_id IS NOT NULL AND id >= '%s' AND id < '%s'", table, events.FirstID(i.from), events.FirstID(i.to))
+		return fmt.Sprintf("ON %s (project_id, user_id, id) WHERE user_id IS NOT NULL AND id >= '%s' AND id < '%s'",
+			table, events.FirstID(i.from), events.FirstID(i.to))
 	}
 }
 
@@ -112,9 +115,10 @@ func personIndexesOf(of partitions.Partition, now time.Time) []personIndex {
 	return want
 }
 
-// IndexPeople builds the indexes by person that are due at now, one after the other, newest first, and drops those that a
-// newer one has replaced. Reading and writing go on meanwhile. A build that was cut off has left an index that cannot be
-// used: it is dropped and built anew. One partition that fails does not keep the others waiting; the error names each.
+// IndexPeople builds the indexes by person that are due at now, one after the other, newest first, and drops those
+// that a newer one has replaced. Reading and writing go on meanwhile. A build that was cut off has left an index that
+// cannot be used: it is dropped and built anew. One partition that fails does not keep the others waiting; the error
+// names each.
 func (s *Store) IndexPeople(ctx context.Context, now time.Time) error {
 	all, err := s.partitions.List(ctx)
 	if err != nil {
@@ -178,13 +182,13 @@ func (s *Store) alter(ctx context.Context, statement string) error {
 	}
 	_, err = conn.Exec(ctx, statement)
 	if _, rerr := conn.Exec(ctx, "RESET lock_timeout; RESET max_parallel_maintenance_workers"); rerr != nil {
-		_ = conn.Conn().Close(context.WithoutCancel(ctx)) // else whoever has it next would have these settings
+		_ = conn.Conn().Close(context.WithoutCancel(ctx)) // else its next user would have these settings
 	}
 	return err
 }
 
-// SummarisePeople brings the indexes of blocks up to date: what was stored since the last time is found by them from then
-// on, and need not be read whole.
+// SummarisePeople brings the indexes of blocks up to date: what was stored since the last time is found by them from
+// then on, and need not be read whole.
 func (s *Store) SummarisePeople(ctx context.Context) error {
 	valid, err := s.personIndexes(ctx, s.pool)
 	if err != nil {

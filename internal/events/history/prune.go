@@ -18,7 +18,8 @@ const (
 	// waits long for what it has locked.
 	pruneRows = 10_000
 	// keyGrace is how much longer the key of an event without a ts is kept than the event. Without its key an event
-	// that is sent again would be stored twice, and the clock of the sender, by which the event is pruned, may be ahead.
+	// that is sent again would be stored twice, and the clock of the sender, by which the event is pruned, may be
+	// ahead.
 	keyGrace = 24 * time.Hour
 )
 
@@ -30,10 +31,11 @@ type pruning struct {
 	eventsDone bool
 }
 
-// Prune deletes the events of each project that are older than its limit allows at now, with their counts and keys, in
-// steps of 10,000 rows, oldest first; then it drops old partitions that hold nothing and merges those that hold little. Each step is committed by itself
-// and leaves counts and events in agreement, so a Prune that was stopped, by ctx or by a crash, is taken up by the next.
-// The projects take turns, and one that cannot be pruned does not keep the others waiting; the error names each.
+// Prune deletes the events of each project that are older than its limit allows at now, with their counts and keys,
+// in steps of 10,000 rows, oldest first; then it drops old partitions that hold nothing and merges those that hold
+// little. Each step is committed by itself and leaves counts and events in agreement, so a Prune that was stopped, by
+// ctx or by a crash, is taken up by the next. The projects take turns, and one that cannot be pruned does not keep
+// the others waiting; the error names each.
 func (s *Store) Prune(ctx context.Context, now time.Time) error {
 	ids, err := s.q.ProjectsToPrune(ctx, s.pool)
 	if err != nil {
@@ -62,8 +64,8 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 	return errors.Join(append(failed, s.partitions.Tidy(ctx, now))...)
 }
 
-// pruneStep deletes one step of a project's events, or of its keys, in one transaction, and reports whether there may be
-// more.
+// pruneStep deletes one step of a project's events, or of its keys, in one transaction, and reports whether there may
+// be more.
 func (s *Store) pruneStep(ctx context.Context, p *pruning, now time.Time) (more bool, err error) {
 	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		// Asked in every step: the limit may have been lifted since the last.
@@ -85,8 +87,8 @@ func (s *Store) pruneStep(ctx context.Context, p *pruning, now time.Time) (more 
 	return more, err
 }
 
-// pruneEvents deletes the oldest events before the id. Each step starts where the last one ended: from the beginning, it
-// would first pass everything that is deleted and not yet vacuumed.
+// pruneEvents deletes the oldest events before the id. Each step starts where the last one ended: from the beginning,
+// it would first pass everything that is deleted and not yet vacuumed.
 func (s *Store) pruneEvents(ctx context.Context, tx pgx.Tx, p *pruning, before uuid.UUID) error {
 	end, more, err := s.eventsStep(ctx, tx, p.project, p.from, before)
 	if err != nil {

@@ -396,7 +396,7 @@ func TestOnlyOldAndEmptyPartitionsAreDropped(t *testing.T) {
 	wantCounted(t, pool, "after a late event")
 }
 
-// Whoever reads for long must not make ingestion wait, by way of a drop that waits for him.
+// A long reader must not make ingestion wait, through a drop that waits for that reader.
 func TestADropGivesUpWhenEventsAreInUse(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)

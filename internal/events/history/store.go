@@ -61,7 +61,8 @@ func (s *Store) days(ctx context.Context, project uuid.UUID) (first, last time.T
 // errTooSlow is the answer when a page took longer than it may.
 var errTooSlow = errors.New("the time was up")
 
-// personsList is list for one person. Which indexes there are is asked before: the answer may be out of date in any case.
+// personsList is list for one person. Which indexes there are is asked before: the answer may be out of date in any
+// case.
 func (s *Store) personsList(ctx context.Context, f *Filter, limit time.Duration) ([]events.Event, error) {
 	valid, err := s.personIndexes(ctx, s.pool)
 	if err != nil {
@@ -81,8 +82,8 @@ func (s *Store) personsList(ctx context.Context, f *Filter, limit time.Duration)
 	return out, err
 }
 
-// ownPlan has every query planned for its own arguments. PostgreSQL goes over to one plan for any range after a few, and that
-// one locks every partition there is.
+// ownPlan has every query planned for its own arguments. PostgreSQL goes over to one plan for any range after a few,
+// and that one locks every partition there is.
 type ownPlan struct{ db.DBTX }
 
 func (p ownPlan) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
@@ -123,7 +124,8 @@ func (s *Store) byBlocks(ctx context.Context, tx db.DBTX, f *Filter, ids span, l
 // newest returns the newest id of a project in a span and the one that many before it, which is none when there are
 // no more than that.
 func (s *Store) newest(ctx context.Context, tx db.DBTX, project uuid.UUID, ids span, before int) ([]uuid.UUID, error) {
-	found, err := s.q.EventsNewest(ctx, tx, db.EventsNewestParams{ProjectID: project, IDFrom: ids.from, IDTo: ids.to, Events: int32(before)})
+	p := db.EventsNewestParams{ProjectID: project, IDFrom: ids.from, IDTo: ids.to, Events: int32(before)}
+	found, err := s.q.EventsNewest(ctx, tx, p)
 	if err != nil {
 		return nil, fmt.Errorf("find the newest events: %w", err)
 	}
@@ -167,7 +169,8 @@ func (s *Store) get(ctx context.Context, id uuid.UUID, projects []uuid.UUID) (ev
 }
 
 func fromRow(r *db.Event) events.Event {
-	e := events.Event{ProjectID: r.ProjectID, ID: r.ID, TS: r.TS, ReceivedAt: r.ReceivedAt, Seq: r.Seq, Name: r.Name, Props: r.Props}
+	e := events.Event{ProjectID: r.ProjectID, ID: r.ID, TS: r.TS, ReceivedAt: r.ReceivedAt, Seq: r.Seq, Name: r.Name,
+		Props: r.Props}
 	if r.UserID != nil {
 		e.UserID = *r.UserID
 	}
@@ -179,8 +182,11 @@ func fromRow(r *db.Event) events.Event {
 
 // eventsStep returns where a step of pruneRows events ends that starts at from, and whether there are more before the
 // end; when there are not, the step ends there.
-func (s *Store) eventsStep(ctx context.Context, tx pgx.Tx, project, from, before uuid.UUID) (end uuid.UUID, more bool, err error) {
-	end, err = s.q.EventsStep(ctx, tx, db.EventsStepParams{ProjectID: project, IDFrom: from, IDTo: before, Events: pruneRows})
+func (s *Store) eventsStep(
+	ctx context.Context, tx pgx.Tx, project, from, before uuid.UUID,
+) (end uuid.UUID, more bool, err error) {
+	p := db.EventsStepParams{ProjectID: project, IDFrom: from, IDTo: before, Events: pruneRows}
+	end, err = s.q.EventsStep(ctx, tx, p)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return before, false, nil
 	}
@@ -203,9 +209,11 @@ func (s *Store) keysStep(ctx context.Context, tx pgx.Tx, project, from uuid.UUID
 }
 
 // deleteKeys deletes the keys of a step that were claimed before a time; a nil end is the end of all keys.
-func (s *Store) deleteKeys(ctx context.Context, tx pgx.Tx, project, from uuid.UUID, end *uuid.UUID, before time.Time) error {
-	_, err := s.q.EventKeysDelete(ctx, tx, db.EventKeysDeleteParams{ProjectID: project, KeyFrom: from, KeyTo: end, Before: before})
-	if err != nil {
+func (s *Store) deleteKeys(
+	ctx context.Context, tx pgx.Tx, project, from uuid.UUID, end *uuid.UUID, before time.Time,
+) error {
+	p := db.EventKeysDeleteParams{ProjectID: project, KeyFrom: from, KeyTo: end, Before: before}
+	if _, err := s.q.EventKeysDelete(ctx, tx, p); err != nil {
 		return fmt.Errorf("delete idempotency keys: %w", err)
 	}
 	return nil

@@ -44,7 +44,10 @@ func (f *Filter) span() span {
 // personSettings are those of a transaction that reads a timeline. Each piece is planned for its own ids, because they
 // decide which index there is; and by an ordinary index, because what the planner believes of the newest events is what
 // ANALYZE saw of older ones.
-var personSettings = []string{"plan_cache_mode = force_custom_plan", "enable_seqscan = off", "enable_bitmapscan = off", "max_parallel_workers_per_gather = 0"}
+var personSettings = []string{
+	"plan_cache_mode = force_custom_plan", "enable_seqscan = off", "enable_bitmapscan = off",
+	"max_parallel_workers_per_gather = 0",
+}
 
 const (
 	// newestFirst is how many events of a project are simply looked through before its blocks are: the whole of a small

@@ -7,14 +7,24 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/events/rollups"
 )
 
 // Row is one event on its way to the database.
 type Row struct {
 	events.Event
-	KeyHash uuid.UUID // set when the event came with a key and without a ts
-	index   int       // of its result
-	outcome Outcome
+	KeyHash        uuid.UUID // set when the event came with a key and without a ts
+	CountedAsOther bool      // its name is one too many to be counted
+	index          int       // of its result
+	outcome        Outcome
+}
+
+// countedName is the name under which the event is counted.
+func (r *Row) countedName() string {
+	if r.CountedAsOther {
+		return rollups.Other
+	}
+	return r.Name
 }
 
 // batch is the events of one request: it is stored and answered as a whole.

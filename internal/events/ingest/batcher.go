@@ -17,7 +17,8 @@ import (
 
 // appender stores rows in one transaction and gives each its outcome; on an error nothing is stored.
 type appender interface {
-	// Prepare does what takes long, before the rows wait in the queue: else the others of their transaction would wait too.
+	// Prepare does what takes long, before the rows wait in the queue: else the others of their transaction would
+	// wait too.
 	Prepare(ctx context.Context, rows []Row) error
 	Append(ctx context.Context, rows []*Row) error
 	// Salvage is Append for rows of which the database refuses some; it returns those.
@@ -57,9 +58,9 @@ func DefaultBatcherConfig() BatcherConfig {
 // Batcher lets requests that wait at the same time share a transaction (group commit): a commit costs one write to
 // disk, whether it holds one event or thousands.
 //
-// A flusher that is free takes what is there; while it writes, other requests queue up and are taken together. When the
-// last flush had many requests, their senders are likely to be back soon, so the next flush waits GatherTime at most for
-// as many. A single event on an idle server is stored at once.
+// A flusher that is free takes what is there; while it writes, other requests queue up and are taken together. When
+// the last flush had many requests, their senders are likely to be back soon, so the next flush waits GatherTime at
+// most for as many. A single event on an idle server is stored at once.
 type Batcher struct {
 	cfg     BatcherConfig
 	store   appender
@@ -101,8 +102,8 @@ func startBatcher(s appender, cfg BatcherConfig, m *ingestMetrics, now func() ti
 // Submit waits until the batch is committed. It does not return early when the caller goes away: the batch aliases
 // the request's body, which must stay until the flush is over, and the flush has a time limit of its own.
 //
-// Errors: a problem of status 503. Queue full, shutting down: nothing of the batch is stored. Database away: nothing, or
-// it is not known.
+// Errors: a problem of status 503. Queue full, shutting down: nothing of the batch is stored. Database away: nothing,
+// or it is not known.
 func (b *Batcher) Submit(ctx context.Context, x *batch) error {
 	x.span = tracing.Of(ctx)
 	if err := b.store.Prepare(ctx, x.rows); err != nil {

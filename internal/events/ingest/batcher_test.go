@@ -154,7 +154,7 @@ func TestRequestsThatWaitTogetherShareATransaction(t *testing.T) {
 		}
 	}
 	if got := w.committed(); len(got) != 2 || len(got[0]) != 1 || len(got[1]) != 5 {
-		t.Errorf("flushes %v: want one lonely event and then five together", got)
+		t.Errorf("flushes %v: want one event alone and then five together", got)
 	}
 }
 

@@ -13,10 +13,10 @@
 //     insert leaves no mark that would turn the retry into a Duplicate.
 //   - A bad event does not harm its neighbours, neither in its own request nor in others that share its transaction.
 //
-// When the database is away or full, or more is waiting than the queue holds, the answer is a problem of status 503 with
-// Retry-After, and nothing of the request is stored; when that goes on, readiness says so. When the connection is lost
-// during the commit, it is not known whether that happened: the answer is a 503 too, and the retry finds duplicates or
-// stores, whichever is right.
+// When the database is away or full, or more is waiting than the queue holds, the answer is a problem of status 503
+// with Retry-After, and nothing of the request is stored; when that goes on, readiness says so. When the connection
+// is lost during the commit, it is not known whether that happened: the answer is a 503 too, and the retry finds
+// duplicates or stores, whichever is right.
 //
 // The path of an event: Ingester.Ingest (rules, id) → Batcher.Submit (queue) → flush → commitBatches → commit →
 // Store.Append → appendTx → insertAll, copyAll or insertNew, and rollups.Apply → Publisher → result.

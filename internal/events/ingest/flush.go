@@ -46,7 +46,9 @@ func (b *Batcher) commitBatches(ctx context.Context, batches []*batch) {
 		b.commitBatches(ctx, batches[half:])
 		return
 	case postgres.IsData(err):
-		err = b.commit(ctx, rows, func(ctx context.Context, rows []*Row) error { return b.salvage(ctx, rows, batches[0].source) })
+		err = b.commit(ctx, rows, func(ctx context.Context, rows []*Row) error {
+			return b.salvage(ctx, rows, batches[0].source)
+		})
 	}
 	for _, x := range batches {
 		x.done <- err
@@ -67,8 +69,8 @@ func rowsOf(batches []*batch) []*Row {
 	return rows
 }
 
-// salvage stores the events of one request that the database takes. The rules should have caught the others; that they did
-// not is logged, and the request is answered like any other with refused events.
+// salvage stores the events of one request that the database takes. The rules should have caught the others; that
+// they did not is logged, and the request is answered like any other with refused events.
 func (b *Batcher) salvage(ctx context.Context, rows []*Row, from Source) error {
 	refused, err := b.store.Salvage(ctx, rows)
 	for _, r := range refused {
@@ -146,14 +148,16 @@ func unavailable(cause error) error {
 	e := problem.Unavailable(cause)
 	e.Detail = "The database cannot be reached. Nothing of this request was stored; try again."
 	if errors.Is(cause, postgres.ErrUnconfirmed) {
-		e.Detail = "The database did not confirm that it stored this. Send it again: events with an idempotency_key, and the same signed request, are stored once."
+		e.Detail = "The database did not confirm that it stored this. Send it again: " +
+			"events with an idempotency_key, and the same signed request, are stored once."
 	}
 	return e
 }
 
 // databaseAway says that the database did not do its work, whatever was to be stored.
 func databaseAway(err error) bool {
-	return postgres.IsUnavailable(err) || postgres.IsRetryable(err) || postgres.IsCanceled(err) || errors.Is(err, context.DeadlineExceeded)
+	return postgres.IsUnavailable(err) || postgres.IsRetryable(err) || postgres.IsCanceled(err) ||
+		errors.Is(err, context.DeadlineExceeded)
 }
 
 func shuttingDown() error {

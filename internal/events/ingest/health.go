@@ -15,11 +15,12 @@ type failing struct {
 	cause   error // of the last one
 }
 
-// failingFlushes is how many flushes must fail before ingestion is not healthy: one that fails alone was unlucky, as when
-// its connection was ended.
+// failingFlushes is how many flushes must fail before ingestion is not healthy: one that fails alone was unlucky, as
+// when its connection was ended.
 const failingFlushes = 3
 
-// noteFlush remembers how a flush ended. A database that refuses rows is at work, but has not shown that it can store any.
+// noteFlush remembers how a flush ended. A database that refuses rows is at work, but has not shown that it can store
+// any.
 func (b *Batcher) noteFlush(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -39,8 +40,8 @@ func (b *Batcher) noteFlush(err error) {
 
 // Health says why ingestion is not healthy, or nil.
 //
-// When flushes fail it is unhealthy until one succeeds, or until none was tried for RetryTime: senders that are kept away
-// while it is unhealthy must come back at some time, because nothing else tells whether it is over.
+// When flushes fail it is unhealthy until one succeeds, or until none was tried for RetryTime: senders that are kept
+// away while it is unhealthy must come back at some time, because nothing else tells whether it is over.
 func (b *Batcher) Health() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

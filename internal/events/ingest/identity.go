@@ -13,9 +13,9 @@ import (
 
 // identity is what makes an event the same event when it is sent again.
 //
-// With an idempotency key it is the key. Without one it is the seed of the request and the position in it: the seed of a
-// signed request is its signature, which is the same when the same bytes are sent again. With neither, nothing says that
-// two events are one, and each gets a random id.
+// With an idempotency key it is the key. Without one it is the seed of the request and the position in it: the seed
+// of a signed request is its signature, which is the same when the same bytes are sent again. With neither, nothing
+// says that two events are one, and each gets a random id.
 type identity struct {
 	projectID   uuid.UUID
 	ts          time.Time

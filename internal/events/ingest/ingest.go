@@ -2,12 +2,12 @@ package ingest
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/events/quota"
 )
 
 // Request is events of one project that came in together. They are stored, and answered, as a whole.
@@ -17,8 +17,9 @@ type Request struct {
 	// At is the time of events that have none of their own: that of a signed request, so that a replay gives the same
 	// events. The zero time means now.
 	At time.Time
-	// Seed is what makes the events of this request the same events when it is sent again: its signature, or the place in
-	// a file or a log that it was read from. Empty when nothing does; an event with an idempotency key needs none.
+	// Seed is what makes the events of this request the same events when it is sent again: its signature, or the
+	// place in a file or a log that it was read from. Empty when nothing does; an event with an idempotency key needs
+	// none.
 	Seed   string
 	Events []Incoming
 }
@@ -55,8 +56,9 @@ const (
 
 // Result is the outcome of one event, with the reason when it was refused.
 type Result struct {
-	Outcome Outcome
-	Refusal *Refusal // of a refused event, else nil
+	Outcome        Outcome
+	CountedAsOther bool     // counted under rollups.Other: its project has as many names as it may
+	Refusal        *Refusal // of a refused event, else nil
 }
 
 // Refusal says why an event was refused.
@@ -69,13 +71,15 @@ type Refusal struct {
 // Ingester applies the rules and hands the events to the batcher.
 type Ingester struct {
 	batcher *Batcher
+	quotas  *quota.Keeper
 	now     func() time.Time
 	metrics *ingestMetrics
 }
 
-// NewIngester returns an Ingester in front of a running batcher.
-func NewIngester(b *Batcher, now func() time.Time) *Ingester {
-	return &Ingester{batcher: b, now: now, metrics: b.metrics}
+// NewIngester returns an Ingester in front of a running batcher. Without quotas, which may be nil, a project may store
+// everything.
+func NewIngester(b *Batcher, quotas *quota.Keeper, now func() time.Time) *Ingester {
+	return &Ingester{batcher: b, quotas: quotas, now: now, metrics: b.metrics}
 }
 
 var emptyProps = []byte("{}")
@@ -85,7 +89,8 @@ var emptyProps = []byte("{}")
 //
 // The strings and props of the events may alias the request's body: they are not used after Ingest returns.
 //
-// Errors: a problem of status 503 (queue full, database away, shutting down). Then nothing is stored, or it is not known.
+// Errors: a problem of status 503 (queue full, database away, disk nearly full, shutting down), or 429 (the project has
+// stored as much as it may). Then nothing is stored, or, when the detail says so, it is not known.
 func (i *Ingester) Ingest(ctx context.Context, r *Request) ([]Result, error) {
 	now := i.now()
 	results := make([]Result, len(r.Events))
@@ -94,21 +99,24 @@ func (i *Ingester) Ingest(ctx context.Context, r *Request) ([]Result, error) {
 		in := &r.Events[k]
 		ts := timestamp(in, r, now)
 		if refusal := checkTS(ts, now); refusal != nil {
-			results[k] = Result{Refused, refusal}
+			results[k] = Result{Outcome: Refused, Refusal: refusal}
 			continue
 		}
 		i.addTo(b, r, k, ts, now)
 	}
-	if len(b.rows) > 0 {
-		if err := i.batcher.Submit(ctx, b); err != nil {
-			return nil, err
-		}
+	if err := i.store(ctx, r.ProjectID, b); err != nil {
+		return nil, err
 	}
 	for k := range b.rows {
 		row := &b.rows[k]
-		results[row.index].Outcome = row.outcome
-		if row.outcome == Refused {
-			results[row.index].Refusal = notStorable
+		out := &results[row.index]
+		out.Outcome = row.outcome
+		switch row.outcome {
+		case Stored:
+			out.CountedAsOther = row.CountedAsOther
+		case Refused:
+			out.Refusal = notStorable
+		default:
 		}
 	}
 	i.metrics.count(r.Source, results)
@@ -117,6 +125,37 @@ func (i *Ingester) Ingest(ctx context.Context, r *Request) ([]Result, error) {
 
 // notStorable is for what the rules let through and the database does not take.
 var notStorable = &Refusal{Code: "not_storable", Detail: "the database refuses this event; its neighbours are stored"}
+
+// store hands a batch to the batcher, as far as the project may store it.
+func (i *Ingester) store(ctx context.Context, project uuid.UUID, b *batch) error {
+	if len(b.rows) == 0 {
+		return nil
+	}
+	if i.quotas == nil {
+		return i.batcher.Submit(ctx, b)
+	}
+	may, err := i.quotas.Admit(ctx, project, len(b.rows), int64(b.bytes))
+	if err != nil {
+		return err
+	}
+	for k := range b.rows {
+		b.rows[k].CountedAsOther = may.CountedAsOther(b.rows[k].Name)
+	}
+	if err := i.batcher.Submit(ctx, b); err != nil {
+		return err
+	}
+	stored, asOther := 0, 0
+	for k := range b.rows {
+		if b.rows[k].outcome == Stored {
+			stored++
+			if b.rows[k].CountedAsOther {
+				asOther++
+			}
+		}
+	}
+	may.Stored(stored, asOther, int64(b.bytes)*int64(stored)/int64(len(b.rows)))
+	return nil
+}
 
 // addTo adds event k of the request to the batch.
 func (i *Ingester) addTo(b *batch, r *Request, k int, ts, now time.Time) {
@@ -146,8 +185,8 @@ func (i *Ingester) Reject(codes ...string) {
 	}
 }
 
-// timestamp is the event's own, else that of the request, else now. PostgreSQL keeps microseconds, and the id is made of
-// what is kept.
+// timestamp is the event's own, else that of the request, else now. PostgreSQL keeps microseconds, and the id is made
+// of what is kept.
 func timestamp(in *Incoming, r *Request, now time.Time) time.Time {
 	switch {
 	case !in.TS.IsZero():
@@ -171,8 +210,8 @@ func checkTS(ts, now time.Time) *Refusal {
 	case ts.Before(minTS):
 		return &Refusal{Field: "ts", Code: "minimum", Detail: "must not be before 1971-01-01T00:00:00Z"}
 	case ts.After(now.Add(maxAhead)):
-		return &Refusal{Field: "ts", Code: "maximum", Detail: fmt.Sprintf("must not be more than 24 hours ahead of the server's clock, which is at %s",
-			now.UTC().Format(time.RFC3339))}
+		return &Refusal{Field: "ts", Code: "maximum", Detail: "must not be more than 24 hours ahead of the server's clock, " +
+			"which is at " + now.UTC().Format(time.RFC3339)}
 	default:
 		return nil
 	}

@@ -69,7 +69,7 @@ func countStored(ctx context.Context, tx pgx.Tx, rows []*Row) error {
 	stored := make([]*Row, 0, len(rows))
 	for _, row := range rows {
 		if row.outcome == Stored {
-			counts.Add(row.ProjectID, row.Name, row.TS)
+			counts.Add(row.ProjectID, row.countedName(), row.TS)
 			stored = append(stored, row)
 		}
 	}

@@ -49,8 +49,8 @@ func (s *Store) Prepare(ctx context.Context, rows []Row) error {
 	return s.partitions.Prepare(ctx, rows[0].ReceivedAt, len(rows), func(k int) time.Time { return rows[k].TS })
 }
 
-// appendTries bounds how often Append makes its partitions anew. They are dropped only when they are old and empty, once
-// an hour: a second try is rare, and a third would take a clock that jumps.
+// appendTries bounds how often Append makes its partitions anew. They are dropped only when they are old and empty,
+// once an hour: a second try is rare, and a third would take a clock that jumps.
 const appendTries = 5
 
 // Append stores the rows and their counts in one transaction and marks each row as Stored or Duplicate. On an error
@@ -59,8 +59,8 @@ func (s *Store) Append(ctx context.Context, rows []*Row) error {
 	return s.withPartitions(ctx, rows, func() error { return s.appendTx(ctx, rows) })
 }
 
-// withPartitions runs a transaction that stores the rows when there are partitions for them. Prepare has made them, unless
-// they were dropped since.
+// withPartitions runs a transaction that stores the rows when there are partitions for them. Prepare has made them,
+// unless they were dropped since.
 func (s *Store) withPartitions(ctx context.Context, rows []*Row, fn func() error) error {
 	if len(rows) == 0 {
 		return nil
@@ -118,8 +118,8 @@ var errDuplicates = errors.New("some events are stored already")
 const (
 	// copyRows is from how many events on COPY is worth its round trips: at 50 one message is cheaper, at 125 COPY is.
 	copyRows = 80
-	// duplicatesPause is how many flushes look for duplicates after one was met unexpectedly: senders that send again tend
-	// to go on doing so, and a transaction that fails was work for nothing.
+	// duplicatesPause is how many flushes look for duplicates after one was met unexpectedly: senders that send again
+	// tend to go on doing so, and a transaction that fails was work for nothing.
 	duplicatesPause = 16
 )
 
@@ -130,7 +130,7 @@ func (s *Store) mayAssumeNew() bool { return s.cautious.Load() <= 0 || s.cautiou
 func (s *Store) appendAssumingNew(ctx context.Context, rows []*Row) error {
 	var counts rollups.Counts
 	for _, row := range rows {
-		counts.Add(row.ProjectID, row.Name, row.TS)
+		counts.Add(row.ProjectID, row.countedName(), row.TS)
 	}
 	var err error
 	if len(rows) < copyRows {
@@ -146,8 +146,8 @@ func (s *Store) appendAssumingNew(ctx context.Context, rows []*Row) error {
 			return rollups.Apply(ctx, tx, &counts)
 		})
 	}
-	// PostgreSQL may fail without giving a reason, and a duplicate may be the reason: the careful transaction stores the
-	// others, or fails with what is wrong.
+	// PostgreSQL may fail without giving a reason, and a duplicate may be the reason: the careful transaction stores
+	// the others, or fails with what is wrong.
 	if postgres.IsUnique(err, "") || postgres.IsUnexplained(err) {
 		s.cautious.Store(duplicatesPause)
 		return errDuplicates
@@ -198,11 +198,18 @@ func (s *Store) insertAll(ctx context.Context, rows []*Row, counts *rollups.Coun
 	return nil
 }
 
-var copyColumns = []string{"project_id", "id", "ts", "received_at", "seq", "name", "user_id", "anonymous_id", "props"}
+var copyColumns = []string{
+	"project_id", "id", "ts", "received_at", "seq", "name", "user_id", "anonymous_id", "props", "counted_as_other",
+}
 
 // copyAll stores events by COPY, which rows whole pages where INSERT rows row by row.
 func copyAll(ctx context.Context, tx pgx.Tx, rows []*Row) error {
-	err := postgres.Copy(ctx, tx, "events", copyColumns, len(rows), func(k int, r *postgres.CopyRow) {
+	columns := copyColumns
+	marked := slices.ContainsFunc(rows, func(row *Row) bool { return row.CountedAsOther })
+	if !marked { // as nearly always: then the column need not be sent
+		columns = columns[:len(columns)-1]
+	}
+	err := postgres.Copy(ctx, tx, "events", columns, len(rows), func(k int, r *postgres.CopyRow) {
 		row := rows[k]
 		r.UUID(row.ProjectID)
 		r.UUID(row.ID)
@@ -213,6 +220,9 @@ func copyAll(ctx context.Context, tx pgx.Tx, rows []*Row) error {
 		r.OptionalText(row.UserID)
 		r.OptionalText(row.AnonymousID)
 		r.JSONB(row.Props)
+		if marked {
+			r.OptionalBool(row.CountedAsOther)
+		}
 	})
 	if err != nil {
 		return fmt.Errorf("copy events: %w", err)
@@ -255,15 +265,16 @@ func (s *Store) insertNew(ctx context.Context, tx pgx.Tx, rows, keyed []*Row) er
 }
 
 // distinct returns one row of each id in the order of the primary key, and one of each idempotency key that must be
-// claimed. The others stay unmarked and are duplicates once that one is committed. The order keeps two transactions with the
-// same events from waiting for each other, and makes neighbours in the index neighbours in time.
+// claimed. The others stay unmarked and are duplicates once that one is committed. The order keeps two transactions
+// with the same events from waiting for each other, and makes neighbours in the index neighbours in time.
 //
-// The same event may come with its ts and without, when it is that of the request: then the one with it is stored, whoever
-// had the key before, and the key is claimed all the same, for the next time it comes without.
+// The same event may come with its ts and without, when it is that of the request: then the one with it is stored,
+// whichever had the key before, and the key is claimed all the same, for the next time it comes without.
 func distinct(rows []*Row) (unique, keyed []*Row) {
 	unique = slices.Clone(rows)
 	slices.SortFunc(unique, func(a, b *Row) int {
-		return cmp.Or(bytes.Compare(a.ProjectID[:], b.ProjectID[:]), bytes.Compare(a.ID[:], b.ID[:]), bytes.Compare(a.KeyHash[:], b.KeyHash[:]))
+		return cmp.Or(bytes.Compare(a.ProjectID[:], b.ProjectID[:]), bytes.Compare(a.ID[:], b.ID[:]),
+			bytes.Compare(a.KeyHash[:], b.KeyHash[:]))
 	})
 	seen := make(map[uuid.UUID]struct{})
 	unique = slices.DeleteFunc(unique, func(row *Row) bool {
@@ -314,9 +325,11 @@ func insertParams(rows []*Row) db.EventsInsertParams {
 		ProjectIDs: make([]uuid.UUID, n), EventIDs: make([]uuid.UUID, n), TS: make([]time.Time, n), ReceivedAt: make([]time.Time, n),
 		Seq:   make([]int64, n),
 		Names: make([]string, n), UserIDs: make([]string, n), AnonymousIDs: make([]string, n), Props: make([]json.RawMessage, n),
+		CountedAsOther: make([]bool, n),
 	}
 	for k, row := range rows {
 		p.ProjectIDs[k], p.EventIDs[k], p.TS[k], p.ReceivedAt[k], p.Seq[k] = row.ProjectID, row.ID, row.TS, row.ReceivedAt, row.Seq
+		p.CountedAsOther[k] = row.CountedAsOther
 		p.Names[k], p.UserIDs[k], p.AnonymousIDs[k], p.Props[k] = row.Name, row.UserID, row.AnonymousID, row.Props
 	}
 	return p

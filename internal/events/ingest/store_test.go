@@ -249,7 +249,7 @@ func wantCounts(t *testing.T, pool *pgxpool.Pool, project uuid.UUID, want int) {
 	}
 }
 
-// Whoever assumes that all is new must find out when it is not, store the rest, and count nothing twice.
+// The fast transaction assumes that all is new: when it is not, the rest is stored, and nothing is counted twice.
 func TestADuplicateBySurpriseIsFoundAndTheRestIsStored(t *testing.T) {
 	t.Parallel()
 	pool := nimbustest.DB(t)

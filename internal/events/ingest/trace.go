@@ -10,10 +10,11 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/tracing"
 )
 
-// traceFlush begins the span of a flush and records, in the trace of each request, how long it waited for that. A flush
-// belongs to many requests, and a span has one parent: that is the first request that is traced. The flush links the
-// others, and the wait of each of them links the flush, so that the way is found from both ends. The context is free of
-// everything else of the requests: one that is cancelled must not end what it shares. Without a traced request nothing is done.
+// traceFlush begins the span of a flush and records, in the trace of each request, how long it waited for that. A
+// flush belongs to many requests, and a span has one parent: that is the first request that is traced. The flush
+// links the others, and the wait of each of them links the flush, so that the way is found from both ends. The
+// context is free of everything else of the requests: one that is cancelled must not end what it shares. Without a
+// traced request nothing is done.
 func traceFlush(batches []*batch, start time.Time) (context.Context, trace.Span) {
 	ctx := context.Background()
 	var first trace.Span

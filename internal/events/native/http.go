@@ -39,7 +39,8 @@ var requests = sync.Pool{New: func() any { return new(api.IngestRequest) }}
 const keepEvents = 2_000
 
 // Ingest serves POST /v1/events for a body that was read and decompressed. It stands beside the strict handler,
-// because a request with some bad events is not a bad request. authorize refuses projects that the caller may not send to.
+// because a request with some bad events is not a bad request. authorize refuses projects that the caller may not
+// send to.
 func (a *API) Ingest(c echo.Context, body []byte, authorize func(project uuid.UUID) error) error {
 	req, _ := requests.Get().(*api.IngestRequest)
 	defer func() {
@@ -78,11 +79,15 @@ func decode(req *api.IngestRequest, body []byte) ([]contract.FieldError, error) 
 	return fields, nil
 }
 
-// ingest stores the events that have no error of the contract, and answers for all of them. behind is how far the clock of the
-// sender is.
-func (a *API) ingest(ctx context.Context, p *auth.Principal, req *api.IngestRequest, invalid []contract.FieldError, behind time.Duration) (*api.IngestResult, error) {
-	r := &ingest.Request{ProjectID: p.ProjectID, Source: ingest.Source{Kind: sourceKind, KeyID: p.KeyID}, Seed: p.Signature,
-		Events: incoming(req.Events, invalid)}
+// ingest stores the events that have no error of the contract, and answers for all of them. behind is how far the clock
+// of the sender is.
+func (a *API) ingest(
+	ctx context.Context, p *auth.Principal, req *api.IngestRequest, invalid []contract.FieldError, behind time.Duration,
+) (*api.IngestResult, error) {
+	r := &ingest.Request{
+		ProjectID: p.ProjectID, Source: ingest.Source{Kind: sourceKind, KeyID: p.KeyID}, Seed: p.Signature,
+		Events: incoming(req.Events, invalid),
+	}
 	setClock(r.Events, behind)
 	if p.Signature != "" {
 		r.At = time.Unix(p.SignedAt, 0)
@@ -119,10 +124,14 @@ func incoming(sent []api.Event, invalid []contract.FieldError) []ingest.Incoming
 func answer(r *ingest.Request, results []ingest.Result, invalid []contract.FieldError) (*api.IngestResult, error) {
 	out := &api.IngestResult{}
 	errs := invalid
+	asOther := int32(0)
 	for k := range results {
 		switch results[k].Outcome {
 		case ingest.Stored:
 			out.Accepted++
+			if results[k].CountedAsOther {
+				asOther++
+			}
 		case ingest.Duplicate:
 			out.Duplicates++
 		default:
@@ -135,6 +144,9 @@ func answer(r *ingest.Request, results []ingest.Result, invalid []contract.Field
 		p := problem.New(problem.CodeAllRejected, "None of the %d events can be stored; errors says why.", out.Rejected)
 		p.Fields = errs
 		return nil, p
+	}
+	if asOther > 0 {
+		out.CountedAsOther = &asOther
 	}
 	out.Errors = make([]api.EventError, len(errs))
 	for k, e := range errs {

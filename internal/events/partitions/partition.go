@@ -55,8 +55,8 @@ func (p Partition) Holds(at time.Time) bool { return !at.Before(p.From) && at.Be
 // yearsKept is how many years before the last one have a partition of their own.
 const yearsKept = 10
 
-// monthsSince and yearsSince are from when on, at a time, new partitions hold a month, and a year. Both are the beginning
-// of a year, so that no year is half of both.
+// monthsSince and yearsSince are from when on, at a time, new partitions hold a month, and a year. Both are the
+// beginning of a year, so that no year is half of both.
 func monthsSince(now time.Time) time.Time {
 	return time.Date(now.UTC().Year()-1, 1, 1, 0, 0, 0, 0, time.UTC)
 }

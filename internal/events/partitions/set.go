@@ -36,9 +36,9 @@ func (s *Set) EnsureAhead(ctx context.Context, now time.Time) error {
 // prepareTime is how long a request waits for its partitions. Those that are made by then stay: sent again, it goes on.
 const prepareTime = 15 * time.Second
 
-// Prepare makes the partitions that n events need, before they wait in a queue: each takes some 10 ms, and every request
-// that shared their transaction would wait for all of them. One caller at a time, so that the others keep their
-// connections. now decides how long a time a new partition holds.
+// Prepare makes the partitions that n events need, before they wait in a queue: each takes some 10 ms, and every
+// request that shared their transaction would wait for all of them. One caller at a time, so that the others keep
+// their connections. now decides how long a time a new partition holds.
 func (s *Set) Prepare(ctx context.Context, now time.Time, n int, ts func(k int) time.Time) error {
 	missing := s.missing(n, ts)
 	if len(missing) == 0 {

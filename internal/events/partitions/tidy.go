@@ -14,8 +14,8 @@ const (
 	// emptyMonthsKept is how many months before this one keep their partition when it is empty: events come late, and a
 	// partition that is dropped and made again each time is only in the way.
 	emptyMonthsKept = 2
-	// lockTries is how often one run tries to have events for itself. Each try may keep ingestion waiting for a moment, so
-	// they are few and apart; the next run tries again.
+	// lockTries is how often one run tries to have events for itself. Each try may keep ingestion waiting for a
+	// moment, so they are few and apart; the next run tries again.
 	lockTries = 5
 	lockPause = 200 * time.Millisecond
 	// mergedBytes bounds what one merge rewrites while nobody can read or write events: some tens of milliseconds.
@@ -24,8 +24,8 @@ const (
 	mergedPartitions = 64
 )
 
-// Tidy drops the partitions of past months that hold nothing, and merges old ones that hold little. One that is in use all
-// the time is left to the next run.
+// Tidy drops the partitions of past months that hold nothing, and merges old ones that hold little. One that is in
+// use all the time is left to the next run.
 func (s *Set) Tidy(ctx context.Context, now time.Time) error {
 	all, err := s.List(ctx)
 	if err != nil {
@@ -43,8 +43,9 @@ func (s *Set) Tidy(ctx context.Context, now time.Time) error {
 	return s.mergeSmall(ctx, now)
 }
 
-// dropIfEmpty drops a partition if it holds nothing. Whether it does is first asked without keeping anybody waiting; then
-// VACUUM gives back the space of what was deleted, so that the function that drops it need only look at its size.
+// dropIfEmpty drops a partition if it holds nothing. Whether it does is first asked without keeping anybody waiting;
+// then VACUUM gives back the space of what was deleted, so that the function that drops it need only look at its
+// size.
 func (s *Set) dropIfEmpty(ctx context.Context, p Partition) error {
 	table := pgx.Identifier{p.Name()}.Sanitize()
 	var used bool
@@ -64,7 +65,8 @@ func (s *Set) mergeSmall(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, within := range mergeable(all, now) {
-		if err := alone(ctx, func() error { return s.store.merge(ctx, within, mergedBytes) }); err != nil && !postgres.IsNoTable(err) {
+		err := alone(ctx, func() error { return s.store.merge(ctx, within, mergedBytes) })
+		if err != nil && !postgres.IsNoTable(err) {
 			return fmt.Errorf("merge the partitions of %s: %w", within.Name(), err)
 		}
 	}
@@ -86,13 +88,14 @@ func group(p Partition, now time.Time) int {
 	}
 }
 
-// mergeable returns the times of which the partitions are to be merged: neighbours of one group, so many that they are no
-// more than mergedBytes together.
+// mergeable returns the times of which the partitions are to be merged: neighbours of one group, so many that they
+// are no more than mergedBytes together.
 func mergeable(all []sized, now time.Time) []Partition {
 	var out []Partition
 	for len(all) > 0 {
 		of, n, bytes := group(all[0].Partition, now), 1, all[0].bytes
-		for n < min(len(all), mergedPartitions) && of != 0 && group(all[n].Partition, now) == of && bytes+all[n].bytes <= mergedBytes {
+		for n < min(len(all), mergedPartitions) && of != 0 &&
+			group(all[n].Partition, now) == of && bytes+all[n].bytes <= mergedBytes {
 			bytes += all[n].bytes
 			n++
 		}

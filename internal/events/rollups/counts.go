@@ -20,6 +20,10 @@ const (
 // Total is the name under which all events of a project are counted together. No event has it.
 const Total = ""
 
+// Other is the name under which events are counted whose own would be one too many for their project. They are marked
+// in their rows (counted_as_other), and the functions of the database know the name.
+const Other = "$other"
+
 // Counts groups stored events in memory. The zero value is ready. It is not for concurrent use.
 type Counts struct {
 	groups map[group]int32 // to the index in counts

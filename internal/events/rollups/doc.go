@@ -13,27 +13,29 @@
 //
 // When Apply fails, the transaction must be rolled back: the events would otherwise be stored and not counted.
 //
-// Proof proves the first point, and restores it where the table was damaged: by hand, by a restore of one table, or by a
-// fault of ours. It works one UTC day of one project at a time, while ingestion goes on, and guarantees:
+// Events whose own name would be one too many for their project (package quota) are counted under Other. Their rows are
+// marked, so that pruning and the proof count them in the same place, whatever the limit is by then.
 //
-//   - Verify compares both sides in one read-only transaction and one snapshot. An ingest transaction is in it with its events
-//     and their counts, or with neither, so ingestion never makes a difference appear or disappear;
-//   - Rebuild corrects a count by adding what it lacks at that snapshot (should - has), and not by writing what it should
-//     be. Why that is exact: every ingest transaction adds as many to a count as it adds events to its bucket, so should -
-//     has is the same before and after it. What is committed between the snapshot and the correction, or was under way
-//     and is committed later, needs no more and no less than that sum; the upsert adds it to the row's newest version, or
-//     makes the row, whichever came first. No ingestion is held up while a day is compared, and none is lost or doubled;
-//   - a count with no events is brought to nothing the same way and removed when nothing is left. It is this transaction
-//     that has the row locked then; ingestion that waits for it makes a new one, as an upsert does;
-//   - only another correction worked out of the same snapshot would add the sum twice, so whoever corrects a project
-//     holds an advisory lock on the session it corrects over, from before it compares until after its last commit. A
-//     session that is lost keeps the lock for as long as its last transaction may still commit, and can begin no other;
-//   - rows are corrected in the order of Rows, so Rebuild and ingestion do not deadlock; a transaction corrects a
-//     thousand rows at most, and gives up for a moment when it cannot have a row at once;
-//   - a transaction leaves every count it touched right. A Rebuild that is stopped has nothing half done, and the next
-//     one only compares what is right already.
+// Proof proves the first point, and restores it where the table was damaged: by hand, by a restore of one table, or by
+// a fault of ours. It works one UTC day of one project at a time, while ingestion goes on, and guarantees:
 //
-// Whoever removes counts, other than those of a deleted project, must remove their events in the same transaction and
-// hold the same advisory lock (RollupRepairLock), as delete_events does: a correction would otherwise add to a count that is
-// gone what that count lacked. The lock needs a connection that is a session: no pooler that hands out transactions in between.
+//   - Verify compares both sides in one read-only transaction, so in one snapshot. An ingest transaction is in it with
+//     its events and their counts, or with neither: ingestion never makes a difference appear or disappear;
+//   - Rebuild adds to a count what it lacks at that snapshot (should - has); it does not write what the count should be.
+//     That is exact, because every ingest transaction adds as many to a count as it adds events to its bucket, and so
+//     leaves should - has as it was. It holds for transactions that commit after the snapshot, too: the upsert adds to
+//     the newest version of the row, or makes it. Ingestion does not wait while a day is compared;
+//   - a count without events is reduced to 0 in the same way, and deleted under the lock that the reduction took.
+//     Ingestion that waits for the row inserts it anew;
+//   - only a second correction from the same snapshot would add the sum twice. So a corrector holds an advisory lock of
+//     the project, on the session it corrects over, from before it compares until after its last commit. A lost session
+//     keeps the lock for as long as its last transaction may still commit, and can begin no other;
+//   - rows are corrected in the order of Rows, so Rebuild and ingestion do not deadlock. A transaction corrects a
+//     thousand rows at most, and is tried again a moment later when it cannot lock a row at once;
+//   - a transaction leaves every count it touched right. A Rebuild that was stopped has left nothing half done, and the
+//     next one finds less to do.
+//
+// Code that deletes counts, other than those of a deleted project, must delete their events in the same transaction and
+// hold the same advisory lock (RollupRepairLock), as delete_events does: otherwise a correction adds to a count that is
+// gone. The lock needs a session: a pooler that hands out single transactions breaks it.
 package rollups

@@ -67,8 +67,8 @@ type Proof struct {
 // NewProof returns a Proof on the pool.
 func NewProof(pool *pgxpool.Pool) *Proof { return &Proof{newStore(pool), comparedRows, repairRows} }
 
-// Verify compares and changes nothing. A nil project means all of them. When it fails or ctx ends, the Report is of what
-// was compared until then.
+// Verify compares and changes nothing. A nil project means all of them. When it fails or ctx ends, the Report is of
+// what was compared until then.
 //
 // Errors: ErrNoProject.
 func (p *Proof) Verify(ctx context.Context, project *uuid.UUID, progress Progress) (Report, error) {
@@ -88,9 +88,9 @@ func (p *Proof) Verify(ctx context.Context, project *uuid.UUID, progress Progres
 	return r, err
 }
 
-// Rebuild corrects what Verify would report, and reads only where there is nothing to correct. A nil project means all of
-// them. Each step is a transaction that leaves every count it touches right, so a Rebuild that was stopped is taken up
-// by another one, which finds less to do.
+// Rebuild corrects what Verify would report, and reads only where there is nothing to correct. A nil project means
+// all of them. Each step is a transaction that leaves every count it touches right, so a Rebuild that was stopped is
+// taken up by another one, which finds less to do.
 //
 // It corrects by adding, and locks nothing but the rows it corrects: see doc.go for why that is exact.
 //

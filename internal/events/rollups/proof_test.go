@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bahagh/nimbus/internal/events/ingest"
+	"github.com/bahagh/nimbus/internal/events/quota"
 	"github.com/bahagh/nimbus/internal/events/rollups"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/test/nimbustest"
@@ -47,7 +48,7 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	return &world{t: t, pool: pool, ingester: ingest.NewIngester(b, now), projects: []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}}
+	return &world{t: t, pool: pool, ingester: ingest.NewIngester(b, nil, now), projects: []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}}
 }
 
 // ingest stores a request with events of one project, spread over three days; some are sent a second time, in the same
@@ -618,5 +619,44 @@ func TestVerifyIsExactWhileEventsAreStored(t *testing.T) {
 			return
 		default:
 		}
+	}
+}
+
+// Events of names beyond the limit are counted together, and the proof counts them so, too.
+func TestTheProofKnowsWhatIsCountedAsOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, p := range w.projects {
+		w.exec(`INSERT INTO projects (id, name) VALUES ($1, 'p')`, p)
+	}
+	now := func() time.Time { return noon.AddDate(0, 0, 2) }
+	b := ingest.NewBatcher(ingest.NewStore(w.pool), ingest.DefaultBatcherConfig(), ingest.NewMetrics(prometheus.NewRegistry()), now, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() {
+		if err := b.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	quotas := quota.New(w.pool, quota.Config{Defaults: quota.Limits{EventNames: 3}, Now: now}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	w.ingester = ingest.NewIngester(b, quotas, now)
+	random := rand.New(rand.NewPCG(21, 22))
+	for range 6 {
+		w.ingest(random, 200) // by COPY, and when something comes again by INSERT
+	}
+	for range 30 {
+		w.ingest(random, 3)
+	}
+	if n := w.exec(`SELECT FROM events WHERE counted_as_other`); n == 0 {
+		t.Fatal("no event was counted as other: nothing was tested")
+	}
+	if r := w.verify(nil); r.Differences != 0 {
+		t.Errorf("%d differences: %+v", r.Differences, r.First)
+	}
+	w.exec(`DELETE FROM event_counts WHERE name IN ('$other', 'a')`)
+	w.exec(`UPDATE event_counts SET count = count + 1 WHERE name = ''`)
+	if r := w.rebuild(nil); r.Differences == 0 {
+		t.Error("nothing was corrected")
+	}
+	if r := w.verify(nil); r.Differences != 0 {
+		t.Errorf("after the rebuild %d differences: %+v", r.Differences, r.First)
 	}
 }

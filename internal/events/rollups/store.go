@@ -113,7 +113,8 @@ func (s store) differences(ctx context.Context, on beginner, of slice, first int
 		if err != nil || len(rows) == 0 {
 			return err
 		}
-		// Asked by itself: Citus could not send a query to the project's worker that reads a table of the coordinator, too.
+		// Asked by itself: Citus could not send a query to the project's worker that reads a table of the
+		// coordinator, too.
 		deleted, err := s.q.RollupProjectDeleted(ctx, tx, of.projectID)
 		if deleted {
 			rows = nil // its events go before its counts
@@ -147,8 +148,8 @@ func (s store) repairing(ctx context.Context, projectID uuid.UUID, fn func(*pgxp
 	}
 	defer conn.Release()
 	defer func() {
-		// Also after a failure to lock, because it is not known then. A connection that may have the lock still must not
-		// go back to the pool.
+		// Also after a failure to lock, because it is not known then. A connection that may have the lock still must
+		// not go back to the pool.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 		defer cancel()
 		if held, err := s.q.RollupRepairUnlock(ctx, conn, projectID.String()); err != nil || !held {

@@ -35,8 +35,8 @@ type visit struct {
 // visits are the periods that a person was active in, in order. The memory serves one person after another.
 type visits []visit
 
-// load finds the periods between bounds that a person was active in. Events before the first bound have period -1, those
-// after the last are left out.
+// load finds the periods between bounds that a person was active in. Events before the first bound have period -1,
+// those after the last are left out.
 func (v *visits) load(rows []behaviour.Row, marks uint64, bounds []int64) {
 	list := (*v)[:0]
 	period, end := -1, bounds[0]
@@ -45,17 +45,16 @@ func (v *visits) load(rows []behaviour.Row, marks uint64, bounds []int64) {
 			continue
 		}
 		at := rows[i].TS
-		if at >= end {
-			for at >= end {
-				if period++; period == len(bounds)-1 {
-					*v = list
-					return
-				}
-				end = bounds[period+1]
-			}
-		} else if n := len(list); n > 0 {
+		if n := len(list); at < end && n > 0 {
 			list[n-1].last = at
 			continue
+		}
+		for at >= end {
+			if period++; period == len(bounds)-1 {
+				*v = list
+				return
+			}
+			end = bounds[period+1]
 		}
 		list = append(list, visit{period, at, at})
 	}

@@ -2,6 +2,7 @@ package activity_test
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -138,6 +139,50 @@ func TestLifecycle(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// presence are the periods of a person as a scan gives them.
+func presence(bounds []int64, p *behaviour.Person) []uint64 {
+	periods := make([]uint64, (len(bounds)-1+63)/64)
+	for _, row := range p.Rows {
+		if row.Marks&1 == 0 || row.TS < bounds[0] || row.TS >= bounds[len(bounds)-1] {
+			continue
+		}
+		i := query.PeriodOf(bounds, row.TS)
+		periods[i/64] |= 1 << (i % 64)
+	}
+	return periods
+}
+
+func TestPeriodsAreEnough(t *testing.T) {
+	t.Parallel()
+	t.Logf("seed %d, %d rounds", seed, rounds)
+	r := rand.New(rand.NewPCG(seed, 4))
+	for round := range rounds {
+		in, c, people := random(r)
+		u := activity.UniquesQuestion{Active: active, Range: in}
+		if round%2 == 0 {
+			u.Bounds = c.Bounds(in)
+		}
+		l, s := activity.LifecycleQuestion{Active: active, AsOf: activity.NoAsOf}, activity.StickinessQuestion{Active: active}
+		l.Cut(c, in)
+		s.Cut(c, in)
+		uniques, lifecycle, stickiness := activity.NewUniques(u), activity.NewLifecycle(l), activity.NewStickiness(s)
+		for _, p := range people {
+			uniques.AddPresence(presence(u.Presence(), p))
+			lifecycle.AddPresence(presence(l.Presence(0), p))
+			stickiness.AddPresence(presence(s.Presence(), p))
+		}
+		same := func(got, want any) {
+			t.Helper()
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("round %d\ngot  %+v\nwant %+v", round, got, want)
+			}
+		}
+		same(uniques.Answer(), pass(people, func() *activity.Uniques { return activity.NewUniques(u) }).Answer())
+		same(lifecycle.Answer(), pass(people, func() *activity.Lifecycle { return activity.NewLifecycle(l) }).Answer())
+		same(stickiness.Answer(), pass(people, func() *activity.Stickiness { return activity.NewStickiness(s) }).Answer())
 	}
 }
 

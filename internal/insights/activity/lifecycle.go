@@ -111,7 +111,8 @@ type LifecycleRow struct {
 func (l *Lifecycle) Answer() []LifecycleRow {
 	rows := make([]LifecycleRow, len(l.rows))
 	for i, n := range l.rows {
-		rows[i] = LifecycleRow{l.q.Bounds[i], n[New], n[Returning], n[Resurrecting], n[Dormant], l.q.AsOf == NoAsOf || l.q.Bounds[i+1] <= l.q.AsOf}
+		over := l.q.AsOf == NoAsOf || l.q.Bounds[i+1] <= l.q.AsOf
+		rows[i] = LifecycleRow{l.q.Bounds[i], n[New], n[Returning], n[Resurrecting], n[Dormant], over}
 	}
 	return rows
 }
@@ -125,6 +126,6 @@ type LifecycleCoordinate struct {
 // Collect makes it find the people behind a number too. It is asked before the first person.
 func (l *Lifecycle) Collect(c LifecycleCoordinate) { l.wanted = &c }
 
-// People returns those behind the number, by their numbers, each with his first event in the period; who is dormant with
-// his last in the period before.
+// People returns those behind the number, by their numbers, each with his first event in the period; who is dormant
+// with his last in the period before.
 func (l *Lifecycle) People() []behaviour.Member { return l.found.sorted() }

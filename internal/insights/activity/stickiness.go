@@ -86,5 +86,6 @@ type StickinessCoordinate struct {
 // Collect makes it find the people behind a number too. It is asked before the first person.
 func (s *Stickiness) Collect(c StickinessCoordinate) { s.wanted = &c }
 
-// People returns those behind the number, by their numbers, each with his first event in the last period that it needed.
+// People returns those behind the number, by their numbers, each with his first event in the last period that it
+// needed.
 func (s *Stickiness) People() []behaviour.Member { return s.found.sorted() }

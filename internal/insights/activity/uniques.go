@@ -85,7 +85,8 @@ func (u *Uniques) Answer() UniquesAnswer {
 	return UniquesAnswer{u.total, u.q.Bounds[:len(u.series)], u.series}
 }
 
-// Collect makes it find the people of a bucket too, of the whole range when it is -1. It is asked before the first person.
+// Collect makes it find the people of a bucket too, of the whole range when it is -1. It is asked before the first
+// person.
 func (u *Uniques) Collect(bucket int) { u.wanted = &bucket }
 
 // People returns those behind the number, by their numbers, each with his first event.

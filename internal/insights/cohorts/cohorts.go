@@ -33,7 +33,8 @@ type Clause struct {
 	Steps   []funnel.Step  // sequence
 	Window  int64          // sequence, from its first step
 	Set     *behaviour.Set // in
-	// Label and WithinLabel are for the definition: the event (did, first) or what the people in the set are, and the range.
+	// Label and WithinLabel are for the definition: the event (did, first) or what the people in the set are, and the
+	// range.
 	Label, WithinLabel string
 }
 

@@ -7,8 +7,9 @@ import (
 
 // anyOrder makes an attempt whose steps may be done in any order.
 //
-// An excluded event that fills a step ends nothing, so using it can be worth more than an earlier event. Hence the attempt is
-// made once for each moment that may end it, with all excluded events before that moment; those are not more than steps.
+// An excluded event that fills a step ends nothing, so using it can be worth more than an earlier event. Hence the
+// attempt is made once for each moment that may end it, with all excluded events before that moment; those are not
+// more than steps.
 func (s *solver) anyOrder(v *view, a *attempt) {
 	until := s.until(v, a)
 	if len(s.q.Exclude) == 0 {
@@ -33,7 +34,7 @@ func (s *solver) anyOrder(v *view, a *attempt) {
 		a.convert(s.steps - 1)
 		return
 	}
-	for pos := a.entry; pos < v.len() && v.ts[pos] < until; pos++ {
+	for pos := a.entry; len(s.q.Exclude) > 0 && pos < v.len() && v.ts[pos] < until; pos++ {
 		if v.ban[pos] != 0 && v.ts[pos] > v.ts[a.entry] && !a.uses(pos) {
 			a.end, a.endPos = excluded, pos
 			return
@@ -41,9 +42,9 @@ func (s *solver) anyOrder(v *view, a *attempt) {
 	}
 }
 
-// anyUntil fills steps with all excluded events before an end, and with what else fills one more step up to and with the
-// end. It says whether that is possible. Events are taken as they come: every further step is done as early as it can be,
-// because sets of events that can fill different steps form a matroid.
+// anyUntil fills steps with all excluded events before an end, and with what else fills one more step up to and with
+// the end. It says whether that is possible. Events are taken as they come: every further step is done as early as it
+// can be, because sets of events that can fill different steps form a matroid.
 func (s *solver) anyUntil(v *view, a *attempt, end int64) bool {
 	until := s.until(v, a)
 	needed := func(pos int) bool {
@@ -62,6 +63,9 @@ func (s *solver) anyUntil(v *view, a *attempt, end int64) bool {
 		s.picked = append(s.picked, int32(pos))
 	}
 	for pos := s.begin(v, a); pos < v.len() && v.ts[pos] <= min(end, until) && len(s.picked)+1 < s.steps; pos++ {
+		if s.kinds.full(v.rest[pos]) {
+			break // without this a person with many entries would be looked at once for each of them
+		}
 		if pos != a.entry && !needed(pos) && s.kinds.add(s.fits(v, pos)) {
 			s.picked = append(s.picked, int32(pos))
 		}
@@ -97,6 +101,17 @@ func (k *kinds) begin() {
 	for i := range k.owner {
 		k.owner[i] = -1
 	}
+}
+
+// full says whether no event that can fill some of these steps can fill one step more.
+func (k *kinds) full(steps uint32) bool {
+	var filled uint32
+	for step, event := range k.owner {
+		if event >= 0 {
+			filled |= 1 << step
+		}
+	}
+	return (steps|union(k.fit))&^filled == 0
 }
 
 // add takes one more event if it fills one step more.

@@ -44,8 +44,8 @@ func (a *attempt) fill(step int, ts int64, pos int) {
 	a.at[step], a.pos[step] = ts, int32(pos)
 }
 
-// better says whether an attempt is to be preferred to another of the same person: it has more steps, then the earlier last
-// step, then the later entry.
+// better says whether an attempt is to be preferred to another of the same person: it has more steps, then the
+// earlier last step, then the later entry.
 func (a *attempt) better(other *attempt) bool {
 	if a.done != other.done {
 		return a.done > other.done
@@ -129,8 +129,8 @@ func (s *solver) momentFits(v *view, lo, hi int) []uint32 {
 	return s.fit
 }
 
-// greedy makes an attempt in which nothing can end it but time, and every step is needed: each step is done as soon as it
-// can be, because that never hinders a later one.
+// greedy makes an attempt in which nothing can end it but time, and every step is needed: each step is done as soon
+// as it can be, because that never hinders a later one.
 func (s *solver) greedy(v *view, a *attempt) {
 	until := s.until(v, a)
 	lo := s.begin(v, a)

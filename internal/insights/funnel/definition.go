@@ -9,7 +9,8 @@ import (
 // Definition says in one sentence what the funnel counts.
 func Definition(q *Question) string {
 	var b strings.Builder
-	b.WriteString(map[Count]string{Users: "People who did ", Totals: "Attempts to do ", Sessions: "Sessions with "}[q.Count])
+	units := map[Count]string{Users: "People who did ", Totals: "Attempts to do ", Sessions: "Sessions with "}
+	b.WriteString(units[q.Count])
 	steps := make([]string, len(q.Steps))
 	for i, step := range q.Steps {
 		if steps[i] = step.Label; step.Optional {
@@ -20,7 +21,8 @@ func Definition(q *Question) string {
 	case len(steps) == 1:
 		b.WriteString(steps[0])
 	case q.Order == Any:
-		b.WriteString(query.List(steps, "and") + " in any order, within " + query.Span(q.Window) + " of the first of them")
+		b.WriteString(query.List(steps, "and") + " in any order")
+		b.WriteString(", within " + query.Span(q.Window) + " of the first of them")
 	default:
 		b.WriteString(strings.Join(steps, ", then ") + ", within " + query.Span(q.Window) + " of the first step")
 		if q.Order == Strict {
@@ -33,7 +35,8 @@ func Definition(q *Question) string {
 		b.WriteString(", with the same " + query.List(q.HoldLabels, "and") + " at every step")
 	}
 	for _, x := range q.Exclude {
-		b.WriteString(", up to the first " + x.Label + " between " + q.Steps[x.From].Label + " and " + q.Steps[x.To].Label)
+		b.WriteString(", up to the first " + x.Label)
+		b.WriteString(" between " + q.Steps[x.From].Label + " and " + q.Steps[x.To].Label)
 	}
 	b.WriteString("; " + q.counting())
 	if q.Breakdown != nil {

@@ -202,7 +202,8 @@ type Result struct {
 	Counts []int
 	// Incomplete is how many of them may still convert.
 	Incomplete int
-	// StepTimes is the time to each step from the one before that is not optional; nil for the first, and where nobody came.
+	// StepTimes is the time to each step from the one before that is not optional; nil for the first, and where
+	// nobody came.
 	StepTimes []*query.Times
 	// Time is the time from the first step to the last, of those who converted.
 	Time *query.Times
@@ -325,8 +326,9 @@ func (f *Funnel) collect(v *view, a *attempt) {
 	}
 }
 
-// People returns those behind the number, by their numbers: one for each attempt that it counts, so that a person may come
-// more than once where attempts are counted. At is the moment of the step, of a lost attempt that of its last step.
+// People returns those behind the number, by their numbers: one for each attempt that it counts, so that a person may
+// come more than once where attempts are counted. At is the moment of the step, of a lost attempt that of its last
+// step.
 func (f *Funnel) People() []behaviour.Member {
 	if f.wanted.Other {
 		shown, _ := f.top()

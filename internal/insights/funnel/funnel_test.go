@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/query"
@@ -173,15 +174,14 @@ func count(q *Question, people []*behaviour.Person) *Funnel {
 
 func byCode(a, b uint32) int { return int(a) - int(b) }
 
-// One pass is what makes the usual funnel fast; what it finds must be what the attempts of all entries would have given.
+// One pass is what makes the usual funnel fast; what it finds must be what the attempts of all entries would have
+// given.
 func TestOnePassFindsWhatAllEntriesWould(t *testing.T) {
 	t.Parallel()
 	r := newRandom(t, 2)
 	for round := range rounds / 10 {
 		q := r.question()
-		if q.Order, q.Choice = Ordered, Optimized; !q.sweeps() {
-			q.Exclude = nil
-		}
+		q.Order, q.Choice = Ordered, Optimized
 		var got, want []attempt
 		for _, p := range r.crowd(&q, 3) {
 			one := newRunner(&q, nil)
@@ -352,6 +352,73 @@ func TestEachBucketIsAskedAsARangeOfItsOwn(t *testing.T) {
 			if want := count(&alone, people).Answer(); !reflect.DeepEqual(p.Counts, want.Counts) || p.Incomplete != want.Incomplete {
 				t.Fatalf("round %d, bucket %d\n%s\ngot  %+v\nwant %+v", round, i, describe(&q, people[0]), p, want.Result)
 			}
+		}
+	}
+}
+
+// A robot that does one step a second for days must not take a pass over all its events for each of them.
+func TestAPersonWithManyEntriesIsCountedInTime(t *testing.T) {
+	t.Parallel()
+	const events = 200_000
+	p := &behaviour.Person{No: 1, Sessions: []behaviour.Session{{}}}
+	for i := range events {
+		p.Rows = append(p.Rows, behaviour.Row{TS: int64(i) * query.Second, Marks: 1 + uint64(i%2), Session: 1})
+	}
+	for _, order := range []Order{Ordered, Strict, Any} {
+		for _, count := range []Count{Users, Totals, Sessions} {
+			for _, choice := range []Choice{Optimized, First} {
+				q := Question{
+					Steps: []Step{{Marks: 1}, {Marks: 2}, {Marks: 4}}, Range: query.Range{To: events * query.Second},
+					Window: 7 * query.Day, Order: order, Count: count, Choice: choice, AsOf: events * query.Second,
+				}
+				f := New(q)
+				done := make(chan Answer, 1)
+				go func() {
+					f.Add(p)
+					done <- f.Answer()
+				}()
+				select {
+				case a := <-done:
+					if a.Counts[1] == 0 || a.Counts[2] != 0 {
+						t.Errorf("order %d, count %d, choice %d: %v", order, count, choice, a.Counts)
+					}
+				case <-time.After(time.Minute): // it takes milliseconds; were it quadratic, half an hour
+					t.Fatalf("order %d, count %d, choice %d takes longer than a minute", order, count, choice)
+				}
+			}
+		}
+	}
+}
+
+func TestWhatAFunnelDoesNotReadDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	r := newRandom(t, 6)
+	for round := range rounds {
+		q := r.question()
+		p := r.crowd(&q, 1)[0]
+		want := attempts(&q, p)
+		in := q.Reads()
+		kept := 0
+		for _, row := range p.Rows {
+			if in.Has(row.TS) {
+				p.Rows[kept] = row
+				kept++
+			}
+		}
+		for i := range want { // rows are numbered anew
+			for step := range want[i].rows {
+				want[i].rows[step] = -2
+			}
+		}
+		p.Rows = p.Rows[:kept]
+		got := attempts(&q, p)
+		for i := range got {
+			for step := range got[i].rows {
+				got[i].rows[step] = -2
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("round %d\n%s\ngot  %+v\nwant %+v", round, describe(&q, p), got, want)
 		}
 	}
 }

@@ -2,8 +2,8 @@ package funnel
 
 import "math/bits"
 
-// matcher assigns the events of one moment to steps, each event to one. Events of one moment may be taken in any sequence,
-// so that which steps they can fill together is a matching in a bipartite graph (Kuhn's algorithm).
+// matcher assigns the events of one moment to steps, each event to one. Events of one moment may be taken in any
+// sequence, so that which steps they can fill together is a matching in a bipartite graph (Kuhn's algorithm).
 type matcher struct {
 	fit   []uint32 // the steps that each event of the moment can fill
 	ban   []uint32 // the exclusions that each is excluded by; none when nothing can be excluded
@@ -42,8 +42,8 @@ func (m *matcher) clear() {
 	}
 }
 
-// add assigns an event to one more step and says whether that was possible. The steps assigned before keep an event, though
-// it may become another.
+// add assigns an event to one more step and says whether that was possible. The steps assigned before keep an event,
+// though it may become another.
 func (m *matcher) add(step int) bool {
 	for i, fit := range m.fit { // the usual case
 		if fit&(1<<step) != 0 && m.owner[i] == free {
@@ -89,8 +89,25 @@ func (m *matcher) chain(step, limit int) int {
 	return n
 }
 
-// spares says whether events can be assigned to all the steps of a set so that every event that one of the exclusions is
-// about is used for a step: such an event excludes nothing. The assignment is made.
+// between returns the steps after one and up to another that the moment can fill: all that are required, the other
+// itself, and as many of the optional ones as there are events for.
+func (m *matcher) between(required uint32, from, to int) (steps uint32, possible bool) {
+	m.clear()
+	within := uint32(1)<<(to+1) - uint32(1)<<(from+1)
+	steps = within&required | 1<<to
+	if !m.addAll(steps) {
+		return 0, false
+	}
+	for rest := within &^ steps; rest != 0; rest &= rest - 1 {
+		if step := bits.TrailingZeros32(rest); m.add(step) {
+			steps |= 1 << step
+		}
+	}
+	return steps, true
+}
+
+// spares says whether events can be assigned to all the steps of a set so that every event that one of the exclusions
+// is about is used for a step: such an event excludes nothing. The assignment is made.
 func (m *matcher) spares(exclusions, steps uint32) bool {
 	m.clear()
 	if exclusions != 0 {
@@ -115,8 +132,8 @@ func (m *matcher) spares(exclusions, steps uint32) bool {
 	return m.addAll(steps)
 }
 
-// fill writes which event each step of a set gets: the first step the first event that leaves the others possible, and so
-// on. The exclusions must be spared by the set.
+// fill writes which event each step of a set gets: the first step the first event that leaves the others possible,
+// and so on. The exclusions must be spared by the set.
 func (m *matcher) fill(exclusions, steps uint32, events *[MaxSteps]int32) {
 	m.clear()
 	for rest := steps; rest != 0; {

@@ -20,6 +20,7 @@ type runner struct {
 	parts  parts
 	now    attempt // the attempt at hand
 	best   attempt
+	won    attempt      // the conversion that is taken
 	known  []conversion // of entries, when all conversions are looked for
 	usual  *usual       // nil for other funnels
 	emit   func(v *view, a *attempt, incomplete bool)
@@ -101,7 +102,7 @@ func (r *runner) one(v *view, in query.Range, over bool) {
 	switch {
 	case r.q.Choice == First:
 		found = r.first(v, in)
-	case r.q.sweeps():
+	case r.q.Order == Ordered:
 		found = r.swept(v, in)
 	default:
 		found = r.tried(v, in)
@@ -176,8 +177,8 @@ func (r *runner) tried(v *view, in query.Range) bool {
 	return found
 }
 
-// incomplete says whether the person may still convert: his attempt did not, and it (optimized: that of any of his entries)
-// has its window open at as_of and was not ended.
+// incomplete says whether the person may still convert: his attempt did not, and it (optimized: that of any of his
+// entries) has its window open at as_of and was not ended.
 func (r *runner) incomplete(v *view, in query.Range) bool {
 	if r.best.end == converted || r.q.AsOf == NoAsOf {
 		return false
@@ -204,8 +205,7 @@ func (r *runner) open(v *view, a *attempt) bool {
 	return r.q.AsOf != NoAsOf && a.end == timedOut && r.q.AsOf <= v.ts[a.entry]+r.q.Window
 }
 
-// parts are the views that a sweep passes over: with held values one for the events of each combination, without optional
-// steps.
+// parts are the views that a sweep passes over: with held values one for the events of each combination.
 type parts struct {
 	part  view
 	order []int
@@ -215,37 +215,18 @@ type parts struct {
 func (p *parts) of(r *runner, v *view, in query.Range) func(yield func(*view) bool) {
 	return func(yield func(*view) bool) {
 		if len(r.q.Hold) == 0 {
-			if r.solver.final == r.solver.steps {
-				yield(v)
-				return
-			}
-			p.part.reset()
-			for pos := range v.len() {
-				p.add(r, v, pos, true)
-			}
-			yield(&p.part)
-			return
+			yield(v)
+		} else {
+			p.held(r, v, in, yield)
 		}
-		p.held(r, v, in, yield)
 	}
 }
 
-// add takes an event into the part with the steps numbered without the optional ones; events of another combination of held
-// values fill none.
-func (p *parts) add(r *runner, v *view, pos int, fills bool) {
-	var fit uint32
-	if fills {
-		fit = v.fit[pos]
-		if r.solver.final != r.solver.steps {
-			fit = 0
-			n := 0
-			for step := range r.solver.steps {
-				if r.solver.required&(1<<step) != 0 {
-					fit |= v.fit[pos] >> step & 1 << n
-					n++
-				}
-			}
-		}
+// add takes an event into the part; one of another combination of held values fills no step.
+func (p *parts) add(v *view, pos int, fills bool) {
+	fit := v.fit[pos]
+	if !fills {
+		fit = 0
 	}
 	if fit|v.ban[pos] != 0 {
 		p.part.add(v.ts[pos], fit, v.ban[pos], v.row[pos])
@@ -278,11 +259,11 @@ func (p *parts) held(r *runner, v *view, in query.Range, yield func(*view) bool)
 			p.part.reset()
 			if bans {
 				for pos := range v.len() {
-					p.add(r, v, pos, of(pos) == values)
+					p.add(v, pos, of(pos) == values)
 				}
 			} else {
 				for _, pos := range p.order[lo:hi] {
-					p.add(r, v, pos, true)
+					p.add(v, pos, true)
 				}
 			}
 			if !yield(&p.part) {

@@ -97,8 +97,8 @@ type Question struct {
 	AsOf       int64
 }
 
-// Reads is the range of the rows that the question needs; with sessions it begins earlier, with the session of the first
-// of them.
+// Reads is the range of the rows that the question needs; with sessions it begins earlier, with the session of the
+// first of them.
 func (q *Question) Reads() query.Range {
 	return query.Range{From: q.Range.From, To: q.Range.To + q.Window}
 }
@@ -113,15 +113,9 @@ func (q *Question) required() (steps []int) {
 	return steps
 }
 
-// usual says whether the funnel is the one that nearly everybody asks for: ordered, optimized, of users, with steps that are
-// all needed and nothing that could end an attempt but time.
+// usual says whether the funnel is the one that nearly everybody asks for: ordered, optimized, of users, with steps
+// that are all needed and nothing that could end an attempt but time.
 func (q *Question) usual() bool {
 	return q.Order == Ordered && q.Choice == Optimized && q.Count == Users && len(q.Exclude) == 0 && len(q.Hold) == 0 &&
 		len(q.required()) == len(q.Steps)
-}
-
-// sweeps says whether one pass finds the best attempt. Where an optional step can be filled by an event that would else end
-// the attempt, optional steps decide how far it comes, and a pass without them does not.
-func (q *Question) sweeps() bool {
-	return q.Order == Ordered && (len(q.Exclude) == 0 || len(q.required()) == len(q.Steps))
 }

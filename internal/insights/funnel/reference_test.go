@@ -8,13 +8,15 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
-// reference counts a funnel by the words of its definition: it writes down every filling of every entry and takes the best.
+// reference counts a funnel by the words of its definition: it writes down every filling of every entry and takes the
+// best.
 type reference struct {
 	q    *Question
 	rows []behaviour.Row
 }
 
-// trial is one way to fill steps: the index of each step's row, -1 for none. In any order it is the rows in the order done.
+// trial is one way to fill steps: the index of each step's row, -1 for none. In any order it is the rows in the order
+// done.
 type trial struct {
 	rows    []int
 	end     ending
@@ -320,7 +322,8 @@ func (r *reference) follow(in query.Range, from, end, until int, take func(*tria
 	}
 }
 
-// conversions takes the earliest conversion, with the latest entry for it, goes on after it, and takes the rest as they follow.
+// conversions takes the earliest conversion, with the latest entry for it, goes on after it, and takes the rest as
+// they follow.
 func (r *reference) conversions(in query.Range, take func(*trial, bool)) {
 	for floor := 0; ; {
 		var won *trial

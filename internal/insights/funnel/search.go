@@ -16,17 +16,18 @@ type filling struct {
 	pos      [MaxSteps]int32
 }
 
-// fillings are, for each step, the best filling whose latest step it is. Two are kept, because which is the best depends
-// on what follows: where no further required step does, the time of the last required one comes first; where one does, that
-// time is forgotten.
+// fillings are, for each step, the best filling whose latest step it is. Two are kept, because which is the best
+// depends on what follows: where no further required step does, the time of the last required one comes first; where
+// one does, that time is forgotten.
 type fillings struct {
 	ending [MaxSteps]filling // best by last, optional, at, pos
 	going  [MaxSteps]filling // best by optional, at, pos
 }
 
-// search makes an attempt that events can end (exclusions, a strict order) or that has optional steps. What can follow a
-// filling depends only on its latest step, so that going from moment to moment it keeps the best filling for each step:
-// a step done at once is not always the best, where a later event for it would have come after the excluded one.
+// search makes an attempt that events can end (exclusions, a strict order) or that has optional steps. What can
+// follow a filling depends only on its latest step, so that going from moment to moment it keeps the best filling for
+// each step: a step done at once is not always the best, where a later event for it would have come after the
+// excluded one.
 func (s *solver) search(v *view, a *attempt) {
 	until := s.until(v, a)
 	f := &s.fillings
@@ -58,7 +59,7 @@ func (s *solver) moment(v *view, lo, hi int, first bool, until int64, entry int,
 	f := &s.fillings
 	for to := s.steps - 1; to >= 0; to-- {
 		var ending, going filling
-		if (first || s.q.Order != Strict) && s.active(bans, to, to) == 0 {
+		if (first || s.q.Order != Strict) && s.q.active(bans, to, to) == 0 {
 			ending, going = f.ending[to], f.going[to]
 		}
 		if can&(1<<to) != 0 {
@@ -74,7 +75,7 @@ func (s *solver) moment(v *view, lo, hi int, first bool, until int64, entry int,
 // to that step.
 func (s *solver) arrive(to int, ts int64, lo int, bans uint32, ending, going, best *filling) {
 	for from := to - 1; from >= 0; from-- {
-		steps, possible := s.between(from, to)
+		steps, possible := s.match.between(s.required, from, to)
 		if !possible {
 			return
 		}
@@ -83,7 +84,7 @@ func (s *solver) arrive(to int, ts int64, lo int, bans uint32, ending, going, be
 		}
 		last, next := s.continued(from, steps, 0, ts, lo)
 		last.keep(best)
-		if active := s.active(bans, from, to); active != 0 {
+		if active := s.q.active(bans, from, to); active != 0 {
 			if !s.match.spares(active, steps) {
 				continue
 			}
@@ -97,23 +98,6 @@ func (s *solver) arrive(to int, ts int64, lo int, bans uint32, ending, going, be
 			*going = next
 		}
 	}
-}
-
-// between returns the steps after one and up to another that this moment can fill: all that are required, the other
-// itself, and as many of the optional ones as there are events for.
-func (s *solver) between(from, to int) (steps uint32, possible bool) {
-	s.match.clear()
-	within := uint32(1)<<(to+1) - uint32(1)<<(from+1)
-	steps = within&s.required | 1<<to
-	if !s.match.addAll(steps) {
-		return 0, false
-	}
-	for rest := within &^ steps; rest != 0; rest &= rest - 1 {
-		if step := bits.TrailingZeros32(rest); s.match.add(step) {
-			steps |= 1 << step
-		}
-	}
-	return steps, true
 }
 
 // continued returns the best fillings whose latest step is from, with steps of this moment that spare some exclusions.
@@ -159,7 +143,8 @@ func (f *filling) beats(other *filling, byLast bool) bool {
 	if c := slices.Compare(f.at[:], other.at[:]); c != 0 {
 		return c < 0
 	}
-	return slices.CompareFunc(f.pos[:], other.pos[:], func(a, b int32) int { return cmp.Compare(uint32(a), uint32(b)) }) < 0
+	byOrder := func(a, b int32) int { return cmp.Compare(uint32(a), uint32(b)) } // a step that was not done is last
+	return slices.CompareFunc(f.pos[:], other.pos[:], byOrder) < 0
 }
 
 // keep notes a filling if it is the best so far.
@@ -167,18 +152,6 @@ func (f *filling) keep(best *filling) {
 	if f.done > best.done || f.done == best.done && f.beats(best, true) {
 		*best = *f
 	}
-}
-
-// active are the exclusions among some that can end a filling whose latest step was from before the moment and is to after
-// it.
-func (s *solver) active(bans uint32, from, to int) (active uint32) {
-	for rest := bans; rest != 0; rest &= rest - 1 {
-		i := bits.TrailingZeros32(rest)
-		if x := &s.q.Exclude[i]; x.From <= from && x.To > to {
-			active |= 1 << i
-		}
-	}
-	return active
 }
 
 func union(masks []uint32) (all uint32) {
@@ -201,7 +174,7 @@ func (s *solver) end(v *view, a *attempt, until int64) {
 		}
 	}
 	lo, hi := v.moment(latest)
-	for pos := lo; pos < v.len() && v.ts[pos] < until; pos++ {
+	for pos := lo; len(s.q.Exclude) > 0 && pos < v.len() && v.ts[pos] < until; pos++ {
 		if v.ban[pos] != 0 && !a.uses(pos) && s.excludes(v, pos, a) {
 			a.end, a.endPos = excluded, pos
 			return

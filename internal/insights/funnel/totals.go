@@ -29,7 +29,8 @@ func (r *runner) follow(v *view, from, end int, in query.Range, until int) {
 	}
 }
 
-// use says from which position on events may be in the attempts that follow: those before were in an attempt that ended.
+// use says from which position on events may be in the attempts that follow: those before were in an attempt that
+// ended.
 func (r *runner) use(from int) { r.solver.floor = from }
 
 // next returns the position from which on the next attempt can begin.
@@ -66,27 +67,21 @@ func (r *runner) conversions(v *view, in query.Range) {
 			r.follow(v, from, v.len(), in, -1)
 			return
 		}
-		won := r.best
-		r.follow(v, from, won.entry, in, won.entry)
-		r.emit(v, &won, false)
-		from = won.next(v, r.q.Window)
+		r.won = r.best
+		r.follow(v, from, r.won.entry, in, r.won.entry)
+		r.emit(v, &r.won, false)
+		from = r.won.next(v, r.q.Window)
 	}
 }
 
 // earliest makes the attempt that converts first, of entries from a position on.
 func (r *runner) earliest(v *view, from int, in query.Range) bool {
-	if r.q.sweeps() && len(r.q.Hold) == 0 {
-		for part := range r.parts.of(r, v, in) {
-			start := from
-			if part != v {
-				start = part.after(v, from)
-			}
-			found := r.sweep.run(part, start, in)
-			if found.done < r.solver.final {
-				return false
-			}
-			r.attemptOf(v, found, from, in)
+	if r.q.Order == Ordered && len(r.q.Hold) == 0 {
+		found := r.sweep.run(v, from, in)
+		if found.done < r.solver.final {
+			return false
 		}
+		r.attemptOf(v, found, from, in)
 		return true
 	}
 	entry := -1
@@ -110,16 +105,4 @@ func (r *runner) earliest(v *view, from int, in query.Range) bool {
 		r.solver.attempt(v, entry, &r.best)
 	}
 	return entry >= 0
-}
-
-// after returns the position in this view of the first event that is not before a position of another view of the person.
-func (v *view) after(other *view, pos int) int {
-	if pos >= other.len() {
-		return v.len()
-	}
-	at := v.from(other.ts[pos])
-	for at < v.len() && v.row[at] < other.row[pos] {
-		at++
-	}
-	return at
 }

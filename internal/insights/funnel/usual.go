@@ -7,8 +7,8 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
-// usual is the pass of the usual funnel over the rows themselves: what sweep does, without a view of them. It leaves a person
-// to sweep as soon as two of his events that fit a step have the same time.
+// usual is the pass of the usual funnel over the rows themselves: what sweep does, without a view of them. It leaves
+// a person to sweep as soon as two of his events that fit a step have the same time.
 type usual struct {
 	q     *Question
 	steps int

@@ -1,6 +1,7 @@
 package funnel
 
 import (
+	"math/bits"
 	"slices"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
@@ -12,6 +13,9 @@ type view struct {
 	fit []uint32 // bit i: the event can fill step i
 	ban []uint32 // bit i: the event is excluded by exclusion i
 	row []int32  // the index of the row
+	// rest are the steps that this event and those after it can fill, of a funnel in any order. In a part of a view
+	// it may be more than the part's.
+	rest []uint32
 }
 
 func (v *view) len() int { return len(v.ts) }
@@ -29,7 +33,11 @@ func (v *view) add(ts int64, fit, ban uint32, row int32) {
 
 // slice returns the part of the view from lo to before hi. It shares the memory.
 func (v *view) slice(lo, hi int) view {
-	return view{v.ts[lo:hi:hi], v.fit[lo:hi:hi], v.ban[lo:hi:hi], v.row[lo:hi:hi]}
+	part := view{ts: v.ts[lo:hi:hi], fit: v.fit[lo:hi:hi], ban: v.ban[lo:hi:hi], row: v.row[lo:hi:hi]}
+	if len(v.rest) > 0 {
+		part.rest = v.rest[lo:hi:hi]
+	}
+	return part
 }
 
 // rowAt is the index of the row at a position. Without a view positions are indexes.
@@ -72,6 +80,12 @@ func (v *view) load(q *Question, rows []behaviour.Row) {
 			v.add(r.TS, fit, ban, int32(i))
 		}
 	}
+	if q.Order == Any {
+		v.rest = append(v.rest[:0], v.fit...)
+		for pos := len(v.rest) - 2; pos >= 0; pos-- {
+			v.rest[pos] |= v.rest[pos+1]
+		}
+	}
 }
 
 // fits returns the steps that an event can fill.
@@ -92,6 +106,18 @@ func (q *Question) bans(marks uint64) (ban uint32) {
 		}
 	}
 	return ban
+}
+
+// active are the exclusions among some that can end an attempt whose latest step was from before a moment and is to
+// after it.
+func (q *Question) active(bans uint32, from, to int) (active uint32) {
+	for ; bans != 0; bans &= bans - 1 {
+		i := bits.TrailingZeros32(bans)
+		if x := &q.Exclude[i]; x.From <= from && x.To > to {
+			active |= 1 << i
+		}
+	}
+	return active
 }
 
 // held are the values that stay the same through an attempt. Those of an event that lacks one are not complete.

@@ -16,12 +16,14 @@ func Definition(q *Question) string {
 	most := query.Plural(int64(q.Depth), "step")
 	switch {
 	case q.Start != nil && q.End != nil:
-		b.WriteString("The " + named + " on the way from " + q.Start.Label + " to the next " + q.End.Label + " within " + query.Span(q.Window) +
-			", where that took at most " + most)
+		b.WriteString("The " + named + " on the way from " + q.Start.Label + " to the next " + q.End.Label)
+		b.WriteString(" within " + query.Span(q.Window) + ", where that took at most " + most)
 	case q.Backwards():
-		b.WriteString("The " + named + " before " + q.End.Label + ", read backwards, at most " + most + " within " + query.Span(q.Window))
+		b.WriteString("The " + named + " before " + q.End.Label + ", read backwards")
+		b.WriteString(", at most " + most + " within " + query.Span(q.Window))
 	case q.Start != nil:
-		b.WriteString("The " + named + " from " + q.Start.Label + " on, at most " + most + " within " + query.Span(q.Window))
+		b.WriteString("The " + named + " from " + q.Start.Label + " on")
+		b.WriteString(", at most " + most + " within " + query.Span(q.Window))
 	default:
 		b.WriteString("The " + named + " one after another, at most " + most + " within " + query.Span(q.Window))
 	}

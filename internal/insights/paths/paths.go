@@ -17,6 +17,7 @@ type Paths struct {
 	found  []query.Found // the value is the leaf of the path
 
 	nodes []behaviour.Row // of the person at hand: those that are nodes, in the order of reading
+	ends  []int           // the first end at or after each, where paths have both ends
 }
 
 // New returns the paths of nobody.
@@ -28,25 +29,28 @@ func (p *Paths) Add(person *behaviour.Person) {
 	if p.q.Backwards() {
 		slices.Reverse(p.nodes)
 	}
+	if p.both() {
+		p.findEnds()
+	}
 	switch p.q.Count {
 	case Users:
-		p.take(person.No, p.nodes)
+		p.take(person.No, 0, len(p.nodes))
 	case Totals:
-		for rest := p.nodes; len(rest) > 0; {
-			rest = rest[p.take(person.No, rest):]
+		for at := 0; at < len(p.nodes); {
+			at = p.take(person.No, at, len(p.nodes))
 		}
 	case Sessions:
 		for lo, hi := 0, 0; lo < len(p.nodes); lo = hi {
 			for hi = lo + 1; hi < len(p.nodes) && p.nodes[hi].Session == p.nodes[lo].Session; {
 				hi++
 			}
-			p.take(person.No, p.nodes[lo:hi])
+			p.take(person.No, lo, hi)
 		}
 	}
 }
 
-// load takes the nodes of a person. Of equal neighbours in a session, or with sessions of no account at all, the first is taken:
-// whether an anchor fits is asked of that one.
+// load takes the nodes of a person. Of equal neighbours (in a session where sessions are counted) the
+// first is taken: whether an anchor fits is asked of that one.
 func (p *Paths) load(rows []behaviour.Row) {
 	p.nodes = p.nodes[:0]
 	var name, session uint32
@@ -72,39 +76,61 @@ func (p *Paths) starts(r *behaviour.Row) bool {
 	return p.q.Range.Has(r.TS) && (anchor == nil || r.Marks&anchor.Marks != 0)
 }
 
-// within says whether a node is in the window of a path.
-func (p *Paths) within(first, r *behaviour.Row) bool {
-	return max(r.TS-first.TS, first.TS-r.TS) <= p.q.Window
+// within says whether a node is in the window of the path that begins at another.
+func (p *Paths) within(first, i int) bool {
+	from, to := p.nodes[first].TS, p.nodes[i].TS
+	return max(to-from, from-to) <= p.q.Window
 }
 
-// take counts the first path among nodes and returns how many nodes it used up.
-func (p *Paths) take(no uint32, nodes []behaviour.Row) int {
-	first := 0
-	for first < len(nodes) && !p.starts(&nodes[first]) {
+// take counts the first path among the nodes from lo to before hi, and returns where the next can begin.
+func (p *Paths) take(no uint32, lo, hi int) int {
+	first := lo
+	for first < hi && !p.starts(&p.nodes[first]) {
 		first++
 	}
-	if first == len(nodes) {
-		return first
-	}
-	var path path
-	path.add(first)
-	next, ended := first+1, true
-	for ; next < len(nodes) && p.within(&nodes[first], &nodes[next]); next++ {
-		if path.length == p.q.Depth && !p.both() {
-			ended = false
-			break
-		}
-		path.add(next)
-		if p.both() && nodes[next].Marks&p.q.End.Marks != 0 {
-			p.put(no, nodes, &path, false)
-			return next + 1
-		}
+	if first == hi {
+		return hi
 	}
 	if p.both() {
-		return next // the end was not reached
+		return p.takeToEnd(no, first, hi)
 	}
-	p.put(no, nodes, &path, ended && path.length < p.q.Depth)
+	var path path
+	next := first
+	for next < hi && path.length < p.q.Depth && p.within(first, next) {
+		path.add(next)
+		next++
+	}
+	p.put(no, &path, path.length < p.q.Depth)
 	return next
+}
+
+// takeToEnd counts the path from a start to the first end after it. Where that is not in the window there is no path.
+func (p *Paths) takeToEnd(no uint32, first, hi int) int {
+	end := hi
+	if first+1 < hi {
+		end = p.ends[first+1]
+	}
+	if end >= hi || !p.within(first, end) {
+		return first + 1
+	}
+	var path path
+	for i := first; i <= end; i++ {
+		path.add(i)
+	}
+	p.put(no, &path, false)
+	return end + 1
+}
+
+// findEnds finds the first end at or after each node.
+func (p *Paths) findEnds() {
+	p.ends = slices.Grow(p.ends[:0], len(p.nodes))[:len(p.nodes)]
+	end := len(p.nodes)
+	for i := len(p.nodes) - 1; i >= 0; i-- {
+		if p.nodes[i].Marks&p.q.End.Marks != 0 {
+			end = i
+		}
+		p.ends[i] = end
+	}
 }
 
 func (p *Paths) both() bool { return p.q.Start != nil && p.q.End != nil }
@@ -123,25 +149,26 @@ func (t *path) add(i int) {
 }
 
 // put counts a path.
-func (p *Paths) put(no uint32, nodes []behaviour.Row, t *path, dropped bool) {
+func (p *Paths) put(no uint32, t *path, dropped bool) {
 	if t.length > p.q.Depth {
 		p.longer++
 		if p.wanted != nil && p.wanted.Longer {
-			p.found = append(p.found, query.Found{Member: behaviour.Member{No: no, At: nodes[t.at[0]].TS}})
+			p.found = append(p.found, query.Found{Member: behaviour.Member{No: no, At: p.nodes[t.at[0]].TS}})
 		}
 		return
 	}
 	p.count++
 	leaf := int32(0)
 	for _, i := range t.at[:t.length] {
-		leaf = p.trie.child(leaf, nodes[i].Values[p.q.Node])
+		leaf = p.trie.child(leaf, p.nodes[i].Values[p.q.Node])
 		p.trie.nodes[leaf].count++
 	}
 	if dropped {
 		p.trie.nodes[leaf].ended++
 	}
 	if c := p.wanted; c != nil && !c.Longer && c.Step <= t.length && (!c.DropOff || dropped && c.Step == t.length) {
-		p.found = append(p.found, query.Found{Member: behaviour.Member{No: no, At: nodes[t.at[c.Step-1]].TS}, Value: uint32(leaf)})
+		member := behaviour.Member{No: no, At: p.nodes[t.at[c.Step-1]].TS}
+		p.found = append(p.found, query.Found{Member: member, Value: uint32(leaf)})
 	}
 }
 
@@ -172,7 +199,8 @@ type Coordinate struct {
 // Collect makes it find the people behind a number too. It is asked before the first person.
 func (p *Paths) Collect(c Coordinate) { p.wanted = &c }
 
-// People returns those behind the number, by their numbers, with the moment of the node: one for each path that it counts.
+// People returns those behind the number, by their numbers, with the moment of the node: one for each path that it
+// counts.
 func (p *Paths) People() []behaviour.Member {
 	followed := p.follow()
 	behind := p.found[:0:0]

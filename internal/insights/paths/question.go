@@ -1,6 +1,8 @@
 package paths
 
 import (
+	"math"
+
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/query"
 )
@@ -24,7 +26,8 @@ type Anchor struct {
 	Label string // for the definition
 }
 
-// Question asks for the ways of people, resolved. Rows whose node is the absent value are no nodes. Times are microseconds.
+// Question asks for the ways of people, resolved. Rows whose node is the absent value are no nodes. Times are
+// microseconds.
 type Question struct {
 	Node       int     // value column
 	NodeLabel  string  // the property that names nodes, empty for the event's name
@@ -40,10 +43,19 @@ type Question struct {
 // Backwards says whether paths are read from their end.
 func (q *Question) Backwards() bool { return q.Start == nil && q.End != nil }
 
-// Reads is the range of the rows that the question needs.
+// Reads is the range of the rows that the question needs. Whether the first node in the range repeats the one before
+// it is known only from what came before: of a person his latest node, however old, in sessions what the session
+// began with.
 func (q *Question) Reads() query.Range {
+	r := query.Range{From: q.Range.From, To: q.Range.To + q.Window}
 	if q.Backwards() {
-		return query.Range{From: q.Range.From - q.Window, To: q.Range.To}
+		r.From, r.To = q.Range.From-q.Window, q.Range.To
 	}
-	return query.Range{From: q.Range.From, To: q.Range.To + q.Window}
+	switch {
+	case q.Collapse && q.Count == Sessions:
+		r.From -= behaviour.SessionLength
+	case q.Collapse:
+		r.From = math.MinInt64
+	}
+	return r
 }

@@ -54,8 +54,8 @@ type Calendar struct {
 	Week time.Weekday
 }
 
-// Floor returns the start of the period that an instant is in. Floor and Next work on Unix seconds: changes of the clock
-// happen on whole seconds.
+// Floor returns the start of the period that an instant is in. Floor and Next work on Unix seconds: changes of the
+// clock happen on whole seconds.
 func (c Calendar) Floor(sec int64) int64 {
 	loc := c.Loc
 	if c.Bucket.dates() {
@@ -158,9 +158,9 @@ func zoneBounds(sec int64, loc *time.Location) (lo, hi int64) {
 		hi = end.Unix()
 	}
 	if hi <= sec {
-		// Beyond the last change that a zone's file lists, time (Go 1.26) takes every year for 365 days long and, on the
-		// last day of a leap year, says that the range ended when that day began. It ends with the day. Without this
-		// the loops above would not.
+		// Beyond the last change that a zone's file lists, time (Go 1.26) takes every year for 365 days long and, on
+		// the last day of a leap year, says that the range ended when that day began. It ends with the day. Without
+		// this the loops above would not.
 		hi = FloorDiv(sec, daySeconds)*daySeconds + daySeconds
 	}
 	return lo, hi

@@ -45,8 +45,8 @@ func (d Durations) percentile(p float64) float64 {
 	return value
 }
 
-// place puts the k-th smallest duration where it would be if all were sorted, with no larger one before it and no smaller
-// one after (quickselect). Sorting would take several times as long.
+// place puts the k-th smallest duration where it would be if all were sorted, with no larger one before it and no
+// smaller one after (quickselect). Sorting would take several times as long.
 func (d Durations) place(k int) {
 	for lo, hi := 0, len(d)-1; lo < hi; {
 		pivot := median(d[lo], d[lo+(hi-lo)/2], d[hi])
@@ -77,8 +77,8 @@ func (d Durations) place(k int) {
 
 func median(a, b, c int64) int64 { return max(min(a, b), min(max(a, b), c)) }
 
-// Histogram counts durations by edges, in microseconds and increasing: counts[i] are those from edge i up to the next, the
-// last without end, and under are those below the first.
+// Histogram counts durations by edges, in microseconds and increasing: counts[i] are those from edge i up to the
+// next, the last without end, and under are those below the first.
 func (d Durations) Histogram(edges []int64) (under int, counts []int) {
 	counts = make([]int, len(edges))
 	for _, v := range d {

@@ -13,8 +13,8 @@ type Found struct {
 	Value uint32
 }
 
-// Members returns the people found, by their numbers, those of one person by their moments. With shown, the groups that an
-// answer shows, it leaves out everybody who is in one: the rest is what is asked for.
+// Members returns the people found, by their numbers, those of one person by their moments. With shown, the groups
+// that an answer shows, it leaves out everybody who is in one: the rest is what is asked for.
 func Members(found []Found, shown []Group) []behaviour.Member {
 	left := map[uint32]bool{}
 	for _, g := range shown {

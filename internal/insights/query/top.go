@@ -12,8 +12,8 @@ type Group struct {
 	Size  int
 }
 
-// Top returns the n largest groups, largest first, and the others. Groups of one size are in the order of their values, so
-// that which of them are shown never depends on the sequence in which they were counted.
+// Top returns the n largest groups, largest first, and the others. Groups of one size are in the order of their
+// values, so that which of them are shown never depends on the sequence in which they were counted.
 func Top(groups []Group, n int, compare behaviour.Compare) (top, others []Group) {
 	slices.SortFunc(groups, func(a, b Group) int {
 		if a.Size != b.Size {

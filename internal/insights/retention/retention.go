@@ -13,6 +13,7 @@ type Retention struct {
 	width  int64
 	all    grid // without a breakdown
 	groups map[uint32]grid
+	cells  []query.Columns // by period: what AddPresence counted
 	wanted *Coordinate
 	found  []query.Found
 
@@ -26,6 +27,7 @@ type start struct {
 	row   int
 	at    int64
 	value uint32
+	after int // the index of the first return that may come after it
 }
 
 // visit is the first return event in a period, counted by calendar.
@@ -83,8 +85,12 @@ func (r *Retention) load(rows []behaviour.Row) {
 	last := len(bounds) - 1
 	period, end := -1, bounds[0] // the period of the event at hand, and when it ends
 	started := false
+	known := int64(math.MinInt64) // until when further events change nothing
 	for i := range rows {
 		row := &rows[i]
+		if row.TS < known {
+			continue
+		}
 		marks := row.Marks
 		isStart := marks&q.Start.Marks != 0 && (!started || q.Cohort == Recurring)
 		if !isStart && marks&q.Return.Marks == 0 {
@@ -108,12 +114,16 @@ func (r *Retention) load(rows []behaviour.Row) {
 		}
 		if n := len(r.returns); q.Interval == Rolling || n == 0 || r.returns[n-1].period != period {
 			r.returns = append(r.returns, visit{period, row.TS})
+			if noStart := q.Cohort == FirstTime || period >= q.Rows || r.starts[len(r.starts)-1].row == period; noStart &&
+				q.Interval == Calendar {
+				known = end
+			}
 		}
 	}
 }
 
 func (r *Retention) startOf(row *behaviour.Row, period int) start {
-	s := start{row: period, at: row.TS}
+	s := start{row: period, at: row.TS, after: len(r.returns)}
 	if r.q.Breakdown != nil {
 		s.value = row.Values[r.q.Breakdown.Column]
 	}
@@ -143,7 +153,7 @@ func (r *Retention) count(values []int, s *start) {
 		}
 	default:
 		before := 0
-		for i := range r.returns {
+		for i := s.after; i < len(r.returns); i++ {
 			k := r.period(s, &r.returns[i])
 			if k >= r.q.Periods {
 				break
@@ -162,6 +172,7 @@ func (r *Retention) count(values []int, s *start) {
 
 // Merge adds what another retention of the same question counted, of other people.
 func (r *Retention) Merge(other *Retention) {
+	other.settle()
 	r.all.add(other.all)
 	for value, g := range other.groups {
 		r.grid(value).add(g)
@@ -215,6 +226,7 @@ type Answer struct {
 
 // Answer returns what was counted.
 func (r *Retention) Answer() Answer {
+	r.settle()
 	var answer Answer
 	all := r.all
 	if r.q.Breakdown != nil {
@@ -305,7 +317,7 @@ func (r *Retention) retained(s *start, n int) (at int64, yes bool) {
 	if r.count(values, s); values[n] == 0 {
 		return 0, false
 	}
-	for i := range r.returns {
+	for i := s.after; i < len(r.returns); i++ {
 		k := r.period(s, &r.returns[i])
 		if k == n || k > n && r.q.Mode == OnOrAfter {
 			return r.returns[i].at, true
@@ -314,8 +326,8 @@ func (r *Retention) retained(s *start, n int) (at int64, yes bool) {
 	return 0, false
 }
 
-// People returns those behind the cell, by their numbers, with the return event that put them there; for period 0 and those
-// who were lost, with their start.
+// People returns those behind the cell, by their numbers, with the return event that put them there; for period 0 and
+// those who were lost, with their start.
 func (r *Retention) People() []behaviour.Member {
 	if r.wanted.Other {
 		shown, _ := r.top()

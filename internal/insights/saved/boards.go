@@ -20,8 +20,10 @@ type Board struct {
 	Name        string
 	Description string
 	Tiles       []Tile // from the top
+	Version     int64  // counts the changes, from 1
 	CreatedBy   *uuid.UUID
 	CreatedAt   time.Time
+	UpdatedBy   *uuid.UUID // nil before the first change
 	UpdatedAt   time.Time
 }
 
@@ -31,8 +33,9 @@ type Tile struct {
 	Width    string // half or full
 }
 
-// BoardChange are the fields to change; nil leaves one as it is.
+// BoardChange are the fields to change; nil leaves one as it is. With IfVersion, only that version is changed.
 type BoardChange struct {
+	IfVersion         *int64
 	Name, Description *string
 	Tiles             *[]Tile
 }
@@ -63,8 +66,8 @@ func (r *Reports) CreateBoard(ctx context.Context, accountID, projectID uuid.UUI
 		if err != nil {
 			return err
 		}
-		if n >= maxBoards {
-			return problem.New(problem.CodeLimitReached, "A project has at most %d boards.", maxBoards)
+		if n >= int64(r.limits.Boards) {
+			return problem.New(problem.CodeLimitReached, "A project has at most %d boards.", r.limits.Boards)
 		}
 		if err := r.store.createBoard(ctx, tx, projectID, board); err != nil {
 			return err
@@ -81,15 +84,18 @@ func (r *Reports) CreateBoard(ctx context.Context, accountID, projectID uuid.UUI
 	return board, err
 }
 
-// UpdateBoard changes a board and returns it as it is then.
-func (r *Reports) UpdateBoard(ctx context.Context, projectID, id uuid.UUID, change BoardChange) (Board, error) {
+// UpdateBoard changes a board and returns it as it is then. version_conflict when it is not the version to change.
+func (r *Reports) UpdateBoard(ctx context.Context, accountID, projectID, id uuid.UUID, change BoardChange) (Board, error) {
 	var board Board
 	err := r.change(ctx, projectID, func(tx pgx.Tx) error {
 		before, err := r.store.board(ctx, tx, projectID, id)
 		if err != nil {
 			return err
 		}
-		if err := r.store.updateBoard(ctx, tx, projectID, id, change); err != nil {
+		if err := isVersion(before.Version, change.IfVersion); err != nil {
+			return err
+		}
+		if err := r.store.updateBoard(ctx, tx, accountID, projectID, id, change); err != nil {
 			return err
 		}
 		if change.Tiles != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/access/auth"
@@ -64,12 +66,12 @@ func (a *API) GetReport(ctx context.Context, req api.GetReportRequestObject) (ap
 
 // UpdateReport changes a report.
 func (a *API) UpdateReport(ctx context.Context, req api.UpdateReportRequestObject) (api.UpdateReportResponseObject, error) {
-	change := ReportChange{Name: req.Body.Name, Description: req.Body.Description}
+	change := ReportChange{IfVersion: versionOf(req.Params.IfMatch), Name: req.Body.Name, Description: req.Body.Description}
 	var err error
 	if change.Question, change.View, err = a.encode(req.Body.Question, req.Body.View); err != nil {
 		return nil, err
 	}
-	report, err := a.reports.Update(ctx, req.ProjectID, req.ReportID, change)
+	report, err := a.reports.Update(ctx, auth.From(ctx).AccountID, req.ProjectID, req.ReportID, change)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +81,7 @@ func (a *API) UpdateReport(ctx context.Context, req api.UpdateReportRequestObjec
 
 // DeleteReport deletes a report.
 func (a *API) DeleteReport(ctx context.Context, req api.DeleteReportRequestObject) (api.DeleteReportResponseObject, error) {
-	if err := a.reports.Delete(ctx, req.ProjectID, req.ReportID); err != nil {
+	if err := a.reports.Delete(ctx, auth.From(ctx).AccountID, req.ProjectID, req.ReportID); err != nil {
 		return nil, err
 	}
 	return api.DeleteReport204Response{}, nil
@@ -125,12 +127,12 @@ func (a *API) GetBoard(ctx context.Context, req api.GetBoardRequestObject) (api.
 
 // UpdateBoard changes a board.
 func (a *API) UpdateBoard(ctx context.Context, req api.UpdateBoardRequestObject) (api.UpdateBoardResponseObject, error) {
-	change := BoardChange{Name: req.Body.Name, Description: req.Body.Description}
+	change := BoardChange{IfVersion: versionOf(req.Params.IfMatch), Name: req.Body.Name, Description: req.Body.Description}
 	if req.Body.Tiles != nil {
 		t := tiles(*req.Body.Tiles)
 		change.Tiles = &t
 	}
-	board, err := a.reports.UpdateBoard(ctx, req.ProjectID, req.BoardID, change)
+	board, err := a.reports.UpdateBoard(ctx, auth.From(ctx).AccountID, req.ProjectID, req.BoardID, change)
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +145,18 @@ func (a *API) DeleteBoard(ctx context.Context, req api.DeleteBoardRequestObject)
 		return nil, err
 	}
 	return api.DeleteBoard204Response{}, nil
+}
+
+// versionOf reads the version in If-Match: the contract has it in quotation marks, with at most 18 digits.
+func versionOf(ifMatch *api.IfMatch) *int64 {
+	if ifMatch == nil {
+		return nil
+	}
+	version, err := strconv.ParseInt(strings.Trim(*ifMatch, `"`), 10, 64)
+	if err != nil {
+		panic(err) // the contract was checked before
+	}
+	return &version
 }
 
 // encode writes a question that can be asked, and a view, as the contract has them; nil stays nil.
@@ -164,7 +178,8 @@ func (a *API) encode(question *api.ReportQuestion, view *api.ReportView) (q, v j
 }
 
 func apiReport(r Report) (api.Report, error) {
-	out := api.Report{ID: r.ID, Name: r.Name, Description: r.Description, CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}
+	out := api.Report{ID: r.ID, Name: r.Name, Description: r.Description, Version: r.Version,
+		CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt, UpdatedBy: r.UpdatedBy, UpdatedAt: r.UpdatedAt}
 	if err := json.Unmarshal(r.Question, &out.Question); err != nil {
 		return out, fmt.Errorf("decode the question of report %s: %w", r.ID, err)
 	}
@@ -184,7 +199,7 @@ func tiles(in []api.BoardTile) []Tile {
 
 func apiBoard(b Board) api.Board {
 	out := api.Board{ID: b.ID, Name: b.Name, Description: b.Description, Tiles: make([]api.BoardTile, len(b.Tiles)),
-		CreatedBy: b.CreatedBy, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt}
+		Version: b.Version, CreatedBy: b.CreatedBy, CreatedAt: b.CreatedAt, UpdatedBy: b.UpdatedBy, UpdatedAt: b.UpdatedAt}
 	for i, t := range b.Tiles {
 		out.Tiles[i] = api.BoardTile{ReportID: t.ReportID, Width: api.BoardTileWidth(t.Width)}
 	}

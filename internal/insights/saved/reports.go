@@ -1,6 +1,7 @@
 package saved
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,8 +19,6 @@ import (
 
 // Lists are read whole, so they are bounded.
 const (
-	maxReports  = 500
-	maxBoards   = 100
 	maxQuestion = 32 << 10 // bytes, as it is kept: with the zeros of 1e308, and whatever else the database writes out
 )
 
@@ -30,25 +29,38 @@ type Report struct {
 	Description string
 	Question    json.RawMessage // as the contract has it
 	View        json.RawMessage
+	Version     int64 // counts the changes, from 1
 	CreatedBy   *uuid.UUID
 	CreatedAt   time.Time
+	UpdatedBy   *uuid.UUID // nil before the first change
 	UpdatedAt   time.Time
 }
 
-// ReportChange are the fields to change; nil leaves one as it is.
+// ReportChange are the fields to change; nil leaves one as it is. With IfVersion, only that version is changed.
 type ReportChange struct {
+	IfVersion         *int64
 	Name, Description *string
 	Question, View    json.RawMessage
 }
 
 // Reports keeps the reports and boards of all projects. Who may is checked before it is asked.
 type Reports struct {
-	pool  *pgxpool.Pool
-	store store
+	pool   *pgxpool.Pool
+	store  store
+	limits Limits
 }
 
 // New makes Reports on pool.
-func New(pool *pgxpool.Pool) *Reports { return &Reports{pool: pool, store: newStore(pool)} }
+func New(pool *pgxpool.Pool, limits Limits) *Reports {
+	limits.Reports, limits.Boards = cmp.Or(limits.Reports, 500), cmp.Or(limits.Boards, 100)
+	return &Reports{pool: pool, store: newStore(pool), limits: limits}
+}
+
+// Limits are how many of each a project may have; what is zero is what it says there. At most 1,000: the lists are read whole.
+type Limits struct {
+	Reports int // 500
+	Boards  int // 100
+}
 
 // change runs fn in a transaction that has the project to itself: limits hold, a report cannot go while it is placed on a
 // board, and what the audit log calls old is what was replaced. problem.NotFound when the project is being deleted.
@@ -92,8 +104,8 @@ func (r *Reports) Create(ctx context.Context, accountID, projectID uuid.UUID, re
 		if err != nil {
 			return err
 		}
-		if n >= maxReports {
-			return problem.New(problem.CodeLimitReached, "A project has at most %d reports.", maxReports)
+		if n >= int64(r.limits.Reports) {
+			return problem.New(problem.CodeLimitReached, "A project has at most %d reports.", r.limits.Reports)
 		}
 		if err := r.store.createReport(ctx, tx, projectID, report); err != nil {
 			return err
@@ -107,15 +119,18 @@ func (r *Reports) Create(ctx context.Context, accountID, projectID uuid.UUID, re
 	return report, err
 }
 
-// Update changes a report and returns it as it is then.
-func (r *Reports) Update(ctx context.Context, projectID, id uuid.UUID, change ReportChange) (Report, error) {
+// Update changes a report and returns it as it is then. version_conflict when it is not the version to change.
+func (r *Reports) Update(ctx context.Context, accountID, projectID, id uuid.UUID, change ReportChange) (Report, error) {
 	var report Report
 	err := r.change(ctx, projectID, func(tx pgx.Tx) error {
 		before, err := r.store.report(ctx, tx, projectID, id)
 		if err != nil {
 			return err
 		}
-		if err := r.store.updateReport(ctx, tx, projectID, id, change); err != nil {
+		if err := isVersion(before.Version, change.IfVersion); err != nil {
+			return err
+		}
+		if err := r.store.updateReport(ctx, tx, accountID, projectID, id, change); err != nil {
 			return err
 		}
 		if report, err = r.kept(ctx, tx, projectID, id); err != nil {
@@ -131,10 +146,18 @@ func (r *Reports) Update(ctx context.Context, projectID, id uuid.UUID, change Re
 	return report, err
 }
 
+// isVersion is version_conflict unless the version that is there is the one to change; nil is any.
+func isVersion(there int64, wanted *int64) error {
+	if wanted == nil || *wanted == there {
+		return nil
+	}
+	return problem.New(problem.CodeVersionConflict, "It is at version %d, and the change is of version %d.", there, *wanted)
+}
+
 // Delete removes a report, from every board too.
-func (r *Reports) Delete(ctx context.Context, projectID, id uuid.UUID) error {
+func (r *Reports) Delete(ctx context.Context, accountID, projectID, id uuid.UUID) error {
 	return r.change(ctx, projectID, func(tx pgx.Tx) error {
-		if err := r.store.deleteReport(ctx, tx, projectID, id); err != nil {
+		if err := r.store.deleteReport(ctx, tx, accountID, projectID, id); err != nil {
 			return err
 		}
 		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.ReportDelete, Target: id.String()})

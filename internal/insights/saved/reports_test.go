@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -25,7 +26,7 @@ type testBundle struct {
 func setup(t *testing.T) testBundle {
 	t.Helper()
 	b := testBundle{pool: nimbustest.DB(t), account: uuid.New(), project: uuid.New()}
-	b.reports = saved.New(b.pool)
+	b.reports = saved.New(b.pool, saved.Limits{})
 	b.exec(t, `INSERT INTO accounts (id, email, password_hash) VALUES ($1, 'ada@example.com', '')`, b.account)
 	b.exec(t, `INSERT INTO projects (id, name) VALUES ($1, 'p')`, b.project)
 	return b
@@ -90,7 +91,7 @@ func TestAReportThatGoesWhileItIsPlacedIsABadTileAndNoFault(t *testing.T) {
 			}
 		})
 		both.Go(func() {
-			if err := b.reports.Delete(t.Context(), b.project, r.ID); err != nil {
+			if err := b.reports.Delete(t.Context(), b.account, b.project, r.ID); err != nil {
 				t.Error(err)
 			}
 		})
@@ -106,7 +107,7 @@ func TestTheAuditLogHasWhatEachChangeReplaced(t *testing.T) {
 	for n := range 8 {
 		all.Go(func() {
 			name := fmt.Sprint(n)
-			if _, err := b.reports.Update(t.Context(), b.project, r.ID, saved.ReportChange{Name: &name}); err != nil {
+			if _, err := b.reports.Update(t.Context(), b.account, b.project, r.ID, saved.ReportChange{Name: &name}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -130,7 +131,34 @@ func TestNothingIsKeptInAProjectThatIsBeingDeleted(t *testing.T) {
 	if _, err := b.reports.Create(t.Context(), b.account, b.project, question); !problem.Is(err, problem.CodeNotFound) {
 		t.Errorf("a new report: %v", err)
 	}
-	if err := b.reports.Delete(t.Context(), b.project, r.ID); !problem.Is(err, problem.CodeNotFound) {
+	if err := b.reports.Delete(t.Context(), b.account, b.project, r.ID); !problem.Is(err, problem.CodeNotFound) {
 		t.Errorf("an old one: %v", err)
+	}
+}
+
+func TestOfChangesOfOneVersionOnlyOneIsMade(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	board, err := b.reports.CreateBoard(t.Context(), b.account, b.project, saved.Board{Name: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made atomic.Int32
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			name := fmt.Sprint(n)
+			switch _, err := b.reports.UpdateBoard(t.Context(), b.account, b.project, board.ID, saved.BoardChange{IfVersion: &board.Version, Name: &name}); {
+			case err == nil:
+				made.Add(1)
+			case !problem.Is(err, problem.CodeVersionConflict):
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	after, err := b.reports.Board(t.Context(), b.project, board.ID)
+	if err != nil || made.Load() != 1 || after.Version != 2 {
+		t.Errorf("%d changes were made, now version %d, %v", made.Load(), after.Version, err)
 	}
 }

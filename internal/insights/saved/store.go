@@ -53,7 +53,7 @@ func (s store) report(ctx context.Context, tx db.DBTX, projectID, id uuid.UUID) 
 
 func reportOf(row db.Report) Report {
 	return Report{ID: row.ID, Name: row.Name, Description: row.Description, Question: row.Question, View: row.View,
-		CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt}
+		Version: row.Version, CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, UpdatedBy: row.UpdatedBy, UpdatedAt: row.UpdatedAt}
 }
 
 func (s store) countReports(ctx context.Context, tx db.DBTX, projectID uuid.UUID) (int64, error) {
@@ -72,13 +72,16 @@ func (s store) createReport(ctx context.Context, tx db.DBTX, projectID uuid.UUID
 	return nil
 }
 
-func (s store) updateReport(ctx context.Context, tx db.DBTX, projectID, id uuid.UUID, c ReportChange) error {
+func (s store) updateReport(ctx context.Context, tx db.DBTX, accountID, projectID, id uuid.UUID, c ReportChange) error {
 	n, err := s.q.ReportUpdate(ctx, tx, db.ReportUpdateParams{ProjectID: projectID, ID: id, Name: c.Name, Description: c.Description,
-		Question: c.Question, View: c.View})
+		Question: c.Question, View: c.View, UpdatedBy: &accountID})
 	return oneRow(n, err, "change report")
 }
 
-func (s store) deleteReport(ctx context.Context, tx db.DBTX, projectID, id uuid.UUID) error {
+func (s store) deleteReport(ctx context.Context, tx db.DBTX, accountID, projectID, id uuid.UUID) error {
+	if err := s.q.BoardsLoseReport(ctx, tx, &accountID, projectID, id); err != nil {
+		return fmt.Errorf("change the boards of a report: %w", err)
+	}
 	n, err := s.q.ReportDelete(ctx, tx, projectID, id)
 	return oneRow(n, err, "delete report")
 }
@@ -126,8 +129,8 @@ func (s store) board(ctx context.Context, tx db.DBTX, projectID, id uuid.UUID) (
 }
 
 func boardOf(row db.Board, tiles []db.BoardTile) Board {
-	b := Board{ID: row.ID, Name: row.Name, Description: row.Description, Tiles: make([]Tile, len(tiles)), CreatedBy: row.CreatedBy,
-		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt}
+	b := Board{ID: row.ID, Name: row.Name, Description: row.Description, Tiles: make([]Tile, len(tiles)), Version: row.Version,
+		CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, UpdatedBy: row.UpdatedBy, UpdatedAt: row.UpdatedAt}
 	for i, t := range tiles {
 		b.Tiles[i] = Tile{ReportID: t.ReportID, Width: t.Width}
 	}
@@ -150,8 +153,9 @@ func (s store) createBoard(ctx context.Context, tx db.DBTX, projectID uuid.UUID,
 	return nil
 }
 
-func (s store) updateBoard(ctx context.Context, tx db.DBTX, projectID, id uuid.UUID, c BoardChange) error {
-	n, err := s.q.BoardUpdate(ctx, tx, db.BoardUpdateParams{ProjectID: projectID, ID: id, Name: c.Name, Description: c.Description})
+func (s store) updateBoard(ctx context.Context, tx db.DBTX, accountID, projectID, id uuid.UUID, c BoardChange) error {
+	n, err := s.q.BoardUpdate(ctx, tx, db.BoardUpdateParams{ProjectID: projectID, ID: id, Name: c.Name, Description: c.Description,
+		UpdatedBy: &accountID})
 	return oneRow(n, err, "change board")
 }
 

@@ -2,8 +2,8 @@ package sessions
 
 // Definition says in one sentence what the sessions count.
 func Definition(q *Question) string {
-	text := "Sessions that began in the range, each with all its events: one ends after 30 minutes without an event, after 24 hours, " +
-		"or when the client begins another; a bounce is a session of one event"
+	text := "Sessions that began in the range, each with all its events: " +
+		"one ends after 30 minutes without an event, after 24 hours, or when the client begins another; a bounce is a session of one event"
 	if q.Breakdown != nil {
 		text += "; split by " + q.Breakdown.Label + " of the first event"
 	}

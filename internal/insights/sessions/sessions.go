@@ -159,8 +159,8 @@ type Group struct {
 	Result
 }
 
-// Other is the sessions of the values that are not shown, and how many those are. People may be in several of them, and in
-// groups: here they are not counted.
+// Other is the sessions of the values that are not shown, and how many those are. People may be in several of them,
+// and in groups: here they are not counted.
 type Other struct {
 	Values int
 	Result
@@ -281,7 +281,8 @@ func (s *Sessions) collect(no uint32, one *session) {
 	s.found = append(s.found, query.Found{Member: behaviour.Member{No: no, At: one.Start}, Value: value})
 }
 
-// People returns those behind the number, by their numbers: one for each session that it counts, with the session's start.
+// People returns those behind the number, by their numbers: one for each session that it counts, with the session's
+// start.
 func (s *Sessions) People() []behaviour.Member {
 	if s.wanted.Other {
 		shown, _ := s.top()

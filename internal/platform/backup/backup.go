@@ -94,7 +94,7 @@ func (m *Manifest) describe(ctx context.Context, tx pgx.Tx) error {
 		SELECT c.relname::text, array_agg(a.attname::text ORDER BY a.attnum)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 		WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'events'::regclass) AND c.relname = ANY($1)
-		GROUP BY c.relname ORDER BY c.relname`, db.Tables)
+		GROUP BY c.relname ORDER BY c.relname`, db.BackedUp())
 	if err != nil {
 		return fmt.Errorf("list the tables: %w", err)
 	}
@@ -106,13 +106,13 @@ func (m *Manifest) describe(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return fmt.Errorf("list the tables: %w", err)
 	}
-	if len(tables) != len(db.Tables) {
-		return fmt.Errorf("the schema of events has %d of our %d tables", len(tables), len(db.Tables))
+	if want := len(db.BackedUp()); len(tables) != want {
+		return fmt.Errorf("the schema of events has %d of our %d tables", len(tables), want)
 	}
 	rows, err = tx.Query(ctx, `SELECT DISTINCT f.relname::text, t.relname::text
 		FROM pg_constraint JOIN pg_class f ON f.oid = conrelid JOIN pg_class t ON t.oid = confrelid
 		WHERE contype = 'f' AND conrelid <> confrelid AND f.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'events'::regclass)
-		  AND t.relnamespace = f.relnamespace AND f.relname = ANY($1) AND t.relname = ANY($1)`, db.Tables)
+		  AND t.relnamespace = f.relnamespace AND f.relname = ANY($1) AND t.relname = ANY($1)`, db.BackedUp())
 	if err != nil {
 		return fmt.Errorf("list the references: %w", err)
 	}

@@ -8,6 +8,6 @@
 // A restore is all or nothing: one transaction, into a database that holds nothing yet. It begins with the schema the backup
 // was made with and ends with the one this Nimbus has.
 //
-// What a backup does not hold is NIMBUS_SECRET_KEY, under which the secrets of API keys are encrypted: whoever finds a backup
+// What a backup does not hold is NIMBUS_SECRET_KEY, under which the secrets of API keys are encrypted: a person who finds a backup
 // must not be able to sign. The manifest names the keys that are needed.
 package backup

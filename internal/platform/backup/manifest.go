@@ -53,11 +53,11 @@ func (m *Manifest) Events() int64 {
 	return 0
 }
 
-// dropForeign takes out the tables that are not ours and returns their names: releases up to schema version 8 put every table of
-// the schema into a backup, and no migration makes those here.
+// dropForeign takes out the tables that a backup does not hold, and returns their names: releases up to schema version 8 put
+// every table of the schema into it, and no migration makes those of other programs here.
 func (m *Manifest) dropForeign() (theirs []string) {
 	m.Tables = slices.DeleteFunc(m.Tables, func(t Table) bool {
-		if slices.Contains(db.Tables, t.Name) {
+		if slices.Contains(db.BackedUp(), t.Name) {
 			return false
 		}
 		theirs = append(theirs, t.Name)

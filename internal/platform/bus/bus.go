@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Bus carries messages to whoever listens to a channel, on this node and on the others.
+// Bus carries messages to the subscribers of a channel, on this node and on the others.
 type Bus interface {
 	// Publish hands the message to every subscription of the channel. It waits for none of them. After an error the
 	// subscriptions of this node have the message, and the other nodes will be told that they lost something. Nobody may
@@ -17,7 +17,7 @@ type Bus interface {
 	Subscribe(channel string, receive func(message []byte), lost func()) (stop func())
 }
 
-// queued is how many messages may wait for a receiver before it is told that it lost some.
+// queued is how many messages may wait for a subscriber before it is told that it lost some.
 const queued = 1024
 
 // Hub hands messages to the subscriptions of this process: the bus of one node, and the near half of any other. Its zero
@@ -107,11 +107,11 @@ func (h *Hub) Lost(channel string) {
 func (s *subscription) tellLost() {
 	select {
 	case s.lost <- struct{}{}:
-	default: // it has not come to be told of the loss before; one telling is enough
+	default: // a notice is waiting already, and one is enough
 	}
 }
 
-// Channels returns the channels that someone listens to.
+// Channels returns the channels that have a subscription.
 func (h *Hub) Channels() []string {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

@@ -1,5 +1,5 @@
-// Package clock compares the clock of this node with that of the database. What is deleted because of its age is gone for
-// good, and one clock that is wrong must not be enough for it.
+// Package clock compares the clock of this node with that of the database. What is deleted because of its age is gone
+// for good, and one clock that is wrong must not be enough for it.
 package clock
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Tolerance is how much the two clocks may differ. Machines that keep their time by NTP differ by milliseconds; a virtual
-// machine that was suspended needs a moment to notice.
+// Tolerance is how much the two clocks may differ. Machines that keep their time by NTP differ by milliseconds; a
+// virtual machine that was suspended needs a moment to notice.
 const Tolerance = 5 * time.Minute
 
 // askTime is how long the database may take to tell its time.
@@ -66,8 +66,8 @@ func (c *Clocks) Compare(ctx context.Context) (ahead time.Duration, database tim
 	}
 }
 
-// Check returns a *DifferError when the clocks differ by more than Tolerance; nil also when the database does not answer,
-// which is for others to say.
+// Check returns a *DifferError when the clocks differ by more than Tolerance; nil also when the database does not
+// answer, which is for others to say.
 func (c *Clocks) Check(ctx context.Context) error {
 	if ahead, _, err := c.Compare(ctx); err == nil && ahead.Abs() > Tolerance {
 		return &DifferError{ahead}

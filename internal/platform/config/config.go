@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"net/url"
@@ -15,9 +16,11 @@ type Config struct {
 	AppName     string
 	Environment string // development or production
 	LogLevel    slog.Level
+	LogFormat   string // json, text, or empty: json in production
 
-	Addr      string
-	AdminAddr string // metrics and profiles; empty means none
+	Addr       string
+	AdminAddr  string   // metrics and profiles; empty means none
+	AdminHosts []string // names that the admin listener is asked by, beside localhost and addresses
 
 	DatabaseURL          string // empty: the embedded PostgreSQL in DataDir
 	AnalyticsDatabaseURL string // a streaming standby for questions; empty: DatabaseURL
@@ -33,6 +36,20 @@ type Config struct {
 	BcryptCost        int
 	SecretKey         []byte
 	SecretKeyPrevious [][]byte
+
+	PublicURL           string   // where people reach this server, without a slash at the end; empty: unknown
+	Registration        string   // open, invite or closed; empty: open in development, closed in production
+	AllowedEmailDomains []string // of addresses that may register; empty: all
+	SetupToken          string   // of the first account in production; empty: made of the JWT secret
+	SMTPURL             string   // empty: no mail is sent
+	MailFrom            string
+
+	MaxProjectsPerAccount int
+	MaxKeysPerProject     int
+	MaxMembersPerProject  int
+	MaxReportsPerProject  int
+	MaxBoardsPerProject   int
+	AuditRetention        time.Duration // of entries that concern no project
 
 	OIDCIssuer       string // empty: no identity provider
 	OIDCClientID     string
@@ -50,10 +67,17 @@ type Config struct {
 	RateLimitPerMinute int            // of an account or a key; ingestion has twice that
 	TrustedProxies     []netip.Prefix // whose X-Forwarded-For is believed
 
+	// What a project may store, unless the operator gives it limits of its own; 0 is no limit.
+	QuotaEventsPerDay int
+	QuotaStoredBytes  int
+	QuotaEventNames   int
+	MinFreeBytes      int // of the embedded database's disk
+
 	AllowedOrigins    []string
 	LiveMaxStreams    int // open at once on this node
 	LiveMaxPerProject int // the same of one project
 	ShutdownTimeout   time.Duration
+	Drain             int // seconds between the signal to stop and the end of listening
 
 	OTLPEndpoint     string  // empty: no tracing
 	TraceSampleRatio float64 // of the traces that begin here
@@ -62,8 +86,22 @@ type Config struct {
 	jwtSecretSet, secretKeySet bool
 }
 
+// JSONLog reports whether the log is for machines.
+func (c *Config) JSONLog() bool { return c.LogFormat == "json" || c.LogFormat == "" && c.Production() }
+
+// DrainTime is how long a node that is told to stop goes on serving while its readiness is red.
+func (c *Config) DrainTime() time.Duration { return time.Duration(c.Drain) * time.Second }
+
 // Production reports whether weak settings stop the server.
 func (c *Config) Production() bool { return c.Environment == "production" }
+
+// RegistrationKind is who may register: a server on the network takes nobody unless its operator says so.
+func (c *Config) RegistrationKind() string {
+	if c.Registration == "" && c.Production() {
+		return "closed"
+	}
+	return cmp.Or(c.Registration, "open")
+}
 
 // Embedded reports whether Nimbus runs its own PostgreSQL.
 func (c *Config) Embedded() bool { return c.DatabaseURL == "" }
@@ -76,7 +114,7 @@ func (c *Config) Redacted() map[string]string {
 		switch {
 		case s.secret && v != "":
 			v = "(set)"
-		case s.name == "DATABASE_URL" || s.name == "ANALYTICS_DATABASE_URL" || s.name == "REDIS_URL" || s.name == "OTLP_ENDPOINT":
+		case s.name == "DATABASE_URL" || s.name == "ANALYTICS_DATABASE_URL" || s.name == "REDIS_URL" || s.name == "OTLP_ENDPOINT" || s.name == "SMTP_URL":
 			v = redactURL(v)
 		}
 		out["NIMBUS_"+s.name] = v

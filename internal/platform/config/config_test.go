@@ -48,47 +48,69 @@ func shown(c *Config, name string) string {
 
 // values has three values for each setting that are not its default, and differ from each other.
 var values = map[string][3]string{
-	"APP_NAME":                {"one", "two", "three"},
-	"ENVIRONMENT":             {"production", "development", "production"},
-	"LOG_LEVEL":               {"debug", "warn", "error"},
-	"ADDR":                    {":1", "127.0.0.1:2", "[::1]:3"},
-	"ADMIN_ADDR":              {":4", "127.0.0.1:5", "[::1]:6"},
-	"DATABASE_URL":            {"postgres://a/x", "postgres://b/x", "host=c dbname=x"},
-	"ANALYTICS_DATABASE_URL":  {"postgres://d/x", "postgres://e/x", "host=f dbname=x"},
-	"REPLICA_MAX_LAG_SECONDS": {"0", "1", "86400"},
-	"DB_POOL_SIZE":            {"8", "9", "1000"},
-	"AUTO_MIGRATE":            {"false", "true", "false"},
-	"DATA_DIR":                {"/x", "y", "/z"},
-	"POSTGRES_BIN":            {"/x", "/y", "/z"},
-	"JWT_SECRET":              {keyA, keyB, keyA + keyB},
-	"JWT_ACCESS_TTL_SECONDS":  {"1", "60", "86400"},
-	"JWT_REFRESH_TTL_SECONDS": {"86401", "604801", "315360000"},
-	"BCRYPT_COST":             {"10", "11", "16"},
-	"SECRET_KEY":              {keyA, keyB, keyB[:32] + keyA[:32]},
-	"SECRET_KEY_PREVIOUS":     {keyA, keyA + "," + keyB, keyB},
-	"QUERY_TIMEOUT_SECONDS":   {"1", "2", "25"},
-	"QUERY_MAX_EVENTS":        {"1", "2", "3"},
-	"REDIS_URL":               {"redis://a:1", "rediss://u:p@b:2/3", "unix:///c.sock"},
-	"REDIS_TIMEOUT_MS":        {"1", "2", "10000"},
-	"RATE_LIMIT_ENABLED":      {"false", "true", "false"},
-	"RATE_LIMIT_PER_MINUTE":   {"1", "2", "1000000"},
-	"TRUSTED_PROXIES":         {"10.0.0.0/8", "10.0.0.0/8,fd00::/8", "192.0.2.1/32"},
-	"OIDC_ISSUER":             {"https://a.example", "http://b.example/realms/x", "https://c.example/"},
-	"OIDC_CLIENT_ID":          {"one", "two", "three"},
-	"OIDC_CLIENT_SECRET":      {"one", "two", "three"},
+	"APP_NAME":                 {"one", "two", "three"},
+	"ENVIRONMENT":              {"production", "development", "production"},
+	"LOG_LEVEL":                {"debug", "warn", "error"},
+	"LOG_FORMAT":               {"json", "text", "json"},
+	"ADMIN_HOSTS":              {"a", "a,b", "c"},
+	"ADDR":                     {":1", "127.0.0.1:2", "[::1]:3"},
+	"ADMIN_ADDR":               {":4", "127.0.0.1:5", "[::1]:6"},
+	"DATABASE_URL":             {"postgres://a/x", "postgres://b/x", "host=c dbname=x"},
+	"ANALYTICS_DATABASE_URL":   {"postgres://d/x", "postgres://e/x", "host=f dbname=x"},
+	"REPLICA_MAX_LAG_SECONDS":  {"0", "1", "86400"},
+	"DB_POOL_SIZE":             {"8", "9", "1000"},
+	"AUTO_MIGRATE":             {"false", "true", "false"},
+	"DATA_DIR":                 {"/x", "y", "/z"},
+	"POSTGRES_BIN":             {"/x", "/y", "/z"},
+	"JWT_SECRET":               {keyA, keyB, keyA + keyB},
+	"JWT_ACCESS_TTL_SECONDS":   {"1", "60", "86400"},
+	"JWT_REFRESH_TTL_SECONDS":  {"86401", "604801", "315360000"},
+	"BCRYPT_COST":              {"10", "11", "16"},
+	"SECRET_KEY":               {keyA, keyB, keyB[:32] + keyA[:32]},
+	"SECRET_KEY_PREVIOUS":      {keyA, keyA + "," + keyB, keyB},
+	"QUERY_TIMEOUT_SECONDS":    {"1", "2", "25"},
+	"QUERY_MAX_EVENTS":         {"1", "2", "3"},
+	"REDIS_URL":                {"redis://a:1", "rediss://u:p@b:2/3", "unix:///c.sock"},
+	"REDIS_TIMEOUT_MS":         {"1", "2", "10000"},
+	"RATE_LIMIT_ENABLED":       {"false", "true", "false"},
+	"RATE_LIMIT_PER_MINUTE":    {"1", "2", "1000000"},
+	"TRUSTED_PROXIES":          {"10.0.0.0/8", "10.0.0.0/8,fd00::/8", "192.0.2.1/32"},
+	"PUBLIC_URL":               {"https://a.example", "http://b.example:8080", "https://c.example/nimbus"},
+	"REGISTRATION":             {"open", "invite", "closed"},
+	"ALLOWED_EMAIL_DOMAINS":    {"a.example", "a.example,b.example", "@c.example"},
+	"SETUP_TOKEN":              {keyA[:16], keyB[:20], keyA},
+	"SMTP_URL":                 {"smtp://a.example", "smtps://u:p@b.example:465", "smtp://127.0.0.1:25"},
+	"MAIL_FROM":                {"a@a.example", "Nimbus <b@b.example>", "c@c.example"},
+	"MAX_PROJECTS_PER_ACCOUNT": {"1", "2", "1000"},
+	"MAX_KEYS_PER_PROJECT":     {"1", "2", "1000"},
+	"MAX_MEMBERS_PER_PROJECT":  {"1", "2", "1000"},
+	"MAX_REPORTS_PER_PROJECT":  {"1", "2", "1000"},
+	"MAX_BOARDS_PER_PROJECT":   {"1", "2", "1000"},
+	"AUDIT_RETENTION_DAYS":     {"30", "31", "3650"},
+	"OIDC_ISSUER":              {"https://a.example", "http://b.example/realms/x", "https://c.example/"},
+	"OIDC_CLIENT_ID":           {"one", "two", "three"},
+	"OIDC_CLIENT_SECRET":       {"one", "two", "three"},
 	"OIDC_REDIRECT_URL": {"https://a.example/v1/auth/oidc/callback", "http://b.example/v1/auth/oidc/callback",
 		"https://c.example/v1/auth/oidc/callback"},
 	"OIDC_NAME":                    {"one", "two", "three"},
 	"ALLOWED_ORIGINS":              {"https://a.example", "https://a.example,http://b.example:8080", "*"},
 	"LIVE_MAX_STREAMS":             {"1", "2", "3"},
+	"QUOTA_EVENTS_PER_DAY":         {"0", "1", "1000000000000"},
+	"QUOTA_STORED_BYTES":           {"0", "1", "1000000000000"},
+	"QUOTA_EVENT_NAMES":            {"0", "1", "100000"},
+	"MIN_FREE_BYTES":               {"0", "1", "1000000000000"},
 	"LIVE_MAX_STREAMS_PER_PROJECT": {"1", "2", "3"},
 	"OTLP_ENDPOINT":                {"http://a:4318", "https://b", "http://c:4318/v1/traces"},
 	"TRACE_SAMPLE_RATIO":           {"0", "1", "0.25"},
 	"SHUTDOWN_TIMEOUT_SECONDS":     {"1", "2", "3"},
+	"DRAIN_SECONDS":                {"1", "2", "300"},
 }
 
 var oidcSettings = []string{"NIMBUS_OIDC_ISSUER=https://id.example", "NIMBUS_OIDC_CLIENT_ID=nimbus",
 	"NIMBUS_OIDC_REDIRECT_URL=https://nimbus.example" + callbackPath}
+
+// mailSettings is what a mail server needs beside it.
+var mailSettings = []string{"NIMBUS_MAIL_FROM=nimbus@example.com", "NIMBUS_PUBLIC_URL=https://nimbus.example"}
 
 func TestEverySettingIsReadFromFlagOverEnvironmentOverDotEnv(t *testing.T) {
 	base := []string{"NIMBUS_DATABASE_URL=postgres://h/d", "NIMBUS_JWT_SECRET=" + keyA + "!", "NIMBUS_SECRET_KEY=" + keyA[1:] + "0"}
@@ -112,6 +134,9 @@ func TestEverySettingIsReadFromFlagOverEnvironmentOverDotEnv(t *testing.T) {
 			}
 			d := defaults()
 			want("nothing", shown(&d, s.name), nil, environ)
+			if s.name == "SMTP_URL" {
+				environ = append(environ, mailSettings...)
+			}
 			if strings.HasPrefix(s.name, "OIDC_") { // these stand together or not at all
 				for _, kv := range oidcSettings {
 					if !strings.HasPrefix(kv, "NIMBUS_"+s.name+"=") {
@@ -227,6 +252,8 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 		{env: []string{"NIMBUS_JWT_REFRESH_TTL_SECONDS=99999999999"}, want: []string{"NIMBUS_JWT_REFRESH_TTL_SECONDS must be a whole number of seconds from 1 to 315360000"}},
 		{env: []string{"NIMBUS_SHUTDOWN_TIMEOUT_SECONDS=-1"}, want: []string{"NIMBUS_SHUTDOWN_TIMEOUT_SECONDS must be a whole number of seconds from 1 to 315360000"}},
 		{env: []string{"NIMBUS_QUERY_TIMEOUT_SECONDS=26"}, want: []string{"NIMBUS_QUERY_TIMEOUT_SECONDS must be at most 25: the request itself ends after 30 s"}},
+		{env: []string{"NIMBUS_QUOTA_EVENTS_PER_DAY=-1"}, want: []string{"NIMBUS_QUOTA_EVENTS_PER_DAY must be 0 or more, not -1"}},
+		{env: []string{"NIMBUS_QUOTA_EVENT_NAMES=100001"}, want: []string{"NIMBUS_QUOTA_EVENT_NAMES must be 0 to 100000, not 100001"}},
 		{env: []string{"NIMBUS_LIVE_MAX_STREAMS_PER_PROJECT=0"}, want: []string{"NIMBUS_LIVE_MAX_STREAMS_PER_PROJECT must be 1 to 1000000, not 0"}},
 		{env: []string{"NIMBUS_LIVE_MAX_STREAMS=0"}, want: []string{"NIMBUS_LIVE_MAX_STREAMS must be 1 to 1000000, not 0"}},
 		{env: []string{"NIMBUS_QUERY_MAX_EVENTS=0"}, want: []string{"NIMBUS_QUERY_MAX_EVENTS must be at least 1, not 0"}},
@@ -249,6 +276,22 @@ func TestEveryProblemHasItsOwnSentence(t *testing.T) {
 			`NIMBUS_ALLOWED_ORIGINS must be origins such as https://app.example.com, or *; not "ftp://c.example"`}},
 		{env: production[:1], want: []string{
 			"NIMBUS_JWT_SECRET must be set in production" + makeOne, "NIMBUS_SECRET_KEY must be set in production" + makeOne}},
+		{env: []string{"NIMBUS_REGISTRATION=maybe"}, want: []string{`NIMBUS_REGISTRATION must be open, invite or closed, not "maybe"`}},
+		{env: []string{"NIMBUS_ALLOWED_EMAIL_DOMAINS=a.example,someone@b.example"}, want: []string{
+			`NIMBUS_ALLOWED_EMAIL_DOMAINS must be domains such as example.com, not "someone@b.example"`}},
+		{env: []string{"NIMBUS_SETUP_TOKEN=too-short"}, want: []string{"NIMBUS_SETUP_TOKEN must have at least 16 characters: whoever guesses it owns the server"}},
+		{env: []string{"NIMBUS_PUBLIC_URL=https://n.example/?x=1"}, want: []string{
+			`NIMBUS_PUBLIC_URL must be such as https://nimbus.example.com or https://example.com/nimbus, without a slash at the end, not "https://n.example/?x=1"`}},
+		{env: []string{"NIMBUS_SMTP_URL=mail.example"}, want: []string{
+			"NIMBUS_SMTP_URL or MAIL_FROM: must be such as smtp://user:password@mail.example.com:587 or smtps://…:465",
+			"NIMBUS_MAIL_FROM must be set: mails come from it", "NIMBUS_PUBLIC_URL must be set: links in mails begin with it"}},
+		{env: append([]string{"NIMBUS_SMTP_URL=smtp://mail.example", "NIMBUS_MAIL_FROM=nobody"}, mailSettings[1]), want: []string{
+			"NIMBUS_SMTP_URL or MAIL_FROM: the sender is not an e-mail address"}},
+		{env: []string{"NIMBUS_MAX_PROJECTS_PER_ACCOUNT=0", "NIMBUS_MAX_BOARDS_PER_PROJECT=1001"}, want: []string{
+			"NIMBUS_MAX_PROJECTS_PER_ACCOUNT must be 1 to 1000, not 0: the lists are read whole",
+			"NIMBUS_MAX_BOARDS_PER_PROJECT must be 1 to 1000, not 1001: the lists are read whole"}},
+		{env: []string{"NIMBUS_AUDIT_RETENTION_DAYS=29"}, want: []string{"NIMBUS_AUDIT_RETENTION_DAYS must be at least 30, not 29: the database removes nothing that is younger"}},
+		{env: []string{"NIMBUS_AUDIT_RETENTION_DAYS=0"}, want: []string{"NIMBUS_AUDIT_RETENTION_DAYS must be a whole number of days from 1 to 3650"}},
 		{env: oidcSettings[1:], want: []string{"NIMBUS_OIDC_ISSUER must be set too: without it nobody can log in with the provider"}},
 		{env: oidcSettings[:1], want: []string{"NIMBUS_OIDC_CLIENT_ID must be set: the provider knows Nimbus by it",
 			`NIMBUS_OIDC_REDIRECT_URL must be https://<where browsers reach Nimbus>/v1/auth/oidc/callback (http in development), not ""`}},

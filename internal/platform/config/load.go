@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -23,6 +24,7 @@ import (
 	"github.com/joho/godotenv"
 
 	"github.com/bahagh/nimbus/internal/platform/durable"
+	"github.com/bahagh/nimbus/internal/platform/mail"
 	"github.com/bahagh/nimbus/internal/platform/ratelimit"
 	"github.com/bahagh/nimbus/internal/platform/redis"
 	"github.com/bahagh/nimbus/internal/platform/tracing"
@@ -121,6 +123,12 @@ func (c *Config) problems() []error {
 	if c.Environment != "development" && c.Environment != "production" {
 		bad("ENVIRONMENT", "must be development or production, not %q", c.Environment)
 	}
+	if c.LogFormat != "" && c.LogFormat != "json" && c.LogFormat != "text" {
+		bad("LOG_FORMAT", "must be json or text, not %q", c.LogFormat)
+	}
+	if c.Drain < 0 || c.Drain > maxDrain {
+		bad("DRAIN_SECONDS", "must be 0 to %d, not %d", maxDrain, c.Drain)
+	}
 	for _, a := range []struct{ name, addr string }{{"ADDR", c.Addr}, {"ADMIN_ADDR", c.AdminAddr}} {
 		if a.addr == "" && a.name == "ADMIN_ADDR" {
 			continue
@@ -177,6 +185,14 @@ func (c *Config) problems() []error {
 	if c.RateLimitPerMinute < 1 || c.RateLimitPerMinute > maxRateLimit {
 		bad("RATE_LIMIT_PER_MINUTE", "must be 1 to %d, not %d", maxRateLimit, c.RateLimitPerMinute)
 	}
+	for name, n := range map[string]int{"QUOTA_EVENTS_PER_DAY": c.QuotaEventsPerDay, "QUOTA_STORED_BYTES": c.QuotaStoredBytes, "MIN_FREE_BYTES": c.MinFreeBytes} {
+		if n < 0 {
+			bad(name, "must be 0 or more, not %d", n)
+		}
+	}
+	if c.QuotaEventNames < 0 || c.QuotaEventNames > maxEventNames {
+		bad("QUOTA_EVENT_NAMES", "must be 0 to %d, not %d", maxEventNames, c.QuotaEventNames)
+	}
 	if c.LiveMaxStreams < 1 || c.LiveMaxStreams > 1_000_000 {
 		bad("LIVE_MAX_STREAMS", "must be 1 to 1000000, not %d", c.LiveMaxStreams)
 	}
@@ -190,6 +206,7 @@ func (c *Config) problems() []error {
 		}
 	}
 	c.oidcProblems(bad)
+	c.accessProblems(bad)
 	if c.AnalyticsDatabaseURL != "" && c.DatabaseURL == "" {
 		bad("ANALYTICS_DATABASE_URL", "needs DATABASE_URL: the embedded database has no replica")
 	}
@@ -240,12 +257,67 @@ func (c *Config) oidcProblems(bad func(name, format string, args ...any)) {
 	}
 }
 
+// accessProblems checks who may come in, and how much each may have.
+func (c *Config) accessProblems(bad func(name, format string, args ...any)) {
+	if !slices.Contains([]string{"", "open", "invite", "closed"}, c.Registration) {
+		bad("REGISTRATION", "must be open, invite or closed, not %q", c.Registration)
+	}
+	for _, d := range c.AllowedEmailDomains {
+		if name := strings.TrimPrefix(d, "@"); !strings.Contains(name, ".") || strings.ContainsAny(name, "@ *") {
+			bad("ALLOWED_EMAIL_DOMAINS", "must be domains such as example.com, not %q", d)
+		}
+	}
+	if c.SetupToken != "" && len(c.SetupToken) < minSetupTokenBytes {
+		bad("SETUP_TOKEN", "must have at least %d characters: whoever guesses it owns the server", minSetupTokenBytes)
+	}
+	if c.PublicURL != "" {
+		if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" ||
+			c.PublicURL != u.Scheme+"://"+u.Host+u.Path || strings.HasSuffix(c.PublicURL, "/") {
+			bad("PUBLIC_URL", "must be such as https://nimbus.example.com or https://example.com/nimbus, without a slash at the end, not %q", c.PublicURL)
+		}
+	}
+	if c.SMTPURL != "" {
+		if _, err := mail.NewSender(c.SMTPURL, cmp.Or(c.MailFrom, "nimbus@example.com")); err != nil {
+			bad("SMTP_URL", "or MAIL_FROM: %w", err)
+		}
+		if c.MailFrom == "" {
+			bad("MAIL_FROM", "must be set: mails come from it")
+		}
+		if c.PublicURL == "" {
+			bad("PUBLIC_URL", "must be set: links in mails begin with it")
+		}
+	}
+	for _, l := range []struct {
+		name  string
+		value int
+	}{{"MAX_PROJECTS_PER_ACCOUNT", c.MaxProjectsPerAccount}, {"MAX_KEYS_PER_PROJECT", c.MaxKeysPerProject},
+		{"MAX_MEMBERS_PER_PROJECT", c.MaxMembersPerProject}, {"MAX_REPORTS_PER_PROJECT", c.MaxReportsPerProject},
+		{"MAX_BOARDS_PER_PROJECT", c.MaxBoardsPerProject}} {
+		if l.value < 1 || l.value > maxOfEach {
+			bad(l.name, "must be 1 to %d, not %d: the lists are read whole", maxOfEach, l.value)
+		}
+	}
+	if c.AuditRetention < 30*24*time.Hour {
+		bad("AUDIT_RETENTION_DAYS", "must be at least 30, not %d: the database removes nothing that is younger", c.AuditRetention/(24*time.Hour))
+	}
+}
+
+const (
+	minSetupTokenBytes = 16
+	// maxOfEach is the LIMIT of the lists in db/queries.
+	maxOfEach = 1000
+)
+
 const (
 	minSecretBytes = 32
+	// maxDrain is longer than any proxy takes to notice.
+	maxDrain = 300
 	// maxQueryTimeout leaves the request time to say why it was refused.
 	maxQueryTimeout = 25 * time.Second
 	// maxRateLimit is half of the highest limit, because ingestion has twice the one that is set.
 	maxRateLimit = ratelimit.MaxPerMinute / 2
+	// maxEventNames bounds what a node keeps in memory of a project: 8 bytes for each name.
+	maxEventNames = 100_000
 )
 
 func (c *Config) secretProblems() []error {
@@ -292,7 +364,7 @@ type secrets struct {
 
 // EnsureSecrets fills in the secrets that are not set from a file in the data directory, which it makes the first
 // time. In production they must be set, so there it does nothing. Processes that share a data directory end with the
-// same secrets, whoever makes the file.
+// same secrets, whichever makes the file.
 func (c *Config) EnsureSecrets() error {
 	if c.jwtSecretSet && c.secretKeySet {
 		return nil
@@ -307,7 +379,7 @@ func (c *Config) EnsureSecrets() error {
 	return err
 }
 
-// LoadSecretKey fills in the secret key that was made, for whoever cannot do with another: fs.ErrNotExist when none was.
+// LoadSecretKey fills in the generated secret key and makes none: fs.ErrNotExist when there is none.
 func (c *Config) LoadSecretKey() error {
 	if c.secretKeySet {
 		return nil

@@ -56,10 +56,12 @@ func (f *flagValue) IsBoolFlag() bool {
 func (c *Config) settings() []setting {
 	return []setting{
 		{"APP_NAME", str(&c.AppName), "name shown in pages and logs", false},
-		{"ENVIRONMENT", str(&c.Environment), "development or production; production refuses weak secrets and logs JSON", false},
+		{"ENVIRONMENT", str(&c.Environment), "development or production; production refuses weak secrets", false},
 		{"LOG_LEVEL", (*levelValue)(&c.LogLevel), "debug, info, warn or error", false},
+		{"LOG_FORMAT", str(&c.LogFormat), "json or text; empty: json in production, text elsewhere", false},
 		{"ADDR", str(&c.Addr), "address of the API", false},
 		{"ADMIN_ADDR", str(&c.AdminAddr), "address of /metrics and /debug/pprof; keep it private; off: none", false},
+		{"ADMIN_HOSTS", (*listValue)(&c.AdminHosts), "names that the admin listener is asked by, beside localhost and addresses, with commas", false},
 		{"DATABASE_URL", str(&c.DatabaseURL), "PostgreSQL to use; empty: an embedded one in DATA_DIR", false},
 		{"ANALYTICS_DATABASE_URL", str(&c.AnalyticsDatabaseURL), "streaming standby of DATABASE_URL that answers questions; empty: DATABASE_URL", false},
 		{"REPLICA_MAX_LAG_SECONDS", (*intValue)(&c.ReplicaMaxLag), "how far the standby may be behind and still answer; 0: any", false},
@@ -73,6 +75,18 @@ func (c *Config) settings() []setting {
 		{"BCRYPT_COST", (*intValue)(&c.BcryptCost), "cost of a password's hash, 10 to 16", false},
 		{"SECRET_KEY", (*keyValue)(&c.SecretKey), "encrypts project secrets: 32 bytes as hex or base64; generated in DATA_DIR outside production", true},
 		{"SECRET_KEY_PREVIOUS", (*keysValue)(&c.SecretKeyPrevious), "earlier SECRET_KEYs, with commas, until `nimbus keys rewrap` has run", true},
+		{"PUBLIC_URL", str(&c.PublicURL), "where people reach this server, such as https://nimbus.example.com; links in mails and of commands begin with it", false},
+		{"REGISTRATION", str(&c.Registration), "who may make an account: open (everyone), invite (people with an invitation) or closed; empty: open in development, closed in production", false},
+		{"ALLOWED_EMAIL_DOMAINS", (*listValue)(&c.AllowedEmailDomains), "domains of the addresses that may register, with commas; empty: all", false},
+		{"SETUP_TOKEN", str(&c.SetupToken), "what the first account in production needs to register; at least 16 characters; empty: one is written to the log", true},
+		{"SMTP_URL", str(&c.SMTPURL), "mail server for invitations and new passwords, such as smtp://user:password@mail.example.com:587 or smtps://…:465; empty: no mail", false},
+		{"MAIL_FROM", str(&c.MailFrom), "sender of mails, such as Nimbus <nimbus@example.com>", false},
+		{"MAX_PROJECTS_PER_ACCOUNT", (*intValue)(&c.MaxProjectsPerAccount), "projects that an account may own", false},
+		{"MAX_KEYS_PER_PROJECT", (*intValue)(&c.MaxKeysPerProject), "API keys that a project may have beside its main pair, and as many write keys", false},
+		{"MAX_MEMBERS_PER_PROJECT", (*intValue)(&c.MaxMembersPerProject), "members that a project may have, and as many invitations that wait", false},
+		{"MAX_REPORTS_PER_PROJECT", (*intValue)(&c.MaxReportsPerProject), "reports that a project may have", false},
+		{"MAX_BOARDS_PER_PROJECT", (*intValue)(&c.MaxBoardsPerProject), "boards that a project may have", false},
+		{"AUDIT_RETENTION_DAYS", (*daysValue)(&c.AuditRetention), "how long audit entries of accounts are kept, from 30; those of a project go with it", false},
 		{"OIDC_ISSUER", str(&c.OIDCIssuer), "OpenID provider that people may log in with; empty: none", false},
 		{"OIDC_CLIENT_ID", str(&c.OIDCClientID), "client id that the provider knows Nimbus by", false},
 		{"OIDC_CLIENT_SECRET", str(&c.OIDCClientSecret), "its secret; empty: a public client", true},
@@ -84,6 +98,10 @@ func (c *Config) settings() []setting {
 		{"REDIS_TIMEOUT_MS", (*millisecondsValue)(&c.RedisTimeout), "how long a call to Redis may take before the node goes on alone", false},
 		{"RATE_LIMIT_ENABLED", (*boolValue)(&c.RateLimitEnabled), "limit how many requests each caller may send; failed logins are slowed in any case", false},
 		{"RATE_LIMIT_PER_MINUTE", (*intValue)(&c.RateLimitPerMinute), "requests a minute of an account or a key; of a key that sends events, twice as many", false},
+		{"QUOTA_EVENTS_PER_DAY", (*intValue)(&c.QuotaEventsPerDay), "events that a project may store in a UTC day; 0: any number", false},
+		{"QUOTA_STORED_BYTES", (*intValue)(&c.QuotaStoredBytes), "bytes of disk that a project's events and counts may take, about; 0: any number", false},
+		{"QUOTA_EVENT_NAMES", (*intValue)(&c.QuotaEventNames), "names of a project that are counted by themselves; further ones are counted as $other; 0: all", false},
+		{"MIN_FREE_BYTES", (*intValue)(&c.MinFreeBytes), "bytes in DATA_DIR that the embedded database must have free for events to be taken in; 0: none", false},
 		{"TRUSTED_PROXIES", (*prefixesValue)(&c.TrustedProxies), "addresses or CIDRs of proxies whose X-Forwarded-For is believed, with commas", false},
 		{"ALLOWED_ORIGINS", (*listValue)(&c.AllowedOrigins), "origins of browsers that may call the API: a JSON array, or with commas", false},
 		{"LIVE_MAX_STREAMS", (*intValue)(&c.LiveMaxStreams), "live streams that may be open at once on this node", false},
@@ -91,6 +109,7 @@ func (c *Config) settings() []setting {
 		{"OTLP_ENDPOINT", str(&c.OTLPEndpoint), "where traces are sent, OTLP over HTTP, such as http://collector:4318; empty: no tracing", false},
 		{"TRACE_SAMPLE_RATIO", (*ratioValue)(&c.TraceSampleRatio), "share of the requests without a traceparent that are traced, 0 to 1", false},
 		{"SHUTDOWN_TIMEOUT_SECONDS", (*secondsValue)(&c.ShutdownTimeout), "how long a stop may take to answer what waits", false},
+		{"DRAIN_SECONDS", (*intValue)(&c.Drain), "how long readiness is red before a stop ends listening, for proxies to notice", false},
 	}
 }
 
@@ -102,6 +121,9 @@ func defaults() Config {
 		AccessTTL: time.Hour, RefreshTTL: 7 * 24 * time.Hour, BcryptCost: 12,
 		QueryTimeout: 10 * time.Second, QueryMaxEvents: 10_000_000,
 		RedisTimeout: 10 * time.Millisecond, RateLimitEnabled: true, RateLimitPerMinute: 10_000,
+		MaxProjectsPerAccount: 100, MaxKeysPerProject: 100, MaxMembersPerProject: 500, MaxReportsPerProject: 500, MaxBoardsPerProject: 100,
+		AuditRetention:    400 * 24 * time.Hour,
+		QuotaEventsPerDay: 50_000_000, QuotaStoredBytes: 100 << 30, QuotaEventNames: 2_000, MinFreeBytes: 256 << 20,
 		LiveMaxStreams: 10_000, LiveMaxPerProject: 1_000, TraceSampleRatio: 0.1, ShutdownTimeout: 30 * time.Second,
 	}
 }
@@ -123,6 +145,7 @@ type (
 	intValue          int
 	boolValue         bool
 	secondsValue      time.Duration
+	daysValue         time.Duration
 	millisecondsValue time.Duration
 	ratioValue        float64
 	prefixesValue     []netip.Prefix
@@ -167,6 +190,17 @@ func (v *secondsValue) Set(s string) error {
 	*v = secondsValue(time.Duration(n) * time.Second)
 	return nil
 }
+
+func (v *daysValue) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > maxSeconds/86400 {
+		return fmt.Errorf("must be a whole number of days from 1 to %d", maxSeconds/86400)
+	}
+	*v = daysValue(time.Duration(n) * 24 * time.Hour)
+	return nil
+}
+
+func (v *daysValue) String() string { return strconv.Itoa(int(time.Duration(*v) / (24 * time.Hour))) }
 
 func (v *millisecondsValue) Set(s string) error {
 	n, err := strconv.Atoi(s)

@@ -105,7 +105,7 @@ func (s *Server) initCluster(ctx context.Context) error {
 	if err := s.who.give(tmp); err != nil {
 		return err
 	}
-	// trust: whoever can open the socket is let in without a password. Only the account that runs the server can: the
+	// trust: a connection through the socket needs no password. Only the account that runs the server can: the
 	// socket has mode 0700, its directory too, and there is no TCP port. A password would have to be stored beside it, for
 	// the same account to read.
 	args := []string{"-D", tmp, "-U", superuser, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"}

@@ -132,7 +132,7 @@ func Exists(dir string) bool {
 }
 
 // Running returns the connection string of the server that another process runs in dir, and whether there is one: for the
-// commands of an operator, which must not need the server to stop. Whoever may open the socket is let in.
+// commands of an operator, which must not need the server to stop. The socket needs no password.
 func Running(dir string) (dsn string, ok bool) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -261,7 +261,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	s.stopping = true
 	s.mu.Unlock()
 	s.log.steady.Store(false)
-	defer s.lock.Close() // watch does so too; whoever waits for Stop may rely on it
+	defer s.lock.Close() // watch does so too; a caller of Stop may rely on it
 	if clean := s.shutDown(ctx); !clean {
 		return fmt.Errorf("embedded PostgreSQL (pid %d) did not stop in time and was stopped hard", s.process.Pid)
 	}

@@ -139,7 +139,7 @@ func (r *Runner) Turn(ctx context.Context, j Job) {
 	}
 }
 
-// Run runs the job of this name now, after a node that is running it, and returns its error.
+// Run runs the job of this name now, after a run that is under way, and returns its error.
 func (r *Runner) Run(ctx context.Context, name string) error {
 	for _, j := range r.jobs {
 		if j.Name == name {

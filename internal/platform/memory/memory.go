@@ -25,7 +25,7 @@ const (
 )
 
 // Apply tells Go the limit that this process has, and returns it in bytes; 0 where there is none. GOMEMLIMIT goes first:
-// whoever sets it has decided. embedded says that PostgreSQL runs under the same limit.
+// the operator who sets it has decided. embedded says that PostgreSQL runs under the same limit.
 func Apply(embedded bool) int64 {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return limited(uint64(debug.SetMemoryLimit(-1)), false)

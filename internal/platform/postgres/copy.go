@@ -18,7 +18,7 @@ import (
 // column's type for every column.
 //
 // The driver's own way takes each value as an interface and looks up how to write it: that was a third of what the
-// server spent on an event. It also asks for the types of the columns first; here whoever writes row knows them.
+// server spent on an event. It also asks for the types of the columns first; here the author of row knows them.
 func Copy(ctx context.Context, tx pgx.Tx, table string, columns []string, n int, row func(k int, r *CopyRow)) error {
 	quoted := make([]string, len(columns))
 	for k, c := range columns {
@@ -94,6 +94,16 @@ func (r *CopyRow) OptionalText(s string) {
 		return
 	}
 	r.Text(s)
+}
+
+// OptionalBool appends true, or NULL when it is false.
+func (r *CopyRow) OptionalBool(b bool) {
+	if !b {
+		r.size(-1)
+		return
+	}
+	r.size(1)
+	r.buf = append(r.buf, 1)
 }
 
 // JSONB appends a jsonb, given as JSON.

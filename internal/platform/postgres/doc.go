@@ -1,5 +1,5 @@
 // Package postgres is how Nimbus talks to PostgreSQL: one way to open a pool, one way to run a transaction, and one place
-// that knows what an error from the database means for whoever is waiting.
+// that classifies the errors of the database.
 //
 // What it guarantees:
 //

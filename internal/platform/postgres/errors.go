@@ -60,8 +60,8 @@ func unconfirmed(ctx context.Context, err error) error {
 }
 
 // IsRetryable says that the transaction lost against another one and would probably succeed if run again at once: a
-// serialization failure, a deadlock, or a lock not to be had; or against a migration that changed what a prepared statement
-// returns, which the driver then prepares anew.
+// serialization failure, a deadlock, or a lock not to be had; or against a migration that changed the result
+// of a prepared statement, which the driver then prepares again.
 func IsRetryable(err error) bool {
 	switch sqlState(err) {
 	case "40001", "40P01", "55P03":
@@ -93,7 +93,7 @@ func IsData(err error) bool {
 }
 
 // IsUnexplained says that the server gave its general reason (XX000) only. It is what Citus makes of whatever a worker
-// refuses of a COPY, or of an INSERT that it turns into one: a row that is there, a row at fault, or a lock not to be had.
+// refuses of a COPY, or of an INSERT that it turns into one: a duplicate row, an invalid row, or a lock that is held.
 func IsUnexplained(err error) bool { return sqlState(err) == "XX000" }
 
 // IsNoTable says that a table of the statement does not exist.

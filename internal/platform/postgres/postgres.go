@@ -69,13 +69,13 @@ func Open(ctx context.Context, url string, size int, opts ...Option) (*pgxpool.P
 
 type txKey struct{}
 
-// WithTx returns a context in which InTx is part of tx: what it does is there when tx commits, and not before. It is for
-// whoever must join what happens further in to something of its own, and knows that nothing there needs a connection besides.
+// WithTx returns a context in which InTx is part of tx: its changes are visible when tx commits, and not before. A caller uses it
+// to join the transactions of the functions it calls to its own, when none of them needs a second connection.
 func WithTx(ctx context.Context, tx pgx.Tx) context.Context {
 	return context.WithValue(ctx, txKey{}, tx)
 }
 
-// InTx runs fn in a transaction, or in a part of that of WithTx that is undone by itself. It commits when fn returns nil
+// InTx runs fn in a transaction, or in a savepoint of that of WithTx. It commits when fn returns nil
 // and rolls back when fn returns an error, which is returned as it is, or panics, in which case the panic goes on. fn must
 // neither commit nor keep the transaction. After an error nothing of it has happened, unless the error is ErrUnconfirmed.
 func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) (err error) {

@@ -43,8 +43,8 @@ type State struct {
 	fallbacks *prometheus.CounterVec
 }
 
-// New returns the state; remote is nil where there is one node. now never goes back: what ends at a time would
-// last until that comes again.
+// New returns the state; remote is nil where there is one node. now must never go back: a lease would
+// last until its end comes again.
 func New(remote Backend, now func() time.Time, reg prometheus.Registerer, log *slog.Logger) *State {
 	s := &State{remote: remote, local: NewLocal(now), now: now, log: log,
 		leases: newTable(func(l *lease) int64 { return l.used }),

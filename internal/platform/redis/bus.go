@@ -97,7 +97,7 @@ func (c *Client) Subscribe(channel string, receive func(message []byte), lost fu
 	}
 }
 
-// await returns what is closed when the channel becomes active; nil when it is.
+// await returns a channel that is closed when the bus channel becomes active; nil when it is active.
 func (b *channelState) await(channel string) chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -210,7 +210,7 @@ func (c *Client) subscribe(ctx context.Context, conn rueidis.DedicatedClient) er
 }
 
 // changes returns the channels to subscribe and those to unsubscribe. The latter are not active from now on, so that
-// whoever subscribes to one in the meantime waits for its turn.
+// a subscriber that comes in the meantime waits for the next confirmation.
 func (b *channelState) changes(hub *bus.Hub) (begin, end []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

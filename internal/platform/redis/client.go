@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,9 +36,10 @@ type Client struct {
 	timeout time.Duration
 	log     *slog.Logger
 	client  atomic.Pointer[rueidis.Client] // nil before the first connection
-	up      atomic.Bool
-	kick    chan struct{} // wakes the prober: a call failed
-	bus     *channelState // which channels Redis has confirmed
+	up      atomic.Bool                    // it answers
+	full    atomic.Bool                    // it answers, and takes no writes
+	kick    chan struct{}                  // wakes the prober: a call failed
+	bus     *channelState                  // which channels Redis has confirmed
 
 	failures prometheus.Counter
 	stop     context.CancelFunc
@@ -114,6 +116,9 @@ func (c *Client) Health() error {
 	if !c.up.Load() {
 		return errors.New("no answer from Redis: limits count for each node alone")
 	}
+	if c.full.Load() {
+		return errors.New("no room in Redis, which is full and takes no writes (set maxmemory-policy volatile-ttl): limits count for each node alone")
+	}
 	return nil
 }
 
@@ -121,7 +126,7 @@ func (c *Client) Health() error {
 func (c *Client) watch(ctx context.Context) {
 	for {
 		period := upPeriod
-		if !c.up.Load() {
+		if !c.up.Load() || c.full.Load() {
 			period = downPeriod
 		}
 		select {
@@ -156,7 +161,38 @@ func (c *Client) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, max(probeTime, c.timeout))
 	defer cancel()
 	_, err := c.take(ctx, *p, "nimbus:probe", ratelimit.Rate{PerMinute: ratelimit.MaxPerMinute}, 1)
+	if isFull(err) {
+		c.setFull(true)
+		return nil // it answers, and carries messages
+	}
+	if err == nil {
+		c.setFull(false)
+	}
 	return err
+}
+
+// isFull says that Redis has no room (maxmemory) and evicts nothing (noeviction). Commands that write are refused then, and
+// all others work: messages between nodes, above all.
+func isFull(err error) bool {
+	reply, ok := rueidis.IsRedisErr(err)
+	return ok && strings.HasPrefix(reply.Error(), "OOM ")
+}
+
+func (c *Client) setFull(full bool) {
+	switch was := c.full.Swap(full); {
+	case full && !was:
+		c.log.Warn("Redis is full and takes no writes; this node limits alone until it does")
+	case was && !full:
+		c.log.Info("Redis takes writes again")
+	}
+}
+
+// write is call for what Redis refuses while it is full.
+func (c *Client) write(ctx context.Context, do func(context.Context, rueidis.Client) error) error {
+	if c.full.Load() {
+		return ratelimit.ErrUnavailable
+	}
+	return c.call(ctx, do)
 }
 
 // fail closes the way to Redis until the prober finds that it answers.
@@ -179,6 +215,10 @@ func (c *Client) call(ctx context.Context, do func(context.Context, rueidis.Clie
 	defer cancel()
 	if err := do(ctx, *p); err != nil {
 		c.failures.Inc()
+		if isFull(err) {
+			c.setFull(true)
+			return ratelimit.ErrUnavailable
+		}
 		c.fail()
 		return fmt.Errorf("redis: %w", err)
 	}

@@ -8,7 +8,7 @@
 //     once; a probe opens it again when Redis does what calls need, a script that writes.
 //   - A call is one round trip: the decisions are Lua scripts, with the clock of Redis, which is the same for every node.
 //   - A message reaches the subscriptions of its own node directly, with Redis or without, and those of other nodes
-//     through Redis, each once. Whoever may have missed one, because a connection was lost on either side, is told.
+//     through Redis, each once. A subscriber that may have missed one, because a connection was lost on either side, is told.
 //   - Every key begins with "nimbus:" and expires by itself.
 //
 // What happens when that fails: internal/platform/ratelimit answers for this node alone. Messages to other nodes are not kept:

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
@@ -281,4 +282,42 @@ func TestAURLThatCannotBeOneIsRefusedWithoutItsPassword(t *testing.T) {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
+}
+
+// A Redis that is full and evicts nothing refuses what is written, and nothing else: limits are each node's own until there is
+// room, and messages go on from node to node.
+func TestAFullRedisStillCarriesMessages(t *testing.T) {
+	t.Parallel()
+	url := nimbustest.Redis(t).URL
+	one, other := connected(t, url), connected(t, url)
+	maxmemory := func(bytes string) {
+		t.Helper()
+		client := *one.client.Load()
+		if err := client.Do(t.Context(), client.B().ConfigSet().ParameterValue().ParameterValue("maxmemory", bytes).Build()).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := make(chan string, 10)
+	defer other.Subscribe("c", func(m []byte) { got <- string(m) }, func() {})()
+	maxmemory("1")
+	if _, err := one.Take(t.Context(), ratelimit.Key{Group: "g", Subject: "s"}, ratelimit.Rate{PerMinute: 10}, 1); !errors.Is(err, ratelimit.ErrUnavailable) {
+		t.Errorf("a token of a full Redis: %v", err)
+	}
+	for _, m := range []string{"a", "b"} {
+		if err := one.Publish(t.Context(), "c", []byte(m)); err != nil {
+			t.Errorf("publish while it is full: %v", err)
+		}
+		if heard := <-got; heard != m {
+			t.Errorf("heard %q, want %q", heard, m)
+		}
+	}
+	nimbustest.Eventually(t, "health says that it is full", func() bool {
+		err := one.Health()
+		return err != nil && strings.Contains(err.Error(), "full")
+	})
+	maxmemory("0")
+	nimbustest.Eventually(t, "limits are shared again", func() bool {
+		_, err := one.Take(t.Context(), ratelimit.Key{Group: "g", Subject: "s"}, ratelimit.Rate{PerMinute: 10}, 1)
+		return err == nil && one.Health() == nil
+	})
 }

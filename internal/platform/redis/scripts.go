@@ -110,7 +110,7 @@ func (c *Client) take(ctx context.Context, client rueidis.Client, key string, r 
 // Take implements ratelimit.Limiter.
 func (c *Client) Take(ctx context.Context, key ratelimit.Key, r ratelimit.Rate, n int) (ratelimit.Grant, error) {
 	var g granted
-	err := c.call(ctx, func(ctx context.Context, client rueidis.Client) (err error) {
+	err := c.write(ctx, func(ctx context.Context, client rueidis.Client) (err error) {
 		g, err = c.take(ctx, client, keyOf("limit", key), r, n)
 		return err
 	})
@@ -120,7 +120,7 @@ func (c *Client) Take(ctx context.Context, key ratelimit.Key, r ratelimit.Rate, 
 // Begin implements ratelimit.Attempts.
 func (c *Client) Begin(ctx context.Context, key ratelimit.Key, s ratelimit.Schedule) (ratelimit.Attempt, error) {
 	var out ratelimit.Attempt
-	err := c.call(ctx, func(ctx context.Context, client rueidis.Client) error {
+	err := c.write(ctx, func(ctx context.Context, client rueidis.Client) error {
 		v, err := run(ctx, client, beginScript, keyOf("attempts", key), 2,
 			strconv.Itoa(s.Free), micros(s.First), micros(s.Longest), micros(s.Forget))
 		if err == nil {
@@ -133,14 +133,14 @@ func (c *Client) Begin(ctx context.Context, key ratelimit.Key, s ratelimit.Sched
 
 // Undo implements ratelimit.Attempts.
 func (c *Client) Undo(ctx context.Context, key ratelimit.Key) error {
-	return c.call(ctx, func(ctx context.Context, client rueidis.Client) error {
+	return c.write(ctx, func(ctx context.Context, client rueidis.Client) error {
 		return undoScript.Exec(ctx, client, []string{keyOf("attempts", key)}, nil).Error()
 	})
 }
 
 // Succeed implements ratelimit.Attempts.
 func (c *Client) Succeed(ctx context.Context, key ratelimit.Key, remember time.Duration) error {
-	return c.call(ctx, func(ctx context.Context, client rueidis.Client) error {
+	return c.write(ctx, func(ctx context.Context, client rueidis.Client) error {
 		return succeedScript.Exec(ctx, client, []string{keyOf("attempts", key)}, []string{micros(remember)}).Error()
 	})
 }

@@ -132,8 +132,8 @@ func (r *Reads) Close() {
 	r.stop()
 	<-r.done
 	r.standing.Load().leave()
-	r.watch.close()
-	r.standby.Close()
+	r.watch.close(r.log)
+	postgres.Close(r.standby, r.log)
 }
 
 func (r *Reads) run(ctx context.Context) {

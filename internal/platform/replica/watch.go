@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
 const (
@@ -50,9 +53,9 @@ func single(ctx context.Context, of *pgxpool.Pool) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-func (w *watch) close() {
-	w.primary.Close()
-	w.standby.Close()
+func (w *watch) close(log *slog.Logger) {
+	postgres.Close(w.primary, log)
+	postgres.Close(w.standby, log)
 }
 
 // lag is how far a standby is behind. As an error it says why it is not asked.
@@ -95,7 +98,7 @@ func (w *watch) measure(ctx context.Context) (lag, error) {
 	return w.history.behind(time.Now(), replayed), nil
 }
 
-// written takes note of what the primary has written by now, and returns which database it is.
+// written records how far the primary has written, and returns which database it is.
 func (w *watch) written(ctx context.Context) (identity int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -89,7 +89,7 @@ func (p *Provider) Close(ctx context.Context) error {
 	return nil
 }
 
-// Of returns the span of ctx if it is recorded, and else nil.
+// Of returns the recorded span of ctx, or nil.
 func Of(ctx context.Context) trace.Span {
 	if s := trace.SpanFromContext(ctx); s.IsRecording() {
 		return s
@@ -97,8 +97,7 @@ func Of(ctx context.Context) trace.Span {
 	return nil
 }
 
-// Start starts a child of the span of ctx. Where that is not recorded, it does nothing, nor does End of the returned
-// span.
+// Start begins a child of the span in ctx. Where that is not recorded, Start and the End of its result do nothing.
 func Start(ctx context.Context, name string) (context.Context, trace.Span) {
 	parent := Of(ctx)
 	if parent == nil {

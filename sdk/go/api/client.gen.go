@@ -133,6 +133,174 @@ func (e CheckStatus) Valid() bool {
 	}
 }
 
+// Defines values for ClauseDidOp.
+const (
+	ClauseDidOpClauseDidOp ClauseDidOp = "did"
+)
+
+// Valid indicates whether the value is a known member of the ClauseDidOp enum.
+func (e ClauseDidOp) Valid() bool {
+	switch e {
+	case ClauseDidOpClauseDidOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseFirstOp.
+const (
+	ClauseFirstOpClauseFirstOp ClauseFirstOp = "first"
+)
+
+// Valid indicates whether the value is a known member of the ClauseFirstOp enum.
+func (e ClauseFirstOp) Valid() bool {
+	switch e {
+	case ClauseFirstOpClauseFirstOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseGroupOp.
+const (
+	ClauseAnd ClauseGroupOp = "and"
+	ClauseOr  ClauseGroupOp = "or"
+)
+
+// Valid indicates whether the value is a known member of the ClauseGroupOp enum.
+func (e ClauseGroupOp) Valid() bool {
+	switch e {
+	case ClauseAnd:
+		return true
+	case ClauseOr:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseInOp.
+const (
+	ClauseInOpClauseInOp ClauseInOp = "in"
+)
+
+// Valid indicates whether the value is a known member of the ClauseInOp enum.
+func (e ClauseInOp) Valid() bool {
+	switch e {
+	case ClauseInOpClauseInOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseNotOp.
+const (
+	ClauseNotOpClauseNotOp ClauseNotOp = "not"
+)
+
+// Valid indicates whether the value is a known member of the ClauseNotOp enum.
+func (e ClauseNotOp) Valid() bool {
+	switch e {
+	case ClauseNotOpClauseNotOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseProfileOp.
+const (
+	ClauseProfileOpClauseProfileOp ClauseProfileOp = "profile"
+)
+
+// Valid indicates whether the value is a known member of the ClauseProfileOp enum.
+func (e ClauseProfileOp) Valid() bool {
+	switch e {
+	case ClauseProfileOpClauseProfileOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClauseSequenceOp.
+const (
+	ClauseSequenceOpClauseSequenceOp ClauseSequenceOp = "sequence"
+)
+
+// Valid indicates whether the value is a known member of the ClauseSequenceOp enum.
+func (e ClauseSequenceOp) Valid() bool {
+	switch e {
+	case ClauseSequenceOpClauseSequenceOp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CohortQuestionKind.
+const (
+	CohortQuestionKindCohortQuestionKind CohortQuestionKind = "cohort"
+)
+
+// Valid indicates whether the value is a known member of the CohortQuestionKind enum.
+func (e CohortQuestionKind) Valid() bool {
+	switch e {
+	case CohortQuestionKindCohortQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CoordinateState.
+const (
+	StateDormant      CoordinateState = "dormant"
+	StateNew          CoordinateState = "new"
+	StateResurrecting CoordinateState = "resurrecting"
+	StateReturning    CoordinateState = "returning"
+)
+
+// Valid indicates whether the value is a known member of the CoordinateState enum.
+func (e CoordinateState) Valid() bool {
+	switch e {
+	case StateDormant:
+		return true
+	case StateNew:
+		return true
+	case StateResurrecting:
+		return true
+	case StateReturning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CountOf.
+const (
+	CountSessions CountOf = "sessions"
+	CountTotals   CountOf = "totals"
+	CountUsers    CountOf = "users"
+)
+
+// Valid indicates whether the value is a known member of the CountOf enum.
+func (e CountOf) Valid() bool {
+	switch e {
+	case CountSessions:
+		return true
+	case CountTotals:
+		return true
+	case CountUsers:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FieldErrorIn.
 const (
 	InBody   FieldErrorIn = "body"
@@ -277,6 +445,135 @@ func (e FilterNotOp) Valid() bool {
 	}
 }
 
+// Defines values for FunnelBreakdownAttribution.
+const (
+	AttributionFirst FunnelBreakdownAttribution = "first"
+	AttributionLast  FunnelBreakdownAttribution = "last"
+	AttributionStep  FunnelBreakdownAttribution = "step"
+)
+
+// Valid indicates whether the value is a known member of the FunnelBreakdownAttribution enum.
+func (e FunnelBreakdownAttribution) Valid() bool {
+	switch e {
+	case AttributionFirst:
+		return true
+	case AttributionLast:
+		return true
+	case AttributionStep:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelInsightAttempt.
+const (
+	FunnelInsightAttemptAttemptFirst     FunnelInsightAttempt = "first"
+	FunnelInsightAttemptAttemptOptimized FunnelInsightAttempt = "optimized"
+)
+
+// Valid indicates whether the value is a known member of the FunnelInsightAttempt enum.
+func (e FunnelInsightAttempt) Valid() bool {
+	switch e {
+	case FunnelInsightAttemptAttemptFirst:
+		return true
+	case FunnelInsightAttemptAttemptOptimized:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelInsightKind.
+const (
+	FunnelInsightKindFunnelInsightKind FunnelInsightKind = "funnel"
+)
+
+// Valid indicates whether the value is a known member of the FunnelInsightKind enum.
+func (e FunnelInsightKind) Valid() bool {
+	switch e {
+	case FunnelInsightKindFunnelInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelInsightOrder.
+const (
+	FunnelInsightOrderOrderAny     FunnelInsightOrder = "any"
+	FunnelInsightOrderOrderOrdered FunnelInsightOrder = "ordered"
+	FunnelInsightOrderOrderStrict  FunnelInsightOrder = "strict"
+)
+
+// Valid indicates whether the value is a known member of the FunnelInsightOrder enum.
+func (e FunnelInsightOrder) Valid() bool {
+	switch e {
+	case FunnelInsightOrderOrderAny:
+		return true
+	case FunnelInsightOrderOrderOrdered:
+		return true
+	case FunnelInsightOrderOrderStrict:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelQuestionAttempt.
+const (
+	FunnelQuestionAttemptAttemptFirst     FunnelQuestionAttempt = "first"
+	FunnelQuestionAttemptAttemptOptimized FunnelQuestionAttempt = "optimized"
+)
+
+// Valid indicates whether the value is a known member of the FunnelQuestionAttempt enum.
+func (e FunnelQuestionAttempt) Valid() bool {
+	switch e {
+	case FunnelQuestionAttemptAttemptFirst:
+		return true
+	case FunnelQuestionAttemptAttemptOptimized:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelQuestionKind.
+const (
+	FunnelQuestionKindFunnelQuestionKind FunnelQuestionKind = "funnel"
+)
+
+// Valid indicates whether the value is a known member of the FunnelQuestionKind enum.
+func (e FunnelQuestionKind) Valid() bool {
+	switch e {
+	case FunnelQuestionKindFunnelQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FunnelQuestionOrder.
+const (
+	FunnelQuestionOrderOrderAny     FunnelQuestionOrder = "any"
+	FunnelQuestionOrderOrderOrdered FunnelQuestionOrder = "ordered"
+	FunnelQuestionOrderOrderStrict  FunnelQuestionOrder = "strict"
+)
+
+// Valid indicates whether the value is a known member of the FunnelQuestionOrder enum.
+func (e FunnelQuestionOrder) Valid() bool {
+	switch e {
+	case FunnelQuestionOrderOrderAny:
+		return true
+	case FunnelQuestionOrderOrderOrdered:
+		return true
+	case FunnelQuestionOrderOrderStrict:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthReady       HealthStatus = "ready"
@@ -289,6 +586,24 @@ func (e HealthStatus) Valid() bool {
 	case HealthReady:
 		return true
 	case HealthUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InsightMetaSource.
+const (
+	InsightSourceEvents InsightMetaSource = "events"
+	InsightSourceParts  InsightMetaSource = "parts"
+)
+
+// Valid indicates whether the value is a known member of the InsightMetaSource enum.
+func (e InsightMetaSource) Valid() bool {
+	switch e {
+	case InsightSourceEvents:
+		return true
+	case InsightSourceParts:
 		return true
 	default:
 		return false
@@ -310,6 +625,36 @@ func (e KeyScope) Valid() bool {
 	case ScopeEventsWrite:
 		return true
 	case ScopeMetricsRead:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LifecycleInsightKind.
+const (
+	LifecycleInsightKindLifecycleInsightKind LifecycleInsightKind = "lifecycle"
+)
+
+// Valid indicates whether the value is a known member of the LifecycleInsightKind enum.
+func (e LifecycleInsightKind) Valid() bool {
+	switch e {
+	case LifecycleInsightKindLifecycleInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LifecycleQuestionKind.
+const (
+	LifecycleQuestionKindLifecycleQuestionKind LifecycleQuestionKind = "lifecycle"
+)
+
+// Valid indicates whether the value is a known member of the LifecycleQuestionKind enum.
+func (e LifecycleQuestionKind) Valid() bool {
+	switch e {
+	case LifecycleQuestionKindLifecycleQuestionKind:
 		return true
 	default:
 		return false
@@ -472,6 +817,60 @@ func (e MetricsMetaSource) Valid() bool {
 	}
 }
 
+// Defines values for PathsInsightKind.
+const (
+	PathsInsightKindPathsInsightKind PathsInsightKind = "paths"
+)
+
+// Valid indicates whether the value is a known member of the PathsInsightKind enum.
+func (e PathsInsightKind) Valid() bool {
+	switch e {
+	case PathsInsightKindPathsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PathsQuestionKind.
+const (
+	PathsQuestionKindPathsQuestionKind PathsQuestionKind = "paths"
+)
+
+// Valid indicates whether the value is a known member of the PathsQuestionKind enum.
+func (e PathsQuestionKind) Valid() bool {
+	switch e {
+	case PathsQuestionKindPathsQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Period.
+const (
+	Period1D  Period = "1d"
+	Period1H  Period = "1h"
+	Period1Mo Period = "1mo"
+	Period1W  Period = "1w"
+)
+
+// Valid indicates whether the value is a known member of the Period enum.
+func (e Period) Valid() bool {
+	switch e {
+	case Period1D:
+		return true
+	case Period1H:
+		return true
+	case Period1Mo:
+		return true
+	case Period1W:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProjectDeletionStatus.
 const (
 	DeletionPending ProjectDeletionStatus = "pending"
@@ -484,6 +883,27 @@ func (e ProjectDeletionStatus) Valid() bool {
 	case DeletionPending:
 		return true
 	case DeletionRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Registration.
+const (
+	RegistrationClosed Registration = "closed"
+	RegistrationInvite Registration = "invite"
+	RegistrationOpen   Registration = "open"
+)
+
+// Valid indicates whether the value is a known member of the Registration enum.
+func (e Registration) Valid() bool {
+	switch e {
+	case RegistrationClosed:
+		return true
+	case RegistrationInvite:
+		return true
+	case RegistrationOpen:
 		return true
 	default:
 		return false
@@ -511,6 +931,150 @@ func (e ReportViewChart) Valid() bool {
 	case ChartNumber:
 		return true
 	case ChartTable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightCohort.
+const (
+	RetentionInsightCohortCohortFirstTime RetentionInsightCohort = "first_time"
+	RetentionInsightCohortCohortRecurring RetentionInsightCohort = "recurring"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightCohort enum.
+func (e RetentionInsightCohort) Valid() bool {
+	switch e {
+	case RetentionInsightCohortCohortFirstTime:
+		return true
+	case RetentionInsightCohortCohortRecurring:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightInterval.
+const (
+	RetentionInsightIntervalIntervalCalendar RetentionInsightInterval = "calendar"
+	RetentionInsightIntervalIntervalRolling  RetentionInsightInterval = "rolling"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightInterval enum.
+func (e RetentionInsightInterval) Valid() bool {
+	switch e {
+	case RetentionInsightIntervalIntervalCalendar:
+		return true
+	case RetentionInsightIntervalIntervalRolling:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightKind.
+const (
+	RetentionInsightKindRetentionInsightKind RetentionInsightKind = "retention"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightKind enum.
+func (e RetentionInsightKind) Valid() bool {
+	switch e {
+	case RetentionInsightKindRetentionInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionInsightMode.
+const (
+	RetentionInsightModeRetentionOn        RetentionInsightMode = "on"
+	RetentionInsightModeRetentionOnOrAfter RetentionInsightMode = "on_or_after"
+	RetentionInsightModeRetentionStreak    RetentionInsightMode = "streak"
+)
+
+// Valid indicates whether the value is a known member of the RetentionInsightMode enum.
+func (e RetentionInsightMode) Valid() bool {
+	switch e {
+	case RetentionInsightModeRetentionOn:
+		return true
+	case RetentionInsightModeRetentionOnOrAfter:
+		return true
+	case RetentionInsightModeRetentionStreak:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionCohort.
+const (
+	RetentionQuestionCohortCohortFirstTime RetentionQuestionCohort = "first_time"
+	RetentionQuestionCohortCohortRecurring RetentionQuestionCohort = "recurring"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionCohort enum.
+func (e RetentionQuestionCohort) Valid() bool {
+	switch e {
+	case RetentionQuestionCohortCohortFirstTime:
+		return true
+	case RetentionQuestionCohortCohortRecurring:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionInterval.
+const (
+	RetentionQuestionIntervalIntervalCalendar RetentionQuestionInterval = "calendar"
+	RetentionQuestionIntervalIntervalRolling  RetentionQuestionInterval = "rolling"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionInterval enum.
+func (e RetentionQuestionInterval) Valid() bool {
+	switch e {
+	case RetentionQuestionIntervalIntervalCalendar:
+		return true
+	case RetentionQuestionIntervalIntervalRolling:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionKind.
+const (
+	RetentionQuestionKindRetentionQuestionKind RetentionQuestionKind = "retention"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionKind enum.
+func (e RetentionQuestionKind) Valid() bool {
+	switch e {
+	case RetentionQuestionKindRetentionQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RetentionQuestionMode.
+const (
+	RetentionQuestionModeRetentionOn        RetentionQuestionMode = "on"
+	RetentionQuestionModeRetentionOnOrAfter RetentionQuestionMode = "on_or_after"
+	RetentionQuestionModeRetentionStreak    RetentionQuestionMode = "streak"
+)
+
+// Valid indicates whether the value is a known member of the RetentionQuestionMode enum.
+func (e RetentionQuestionMode) Valid() bool {
+	switch e {
+	case RetentionQuestionModeRetentionOn:
+		return true
+	case RetentionQuestionModeRetentionOnOrAfter:
+		return true
+	case RetentionQuestionModeRetentionStreak:
 		return true
 	default:
 		return false
@@ -571,6 +1135,36 @@ func (e SessionKind) Valid() bool {
 	}
 }
 
+// Defines values for SessionsInsightKind.
+const (
+	SessionsInsightKindSessionsInsightKind SessionsInsightKind = "sessions"
+)
+
+// Valid indicates whether the value is a known member of the SessionsInsightKind enum.
+func (e SessionsInsightKind) Valid() bool {
+	switch e {
+	case SessionsInsightKindSessionsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SessionsQuestionKind.
+const (
+	SessionsQuestionKindSessionsQuestionKind SessionsQuestionKind = "sessions"
+)
+
+// Valid indicates whether the value is a known member of the SessionsQuestionKind enum.
+func (e SessionsQuestionKind) Valid() bool {
+	switch e {
+	case SessionsQuestionKindSessionsQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SortOrder.
 const (
 	SortAsc  SortOrder = "asc"
@@ -583,6 +1177,84 @@ func (e SortOrder) Valid() bool {
 	case SortAsc:
 		return true
 	case SortDesc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StickinessInsightKind.
+const (
+	StickinessInsightKindStickinessInsightKind StickinessInsightKind = "stickiness"
+)
+
+// Valid indicates whether the value is a known member of the StickinessInsightKind enum.
+func (e StickinessInsightKind) Valid() bool {
+	switch e {
+	case StickinessInsightKindStickinessInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StickinessQuestionKind.
+const (
+	StickinessQuestionKindStickinessQuestionKind StickinessQuestionKind = "stickiness"
+)
+
+// Valid indicates whether the value is a known member of the StickinessQuestionKind enum.
+func (e StickinessQuestionKind) Valid() bool {
+	switch e {
+	case StickinessQuestionKindStickinessQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UniquesInsightKind.
+const (
+	UniquesInsightKindUniquesInsightKind UniquesInsightKind = "uniques"
+)
+
+// Valid indicates whether the value is a known member of the UniquesInsightKind enum.
+func (e UniquesInsightKind) Valid() bool {
+	switch e {
+	case UniquesInsightKindUniquesInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for UniquesQuestionKind.
+const (
+	UniquesQuestionKindUniquesQuestionKind UniquesQuestionKind = "uniques"
+)
+
+// Valid indicates whether the value is a known member of the UniquesQuestionKind enum.
+func (e UniquesQuestionKind) Valid() bool {
+	switch e {
+	case UniquesQuestionKindUniquesQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WeekStart.
+const (
+	WeekStartMonday WeekStart = "monday"
+	WeekStartSunday WeekStart = "sunday"
+)
+
+// Valid indicates whether the value is a known member of the WeekStart enum.
+func (e WeekStart) Valid() bool {
+	switch e {
+	case WeekStartMonday:
+		return true
+	case WeekStartSunday:
 		return true
 	default:
 		return false
@@ -628,24 +1300,39 @@ type APIKeyWithSecret struct {
 	APIKeySecret string `json:"api_key_secret"`
 }
 
-// Account defines model for Account.
-type Account struct {
-	CreatedAt time.Time           `json:"created_at"`
-	Email     openapi_types.Email `json:"email"`
-	ID        openapi_types.UUID  `json:"id"`
-}
-
-// AddMemberRequest defines model for AddMemberRequest.
-type AddMemberRequest struct {
-	// Email Of an existing account; compared without regard to case.
-	//
-	// Example: grace@example.com
-	Email openapi_types.Email `json:"email"`
+// AcceptedInvitation defines model for AcceptedInvitation.
+type AcceptedInvitation struct {
+	ProjectID openapi_types.UUID `json:"project_id"`
 
 	// Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
 	// owner; an `owner` also makes and unmakes owners, and deletes the project.
 	Role Role `json:"role"`
 }
+
+// Account defines model for Account.
+type Account struct {
+	CreatedAt time.Time           `json:"created_at"`
+	Email     openapi_types.Email `json:"email"`
+	ID        openapi_types.UUID  `json:"id"`
+
+	// Operator Whether the account operates this server: it may call `/v1/instance/…`.
+	//
+	// Example: false
+	Operator bool `json:"operator"`
+}
+
+// Anchor Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+type Anchor struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+	Node   *string        `json:"node,omitempty"`
+}
+
+// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+// same answer for ever. Now when absent.
+type AsOf = time.Time
 
 // AuditActorKind defines model for AuditActorKind.
 type AuditActorKind string
@@ -700,12 +1387,29 @@ type AuditPage struct {
 
 // AuthMethods defines model for AuthMethods.
 type AuthMethods struct {
-	Oidc OidcMethod `json:"oidc"`
+	// Empty This server has no account yet; the first one operates it.
+	//
+	// Example: false
+	Empty bool       `json:"empty"`
+	Oidc  OidcMethod `json:"oidc"`
 
 	// Password With an address and a password.
 	//
 	// Example: true
 	Password bool `json:"password"`
+
+	// PasswordResetByMail Whether `POST /v1/auth/password-reset` sends mail; otherwise an operator makes a link.
+	//
+	// Example: true
+	PasswordResetByMail bool `json:"password_reset_by_mail"`
+
+	// Registration Who may register: everyone, people with an invitation to a project, or nobody.
+	Registration Registration `json:"registration"`
+
+	// SetupToken Whether the first account needs the `setup_token`.
+	//
+	// Example: false
+	SetupToken bool `json:"setup_token"`
 }
 
 // Board defines model for Board.
@@ -719,6 +1423,14 @@ type Board struct {
 	Name        string              `json:"name"`
 	Tiles       []BoardTile         `json:"tiles"`
 	UpdatedAt   time.Time           `json:"updated_at"`
+
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
 }
 
 // BoardList defines model for BoardList.
@@ -777,6 +1489,179 @@ type Check struct {
 // CheckStatus defines model for CheckStatus.
 type CheckStatus string
 
+// ClauseDid Did the event so many times, at least once when `times` is absent.
+type ClauseDid struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+	Op     ClauseDidOp    `json:"op"`
+
+	// Times How many times, by one or two bounds.
+	Times *Times `json:"times,omitempty"`
+
+	// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+	Within *Within `json:"within,omitempty"`
+}
+
+// ClauseDidOp defines model for ClauseDid.Op.
+type ClauseDidOp string
+
+// ClauseFirst Did the event for the first time ever in the range.
+type ClauseFirst struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+	Op     ClauseFirstOp  `json:"op"`
+
+	// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+	Within Within `json:"within"`
+}
+
+// ClauseFirstOp defines model for ClauseFirst.Op.
+type ClauseFirstOp string
+
+// ClauseGroup defines model for ClauseGroup.
+type ClauseGroup struct {
+	Clauses []CohortClause `json:"clauses"`
+	Op      ClauseGroupOp  `json:"op"`
+}
+
+// ClauseGroupOp defines model for ClauseGroup.Op.
+type ClauseGroupOp string
+
+// ClauseIn Is in a saved cohort.
+type ClauseIn struct {
+	// Cohort The id or the name of the cohort.
+	Cohort string     `json:"cohort"`
+	Op     ClauseInOp `json:"op"`
+}
+
+// ClauseInOp defines model for ClauseIn.Op.
+type ClauseInOp string
+
+// ClauseNot Among all people with an event or a profile.
+type ClauseNot struct {
+	// Clause What holds of a person; `op` says what.
+	Clause CohortClause `json:"clause"`
+	Op     ClauseNotOp  `json:"op"`
+}
+
+// ClauseNotOp defines model for ClauseNot.Op.
+type ClauseNotOp string
+
+// ClauseProfile The profile fits the filter, with its current values.
+type ClauseProfile struct {
+	// Filter A condition on an event; `op` says which.
+	Filter MetricsFilter   `json:"filter"`
+	Op     ClauseProfileOp `json:"op"`
+}
+
+// ClauseProfileOp defines model for ClauseProfile.Op.
+type ClauseProfileOp string
+
+// ClauseSequence Did the steps in this order, wholly in the range and within the window of the first.
+type ClauseSequence struct {
+	Op            ClauseSequenceOp `json:"op"`
+	Steps         []Step           `json:"steps"`
+	WindowSeconds *int64           `json:"window_seconds,omitempty"`
+
+	// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+	Within *Within `json:"within,omitempty"`
+}
+
+// ClauseSequenceOp defines model for ClauseSequence.Op.
+type ClauseSequenceOp string
+
+// CohortAnswer defines model for CohortAnswer.
+type CohortAnswer struct {
+	Meta       InsightMeta `json:"meta"`
+	NextCursor *string     `json:"next_cursor"`
+
+	// People The user id of each, or `a:` and the anonymous id.
+	People []string `json:"people"`
+	Size   int64    `json:"size"`
+}
+
+// CohortClause What holds of a person; `op` says what.
+type CohortClause struct {
+	union json.RawMessage
+}
+
+// CohortQuestion defines model for CohortQuestion.
+type CohortQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *string `json:"cursor,omitempty"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
+	Kind        *CohortQuestionKind `json:"kind,omitempty"`
+
+	// Limit People of a page; 0 is the size alone.
+	Limit *int32 `json:"limit,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Where What holds of a person; `op` says what.
+	Where CohortClause `json:"where"`
+}
+
+// CohortQuestionKind defines model for CohortQuestion.Kind.
+type CohortQuestionKind string
+
+// CompletePasswordResetRequest defines model for CompletePasswordResetRequest.
+type CompletePasswordResetRequest struct {
+	// NewPassword 8 to 72 bytes with a lower-case letter, an upper-case letter and a digit.
+	//
+	// Example: Correct-Horse-7
+	NewPassword NewPassword `json:"new_password"`
+
+	// Session Where the refresh token goes, into the reply or into a cookie.
+	Session *SessionKind `json:"session,omitempty"`
+
+	// Token What is behind the `#` of a link.
+	//
+	// Example: ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Token LinkToken `json:"token"`
+}
+
+// Coordinate Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+type Coordinate struct {
+	AtLeast *bool `json:"at_least,omitempty"`
+
+	// Group A string, a number, true or false; as JSON at most 4 KiB.
+	//
+	// Example: pro
+	Group Scalar `json:"group,omitempty"`
+	Lost  *bool  `json:"lost,omitempty"`
+
+	// NoValue Whether it is that of the group without a value.
+	NoValue *bool   `json:"no_value,omitempty"`
+	Node    *string `json:"node,omitempty"`
+	Other   *bool   `json:"other,omitempty"`
+	Period  *int32  `json:"period,omitempty"`
+
+	// Row A row or a bucket, from 0.
+	Row   *int32           `json:"row,omitempty"`
+	State *CoordinateState `json:"state,omitempty"`
+	Step  *int32           `json:"step,omitempty"`
+}
+
+// CoordinateState defines model for Coordinate.State.
+type CoordinateState string
+
+// CountOf One for each person, one for each session, or all of them.
+type CountOf string
+
 // CreateAPIKeyRequest defines model for CreateAPIKeyRequest.
 type CreateAPIKeyRequest struct {
 	// ExpiresAt When it stops by itself; never when absent.
@@ -798,6 +1683,27 @@ type CreateBoardRequest struct {
 
 	// Tiles From the top, in the order in which they are read.
 	Tiles *BoardTiles `json:"tiles,omitempty"`
+}
+
+// CreateInstanceAccountRequest defines model for CreateInstanceAccountRequest.
+type CreateInstanceAccountRequest struct {
+	Email    openapi_types.Email `json:"email"`
+	Operator *bool               `json:"operator,omitempty"`
+}
+
+// CreateInvitationRequest defines model for CreateInvitationRequest.
+type CreateInvitationRequest struct {
+	// Email Compared without regard to the case of A to Z.
+	//
+	// Example: grace@example.com
+	Email *openapi_types.Email `json:"email,omitempty"`
+
+	// ExpiresInHours How long the link works.
+	ExpiresInHours *int32 `json:"expires_in_hours,omitempty"`
+
+	// Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
+	// owner; an `owner` also makes and unmakes owners, and deletes the project.
+	Role Role `json:"role"`
 }
 
 // CreateProjectRequest defines model for CreateProjectRequest.
@@ -826,6 +1732,12 @@ type CreateReportRequest struct {
 
 	// View How the answer is drawn.
 	View ReportView `json:"view"`
+}
+
+// CreatedInstanceAccount defines model for CreatedInstanceAccount.
+type CreatedInstanceAccount struct {
+	Account InstanceAccount   `json:"account"`
+	Link    PasswordResetLink `json:"link"`
 }
 
 // DataRetentionDays Events whose `ts` is more than this many days ago are pruned, at most about an hour later, and are then no
@@ -1019,6 +1931,242 @@ type FilterNot struct {
 // FilterNotOp defines model for FilterNot.Op.
 type FilterNotOp string
 
+// FunnelAnswer defines model for FunnelAnswer.
+type FunnelAnswer struct {
+	// Counts How many reached each step.
+	Counts []int64 `json:"counts"`
+
+	// Groups Of the breakdown, the largest first.
+	Groups []FunnelGroup `json:"groups,omitempty"`
+
+	// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+	Histogram *Histogram `json:"histogram,omitempty"`
+
+	// Incomplete How many may still go on.
+	Incomplete int64       `json:"incomplete"`
+	Meta       InsightMeta `json:"meta"`
+
+	// Other Everything that is in no group shown.
+	Other  *FunnelOther  `json:"other,omitempty"`
+	Series []FunnelPoint `json:"series,omitempty"`
+
+	// StepTimes Of each step, the time since the step before.
+	StepTimes []*StepTime `json:"step_times"`
+
+	// Time Durations in seconds.
+	Time *StepTime `json:"time"`
+}
+
+// FunnelBreakdown defines model for FunnelBreakdown.
+type FunnelBreakdown struct {
+	// Attribution The first or last value among the steps, or that of one step.
+	Attribution *FunnelBreakdownAttribution `json:"attribution,omitempty"`
+
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Step The step whose value counts; required with attribution `step`, and only allowed there.
+	Step *int32 `json:"step,omitempty"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+}
+
+// FunnelBreakdownAttribution The first or last value among the steps, or that of one step.
+type FunnelBreakdownAttribution string
+
+// FunnelExclusion An event that ends an attempt when it lies between two steps; between the first and the last when none are named.
+type FunnelExclusion struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From A step, from 1.
+	From *int32 `json:"from,omitempty"`
+
+	// To A later step, from 1.
+	To *int32 `json:"to,omitempty"`
+}
+
+// FunnelGroup defines model for FunnelGroup.
+type FunnelGroup struct {
+	// Counts How many reached each step.
+	Counts []int64 `json:"counts"`
+
+	// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+	Histogram *Histogram `json:"histogram,omitempty"`
+
+	// Incomplete How many may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// StepTimes Of each step, the time since the step before.
+	StepTimes []*StepTime `json:"step_times"`
+
+	// Time Durations in seconds.
+	Time *StepTime `json:"time"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
+// FunnelInsight How far people come through steps.
+type FunnelInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf                 `json:"as_of,omitempty"`
+	Attempt   *FunnelInsightAttempt `json:"attempt,omitempty"`
+	Breakdown *FunnelBreakdown      `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count   *CountOf          `json:"count,omitempty"`
+	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From      time.Time       `json:"from"`
+	Histogram *HistogramEdges `json:"histogram,omitempty"`
+	Hold      []PropName      `json:"hold,omitempty"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
+	Kind        FunnelInsightKind   `json:"kind"`
+	Order       *FunnelInsightOrder `json:"order,omitempty"`
+	Steps       []FunnelStep        `json:"steps"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+
+	// WindowSeconds An attempt may take so long, in seconds: 7 days by default, 366 at most.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// FunnelInsightAttempt defines model for FunnelInsight.Attempt.
+type FunnelInsightAttempt string
+
+// FunnelInsightKind defines model for FunnelInsight.Kind.
+type FunnelInsightKind string
+
+// FunnelInsightOrder defines model for FunnelInsight.Order.
+type FunnelInsightOrder string
+
+// FunnelOther Everything that is in no group shown.
+type FunnelOther struct {
+	// Counts How many reached each step.
+	Counts []int64 `json:"counts"`
+
+	// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+	Histogram *Histogram `json:"histogram,omitempty"`
+
+	// Incomplete How many may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// StepTimes Of each step, the time since the step before.
+	StepTimes []*StepTime `json:"step_times"`
+
+	// Time Durations in seconds.
+	Time *StepTime `json:"time"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
+}
+
+// FunnelPoint defines model for FunnelPoint.
+type FunnelPoint struct {
+	Counts     []int64   `json:"counts"`
+	Incomplete int64     `json:"incomplete"`
+	Start      time.Time `json:"start"`
+}
+
+// FunnelQuestion How far people come through steps.
+type FunnelQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf                  `json:"as_of,omitempty"`
+	Attempt   *FunnelQuestionAttempt `json:"attempt,omitempty"`
+	Breakdown *FunnelBreakdown       `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count   *CountOf          `json:"count,omitempty"`
+	Exclude []FunnelExclusion `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From      time.Time       `json:"from"`
+	Histogram *HistogramEdges `json:"histogram,omitempty"`
+	Hold      []PropName      `json:"hold,omitempty"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind  *FunnelQuestionKind  `json:"kind,omitempty"`
+	Order *FunnelQuestionOrder `json:"order,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+	Steps     []FunnelStep       `json:"steps"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+
+	// WindowSeconds An attempt may take so long, in seconds: 7 days by default, 366 at most.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// FunnelQuestionAttempt defines model for FunnelQuestion.Attempt.
+type FunnelQuestionAttempt string
+
+// FunnelQuestionKind What kind of question it is; where it is asked says so already.
+type FunnelQuestionKind string
+
+// FunnelQuestionOrder defines model for FunnelQuestion.Order.
+type FunnelQuestionOrder string
+
+// FunnelStep An event of this name that fits the filter, or any of several.
+type FunnelStep struct {
+	// AnyOf Any of these is the step; not together with `event` or `filter`.
+	AnyOf []Step  `json:"any_of,omitempty"`
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// Optional Filled when it can be, and no condition for what follows. Never the first or last step.
+	Optional *bool `json:"optional,omitempty"`
+}
+
+// GroupValue A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+//
+// Example: pro
+type GroupValue = json.RawMessage
+
 // Health defines model for Health.
 type Health struct {
 	Checks struct {
@@ -1036,6 +2184,21 @@ type Health struct {
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
 
+// Histogram `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+type Histogram struct {
+	Counts []int64 `json:"counts"`
+	Under  int64   `json:"under"`
+}
+
+// HistogramEdges defines model for HistogramEdges.
+type HistogramEdges struct {
+	// Edges In seconds, each greater than the one before.
+	Edges []float64 `json:"edges"`
+}
+
+// IncludeBots Whether events with the property `$bot` true are considered.
+type IncludeBots = bool
+
 // IngestRequest defines model for IngestRequest.
 type IngestRequest struct {
 	Events []Event `json:"events"`
@@ -1051,6 +2214,10 @@ type IngestResult struct {
 	// Example: 1
 	Accepted int32 `json:"accepted"`
 
+	// CountedAsOther How many of these events are stored as they came and counted under the name `$other`, because the project has as
+	// many names as it may. Left out when there are none.
+	CountedAsOther *int32 `json:"counted_as_other,omitempty"`
+
 	// Duplicates Stored before; nothing was changed.
 	//
 	// Example: 0
@@ -1063,6 +2230,177 @@ type IngestResult struct {
 	Rejected int32 `json:"rejected"`
 }
 
+// Insight A question without its project; `kind` says which.
+type Insight struct {
+	union json.RawMessage
+}
+
+// InsightBreakdown defines model for InsightBreakdown.
+type InsightBreakdown struct {
+	// Prop A member of props.
+	//
+	// Example: plan
+	Prop PropName `json:"prop"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+}
+
+// InsightMeta defines model for InsightMeta.
+type InsightMeta struct {
+	// AsOf Up to when events were considered.
+	AsOf time.Time `json:"as_of"`
+
+	// Definition What was counted, in words.
+	Definition string `json:"definition"`
+
+	// Exact A number is never a guess.
+	Exact bool `json:"exact"`
+
+	// From Start of the range that was answered; wider than asked for where periods are whole.
+	From time.Time `json:"from"`
+
+	// IncompleteFrom Present when something of the answer is not over: from when on.
+	IncompleteFrom *time.Time `json:"incomplete_from,omitempty"`
+
+	// Scanned Events that were read.
+	Scanned int64 `json:"scanned"`
+
+	// Source What was read.
+	Source InsightMetaSource `json:"source"`
+
+	// To End of the range that was answered.
+	To time.Time `json:"to"`
+
+	// TookMs Milliseconds spent in the server.
+	TookMs float64 `json:"took_ms"`
+
+	// Tz Example: Europe/Berlin
+	Tz string `json:"tz"`
+}
+
+// InsightMetaSource What was read.
+type InsightMetaSource string
+
+// InstanceAccount defines model for InstanceAccount.
+type InstanceAccount struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Disabled It cannot log in.
+	Disabled bool                `json:"disabled"`
+	Email    openapi_types.Email `json:"email"`
+
+	// Events Events that are stored in them.
+	Events int64              `json:"events"`
+	ID     openapi_types.UUID `json:"id"`
+
+	// LastSeenAt Of its sessions, to the minute; absent before the first login.
+	LastSeenAt *time.Time `json:"last_seen_at,omitempty"`
+	Operator   bool       `json:"operator"`
+
+	// Projects Projects that it owns.
+	Projects int32 `json:"projects"`
+}
+
+// InstanceAccountPage defines model for InstanceAccountPage.
+type InstanceAccountPage struct {
+	Items []InstanceAccount `json:"items"`
+
+	// NextCursor Null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// InstanceProject defines model for InstanceProject.
+type InstanceProject struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Disabled Nobody can send to it or read from it: `project_disabled`.
+	Disabled bool `json:"disabled"`
+
+	// EstimatedBytes Its share, by the number of events, of what all events and their counts take up on disk.
+	EstimatedBytes int64 `json:"estimated_bytes"`
+
+	// Events Events that are stored.
+	Events int64              `json:"events"`
+	ID     openapi_types.UUID `json:"id"`
+
+	// LastEventDay The last day that has an event; absent without one.
+	LastEventDay *time.Time `json:"last_event_day,omitempty"`
+	Members      int32      `json:"members"`
+	Name         string     `json:"name"`
+
+	// Owners Their addresses.
+	Owners []string `json:"owners"`
+}
+
+// InstanceProjectPage defines model for InstanceProjectPage.
+type InstanceProjectPage struct {
+	Items []InstanceProject `json:"items"`
+
+	// NextCursor Null on the last page.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// Invitation defines model for Invitation.
+type Invitation struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email Whose account can accept it; absent when any can.
+	Email     *openapi_types.Email `json:"email,omitempty"`
+	ExpiresAt time.Time            `json:"expires_at"`
+	ID        openapi_types.UUID   `json:"id"`
+
+	// InvitedBy Who made it.
+	InvitedBy *openapi_types.Email `json:"invited_by,omitempty"`
+
+	// Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
+	// owner; an `owner` also makes and unmakes owners, and deletes the project.
+	Role Role `json:"role"`
+}
+
+// InvitationList defines model for InvitationList.
+type InvitationList struct {
+	Items []Invitation `json:"items"`
+}
+
+// InvitationPreview defines model for InvitationPreview.
+type InvitationPreview struct {
+	// Email Whose account can accept it; absent when any can.
+	Email       *openapi_types.Email `json:"email,omitempty"`
+	ExpiresAt   time.Time            `json:"expires_at"`
+	ProjectName string               `json:"project_name"`
+
+	// Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
+	// owner; an `owner` also makes and unmakes owners, and deletes the project.
+	Role Role `json:"role"`
+}
+
+// InvitationTokenRequest defines model for InvitationTokenRequest.
+type InvitationTokenRequest struct {
+	// Token What is behind the `#` of a link.
+	//
+	// Example: ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Token LinkToken `json:"token"`
+}
+
+// InvitationWithToken defines model for InvitationWithToken.
+type InvitationWithToken struct {
+	Invitation Invitation `json:"invitation"`
+
+	// Mailed Whether the server sends the link to the address.
+	Mailed bool `json:"mailed"`
+
+	// Path The page of this server that takes the token; behind `#`, so that no log has it.
+	//
+	// Example: /invitation#ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Path string `json:"path"`
+
+	// Token What is behind the `#` of a link.
+	//
+	// Example: ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Token LinkToken `json:"token"`
+}
+
 // KeyName For people.
 //
 // Example: checkout service
@@ -1070,6 +2408,102 @@ type KeyName = string
 
 // KeyScope What a key may do; the `x-scope` of the operations that take keys.
 type KeyScope string
+
+// LifecycleAnswer defines model for LifecycleAnswer.
+type LifecycleAnswer struct {
+	Meta InsightMeta    `json:"meta"`
+	Rows []LifecycleRow `json:"rows"`
+}
+
+// LifecycleInsight Who is new, comes back and falls silent.
+type LifecycleInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots         `json:"include_bots,omitempty"`
+	Kind        LifecycleInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// LifecycleInsightKind defines model for LifecycleInsight.Kind.
+type LifecycleInsightKind string
+
+// LifecycleQuestion Who is new, comes back and falls silent.
+type LifecycleQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *LifecycleQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// LifecycleQuestionKind What kind of question it is; where it is asked says so already.
+type LifecycleQuestionKind string
+
+// LifecycleRow defines model for LifecycleRow.
+type LifecycleRow struct {
+	Complete     bool      `json:"complete"`
+	Dormant      int64     `json:"dormant"`
+	New          int64     `json:"new"`
+	Resurrecting int64     `json:"resurrecting"`
+	Returning    int64     `json:"returning"`
+	Start        time.Time `json:"start"`
+}
+
+// LinkToken What is behind the `#` of a link.
+//
+// Example: ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+type LinkToken = string
 
 // LiveCursor Opaque; the stream goes on behind this frame when it is sent back.
 //
@@ -1347,6 +2781,228 @@ type OidcMethod struct {
 // Example: https://shop.example.com
 type Origin = string
 
+// PasswordResetLink defines model for PasswordResetLink.
+type PasswordResetLink struct {
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Path The page of this server that takes the token; behind `#`, so that no log has it.
+	//
+	// Example: /reset#np_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Path string `json:"path"`
+
+	// Token What is behind the `#` of a link.
+	//
+	// Example: ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Token LinkToken `json:"token"`
+}
+
+// PasswordResetRequest defines model for PasswordResetRequest.
+type PasswordResetRequest struct {
+	Email openapi_types.Email `json:"email"`
+}
+
+// PathLink defines model for PathLink.
+type PathLink struct {
+	Count int64 `json:"count"`
+
+	// From A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	From GroupValue `json:"from"`
+	Step int32      `json:"step"`
+
+	// To A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	To GroupValue `json:"to"`
+}
+
+// PathNode defines model for PathNode.
+type PathNode struct {
+	Count   int64 `json:"count"`
+	DropOff int64 `json:"drop_off"`
+
+	// Node A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Node GroupValue `json:"node"`
+}
+
+// PathStep defines model for PathStep.
+type PathStep struct {
+	Nodes []PathNode `json:"nodes"`
+	Other int64      `json:"other"`
+	Step  int32      `json:"step"`
+}
+
+// PathsAnswer defines model for PathsAnswer.
+type PathsAnswer struct {
+	Backwards bool       `json:"backwards"`
+	Links     []PathLink `json:"links"`
+
+	// Longer Paths between both anchors with more nodes than the depth; they are in no step.
+	Longer int64       `json:"longer"`
+	Meta   InsightMeta `json:"meta"`
+	Paths  int64       `json:"paths"`
+	Steps  []PathStep  `json:"steps"`
+}
+
+// PathsInsight What people do next.
+type PathsInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Collapse Whether equal neighbours are one node.
+	Collapse *bool `json:"collapse,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count *CountOf `json:"count,omitempty"`
+	Depth *int32   `json:"depth,omitempty"`
+
+	// End Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	End *Anchor `json:"end,omitempty"`
+
+	// Events Only these events are nodes; all when absent.
+	Events []string `json:"events,omitempty"`
+
+	// Exclude Nodes that are left out.
+	Exclude []string `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots     `json:"include_bots,omitempty"`
+	Kind        PathsInsightKind `json:"kind"`
+
+	// NodeProp The property that names nodes; events without it are none. The name of the event when absent.
+	NodeProp *string `json:"node_prop,omitempty"`
+
+	// Start Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	Start *Anchor `json:"start,omitempty"`
+
+	// To End of the range, exclusive.
+	To  time.Time `json:"to"`
+	Top *int32    `json:"top,omitempty"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WindowSeconds What follows is taken for so long, in seconds: 30 days by default.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// PathsInsightKind defines model for PathsInsight.Kind.
+type PathsInsightKind string
+
+// PathsQuestion What people do next.
+type PathsQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Collapse Whether equal neighbours are one node.
+	Collapse *bool `json:"collapse,omitempty"`
+
+	// Count One for each person, one for each session, or all of them.
+	Count *CountOf `json:"count,omitempty"`
+	Depth *int32   `json:"depth,omitempty"`
+
+	// End Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	End *Anchor `json:"end,omitempty"`
+
+	// Events Only these events are nodes; all when absent.
+	Events []string `json:"events,omitempty"`
+
+	// Exclude Nodes that are left out.
+	Exclude []string `json:"exclude,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *PathsQuestionKind `json:"kind,omitempty"`
+
+	// NodeProp The property that names nodes; events without it are none. The name of the event when absent.
+	NodeProp *string `json:"node_prop,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Start Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+	Start *Anchor `json:"start,omitempty"`
+
+	// To End of the range, exclusive.
+	To  time.Time `json:"to"`
+	Top *int32    `json:"top,omitempty"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WindowSeconds What follows is taken for so long, in seconds: 30 days by default.
+	WindowSeconds *int64 `json:"window_seconds,omitempty"`
+}
+
+// PathsQuestionKind What kind of question it is; where it is asked says so already.
+type PathsQuestionKind string
+
+// PeopleAnswer defines model for PeopleAnswer.
+type PeopleAnswer struct {
+	Items      []PersonBehind `json:"items"`
+	Meta       InsightMeta    `json:"meta"`
+	NextCursor *string        `json:"next_cursor"`
+
+	// Total How many there are on all pages.
+	Total int64 `json:"total"`
+}
+
+// PeopleQuestion defines model for PeopleQuestion.
+type PeopleQuestion struct {
+	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+	// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+	// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+	// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+	At Coordinate `json:"at"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *string `json:"cursor,omitempty"`
+	Limit  *int32  `json:"limit,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Question A question without its project; `kind` says which.
+	Question Insight `json:"question"`
+}
+
+// Period A period of the zone's calendar.
+type Period string
+
+// PersonBehind defines model for PersonBehind.
+type PersonBehind struct {
+	// Person The user id, or `a:` and the anonymous id.
+	//
+	// Example: user_123
+	Person string `json:"person"`
+
+	// TS The moment that put the person there.
+	TS time.Time `json:"ts"`
+}
+
 // Point defines model for Point.
 type Point struct {
 	// TS Start of the bucket, with the offset of the zone asked for.
@@ -1441,6 +3097,18 @@ type ProjectDeletionStatus string
 // ProjectDescription defines model for ProjectDescription.
 type ProjectDescription = string
 
+// ProjectLimits What a project may store. 0 is no limit.
+type ProjectLimits struct {
+	// EventNames Beyond it events of new names are stored, and counted under `$other`.
+	EventNames int32 `json:"event_names"`
+
+	// EventsPerDay Beyond it events are refused with 429 `quota_exceeded` until midnight UTC.
+	EventsPerDay int64 `json:"events_per_day"`
+
+	// StoredBytes Beyond it events are refused with 429 `quota_exceeded` until some are deleted.
+	StoredBytes int64 `json:"stored_bytes"`
+}
+
 // ProjectName Example: Web shop
 type ProjectName = string
 
@@ -1450,6 +3118,31 @@ type ProjectPage struct {
 
 	// NextCursor Null on the last page.
 	NextCursor *string `json:"next_cursor"`
+}
+
+// ProjectUsage defines model for ProjectUsage.
+type ProjectUsage struct {
+	// Days What was stored on each of the last 30 UTC days, oldest first, without those on which there was nothing.
+	Days []UsageDay `json:"days"`
+
+	// EventNames Names that are counted, `$other` included.
+	EventNames int32 `json:"event_names"`
+
+	// EventsToday Events stored since midnight UTC, whatever their own time.
+	EventsToday int64 `json:"events_today"`
+
+	// Limits What a project may store. 0 is no limit.
+	Limits ProjectLimits `json:"limits"`
+
+	// MeasuredAt When what is stored was measured. Left out before the first time.
+	MeasuredAt *time.Time         `json:"measured_at,omitempty"`
+	ProjectID  openapi_types.UUID `json:"project_id"`
+
+	// StoredBytes About what they and their counts take on disk.
+	StoredBytes int64 `json:"stored_bytes"`
+
+	// StoredEvents Events there are.
+	StoredEvents int64 `json:"stored_events"`
 }
 
 // ProjectWithSecret defines model for ProjectWithSecret.
@@ -1483,6 +3176,11 @@ type RegisterRequest struct {
 	// Example: ada@example.com
 	Email openapi_types.Email `json:"email"`
 
+	// Invitation What is behind the `#` of a link.
+	//
+	// Example: ni_kJ3xQ0b8uV2nT5yL7wZ1cR4mA6pE9sGdH0fK2jN8qX1
+	Invitation *LinkToken `json:"invitation,omitempty"`
+
 	// Password 8 to 72 bytes with a lower-case letter, an upper-case letter and a digit.
 	//
 	// Example: Correct-Horse-7
@@ -1490,6 +3188,21 @@ type RegisterRequest struct {
 
 	// Session Where the refresh token goes, into the reply or into a cookie.
 	Session *SessionKind `json:"session,omitempty"`
+
+	// SetupToken Of a server without an account; see its log or NIMBUS_SETUP_TOKEN.
+	SetupToken *string `json:"setup_token,omitempty"`
+}
+
+// Registration Who may register: everyone, people with an invitation to a project, or nobody.
+type Registration string
+
+// RemovedMember defines model for RemovedMember.
+type RemovedMember struct {
+	// APIKeys The API keys that the member made and that were working.
+	APIKeys []APIKey `json:"api_keys"`
+
+	// KeysRevoked Whether they were ended.
+	KeysRevoked bool `json:"keys_revoked"`
 }
 
 // Report defines model for Report.
@@ -1505,6 +3218,14 @@ type Report struct {
 	// Question A question of `POST /v1/metrics/query`, without its project; what that refuses is refused here, and so is a question of more than 32 KiB.
 	Question  ReportQuestion `json:"question"`
 	UpdatedAt time.Time      `json:"updated_at"`
+
+	// UpdatedBy The account that changed it last; null when it never was changed or that account is gone.
+	UpdatedBy *openapi_types.UUID `json:"updated_by"`
+
+	// Version Counts the changes, from 1; for `If-Match`.
+	//
+	// Example: 3
+	Version int64 `json:"version"`
 
 	// View How the answer is drawn.
 	View ReportView `json:"view"`
@@ -1579,6 +3300,161 @@ type ReportView struct {
 // ReportViewChart defines model for ReportView.Chart.
 type ReportViewChart string
 
+// RetentionAnswer defines model for RetentionAnswer.
+type RetentionAnswer struct {
+	Average []RetentionAverage `json:"average"`
+	Groups  []RetentionGroup   `json:"groups,omitempty"`
+	Meta    InsightMeta        `json:"meta"`
+	Other   *RetentionOther    `json:"other,omitempty"`
+	Rows    []RetentionRow     `json:"rows"`
+}
+
+// RetentionAverage defines model for RetentionAverage.
+type RetentionAverage struct {
+	Retained int64 `json:"retained"`
+	Size     int64 `json:"size"`
+}
+
+// RetentionGroup defines model for RetentionGroup.
+type RetentionGroup struct {
+	Average []RetentionAverage `json:"average"`
+	Rows    []RetentionRow     `json:"rows"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
+// RetentionInsight Whether people come back.
+type RetentionInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period                 `json:"bucket,omitempty"`
+	Cohort *RetentionInsightCohort `json:"cohort,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots              `json:"include_bots,omitempty"`
+	Interval    *RetentionInsightInterval `json:"interval,omitempty"`
+	Kind        RetentionInsightKind      `json:"kind"`
+	Mode        *RetentionInsightMode     `json:"mode,omitempty"`
+
+	// Periods How many values a row has, the first being its size.
+	Periods *int32 `json:"periods,omitempty"`
+
+	// Return An event of this name that fits the filter; any name, or anything, when absent.
+	Return Step `json:"return"`
+
+	// Start An event of this name that fits the filter; any name, or anything, when absent.
+	Start Step `json:"start"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// RetentionInsightCohort defines model for RetentionInsight.Cohort.
+type RetentionInsightCohort string
+
+// RetentionInsightInterval defines model for RetentionInsight.Interval.
+type RetentionInsightInterval string
+
+// RetentionInsightKind defines model for RetentionInsight.Kind.
+type RetentionInsightKind string
+
+// RetentionInsightMode defines model for RetentionInsight.Mode.
+type RetentionInsightMode string
+
+// RetentionOther defines model for RetentionOther.
+type RetentionOther struct {
+	Average []RetentionAverage `json:"average"`
+	Rows    []RetentionRow     `json:"rows"`
+	Values  int64              `json:"values"`
+}
+
+// RetentionQuestion Whether people come back.
+type RetentionQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period                  `json:"bucket,omitempty"`
+	Cohort *RetentionQuestionCohort `json:"cohort,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots               `json:"include_bots,omitempty"`
+	Interval    *RetentionQuestionInterval `json:"interval,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *RetentionQuestionKind `json:"kind,omitempty"`
+	Mode *RetentionQuestionMode `json:"mode,omitempty"`
+
+	// Periods How many values a row has, the first being its size.
+	Periods *int32 `json:"periods,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Return An event of this name that fits the filter; any name, or anything, when absent.
+	Return Step `json:"return"`
+
+	// Start An event of this name that fits the filter; any name, or anything, when absent.
+	Start Step `json:"start"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// RetentionQuestionCohort defines model for RetentionQuestion.Cohort.
+type RetentionQuestionCohort string
+
+// RetentionQuestionInterval defines model for RetentionQuestion.Interval.
+type RetentionQuestionInterval string
+
+// RetentionQuestionKind What kind of question it is; where it is asked says so already.
+type RetentionQuestionKind string
+
+// RetentionQuestionMode defines model for RetentionQuestion.Mode.
+type RetentionQuestionMode string
+
+// RetentionRow defines model for RetentionRow.
+type RetentionRow struct {
+	// Complete How many leading values are over.
+	Complete int32     `json:"complete"`
+	Size     int64     `json:"size"`
+	Start    time.Time `json:"start"`
+	Values   []int64   `json:"values"`
+}
+
 // Role What an account may do in a project. A `viewer` reads; an `admin` also changes settings, keys and members below
 // owner; an `owner` also makes and unmakes owners, and deletes the project.
 type Role string
@@ -1613,6 +3489,43 @@ type Session struct {
 // SessionTokenType defines model for Session.TokenType.
 type SessionTokenType string
 
+// SessionEnd defines model for SessionEnd.
+type SessionEnd struct {
+	Event    string `json:"event"`
+	Sessions int64  `json:"sessions"`
+}
+
+// SessionEnds With which events sessions begin or end, the most frequent first.
+type SessionEnds struct {
+	// Other Sessions with another event.
+	Other int64        `json:"other"`
+	Top   []SessionEnd `json:"top"`
+}
+
+// SessionGroup defines model for SessionGroup.
+type SessionGroup struct {
+	// Bounces Sessions of one event.
+	Bounces int64 `json:"bounces"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// Length Durations in seconds.
+	Length *StepTime `json:"length"`
+
+	// People Who had them.
+	People   int64 `json:"people"`
+	Sessions int64 `json:"sessions"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
 // SessionInfo defines model for SessionInfo.
 type SessionInfo struct {
 	// CreatedAt When it was opened.
@@ -1645,8 +3558,242 @@ type SessionList struct {
 	Items []SessionInfo `json:"items"`
 }
 
+// SessionOther The sessions of the values that are not shown. A person may have several values, so people are not counted.
+type SessionOther struct {
+	// Bounces Sessions of one event.
+	Bounces int64 `json:"bounces"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// Length Durations in seconds.
+	Length   *StepTime `json:"length"`
+	Sessions int64     `json:"sessions"`
+
+	// Values How many values there are.
+	Values int64 `json:"values"`
+}
+
+// SessionPoint defines model for SessionPoint.
+type SessionPoint struct {
+	People   int64     `json:"people"`
+	Sessions int64     `json:"sessions"`
+	Start    time.Time `json:"start"`
+}
+
+// SessionsAnswer defines model for SessionsAnswer.
+type SessionsAnswer struct {
+	// Bounces Sessions of one event.
+	Bounces int64 `json:"bounces"`
+
+	// Entries With which events sessions begin or end, the most frequent first.
+	Entries SessionEnds `json:"entries"`
+
+	// Events Events in them.
+	Events int64 `json:"events"`
+
+	// Exits With which events sessions begin or end, the most frequent first.
+	Exits SessionEnds `json:"exits"`
+
+	// Groups By the value of the first event.
+	Groups []SessionGroup `json:"groups,omitempty"`
+
+	// Incomplete Sessions that may still go on.
+	Incomplete int64 `json:"incomplete"`
+
+	// Length Durations in seconds.
+	Length *StepTime   `json:"length"`
+	Meta   InsightMeta `json:"meta"`
+
+	// Other The sessions of the values that are not shown. A person may have several values, so people are not counted.
+	Other *SessionOther `json:"other,omitempty"`
+
+	// People Who had them.
+	People   int64          `json:"people"`
+	Series   []SessionPoint `json:"series,omitempty"`
+	Sessions int64          `json:"sessions"`
+}
+
+// SessionsInsight How visits go.
+type SessionsInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots        `json:"include_bots,omitempty"`
+	Kind        SessionsInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// SessionsInsightKind defines model for SessionsInsight.Kind.
+type SessionsInsightKind string
+
+// SessionsQuestion How visits go.
+type SessionsQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf      *AsOf             `json:"as_of,omitempty"`
+	Breakdown *InsightBreakdown `json:"breakdown,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *SessionsQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// SessionsQuestionKind What kind of question it is; where it is asked says so already.
+type SessionsQuestionKind string
+
 // SortOrder defines model for SortOrder.
 type SortOrder string
+
+// Step An event of this name that fits the filter; any name, or anything, when absent.
+type Step struct {
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+}
+
+// StepTime Durations in seconds.
+type StepTime struct {
+	Max    float64 `json:"max"`
+	Mean   float64 `json:"mean"`
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	N      int64   `json:"n"`
+
+	// P90 Interpolated between the two values next to it.
+	P90 float64 `json:"p90"`
+}
+
+// StickinessAnswer defines model for StickinessAnswer.
+type StickinessAnswer struct {
+	AtLeast []int64     `json:"at_least"`
+	Exactly []int64     `json:"exactly"`
+	Meta    InsightMeta `json:"meta"`
+	People  int64       `json:"people"`
+	Periods int32       `json:"periods"`
+}
+
+// StickinessInsight In how many periods people were active.
+type StickinessInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots          `json:"include_bots,omitempty"`
+	Kind        StickinessInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// StickinessInsightKind defines model for StickinessInsight.Kind.
+type StickinessInsightKind string
+
+// StickinessQuestion In how many periods people were active.
+type StickinessQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *StickinessQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// StickinessQuestionKind What kind of question it is; where it is asked says so already.
+type StickinessQuestionKind string
 
 // StoredEvent defines model for StoredEvent.
 type StoredEvent struct {
@@ -1677,8 +3824,105 @@ type StoredEvent struct {
 // Example: Europe/Berlin
 type TimeZone = string
 
+// Times How many times, by one or two bounds.
+type Times struct {
+	Eq  *int32 `json:"eq,omitempty"`
+	Gt  *int32 `json:"gt,omitempty"`
+	Gte *int32 `json:"gte,omitempty"`
+	Lt  *int32 `json:"lt,omitempty"`
+	Lte *int32 `json:"lte,omitempty"`
+}
+
 // TopGroups How many groups of a breakdown are shown before the rest is measured together.
 type TopGroups = int32
+
+// UniquesAnswer defines model for UniquesAnswer.
+type UniquesAnswer struct {
+	Meta   InsightMeta    `json:"meta"`
+	Series []UniquesPoint `json:"series,omitempty"`
+	Total  int64          `json:"total"`
+}
+
+// UniquesInsight Distinct people.
+type UniquesInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots       `json:"include_bots,omitempty"`
+	Kind        UniquesInsightKind `json:"kind"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// UniquesInsightKind defines model for UniquesInsight.Kind.
+type UniquesInsightKind string
+
+// UniquesPoint defines model for UniquesPoint.
+type UniquesPoint struct {
+	People int64     `json:"people"`
+	Start  time.Time `json:"start"`
+}
+
+// UniquesQuestion Distinct people.
+type UniquesQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Bucket A period of the zone's calendar.
+	Bucket *Period `json:"bucket,omitempty"`
+
+	// Event The name of the event; any event when absent.
+	Event *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *UniquesQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Tz An IANA time zone; UTC when absent.
+	//
+	// Example: Europe/Berlin
+	Tz        *TimeZone  `json:"tz,omitempty"`
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// UniquesQuestionKind What kind of question it is; where it is asked says so already.
+type UniquesQuestionKind string
 
 // UpdateAPIKeyRequest defines model for UpdateAPIKeyRequest.
 type UpdateAPIKeyRequest struct {
@@ -1700,6 +3944,18 @@ type UpdateBoardRequest struct {
 
 	// Tiles From the top, in the order in which they are read.
 	Tiles *BoardTiles `json:"tiles,omitempty"`
+}
+
+// UpdateInstanceAccountRequest defines model for UpdateInstanceAccountRequest.
+type UpdateInstanceAccountRequest struct {
+	// Disabled True ends its sessions and keeps it from logging in.
+	Disabled *bool `json:"disabled,omitempty"`
+	Operator *bool `json:"operator,omitempty"`
+}
+
+// UpdateInstanceProjectRequest defines model for UpdateInstanceProjectRequest.
+type UpdateInstanceProjectRequest struct {
+	Disabled *bool `json:"disabled,omitempty"`
 }
 
 // UpdateMemberRequest defines model for UpdateMemberRequest.
@@ -1735,6 +3991,23 @@ type UpdateReportRequest struct {
 
 	// View How the answer is drawn.
 	View *ReportView `json:"view,omitempty"`
+}
+
+// UsageDay defines model for UsageDay.
+type UsageDay struct {
+	Bytes  int64              `json:"bytes"`
+	Day    openapi_types.Date `json:"day"`
+	Events int64              `json:"events"`
+}
+
+// WeekStart defines model for WeekStart.
+type WeekStart string
+
+// Within The last so many times 24 hours before `as_of`, or a range; ever when absent.
+type Within struct {
+	From     *time.Time `json:"from,omitempty"`
+	LastDays *int32     `json:"last_days,omitempty"`
+	To       *time.Time `json:"to,omitempty"`
 }
 
 // WriteKey defines model for WriteKey.
@@ -1776,6 +4049,9 @@ type Cursor = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
+
+// IfMatch defines model for IfMatch.
+type IfMatch = string
 
 // Names defines model for Names.
 type Names = []string
@@ -1822,6 +4098,9 @@ type UnprocessableQuery = Problem
 // UnsupportedMediaType An error, as RFC 9457 describes it.
 type UnsupportedMediaType = Problem
 
+// VersionConflict An error, as RFC 9457 describes it.
+type VersionConflict = Problem
+
 // FinishOidcLoginParams defines parameters for FinishOidcLogin.
 type FinishOidcLoginParams struct {
 	// State What the login sent to the provider.
@@ -1836,14 +4115,18 @@ type FinishOidcLoginParams struct {
 	// Error Why there is no code.
 	Error *string `form:"error,omitempty" json:"error,omitempty"`
 
-	// NimbusOidc What `/v1/auth/oidc/login` gave the browser.
+	// NimbusOidc What `/v1/auth/oidc/login` gave the browser; over https its name is `__Host-nimbus_oidc`.
 	NimbusOidc *string `form:"nimbus_oidc,omitempty" json:"nimbus_oidc,omitempty"`
 }
 
 // StartOidcLoginParams defines parameters for StartOidcLogin.
 type StartOidcLoginParams struct {
-	// ReturnTo Where on this server the browser goes after the login.
+	// ReturnTo Where on this server the browser goes after the login: a path, which may have a query and a fragment. Of
+	// anything else it goes to `/`, because a person is looking.
 	ReturnTo *string `form:"return_to,omitempty" json:"return_to,omitempty"`
+
+	// Invitation The token of an invitation, for a first login where registering needs one.
+	Invitation *string `form:"invitation,omitempty" json:"invitation,omitempty"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
@@ -1885,6 +4168,62 @@ type IngestEventsParams struct {
 	// by days. When it is more than a minute from the time of arrival, each `ts` is moved by the difference, and an event
 	// with an `idempotency_key` is the same event whatever its `ts`. What is no number is as if it were not there.
 	XSentAt *string `json:"X-Sent-At,omitempty"`
+}
+
+// ListInstanceAccountsParams defines parameters for ListInstanceAccounts.
+type ListInstanceAccountsParams struct {
+	// Limit How many per page.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Email Only addresses that contain this.
+	Email *string `form:"email,omitempty" json:"email,omitempty"`
+}
+
+// CreateInstanceAccountParams defines parameters for CreateInstanceAccount.
+type CreateInstanceAccountParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteInstanceAccountParams defines parameters for DeleteInstanceAccount.
+type DeleteInstanceAccountParams struct {
+	// DeleteProjects Delete the projects of which it is the only owner.
+	DeleteProjects *bool `form:"delete_projects,omitempty" json:"delete_projects,omitempty"`
+}
+
+// ListInstanceAuditParams defines parameters for ListInstanceAudit.
+type ListInstanceAuditParams struct {
+	// Action Only entries of this action, such as `key.rotate`; may be repeated.
+	Action AuditAction `form:"action,omitempty" json:"action,omitempty"`
+
+	// Actor Only entries of this actor, by the id of the account or of the key.
+	Actor *AuditActor `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// Since Only entries at or after this time.
+	Since *AuditSince `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only entries before this time.
+	Until *AuditUntil `form:"until,omitempty" json:"until,omitempty"`
+
+	// Limit Entries per page.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListInstanceProjectsParams defines parameters for ListInstanceProjects.
+type ListInstanceProjectsParams struct {
+	// Limit How many per page.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // QueryMetricsParams defines parameters for QueryMetrics.
@@ -1998,6 +4337,20 @@ type CreateBoardParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// UpdateBoardParams defines parameters for UpdateBoard.
+type UpdateBoardParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// CreateInvitationParams defines parameters for CreateInvitation.
+type CreateInvitationParams struct {
+	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
 	// Name Only events of this name; may be repeated.
@@ -2013,12 +4366,10 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
-// AddMemberParams defines parameters for AddMember.
-type AddMemberParams struct {
-	// IdempotencyKey Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
-	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
-	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+// RemoveMemberParams defines parameters for RemoveMember.
+type RemoveMemberParams struct {
+	// RevokeKeys End the API keys that the member made. Needs the role admin, also of who leaves.
+	RevokeKeys *bool `form:"revoke_keys,omitempty" json:"revoke_keys,omitempty"`
 }
 
 // CreateReportParams defines parameters for CreateReport.
@@ -2027,6 +4378,12 @@ type CreateReportParams struct {
 	// again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
 	// is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateReportParams defines parameters for UpdateReport.
+type UpdateReportParams struct {
+	// IfMatch The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateWriteKeyParams defines parameters for CreateWriteKey.
@@ -2043,11 +4400,59 @@ type LoginJSONRequestBody = LoginRequest
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = ChangePasswordRequest
 
+// RequestPasswordResetJSONRequestBody defines body for RequestPasswordReset for application/json ContentType.
+type RequestPasswordResetJSONRequestBody = PasswordResetRequest
+
+// CompletePasswordResetJSONRequestBody defines body for CompletePasswordReset for application/json ContentType.
+type CompletePasswordResetJSONRequestBody = CompletePasswordResetRequest
+
 // RegisterJSONRequestBody defines body for Register for application/json ContentType.
 type RegisterJSONRequestBody = RegisterRequest
 
 // IngestEventsJSONRequestBody defines body for IngestEvents for application/json ContentType.
 type IngestEventsJSONRequestBody = IngestRequest
+
+// AskCohortJSONRequestBody defines body for AskCohort for application/json ContentType.
+type AskCohortJSONRequestBody = CohortQuestion
+
+// AskFunnelJSONRequestBody defines body for AskFunnel for application/json ContentType.
+type AskFunnelJSONRequestBody = FunnelQuestion
+
+// AskLifecycleJSONRequestBody defines body for AskLifecycle for application/json ContentType.
+type AskLifecycleJSONRequestBody = LifecycleQuestion
+
+// AskPathsJSONRequestBody defines body for AskPaths for application/json ContentType.
+type AskPathsJSONRequestBody = PathsQuestion
+
+// AskPeopleJSONRequestBody defines body for AskPeople for application/json ContentType.
+type AskPeopleJSONRequestBody = PeopleQuestion
+
+// AskRetentionJSONRequestBody defines body for AskRetention for application/json ContentType.
+type AskRetentionJSONRequestBody = RetentionQuestion
+
+// AskSessionsJSONRequestBody defines body for AskSessions for application/json ContentType.
+type AskSessionsJSONRequestBody = SessionsQuestion
+
+// AskStickinessJSONRequestBody defines body for AskStickiness for application/json ContentType.
+type AskStickinessJSONRequestBody = StickinessQuestion
+
+// AskUniquesJSONRequestBody defines body for AskUniques for application/json ContentType.
+type AskUniquesJSONRequestBody = UniquesQuestion
+
+// CreateInstanceAccountJSONRequestBody defines body for CreateInstanceAccount for application/json ContentType.
+type CreateInstanceAccountJSONRequestBody = CreateInstanceAccountRequest
+
+// UpdateInstanceAccountJSONRequestBody defines body for UpdateInstanceAccount for application/json ContentType.
+type UpdateInstanceAccountJSONRequestBody = UpdateInstanceAccountRequest
+
+// UpdateInstanceProjectJSONRequestBody defines body for UpdateInstanceProject for application/json ContentType.
+type UpdateInstanceProjectJSONRequestBody = UpdateInstanceProjectRequest
+
+// AcceptInvitationJSONRequestBody defines body for AcceptInvitation for application/json ContentType.
+type AcceptInvitationJSONRequestBody = InvitationTokenRequest
+
+// PreviewInvitationJSONRequestBody defines body for PreviewInvitation for application/json ContentType.
+type PreviewInvitationJSONRequestBody = InvitationTokenRequest
 
 // RunMetricsQueryJSONRequestBody defines body for RunMetricsQuery for application/json ContentType.
 type RunMetricsQueryJSONRequestBody = MetricsQuery
@@ -2070,8 +4475,8 @@ type CreateBoardJSONRequestBody = CreateBoardRequest
 // UpdateBoardJSONRequestBody defines body for UpdateBoard for application/json ContentType.
 type UpdateBoardJSONRequestBody = UpdateBoardRequest
 
-// AddMemberJSONRequestBody defines body for AddMember for application/json ContentType.
-type AddMemberJSONRequestBody = AddMemberRequest
+// CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
+type CreateInvitationJSONRequestBody = CreateInvitationRequest
 
 // UpdateMemberJSONRequestBody defines body for UpdateMember for application/json ContentType.
 type UpdateMemberJSONRequestBody = UpdateMemberRequest
@@ -2090,6 +4495,514 @@ type CreateWriteKeyJSONRequestBody = WriteKeyRequest
 
 // UpdateWriteKeyJSONRequestBody defines body for UpdateWriteKey for application/json ContentType.
 type UpdateWriteKeyJSONRequestBody = WriteKeyRequest
+
+// AsClauseGroup returns the union data inside the CohortClause as a ClauseGroup
+func (t CohortClause) AsClauseGroup() (ClauseGroup, error) {
+	var body ClauseGroup
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseGroup overwrites any union data inside the CohortClause as the provided ClauseGroup
+func (t *CohortClause) FromClauseGroup(v ClauseGroup) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseGroup performs a merge with any union data inside the CohortClause, using the provided ClauseGroup
+func (t *CohortClause) MergeClauseGroup(v ClauseGroup) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseNot returns the union data inside the CohortClause as a ClauseNot
+func (t CohortClause) AsClauseNot() (ClauseNot, error) {
+	var body ClauseNot
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseNot overwrites any union data inside the CohortClause as the provided ClauseNot
+func (t *CohortClause) FromClauseNot(v ClauseNot) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseNot performs a merge with any union data inside the CohortClause, using the provided ClauseNot
+func (t *CohortClause) MergeClauseNot(v ClauseNot) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseDid returns the union data inside the CohortClause as a ClauseDid
+func (t CohortClause) AsClauseDid() (ClauseDid, error) {
+	var body ClauseDid
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseDid overwrites any union data inside the CohortClause as the provided ClauseDid
+func (t *CohortClause) FromClauseDid(v ClauseDid) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseDid performs a merge with any union data inside the CohortClause, using the provided ClauseDid
+func (t *CohortClause) MergeClauseDid(v ClauseDid) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseFirst returns the union data inside the CohortClause as a ClauseFirst
+func (t CohortClause) AsClauseFirst() (ClauseFirst, error) {
+	var body ClauseFirst
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseFirst overwrites any union data inside the CohortClause as the provided ClauseFirst
+func (t *CohortClause) FromClauseFirst(v ClauseFirst) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseFirst performs a merge with any union data inside the CohortClause, using the provided ClauseFirst
+func (t *CohortClause) MergeClauseFirst(v ClauseFirst) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseSequence returns the union data inside the CohortClause as a ClauseSequence
+func (t CohortClause) AsClauseSequence() (ClauseSequence, error) {
+	var body ClauseSequence
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseSequence overwrites any union data inside the CohortClause as the provided ClauseSequence
+func (t *CohortClause) FromClauseSequence(v ClauseSequence) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseSequence performs a merge with any union data inside the CohortClause, using the provided ClauseSequence
+func (t *CohortClause) MergeClauseSequence(v ClauseSequence) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseProfile returns the union data inside the CohortClause as a ClauseProfile
+func (t CohortClause) AsClauseProfile() (ClauseProfile, error) {
+	var body ClauseProfile
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseProfile overwrites any union data inside the CohortClause as the provided ClauseProfile
+func (t *CohortClause) FromClauseProfile(v ClauseProfile) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseProfile performs a merge with any union data inside the CohortClause, using the provided ClauseProfile
+func (t *CohortClause) MergeClauseProfile(v ClauseProfile) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsClauseIn returns the union data inside the CohortClause as a ClauseIn
+func (t CohortClause) AsClauseIn() (ClauseIn, error) {
+	var body ClauseIn
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromClauseIn overwrites any union data inside the CohortClause as the provided ClauseIn
+func (t *CohortClause) FromClauseIn(v ClauseIn) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeClauseIn performs a merge with any union data inside the CohortClause, using the provided ClauseIn
+func (t *CohortClause) MergeClauseIn(v ClauseIn) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t CohortClause) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"op"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t CohortClause) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "and":
+		return t.AsClauseGroup()
+	case "did":
+		return t.AsClauseDid()
+	case "first":
+		return t.AsClauseFirst()
+	case "in":
+		return t.AsClauseIn()
+	case "not":
+		return t.AsClauseNot()
+	case "or":
+		return t.AsClauseGroup()
+	case "profile":
+		return t.AsClauseProfile()
+	case "sequence":
+		return t.AsClauseSequence()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t CohortClause) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *CohortClause) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsFunnelInsight returns the union data inside the Insight as a FunnelInsight
+func (t Insight) AsFunnelInsight() (FunnelInsight, error) {
+	var body FunnelInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromFunnelInsight overwrites any union data inside the Insight as the provided FunnelInsight
+func (t *Insight) FromFunnelInsight(v FunnelInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"funnel"}`))
+	t.union = b
+	return err
+}
+
+// MergeFunnelInsight performs a merge with any union data inside the Insight, using the provided FunnelInsight
+func (t *Insight) MergeFunnelInsight(v FunnelInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"funnel"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsRetentionInsight returns the union data inside the Insight as a RetentionInsight
+func (t Insight) AsRetentionInsight() (RetentionInsight, error) {
+	var body RetentionInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromRetentionInsight overwrites any union data inside the Insight as the provided RetentionInsight
+func (t *Insight) FromRetentionInsight(v RetentionInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"retention"}`))
+	t.union = b
+	return err
+}
+
+// MergeRetentionInsight performs a merge with any union data inside the Insight, using the provided RetentionInsight
+func (t *Insight) MergeRetentionInsight(v RetentionInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"retention"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsLifecycleInsight returns the union data inside the Insight as a LifecycleInsight
+func (t Insight) AsLifecycleInsight() (LifecycleInsight, error) {
+	var body LifecycleInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromLifecycleInsight overwrites any union data inside the Insight as the provided LifecycleInsight
+func (t *Insight) FromLifecycleInsight(v LifecycleInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"lifecycle"}`))
+	t.union = b
+	return err
+}
+
+// MergeLifecycleInsight performs a merge with any union data inside the Insight, using the provided LifecycleInsight
+func (t *Insight) MergeLifecycleInsight(v LifecycleInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"lifecycle"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsStickinessInsight returns the union data inside the Insight as a StickinessInsight
+func (t Insight) AsStickinessInsight() (StickinessInsight, error) {
+	var body StickinessInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromStickinessInsight overwrites any union data inside the Insight as the provided StickinessInsight
+func (t *Insight) FromStickinessInsight(v StickinessInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"stickiness"}`))
+	t.union = b
+	return err
+}
+
+// MergeStickinessInsight performs a merge with any union data inside the Insight, using the provided StickinessInsight
+func (t *Insight) MergeStickinessInsight(v StickinessInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"stickiness"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsUniquesInsight returns the union data inside the Insight as a UniquesInsight
+func (t Insight) AsUniquesInsight() (UniquesInsight, error) {
+	var body UniquesInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromUniquesInsight overwrites any union data inside the Insight as the provided UniquesInsight
+func (t *Insight) FromUniquesInsight(v UniquesInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"uniques"}`))
+	t.union = b
+	return err
+}
+
+// MergeUniquesInsight performs a merge with any union data inside the Insight, using the provided UniquesInsight
+func (t *Insight) MergeUniquesInsight(v UniquesInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"uniques"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsPathsInsight returns the union data inside the Insight as a PathsInsight
+func (t Insight) AsPathsInsight() (PathsInsight, error) {
+	var body PathsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromPathsInsight overwrites any union data inside the Insight as the provided PathsInsight
+func (t *Insight) FromPathsInsight(v PathsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"paths"}`))
+	t.union = b
+	return err
+}
+
+// MergePathsInsight performs a merge with any union data inside the Insight, using the provided PathsInsight
+func (t *Insight) MergePathsInsight(v PathsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"paths"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsSessionsInsight returns the union data inside the Insight as a SessionsInsight
+func (t Insight) AsSessionsInsight() (SessionsInsight, error) {
+	var body SessionsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromSessionsInsight overwrites any union data inside the Insight as the provided SessionsInsight
+func (t *Insight) FromSessionsInsight(v SessionsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"sessions"}`))
+	t.union = b
+	return err
+}
+
+// MergeSessionsInsight performs a merge with any union data inside the Insight, using the provided SessionsInsight
+func (t *Insight) MergeSessionsInsight(v SessionsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"sessions"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t Insight) Discriminator() (string, error) {
+	var discriminator struct {
+		Discriminator string `json:"kind"`
+	}
+	err := json.Unmarshal(t.union, &discriminator)
+	return discriminator.Discriminator, err
+}
+
+func (t Insight) ValueByDiscriminator() (interface{}, error) {
+	discriminator, err := t.Discriminator()
+	if err != nil {
+		return nil, err
+	}
+	switch discriminator {
+	case "funnel":
+		return t.AsFunnelInsight()
+	case "lifecycle":
+		return t.AsLifecycleInsight()
+	case "paths":
+		return t.AsPathsInsight()
+	case "retention":
+		return t.AsRetentionInsight()
+	case "sessions":
+		return t.AsSessionsInsight()
+	case "stickiness":
+		return t.AsStickinessInsight()
+	case "uniques":
+		return t.AsUniquesInsight()
+	default:
+		return nil, errors.New("unknown discriminator value: " + discriminator)
+	}
+}
+
+func (t Insight) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *Insight) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // AsLiveHello returns the union data inside the LiveFrame as a LiveHello
 func (t LiveFrame) AsLiveHello() (LiveHello, error) {
@@ -2611,7 +5524,8 @@ type ClientInterface interface {
 
 	// LoginWithBody Log in
 	//
-	// An unknown address and a wrong password are the same 401 and take the same time.
+	// An unknown address and a wrong password are the same 401 and take the same time. An account that the operator has
+	// disabled gets 403 `account_disabled`, once the password is right.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2620,7 +5534,8 @@ type ClientInterface interface {
 
 	// Login Log in
 	//
-	// An unknown address and a wrong password are the same 401 and take the same time.
+	// An unknown address and a wrong password are the same 401 and take the same time. An account that the operator has
+	// disabled gets 403 `account_disabled`, once the password is right.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2641,7 +5556,7 @@ type ClientInterface interface {
 
 	// GetAuthMethods How can one log in here?
 	//
-	// For a page that shows a form, a button, or both.
+	// For a page that shows a form, a button, or both, and whether people can register.
 	//
 	// Corresponds with GET /v1/auth/methods (the `GetAuthMethods` operationId).
 	GetAuthMethods(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2660,6 +5575,8 @@ type ClientInterface interface {
 	// | `oidc_refused` | The provider's code or token did not stand the checks. |
 	// | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
 	// | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+	// | `oidc_disabled` | The operator has disabled the account. |
+	// | `oidc_registration_closed` | It is the first login, and this server takes no new account of this address, or not without an invitation. |
 	//
 	// Corresponds with GET /v1/auth/oidc/callback (the `FinishOidcLogin` operationId).
 	FinishOidcLogin(ctx context.Context, params *FinishOidcLoginParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2693,6 +5610,48 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/auth/password (the `ChangePassword` operationId).
 	ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RequestPasswordResetWithBody Ask for a link to a new password
+	//
+	// Sends a link to the address, when it has an account and has not been sent one in the last minutes. The answer is
+	// the same in every case. Where the server sends no mail (`password_reset_by_mail` of `GET /v1/auth/methods`) it is
+	// 403 `mail_not_configured`: then an operator makes a link.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/auth/password-reset (the `RequestPasswordReset` operationId).
+	RequestPasswordResetWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestPasswordReset Ask for a link to a new password
+	//
+	// Sends a link to the address, when it has an account and has not been sent one in the last minutes. The answer is
+	// the same in every case. Where the server sends no mail (`password_reset_by_mail` of `GET /v1/auth/methods`) it is
+	// 403 `mail_not_configured`: then an operator makes a link.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/auth/password-reset (the `RequestPasswordReset` operationId).
+	RequestPasswordReset(ctx context.Context, body RequestPasswordResetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CompletePasswordResetWithBody Set a new password with a link
+	//
+	// Ends every session of the account and returns the first pair of a new one. A link works once; the account's other
+	// links end with it. One that was used, has expired or never was is 404 `link_invalid`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/auth/password-reset/complete (the `CompletePasswordReset` operationId).
+	CompletePasswordResetWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CompletePasswordReset Set a new password with a link
+	//
+	// Ends every session of the account and returns the first pair of a new one. A link works once; the account's other
+	// links end with it. One that was used, has expired or never was is 404 `link_invalid`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/auth/password-reset/complete (the `CompletePasswordReset` operationId).
+	CompletePasswordReset(ctx context.Context, body CompletePasswordResetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// Refresh Exchange a refresh token for a new pair
 	//
 	// Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
@@ -2705,7 +5664,10 @@ type ClientInterface interface {
 
 	// RegisterWithBody Create an account
 	//
-	// Creates an account, logs it in, and returns its first pair of tokens.
+	// Creates an account, logs it in, and returns its first pair of tokens. Who may is what the operator has set
+	// (`registration` of `GET /v1/auth/methods`): everyone, people with an invitation, or nobody
+	// (403 `registration_closed`). The first account of a server operates it; in production it needs the `setup_token`
+	// that the server writes into its log (403 `setup_token_required`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2714,7 +5676,10 @@ type ClientInterface interface {
 
 	// Register Create an account
 	//
-	// Creates an account, logs it in, and returns its first pair of tokens.
+	// Creates an account, logs it in, and returns its first pair of tokens. Who may is what the operator has set
+	// (`registration` of `GET /v1/auth/methods`): everyone, people with an invitation, or nobody
+	// (403 `registration_closed`). The first account of a server operates it; in production it needs the `setup_token`
+	// that the server writes into its log (403 `setup_token_required`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2802,6 +5767,353 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/health (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskCohortWithBody Who are these people?
+	//
+	// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+	// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+	AskCohortWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskCohort Who are these people?
+	//
+	// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+	// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+	AskCohort(ctx context.Context, body AskCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskFunnelWithBody How far do people come through these steps?
+	//
+	// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+	// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+	// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+	// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+	// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+	// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+	AskFunnelWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskFunnel How far do people come through these steps?
+	//
+	// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+	// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+	// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+	// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+	// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+	// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+	AskFunnel(ctx context.Context, body AskFunnelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskLifecycleWithBody Who is new, comes back, and falls silent?
+	//
+	// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+	// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+	// (*dormant*). Active means an event of the name, any event when none is named.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+	AskLifecycleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskLifecycle Who is new, comes back, and falls silent?
+	//
+	// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+	// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+	// (*dormant*). Active means an event of the name, any event when none is named.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+	AskLifecycle(ctx context.Context, body AskLifecycleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskPathsWithBody What do people do next?
+	//
+	// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+	// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+	// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+	// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+	AskPathsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskPaths What do people do next?
+	//
+	// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+	// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+	// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+	// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+	AskPaths(ctx context.Context, body AskPathsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskPeopleWithBody Who is behind this number?
+	//
+	// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+	// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+	// numbers.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+	AskPeopleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskPeople Who is behind this number?
+	//
+	// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+	// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+	// numbers.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+	AskPeople(ctx context.Context, body AskPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskRetentionWithBody Do people come back?
+	//
+	// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+	// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+	// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+	// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+	// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+	AskRetentionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskRetention Do people come back?
+	//
+	// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+	// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+	// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+	// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+	// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+	AskRetention(ctx context.Context, body AskRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskSessionsWithBody How do visits go?
+	//
+	// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+	// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+	// one event. `breakdown` is by a property of the first event, such as the landing page.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+	AskSessionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskSessions How do visits go?
+	//
+	// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+	// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+	// one event. `breakdown` is by a property of the first event, such as the landing page.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+	AskSessions(ctx context.Context, body AskSessionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskStickinessWithBody On how many days do people come?
+	//
+	// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+	AskStickinessWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskStickiness On how many days do people come?
+	//
+	// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+	AskStickiness(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskUniquesWithBody How many people were there?
+	//
+	// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+	// of its days. The range is taken as it is.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+	AskUniquesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskUniques How many people were there?
+	//
+	// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+	// of its days. The range is taken as it is.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+	AskUniques(ctx context.Context, body AskUniquesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListInstanceAccounts List the accounts of this server
+	//
+	// Newest first.
+	//
+	// Corresponds with GET /v1/instance/accounts (the `ListInstanceAccounts` operationId).
+	ListInstanceAccounts(ctx context.Context, params *ListInstanceAccountsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInstanceAccountWithBody Create an account for somebody
+	//
+	// Whatever `NIMBUS_REGISTRATION` says. The account has no password; the reply has a link by which its person sets
+	// one. It works for three days.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
+	CreateInstanceAccountWithBody(ctx context.Context, params *CreateInstanceAccountParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInstanceAccount Create an account for somebody
+	//
+	// Whatever `NIMBUS_REGISTRATION` says. The account has no password; the reply has a link by which its person sets
+	// one. It works for three days.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
+	CreateInstanceAccount(ctx context.Context, params *CreateInstanceAccountParams, body CreateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteInstanceAccount Delete an account
+	//
+	// With its sessions and memberships. Projects that nobody else owns are in the way (409 `last_owner`), unless
+	// `delete_projects` deletes them too.
+	//
+	// Corresponds with DELETE /v1/instance/accounts/{account_id} (the `DeleteInstanceAccount` operationId).
+	DeleteInstanceAccount(ctx context.Context, accountID openapi_types.UUID, params *DeleteInstanceAccountParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateInstanceAccountWithBody Disable or enable an account, or make it an operator
+	//
+	// A disabled account's sessions end at once, on every node; its projects and their keys go on. There is always an
+	// operator who can log in: 409 `last_operator`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/instance/accounts/{account_id} (the `UpdateInstanceAccount` operationId).
+	UpdateInstanceAccountWithBody(ctx context.Context, accountID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateInstanceAccount Disable or enable an account, or make it an operator
+	//
+	// A disabled account's sessions end at once, on every node; its projects and their keys go on. There is always an
+	// operator who can log in: 409 `last_operator`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/instance/accounts/{account_id} (the `UpdateInstanceAccount` operationId).
+	UpdateInstanceAccount(ctx context.Context, accountID openapi_types.UUID, body UpdateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePasswordReset Make a link to a new password
+	//
+	// For its person to set a new password, where no mail is sent. It works once, for three days.
+	//
+	// Corresponds with POST /v1/instance/accounts/{account_id}/password-reset (the `CreatePasswordReset` operationId).
+	CreatePasswordReset(ctx context.Context, accountID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListInstanceAudit Read the audit log of accounts
+	//
+	// What concerns accounts and no project: registrations, logins, passwords, sessions, and what operators did. Newest first.
+	//
+	// Corresponds with GET /v1/instance/audit (the `ListInstanceAudit` operationId).
+	ListInstanceAudit(ctx context.Context, params *ListInstanceAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListInstanceProjects List the projects of this server
+	//
+	// Newest first, with what they take up. What was sent to them is not an operator's to read.
+	//
+	// Corresponds with GET /v1/instance/projects (the `ListInstanceProjects` operationId).
+	ListInstanceProjects(ctx context.Context, params *ListInstanceProjectsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteInstanceProject Delete a project
+	//
+	// As `DELETE /v1/projects/{project_id}` does it, with its events.
+	//
+	// Corresponds with DELETE /v1/instance/projects/{project_id} (the `DeleteInstanceProject` operationId).
+	DeleteInstanceProject(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateInstanceProjectWithBody Disable or enable a project
+	//
+	// To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
+	// every node from the next request on. Nothing is deleted.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/instance/projects/{project_id} (the `UpdateInstanceProject` operationId).
+	UpdateInstanceProjectWithBody(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateInstanceProject Disable or enable a project
+	//
+	// To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
+	// every node from the next request on. Nothing is deleted.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/instance/projects/{project_id} (the `UpdateInstanceProject` operationId).
+	UpdateInstanceProject(ctx context.Context, projectID ProjectPath, body UpdateInstanceProjectJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptInvitationWithBody Accept an invitation
+	//
+	// Makes the caller a member. Who is one already stays what he is, and the invitation stays for somebody else. One for
+	// another address is 403 `invitation_not_yours`. Somebody without an account gives the token with
+	// `POST /v1/auth/register`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/invitations/accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AcceptInvitation Accept an invitation
+	//
+	// Makes the caller a member. Who is one already stays what he is, and the invitation stays for somebody else. One for
+	// another address is 403 `invitation_not_yours`. Somebody without an account gives the token with
+	// `POST /v1/auth/register`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/invitations/accept (the `AcceptInvitation` operationId).
+	AcceptInvitation(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewInvitationWithBody What is this an invitation to?
+	//
+	// For the page behind the link. The token is in the body and not in the path, because paths are written into logs. One
+	// that was used, was withdrawn, has expired or never was is 404 `link_invalid`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/invitations/preview (the `PreviewInvitation` operationId).
+	PreviewInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewInvitation What is this an invitation to?
+	//
+	// For the page behind the link. The token is in the body and not in the path, because paths are written into logs. One
+	// that was used, was withdrawn, has expired or never was is 404 `link_invalid`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/invitations/preview (the `PreviewInvitation` operationId).
+	PreviewInvitation(ctx context.Context, body PreviewInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// QueryMetrics Measure events over time
 	//
@@ -2944,7 +6256,8 @@ type ClientInterface interface {
 
 	// RevokeAPIKey Revoke an API key
 	//
-	// Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+	// Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+	// The main pair can be revoked too; `rotate-keys` makes a new one.
 	//
 	// Corresponds with DELETE /v1/projects/{project_id}/api-keys/{api_key_id} (the `RevokeAPIKey` operationId).
 	RevokeAPIKey(ctx context.Context, projectID ProjectPath, apiKeyID string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3025,21 +6338,23 @@ type ClientInterface interface {
 
 	// UpdateBoardWithBody Change a board
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-	UpdateBoardWithBody(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateBoardWithBody(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateBoard Change a board
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-	UpdateBoard(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateBoard(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetProjectDeletion See how far the deletion of a project is
 	//
@@ -3048,6 +6363,42 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/projects/{project_id}/deletion (the `GetProjectDeletion` operationId).
 	GetProjectDeletion(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListInvitations List the invitations that wait
+	//
+	// The newest first; those that were accepted, withdrawn or have expired are not among them.
+	//
+	// Corresponds with GET /v1/projects/{project_id}/invitations (the `ListInvitations` operationId).
+	ListInvitations(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInvitationWithBody Invite somebody
+	//
+	// Makes a link by which one person becomes a member. The token is shown once, works once, and ends with the
+	// inviter's own right to invite. With an `email` only the account of this address can accept it, and the server sends
+	// it there where it sends mail. The answer is the same whether the address has an account or not. Only an owner
+	// invites owners.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/projects/{project_id}/invitations (the `CreateInvitation` operationId).
+	CreateInvitationWithBody(ctx context.Context, projectID ProjectPath, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateInvitation Invite somebody
+	//
+	// Makes a link by which one person becomes a member. The token is shown once, works once, and ends with the
+	// inviter's own right to invite. With an `email` only the account of this address can accept it, and the server sends
+	// it there where it sends mail. The answer is the same whether the address has an account or not. Only an owner
+	// invites owners.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/projects/{project_id}/invitations (the `CreateInvitation` operationId).
+	CreateInvitation(ctx context.Context, projectID ProjectPath, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeInvitation Withdraw an invitation
+	//
+	// Corresponds with DELETE /v1/projects/{project_id}/invitations/{invitation_id} (the `RevokeInvitation` operationId).
+	RevokeInvitation(ctx context.Context, projectID ProjectPath, invitationID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StreamEvents Watch events as they are stored
 	//
@@ -3081,38 +6432,20 @@ type ClientInterface interface {
 
 	// ListMembers List the project's members
 	//
-	// All of them, in the order in which they were added; a project has at most 500.
+	// All of them, in the order in which they joined. People become members by an invitation that they accept.
 	//
 	// Corresponds with GET /v1/projects/{project_id}/members (the `ListMembers` operationId).
 	ListMembers(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AddMemberWithBody Add a member
-	//
-	// Adds the account of this address. There must be one: an address without an account is a bad `/email`. Only an
-	// owner may add an owner.
-	//
-	// Takes any type of body and a specified content type.
-	//
-	// Corresponds with POST /v1/projects/{project_id}/members (the `AddMember` operationId).
-	AddMemberWithBody(ctx context.Context, projectID ProjectPath, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// AddMember Add a member
-	//
-	// Adds the account of this address. There must be one: an address without an account is a bad `/email`. Only an
-	// owner may add an owner.
-	//
-	// Takes a body of the `application/json` content type.
-	//
-	// Corresponds with POST /v1/projects/{project_id}/members (the `AddMember` operationId).
-	AddMember(ctx context.Context, projectID ProjectPath, params *AddMemberParams, body AddMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
-
 	// RemoveMember Remove a member, or leave
 	//
 	// From the next request on. Every member may remove himself; only an owner may remove an owner. The last owner
-	// stays: `last_owner`. Keys that the member made belong to the project and go on working.
+	// stays: `last_owner`. The member's invitations that nobody has accepted end too. Keys belong to the project and
+	// would go on working: the reply lists those that the member made, and `revoke_keys` ends them in the same
+	// transaction.
 	//
 	// Corresponds with DELETE /v1/projects/{project_id}/members/{account_id} (the `RemoveMember` operationId).
-	RemoveMember(ctx context.Context, projectID ProjectPath, accountID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RemoveMember(ctx context.Context, projectID ProjectPath, accountID openapi_types.UUID, params *RemoveMemberParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateMemberWithBody Change a member's role
 	//
@@ -3175,26 +6508,29 @@ type ClientInterface interface {
 
 	// UpdateReportWithBody Change a report
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-	UpdateReportWithBody(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateReportWithBody(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateReport Change a report
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-	UpdateReport(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateReport(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateKeysWithBody Replace the project's key pair
 	//
-	// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-	// working for that long, so that senders can be changed one by one.
+	// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+	// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+	// can be changed one by one.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3203,13 +6539,22 @@ type ClientInterface interface {
 
 	// RotateKeys Replace the project's key pair
 	//
-	// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-	// working for that long, so that senders can be changed one by one.
+	// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+	// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+	// can be changed one by one.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/projects/{project_id}/rotate-keys (the `RotateKeys` operationId).
 	RotateKeys(ctx context.Context, projectID ProjectPath, body RotateKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetProjectUsage See how much a project stores, and how much it may
+	//
+	// What was stored today is exact to some seconds, of all nodes. What there is in all is measured every ten minutes; the
+	// bytes are an estimate of the disk that the events and their counts take.
+	//
+	// Corresponds with GET /v1/projects/{project_id}/usage (the `GetProjectUsage` operationId).
+	GetProjectUsage(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListWriteKeys List the project's write keys
 	//
@@ -3240,7 +6585,7 @@ type ClientInterface interface {
 
 	// DeleteWriteKey Revoke a write key
 	//
-	// Stops at once, on every node.
+	// As soon as an API key does.
 	//
 	// Corresponds with DELETE /v1/projects/{project_id}/write-keys/{key_id} (the `DeleteWriteKey` operationId).
 	DeleteWriteKey(ctx context.Context, projectID ProjectPath, keyID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3262,7 +6607,8 @@ type ClientInterface interface {
 
 // LoginWithBody Log in
 //
-// An unknown address and a wrong password are the same 401 and take the same time.
+// An unknown address and a wrong password are the same 401 and take the same time. An account that the operator has
+// disabled gets 403 `account_disabled`, once the password is right.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3281,7 +6627,8 @@ func (c *HTTPClient) LoginWithBody(ctx context.Context, contentType string, body
 
 // Login Log in
 //
-// An unknown address and a wrong password are the same 401 and take the same time.
+// An unknown address and a wrong password are the same 401 and take the same time. An account that the operator has
+// disabled gets 403 `account_disabled`, once the password is right.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3332,7 +6679,7 @@ func (c *HTTPClient) GetMe(ctx context.Context, reqEditors ...RequestEditorFn) (
 
 // GetAuthMethods How can one log in here?
 //
-// For a page that shows a form, a button, or both.
+// For a page that shows a form, a button, or both, and whether people can register.
 //
 // Corresponds with GET /v1/auth/methods (the `GetAuthMethods` operationId).
 func (c *HTTPClient) GetAuthMethods(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3361,6 +6708,8 @@ func (c *HTTPClient) GetAuthMethods(ctx context.Context, reqEditors ...RequestEd
 // | `oidc_refused` | The provider's code or token did not stand the checks. |
 // | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
 // | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+// | `oidc_disabled` | The operator has disabled the account. |
+// | `oidc_registration_closed` | It is the first login, and this server takes no new account of this address, or not without an invitation. |
 //
 // Corresponds with GET /v1/auth/oidc/callback (the `FinishOidcLogin` operationId).
 func (c *HTTPClient) FinishOidcLogin(ctx context.Context, params *FinishOidcLoginParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3434,6 +6783,88 @@ func (c *HTTPClient) ChangePassword(ctx context.Context, body ChangePasswordJSON
 	return c.Client.Do(req)
 }
 
+// RequestPasswordResetWithBody Ask for a link to a new password
+//
+// Sends a link to the address, when it has an account and has not been sent one in the last minutes. The answer is
+// the same in every case. Where the server sends no mail (`password_reset_by_mail` of `GET /v1/auth/methods`) it is
+// 403 `mail_not_configured`: then an operator makes a link.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/auth/password-reset (the `RequestPasswordReset` operationId).
+func (c *HTTPClient) RequestPasswordResetWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestPasswordResetRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestPasswordReset Ask for a link to a new password
+//
+// Sends a link to the address, when it has an account and has not been sent one in the last minutes. The answer is
+// the same in every case. Where the server sends no mail (`password_reset_by_mail` of `GET /v1/auth/methods`) it is
+// 403 `mail_not_configured`: then an operator makes a link.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/auth/password-reset (the `RequestPasswordReset` operationId).
+func (c *HTTPClient) RequestPasswordReset(ctx context.Context, body RequestPasswordResetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestPasswordResetRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CompletePasswordResetWithBody Set a new password with a link
+//
+// Ends every session of the account and returns the first pair of a new one. A link works once; the account's other
+// links end with it. One that was used, has expired or never was is 404 `link_invalid`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/auth/password-reset/complete (the `CompletePasswordReset` operationId).
+func (c *HTTPClient) CompletePasswordResetWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompletePasswordResetRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CompletePasswordReset Set a new password with a link
+//
+// Ends every session of the account and returns the first pair of a new one. A link works once; the account's other
+// links end with it. One that was used, has expired or never was is 404 `link_invalid`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/auth/password-reset/complete (the `CompletePasswordReset` operationId).
+func (c *HTTPClient) CompletePasswordReset(ctx context.Context, body CompletePasswordResetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompletePasswordResetRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // Refresh Exchange a refresh token for a new pair
 //
 // Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
@@ -3456,7 +6887,10 @@ func (c *HTTPClient) Refresh(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // RegisterWithBody Create an account
 //
-// Creates an account, logs it in, and returns its first pair of tokens.
+// Creates an account, logs it in, and returns its first pair of tokens. Who may is what the operator has set
+// (`registration` of `GET /v1/auth/methods`): everyone, people with an invitation, or nobody
+// (403 `registration_closed`). The first account of a server operates it; in production it needs the `setup_token`
+// that the server writes into its log (403 `setup_token_required`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -3475,7 +6909,10 @@ func (c *HTTPClient) RegisterWithBody(ctx context.Context, contentType string, b
 
 // Register Create an account
 //
-// Creates an account, logs it in, and returns its first pair of tokens.
+// Creates an account, logs it in, and returns its first pair of tokens. Who may is what the operator has set
+// (`registration` of `GET /v1/auth/methods`): everyone, people with an invitation, or nobody
+// (403 `registration_closed`). The first account of a server operates it; in production it needs the `setup_token`
+// that the server writes into its log (403 `setup_token_required`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3634,6 +7071,693 @@ func (c *HTTPClient) GetEvent(ctx context.Context, eventID openapi_types.UUID, r
 // Corresponds with GET /v1/health (the `GetHealth` operationId).
 func (c *HTTPClient) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetHealthRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskCohortWithBody Who are these people?
+//
+// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+func (c *HTTPClient) AskCohortWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskCohortRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskCohort Who are these people?
+//
+// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+func (c *HTTPClient) AskCohort(ctx context.Context, body AskCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskCohortRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskFunnelWithBody How far do people come through these steps?
+//
+// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+func (c *HTTPClient) AskFunnelWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskFunnelRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskFunnel How far do people come through these steps?
+//
+// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+func (c *HTTPClient) AskFunnel(ctx context.Context, body AskFunnelJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskFunnelRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskLifecycleWithBody Who is new, comes back, and falls silent?
+//
+// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+// (*dormant*). Active means an event of the name, any event when none is named.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+func (c *HTTPClient) AskLifecycleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskLifecycleRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskLifecycle Who is new, comes back, and falls silent?
+//
+// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+// (*dormant*). Active means an event of the name, any event when none is named.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+func (c *HTTPClient) AskLifecycle(ctx context.Context, body AskLifecycleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskLifecycleRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskPathsWithBody What do people do next?
+//
+// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+func (c *HTTPClient) AskPathsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskPathsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskPaths What do people do next?
+//
+// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+func (c *HTTPClient) AskPaths(ctx context.Context, body AskPathsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskPathsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskPeopleWithBody Who is behind this number?
+//
+// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+// numbers.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+func (c *HTTPClient) AskPeopleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskPeopleRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskPeople Who is behind this number?
+//
+// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+// numbers.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+func (c *HTTPClient) AskPeople(ctx context.Context, body AskPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskPeopleRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskRetentionWithBody Do people come back?
+//
+// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+func (c *HTTPClient) AskRetentionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskRetentionRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskRetention Do people come back?
+//
+// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+func (c *HTTPClient) AskRetention(ctx context.Context, body AskRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskRetentionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskSessionsWithBody How do visits go?
+//
+// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+// one event. `breakdown` is by a property of the first event, such as the landing page.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+func (c *HTTPClient) AskSessionsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskSessionsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskSessions How do visits go?
+//
+// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+// one event. `breakdown` is by a property of the first event, such as the landing page.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+func (c *HTTPClient) AskSessions(ctx context.Context, body AskSessionsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskSessionsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskStickinessWithBody On how many days do people come?
+//
+// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+func (c *HTTPClient) AskStickinessWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskStickinessRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskStickiness On how many days do people come?
+//
+// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+func (c *HTTPClient) AskStickiness(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskStickinessRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskUniquesWithBody How many people were there?
+//
+// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+// of its days. The range is taken as it is.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+func (c *HTTPClient) AskUniquesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskUniquesRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskUniques How many people were there?
+//
+// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+// of its days. The range is taken as it is.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+func (c *HTTPClient) AskUniques(ctx context.Context, body AskUniquesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskUniquesRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListInstanceAccounts List the accounts of this server
+//
+// Newest first.
+//
+// Corresponds with GET /v1/instance/accounts (the `ListInstanceAccounts` operationId).
+func (c *HTTPClient) ListInstanceAccounts(ctx context.Context, params *ListInstanceAccountsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListInstanceAccountsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInstanceAccountWithBody Create an account for somebody
+//
+// Whatever `NIMBUS_REGISTRATION` says. The account has no password; the reply has a link by which its person sets
+// one. It works for three days.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
+func (c *HTTPClient) CreateInstanceAccountWithBody(ctx context.Context, params *CreateInstanceAccountParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInstanceAccountRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInstanceAccount Create an account for somebody
+//
+// Whatever `NIMBUS_REGISTRATION` says. The account has no password; the reply has a link by which its person sets
+// one. It works for three days.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
+func (c *HTTPClient) CreateInstanceAccount(ctx context.Context, params *CreateInstanceAccountParams, body CreateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInstanceAccountRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteInstanceAccount Delete an account
+//
+// With its sessions and memberships. Projects that nobody else owns are in the way (409 `last_owner`), unless
+// `delete_projects` deletes them too.
+//
+// Corresponds with DELETE /v1/instance/accounts/{account_id} (the `DeleteInstanceAccount` operationId).
+func (c *HTTPClient) DeleteInstanceAccount(ctx context.Context, accountID openapi_types.UUID, params *DeleteInstanceAccountParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteInstanceAccountRequest(c.Server, accountID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateInstanceAccountWithBody Disable or enable an account, or make it an operator
+//
+// A disabled account's sessions end at once, on every node; its projects and their keys go on. There is always an
+// operator who can log in: 409 `last_operator`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/instance/accounts/{account_id} (the `UpdateInstanceAccount` operationId).
+func (c *HTTPClient) UpdateInstanceAccountWithBody(ctx context.Context, accountID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateInstanceAccountRequestWithBody(c.Server, accountID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateInstanceAccount Disable or enable an account, or make it an operator
+//
+// A disabled account's sessions end at once, on every node; its projects and their keys go on. There is always an
+// operator who can log in: 409 `last_operator`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/instance/accounts/{account_id} (the `UpdateInstanceAccount` operationId).
+func (c *HTTPClient) UpdateInstanceAccount(ctx context.Context, accountID openapi_types.UUID, body UpdateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateInstanceAccountRequest(c.Server, accountID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePasswordReset Make a link to a new password
+//
+// For its person to set a new password, where no mail is sent. It works once, for three days.
+//
+// Corresponds with POST /v1/instance/accounts/{account_id}/password-reset (the `CreatePasswordReset` operationId).
+func (c *HTTPClient) CreatePasswordReset(ctx context.Context, accountID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePasswordResetRequest(c.Server, accountID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListInstanceAudit Read the audit log of accounts
+//
+// What concerns accounts and no project: registrations, logins, passwords, sessions, and what operators did. Newest first.
+//
+// Corresponds with GET /v1/instance/audit (the `ListInstanceAudit` operationId).
+func (c *HTTPClient) ListInstanceAudit(ctx context.Context, params *ListInstanceAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListInstanceAuditRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListInstanceProjects List the projects of this server
+//
+// Newest first, with what they take up. What was sent to them is not an operator's to read.
+//
+// Corresponds with GET /v1/instance/projects (the `ListInstanceProjects` operationId).
+func (c *HTTPClient) ListInstanceProjects(ctx context.Context, params *ListInstanceProjectsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListInstanceProjectsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteInstanceProject Delete a project
+//
+// As `DELETE /v1/projects/{project_id}` does it, with its events.
+//
+// Corresponds with DELETE /v1/instance/projects/{project_id} (the `DeleteInstanceProject` operationId).
+func (c *HTTPClient) DeleteInstanceProject(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteInstanceProjectRequest(c.Server, projectID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateInstanceProjectWithBody Disable or enable a project
+//
+// To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
+// every node from the next request on. Nothing is deleted.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/instance/projects/{project_id} (the `UpdateInstanceProject` operationId).
+func (c *HTTPClient) UpdateInstanceProjectWithBody(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateInstanceProjectRequestWithBody(c.Server, projectID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateInstanceProject Disable or enable a project
+//
+// To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
+// every node from the next request on. Nothing is deleted.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/instance/projects/{project_id} (the `UpdateInstanceProject` operationId).
+func (c *HTTPClient) UpdateInstanceProject(ctx context.Context, projectID ProjectPath, body UpdateInstanceProjectJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateInstanceProjectRequest(c.Server, projectID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptInvitationWithBody Accept an invitation
+//
+// Makes the caller a member. Who is one already stays what he is, and the invitation stays for somebody else. One for
+// another address is 403 `invitation_not_yours`. Somebody without an account gives the token with
+// `POST /v1/auth/register`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/invitations/accept (the `AcceptInvitation` operationId).
+func (c *HTTPClient) AcceptInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptInvitationRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AcceptInvitation Accept an invitation
+//
+// Makes the caller a member. Who is one already stays what he is, and the invitation stays for somebody else. One for
+// another address is 403 `invitation_not_yours`. Somebody without an account gives the token with
+// `POST /v1/auth/register`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/invitations/accept (the `AcceptInvitation` operationId).
+func (c *HTTPClient) AcceptInvitation(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAcceptInvitationRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewInvitationWithBody What is this an invitation to?
+//
+// For the page behind the link. The token is in the body and not in the path, because paths are written into logs. One
+// that was used, was withdrawn, has expired or never was is 404 `link_invalid`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/invitations/preview (the `PreviewInvitation` operationId).
+func (c *HTTPClient) PreviewInvitationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewInvitationRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewInvitation What is this an invitation to?
+//
+// For the page behind the link. The token is in the body and not in the path, because paths are written into logs. One
+// that was used, was withdrawn, has expired or never was is 404 `link_invalid`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/invitations/preview (the `PreviewInvitation` operationId).
+func (c *HTTPClient) PreviewInvitation(ctx context.Context, body PreviewInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewInvitationRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3915,7 +8039,8 @@ func (c *HTTPClient) CreateAPIKey(ctx context.Context, projectID ProjectPath, pa
 
 // RevokeAPIKey Revoke an API key
 //
-// Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+// Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+// The main pair can be revoked too; `rotate-keys` makes a new one.
 //
 // Corresponds with DELETE /v1/projects/{project_id}/api-keys/{api_key_id} (the `RevokeAPIKey` operationId).
 func (c *HTTPClient) RevokeAPIKey(ctx context.Context, projectID ProjectPath, apiKeyID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4096,13 +8221,14 @@ func (c *HTTPClient) GetBoard(ctx context.Context, projectID ProjectPath, boardI
 
 // UpdateBoardWithBody Change a board
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-func (c *HTTPClient) UpdateBoardWithBody(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateBoardRequestWithBody(c.Server, projectID, boardID, contentType, body)
+func (c *HTTPClient) UpdateBoardWithBody(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateBoardRequestWithBody(c.Server, projectID, boardID, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4115,13 +8241,14 @@ func (c *HTTPClient) UpdateBoardWithBody(ctx context.Context, projectID ProjectP
 
 // UpdateBoard Change a board
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-func (c *HTTPClient) UpdateBoard(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateBoardRequest(c.Server, projectID, boardID, body)
+func (c *HTTPClient) UpdateBoard(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateBoardRequest(c.Server, projectID, boardID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4140,6 +8267,82 @@ func (c *HTTPClient) UpdateBoard(ctx context.Context, projectID ProjectPath, boa
 // Corresponds with GET /v1/projects/{project_id}/deletion (the `GetProjectDeletion` operationId).
 func (c *HTTPClient) GetProjectDeletion(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetProjectDeletionRequest(c.Server, projectID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListInvitations List the invitations that wait
+//
+// The newest first; those that were accepted, withdrawn or have expired are not among them.
+//
+// Corresponds with GET /v1/projects/{project_id}/invitations (the `ListInvitations` operationId).
+func (c *HTTPClient) ListInvitations(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListInvitationsRequest(c.Server, projectID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInvitationWithBody Invite somebody
+//
+// Makes a link by which one person becomes a member. The token is shown once, works once, and ends with the
+// inviter's own right to invite. With an `email` only the account of this address can accept it, and the server sends
+// it there where it sends mail. The answer is the same whether the address has an account or not. Only an owner
+// invites owners.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/projects/{project_id}/invitations (the `CreateInvitation` operationId).
+func (c *HTTPClient) CreateInvitationWithBody(ctx context.Context, projectID ProjectPath, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInvitationRequestWithBody(c.Server, projectID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateInvitation Invite somebody
+//
+// Makes a link by which one person becomes a member. The token is shown once, works once, and ends with the
+// inviter's own right to invite. With an `email` only the account of this address can accept it, and the server sends
+// it there where it sends mail. The answer is the same whether the address has an account or not. Only an owner
+// invites owners.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/projects/{project_id}/invitations (the `CreateInvitation` operationId).
+func (c *HTTPClient) CreateInvitation(ctx context.Context, projectID ProjectPath, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateInvitationRequest(c.Server, projectID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeInvitation Withdraw an invitation
+//
+// Corresponds with DELETE /v1/projects/{project_id}/invitations/{invitation_id} (the `RevokeInvitation` operationId).
+func (c *HTTPClient) RevokeInvitation(ctx context.Context, projectID ProjectPath, invitationID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeInvitationRequest(c.Server, projectID, invitationID)
 	if err != nil {
 		return nil, err
 	}
@@ -4202,7 +8405,7 @@ func (c *HTTPClient) CreateLiveTicket(ctx context.Context, projectID ProjectPath
 
 // ListMembers List the project's members
 //
-// All of them, in the order in which they were added; a project has at most 500.
+// All of them, in the order in which they joined. People become members by an invitation that they accept.
 //
 // Corresponds with GET /v1/projects/{project_id}/members (the `ListMembers` operationId).
 func (c *HTTPClient) ListMembers(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4217,54 +8420,16 @@ func (c *HTTPClient) ListMembers(ctx context.Context, projectID ProjectPath, req
 	return c.Client.Do(req)
 }
 
-// AddMemberWithBody Add a member
-//
-// Adds the account of this address. There must be one: an address without an account is a bad `/email`. Only an
-// owner may add an owner.
-//
-// Takes any type of body and a specified content type.
-//
-// Corresponds with POST /v1/projects/{project_id}/members (the `AddMember` operationId).
-func (c *HTTPClient) AddMemberWithBody(ctx context.Context, projectID ProjectPath, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAddMemberRequestWithBody(c.Server, projectID, params, contentType, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// AddMember Add a member
-//
-// Adds the account of this address. There must be one: an address without an account is a bad `/email`. Only an
-// owner may add an owner.
-//
-// Takes a body of the `application/json` content type.
-//
-// Corresponds with POST /v1/projects/{project_id}/members (the `AddMember` operationId).
-func (c *HTTPClient) AddMember(ctx context.Context, projectID ProjectPath, params *AddMemberParams, body AddMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAddMemberRequest(c.Server, projectID, params, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
 // RemoveMember Remove a member, or leave
 //
 // From the next request on. Every member may remove himself; only an owner may remove an owner. The last owner
-// stays: `last_owner`. Keys that the member made belong to the project and go on working.
+// stays: `last_owner`. The member's invitations that nobody has accepted end too. Keys belong to the project and
+// would go on working: the reply lists those that the member made, and `revoke_keys` ends them in the same
+// transaction.
 //
 // Corresponds with DELETE /v1/projects/{project_id}/members/{account_id} (the `RemoveMember` operationId).
-func (c *HTTPClient) RemoveMember(ctx context.Context, projectID ProjectPath, accountID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRemoveMemberRequest(c.Server, projectID, accountID)
+func (c *HTTPClient) RemoveMember(ctx context.Context, projectID ProjectPath, accountID openapi_types.UUID, params *RemoveMemberParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveMemberRequest(c.Server, projectID, accountID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4406,13 +8571,14 @@ func (c *HTTPClient) GetReport(ctx context.Context, projectID ProjectPath, repor
 
 // UpdateReportWithBody Change a report
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-func (c *HTTPClient) UpdateReportWithBody(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateReportRequestWithBody(c.Server, projectID, reportID, contentType, body)
+func (c *HTTPClient) UpdateReportWithBody(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateReportRequestWithBody(c.Server, projectID, reportID, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4425,13 +8591,14 @@ func (c *HTTPClient) UpdateReportWithBody(ctx context.Context, projectID Project
 
 // UpdateReport Change a report
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-func (c *HTTPClient) UpdateReport(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateReportRequest(c.Server, projectID, reportID, body)
+func (c *HTTPClient) UpdateReport(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateReportRequest(c.Server, projectID, reportID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4444,8 +8611,9 @@ func (c *HTTPClient) UpdateReport(ctx context.Context, projectID ProjectPath, re
 
 // RotateKeysWithBody Replace the project's key pair
 //
-// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-// working for that long, so that senders can be changed one by one.
+// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+// can be changed one by one.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4464,14 +8632,33 @@ func (c *HTTPClient) RotateKeysWithBody(ctx context.Context, projectID ProjectPa
 
 // RotateKeys Replace the project's key pair
 //
-// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-// working for that long, so that senders can be changed one by one.
+// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+// can be changed one by one.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/projects/{project_id}/rotate-keys (the `RotateKeys` operationId).
 func (c *HTTPClient) RotateKeys(ctx context.Context, projectID ProjectPath, body RotateKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRotateKeysRequest(c.Server, projectID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetProjectUsage See how much a project stores, and how much it may
+//
+// What was stored today is exact to some seconds, of all nodes. What there is in all is measured every ten minutes; the
+// bytes are an estimate of the disk that the events and their counts take.
+//
+// Corresponds with GET /v1/projects/{project_id}/usage (the `GetProjectUsage` operationId).
+func (c *HTTPClient) GetProjectUsage(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetProjectUsageRequest(c.Server, projectID)
 	if err != nil {
 		return nil, err
 	}
@@ -4541,7 +8728,7 @@ func (c *HTTPClient) CreateWriteKey(ctx context.Context, projectID ProjectPath, 
 
 // DeleteWriteKey Revoke a write key
 //
-// Stops at once, on every node.
+// As soon as an API key does.
 //
 // Corresponds with DELETE /v1/projects/{project_id}/write-keys/{key_id} (the `DeleteWriteKey` operationId).
 func (c *HTTPClient) DeleteWriteKey(ctx context.Context, projectID ProjectPath, keyID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4858,6 +9045,18 @@ func NewStartOidcLoginRequest(server string, params *StartOidcLoginParams) (*htt
 
 		}
 
+		if params.Invitation != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "invitation", *params.Invitation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -4893,6 +9092,86 @@ func NewChangePasswordRequestWithBody(server string, contentType string, body io
 	}
 
 	operationPath := fmt.Sprintf("/v1/auth/password")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRequestPasswordResetRequest calls the generic RequestPasswordReset builder with application/json body
+func NewRequestPasswordResetRequest(server string, body RequestPasswordResetJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRequestPasswordResetRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRequestPasswordResetRequestWithBody constructs an http.Request for the RequestPasswordReset method, with any body, and a specified content type
+func NewRequestPasswordResetRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/password-reset")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewCompletePasswordResetRequest calls the generic CompletePasswordReset builder with application/json body
+func NewCompletePasswordResetRequest(server string, body CompletePasswordResetJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCompletePasswordResetRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCompletePasswordResetRequestWithBody constructs an http.Request for the CompletePasswordReset method, with any body, and a specified content type
+func NewCompletePasswordResetRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/auth/password-reset/complete")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -5309,6 +9588,982 @@ func NewGetHealthRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewAskCohortRequest calls the generic AskCohort builder with application/json body
+func NewAskCohortRequest(server string, body AskCohortJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskCohortRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskCohortRequestWithBody constructs an http.Request for the AskCohort method, with any body, and a specified content type
+func NewAskCohortRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/cohort")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskFunnelRequest calls the generic AskFunnel builder with application/json body
+func NewAskFunnelRequest(server string, body AskFunnelJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskFunnelRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskFunnelRequestWithBody constructs an http.Request for the AskFunnel method, with any body, and a specified content type
+func NewAskFunnelRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/funnel")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskLifecycleRequest calls the generic AskLifecycle builder with application/json body
+func NewAskLifecycleRequest(server string, body AskLifecycleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskLifecycleRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskLifecycleRequestWithBody constructs an http.Request for the AskLifecycle method, with any body, and a specified content type
+func NewAskLifecycleRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/lifecycle")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskPathsRequest calls the generic AskPaths builder with application/json body
+func NewAskPathsRequest(server string, body AskPathsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskPathsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskPathsRequestWithBody constructs an http.Request for the AskPaths method, with any body, and a specified content type
+func NewAskPathsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/paths")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskPeopleRequest calls the generic AskPeople builder with application/json body
+func NewAskPeopleRequest(server string, body AskPeopleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskPeopleRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskPeopleRequestWithBody constructs an http.Request for the AskPeople method, with any body, and a specified content type
+func NewAskPeopleRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/people")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskRetentionRequest calls the generic AskRetention builder with application/json body
+func NewAskRetentionRequest(server string, body AskRetentionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskRetentionRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskRetentionRequestWithBody constructs an http.Request for the AskRetention method, with any body, and a specified content type
+func NewAskRetentionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/retention")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskSessionsRequest calls the generic AskSessions builder with application/json body
+func NewAskSessionsRequest(server string, body AskSessionsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskSessionsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskSessionsRequestWithBody constructs an http.Request for the AskSessions method, with any body, and a specified content type
+func NewAskSessionsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/sessions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskStickinessRequest calls the generic AskStickiness builder with application/json body
+func NewAskStickinessRequest(server string, body AskStickinessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskStickinessRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskStickinessRequestWithBody constructs an http.Request for the AskStickiness method, with any body, and a specified content type
+func NewAskStickinessRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/stickiness")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskUniquesRequest calls the generic AskUniques builder with application/json body
+func NewAskUniquesRequest(server string, body AskUniquesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskUniquesRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskUniquesRequestWithBody constructs an http.Request for the AskUniques method, with any body, and a specified content type
+func NewAskUniquesRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/uniques")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListInstanceAccountsRequest constructs an http.Request for the ListInstanceAccounts method
+func NewListInstanceAccountsRequest(server string, params *ListInstanceAccountsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/instance/accounts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Email != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "email", *params.Email, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateInstanceAccountRequest calls the generic CreateInstanceAccount builder with application/json body
+func NewCreateInstanceAccountRequest(server string, params *CreateInstanceAccountParams, body CreateInstanceAccountJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateInstanceAccountRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateInstanceAccountRequestWithBody constructs an http.Request for the CreateInstanceAccount method, with any body, and a specified content type
+func NewCreateInstanceAccountRequestWithBody(server string, params *CreateInstanceAccountParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/instance/accounts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteInstanceAccountRequest constructs an http.Request for the DeleteInstanceAccount method
+func NewDeleteInstanceAccountRequest(server string, accountID openapi_types.UUID, params *DeleteInstanceAccountParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "account_id", accountID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/instance/accounts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.DeleteProjects != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "delete_projects", *params.DeleteProjects, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateInstanceAccountRequest calls the generic UpdateInstanceAccount builder with application/json body
+func NewUpdateInstanceAccountRequest(server string, accountID openapi_types.UUID, body UpdateInstanceAccountJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateInstanceAccountRequestWithBody(server, accountID, "application/json", bodyReader)
+}
+
+// NewUpdateInstanceAccountRequestWithBody constructs an http.Request for the UpdateInstanceAccount method, with any body, and a specified content type
+func NewUpdateInstanceAccountRequestWithBody(server string, accountID openapi_types.UUID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "account_id", accountID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/instance/accounts/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewCreatePasswordResetRequest constructs an http.Request for the CreatePasswordReset method
+func NewCreatePasswordResetRequest(server string, accountID openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "account_id", accountID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/instance/accounts/%s/password-reset", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListInstanceAuditRequest constructs an http.Request for the ListInstanceAudit method
+func NewListInstanceAuditRequest(server string, params *ListInstanceAuditParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/instance/audit")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Actor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", *params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListInstanceProjectsRequest constructs an http.Request for the ListInstanceProjects method
+func NewListInstanceProjectsRequest(server string, params *ListInstanceProjectsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/instance/projects")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteInstanceProjectRequest constructs an http.Request for the DeleteInstanceProject method
+func NewDeleteInstanceProjectRequest(server string, projectID ProjectPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/instance/projects/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateInstanceProjectRequest calls the generic UpdateInstanceProject builder with application/json body
+func NewUpdateInstanceProjectRequest(server string, projectID ProjectPath, body UpdateInstanceProjectJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateInstanceProjectRequestWithBody(server, projectID, "application/json", bodyReader)
+}
+
+// NewUpdateInstanceProjectRequestWithBody constructs an http.Request for the UpdateInstanceProject method, with any body, and a specified content type
+func NewUpdateInstanceProjectRequestWithBody(server string, projectID ProjectPath, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/instance/projects/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAcceptInvitationRequest calls the generic AcceptInvitation builder with application/json body
+func NewAcceptInvitationRequest(server string, body AcceptInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAcceptInvitationRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAcceptInvitationRequestWithBody constructs an http.Request for the AcceptInvitation method, with any body, and a specified content type
+func NewAcceptInvitationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/invitations/accept")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewPreviewInvitationRequest calls the generic PreviewInvitation builder with application/json body
+func NewPreviewInvitationRequest(server string, body PreviewInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPreviewInvitationRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPreviewInvitationRequestWithBody constructs an http.Request for the PreviewInvitation method, with any body, and a specified content type
+func NewPreviewInvitationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/invitations/preview")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -6371,18 +11626,18 @@ func NewGetBoardRequest(server string, projectID ProjectPath, boardID openapi_ty
 }
 
 // NewUpdateBoardRequest calls the generic UpdateBoard builder with application/json body
-func NewUpdateBoardRequest(server string, projectID ProjectPath, boardID openapi_types.UUID, body UpdateBoardJSONRequestBody) (*http.Request, error) {
+func NewUpdateBoardRequest(server string, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateBoardRequestWithBody(server, projectID, boardID, "application/json", bodyReader)
+	return NewUpdateBoardRequestWithBody(server, projectID, boardID, params, "application/json", bodyReader)
 }
 
 // NewUpdateBoardRequestWithBody constructs an http.Request for the UpdateBoard method, with any body, and a specified content type
-func NewUpdateBoardRequestWithBody(server string, projectID ProjectPath, boardID openapi_types.UUID, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateBoardRequestWithBody(server string, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6421,6 +11676,21 @@ func NewUpdateBoardRequestWithBody(server string, projectID ProjectPath, boardID
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -6451,6 +11721,143 @@ func NewGetProjectDeletionRequest(server string, projectID ProjectPath) (*http.R
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListInvitationsRequest constructs an http.Request for the ListInvitations method
+func NewListInvitationsRequest(server string, projectID ProjectPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/invitations", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateInvitationRequest calls the generic CreateInvitation builder with application/json body
+func NewCreateInvitationRequest(server string, projectID ProjectPath, params *CreateInvitationParams, body CreateInvitationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateInvitationRequestWithBody(server, projectID, params, "application/json", bodyReader)
+}
+
+// NewCreateInvitationRequestWithBody constructs an http.Request for the CreateInvitation method, with any body, and a specified content type
+func NewCreateInvitationRequestWithBody(server string, projectID ProjectPath, params *CreateInvitationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/invitations", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRevokeInvitationRequest constructs an http.Request for the RevokeInvitation method
+func NewRevokeInvitationRequest(server string, projectID ProjectPath, invitationID openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "invitation_id", invitationID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/invitations/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -6626,70 +12033,8 @@ func NewListMembersRequest(server string, projectID ProjectPath) (*http.Request,
 	return req, nil
 }
 
-// NewAddMemberRequest calls the generic AddMember builder with application/json body
-func NewAddMemberRequest(server string, projectID ProjectPath, params *AddMemberParams, body AddMemberJSONRequestBody) (*http.Request, error) {
-	var bodyReader io.Reader
-	buf, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	bodyReader = bytes.NewReader(buf)
-	return NewAddMemberRequestWithBody(server, projectID, params, "application/json", bodyReader)
-}
-
-// NewAddMemberRequestWithBody constructs an http.Request for the AddMember method, with any body, and a specified content type
-func NewAddMemberRequestWithBody(server string, projectID ProjectPath, params *AddMemberParams, contentType string, body io.Reader) (*http.Request, error) {
-	var err error
-
-	var pathParam0 string
-
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
-	if err != nil {
-		return nil, err
-	}
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/v1/projects/%s/members", pathParam0)
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
-	if err != nil {
-		return nil, err
-	}
-
-	req.Header.Add("Content-Type", contentType)
-
-	if params != nil {
-
-		if params.IdempotencyKey != nil {
-			var headerParam0 string
-
-			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
-			if err != nil {
-				return nil, err
-			}
-
-			req.Header.Set("Idempotency-Key", headerParam0)
-		}
-
-	}
-
-	return req, nil
-}
-
 // NewRemoveMemberRequest constructs an http.Request for the RemoveMember method
-func NewRemoveMemberRequest(server string, projectID ProjectPath, accountID openapi_types.UUID) (*http.Request, error) {
+func NewRemoveMemberRequest(server string, projectID ProjectPath, accountID openapi_types.UUID, params *RemoveMemberParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6719,6 +12064,33 @@ func NewRemoveMemberRequest(server string, projectID ProjectPath, accountID open
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.RevokeKeys != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "revoke_keys", *params.RevokeKeys, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -6962,18 +12334,18 @@ func NewGetReportRequest(server string, projectID ProjectPath, reportID openapi_
 }
 
 // NewUpdateReportRequest calls the generic UpdateReport builder with application/json body
-func NewUpdateReportRequest(server string, projectID ProjectPath, reportID openapi_types.UUID, body UpdateReportJSONRequestBody) (*http.Request, error) {
+func NewUpdateReportRequest(server string, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, body UpdateReportJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateReportRequestWithBody(server, projectID, reportID, "application/json", bodyReader)
+	return NewUpdateReportRequestWithBody(server, projectID, reportID, params, "application/json", bodyReader)
 }
 
 // NewUpdateReportRequestWithBody constructs an http.Request for the UpdateReport method, with any body, and a specified content type
-func NewUpdateReportRequestWithBody(server string, projectID ProjectPath, reportID openapi_types.UUID, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateReportRequestWithBody(server string, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7011,6 +12383,21 @@ func NewUpdateReportRequestWithBody(server string, projectID ProjectPath, report
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -7058,6 +12445,40 @@ func NewRotateKeysRequestWithBody(server string, projectID ProjectPath, contentT
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetProjectUsageRequest constructs an http.Request for the GetProjectUsage method
+func NewGetProjectUsageRequest(server string, projectID ProjectPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project_id", projectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/projects/%s/usage", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -7299,7 +12720,8 @@ type ClientWithResponsesInterface interface {
 
 	// LoginWithBodyWithResponse Log in
 	//
-	// An unknown address and a wrong password are the same 401 and take the same time.
+	// An unknown address and a wrong password are the same 401 and take the same time. An account that the operator has
+	// disabled gets 403 `account_disabled`, once the password is right.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7308,7 +12730,8 @@ type ClientWithResponsesInterface interface {
 
 	// LoginWithResponse Log in
 	//
-	// An unknown address and a wrong password are the same 401 and take the same time.
+	// An unknown address and a wrong password are the same 401 and take the same time. An account that the operator has
+	// disabled gets 403 `account_disabled`, once the password is right.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7333,7 +12756,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetAuthMethodsWithResponse How can one log in here?
 	//
-	// For a page that shows a form, a button, or both.
+	// For a page that shows a form, a button, or both, and whether people can register.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7354,6 +12777,8 @@ type ClientWithResponsesInterface interface {
 	// | `oidc_refused` | The provider's code or token did not stand the checks. |
 	// | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
 	// | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+	// | `oidc_disabled` | The operator has disabled the account. |
+	// | `oidc_registration_closed` | It is the first login, and this server takes no new account of this address, or not without an invitation. |
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7391,6 +12816,48 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/auth/password (the `ChangePassword` operationId).
 	ChangePasswordWithResponse(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
 
+	// RequestPasswordResetWithBodyWithResponse Ask for a link to a new password
+	//
+	// Sends a link to the address, when it has an account and has not been sent one in the last minutes. The answer is
+	// the same in every case. Where the server sends no mail (`password_reset_by_mail` of `GET /v1/auth/methods`) it is
+	// 403 `mail_not_configured`: then an operator makes a link.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/password-reset (the `RequestPasswordReset` operationId).
+	RequestPasswordResetWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestPasswordResetResponse, error)
+
+	// RequestPasswordResetWithResponse Ask for a link to a new password
+	//
+	// Sends a link to the address, when it has an account and has not been sent one in the last minutes. The answer is
+	// the same in every case. Where the server sends no mail (`password_reset_by_mail` of `GET /v1/auth/methods`) it is
+	// 403 `mail_not_configured`: then an operator makes a link.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/password-reset (the `RequestPasswordReset` operationId).
+	RequestPasswordResetWithResponse(ctx context.Context, body RequestPasswordResetJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestPasswordResetResponse, error)
+
+	// CompletePasswordResetWithBodyWithResponse Set a new password with a link
+	//
+	// Ends every session of the account and returns the first pair of a new one. A link works once; the account's other
+	// links end with it. One that was used, has expired or never was is 404 `link_invalid`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/password-reset/complete (the `CompletePasswordReset` operationId).
+	CompletePasswordResetWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CompletePasswordResetResponse, error)
+
+	// CompletePasswordResetWithResponse Set a new password with a link
+	//
+	// Ends every session of the account and returns the first pair of a new one. A link works once; the account's other
+	// links end with it. One that was used, has expired or never was is 404 `link_invalid`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/auth/password-reset/complete (the `CompletePasswordReset` operationId).
+	CompletePasswordResetWithResponse(ctx context.Context, body CompletePasswordResetJSONRequestBody, reqEditors ...RequestEditorFn) (*CompletePasswordResetResponse, error)
+
 	// RefreshWithResponse Exchange a refresh token for a new pair
 	//
 	// Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
@@ -7405,7 +12872,10 @@ type ClientWithResponsesInterface interface {
 
 	// RegisterWithBodyWithResponse Create an account
 	//
-	// Creates an account, logs it in, and returns its first pair of tokens.
+	// Creates an account, logs it in, and returns its first pair of tokens. Who may is what the operator has set
+	// (`registration` of `GET /v1/auth/methods`): everyone, people with an invitation, or nobody
+	// (403 `registration_closed`). The first account of a server operates it; in production it needs the `setup_token`
+	// that the server writes into its log (403 `setup_token_required`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7414,7 +12884,10 @@ type ClientWithResponsesInterface interface {
 
 	// RegisterWithResponse Create an account
 	//
-	// Creates an account, logs it in, and returns its first pair of tokens.
+	// Creates an account, logs it in, and returns its first pair of tokens. Who may is what the operator has set
+	// (`registration` of `GET /v1/auth/methods`): everyone, people with an invitation, or nobody
+	// (403 `registration_closed`). The first account of a server operates it; in production it needs the `setup_token`
+	// that the server writes into its log (403 `setup_token_required`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7512,6 +12985,365 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/health (the `GetHealth` operationId).
 	GetHealthWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthResponse, error)
+
+	// AskCohortWithBodyWithResponse Who are these people?
+	//
+	// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+	// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+	AskCohortWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskCohortResponse, error)
+
+	// AskCohortWithResponse Who are these people?
+	//
+	// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+	// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+	AskCohortWithResponse(ctx context.Context, body AskCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*AskCohortResponse, error)
+
+	// AskFunnelWithBodyWithResponse How far do people come through these steps?
+	//
+	// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+	// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+	// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+	// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+	// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+	// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+	AskFunnelWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskFunnelResponse, error)
+
+	// AskFunnelWithResponse How far do people come through these steps?
+	//
+	// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+	// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+	// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+	// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+	// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+	// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+	AskFunnelWithResponse(ctx context.Context, body AskFunnelJSONRequestBody, reqEditors ...RequestEditorFn) (*AskFunnelResponse, error)
+
+	// AskLifecycleWithBodyWithResponse Who is new, comes back, and falls silent?
+	//
+	// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+	// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+	// (*dormant*). Active means an event of the name, any event when none is named.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+	AskLifecycleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskLifecycleResponse, error)
+
+	// AskLifecycleWithResponse Who is new, comes back, and falls silent?
+	//
+	// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+	// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+	// (*dormant*). Active means an event of the name, any event when none is named.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+	AskLifecycleWithResponse(ctx context.Context, body AskLifecycleJSONRequestBody, reqEditors ...RequestEditorFn) (*AskLifecycleResponse, error)
+
+	// AskPathsWithBodyWithResponse What do people do next?
+	//
+	// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+	// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+	// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+	// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+	AskPathsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskPathsResponse, error)
+
+	// AskPathsWithResponse What do people do next?
+	//
+	// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+	// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+	// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+	// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+	AskPathsWithResponse(ctx context.Context, body AskPathsJSONRequestBody, reqEditors ...RequestEditorFn) (*AskPathsResponse, error)
+
+	// AskPeopleWithBodyWithResponse Who is behind this number?
+	//
+	// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+	// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+	// numbers.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+	AskPeopleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskPeopleResponse, error)
+
+	// AskPeopleWithResponse Who is behind this number?
+	//
+	// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+	// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+	// numbers.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+	AskPeopleWithResponse(ctx context.Context, body AskPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*AskPeopleResponse, error)
+
+	// AskRetentionWithBodyWithResponse Do people come back?
+	//
+	// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+	// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+	// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+	// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+	// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+	AskRetentionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskRetentionResponse, error)
+
+	// AskRetentionWithResponse Do people come back?
+	//
+	// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+	// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+	// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+	// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+	// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+	AskRetentionWithResponse(ctx context.Context, body AskRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*AskRetentionResponse, error)
+
+	// AskSessionsWithBodyWithResponse How do visits go?
+	//
+	// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+	// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+	// one event. `breakdown` is by a property of the first event, such as the landing page.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+	AskSessionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskSessionsResponse, error)
+
+	// AskSessionsWithResponse How do visits go?
+	//
+	// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+	// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+	// one event. `breakdown` is by a property of the first event, such as the landing page.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+	AskSessionsWithResponse(ctx context.Context, body AskSessionsJSONRequestBody, reqEditors ...RequestEditorFn) (*AskSessionsResponse, error)
+
+	// AskStickinessWithBodyWithResponse On how many days do people come?
+	//
+	// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+	AskStickinessWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskStickinessResponse, error)
+
+	// AskStickinessWithResponse On how many days do people come?
+	//
+	// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+	AskStickinessWithResponse(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*AskStickinessResponse, error)
+
+	// AskUniquesWithBodyWithResponse How many people were there?
+	//
+	// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+	// of its days. The range is taken as it is.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+	AskUniquesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskUniquesResponse, error)
+
+	// AskUniquesWithResponse How many people were there?
+	//
+	// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+	// of its days. The range is taken as it is.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+	AskUniquesWithResponse(ctx context.Context, body AskUniquesJSONRequestBody, reqEditors ...RequestEditorFn) (*AskUniquesResponse, error)
+
+	// ListInstanceAccountsWithResponse List the accounts of this server
+	//
+	// Newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/instance/accounts (the `ListInstanceAccounts` operationId).
+	ListInstanceAccountsWithResponse(ctx context.Context, params *ListInstanceAccountsParams, reqEditors ...RequestEditorFn) (*ListInstanceAccountsResponse, error)
+
+	// CreateInstanceAccountWithBodyWithResponse Create an account for somebody
+	//
+	// Whatever `NIMBUS_REGISTRATION` says. The account has no password; the reply has a link by which its person sets
+	// one. It works for three days.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
+	CreateInstanceAccountWithBodyWithResponse(ctx context.Context, params *CreateInstanceAccountParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInstanceAccountResponse, error)
+
+	// CreateInstanceAccountWithResponse Create an account for somebody
+	//
+	// Whatever `NIMBUS_REGISTRATION` says. The account has no password; the reply has a link by which its person sets
+	// one. It works for three days.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
+	CreateInstanceAccountWithResponse(ctx context.Context, params *CreateInstanceAccountParams, body CreateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInstanceAccountResponse, error)
+
+	// DeleteInstanceAccountWithResponse Delete an account
+	//
+	// With its sessions and memberships. Projects that nobody else owns are in the way (409 `last_owner`), unless
+	// `delete_projects` deletes them too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/instance/accounts/{account_id} (the `DeleteInstanceAccount` operationId).
+	DeleteInstanceAccountWithResponse(ctx context.Context, accountID openapi_types.UUID, params *DeleteInstanceAccountParams, reqEditors ...RequestEditorFn) (*DeleteInstanceAccountResponse, error)
+
+	// UpdateInstanceAccountWithBodyWithResponse Disable or enable an account, or make it an operator
+	//
+	// A disabled account's sessions end at once, on every node; its projects and their keys go on. There is always an
+	// operator who can log in: 409 `last_operator`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/instance/accounts/{account_id} (the `UpdateInstanceAccount` operationId).
+	UpdateInstanceAccountWithBodyWithResponse(ctx context.Context, accountID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateInstanceAccountResponse, error)
+
+	// UpdateInstanceAccountWithResponse Disable or enable an account, or make it an operator
+	//
+	// A disabled account's sessions end at once, on every node; its projects and their keys go on. There is always an
+	// operator who can log in: 409 `last_operator`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/instance/accounts/{account_id} (the `UpdateInstanceAccount` operationId).
+	UpdateInstanceAccountWithResponse(ctx context.Context, accountID openapi_types.UUID, body UpdateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateInstanceAccountResponse, error)
+
+	// CreatePasswordResetWithResponse Make a link to a new password
+	//
+	// For its person to set a new password, where no mail is sent. It works once, for three days.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/instance/accounts/{account_id}/password-reset (the `CreatePasswordReset` operationId).
+	CreatePasswordResetWithResponse(ctx context.Context, accountID openapi_types.UUID, reqEditors ...RequestEditorFn) (*CreatePasswordResetResponse, error)
+
+	// ListInstanceAuditWithResponse Read the audit log of accounts
+	//
+	// What concerns accounts and no project: registrations, logins, passwords, sessions, and what operators did. Newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/instance/audit (the `ListInstanceAudit` operationId).
+	ListInstanceAuditWithResponse(ctx context.Context, params *ListInstanceAuditParams, reqEditors ...RequestEditorFn) (*ListInstanceAuditResponse, error)
+
+	// ListInstanceProjectsWithResponse List the projects of this server
+	//
+	// Newest first, with what they take up. What was sent to them is not an operator's to read.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/instance/projects (the `ListInstanceProjects` operationId).
+	ListInstanceProjectsWithResponse(ctx context.Context, params *ListInstanceProjectsParams, reqEditors ...RequestEditorFn) (*ListInstanceProjectsResponse, error)
+
+	// DeleteInstanceProjectWithResponse Delete a project
+	//
+	// As `DELETE /v1/projects/{project_id}` does it, with its events.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/instance/projects/{project_id} (the `DeleteInstanceProject` operationId).
+	DeleteInstanceProjectWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*DeleteInstanceProjectResponse, error)
+
+	// UpdateInstanceProjectWithBodyWithResponse Disable or enable a project
+	//
+	// To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
+	// every node from the next request on. Nothing is deleted.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/instance/projects/{project_id} (the `UpdateInstanceProject` operationId).
+	UpdateInstanceProjectWithBodyWithResponse(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateInstanceProjectResponse, error)
+
+	// UpdateInstanceProjectWithResponse Disable or enable a project
+	//
+	// To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
+	// every node from the next request on. Nothing is deleted.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/instance/projects/{project_id} (the `UpdateInstanceProject` operationId).
+	UpdateInstanceProjectWithResponse(ctx context.Context, projectID ProjectPath, body UpdateInstanceProjectJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateInstanceProjectResponse, error)
+
+	// AcceptInvitationWithBodyWithResponse Accept an invitation
+	//
+	// Makes the caller a member. Who is one already stays what he is, and the invitation stays for somebody else. One for
+	// another address is 403 `invitation_not_yours`. Somebody without an account gives the token with
+	// `POST /v1/auth/register`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/invitations/accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error)
+
+	// AcceptInvitationWithResponse Accept an invitation
+	//
+	// Makes the caller a member. Who is one already stays what he is, and the invitation stays for somebody else. One for
+	// another address is 403 `invitation_not_yours`. Somebody without an account gives the token with
+	// `POST /v1/auth/register`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/invitations/accept (the `AcceptInvitation` operationId).
+	AcceptInvitationWithResponse(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error)
+
+	// PreviewInvitationWithBodyWithResponse What is this an invitation to?
+	//
+	// For the page behind the link. The token is in the body and not in the path, because paths are written into logs. One
+	// that was used, was withdrawn, has expired or never was is 404 `link_invalid`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/invitations/preview (the `PreviewInvitation` operationId).
+	PreviewInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewInvitationResponse, error)
+
+	// PreviewInvitationWithResponse What is this an invitation to?
+	//
+	// For the page behind the link. The token is in the body and not in the path, because paths are written into logs. One
+	// that was used, was withdrawn, has expired or never was is 404 `link_invalid`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/invitations/preview (the `PreviewInvitation` operationId).
+	PreviewInvitationWithResponse(ctx context.Context, body PreviewInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewInvitationResponse, error)
 
 	// QueryMetricsWithResponse Measure events over time
 	//
@@ -7664,7 +13496,8 @@ type ClientWithResponsesInterface interface {
 
 	// RevokeAPIKeyWithResponse Revoke an API key
 	//
-	// Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+	// Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+	// The main pair can be revoked too; `rotate-keys` makes a new one.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7757,21 +13590,23 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateBoardWithBodyWithResponse Change a board
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-	UpdateBoardWithBodyWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error)
+	UpdateBoardWithBodyWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error)
 
 	// UpdateBoardWithResponse Change a board
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-	UpdateBoardWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error)
+	UpdateBoardWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error)
 
 	// GetProjectDeletionWithResponse See how far the deletion of a project is
 	//
@@ -7782,6 +13617,46 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/projects/{project_id}/deletion (the `GetProjectDeletion` operationId).
 	GetProjectDeletionWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*GetProjectDeletionResponse, error)
+
+	// ListInvitationsWithResponse List the invitations that wait
+	//
+	// The newest first; those that were accepted, withdrawn or have expired are not among them.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/projects/{project_id}/invitations (the `ListInvitations` operationId).
+	ListInvitationsWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*ListInvitationsResponse, error)
+
+	// CreateInvitationWithBodyWithResponse Invite somebody
+	//
+	// Makes a link by which one person becomes a member. The token is shown once, works once, and ends with the
+	// inviter's own right to invite. With an `email` only the account of this address can accept it, and the server sends
+	// it there where it sends mail. The answer is the same whether the address has an account or not. Only an owner
+	// invites owners.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/projects/{project_id}/invitations (the `CreateInvitation` operationId).
+	CreateInvitationWithBodyWithResponse(ctx context.Context, projectID ProjectPath, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error)
+
+	// CreateInvitationWithResponse Invite somebody
+	//
+	// Makes a link by which one person becomes a member. The token is shown once, works once, and ends with the
+	// inviter's own right to invite. With an `email` only the account of this address can accept it, and the server sends
+	// it there where it sends mail. The answer is the same whether the address has an account or not. Only an owner
+	// invites owners.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/projects/{project_id}/invitations (the `CreateInvitation` operationId).
+	CreateInvitationWithResponse(ctx context.Context, projectID ProjectPath, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error)
+
+	// RevokeInvitationWithResponse Withdraw an invitation
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/projects/{project_id}/invitations/{invitation_id} (the `RevokeInvitation` operationId).
+	RevokeInvitationWithResponse(ctx context.Context, projectID ProjectPath, invitationID openapi_types.UUID, reqEditors ...RequestEditorFn) (*RevokeInvitationResponse, error)
 
 	// StreamEventsWithResponse Watch events as they are stored
 	//
@@ -7819,42 +13694,24 @@ type ClientWithResponsesInterface interface {
 
 	// ListMembersWithResponse List the project's members
 	//
-	// All of them, in the order in which they were added; a project has at most 500.
+	// All of them, in the order in which they joined. People become members by an invitation that they accept.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/projects/{project_id}/members (the `ListMembers` operationId).
 	ListMembersWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*ListMembersResponse, error)
 
-	// AddMemberWithBodyWithResponse Add a member
-	//
-	// Adds the account of this address. There must be one: an address without an account is a bad `/email`. Only an
-	// owner may add an owner.
-	//
-	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /v1/projects/{project_id}/members (the `AddMember` operationId).
-	AddMemberWithBodyWithResponse(ctx context.Context, projectID ProjectPath, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddMemberResponse, error)
-
-	// AddMemberWithResponse Add a member
-	//
-	// Adds the account of this address. There must be one: an address without an account is a bad `/email`. Only an
-	// owner may add an owner.
-	//
-	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /v1/projects/{project_id}/members (the `AddMember` operationId).
-	AddMemberWithResponse(ctx context.Context, projectID ProjectPath, params *AddMemberParams, body AddMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*AddMemberResponse, error)
-
 	// RemoveMemberWithResponse Remove a member, or leave
 	//
 	// From the next request on. Every member may remove himself; only an owner may remove an owner. The last owner
-	// stays: `last_owner`. Keys that the member made belong to the project and go on working.
+	// stays: `last_owner`. The member's invitations that nobody has accepted end too. Keys belong to the project and
+	// would go on working: the reply lists those that the member made, and `revoke_keys` ends them in the same
+	// transaction.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/projects/{project_id}/members/{account_id} (the `RemoveMember` operationId).
-	RemoveMemberWithResponse(ctx context.Context, projectID ProjectPath, accountID openapi_types.UUID, reqEditors ...RequestEditorFn) (*RemoveMemberResponse, error)
+	RemoveMemberWithResponse(ctx context.Context, projectID ProjectPath, accountID openapi_types.UUID, params *RemoveMemberParams, reqEditors ...RequestEditorFn) (*RemoveMemberResponse, error)
 
 	// UpdateMemberWithBodyWithResponse Change a member's role
 	//
@@ -7923,26 +13780,29 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateReportWithBodyWithResponse Change a report
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-	UpdateReportWithBodyWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error)
+	UpdateReportWithBodyWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error)
 
 	// UpdateReportWithResponse Change a report
 	//
-	// Members that are absent stay as they are.
+	// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+	// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-	UpdateReportWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error)
+	UpdateReportWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error)
 
 	// RotateKeysWithBodyWithResponse Replace the project's key pair
 	//
-	// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-	// working for that long, so that senders can be changed one by one.
+	// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+	// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+	// can be changed one by one.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7951,13 +13811,24 @@ type ClientWithResponsesInterface interface {
 
 	// RotateKeysWithResponse Replace the project's key pair
 	//
-	// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-	// working for that long, so that senders can be changed one by one.
+	// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+	// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+	// can be changed one by one.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/projects/{project_id}/rotate-keys (the `RotateKeys` operationId).
 	RotateKeysWithResponse(ctx context.Context, projectID ProjectPath, body RotateKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateKeysResponse, error)
+
+	// GetProjectUsageWithResponse See how much a project stores, and how much it may
+	//
+	// What was stored today is exact to some seconds, of all nodes. What there is in all is measured every ten minutes; the
+	// bytes are an estimate of the disk that the events and their counts take.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/projects/{project_id}/usage (the `GetProjectUsage` operationId).
+	GetProjectUsageWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*GetProjectUsageResponse, error)
 
 	// ListWriteKeysWithResponse List the project's write keys
 	//
@@ -7990,7 +13861,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteWriteKeyWithResponse Revoke a write key
 	//
-	// Stops at once, on every node.
+	// As soon as an API key does.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8043,6 +13914,8 @@ type LoginResponse struct {
 	ApplicationProblemJSON400 *BadRequest
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *TooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -8076,6 +13949,11 @@ func (r LoginResponse) GetApplicationProblemJSON400() *BadRequest {
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r LoginResponse) GetApplicationProblemJSON401() *Unauthorized {
 	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r LoginResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -8644,6 +14522,211 @@ func (r ChangePasswordResponse) ContentType() string {
 	return ""
 }
 
+// RequestPasswordResetResponse429Headers the declared response headers of an HTTP 429 response for RequestPasswordReset
+type RequestPasswordResetResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+type RequestPasswordResetResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RequestPasswordResetResponse429Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RequestPasswordResetResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RequestPasswordResetResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r RequestPasswordResetResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r RequestPasswordResetResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r RequestPasswordResetResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RequestPasswordResetResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetBody returns the raw response body bytes
+func (r RequestPasswordResetResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RequestPasswordResetResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RequestPasswordResetResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RequestPasswordResetResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CompletePasswordResetResponse200Headers the declared response headers of an HTTP 200 response for CompletePasswordReset
+type CompletePasswordResetResponse200Headers struct {
+	SetCookie *string
+}
+
+// CompletePasswordResetResponse429Headers the declared response headers of an HTTP 429 response for CompletePasswordReset
+type CompletePasswordResetResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// CompletePasswordResetResponse503Headers the declared response headers of an HTTP 503 response for CompletePasswordReset
+type CompletePasswordResetResponse503Headers struct {
+	RetryAfter *int
+}
+
+type CompletePasswordResetResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Session
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CompletePasswordResetResponse200Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CompletePasswordResetResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CompletePasswordResetResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CompletePasswordResetResponse) GetJSON200() *Session {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CompletePasswordResetResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CompletePasswordResetResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CompletePasswordResetResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CompletePasswordResetResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CompletePasswordResetResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CompletePasswordResetResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CompletePasswordResetResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CompletePasswordResetResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CompletePasswordResetResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CompletePasswordResetResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CompletePasswordResetResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CompletePasswordResetResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RefreshResponse200Headers the declared response headers of an HTTP 200 response for Refresh
 type RefreshResponse200Headers struct {
 	SetCookie *string
@@ -8767,6 +14850,10 @@ type RegisterResponse struct {
 	JSON201 *Session
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
 	ApplicationProblemJSON409 *Conflict
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -8795,6 +14882,16 @@ func (r RegisterResponse) GetJSON201() *Session {
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
 func (r RegisterResponse) GetApplicationProblemJSON400() *BadRequest {
 	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RegisterResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RegisterResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
@@ -9434,6 +15531,2378 @@ func (r GetHealthResponse) ContentType() string {
 	return ""
 }
 
+// AskCohortResponse401Headers the declared response headers of an HTTP 401 response for AskCohort
+type AskCohortResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskCohortResponse429Headers the declared response headers of an HTTP 429 response for AskCohort
+type AskCohortResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskCohortResponse503Headers the declared response headers of an HTTP 503 response for AskCohort
+type AskCohortResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskCohortResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CohortAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskCohortResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskCohortResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskCohortResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskCohortResponse) GetJSON200() *CohortAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskCohortResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskCohortResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskCohortResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskCohortResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskCohortResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskFunnelResponse401Headers the declared response headers of an HTTP 401 response for AskFunnel
+type AskFunnelResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskFunnelResponse429Headers the declared response headers of an HTTP 429 response for AskFunnel
+type AskFunnelResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskFunnelResponse503Headers the declared response headers of an HTTP 503 response for AskFunnel
+type AskFunnelResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskFunnelResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FunnelAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskFunnelResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskFunnelResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskFunnelResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskFunnelResponse) GetJSON200() *FunnelAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskFunnelResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskFunnelResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskFunnelResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskFunnelResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskFunnelResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskLifecycleResponse401Headers the declared response headers of an HTTP 401 response for AskLifecycle
+type AskLifecycleResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskLifecycleResponse429Headers the declared response headers of an HTTP 429 response for AskLifecycle
+type AskLifecycleResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskLifecycleResponse503Headers the declared response headers of an HTTP 503 response for AskLifecycle
+type AskLifecycleResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskLifecycleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LifecycleAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskLifecycleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskLifecycleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskLifecycleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskLifecycleResponse) GetJSON200() *LifecycleAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskLifecycleResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskLifecycleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskLifecycleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskLifecycleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskLifecycleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskPathsResponse401Headers the declared response headers of an HTTP 401 response for AskPaths
+type AskPathsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskPathsResponse429Headers the declared response headers of an HTTP 429 response for AskPaths
+type AskPathsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskPathsResponse503Headers the declared response headers of an HTTP 503 response for AskPaths
+type AskPathsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskPathsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PathsAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskPathsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskPathsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskPathsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskPathsResponse) GetJSON200() *PathsAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskPathsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskPathsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskPathsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskPathsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskPathsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskPeopleResponse401Headers the declared response headers of an HTTP 401 response for AskPeople
+type AskPeopleResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskPeopleResponse429Headers the declared response headers of an HTTP 429 response for AskPeople
+type AskPeopleResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskPeopleResponse503Headers the declared response headers of an HTTP 503 response for AskPeople
+type AskPeopleResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskPeopleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PeopleAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskPeopleResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskPeopleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskPeopleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskPeopleResponse) GetJSON200() *PeopleAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskPeopleResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskPeopleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskPeopleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskPeopleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskPeopleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskRetentionResponse401Headers the declared response headers of an HTTP 401 response for AskRetention
+type AskRetentionResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskRetentionResponse429Headers the declared response headers of an HTTP 429 response for AskRetention
+type AskRetentionResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskRetentionResponse503Headers the declared response headers of an HTTP 503 response for AskRetention
+type AskRetentionResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskRetentionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RetentionAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskRetentionResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskRetentionResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskRetentionResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskRetentionResponse) GetJSON200() *RetentionAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskRetentionResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskRetentionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskRetentionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskRetentionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskRetentionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskSessionsResponse401Headers the declared response headers of an HTTP 401 response for AskSessions
+type AskSessionsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskSessionsResponse429Headers the declared response headers of an HTTP 429 response for AskSessions
+type AskSessionsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskSessionsResponse503Headers the declared response headers of an HTTP 503 response for AskSessions
+type AskSessionsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskSessionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SessionsAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskSessionsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskSessionsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskSessionsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskSessionsResponse) GetJSON200() *SessionsAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskSessionsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskSessionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskSessionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskSessionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskSessionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskStickinessResponse401Headers the declared response headers of an HTTP 401 response for AskStickiness
+type AskStickinessResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskStickinessResponse429Headers the declared response headers of an HTTP 429 response for AskStickiness
+type AskStickinessResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskStickinessResponse503Headers the declared response headers of an HTTP 503 response for AskStickiness
+type AskStickinessResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskStickinessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StickinessAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskStickinessResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskStickinessResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskStickinessResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskStickinessResponse) GetJSON200() *StickinessAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskStickinessResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskStickinessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskStickinessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskStickinessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskStickinessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskUniquesResponse401Headers the declared response headers of an HTTP 401 response for AskUniques
+type AskUniquesResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskUniquesResponse429Headers the declared response headers of an HTTP 429 response for AskUniques
+type AskUniquesResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskUniquesResponse503Headers the declared response headers of an HTTP 503 response for AskUniques
+type AskUniquesResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskUniquesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UniquesAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskUniquesResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskUniquesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskUniquesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskUniquesResponse) GetJSON200() *UniquesAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskUniquesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskUniquesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskUniquesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskUniquesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskUniquesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListInstanceAccountsResponse401Headers the declared response headers of an HTTP 401 response for ListInstanceAccounts
+type ListInstanceAccountsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListInstanceAccountsResponse429Headers the declared response headers of an HTTP 429 response for ListInstanceAccounts
+type ListInstanceAccountsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ListInstanceAccountsResponse503Headers the declared response headers of an HTTP 503 response for ListInstanceAccounts
+type ListInstanceAccountsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ListInstanceAccountsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InstanceAccountPage
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListInstanceAccountsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListInstanceAccountsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListInstanceAccountsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListInstanceAccountsResponse) GetJSON200() *InstanceAccountPage {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListInstanceAccountsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListInstanceAccountsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListInstanceAccountsResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListInstanceAccountsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListInstanceAccountsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListInstanceAccountsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListInstanceAccountsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListInstanceAccountsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListInstanceAccountsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateInstanceAccountResponse401Headers the declared response headers of an HTTP 401 response for CreateInstanceAccount
+type CreateInstanceAccountResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// CreateInstanceAccountResponse429Headers the declared response headers of an HTTP 429 response for CreateInstanceAccount
+type CreateInstanceAccountResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// CreateInstanceAccountResponse503Headers the declared response headers of an HTTP 503 response for CreateInstanceAccount
+type CreateInstanceAccountResponse503Headers struct {
+	RetryAfter *int
+}
+
+type CreateInstanceAccountResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *CreatedInstanceAccount
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateInstanceAccountResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateInstanceAccountResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateInstanceAccountResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateInstanceAccountResponse) GetJSON201() *CreatedInstanceAccount {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateInstanceAccountResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateInstanceAccountResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CreateInstanceAccountResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateInstanceAccountResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CreateInstanceAccountResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CreateInstanceAccountResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateInstanceAccountResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreateInstanceAccountResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateInstanceAccountResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateInstanceAccountResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateInstanceAccountResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateInstanceAccountResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateInstanceAccountResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteInstanceAccountResponse401Headers the declared response headers of an HTTP 401 response for DeleteInstanceAccount
+type DeleteInstanceAccountResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// DeleteInstanceAccountResponse429Headers the declared response headers of an HTTP 429 response for DeleteInstanceAccount
+type DeleteInstanceAccountResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// DeleteInstanceAccountResponse503Headers the declared response headers of an HTTP 503 response for DeleteInstanceAccount
+type DeleteInstanceAccountResponse503Headers struct {
+	RetryAfter *int
+}
+
+type DeleteInstanceAccountResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteInstanceAccountResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteInstanceAccountResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteInstanceAccountResponse503Headers
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteInstanceAccountResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteInstanceAccountResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteInstanceAccountResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DeleteInstanceAccountResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r DeleteInstanceAccountResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteInstanceAccountResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteInstanceAccountResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteInstanceAccountResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteInstanceAccountResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteInstanceAccountResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteInstanceAccountResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateInstanceAccountResponse401Headers the declared response headers of an HTTP 401 response for UpdateInstanceAccount
+type UpdateInstanceAccountResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// UpdateInstanceAccountResponse429Headers the declared response headers of an HTTP 429 response for UpdateInstanceAccount
+type UpdateInstanceAccountResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// UpdateInstanceAccountResponse503Headers the declared response headers of an HTTP 503 response for UpdateInstanceAccount
+type UpdateInstanceAccountResponse503Headers struct {
+	RetryAfter *int
+}
+
+type UpdateInstanceAccountResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InstanceAccount
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateInstanceAccountResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateInstanceAccountResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateInstanceAccountResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateInstanceAccountResponse) GetJSON200() *InstanceAccount {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r UpdateInstanceAccountResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r UpdateInstanceAccountResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r UpdateInstanceAccountResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r UpdateInstanceAccountResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r UpdateInstanceAccountResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r UpdateInstanceAccountResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r UpdateInstanceAccountResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r UpdateInstanceAccountResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r UpdateInstanceAccountResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r UpdateInstanceAccountResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateInstanceAccountResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateInstanceAccountResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateInstanceAccountResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateInstanceAccountResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreatePasswordResetResponse401Headers the declared response headers of an HTTP 401 response for CreatePasswordReset
+type CreatePasswordResetResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// CreatePasswordResetResponse429Headers the declared response headers of an HTTP 429 response for CreatePasswordReset
+type CreatePasswordResetResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// CreatePasswordResetResponse503Headers the declared response headers of an HTTP 503 response for CreatePasswordReset
+type CreatePasswordResetResponse503Headers struct {
+	RetryAfter *int
+}
+
+type CreatePasswordResetResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *PasswordResetLink
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreatePasswordResetResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreatePasswordResetResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreatePasswordResetResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreatePasswordResetResponse) GetJSON201() *PasswordResetLink {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreatePasswordResetResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CreatePasswordResetResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CreatePasswordResetResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreatePasswordResetResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreatePasswordResetResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreatePasswordResetResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreatePasswordResetResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreatePasswordResetResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreatePasswordResetResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreatePasswordResetResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListInstanceAuditResponse401Headers the declared response headers of an HTTP 401 response for ListInstanceAudit
+type ListInstanceAuditResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListInstanceAuditResponse429Headers the declared response headers of an HTTP 429 response for ListInstanceAudit
+type ListInstanceAuditResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ListInstanceAuditResponse503Headers the declared response headers of an HTTP 503 response for ListInstanceAudit
+type ListInstanceAuditResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ListInstanceAuditResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuditPage
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListInstanceAuditResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListInstanceAuditResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListInstanceAuditResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListInstanceAuditResponse) GetJSON200() *AuditPage {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListInstanceAuditResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListInstanceAuditResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListInstanceAuditResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListInstanceAuditResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListInstanceAuditResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListInstanceAuditResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListInstanceAuditResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListInstanceAuditResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListInstanceAuditResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListInstanceProjectsResponse401Headers the declared response headers of an HTTP 401 response for ListInstanceProjects
+type ListInstanceProjectsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListInstanceProjectsResponse429Headers the declared response headers of an HTTP 429 response for ListInstanceProjects
+type ListInstanceProjectsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ListInstanceProjectsResponse503Headers the declared response headers of an HTTP 503 response for ListInstanceProjects
+type ListInstanceProjectsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ListInstanceProjectsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InstanceProjectPage
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListInstanceProjectsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListInstanceProjectsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListInstanceProjectsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListInstanceProjectsResponse) GetJSON200() *InstanceProjectPage {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListInstanceProjectsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListInstanceProjectsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListInstanceProjectsResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListInstanceProjectsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListInstanceProjectsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListInstanceProjectsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListInstanceProjectsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListInstanceProjectsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListInstanceProjectsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteInstanceProjectResponse401Headers the declared response headers of an HTTP 401 response for DeleteInstanceProject
+type DeleteInstanceProjectResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// DeleteInstanceProjectResponse429Headers the declared response headers of an HTTP 429 response for DeleteInstanceProject
+type DeleteInstanceProjectResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// DeleteInstanceProjectResponse503Headers the declared response headers of an HTTP 503 response for DeleteInstanceProject
+type DeleteInstanceProjectResponse503Headers struct {
+	RetryAfter *int
+}
+
+type DeleteInstanceProjectResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteInstanceProjectResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteInstanceProjectResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteInstanceProjectResponse503Headers
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteInstanceProjectResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteInstanceProjectResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteInstanceProjectResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r DeleteInstanceProjectResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteInstanceProjectResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteInstanceProjectResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteInstanceProjectResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteInstanceProjectResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteInstanceProjectResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteInstanceProjectResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// UpdateInstanceProjectResponse401Headers the declared response headers of an HTTP 401 response for UpdateInstanceProject
+type UpdateInstanceProjectResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// UpdateInstanceProjectResponse429Headers the declared response headers of an HTTP 429 response for UpdateInstanceProject
+type UpdateInstanceProjectResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// UpdateInstanceProjectResponse503Headers the declared response headers of an HTTP 503 response for UpdateInstanceProject
+type UpdateInstanceProjectResponse503Headers struct {
+	RetryAfter *int
+}
+
+type UpdateInstanceProjectResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InstanceProject
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateInstanceProjectResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateInstanceProjectResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateInstanceProjectResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateInstanceProjectResponse) GetJSON200() *InstanceProject {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r UpdateInstanceProjectResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r UpdateInstanceProjectResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r UpdateInstanceProjectResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r UpdateInstanceProjectResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r UpdateInstanceProjectResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r UpdateInstanceProjectResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r UpdateInstanceProjectResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r UpdateInstanceProjectResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r UpdateInstanceProjectResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateInstanceProjectResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateInstanceProjectResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateInstanceProjectResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateInstanceProjectResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AcceptInvitationResponse401Headers the declared response headers of an HTTP 401 response for AcceptInvitation
+type AcceptInvitationResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AcceptInvitationResponse429Headers the declared response headers of an HTTP 429 response for AcceptInvitation
+type AcceptInvitationResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AcceptInvitationResponse503Headers the declared response headers of an HTTP 503 response for AcceptInvitation
+type AcceptInvitationResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AcceptInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AcceptedInvitation
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AcceptInvitationResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AcceptInvitationResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AcceptInvitationResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AcceptInvitationResponse) GetJSON200() *AcceptedInvitation {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AcceptInvitationResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AcceptInvitationResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AcceptInvitationResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AcceptInvitationResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AcceptInvitationResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AcceptInvitationResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AcceptInvitationResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AcceptInvitationResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AcceptInvitationResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AcceptInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AcceptInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AcceptInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AcceptInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PreviewInvitationResponse429Headers the declared response headers of an HTTP 429 response for PreviewInvitation
+type PreviewInvitationResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// PreviewInvitationResponse503Headers the declared response headers of an HTTP 503 response for PreviewInvitation
+type PreviewInvitationResponse503Headers struct {
+	RetryAfter *int
+}
+
+type PreviewInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InvitationPreview
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *PreviewInvitationResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *PreviewInvitationResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PreviewInvitationResponse) GetJSON200() *InvitationPreview {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r PreviewInvitationResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r PreviewInvitationResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r PreviewInvitationResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r PreviewInvitationResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r PreviewInvitationResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r PreviewInvitationResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r PreviewInvitationResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r PreviewInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PreviewInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PreviewInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PreviewInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // QueryMetricsResponse401Headers the declared response headers of an HTTP 401 response for QueryMetrics
 type QueryMetricsResponse401Headers struct {
 	WWWAuthenticate *string
@@ -10009,6 +18478,8 @@ type GetProjectResponse struct {
 	JSON200 *Project
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -10033,6 +18504,11 @@ func (r GetProjectResponse) GetJSON200() *Project {
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r GetProjectResponse) GetApplicationProblemJSON401() *Unauthorized {
 	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetProjectResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -10235,6 +18711,8 @@ type ListAPIKeysResponse struct {
 	JSON200 *APIKeyList
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -10259,6 +18737,11 @@ func (r ListAPIKeysResponse) GetJSON200() *APIKeyList {
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r ListAPIKeysResponse) GetApplicationProblemJSON401() *Unauthorized {
 	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListAPIKeysResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -10906,6 +19389,8 @@ type ListBoardsResponse struct {
 	JSON200 *BoardList
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -10930,6 +19415,11 @@ func (r ListBoardsResponse) GetJSON200() *BoardList {
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r ListBoardsResponse) GetApplicationProblemJSON401() *Unauthorized {
 	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListBoardsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -11245,6 +19735,8 @@ type GetBoardResponse struct {
 	JSON200 *Board
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -11269,6 +19761,11 @@ func (r GetBoardResponse) GetJSON200() *Board {
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r GetBoardResponse) GetApplicationProblemJSON401() *Unauthorized {
 	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetBoardResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -11350,6 +19847,8 @@ type UpdateBoardResponse struct {
 	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *VersionConflict
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *TooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -11391,6 +19890,11 @@ func (r UpdateBoardResponse) GetApplicationProblemJSON403() *Forbidden {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r UpdateBoardResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r UpdateBoardResponse) GetApplicationProblemJSON412() *VersionConflict {
+	return r.ApplicationProblemJSON412
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -11471,6 +19975,8 @@ type GetProjectDeletionResponse struct {
 	JSON200 *ProjectDeletion
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -11495,6 +20001,11 @@ func (r GetProjectDeletionResponse) GetJSON200() *ProjectDeletion {
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r GetProjectDeletionResponse) GetApplicationProblemJSON401() *Unauthorized {
 	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetProjectDeletionResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -11540,6 +20051,345 @@ func (r GetProjectDeletionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetProjectDeletionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListInvitationsResponse401Headers the declared response headers of an HTTP 401 response for ListInvitations
+type ListInvitationsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListInvitationsResponse429Headers the declared response headers of an HTTP 429 response for ListInvitations
+type ListInvitationsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ListInvitationsResponse503Headers the declared response headers of an HTTP 503 response for ListInvitations
+type ListInvitationsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ListInvitationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *InvitationList
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListInvitationsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListInvitationsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListInvitationsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListInvitationsResponse) GetJSON200() *InvitationList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListInvitationsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListInvitationsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListInvitationsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListInvitationsResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListInvitationsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListInvitationsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListInvitationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListInvitationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListInvitationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListInvitationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateInvitationResponse401Headers the declared response headers of an HTTP 401 response for CreateInvitation
+type CreateInvitationResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// CreateInvitationResponse429Headers the declared response headers of an HTTP 429 response for CreateInvitation
+type CreateInvitationResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// CreateInvitationResponse503Headers the declared response headers of an HTTP 503 response for CreateInvitation
+type CreateInvitationResponse503Headers struct {
+	RetryAfter *int
+}
+
+type CreateInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *InvitationWithToken
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateInvitationResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateInvitationResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateInvitationResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateInvitationResponse) GetJSON201() *InvitationWithToken {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateInvitationResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateInvitationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RevokeInvitationResponse401Headers the declared response headers of an HTTP 401 response for RevokeInvitation
+type RevokeInvitationResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RevokeInvitationResponse429Headers the declared response headers of an HTTP 429 response for RevokeInvitation
+type RevokeInvitationResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// RevokeInvitationResponse503Headers the declared response headers of an HTTP 503 response for RevokeInvitation
+type RevokeInvitationResponse503Headers struct {
+	RetryAfter *int
+}
+
+type RevokeInvitationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RevokeInvitationResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RevokeInvitationResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RevokeInvitationResponse503Headers
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RevokeInvitationResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RevokeInvitationResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RevokeInvitationResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r RevokeInvitationResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RevokeInvitationResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RevokeInvitationResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeInvitationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeInvitationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeInvitationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeInvitationResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11775,6 +20625,8 @@ type ListMembersResponse struct {
 	JSON200 *MemberList
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -11799,6 +20651,11 @@ func (r ListMembersResponse) GetJSON200() *MemberList {
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r ListMembersResponse) GetApplicationProblemJSON401() *Unauthorized {
 	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListMembersResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -11850,140 +20707,6 @@ func (r ListMembersResponse) ContentType() string {
 	return ""
 }
 
-// AddMemberResponse401Headers the declared response headers of an HTTP 401 response for AddMember
-type AddMemberResponse401Headers struct {
-	WWWAuthenticate *string
-}
-
-// AddMemberResponse429Headers the declared response headers of an HTTP 429 response for AddMember
-type AddMemberResponse429Headers struct {
-	RateLimit       *string
-	RateLimitPolicy *string
-	RetryAfter      int
-}
-
-// AddMemberResponse503Headers the declared response headers of an HTTP 503 response for AddMember
-type AddMemberResponse503Headers struct {
-	RetryAfter *int
-}
-
-type AddMemberResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON201 the response for an HTTP 201 `application/json` response
-	JSON201 *Member
-	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
-	ApplicationProblemJSON400 *BadRequest
-	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Unauthorized
-	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
-	ApplicationProblemJSON403 *Forbidden
-	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *NotFound
-	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
-	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
-	ApplicationProblemJSON413 *TooLarge
-	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
-	ApplicationProblemJSON415 *UnsupportedMediaType
-	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
-	ApplicationProblemJSON422 *Unprocessable
-	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
-	ApplicationProblemJSON429 *TooManyRequests
-	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
-	ApplicationProblemJSON503 *Unavailable
-	// Headers401 the parsed response headers for an HTTP 401 response
-	Headers401 *AddMemberResponse401Headers
-	// Headers429 the parsed response headers for an HTTP 429 response
-	Headers429 *AddMemberResponse429Headers
-	// Headers503 the parsed response headers for an HTTP 503 response
-	Headers503 *AddMemberResponse503Headers
-}
-
-// GetJSON201 returns the response for an HTTP 201 `application/json` response
-func (r AddMemberResponse) GetJSON201() *Member {
-	return r.JSON201
-}
-
-// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
-func (r AddMemberResponse) GetApplicationProblemJSON400() *BadRequest {
-	return r.ApplicationProblemJSON400
-}
-
-// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r AddMemberResponse) GetApplicationProblemJSON401() *Unauthorized {
-	return r.ApplicationProblemJSON401
-}
-
-// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
-func (r AddMemberResponse) GetApplicationProblemJSON403() *Forbidden {
-	return r.ApplicationProblemJSON403
-}
-
-// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
-func (r AddMemberResponse) GetApplicationProblemJSON404() *NotFound {
-	return r.ApplicationProblemJSON404
-}
-
-// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r AddMemberResponse) GetApplicationProblemJSON409() *Conflict {
-	return r.ApplicationProblemJSON409
-}
-
-// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
-func (r AddMemberResponse) GetApplicationProblemJSON413() *TooLarge {
-	return r.ApplicationProblemJSON413
-}
-
-// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
-func (r AddMemberResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
-	return r.ApplicationProblemJSON415
-}
-
-// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
-func (r AddMemberResponse) GetApplicationProblemJSON422() *Unprocessable {
-	return r.ApplicationProblemJSON422
-}
-
-// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
-func (r AddMemberResponse) GetApplicationProblemJSON429() *TooManyRequests {
-	return r.ApplicationProblemJSON429
-}
-
-// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
-func (r AddMemberResponse) GetApplicationProblemJSON503() *Unavailable {
-	return r.ApplicationProblemJSON503
-}
-
-// GetBody returns the raw response body bytes
-func (r AddMemberResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r AddMemberResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r AddMemberResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r AddMemberResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
 // RemoveMemberResponse401Headers the declared response headers of an HTTP 401 response for RemoveMember
 type RemoveMemberResponse401Headers struct {
 	WWWAuthenticate *string
@@ -12004,6 +20727,8 @@ type RemoveMemberResponse503Headers struct {
 type RemoveMemberResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RemovedMember
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -12024,6 +20749,11 @@ type RemoveMemberResponse struct {
 	Headers429 *RemoveMemberResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *RemoveMemberResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RemoveMemberResponse) GetJSON200() *RemovedMember {
+	return r.JSON200
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -12248,6 +20978,8 @@ type ListReportsResponse struct {
 	JSON200 *ReportList
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -12272,6 +21004,11 @@ func (r ListReportsResponse) GetJSON200() *ReportList {
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r ListReportsResponse) GetApplicationProblemJSON401() *Unauthorized {
 	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListReportsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -12587,6 +21324,8 @@ type GetReportResponse struct {
 	JSON200 *Report
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -12611,6 +21350,11 @@ func (r GetReportResponse) GetJSON200() *Report {
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
 func (r GetReportResponse) GetApplicationProblemJSON401() *Unauthorized {
 	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetReportResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -12692,6 +21436,8 @@ type UpdateReportResponse struct {
 	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *VersionConflict
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *TooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -12733,6 +21479,11 @@ func (r UpdateReportResponse) GetApplicationProblemJSON403() *Forbidden {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r UpdateReportResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r UpdateReportResponse) GetApplicationProblemJSON412() *VersionConflict {
+	return r.ApplicationProblemJSON412
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -12910,6 +21661,105 @@ func (r RotateKeysResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RotateKeysResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetProjectUsageResponse401Headers the declared response headers of an HTTP 401 response for GetProjectUsage
+type GetProjectUsageResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetProjectUsageResponse429Headers the declared response headers of an HTTP 429 response for GetProjectUsage
+type GetProjectUsageResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// GetProjectUsageResponse503Headers the declared response headers of an HTTP 503 response for GetProjectUsage
+type GetProjectUsageResponse503Headers struct {
+	RetryAfter *int
+}
+
+type GetProjectUsageResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProjectUsage
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetProjectUsageResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetProjectUsageResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetProjectUsageResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetProjectUsageResponse) GetJSON200() *ProjectUsage {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetProjectUsageResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetProjectUsageResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetProjectUsageResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetProjectUsageResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetProjectUsageResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetProjectUsageResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetProjectUsageResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetProjectUsageResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetProjectUsageResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13391,7 +22241,8 @@ func (r UpdateWriteKeyResponse) ContentType() string {
 
 // LoginWithBodyWithResponse Log in
 //
-// An unknown address and a wrong password are the same 401 and take the same time.
+// An unknown address and a wrong password are the same 401 and take the same time. An account that the operator has
+// disabled gets 403 `account_disabled`, once the password is right.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -13406,7 +22257,8 @@ func (c *ClientWithResponses) LoginWithBodyWithResponse(ctx context.Context, con
 
 // LoginWithResponse Log in
 //
-// An unknown address and a wrong password are the same 401 and take the same time.
+// An unknown address and a wrong password are the same 401 and take the same time. An account that the operator has
+// disabled gets 403 `account_disabled`, once the password is right.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -13449,7 +22301,7 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, reqEditors 
 
 // GetAuthMethodsWithResponse How can one log in here?
 //
-// For a page that shows a form, a button, or both.
+// For a page that shows a form, a button, or both, and whether people can register.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -13476,6 +22328,8 @@ func (c *ClientWithResponses) GetAuthMethodsWithResponse(ctx context.Context, re
 // | `oidc_refused` | The provider's code or token did not stand the checks. |
 // | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
 // | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+// | `oidc_disabled` | The operator has disabled the account. |
+// | `oidc_registration_closed` | It is the first login, and this server takes no new account of this address, or not without an invitation. |
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -13537,6 +22391,72 @@ func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, bo
 	return ParseChangePasswordResponse(rsp)
 }
 
+// RequestPasswordResetWithBodyWithResponse Ask for a link to a new password
+//
+// Sends a link to the address, when it has an account and has not been sent one in the last minutes. The answer is
+// the same in every case. Where the server sends no mail (`password_reset_by_mail` of `GET /v1/auth/methods`) it is
+// 403 `mail_not_configured`: then an operator makes a link.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/password-reset (the `RequestPasswordReset` operationId).
+func (c *ClientWithResponses) RequestPasswordResetWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestPasswordResetResponse, error) {
+	rsp, err := c.RequestPasswordResetWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestPasswordResetResponse(rsp)
+}
+
+// RequestPasswordResetWithResponse Ask for a link to a new password
+//
+// Sends a link to the address, when it has an account and has not been sent one in the last minutes. The answer is
+// the same in every case. Where the server sends no mail (`password_reset_by_mail` of `GET /v1/auth/methods`) it is
+// 403 `mail_not_configured`: then an operator makes a link.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/password-reset (the `RequestPasswordReset` operationId).
+func (c *ClientWithResponses) RequestPasswordResetWithResponse(ctx context.Context, body RequestPasswordResetJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestPasswordResetResponse, error) {
+	rsp, err := c.RequestPasswordReset(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestPasswordResetResponse(rsp)
+}
+
+// CompletePasswordResetWithBodyWithResponse Set a new password with a link
+//
+// Ends every session of the account and returns the first pair of a new one. A link works once; the account's other
+// links end with it. One that was used, has expired or never was is 404 `link_invalid`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/password-reset/complete (the `CompletePasswordReset` operationId).
+func (c *ClientWithResponses) CompletePasswordResetWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CompletePasswordResetResponse, error) {
+	rsp, err := c.CompletePasswordResetWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCompletePasswordResetResponse(rsp)
+}
+
+// CompletePasswordResetWithResponse Set a new password with a link
+//
+// Ends every session of the account and returns the first pair of a new one. A link works once; the account's other
+// links end with it. One that was used, has expired or never was is 404 `link_invalid`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/auth/password-reset/complete (the `CompletePasswordReset` operationId).
+func (c *ClientWithResponses) CompletePasswordResetWithResponse(ctx context.Context, body CompletePasswordResetJSONRequestBody, reqEditors ...RequestEditorFn) (*CompletePasswordResetResponse, error) {
+	rsp, err := c.CompletePasswordReset(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCompletePasswordResetResponse(rsp)
+}
+
 // RefreshWithResponse Exchange a refresh token for a new pair
 //
 // Send the refresh token as `Authorization: Bearer <refresh token>`, or let the browser send the cookie it came in;
@@ -13557,7 +22477,10 @@ func (c *ClientWithResponses) RefreshWithResponse(ctx context.Context, reqEditor
 
 // RegisterWithBodyWithResponse Create an account
 //
-// Creates an account, logs it in, and returns its first pair of tokens.
+// Creates an account, logs it in, and returns its first pair of tokens. Who may is what the operator has set
+// (`registration` of `GET /v1/auth/methods`): everyone, people with an invitation, or nobody
+// (403 `registration_closed`). The first account of a server operates it; in production it needs the `setup_token`
+// that the server writes into its log (403 `setup_token_required`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -13572,7 +22495,10 @@ func (c *ClientWithResponses) RegisterWithBodyWithResponse(ctx context.Context, 
 
 // RegisterWithResponse Create an account
 //
-// Creates an account, logs it in, and returns its first pair of tokens.
+// Creates an account, logs it in, and returns its first pair of tokens. Who may is what the operator has set
+// (`registration` of `GET /v1/auth/methods`): everyone, people with an invitation, or nobody
+// (403 `registration_closed`). The first account of a server operates it; in production it needs the `setup_token`
+// that the server writes into its log (403 `setup_token_required`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -13717,6 +22643,569 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 		return nil, err
 	}
 	return ParseGetHealthResponse(rsp)
+}
+
+// AskCohortWithBodyWithResponse Who are these people?
+//
+// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+func (c *ClientWithResponses) AskCohortWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskCohortResponse, error) {
+	rsp, err := c.AskCohortWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskCohortResponse(rsp)
+}
+
+// AskCohortWithResponse Who are these people?
+//
+// The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+// person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/cohort (the `AskCohort` operationId).
+func (c *ClientWithResponses) AskCohortWithResponse(ctx context.Context, body AskCohortJSONRequestBody, reqEditors ...RequestEditorFn) (*AskCohortResponse, error) {
+	rsp, err := c.AskCohort(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskCohortResponse(rsp)
+}
+
+// AskFunnelWithBodyWithResponse How far do people come through these steps?
+//
+// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+func (c *ClientWithResponses) AskFunnelWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskFunnelResponse, error) {
+	rsp, err := c.AskFunnelWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskFunnelResponse(rsp)
+}
+
+// AskFunnelWithResponse How far do people come through these steps?
+//
+// An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+// with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+// k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+// entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+// between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+// names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/funnel (the `AskFunnel` operationId).
+func (c *ClientWithResponses) AskFunnelWithResponse(ctx context.Context, body AskFunnelJSONRequestBody, reqEditors ...RequestEditorFn) (*AskFunnelResponse, error) {
+	rsp, err := c.AskFunnel(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskFunnelResponse(rsp)
+}
+
+// AskLifecycleWithBodyWithResponse Who is new, comes back, and falls silent?
+//
+// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+// (*dormant*). Active means an event of the name, any event when none is named.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+func (c *ClientWithResponses) AskLifecycleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskLifecycleResponse, error) {
+	rsp, err := c.AskLifecycleWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskLifecycleResponse(rsp)
+}
+
+// AskLifecycleWithResponse Who is new, comes back, and falls silent?
+//
+// Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+// active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+// (*dormant*). Active means an event of the name, any event when none is named.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/lifecycle (the `AskLifecycle` operationId).
+func (c *ClientWithResponses) AskLifecycleWithResponse(ctx context.Context, body AskLifecycleJSONRequestBody, reqEditors ...RequestEditorFn) (*AskLifecycleResponse, error) {
+	rsp, err := c.AskLifecycle(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskLifecycleResponse(rsp)
+}
+
+// AskPathsWithBodyWithResponse What do people do next?
+//
+// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+func (c *ClientWithResponses) AskPathsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskPathsResponse, error) {
+	rsp, err := c.AskPathsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskPathsResponse(rsp)
+}
+
+// AskPathsWithResponse What do people do next?
+//
+// The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+// (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+// alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+// it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/paths (the `AskPaths` operationId).
+func (c *ClientWithResponses) AskPathsWithResponse(ctx context.Context, body AskPathsJSONRequestBody, reqEditors ...RequestEditorFn) (*AskPathsResponse, error) {
+	rsp, err := c.AskPaths(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskPathsResponse(rsp)
+}
+
+// AskPeopleWithBodyWithResponse Who is behind this number?
+//
+// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+// numbers.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+func (c *ClientWithResponses) AskPeopleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskPeopleResponse, error) {
+	rsp, err := c.AskPeopleWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskPeopleResponse(rsp)
+}
+
+// AskPeopleWithResponse Who is behind this number?
+//
+// The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+// the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+// numbers.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/people (the `AskPeople` operationId).
+func (c *ClientWithResponses) AskPeopleWithResponse(ctx context.Context, body AskPeopleJSONRequestBody, reqEditors ...RequestEditorFn) (*AskPeopleResponse, error) {
+	rsp, err := c.AskPeople(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskPeopleResponse(rsp)
+}
+
+// AskRetentionWithBodyWithResponse Do people come back?
+//
+// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+func (c *ClientWithResponses) AskRetentionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskRetentionResponse, error) {
+	rsp, err := c.AskRetentionWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskRetentionResponse(rsp)
+}
+
+// AskRetentionWithResponse Do people come back?
+//
+// Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+// (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+// (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+// widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+// retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/retention (the `AskRetention` operationId).
+func (c *ClientWithResponses) AskRetentionWithResponse(ctx context.Context, body AskRetentionJSONRequestBody, reqEditors ...RequestEditorFn) (*AskRetentionResponse, error) {
+	rsp, err := c.AskRetention(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskRetentionResponse(rsp)
+}
+
+// AskSessionsWithBodyWithResponse How do visits go?
+//
+// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+// one event. `breakdown` is by a property of the first event, such as the landing page.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+func (c *ClientWithResponses) AskSessionsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskSessionsResponse, error) {
+	rsp, err := c.AskSessionsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskSessionsResponse(rsp)
+}
+
+// AskSessionsWithResponse How do visits go?
+//
+// A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+// `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+// one event. `breakdown` is by a property of the first event, such as the landing page.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/sessions (the `AskSessions` operationId).
+func (c *ClientWithResponses) AskSessionsWithResponse(ctx context.Context, body AskSessionsJSONRequestBody, reqEditors ...RequestEditorFn) (*AskSessionsResponse, error) {
+	rsp, err := c.AskSessions(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskSessionsResponse(rsp)
+}
+
+// AskStickinessWithBodyWithResponse On how many days do people come?
+//
+// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+func (c *ClientWithResponses) AskStickinessWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskStickinessResponse, error) {
+	rsp, err := c.AskStickinessWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskStickinessResponse(rsp)
+}
+
+// AskStickinessWithResponse On how many days do people come?
+//
+// How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
+func (c *ClientWithResponses) AskStickinessWithResponse(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*AskStickinessResponse, error) {
+	rsp, err := c.AskStickiness(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskStickinessResponse(rsp)
+}
+
+// AskUniquesWithBodyWithResponse How many people were there?
+//
+// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+// of its days. The range is taken as it is.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+func (c *ClientWithResponses) AskUniquesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskUniquesResponse, error) {
+	rsp, err := c.AskUniquesWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskUniquesResponse(rsp)
+}
+
+// AskUniquesWithResponse How many people were there?
+//
+// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+// of its days. The range is taken as it is.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/uniques (the `AskUniques` operationId).
+func (c *ClientWithResponses) AskUniquesWithResponse(ctx context.Context, body AskUniquesJSONRequestBody, reqEditors ...RequestEditorFn) (*AskUniquesResponse, error) {
+	rsp, err := c.AskUniques(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskUniquesResponse(rsp)
+}
+
+// ListInstanceAccountsWithResponse List the accounts of this server
+//
+// Newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/instance/accounts (the `ListInstanceAccounts` operationId).
+func (c *ClientWithResponses) ListInstanceAccountsWithResponse(ctx context.Context, params *ListInstanceAccountsParams, reqEditors ...RequestEditorFn) (*ListInstanceAccountsResponse, error) {
+	rsp, err := c.ListInstanceAccounts(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListInstanceAccountsResponse(rsp)
+}
+
+// CreateInstanceAccountWithBodyWithResponse Create an account for somebody
+//
+// Whatever `NIMBUS_REGISTRATION` says. The account has no password; the reply has a link by which its person sets
+// one. It works for three days.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
+func (c *ClientWithResponses) CreateInstanceAccountWithBodyWithResponse(ctx context.Context, params *CreateInstanceAccountParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInstanceAccountResponse, error) {
+	rsp, err := c.CreateInstanceAccountWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateInstanceAccountResponse(rsp)
+}
+
+// CreateInstanceAccountWithResponse Create an account for somebody
+//
+// Whatever `NIMBUS_REGISTRATION` says. The account has no password; the reply has a link by which its person sets
+// one. It works for three days.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/instance/accounts (the `CreateInstanceAccount` operationId).
+func (c *ClientWithResponses) CreateInstanceAccountWithResponse(ctx context.Context, params *CreateInstanceAccountParams, body CreateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInstanceAccountResponse, error) {
+	rsp, err := c.CreateInstanceAccount(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateInstanceAccountResponse(rsp)
+}
+
+// DeleteInstanceAccountWithResponse Delete an account
+//
+// With its sessions and memberships. Projects that nobody else owns are in the way (409 `last_owner`), unless
+// `delete_projects` deletes them too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/instance/accounts/{account_id} (the `DeleteInstanceAccount` operationId).
+func (c *ClientWithResponses) DeleteInstanceAccountWithResponse(ctx context.Context, accountID openapi_types.UUID, params *DeleteInstanceAccountParams, reqEditors ...RequestEditorFn) (*DeleteInstanceAccountResponse, error) {
+	rsp, err := c.DeleteInstanceAccount(ctx, accountID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteInstanceAccountResponse(rsp)
+}
+
+// UpdateInstanceAccountWithBodyWithResponse Disable or enable an account, or make it an operator
+//
+// A disabled account's sessions end at once, on every node; its projects and their keys go on. There is always an
+// operator who can log in: 409 `last_operator`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/instance/accounts/{account_id} (the `UpdateInstanceAccount` operationId).
+func (c *ClientWithResponses) UpdateInstanceAccountWithBodyWithResponse(ctx context.Context, accountID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateInstanceAccountResponse, error) {
+	rsp, err := c.UpdateInstanceAccountWithBody(ctx, accountID, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateInstanceAccountResponse(rsp)
+}
+
+// UpdateInstanceAccountWithResponse Disable or enable an account, or make it an operator
+//
+// A disabled account's sessions end at once, on every node; its projects and their keys go on. There is always an
+// operator who can log in: 409 `last_operator`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/instance/accounts/{account_id} (the `UpdateInstanceAccount` operationId).
+func (c *ClientWithResponses) UpdateInstanceAccountWithResponse(ctx context.Context, accountID openapi_types.UUID, body UpdateInstanceAccountJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateInstanceAccountResponse, error) {
+	rsp, err := c.UpdateInstanceAccount(ctx, accountID, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateInstanceAccountResponse(rsp)
+}
+
+// CreatePasswordResetWithResponse Make a link to a new password
+//
+// For its person to set a new password, where no mail is sent. It works once, for three days.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/instance/accounts/{account_id}/password-reset (the `CreatePasswordReset` operationId).
+func (c *ClientWithResponses) CreatePasswordResetWithResponse(ctx context.Context, accountID openapi_types.UUID, reqEditors ...RequestEditorFn) (*CreatePasswordResetResponse, error) {
+	rsp, err := c.CreatePasswordReset(ctx, accountID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePasswordResetResponse(rsp)
+}
+
+// ListInstanceAuditWithResponse Read the audit log of accounts
+//
+// What concerns accounts and no project: registrations, logins, passwords, sessions, and what operators did. Newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/instance/audit (the `ListInstanceAudit` operationId).
+func (c *ClientWithResponses) ListInstanceAuditWithResponse(ctx context.Context, params *ListInstanceAuditParams, reqEditors ...RequestEditorFn) (*ListInstanceAuditResponse, error) {
+	rsp, err := c.ListInstanceAudit(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListInstanceAuditResponse(rsp)
+}
+
+// ListInstanceProjectsWithResponse List the projects of this server
+//
+// Newest first, with what they take up. What was sent to them is not an operator's to read.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/instance/projects (the `ListInstanceProjects` operationId).
+func (c *ClientWithResponses) ListInstanceProjectsWithResponse(ctx context.Context, params *ListInstanceProjectsParams, reqEditors ...RequestEditorFn) (*ListInstanceProjectsResponse, error) {
+	rsp, err := c.ListInstanceProjects(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListInstanceProjectsResponse(rsp)
+}
+
+// DeleteInstanceProjectWithResponse Delete a project
+//
+// As `DELETE /v1/projects/{project_id}` does it, with its events.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/instance/projects/{project_id} (the `DeleteInstanceProject` operationId).
+func (c *ClientWithResponses) DeleteInstanceProjectWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*DeleteInstanceProjectResponse, error) {
+	rsp, err := c.DeleteInstanceProject(ctx, projectID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteInstanceProjectResponse(rsp)
+}
+
+// UpdateInstanceProjectWithBodyWithResponse Disable or enable a project
+//
+// To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
+// every node from the next request on. Nothing is deleted.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/instance/projects/{project_id} (the `UpdateInstanceProject` operationId).
+func (c *ClientWithResponses) UpdateInstanceProjectWithBodyWithResponse(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateInstanceProjectResponse, error) {
+	rsp, err := c.UpdateInstanceProjectWithBody(ctx, projectID, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateInstanceProjectResponse(rsp)
+}
+
+// UpdateInstanceProjectWithResponse Disable or enable a project
+//
+// To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
+// every node from the next request on. Nothing is deleted.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/instance/projects/{project_id} (the `UpdateInstanceProject` operationId).
+func (c *ClientWithResponses) UpdateInstanceProjectWithResponse(ctx context.Context, projectID ProjectPath, body UpdateInstanceProjectJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateInstanceProjectResponse, error) {
+	rsp, err := c.UpdateInstanceProject(ctx, projectID, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateInstanceProjectResponse(rsp)
+}
+
+// AcceptInvitationWithBodyWithResponse Accept an invitation
+//
+// Makes the caller a member. Who is one already stays what he is, and the invitation stays for somebody else. One for
+// another address is 403 `invitation_not_yours`. Somebody without an account gives the token with
+// `POST /v1/auth/register`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/invitations/accept (the `AcceptInvitation` operationId).
+func (c *ClientWithResponses) AcceptInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error) {
+	rsp, err := c.AcceptInvitationWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptInvitationResponse(rsp)
+}
+
+// AcceptInvitationWithResponse Accept an invitation
+//
+// Makes the caller a member. Who is one already stays what he is, and the invitation stays for somebody else. One for
+// another address is 403 `invitation_not_yours`. Somebody without an account gives the token with
+// `POST /v1/auth/register`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/invitations/accept (the `AcceptInvitation` operationId).
+func (c *ClientWithResponses) AcceptInvitationWithResponse(ctx context.Context, body AcceptInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*AcceptInvitationResponse, error) {
+	rsp, err := c.AcceptInvitation(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAcceptInvitationResponse(rsp)
+}
+
+// PreviewInvitationWithBodyWithResponse What is this an invitation to?
+//
+// For the page behind the link. The token is in the body and not in the path, because paths are written into logs. One
+// that was used, was withdrawn, has expired or never was is 404 `link_invalid`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/invitations/preview (the `PreviewInvitation` operationId).
+func (c *ClientWithResponses) PreviewInvitationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewInvitationResponse, error) {
+	rsp, err := c.PreviewInvitationWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewInvitationResponse(rsp)
+}
+
+// PreviewInvitationWithResponse What is this an invitation to?
+//
+// For the page behind the link. The token is in the body and not in the path, because paths are written into logs. One
+// that was used, was withdrawn, has expired or never was is 404 `link_invalid`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/invitations/preview (the `PreviewInvitation` operationId).
+func (c *ClientWithResponses) PreviewInvitationWithResponse(ctx context.Context, body PreviewInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewInvitationResponse, error) {
+	rsp, err := c.PreviewInvitation(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewInvitationResponse(rsp)
 }
 
 // QueryMetricsWithResponse Measure events over time
@@ -13948,7 +23437,8 @@ func (c *ClientWithResponses) CreateAPIKeyWithResponse(ctx context.Context, proj
 
 // RevokeAPIKeyWithResponse Revoke an API key
 //
-// Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+// Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+// The main pair can be revoked too; `rotate-keys` makes a new one.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14101,13 +23591,14 @@ func (c *ClientWithResponses) GetBoardWithResponse(ctx context.Context, projectI
 
 // UpdateBoardWithBodyWithResponse Change a board
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-func (c *ClientWithResponses) UpdateBoardWithBodyWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error) {
-	rsp, err := c.UpdateBoardWithBody(ctx, projectID, boardID, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateBoardWithBodyWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error) {
+	rsp, err := c.UpdateBoardWithBody(ctx, projectID, boardID, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14116,13 +23607,14 @@ func (c *ClientWithResponses) UpdateBoardWithBodyWithResponse(ctx context.Contex
 
 // UpdateBoardWithResponse Change a board
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/projects/{project_id}/boards/{board_id} (the `UpdateBoard` operationId).
-func (c *ClientWithResponses) UpdateBoardWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error) {
-	rsp, err := c.UpdateBoard(ctx, projectID, boardID, body, reqEditors...)
+func (c *ClientWithResponses) UpdateBoardWithResponse(ctx context.Context, projectID ProjectPath, boardID openapi_types.UUID, params *UpdateBoardParams, body UpdateBoardJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateBoardResponse, error) {
+	rsp, err := c.UpdateBoard(ctx, projectID, boardID, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14143,6 +23635,70 @@ func (c *ClientWithResponses) GetProjectDeletionWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseGetProjectDeletionResponse(rsp)
+}
+
+// ListInvitationsWithResponse List the invitations that wait
+//
+// The newest first; those that were accepted, withdrawn or have expired are not among them.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/projects/{project_id}/invitations (the `ListInvitations` operationId).
+func (c *ClientWithResponses) ListInvitationsWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*ListInvitationsResponse, error) {
+	rsp, err := c.ListInvitations(ctx, projectID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListInvitationsResponse(rsp)
+}
+
+// CreateInvitationWithBodyWithResponse Invite somebody
+//
+// Makes a link by which one person becomes a member. The token is shown once, works once, and ends with the
+// inviter's own right to invite. With an `email` only the account of this address can accept it, and the server sends
+// it there where it sends mail. The answer is the same whether the address has an account or not. Only an owner
+// invites owners.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/projects/{project_id}/invitations (the `CreateInvitation` operationId).
+func (c *ClientWithResponses) CreateInvitationWithBodyWithResponse(ctx context.Context, projectID ProjectPath, params *CreateInvitationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error) {
+	rsp, err := c.CreateInvitationWithBody(ctx, projectID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateInvitationResponse(rsp)
+}
+
+// CreateInvitationWithResponse Invite somebody
+//
+// Makes a link by which one person becomes a member. The token is shown once, works once, and ends with the
+// inviter's own right to invite. With an `email` only the account of this address can accept it, and the server sends
+// it there where it sends mail. The answer is the same whether the address has an account or not. Only an owner
+// invites owners.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/projects/{project_id}/invitations (the `CreateInvitation` operationId).
+func (c *ClientWithResponses) CreateInvitationWithResponse(ctx context.Context, projectID ProjectPath, params *CreateInvitationParams, body CreateInvitationJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateInvitationResponse, error) {
+	rsp, err := c.CreateInvitation(ctx, projectID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateInvitationResponse(rsp)
+}
+
+// RevokeInvitationWithResponse Withdraw an invitation
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/projects/{project_id}/invitations/{invitation_id} (the `RevokeInvitation` operationId).
+func (c *ClientWithResponses) RevokeInvitationWithResponse(ctx context.Context, projectID ProjectPath, invitationID openapi_types.UUID, reqEditors ...RequestEditorFn) (*RevokeInvitationResponse, error) {
+	rsp, err := c.RevokeInvitation(ctx, projectID, invitationID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeInvitationResponse(rsp)
 }
 
 // StreamEventsWithResponse Watch events as they are stored
@@ -14193,7 +23749,7 @@ func (c *ClientWithResponses) CreateLiveTicketWithResponse(ctx context.Context, 
 
 // ListMembersWithResponse List the project's members
 //
-// All of them, in the order in which they were added; a project has at most 500.
+// All of them, in the order in which they joined. People become members by an invitation that they accept.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14206,48 +23762,18 @@ func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, proje
 	return ParseListMembersResponse(rsp)
 }
 
-// AddMemberWithBodyWithResponse Add a member
-//
-// Adds the account of this address. There must be one: an address without an account is a bad `/email`. Only an
-// owner may add an owner.
-//
-// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /v1/projects/{project_id}/members (the `AddMember` operationId).
-func (c *ClientWithResponses) AddMemberWithBodyWithResponse(ctx context.Context, projectID ProjectPath, params *AddMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddMemberResponse, error) {
-	rsp, err := c.AddMemberWithBody(ctx, projectID, params, contentType, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseAddMemberResponse(rsp)
-}
-
-// AddMemberWithResponse Add a member
-//
-// Adds the account of this address. There must be one: an address without an account is a bad `/email`. Only an
-// owner may add an owner.
-//
-// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /v1/projects/{project_id}/members (the `AddMember` operationId).
-func (c *ClientWithResponses) AddMemberWithResponse(ctx context.Context, projectID ProjectPath, params *AddMemberParams, body AddMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*AddMemberResponse, error) {
-	rsp, err := c.AddMember(ctx, projectID, params, body, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseAddMemberResponse(rsp)
-}
-
 // RemoveMemberWithResponse Remove a member, or leave
 //
 // From the next request on. Every member may remove himself; only an owner may remove an owner. The last owner
-// stays: `last_owner`. Keys that the member made belong to the project and go on working.
+// stays: `last_owner`. The member's invitations that nobody has accepted end too. Keys belong to the project and
+// would go on working: the reply lists those that the member made, and `revoke_keys` ends them in the same
+// transaction.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/projects/{project_id}/members/{account_id} (the `RemoveMember` operationId).
-func (c *ClientWithResponses) RemoveMemberWithResponse(ctx context.Context, projectID ProjectPath, accountID openapi_types.UUID, reqEditors ...RequestEditorFn) (*RemoveMemberResponse, error) {
-	rsp, err := c.RemoveMember(ctx, projectID, accountID, reqEditors...)
+func (c *ClientWithResponses) RemoveMemberWithResponse(ctx context.Context, projectID ProjectPath, accountID openapi_types.UUID, params *RemoveMemberParams, reqEditors ...RequestEditorFn) (*RemoveMemberResponse, error) {
+	rsp, err := c.RemoveMember(ctx, projectID, accountID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14363,13 +23889,14 @@ func (c *ClientWithResponses) GetReportWithResponse(ctx context.Context, project
 
 // UpdateReportWithBodyWithResponse Change a report
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-func (c *ClientWithResponses) UpdateReportWithBodyWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error) {
-	rsp, err := c.UpdateReportWithBody(ctx, projectID, reportID, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateReportWithBodyWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error) {
+	rsp, err := c.UpdateReportWithBody(ctx, projectID, reportID, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14378,13 +23905,14 @@ func (c *ClientWithResponses) UpdateReportWithBodyWithResponse(ctx context.Conte
 
 // UpdateReportWithResponse Change a report
 //
-// Members that are absent stay as they are.
+// Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+// somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/projects/{project_id}/reports/{report_id} (the `UpdateReport` operationId).
-func (c *ClientWithResponses) UpdateReportWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error) {
-	rsp, err := c.UpdateReport(ctx, projectID, reportID, body, reqEditors...)
+func (c *ClientWithResponses) UpdateReportWithResponse(ctx context.Context, projectID ProjectPath, reportID openapi_types.UUID, params *UpdateReportParams, body UpdateReportJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateReportResponse, error) {
+	rsp, err := c.UpdateReport(ctx, projectID, reportID, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14393,8 +23921,9 @@ func (c *ClientWithResponses) UpdateReportWithResponse(ctx context.Context, proj
 
 // RotateKeysWithBodyWithResponse Replace the project's key pair
 //
-// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-// working for that long, so that senders can be changed one by one.
+// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+// can be changed one by one.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14409,8 +23938,9 @@ func (c *ClientWithResponses) RotateKeysWithBodyWithResponse(ctx context.Context
 
 // RotateKeysWithResponse Replace the project's key pair
 //
-// Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
-// working for that long, so that senders can be changed one by one.
+// Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+// a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+// can be changed one by one.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14421,6 +23951,22 @@ func (c *ClientWithResponses) RotateKeysWithResponse(ctx context.Context, projec
 		return nil, err
 	}
 	return ParseRotateKeysResponse(rsp)
+}
+
+// GetProjectUsageWithResponse See how much a project stores, and how much it may
+//
+// What was stored today is exact to some seconds, of all nodes. What there is in all is measured every ten minutes; the
+// bytes are an estimate of the disk that the events and their counts take.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/projects/{project_id}/usage (the `GetProjectUsage` operationId).
+func (c *ClientWithResponses) GetProjectUsageWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*GetProjectUsageResponse, error) {
+	rsp, err := c.GetProjectUsage(ctx, projectID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetProjectUsageResponse(rsp)
 }
 
 // ListWriteKeysWithResponse List the project's write keys
@@ -14472,7 +24018,7 @@ func (c *ClientWithResponses) CreateWriteKeyWithResponse(ctx context.Context, pr
 
 // DeleteWriteKeyWithResponse Revoke a write key
 //
-// Stops at once, on every node.
+// As soon as an API key does.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14545,6 +24091,13 @@ func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest TooLarge
@@ -15227,6 +24780,226 @@ func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, e
 	return response, nil
 }
 
+// ParseRequestPasswordResetResponse parses an HTTP response from a RequestPasswordResetWithResponse call
+func ParseRequestPasswordResetResponse(rsp *http.Response) (*RequestPasswordResetResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RequestPasswordResetResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers RequestPasswordResetResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCompletePasswordResetResponse parses an HTTP response from a CompletePasswordResetWithResponse call
+func ParseCompletePasswordResetResponse(rsp *http.Response) (*CompletePasswordResetResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CompletePasswordResetResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Session
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CompletePasswordResetResponse200Headers
+		if values := rsp.Header.Values("Set-Cookie"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Set-Cookie", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.SetCookie = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 429:
+		var headers CompletePasswordResetResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CompletePasswordResetResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseRefreshResponse parses an HTTP response from a RefreshWithResponse call
 func ParseRefreshResponse(rsp *http.Response) (*RefreshResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15365,6 +25138,20 @@ func ParseRegisterResponse(rsp *http.Response) (*RegisterResponse, error) {
 			return nil, err
 		}
 		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
 		var dest Conflict
@@ -16071,6 +25858,2561 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 	return response, nil
 }
 
+// ParseAskCohortResponse parses an HTTP response from a AskCohortWithResponse call
+func ParseAskCohortResponse(rsp *http.Response) (*AskCohortResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskCohortResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CohortAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskCohortResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskCohortResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskCohortResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskFunnelResponse parses an HTTP response from a AskFunnelWithResponse call
+func ParseAskFunnelResponse(rsp *http.Response) (*AskFunnelResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskFunnelResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FunnelAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskFunnelResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskFunnelResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskFunnelResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskLifecycleResponse parses an HTTP response from a AskLifecycleWithResponse call
+func ParseAskLifecycleResponse(rsp *http.Response) (*AskLifecycleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskLifecycleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LifecycleAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskLifecycleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskLifecycleResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskLifecycleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskPathsResponse parses an HTTP response from a AskPathsWithResponse call
+func ParseAskPathsResponse(rsp *http.Response) (*AskPathsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskPathsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PathsAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskPathsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskPathsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskPathsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskPeopleResponse parses an HTTP response from a AskPeopleWithResponse call
+func ParseAskPeopleResponse(rsp *http.Response) (*AskPeopleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskPeopleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PeopleAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskPeopleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskPeopleResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskPeopleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskRetentionResponse parses an HTTP response from a AskRetentionWithResponse call
+func ParseAskRetentionResponse(rsp *http.Response) (*AskRetentionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskRetentionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RetentionAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskRetentionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskRetentionResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskRetentionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskSessionsResponse parses an HTTP response from a AskSessionsWithResponse call
+func ParseAskSessionsResponse(rsp *http.Response) (*AskSessionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskSessionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SessionsAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskSessionsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskSessionsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskSessionsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskStickinessResponse parses an HTTP response from a AskStickinessWithResponse call
+func ParseAskStickinessResponse(rsp *http.Response) (*AskStickinessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskStickinessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StickinessAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskStickinessResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskStickinessResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskStickinessResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskUniquesResponse parses an HTTP response from a AskUniquesWithResponse call
+func ParseAskUniquesResponse(rsp *http.Response) (*AskUniquesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskUniquesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UniquesAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskUniquesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskUniquesResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskUniquesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListInstanceAccountsResponse parses an HTTP response from a ListInstanceAccountsWithResponse call
+func ParseListInstanceAccountsResponse(rsp *http.Response) (*ListInstanceAccountsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListInstanceAccountsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InstanceAccountPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListInstanceAccountsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListInstanceAccountsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListInstanceAccountsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateInstanceAccountResponse parses an HTTP response from a CreateInstanceAccountWithResponse call
+func ParseCreateInstanceAccountResponse(rsp *http.Response) (*CreateInstanceAccountResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateInstanceAccountResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest CreatedInstanceAccount
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CreateInstanceAccountResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateInstanceAccountResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateInstanceAccountResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteInstanceAccountResponse parses an HTTP response from a DeleteInstanceAccountWithResponse call
+func ParseDeleteInstanceAccountResponse(rsp *http.Response) (*DeleteInstanceAccountResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteInstanceAccountResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteInstanceAccountResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteInstanceAccountResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteInstanceAccountResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateInstanceAccountResponse parses an HTTP response from a UpdateInstanceAccountWithResponse call
+func ParseUpdateInstanceAccountResponse(rsp *http.Response) (*UpdateInstanceAccountResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateInstanceAccountResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InstanceAccount
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers UpdateInstanceAccountResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateInstanceAccountResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateInstanceAccountResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreatePasswordResetResponse parses an HTTP response from a CreatePasswordResetWithResponse call
+func ParseCreatePasswordResetResponse(rsp *http.Response) (*CreatePasswordResetResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreatePasswordResetResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest PasswordResetLink
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CreatePasswordResetResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreatePasswordResetResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreatePasswordResetResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListInstanceAuditResponse parses an HTTP response from a ListInstanceAuditWithResponse call
+func ParseListInstanceAuditResponse(rsp *http.Response) (*ListInstanceAuditResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListInstanceAuditResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuditPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListInstanceAuditResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListInstanceAuditResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListInstanceAuditResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListInstanceProjectsResponse parses an HTTP response from a ListInstanceProjectsWithResponse call
+func ParseListInstanceProjectsResponse(rsp *http.Response) (*ListInstanceProjectsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListInstanceProjectsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InstanceProjectPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListInstanceProjectsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListInstanceProjectsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListInstanceProjectsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteInstanceProjectResponse parses an HTTP response from a DeleteInstanceProjectWithResponse call
+func ParseDeleteInstanceProjectResponse(rsp *http.Response) (*DeleteInstanceProjectResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteInstanceProjectResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteInstanceProjectResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteInstanceProjectResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteInstanceProjectResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseUpdateInstanceProjectResponse parses an HTTP response from a UpdateInstanceProjectWithResponse call
+func ParseUpdateInstanceProjectResponse(rsp *http.Response) (*UpdateInstanceProjectResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateInstanceProjectResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InstanceProject
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers UpdateInstanceProjectResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateInstanceProjectResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateInstanceProjectResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAcceptInvitationResponse parses an HTTP response from a AcceptInvitationWithResponse call
+func ParseAcceptInvitationResponse(rsp *http.Response) (*AcceptInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AcceptInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AcceptedInvitation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AcceptInvitationResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AcceptInvitationResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AcceptInvitationResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePreviewInvitationResponse parses an HTTP response from a PreviewInvitationWithResponse call
+func ParsePreviewInvitationResponse(rsp *http.Response) (*PreviewInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PreviewInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InvitationPreview
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers PreviewInvitationResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers PreviewInvitationResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseQueryMetricsResponse parses an HTTP response from a QueryMetricsWithResponse call
 func ParseQueryMetricsResponse(rsp *http.Response) (*QueryMetricsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -16701,6 +29043,13 @@ func ParseGetProjectResponse(rsp *http.Response) (*GetProjectResponse, error) {
 		}
 		response.ApplicationProblemJSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest NotFound
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -16944,6 +29293,13 @@ func ParseListAPIKeysResponse(rsp *http.Response) (*ListAPIKeysResponse, error) 
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest NotFound
@@ -17676,6 +30032,13 @@ func ParseListBoardsResponse(rsp *http.Response) (*ListBoardsResponse, error) {
 		}
 		response.ApplicationProblemJSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest NotFound
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18048,6 +30411,13 @@ func ParseGetBoardResponse(rsp *http.Response) (*GetBoardResponse, error) {
 		}
 		response.ApplicationProblemJSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest NotFound
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18177,6 +30547,13 @@ func ParseUpdateBoardResponse(rsp *http.Response) (*UpdateBoardResponse, error) 
 		}
 		response.ApplicationProblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest VersionConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest TooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18292,6 +30669,13 @@ func ParseGetProjectDeletionResponse(rsp *http.Response) (*GetProjectDeletionRes
 		}
 		response.ApplicationProblemJSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest NotFound
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18359,6 +30743,375 @@ func ParseGetProjectDeletionResponse(rsp *http.Response) (*GetProjectDeletionRes
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetProjectDeletionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListInvitationsResponse parses an HTTP response from a ListInvitationsWithResponse call
+func ParseListInvitationsResponse(rsp *http.Response) (*ListInvitationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListInvitationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest InvitationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListInvitationsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListInvitationsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListInvitationsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateInvitationResponse parses an HTTP response from a CreateInvitationWithResponse call
+func ParseCreateInvitationResponse(rsp *http.Response) (*CreateInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest InvitationWithToken
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers CreateInvitationResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateInvitationResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateInvitationResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRevokeInvitationResponse parses an HTTP response from a RevokeInvitationWithResponse call
+func ParseRevokeInvitationResponse(rsp *http.Response) (*RevokeInvitationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeInvitationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RevokeInvitationResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RevokeInvitationResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RevokeInvitationResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -18626,6 +31379,13 @@ func ParseListMembersResponse(rsp *http.Response) (*ListMembersResponse, error) 
 		}
 		response.ApplicationProblemJSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest NotFound
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18706,149 +31466,6 @@ func ParseListMembersResponse(rsp *http.Response) (*ListMembersResponse, error) 
 	return response, nil
 }
 
-// ParseAddMemberResponse parses an HTTP response from a AddMemberWithResponse call
-func ParseAddMemberResponse(rsp *http.Response) (*AddMemberResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &AddMemberResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
-		var dest Member
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON201 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest BadRequest
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON400 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Unauthorized
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON401 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
-		var dest Forbidden
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON403 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON404 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON409 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
-		var dest TooLarge
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON413 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
-		var dest UnsupportedMediaType
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON415 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
-		var dest Unprocessable
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON422 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
-		var dest TooManyRequests
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON429 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
-		var dest Unavailable
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON503 = &dest
-
-	}
-
-	switch {
-	case rsp.StatusCode == 401:
-		var headers AddMemberResponse401Headers
-		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.WWWAuthenticate = &value
-		}
-		response.Headers401 = &headers
-	case rsp.StatusCode == 429:
-		var headers AddMemberResponse429Headers
-		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.RateLimit = &value
-		}
-		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.RateLimitPolicy = &value
-		}
-		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
-			var value int
-			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.RetryAfter = value
-		}
-		response.Headers429 = &headers
-	case rsp.StatusCode == 503:
-		var headers AddMemberResponse503Headers
-		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
-			var value int
-			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.RetryAfter = &value
-		}
-		response.Headers503 = &headers
-	}
-
-	return response, nil
-}
-
 // ParseRemoveMemberResponse parses an HTTP response from a RemoveMemberWithResponse call
 func ParseRemoveMemberResponse(rsp *http.Response) (*RemoveMemberResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18863,8 +31480,12 @@ func ParseRemoveMemberResponse(rsp *http.Response) (*RemoveMemberResponse, error
 	}
 
 	switch {
-	case rsp.StatusCode == 204:
-		break // No content-type
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RemovedMember
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -19137,6 +31758,13 @@ func ParseListReportsResponse(rsp *http.Response) (*ListReportsResponse, error) 
 			return nil, err
 		}
 		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest NotFound
@@ -19510,6 +32138,13 @@ func ParseGetReportResponse(rsp *http.Response) (*GetReportResponse, error) {
 		}
 		response.ApplicationProblemJSON401 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest NotFound
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -19638,6 +32273,13 @@ func ParseUpdateReportResponse(rsp *http.Response) (*UpdateReportResponse, error
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest VersionConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest TooLarge
@@ -19849,6 +32491,114 @@ func ParseRotateKeysResponse(rsp *http.Response) (*RotateKeysResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers RotateKeysResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetProjectUsageResponse parses an HTTP response from a GetProjectUsageWithResponse call
+func ParseGetProjectUsageResponse(rsp *http.Response) (*GetProjectUsageResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetProjectUsageResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProjectUsage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetProjectUsageResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetProjectUsageResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetProjectUsageResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

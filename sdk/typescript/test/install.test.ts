@@ -22,7 +22,7 @@ after(async () => {
 });
 
 interface Snippets {
-  nodeInstall: (keys: object) => string;
+  installNode: (url: string, version: string) => string;
   node: (keys: object) => string;
   browser: (keys: object) => string;
 }
@@ -55,11 +55,12 @@ async function follow(install: string, code: string, tenant: Tenant): Promise<st
 }
 
 test('the install page: npm install from this server, and the program says that an event was stored', { timeout: 120_000 }, async () => {
-  const { nodeInstall, node } = await snippets();
+  const { installNode, node } = await snippets();
+  const { version } = JSON.parse(readFileSync(join(root, 'sdk', 'typescript', 'package.json'), 'utf8')) as { version: string };
   for (const secret of [true, false]) {
     const tenant = await newTenant(nimbus.url);
     const keys = { url: nimbus.url, projectId: tenant.projectId, keyId: tenant.keyId, secret: secret ? tenant.secret : undefined };
-    assert.equal(await follow(nodeInstall(keys), node(keys), tenant), 'nimbus: 1 events stored\n');
+    assert.equal(await follow(installNode(nimbus.url, version), node(keys), tenant), 'events stored: 1\n');
     assert.deepEqual((await stored(tenant)).map((e) => [e.name, e.user_id]), [['signed_up', 'user_1']]);
   }
 });

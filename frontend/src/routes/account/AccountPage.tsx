@@ -1,13 +1,14 @@
 import { NimbusError, type ChangePasswordRequest } from '@nimbus-analytics/sdk';
 import { useMutation } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { IconLogout } from '@tabler/icons-react';
 import { useRef } from 'react';
 import { session, useAccount } from '../../api';
 import { date } from '../../format';
 import { useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { applyTheme, singleKeysPref, themePref, zonePref, zones } from '../../prefs';
-import { commandKey, themes } from '../../shell/Shell';
+import { applyTheme, csvMarkPref, singleKeysPref, themePref, zonePref, zones } from '../../prefs';
+import { commandKey, themes } from '../../shell/appearance';
 import { Button, Failure, Segments, SelectField, TextField, toast } from '../../ui';
 import { Sessions } from './Sessions';
 
@@ -27,6 +28,7 @@ export function AccountPage() {
         <div className="body">
           <p><strong>{account?.email}</strong></p>
           {account && <p className="muted small">{m.account.since} {date(account.created_at, zone)}</p>}
+          {account?.operator && <p><Link to="/instance">{m.instance.title}</Link></p>}
         </div>
       </section>
       <section className="panel">
@@ -44,6 +46,13 @@ export function AccountPage() {
               {m.account.singleKeys}
             </label>
             <span id="single-keys-hint" className="hint">{m.account.singleKeysHint(commandKey)}</span>
+          </div>
+          <div className="field">
+            <label className="check">
+              <input type="checkbox" checked={csvMarkPref.use() === 'on'} onChange={(e) => csvMarkPref.set(e.target.checked ? 'on' : 'off')} aria-describedby="csv-mark-hint" />
+              {m.account.csvMark}
+            </label>
+            <span id="csv-mark-hint" className="hint">{m.account.csvMarkHint}</span>
           </div>
         </div>
       </section>

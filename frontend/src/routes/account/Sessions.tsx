@@ -1,4 +1,4 @@
-/** Where the account is logged in; each place can be logged out from here. */
+/** The sessions of the account; each can be ended here. */
 import type { SessionInfo, SessionList } from '@nimbus-analytics/sdk';
 import { revokeSession } from '@nimbus-analytics/sdk';
 import { listSessionsOptions } from '@nimbus-analytics/sdk/react-query';
@@ -17,7 +17,7 @@ export function Sessions() {
   const list = useQuery({ ...options, staleTime: 0 });
   const [asking, setAsking] = useState(false);
   const others = list.data?.items.filter((s) => !s.current) ?? [];
-  // Gone at once; what the server refused to end is back afterwards.
+  // Removed at once (optimistically); restored when the server refuses.
   const end = useMutation({
     mutationFn: (ids: string[]) => Promise.all(ids.map((session_id) => revokeSession({ path: { session_id } }))),
     onMutate: async (ids) => {

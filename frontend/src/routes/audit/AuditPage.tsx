@@ -11,8 +11,8 @@ import { download } from '../../lib/download';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, CopyButton, Dialog, Empty, Failure, IconButton, SelectField, Skeleton, toast } from '../../ui';
-import { lengthOf } from '../explore/range';
-import { RangePicker } from '../explore/RangePicker';
+import { lengthOf } from '../../query/range';
+import { RangePicker } from '../../query/RangePicker';
 import { instantOf, type AuditState } from './search';
 import './audit.css';
 
@@ -27,7 +27,7 @@ export function AuditPage() {
   );
 }
 
-/** The names of those whom the log knows by their ids. */
+/** Names for the ids in the log. */
 function useNames(projectId: string) {
   const path = { project_id: projectId };
   const members = useQuery(listMembersOptions({ path })).data?.items;
@@ -55,7 +55,7 @@ function targetOf(e: AuditEntry, { members, keys }: Names, project: { id: string
 type Changes = Record<string, { old?: unknown; new?: unknown }>;
 const text = (value: unknown): string => (value === undefined || value === null || value === '' ? m.audit.absent : typeof value === 'string' ? value : Array.isArray(value) ? value.map(text).join(', ') || m.audit.absent : JSON.stringify(value));
 
-/** The changes in one line, without the name that stands above it. */
+/** The changes in one line, without the name, which is shown above. */
 const summary = (changes: Changes) =>
   Object.entries(changes)
     .filter(([field, c]) => !(field === 'name' && text(c.old) === m.audit.absent))
@@ -69,7 +69,7 @@ function Log() {
   const set = (change: Partial<AuditState>) => void navigate({ search: (s) => ({ ...s, ...change }), replace: 'entry' in change, resetScroll: !('entry' in change) });
   const zone = zonePref.use();
   const names = useNames(project.id);
-  const [now, setNow] = useState(Date.now); // the pages of one list begin at one instant
+  const [now, setNow] = useState(Date.now); // all pages of a list count back from one instant
   const filters = {
     ...(state.action && { action: [state.action] }),
     ...(state.actor && { actor: state.actor }),
@@ -85,7 +85,7 @@ function Log() {
     staleTime: 0,
   });
   const save = useMutation({
-    // A stream that breaks off is an error here, and no file is made of what came.
+    // A stream that breaks off throws here, so that no incomplete file is saved.
     mutationFn: async () => (await exportAudit({ path, query: filters })).data,
     onSuccess: (lines) => {
       download(`nimbus-audit-${new Date().toISOString().slice(0, 10)}.ndjson`, new Blob([lines], { type: 'application/x-ndjson' }));
@@ -166,7 +166,7 @@ function Log() {
   );
 }
 
-/** One entry, beside the log or from its link: whatever the filters leave of the log. */
+/** One entry, from the log or from a link, whether or not it passes the filters. */
 function Entry({ id, at, known, names, project, zone, close }: { id: string; at: string; known: AuditEntry | undefined; names: Names; project: { id: string; name: string }; zone: string; close: () => void }) {
   const moment = useQuery({ ...listAuditOptions({ path: { project_id: project.id }, query: { ...instantOf(at), limit: 500 } }), enabled: known === undefined });
   const e = known ?? moment.data?.items.find((x) => x.id === id);

@@ -1,11 +1,11 @@
-/** What the audit log shows, as it stands in the address. */
-import { parseRange, type Range } from '../explore/range';
+/** The state of the audit log in the address. */
+import { parseRange, type Range } from '../../query/range';
 
 export interface AuditState extends Range {
   action?: string;
   /** The id of an account or a key. */
   actor?: string;
-  /** The entry that is open, and when it was made: by that it is found again on whatever page it is. */
+  /** The open entry, and its time: that finds it on any page of the log. */
   entry?: string;
   at?: string;
 }
@@ -23,5 +23,5 @@ export function parseAudit(s: Record<string, unknown>): AuditState {
   return Object.fromEntries(Object.entries(state).filter(([, v]) => v !== undefined)) as AuditState;
 }
 
-/** The instant of an entry: times are kept to the microsecond, and Date knows milliseconds. */
+/** The time of an entry. Stored times have microseconds, and Date only milliseconds. */
 export const instantOf = (at: string) => ({ since: at, until: new Date(Date.parse(at) + 1).toISOString() });

@@ -1,11 +1,12 @@
-import { NimbusError } from '@nimbus-analytics/sdk';
+import { NimbusError, type RegisterRequest } from '@nimbus-analytics/sdk';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useRouter, useSearch } from '@tanstack/react-router';
 import { IconAlertTriangle, IconInfoCircle, IconLogin2 } from '@tabler/icons-react';
 import { session } from '../../api';
+import { basePath } from '../../base';
 import { useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { Brand } from '../../shell/Shell';
+import { Brand } from '../../shell/Brand';
 import { Button, Failure, Notice, TextField } from '../../ui';
 
 export const LoginPage = () => <AuthPage kind="login" />;
@@ -15,11 +16,12 @@ function AuthPage({ kind }: { kind: 'login' | 'register' }) {
   const { next, error: refused } = useSearch({ strict: false }) as { next?: string; error?: string };
   const methods = useQuery({ queryKey: ['auth methods'], queryFn: session.methods, staleTime: Infinity });
   const router = useRouter();
-  const isLogin = kind === 'login';
+  const first = methods.data?.empty === true; // nobody can log in here before somebody has an account
+  const isLogin = kind === 'login' && !first;
   useTitle(isLogin ? m.auth.login : m.auth.register);
   const submit = useMutation({
-    mutationFn: (body: { email: string; password: string }) => session[kind](body),
-    onSuccess: () => router.history.push(next ?? '/'),
+    mutationFn: (body: RegisterRequest) => session[isLogin ? 'login' : 'register'](body),
+    onSuccess: () => router.history.push(basePath + (next ?? '/').slice(1)),
   });
   const fields = submit.error instanceof NimbusError ? submit.error.byField() : {};
   const elsewhere = submit.error && Object.keys(fields).length === 0;
@@ -33,12 +35,13 @@ function AuthPage({ kind }: { kind: 'login' | 'register' }) {
           onSubmit={(e) => {
             e.preventDefault();
             const form = new FormData(e.currentTarget);
-            submit.mutate({ email: form.get('email') as string, password: form.get('password') as string });
+            const setup_token = form.get('setup_token') as string | null;
+            submit.mutate({ email: form.get('email') as string, password: form.get('password') as string, ...(setup_token !== null && { setup_token: setup_token.trim() }) });
           }}
         >
           <div>
-            <h1>{isLogin ? m.auth.loginTitle : m.auth.registerTitle}</h1>
-            <p className="muted">{m.auth.lead}</p>
+            <h1>{first ? m.auth.firstTitle : isLogin ? m.auth.loginTitle : m.auth.registerTitle}</h1>
+            <p className="muted">{first ? m.auth.firstLead : m.auth.lead}</p>
           </div>
           {isLogin && refused && !submit.error && (
             <Notice kind="warn" icon={IconAlertTriangle} role="alert"><strong>{m.auth.refusedTitle}</strong><p>{m.auth.refused[refused] ?? refused}</p></Notice>
@@ -57,19 +60,22 @@ function AuthPage({ kind }: { kind: 'login' | 'register' }) {
                 hint={isLogin ? undefined : m.auth.passwordHint}
                 error={fields['password']}
               />
+              {first && methods.data?.setup_token && <TextField label={m.auth.setupToken} name="setup_token" required autoComplete="off" hint={m.auth.setupTokenHint} error={fields['setup_token']} />}
               <Button kind="primary" type="submit" busy={submit.isPending}>{isLogin ? m.auth.login : m.auth.register}</Button>
             </>
           )}
           {methods.data?.oidc.enabled && (
-            <a className="button" href={`/v1/auth/oidc/login?return_to=${encodeURIComponent(next ?? '/')}`} onClick={session.leaveForProvider}>
+            <a className="button" href={`${basePath}v1/auth/oidc/login?return_to=${encodeURIComponent(next ?? '/')}`} onClick={session.leaveForProvider}>
               <IconLogin2 size={17} aria-hidden />
               <span className="truncate">{m.auth.withProvider(methods.data.oidc.name)}</span>
             </a>
           )}
-          <p className="muted small" style={{ textAlign: 'center' }}>
+          {isLogin && <p className="muted small" style={{ textAlign: 'center' }}><Link to="/reset">{m.auth.forgotten}</Link></p>}
+          {!first && (methods.data?.registration ?? 'open') === 'open' && <p className="muted small" style={{ textAlign: 'center' }}>
             {isLogin ? m.auth.noAccount : m.auth.haveAccount}{' '}
             <Link to={isLogin ? '/register' : '/login'} search={next ? { next } : {}}>{isLogin ? m.auth.register : m.auth.login}</Link>
-          </p>
+          </p>}
+          {!first && isLogin && methods.data && methods.data.registration !== 'open' && <p className="muted small" style={{ textAlign: 'center' }}>{m.auth.closed[methods.data.registration]}</p>}
         </form>
       </div>
     </main>

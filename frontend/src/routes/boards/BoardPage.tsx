@@ -1,16 +1,16 @@
-import { NimbusError, type Board, type BoardTile, type Report } from '@nimbus-analytics/sdk';
+import { NimbusError, type Board, type BoardTile, type Report, type UpdateBoardRequest } from '@nimbus-analytics/sdk';
 import { deleteBoardMutation, getBoardOptions, updateBoardMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useBlocker, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { IconLayoutBoard, IconPencil, IconTrash } from '@tabler/icons-react';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { refreshReports, useCan, useProject, useReports, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Confirm, CopyButton, Empty, Failure, IconButton, Skeleton, toast } from '../../ui';
-import { Naming } from '../reports/Naming';
+import { Conflict, ifMatch, isConflict } from '../../saved/Conflict';
+import { Naming } from '../../saved/Naming';
 import { Editor } from './Editor';
 import { Tile } from './Tile';
-import '../explore/explore.css';
 import './boards.css';
 
 export function BoardPage() {
@@ -48,17 +48,39 @@ function Shown({ projectId, board, reports }: { projectId: string; board: Board;
   const tiles = editing ? (draft ?? board.tiles) : board.tiles;
   const byId = new Map(reports.map((r) => [r.id, r]));
   const path = { project_id: projectId, board_id: board.id };
+  const [base, setBase] = useState(board.version); // the version that the changes are made to
+  const notices = useRef<(() => void)[]>([]);
   const update = useMutation({
     ...updateBoardMutation({ path, body: {} }),
-    onSuccess: async () => {
+    onSuccess: async (saved) => {
+      setBase(saved.version);
       await refreshReports();
       toast(m.boards.saved);
     },
+    onError: (error) => isConflict(error) && refreshReports(), // the other version, and whose it is
   });
+  const save = (body: UpdateBoardRequest, done: () => void, version = base) => update.mutate({ path, headers: ifMatch(version), body }, { onSuccess: done });
+  const begin = (what: () => void) => {
+    if (draft === undefined) setBase(board.version);
+    update.reset();
+    what();
+  };
   const leave = () => {
+    notices.current.forEach((dismiss) => dismiss()); // there is no draft any more in which to undo
     setDraft(undefined);
+    setDialog(undefined);
+    update.reset();
     edit(false);
   };
+  const conflict = isConflict(update.error) && (
+    <Conflict
+      projectId={projectId}
+      by={board.updated_by}
+      busy={update.isPending}
+      onReload={leave}
+      onOverwrite={() => update.variables && save(update.variables.body, leave, board.version)}
+    />
+  );
 
   return (
     <>
@@ -68,14 +90,14 @@ function Shown({ projectId, board, reports }: { projectId: string; board: Board;
           {editing ? (
             <>
               <Button onClick={leave}>{m.cancel}</Button>
-              <Button kind="primary" busy={update.isPending} onClick={() => (draft ? update.mutate({ path, body: { tiles: draft } }, { onSuccess: leave }) : leave())}>{m.boards.done}</Button>
+              <Button kind="primary" busy={update.isPending} onClick={() => (draft ? save({ tiles: draft }, leave) : leave())}>{m.boards.done}</Button>
             </>
           ) : (
             <>
               <CopyButton className="" text={location.href} label={m.boards.share} />
               {canEdit && (
                 <>
-                  <Button onClick={() => edit(true)}><IconPencil size={16} aria-hidden />{m.boards.edit}</Button>
+                  <Button onClick={() => begin(() => edit(true))}><IconPencil size={16} aria-hidden />{m.boards.edit}</Button>
                   <IconButton label={m.boards.remove} icon={IconTrash} onClick={() => setDialog('remove')} />
                 </>
               )}
@@ -85,14 +107,14 @@ function Shown({ projectId, board, reports }: { projectId: string; board: Board;
         {board.description && <p className="lead">{board.description}</p>}
       </header>
       {!canEdit && <p className="muted small page-note">{m.boards.viewerList}</p>}
-      {editing && dialog === undefined && update.error && <div className="page-note" style={{ marginTop: 0 }}><Failure error={update.error} /></div>}
+      {editing && dialog === undefined && update.error && <div className="page-note" style={{ marginTop: 0 }}>{conflict || <Failure error={update.error} />}</div>}
       {editing ? (
-        <Editor projectId={projectId} tiles={tiles} reports={reports} onChange={setDraft} rename={<Button onClick={() => setDialog('rename')}>{m.boards.rename}</Button>} />
+        <Editor projectId={projectId} tiles={tiles} reports={reports} onChange={(change) => setDraft((now) => change(now ?? board.tiles))} onRemoved={(dismiss) => notices.current.push(dismiss)} rename={<Button onClick={() => begin(() => setDialog('rename'))}>{m.boards.rename}</Button>} />
       ) : tiles.length === 0 ? (
         <section className="panel">
           <Empty icon={IconLayoutBoard} title={m.boards.blankTitle}>
             <p>{canEdit ? m.boards.blankText : m.boards.blankViewer}</p>
-            {canEdit && <Button kind="primary" onClick={() => edit(true)}>{m.boards.add}</Button>}
+            {canEdit && <Button kind="primary" onClick={() => begin(() => edit(true))}>{m.boards.add}</Button>}
           </Empty>
         </section>
       ) : (
@@ -108,7 +130,7 @@ function Shown({ projectId, board, reports }: { projectId: string; board: Board;
         </div>
       )}
       {dialog === 'rename' && (
-        <Naming title={m.boards.rename} action={m.save} name={board.name} description={board.description} busy={update.isPending} error={update.error} onClose={() => setDialog(undefined)} onSubmit={(body) => update.mutate({ path, body }, { onSuccess: () => setDialog(undefined) })} />
+        <Naming title={m.boards.rename} action={m.save} name={board.name} description={board.description} busy={update.isPending} error={update.error} conflict={conflict} onClose={() => setDialog(undefined)} onSubmit={(body) => save(body, () => setDialog(undefined))} />
       )}
       {dialog === 'remove' && <Remove board={board} projectId={projectId} onClose={() => setDialog(undefined)} />}
     </>

@@ -8,7 +8,7 @@ import { idempotencyKey, sentAgain } from '../../api';
 import { refreshReports, useBoards, useCan, useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Empty, Failure, Skeleton } from '../../ui';
-import { Naming } from '../reports/Naming';
+import { Naming } from '../../saved/Naming';
 import './boards.css';
 
 export function BoardsPage() {

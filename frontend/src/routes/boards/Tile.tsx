@@ -4,16 +4,16 @@ import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { date } from '../../format';
 import { m } from '../../messages';
 import { Failure, Skeleton } from '../../ui';
-import { useAnswer } from '../explore/answer';
-import { Drawing } from '../explore/Drawing';
-import { measureLabel } from '../explore/question';
-import { describeRange } from '../explore/range';
-import { stateOf } from '../explore/report';
-import { BigNumber, BucketTable, SeriesTable } from '../explore/results';
+import { useAnswer } from '../../query/answer';
+import { Drawing } from '../../query/Drawing';
+import { questionText } from '../../query/question';
+import { describeRange } from '../../query/range';
+import { stateOf } from '../../query/report';
+import { BigNumber, BucketTable, SeriesTable } from '../../query/results';
 
 const chartHeight = 230;
 
-/** A report on a board: its own question, with its own range, and its own failure. */
+/** A report on a board. It asks, and fails, on its own. */
 export function Tile({ projectId, report, tools }: { projectId: string; report: Report; tools?: ReactNode }) {
   const state = useMemo(() => stateOf(report), [report]);
   return (
@@ -23,7 +23,7 @@ export function Tile({ projectId, report, tools }: { projectId: string; report: 
           <h2 className="truncate" title={report.description || undefined}>
             <Link to="/projects/$projectId/reports/$reportId" params={{ projectId, reportId: report.id }}>{report.name}</Link>
           </h2>
-          <p className="muted small truncate">{measureLabel(state)} · {describeRange(state, (iso) => date(iso, state.tz))} · {state.tz}</p>
+          <p className="muted small clamp" title={questionText(state)}>{questionText(state)} · {describeRange(state, (iso) => date(iso, state.tz))} · {state.tz}</p>
         </div>
         {tools}
       </header>
@@ -36,7 +36,7 @@ function Answer({ projectId, report }: { projectId: string; report: Report }) {
   const ref = useRef<HTMLDivElement>(null);
   const seen = useSeen(ref);
   const state = useMemo(() => stateOf(report), [report]);
-  // As it was saved, and not as the explorer would put it.
+  // The question as it was saved, not as the explorer would rebuild it.
   const question = useMemo<MetricsQuery>(() => ({ ...report.question, project_id: projectId }), [report, projectId]);
   const { result, previous, comparison, series, empty, error, refetch, fetching } = useAnswer(state, question, { enabled: seen, refetchInterval: 60_000 });
   const { chart } = report.view;
@@ -62,7 +62,7 @@ function Answer({ projectId, report }: { projectId: string; report: Report }) {
   );
 }
 
-/** Whether an element was in sight, or nearly so: a long board asks only what is looked at. */
+/** Whether an element has been near the viewport: a long board asks only for what is looked at. */
 function useSeen(ref: React.RefObject<HTMLElement | null>) {
   const [seen, setSeen] = useState(false);
   useEffect(() => {

@@ -1,19 +1,22 @@
 import type { StoredEvent } from '@nimbus-analytics/sdk';
 import { listEventsInfiniteOptions } from '@nimbus-analytics/sdk/react-query';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { IconRefresh, IconSearchOff } from '@tabler/icons-react';
+import { IconDownload, IconRefresh, IconSearchOff, IconX } from '@tabler/icons-react';
 import { useMemo, useState, type ReactNode } from 'react';
-import { clock, date, dateTime, number } from '../../format';
+import { clock, date, dateTime, isoDay, number } from '../../format';
 import { useEventNames, useProject, usePropNames, useTitle } from '../../hooks';
+import { downloadCsv } from '../../lib/download';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
-import { Button, CommitField, Empty, Failure, IconButton, Skeleton } from '../../ui';
-import { RangePicker } from '../explore/RangePicker';
-import { EventDrawer, summary } from './EventDrawer';
-import { EventTable } from './EventTable';
+import { Button, CommitField, Empty, Failure, IconButton, Skeleton, toast } from '../../ui';
+import { RangePicker } from '../../query/RangePicker';
+import { EventDrawer, summary } from '../../events/EventDrawer';
+import { EventTable } from '../../events/EventTable';
+import { eventsOf, mostExported, rowsOf } from './exporting';
 import { propOf, queryOf } from './query';
 import type { EventsState } from './search';
+import './filters.css';
 
 export function EventsPage() {
   useTitle(m.events.title);
@@ -24,7 +27,7 @@ export function EventsPage() {
   const zone = zonePref.use();
   const names = useEventNames();
   const props = usePropNames();
-  const [now, setNow] = useState(Date.now); // the pages of one list begin at one instant
+  const [now, setNow] = useState(Date.now); // all pages of a list count back from one instant
   const query = useMemo(() => queryOf(state, project.id, now), [state, project.id, now]);
   const list = useInfiniteQuery({
     ...listEventsInfiniteOptions({ query }),
@@ -33,8 +36,21 @@ export function EventsPage() {
     placeholderData: (old) => old,
   });
   const events = useMemo(() => list.data?.pages.flatMap((p) => p.items) ?? [], [list.data]);
-  const stale = list.isPlaceholderData; // the list of other conditions, until that of these is there
+  const stale = list.isPlaceholderData; // still the list of the conditions before
   const at = events.findIndex((e) => e.id === state.event);
+  const [unclear, setUnclear] = useState(''); // what was typed and has no value
+  const addProp = (text: string) => {
+    const clear = propOf(text) !== undefined;
+    setUnclear(clear ? '' : text);
+    if (clear) set({ prop: [...new Set([...(state.prop ?? []), text])] });
+  };
+  const exported = useMutation({
+    mutationFn: () => eventsOf(query),
+    onSuccess: ({ events: all, more }) => {
+      downloadCsv(`nimbus-events-${isoDay(now, zone)}.csv`, rowsOf(all));
+      if (more) toast(m.events.exportedSome(number(mostExported)));
+    },
+  });
   const filtered = state.name !== undefined || state.user !== undefined || state.prop !== undefined;
 
   return (
@@ -44,15 +60,27 @@ export function EventsPage() {
         {list.data && !stale && <span className="muted num">{m.events.count(number(events.length), list.hasNextPage)}</span>}
         <div className="row end">
           <RangePicker range={state} zone={zone} onChange={(r) => set({ range: undefined, from: undefined, to: undefined, ...r })} />
+          <Button busy={exported.isPending} disabled={events.length === 0} title={m.events.exportHint(number(mostExported))} onClick={() => exported.mutate()}><IconDownload size={16} aria-hidden />{m.explore.csv}</Button>
           <IconButton label={m.events.refresh} icon={IconRefresh} onClick={() => setNow(Date.now())} />
         </div>
       </header>
       <div className="filters">
         <CommitField label={m.events.name} placeholder={m.events.anyName} value={state.name ?? ''} suggestions={names} onCommit={(name) => set({ name: name || undefined })} />
         <CommitField label={m.events.person} placeholder={m.events.personPlaceholder} value={state.user ?? ''} onCommit={(user) => set({ user: user || undefined })} />
-        <CommitField label={m.events.props} placeholder={m.events.propsPlaceholder} value={state.prop ?? ''} error={state.prop && !propOf(state.prop) ? m.events.propsNeeded : undefined} suggestions={props.all.map((p) => `${p}=`)} onCommit={(prop) => set({ prop: prop || undefined })} />
+        <CommitField label={m.events.props} placeholder={state.prop ? m.events.propsMore : m.events.propsPlaceholder} value={unclear} error={unclear ? m.events.propsNeeded : undefined} suggestions={props.all.map((p) => `${p}=`)} onCommit={addProp} />
+        {state.prop && (
+          <div className="chips">
+            {state.prop.map((text: string) => (
+              <button key={text} type="button" className="chip" aria-label={m.explore.remove(text)} onClick={() => set({ prop: without(state.prop, text) })}>
+                <span className="truncate">{text}</span>
+                <IconX size={14} aria-hidden />
+              </button>
+            ))}
+          </div>
+        )}
         {filtered && <Button kind="quiet" onClick={() => set({ name: undefined, user: undefined, prop: undefined })}>{m.events.clear}</Button>}
       </div>
+      {exported.error && <div className="page-note" style={{ marginTop: 0 }}><Failure error={exported.error} /></div>}
       {list.error && !list.data ? (
         <Failure error={list.error} retry={() => void list.refetch()} />
       ) : !list.data || (stale && events.length === 0) ? (
@@ -68,10 +96,16 @@ export function EventsPage() {
       ) : (
         <Rows events={events} zone={zone} stale={stale} more={list.hasNextPage} loading={list.isFetchingNextPage} failed={list.error && <Failure error={list.error} retry={() => void (list.isFetchNextPageError ? list.fetchNextPage() : list.refetch())} />} loadMore={() => void list.fetchNextPage()} open={(id) => set({ event: id })} filter={set} />
       )}
-      {state.event && <EventDrawer id={state.event} known={events[at]} zone={zone} close={() => set({ event: undefined })} go={(step) => events[at + step] && set({ event: events[at + step]!.id })} at={at} count={events.length} />}
+      {state.event && <EventDrawer id={state.event} known={events[at]} zone={zone} onlyName={(name) => set({ name, event: undefined })} onlyPerson={(user) => set({ user, event: undefined })} close={() => set({ event: undefined })} go={(step) => events[at + step] && set({ event: events[at + step]!.id })} at={at} count={events.length} />}
     </>
   );
 }
+
+/** The properties without one of them; none is not in the address. */
+const without = (props: readonly string[] | undefined, text: string) => {
+  const left = props?.filter((x) => x !== text) ?? [];
+  return left.length > 0 ? left : undefined;
+};
 
 function Rows({ events, zone, stale, more, loading, failed, loadMore, open, filter }: { events: StoredEvent[]; zone: string; stale: boolean; more: boolean; loading: boolean; failed: ReactNode; loadMore: () => void; open: (id: string) => void; filter: (s: Partial<EventsState>) => void }) {
   return (
@@ -90,9 +124,9 @@ function Rows({ events, zone, stale, more, loading, failed, loadMore, open, filt
         return (
           <div key={e.id} role="row" className="event" {...place}>
             <span role="cell" className="num muted" title={dateTime(e.ts, zone)}><button type="button" className="cell" onClick={() => open(e.id)}><span className="when">{date(e.ts, zone)} </span>{clock(e.ts, zone)}</button></span>
-            <span role="cell"><button type="button" className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => filter({ name: e.name })}>{e.name}</button></span>
+            <span role="cell"><button type="button" tabIndex={-1} className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => filter({ name: e.name })}>{e.name}</button></span>
             <span role="cell" className="truncate">
-              {e.user_id ? <button type="button" className="cell truncate" title={m.events.filterBy(e.user_id)} onClick={() => filter({ user: e.user_id })}>{e.user_id}</button> : <span className="muted" title={e.anonymous_id}>{e.anonymous_id ?? m.events.nobody}</span>}
+              {e.user_id ? <Link className="cell truncate" tabIndex={-1} title={m.events.openPerson} to="/projects/$projectId/people/$userId" params={{ projectId: e.project_id, userId: e.user_id }}>{e.user_id}</Link> : <span className="muted" title={e.anonymous_id}>{e.anonymous_id ?? m.events.nobody}</span>}
             </span>
             <span role="cell" className="hide-narrow truncate muted mono">{summary(e.props)}</span>
           </div>

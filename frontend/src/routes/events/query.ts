@@ -1,22 +1,22 @@
-import { readScalar } from '../explore/filter';
-import { lengthOf } from '../explore/range';
+import { readScalar } from '../../query/filter';
+import { lengthOf } from '../../query/range';
 import type { EventsState } from './search';
 
-/** The property and the value that plan=pro names, or nothing while it lacks one of them. */
+/** Parses plan=pro into a property and its value; undefined when one is missing. */
 export function propOf(text: string): Record<string, string | number | boolean> | undefined {
   const [prop = '', ...value] = text.split('=');
   return prop.trim() && value.join('=').trim() ? { [prop.trim()]: readScalar(value.join('=')) } : undefined;
 }
 
-/** What to ask for: absolute times, because pages must go on from where the first began. */
+/** The query for a list. Its times are absolute, so that every page counts from the same instant. */
 export function queryOf(s: EventsState, project_id: string, now: number) {
-  const props = propOf(s.prop ?? '');
+  const props: ReturnType<typeof propOf> = Object.assign({}, ...(s.prop ?? []).map(propOf));
   return {
     project_id,
     limit: 100,
     ...(s.from && s.to ? { since: s.from, until: s.to } : s.range ? { since: new Date(now - lengthOf(s.range)).toISOString() } : {}),
     ...(s.name && { name: [s.name] }),
     ...(s.user && { user_id: s.user }),
-    ...(props && { props: JSON.stringify(props) }),
+    ...(props && Object.keys(props).length > 0 && { props: JSON.stringify(props) }),
   };
 }

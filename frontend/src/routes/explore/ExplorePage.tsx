@@ -2,27 +2,28 @@ import type { MetricsQuery, MetricsResult } from '@nimbus-analytics/sdk';
 import { runMetricsQueryOptions } from '@nimbus-analytics/sdk/react-query';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { IconChartArea, IconChartBar, IconChartLine, IconCode, IconDownload, IconNumbers, IconPhoto, IconRefresh, IconSearchOff, IconTable, IconX, type Icon } from '@tabler/icons-react';
+import { IconChartArea, IconChartBar, IconChartLine, IconCode, IconDownload, IconNumbers, IconPhoto, IconRefresh, IconSearchOff, IconTable, IconX, IconZoomOut, type Icon } from '@tabler/icons-react';
 import { useMemo, useRef, useState } from 'react';
 import type { Series } from '../../charts/series';
+import { nimbusUrl } from '../../base';
 import { date } from '../../format';
-import { useEventNames, useProject, usePropNames } from '../../hooks';
-import { csv, download } from '../../lib/download';
+import { useEventNames, useProject, usePropNames, useReport } from '../../hooks';
+import { download, downloadCsv } from '../../lib/download';
 import { m } from '../../messages';
 import { zones } from '../../prefs';
 import { Button, Code, CommitField, CopyButton, Dialog, Empty, Failure, Segments, SelectField, Skeleton } from '../../ui';
-import { useAnswer } from './answer';
+import { useAnswer } from '../../query/answer';
 import { asCurl, asGo, asTypeScript } from './code';
-import { Drawing } from './Drawing';
+import { Drawing } from '../../query/Drawing';
 import { FilterEditor } from './FilterEditor';
-import { during } from './compare';
+import { during } from '../../query/compare';
 import { picture } from './picture';
-import { bucketOf, measureLabel, needsProp, questionOf, questionText, rowsOf, seriesCount } from './question';
-import { autoBucket, buckets, describeRange, fits, longest, windowBefore, within } from './range';
-import { RangePicker } from './RangePicker';
-import { BigNumber, BucketTable, SeriesTable } from './results';
-import { ReportTitle, SaveButtons, useReport, ViewerNote } from './Saving';
-import { charts, measures, usualTop, type Chart, type ExploreState } from './search';
+import { bucketOf, fileName, needsProp, questionOf, questionText, rowsOf, seriesCount } from '../../query/question';
+import { autoBucket, buckets, describeRange, fits, longest, windowBefore, within } from '../../query/range';
+import { RangePicker } from '../../query/RangePicker';
+import { BigNumber, BucketTable, SeriesTable } from '../../query/results';
+import { ReportTitle, SaveButtons, ViewerNote } from './Saving';
+import { charts, measures, unzoomed, usualTop, zoomed, type Chart, type ExploreState } from '../../query/search';
 import './explore.css';
 
 const chartIcons: Record<Chart, Icon> = { line: IconChartLine, area: IconChartArea, bar: IconChartBar, table: IconTable, number: IconNumbers };
@@ -40,7 +41,8 @@ export function ExplorePage() {
       <header className="page-head">
         <ReportTitle state={state} report={report.data} error={report.error} pending={report.isPending} />
         <div className="row wrap end">
-          <RangePicker range={state} zone={state.tz} onChange={(r) => set({ range: undefined, from: undefined, to: undefined, bucket: undefined, ...r })} />
+          {state.unzoom && <Button onClick={() => set(unzoomed(state))}><IconZoomOut size={16} aria-hidden />{m.explore.zoomOut}</Button>}
+          <RangePicker range={state} zone={state.tz} onChange={(r) => set({ range: undefined, from: undefined, to: undefined, bucket: undefined, unzoom: undefined, ...r })} />
           <CopyButton className="" text={location.href} label={m.explore.share} />
           <Button onClick={() => setCode(true)} disabled={!question}><IconCode size={16} aria-hidden />{m.explore.code}</Button>
           <SaveButtons projectId={project.id} state={state} report={report.data} onSaved={(id) => set({ report: id })} />
@@ -160,11 +162,11 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
   return (
     <section ref={card} className="panel answer" aria-label={m.explore.chart} aria-busy={fetching}>
       <header>
-        <h2 className="truncate">{measureLabel(state)}</h2>
+        <h2 className="clamp" title={questionText(state)}>{questionText(state)}</h2>
         {fetching && <span className="spinner" role="status" aria-label={m.loading} />}
         <div className="row wrap end">
           <Segments label={m.explore.chart} value={chart} onChange={(c) => set({ chart: c })} options={charts.map((c) => ({ value: c, title: m.explore.charts[c], label: <ChartIcon chart={c} /> }))} />
-          {result && <Exports state={state} result={result} series={series} svg={isDrawn && !empty ? () => card.current?.querySelector('.plot svg') ?? null : undefined} />}
+          <Exports state={state} result={result} series={series} svg={isDrawn ? () => (empty ? null : (card.current?.querySelector('.plot svg') ?? null)) : undefined} />
           <Button kind="quiet" className="icon hide-narrow" aria-label={m.events.refresh} title={m.events.refresh} onClick={() => refetch()}><IconRefresh size={17} aria-hidden /></Button>
         </div>
       </header>
@@ -175,7 +177,7 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
           <div className="stack"><Skeleton height={44} width={180} /><Skeleton height={300} /></div>
         ) : (
           <div className={stale ? 'stale stack' : 'stack'}>
-            <BigNumber result={result} comparison={comparison} large={chart === 'number'} />
+            <BigNumber result={result} comparison={comparison} only={series.length > 1 ? series.find((s) => s.key === state.only) : undefined} large={chart === 'number'} />
             {empty ? (
               <Empty icon={IconSearchOff} title={m.explore.emptyTitle}>
                 <p>{m.explore.emptyText}</p>
@@ -186,7 +188,7 @@ function Answer({ state, set, question }: { state: ExploreState; set: Set; quest
               </Empty>
             ) : (
               <>
-                {isDrawn && <Drawing label={measureLabel(state)} result={result} previous={previous} series={series} kind={chart} height={320} only={state.only} onOnly={(only) => set({ only })} onZoom={(zoomed) => set({ range: undefined, bucket: undefined, ...zoomed })} />}
+                {isDrawn && <Drawing label={questionText(state)} result={result} previous={previous} series={series} kind={chart} height={320} only={state.only} onOnly={(only) => set({ only })} onZoom={(to) => set(zoomed(state, to))} onZoomOut={state.unzoom ? () => set(unzoomed(state)) : undefined} />}
                 {chart === 'table' ? <BucketTable result={result} series={series} /> : <SeriesTable series={series} result={result} comparison={comparison} />}
               </>
             )}
@@ -206,18 +208,18 @@ function ChartIcon({ chart }: { chart: Chart }) {
   return <Glyph size={17} aria-hidden />;
 }
 
-function Exports({ state, result, series, svg }: { state: ExploreState; result: MetricsResult; series: Series[]; svg: (() => SVGSVGElement | null) | undefined }) {
-  const name = `nimbus-${result.metric}`;
-  const subtitle = `${describeRange({ from: result.from, to: result.to }, (iso) => date(iso, result.tz))} · ${m.explore.buckets[result.bucket]} · ${result.tz}`;
+function Exports({ state, result, series, svg }: { state: ExploreState; result: MetricsResult | undefined; series: Series[]; svg: (() => SVGSVGElement | null) | undefined }) {
+  const subtitle = (r: MetricsResult) => `${describeRange({ from: r.from, to: r.to }, (iso) => date(iso, r.tz))} · ${m.explore.buckets[r.bucket]} · ${r.tz}`;
   return (
     <>
-      <Button className="tiny" onClick={() => download(`${name}.csv`, new Blob([csv(rowsOf(result, series))], { type: 'text/csv' }))}><IconDownload size={15} aria-hidden />{m.explore.csv}</Button>
+      <Button className="tiny" disabled={!result} onClick={() => result && downloadCsv(fileName(state, 'csv'), rowsOf(state, result, series))}><IconDownload size={15} aria-hidden />{m.explore.csv}</Button>
       {svg && (
         <Button
           className="tiny hide-narrow"
+          disabled={!result}
           onClick={() => {
             const drawing = svg();
-            if (drawing) void picture(drawing, { title: questionText(state), subtitle, series: series.filter((s) => state.only === undefined || s.key === state.only) }).then((image) => download(`${name}.png`, image));
+            if (drawing && result) void picture(drawing, { title: questionText(state), subtitle: subtitle(result), series: series.filter((s) => state.only === undefined || s.key === state.only) }).then((image) => download(fileName(state, 'png'), image));
           }}
         >
           <IconPhoto size={15} aria-hidden />{m.explore.png}
@@ -242,7 +244,7 @@ function CodeDialog({ question, compare, onClose }: { question: MetricsQuery; co
           <Segments label={m.explore.code} value={language} onChange={setLanguage} options={(Object.keys(languages) as (keyof typeof languages)[]).map((l) => ({ value: l, label: l }))} />
           {compare && before && <Segments label={m.explore.codeOf} value={of} onChange={setOf} options={[{ value: 'now', label: m.explore.codeNow }, { value: 'before', label: m.explore.codeBefore }]} />}
         </div>
-        <Code text={languages[language](of === 'before' && before ? before : question, location.origin)} />
+        <Code text={languages[language](of === 'before' && before ? before : question, nimbusUrl)} />
       </div>
     </Dialog>
   );

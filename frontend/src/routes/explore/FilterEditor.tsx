@@ -4,11 +4,11 @@ import { useId, useState, type KeyboardEvent } from 'react';
 import { usePropNames } from '../../hooks';
 import { m } from '../../messages';
 import { Button, IconButton, isEnter } from '../../ui';
-import { asGroup, condition, isNumeric, operators, replaced, valueText, without, type Condition, type Group, type Operator } from './filter';
+import { asGroup, condition, isNumeric, operators, replaced, valueText, without, type Condition, type Group, type Operator } from '../../query/filter';
 
 type Change<T> = (next: T | undefined) => void;
 
-/** Edits a tree of conditions. What it hands on is always one that the server takes; half a condition stays here. */
+/** Edits a tree of conditions. `onChange` gets only complete trees; a half-typed condition stays in its fields. */
 export function FilterEditor({ filter, onChange }: { filter: MetricsFilter | undefined; onChange: Change<MetricsFilter> }) {
   const props = usePropNames();
   const list = useId();
@@ -26,7 +26,7 @@ export function FilterEditor({ filter, onChange }: { filter: MetricsFilter | und
 
 function GroupEditor({ group, onChange, list, depth }: { group: Group | undefined; onChange: Change<Group>; list: string; depth: number }) {
   const count = group?.filters.length ?? 0;
-  const [adding, setAdding] = useState<number>(); // the place of the one that is added, until it is one of the group
+  const [adding, setAdding] = useState<number>(); // the index of the condition being added, until it is complete
   if (adding !== undefined && adding !== count) setAdding(undefined);
   const children: (MetricsFilter | undefined)[] = [...(group?.filters ?? []), ...(adding === count ? [undefined] : [])];
   const change = (i: number, next: MetricsFilter | undefined) => {
@@ -47,7 +47,7 @@ function GroupEditor({ group, onChange, list, depth }: { group: Group | undefine
         </div>
       )}
       {children.map((child, i) => (
-        // A child has no identity but its place.
+        // A condition has no id: its position is its key.
         <NodeEditor key={i} node={child} list={list} depth={depth} onChange={(next) => change(i, next)} />
       ))}
       <div className="row wrap">
@@ -96,7 +96,7 @@ function ConditionEditor({ condition: given, negated = false, onChange, list }: 
   const next = read(fields);
   const commit = (said = fields) => {
     const c = read(said);
-    // What nobody touched stays as it is, though it would be read otherwise.
+    // Untouched fields change nothing, even if parsing them again would give another value.
     if (c && !isSame(said, fieldsOf(given)) && !isSame(c, given)) onChange(c);
   };
   const onKeyDown = (e: KeyboardEvent) => isEnter(e) && commit();

@@ -1,22 +1,19 @@
-/** The report that a question began as, and what can be done with the question: keep it, keep it as another, go back. */
-import { NimbusError, type Report } from '@nimbus-analytics/sdk';
-import { createReportMutation, getReportOptions, updateReportMutation } from '@nimbus-analytics/sdk/react-query';
-import { useMutation, useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
+/** The saved report behind a question, and what can be done with it: save, save as new, discard changes. */
+import { NimbusError, type Report, type UpdateReportRequest } from '@nimbus-analytics/sdk';
+import { createReportMutation, updateReportMutation } from '@nimbus-analytics/sdk/react-query';
+import { useMutation } from '@tanstack/react-query';
+import { Link, useNavigate } from '@tanstack/react-router';
 import { IconArrowBackUp, IconBookmark, IconPencil } from '@tabler/icons-react';
 import { useState } from 'react';
 import { idempotencyKey, sentAgain } from '../../api';
 import { refreshReports, useCan, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Button, Failure, IconButton, Skeleton, toast } from '../../ui';
-import { Naming } from '../reports/Naming';
-import { differs, reportOf } from './report';
-import type { ExploreState } from './search';
-
-/** The saved report of the address, if it has one. */
-export function useReport(projectId: string, id: string | undefined) {
-  return useQuery({ ...getReportOptions({ path: { project_id: projectId, report_id: id ?? '' } }), enabled: id !== undefined });
-}
+import { Conflict, ifMatch, isConflict } from '../../saved/Conflict';
+import { Naming } from '../../saved/Naming';
+import { questionText } from '../../query/question';
+import { differs, reportOf } from '../../query/report';
+import type { ExploreState } from '../../query/search';
 
 export function ReportTitle({ state, report, error, pending }: { state: ExploreState; report: Report | undefined; error: unknown; pending: boolean }) {
   useTitle(report?.name ?? m.explore.title);
@@ -39,15 +36,21 @@ type Saving = 'new' | 'rename';
 
 export function SaveButtons({ projectId, state, report, onSaved }: { projectId: string; state: ExploreState; report: Report | undefined; onSaved: (id: string) => void }) {
   const canEdit = useCan()('admin');
+  const navigate = useNavigate();
   const [open, setOpen] = useState<Saving>();
   const kept = reportOf(state);
   const changed = report !== undefined && differs(state, report);
+  // The version that this question began as. The one that is loaded later may be somebody else's, and is not overwritten unasked.
+  const [base, setBase] = useState<{ id: string; version: number }>();
+  if (report && base?.id !== report.id) setBase(report);
   const update = useMutation({
     ...updateReportMutation(),
-    onSuccess: async () => {
+    onSuccess: async (saved) => {
+      setBase(saved);
       await refreshReports();
       toast(m.reports.updated);
     },
+    onError: (error) => isConflict(error) && refreshReports(), // the other version, and whose it is
   });
   const create = useMutation({
     ...createReportMutation(),
@@ -60,6 +63,22 @@ export function SaveButtons({ projectId, state, report, onSaved }: { projectId: 
     },
   });
   const path = report && { project_id: projectId, report_id: report.id };
+  const change = (body: UpdateReportRequest, done?: () => void, version = base?.version ?? 1) => path && update.mutate({ path, headers: ifMatch(version), body }, { onSuccess: done });
+  const reload = () => {
+    setOpen(undefined);
+    setBase(report);
+    update.reset();
+    if (report) void navigate({ to: '/projects/$projectId/reports/$reportId', params: { projectId, reportId: report.id } });
+  };
+  const conflict = isConflict(update.error) && report && (
+    <Conflict
+      projectId={projectId}
+      by={report.updated_by}
+      busy={update.isPending}
+      onReload={reload}
+      onOverwrite={() => update.variables && change(update.variables.body, () => setOpen(undefined), report.version)}
+    />
+  );
 
   return (
     <>
@@ -71,7 +90,7 @@ export function SaveButtons({ projectId, state, report, onSaved }: { projectId: 
       {canEdit && report && path && (
         <>
           <IconButton label={m.reports.rename} icon={IconPencil} onClick={() => setOpen('rename')} />
-          {changed && kept && <Button kind="primary" busy={update.isPending} onClick={() => update.mutate({ path, body: kept })}>{m.reports.update}</Button>}
+          {changed && kept && <Button kind="primary" busy={update.isPending} onClick={() => change(kept)}>{m.reports.update}</Button>}
         </>
       )}
       {canEdit && kept && (
@@ -80,13 +99,13 @@ export function SaveButtons({ projectId, state, report, onSaved }: { projectId: 
           {report ? m.reports.saveAs : m.reports.save}
         </Button>
       )}
-      {update.error && open === undefined && <div style={{ flex: '0 0 100%' }}><Failure error={update.error} /></div>}
+      {update.error && open === undefined && <div style={{ flex: '0 0 100%' }}>{conflict || <Failure error={update.error} />}</div>}
       {open === 'new' && kept && (
         <Naming
           title={report ? m.reports.saveAsTitle : m.reports.saveTitle}
           placeholder={m.reports.namePlaceholder}
           action={m.save}
-          name=""
+          name={report ? '' : questionText(state).slice(0, 100)}
           description={report?.description ?? ''}
           busy={create.isPending}
           error={create.error}
@@ -102,15 +121,16 @@ export function SaveButtons({ projectId, state, report, onSaved }: { projectId: 
           description={report.description}
           busy={update.isPending}
           error={update.error}
+          conflict={conflict}
           onClose={() => setOpen(undefined)}
-          onSubmit={(named) => update.mutate({ path, body: named }, { onSuccess: () => setOpen(undefined) })}
+          onSubmit={(named) => change(named, () => setOpen(undefined))}
         />
       )}
     </>
   );
 }
 
-/** Why there is nothing to save with. */
+/** Tells a viewer why there are no buttons to save. */
 export function ViewerNote() {
   if (useCan()('admin')) return null;
   return <p className="muted small page-note">{m.reports.viewer}</p>;

@@ -1,4 +1,4 @@
-/** The question at hand as a program would ask it. */
+/** The question as code. */
 import type { MetricsQuery } from '@nimbus-analytics/sdk';
 
 const indent = (json: string, by: string) => json.replaceAll('\n', `\n${by}`);

@@ -1,10 +1,10 @@
-/** A chart as a picture that tells by itself what it shows: with its question, its range and its series. */
+/** A chart as a PNG that explains itself: with its question, its range and its series. */
 import { colorOf, type Series } from '../../charts/series';
 import { m } from '../../messages';
 
 const scale = 2;
 const margin = 24;
-const head = 62;
+const titleRow = 22;
 const row = 22;
 
 export async function picture(svg: SVGSVGElement, { title, subtitle, series }: { title: string; subtitle: string; series: readonly Series[] }): Promise<Blob> {
@@ -21,6 +21,9 @@ export async function picture(svg: SVGSVGElement, { title, subtitle, series }: {
     .map((e) => ({ ...e, label: fitted(context, e.label, 240) }));
   const places = placed(entries.map((e) => context.measureText(e.label).width + 36), width);
   const rows = places.length > 0 ? places.at(-1)!.row + 1 : 0;
+  context.font = `600 16px ${font}`;
+  const titles = lines(context, title, width, 4);
+  const head = 40 + titles.length * titleRow;
   const total = { width: width + 2 * margin, height: head + height + rows * row + margin };
 
   canvas.width = total.width * scale;
@@ -34,11 +37,10 @@ export async function picture(svg: SVGSVGElement, { title, subtitle, series }: {
     context.textAlign = align;
     context.fillText(text, x, y);
   };
-  context.font = `600 16px ${font}`;
-  write(fitted(context, title, width), margin, 32, '600 16px', look('var(--text)'));
-  write(subtitle, margin, 51, '12.5px', look('var(--muted)'));
+  titles.forEach((line, i) => write(line, margin, 32 + i * titleRow, '600 16px', look('var(--text)')));
+  write(subtitle, margin, 29 + titles.length * titleRow, '12.5px', look('var(--muted)'));
   context.drawImage(await image(svg), margin, head, width, height);
-  // A picture in a picture has not the fonts of the page: what is written is written here.
+  // An SVG drawn as an image cannot use the page's fonts: its texts are drawn onto the canvas.
   for (const text of svg.querySelectorAll('text')) {
     const at = (name: string) => Number(text.getAttribute(name));
     const anchor = text.getAttribute('text-anchor');
@@ -55,14 +57,14 @@ export async function picture(svg: SVGSVGElement, { title, subtitle, series }: {
   return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('no image'))), 'image/png'));
 }
 
-/** The shapes alone, with the colours that they have on the page. */
+/** The shapes without the texts, with their computed colours. */
 async function image(svg: SVGSVGElement): Promise<HTMLImageElement> {
   const copy = svg.cloneNode(true) as SVGSVGElement;
   const originals = svg.querySelectorAll('*');
   copy.querySelectorAll('*').forEach((element, i) => {
     if (element.tagName === 'text') return;
     const style = getComputedStyle(originals[i]!);
-    // As attributes: the page's Content-Security-Policy takes no inline styles.
+    // Set as attributes: the Content-Security-Policy forbids inline styles.
     for (const name of ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linecap', 'fill-opacity', 'opacity']) element.setAttribute(name, style.getPropertyValue(name));
     element.removeAttribute('class');
   });
@@ -74,7 +76,7 @@ async function image(svg: SVGSVGElement): Promise<HTMLImageElement> {
   return drawn;
 }
 
-/** What a colour of the style sheet is at this place, in this theme. */
+/** Computes what a colour of the style sheet is at this place, in this theme. */
 function lookIn(place: Element) {
   const probe = document.createElement('span');
   return (color: string) => {
@@ -86,14 +88,25 @@ function lookIn(place: Element) {
   };
 }
 
-function fitted(context: CanvasRenderingContext2D, text: string, width: number): string {
+function fitted(context: Pick<CanvasRenderingContext2D, 'measureText'>, text: string, width: number): string {
   if (context.measureText(text).width <= width) return text;
   let end = text.length;
   while (end > 1 && context.measureText(`${text.slice(0, end)}…`).width > width) end--;
   return `${text.slice(0, end)}…`;
 }
 
-/** Where things of these widths stand, in as many rows as they need. */
+/** A text in at most so many lines, broken between words. Conditions stand at the end of a title: it must not be cut after one line. */
+export function lines(context: Pick<CanvasRenderingContext2D, 'measureText'>, text: string, width: number, most: number): string[] {
+  const broken: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = broken.length === 0 ? word : `${broken.at(-1)} ${word}`;
+    if (broken.length > 0 && context.measureText(longer).width <= width) broken[broken.length - 1] = longer;
+    else broken.push(word);
+  }
+  return [...broken.slice(0, most - 1), ...(broken.length >= most ? [broken.slice(most - 1).join(' ')] : [])].map((line) => fitted(context, line, width));
+}
+
+/** Positions of entries of these widths, wrapped into rows. */
 export function placed(widths: readonly number[], width: number): { x: number; row: number }[] {
   let x = 0;
   let at = 0;

@@ -1,15 +1,18 @@
-import { createWriteKeyMutation, listEventsOptions, listWriteKeysOptions } from '@nimbus-analytics/sdk/react-query';
+import { createApiKeyMutation, createWriteKeyMutation, listEventsOptions, listWriteKeysOptions } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { IconAlertTriangle, IconCircleCheck, IconKey } from '@tabler/icons-react';
 import { useEffect, useState, type ReactNode } from 'react';
 import { idempotencyKey, queryClient, sentAgain } from '../../api';
-import { ago } from '../../format';
+import { nimbusUrl } from '../../base';
+import { ago, date } from '../../format';
 import { useCan, useProject, useTitle } from '../../hooks';
 import { useWhenStored } from '../../live';
 import { m } from '../../messages';
 import { Button, Code, Failure, NeedsRole, Notice, Segments } from '../../ui';
-import { freshKey, SecretOnce } from './secret';
+import { zonePref } from '../../prefs';
+import { freshKey, keepFresh, SecretOnce } from '../../secret';
+import { version } from '../../../../sdk/typescript/package.json';
 import * as snippets from './snippets';
 import './install.css';
 
@@ -21,7 +24,7 @@ export function InstallPage() {
   const can = useCan();
   const fresh = freshKey(project.id);
   const [way, setWay] = useState<(typeof ways)[number]>('curl');
-  const keys: snippets.Keys = { url: location.origin, projectId: project.id, keyId: fresh?.keyId ?? project.api_key_id, secret: fresh?.secret };
+  const keys: snippets.Keys = { url: nimbusUrl, projectId: project.id, keyId: fresh?.keyId ?? project.api_key_id, secret: fresh?.secret };
   return (
     <>
       <header className="page-head">
@@ -42,23 +45,18 @@ export function InstallPage() {
           <section className="panel">
             <div className="body stack">
               <div className="scroll-x"><Segments label={m.install.title} value={way} options={ways.map((w) => ({ value: w, label: m.install[w] }))} onChange={setWay} /></div>
-              {!fresh && way !== 'browser' && (
-                <Notice icon={IconKey}>
-                  {m.install.secretGone} {m.install.secretGoneHelp}{' '}
-                  <Link to="/projects/$projectId/keys" params={{ projectId: project.id }} style={{ textDecoration: 'underline' }}>{m.install.goKeys}</Link>
-                </Notice>
-              )}
+              {!fresh && way !== 'browser' && <SecretGone projectId={project.id} way={way} canCreate={can('admin')} />}
               {way === 'curl' && <Step title={m.install.curlText}><Code text={snippets.curl(keys)} /></Step>}
               {way === 'node' && (
                 <>
-                  <Step title={m.install.installFirst}><Code text={snippets.nodeInstall(keys)} /></Step>
-                  <Step title={m.install.paste}><Code text={snippets.node(keys)} /></Step>
+                  <Step title={m.install.installFirst}><Code wrap text={snippets.installNode(nimbusUrl, version)} /></Step>
+                  <Step title={m.install.saveNode}><Code text={snippets.node(keys)} /></Step>
                 </>
               )}
               {way === 'go' && (
                 <>
-                  <Step title={m.install.installFirst}><Code text={snippets.goGet(keys)} /></Step>
-                  <Step title={m.install.paste}><Code text={snippets.go(keys)} /></Step>
+                  <Step title={m.install.installFirst}><Code wrap text={snippets.installGo(nimbusUrl)} /></Step>
+                  <Step title={m.install.saveGo}><Code text={snippets.go(keys)} /></Step>
                 </>
               )}
               {way === 'browser' && (can('admin') ? <Browser keys={keys} /> : <NeedsRole>{m.install.writeKeyNeeded} {m.install.askAdmin}</NeedsRole>)}
@@ -77,6 +75,32 @@ function Step({ title, children }: { title: string; children: ReactNode }) {
       <h2 className="step">{title}</h2>
       {children}
     </div>
+  );
+}
+
+/** The secret cannot be shown again. A key of its own makes the snippet complete, and leaves those in use alone. */
+function SecretGone({ projectId, way, canCreate }: { projectId: string; way: Exclude<(typeof ways)[number], 'browser'>; canCreate: boolean }) {
+  const create = useMutation({
+    ...createApiKeyMutation(),
+    ...sentAgain,
+    onSuccess: (made) => {
+      keepFresh({ projectId, keyId: made.api_key.id, secret: made.api_key_secret });
+      void queryClient.invalidateQueries({ queryKey: [{ _id: 'listApiKeys' }] });
+    },
+  });
+  const zone = zonePref.use();
+  const nameNow = () => m.install.keyName(m.install[way], date(new Date().toISOString(), zone));
+  return (
+    <Notice icon={IconKey}>
+      <p>{m.install.secretGone} {m.install.secretGoneHelp}{canCreate && ` ${m.install.orNewKey}`}</p>
+      {canCreate && (
+        <div className="row wrap" style={{ marginTop: 8 }}>
+          <Button className="tiny" busy={create.isPending} onClick={() => create.mutate({ path: { project_id: projectId }, headers: idempotencyKey(), body: { name: nameNow(), scopes: ['events:write'] } })}>{m.install.newKey}</Button>
+          <Link to="/projects/$projectId/keys" params={{ projectId }} style={{ textDecoration: 'underline' }}>{m.install.goKeys}</Link>
+        </div>
+      )}
+      {create.error && <Failure error={create.error} />}
+    </Notice>
   );
 }
 
@@ -101,12 +125,13 @@ function Browser({ keys }: { keys: snippets.Keys }) {
   return (
     <>
       <Step title={m.install.pasteHtml}><Code wrap text={snippets.browser({ ...keys, writeKey: key.key })} /></Step>
+      <Step title={m.install.pasteEvent}><Code wrap text={snippets.browserEvent} /></Step>
       {key.allowed_origins.length === 0 && <Notice kind="warn" icon={IconAlertTriangle}>{m.install.writeKeyOpen}</Notice>}
     </>
   );
 }
 
-/** Hears of the first event from the stream, asks now and then while there is none, and says what to check when it takes long. */
+/** Waits for the first event, by the stream and by polling, and says what to check when it takes long. */
 function Waiting({ projectId }: { projectId: string }) {
   const stream = useWhenStored(projectId, () => void queryClient.invalidateQueries({ queryKey: [{ _id: 'listEvents' }] }), 200);
   const last = useQuery({
@@ -116,12 +141,12 @@ function Waiting({ projectId }: { projectId: string }) {
   });
   const { refetch } = last;
   useEffect(() => {
-    if (stream.state === 'open') void refetch(); // what came before the stream was open is not in it
+    if (stream.state === 'open') void refetch(); // the stream has no events from before it was open
   }, [stream.state, refetch]);
   const [waited, setWaited] = useState(false);
   const [saw, setSaw] = useState<'nothing' | 'something'>();
   const event = last.data?.items[0];
-  // Whether the first event came while the page was looking, or had been there before.
+  // Whether the first event came while this page was open, or was there before.
   if (last.data && saw === undefined) setSaw(event ? 'something' : 'nothing');
   useEffect(() => {
     const timer = setTimeout(() => setWaited(true), 30_000);

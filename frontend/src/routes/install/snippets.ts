@@ -1,5 +1,3 @@
-import { version } from '@nimbus-analytics/sdk/package.json';
-
 /** How to send the first event from each kind of program, with the keys of the project filled in. */
 export interface Keys {
   url: string;
@@ -21,12 +19,7 @@ curl -sS ${url}/v1/events -H 'Content-Type: application/json' \\
   -d "$BODY"`;
 }
 
-/** Installs the package that this server has built in, so that no registry is needed. */
-export function nodeInstall({ url }: Keys): string {
-  return `npm install ${url}/sdk/nimbus-analytics-sdk-${version}.tgz`;
-}
-
-/** For a file track.mjs: `node track.mjs` says that an event was stored. */
+/** For a file track.mjs: `node track.mjs` says how many events were stored. */
 export function node({ url, projectId, keyId, secret }: Keys): string {
   return `import { createTracker } from '@nimbus-analytics/sdk';
 
@@ -35,17 +28,11 @@ const tracker = createTracker({
   projectId: '${projectId}',
   keyId: '${keyId}',
   secret: ${secret ? `'${secret}'` : 'process.env.NIMBUS_SECRET'},
-  debug: true, // says on the console what happens, such as "1 events stored"
 });
 
 tracker.track('${event}', { plan: 'pro' }, { userId: 'user_1' });
-await tracker.close(); // when the program ends: sends what waits`;
-}
-
-/** The server is the module's proxy; all other modules come from where they always do. */
-export function goGet({ url }: Keys): string {
-  return `go mod init example.com/shop
-GOPROXY="${url}/sdk/go,$(go env GOPROXY)" GONOSUMDB=github.com/bahagh/nimbus/sdk/go go get github.com/bahagh/nimbus/sdk/go`;
+await tracker.close(); // when the program ends: sends what waits
+console.log('events stored:', tracker.stats().delivered);`;
 }
 
 export function go({ url, projectId, keyId, secret }: Keys): string {
@@ -80,7 +67,7 @@ func main() {
 }`;
 }
 
-/** The first script keeps the calls that are made before the second has loaded. */
+/** For every page: the first script keeps the calls that are made before the tracker has loaded. Page views are tracked without a call. */
 export function browser({ url, projectId, writeKey }: Keys): string {
   return `<script>
   if (!window.nimbus?.track) {
@@ -88,7 +75,16 @@ export function browser({ url, projectId, writeKey }: Keys): string {
     for (const m of ['track', 'page', 'identify', 'reset', 'optIn', 'optOut']) nimbus[m] = (...a) => nimbus.q.push([m, ...a]);
   }
 </script>
-<script async src="${url}/sdk.js" data-write-key="${writeKey}" data-project="${projectId}"></script>
-<!-- Page views are tracked by themselves. Where somebody signs up, call:
-     nimbus.track('${event}', { plan: 'pro' }) -->`;
+<script async src="${url}/sdk.js" data-write-key="${writeKey}" data-project="${projectId}"></script>`;
 }
+
+/** For the one place where somebody signs up. On every page, it would record a sign-up with every view. */
+export const browserEvent = `nimbus.identify('user_1'); // your id of the new user
+nimbus.track('${event}', { plan: 'pro' });`;
+
+/** The running server has the packages of its own version: nothing needs to be published. */
+export const installNode = (url: string, version: string) => `npm install ${url}/sdk/nimbus-analytics-sdk-${version}.tgz`;
+
+/** All other modules come from where they always do. The public checksum database does not know a module that is not published. */
+export const installGo = (url: string) => `go mod init example.com/shop
+GOPROXY="${url}/sdk/go,$(go env GOPROXY)" GONOSUMDB=github.com/bahagh/nimbus/sdk/go go get github.com/bahagh/nimbus/sdk/go`;

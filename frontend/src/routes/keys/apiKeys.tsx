@@ -9,7 +9,7 @@ import { addDays, ago, date, dateTime, isoDay, startOfDay } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Confirm, Dialog, Failure, SelectField, Skeleton, TextField, toast } from '../../ui';
-import { NewKey, type FreshKey } from '../install/secret';
+import { NewKey, type FreshKey } from '../../secret';
 
 const reload = () => queryClient.invalidateQueries({ queryKey: [{ _id: 'listApiKeys' }] });
 const scopes: KeyScope[] = ['events:write', 'events:read', 'metrics:read'];
@@ -30,7 +30,7 @@ export function ApiKeys({ projectId, canChange }: { projectId: string; canChange
       await reload();
     },
   });
-  // A rotated main key is listed while it still works; the one at hand has a panel of its own.
+  // The main key has a panel of its own; one that was rotated is listed here while it still works.
   const keys = list.data?.items.filter((k) => !k.main || k.expires_at !== undefined);
   const who = (key: ApiKey) => (key.created_by === undefined ? undefined : members.data ? (members.data.items.find((x) => x.account_id === key.created_by)?.email ?? m.keys.formerMember) : undefined);
 
@@ -111,7 +111,7 @@ function Row({ apiKey: key, who, canChange, edit, revoke }: { apiKey: ApiKey; wh
   );
 }
 
-/** When a key ends: some days from now, or the end of a day in the zone that was chosen. */
+/** When a key expires: some days from now, or at the end of a day in the chosen time zone. */
 function Expiry({ options, value, onChange, day, onDay, hint, error }: { options: Record<string, string>; value: string; onChange: (value: string) => void; day: string; onDay: (day: string) => void; hint?: string; error: string | undefined }) {
   const zone = zonePref.use();
   const [today] = useState(() => isoDay(Date.now(), zone));

@@ -8,7 +8,7 @@ import { date } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Confirm, CopyButton, Dialog, Failure, SelectField, Skeleton, toast } from '../../ui';
-import { keepSecret, NewKey, type FreshKey } from '../install/secret';
+import { keepSecret, NewKey, type FreshKey } from '../../secret';
 
 export function MainKey({ project, canChange }: { project: Project; canChange: boolean }) {
   const [asking, setAsking] = useState(false);

@@ -1,14 +1,16 @@
+import { listEventsOptions } from '@nimbus-analytics/sdk/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconAlertTriangle, IconArrowUp, IconBroadcast, IconPlayerPause, IconPlayerPlay, IconX } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
-import { clock, dateTime, number } from '../../format';
+import { clock, date, dateTime, number } from '../../format';
 import { useEventNames, useProject, useTitle } from '../../hooks';
 import { useStream, type StreamState } from '../../live';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, CommitField, Empty, Failure, Skeleton } from '../../ui';
-import { EventDrawer, summary } from '../events/EventDrawer';
-import { EventTable } from '../events/EventTable';
+import { EventDrawer, summary } from '../../events/EventDrawer';
+import { EventTable } from '../../events/EventTable';
 import { Feed, kept, same, type Row, type View } from './feed';
 import type { LiveSearch } from './search';
 import './live.css';
@@ -21,7 +23,7 @@ export function LivePage() {
   const state = useSearch({ from: '/app/projects/$projectId/live' });
   const navigate = useNavigate({ from: '/projects/$projectId/live' });
   const set: Set = (change) => void navigate({ search: (s) => ({ ...s, ...change }), replace: true, resetScroll: false });
-  // Other names are another stream: what the list of the old one had is not what it would have had.
+  // Other names are another stream, with its own list: remount.
   return <Listening key={`${project.id} ${JSON.stringify(state.name)}`} projectId={project.id} state={state} set={set} />;
 }
 
@@ -32,10 +34,17 @@ function Listening({ projectId, state, set }: { projectId: string; state: LiveSe
   const [paused, setPaused] = useState(false);
   const away = useScrolledAway();
   const held = paused || away;
+  const latest = useQuery({ ...listEventsOptions({ query: { project_id: projectId, limit: 50, ...(state.name && { name: state.name }) } }), staleTime: Infinity, gcTime: 0 });
+  const [begun, setBegun] = useState(false);
+  if (latest.data && !begun) {
+    setBegun(true);
+    feed.begin(latest.data.items);
+    setView(feed.view(feed.begunAt));
+  }
   const stream = useStream(projectId, (item) => feed.push(item, Date.now()), state.name);
 
   useEffect(() => {
-    // Four times a second is as fast as eyes are, however fast the events.
+    // Four updates a second are enough to read, however fast events come.
     const timer = setInterval(() => {
       if (!held) feed.take();
       const next = feed.view(Date.now());
@@ -64,7 +73,7 @@ function Listening({ projectId, state, set }: { projectId: string; state: LiveSe
       {stream.state === 'ended' && <div className="live-ended"><Failure error={stream.error} retry={stream.retry} /></div>}
       {view.rows.length > 0 ? (
         <Rows rows={view.rows} zone={zone} projectId={projectId} set={set} names={state.name ?? []} />
-      ) : stream.state === 'connecting' ? (
+      ) : stream.state === 'connecting' || latest.isPending ? (
         <div className="panel stack tight" style={{ padding: 16 }}>{Array.from({ length: 6 }, (_, i) => <Skeleton key={i} height={28} />)}</div>
       ) : (
         stream.state !== 'ended' && <Nothing projectId={projectId} names={state.name ?? []} set={set} paused={paused} />
@@ -82,12 +91,12 @@ function Listening({ projectId, state, set }: { projectId: string; state: LiveSe
           {m.live.show(number(view.waiting), view.waiting)}
         </Button>
       )}
-      {state.event && <EventDrawer id={state.event} known={events[at]} zone={zone} close={() => set({ event: undefined })} go={(step) => events[at + step] && set({ event: events[at + step]!.id })} at={at} count={events.length} />}
+      {state.event && <EventDrawer id={state.event} known={events[at]} zone={zone} onlyName={(name) => set({ name: [name], event: undefined })} close={() => set({ event: undefined })} go={(step) => events[at + step] && set({ event: events[at + step]!.id })} at={at} count={events.length} />}
     </>
   );
 }
 
-/** Whoever reads further down must not have the rows move under his eyes. */
+/** Whether the page is scrolled down: new rows would move what is being read. */
 function useScrolledAway() {
   const [away, setAway] = useState(false);
   useEffect(() => {
@@ -146,7 +155,7 @@ function Nothing({ projectId, names, set, paused }: { projectId: string; names: 
   );
 }
 
-/** A little before, because events may be older than their arrival; until now. */
+/** From a minute before, because an event may be older than its arrival, until now. */
 const around = (since: string) => ({ from: new Date(Date.parse(since) - 60_000).toISOString(), to: new Date().toISOString() });
 
 function Rows({ rows, zone, projectId, set, names }: { rows: readonly Row[]; zone: string; projectId: string; set: Set; names: string[] }) {
@@ -171,10 +180,10 @@ function Rows({ rows, zone, projectId, set, names }: { rows: readonly Row[]; zon
         const e = row.event;
         return (
           <div key={row.id} role="row" className="event" {...place}>
-            <span role="cell" className="num muted" title={dateTime(e.ts, zone)}><button type="button" className="cell" onClick={() => set({ event: e.id })}>{clock(e.ts, zone)}</button></span>
-            <span role="cell"><button type="button" className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => set({ name: [e.name] })}>{e.name}</button></span>
+            <span role="cell" className="num muted" title={dateTime(e.ts, zone)}><button type="button" className="cell" onClick={() => set({ event: e.id })}><span className="when">{date(e.ts, zone)} </span>{clock(e.ts, zone)}</button></span>
+            <span role="cell"><button type="button" tabIndex={-1} className="cell strong truncate" title={m.events.filterBy(e.name)} onClick={() => set({ name: [e.name] })}>{e.name}</button></span>
             <span role="cell" className="truncate">
-              {e.user_id ? <Link className="cell" to="/projects/$projectId/people/$userId" params={{ projectId, userId: e.user_id }}>{e.user_id}</Link> : <span className="muted" title={e.anonymous_id}>{e.anonymous_id ?? m.events.nobody}</span>}
+              {e.user_id ? <Link className="cell" tabIndex={-1} to="/projects/$projectId/people/$userId" params={{ projectId, userId: e.user_id }}>{e.user_id}</Link> : <span className="muted" title={e.anonymous_id}>{e.anonymous_id ?? m.events.nobody}</span>}
             </span>
             <span role="cell" className="hide-narrow truncate muted mono">{summary(e.props)}</span>
           </div>

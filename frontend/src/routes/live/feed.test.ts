@@ -19,6 +19,17 @@ describe('the feed', () => {
     feed.take();
     expect(ids(feed)).toEqual(['e3', 'e2', 'm', 'e1']);
   });
+  it('begins with the latest events of before, below those that have come', () => {
+    const feed = new Feed(0);
+    feed.push(event(3), 0);
+    feed.take();
+    feed.push(event(4), 0);
+    const before = [4, 3, 2, 1].map((id) => (event(id) as { event: StoredEvent }).event);
+    feed.begin(before);
+    feed.take();
+    expect(ids(feed)).toEqual(['e4', 'e3', 'e2', 'e1']);
+    expect(feed.view(0).rate).toBe(2);
+  });
   it('counts every event that waits, and keeps the latest', () => {
     const feed = new Feed(0);
     for (let i = 0; i < 5 * kept; i++) feed.push(event(i), 0);

@@ -1,4 +1,4 @@
-/** What the live page shows, as it stands in its address. */
+/** The state of the live page in the address. */
 export interface LiveSearch {
   /** Only events of these names. */
   name?: string[];

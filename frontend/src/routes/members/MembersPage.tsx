@@ -1,14 +1,15 @@
-import { NimbusError, type Member, type MemberList, type Role } from '@nimbus-analytics/sdk';
-import { addMemberMutation, listMembersOptions, removeMemberMutation, updateMemberMutation } from '@nimbus-analytics/sdk/react-query';
+import { type Member, type MemberList, type Role } from '@nimbus-analytics/sdk';
+import { listApiKeysOptions, listMembersOptions, removeMemberMutation, updateMemberMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { useRef, useState } from 'react';
-import { idempotencyKey, queryClient, reloadProjects, sentAgain, useAccount } from '../../api';
+import { useState } from 'react';
+import { queryClient, reloadProjects, useAccount } from '../../api';
 import { date } from '../../format';
 import { useCan, useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
-import { Button, Confirm, Failure, NeedsRole, SelectField, Skeleton, TextField, toast } from '../../ui';
+import { Button, Confirm, Failure, NeedsRole, Skeleton, toast } from '../../ui';
+import { Invitations } from './Invitations';
 import './members.css';
 
 const roles: Role[] = ['viewer', 'admin', 'owner'];
@@ -26,7 +27,7 @@ export function MembersPage() {
   const [removing, setRemoving] = useState<Member>();
   const owners = (list.data?.items ?? []).filter((x) => x.role === 'owner').length;
 
-  // Shown at once, and taken back when the server refuses.
+  // Shown at once (optimistically); rolled back when the server refuses.
   const change = useMutation({
     ...updateMemberMutation(),
     onMutate: async ({ path: { account_id }, body: { role } }) => {
@@ -46,7 +47,7 @@ export function MembersPage() {
         <h1>{m.members.title}</h1>
         <p className="lead">{m.members.lead}</p>
       </header>
-      {can('admin') ? <Add projectId={project.id} canMakeOwners={can('owner')} /> : <NeedsRole>{m.members.readOnly}</NeedsRole>}
+      {can('admin') ? <Invitations projectId={project.id} canMakeOwners={can('owner')} /> : <NeedsRole>{m.members.readOnly}</NeedsRole>}
       {change.error && <Failure error={change.error} />}
       {list.error && !list.data ? (
         <Failure error={list.error} retry={() => void list.refetch()} />
@@ -97,50 +98,12 @@ export function MembersPage() {
   );
 }
 
-function Add({ projectId, canMakeOwners }: { projectId: string; canMakeOwners: boolean }) {
-  const form = useRef<HTMLFormElement>(null);
-  const [role, setRole] = useState<Role>('viewer');
-  const add = useMutation({
-    ...addMemberMutation(),
-    ...sentAgain,
-    onSuccess: async (x) => {
-      form.current?.reset();
-      setRole('viewer');
-      await reload();
-      toast(m.members.added(x.email));
-    },
-  });
-  const problem = add.error instanceof NimbusError ? add.error : undefined;
-  const fields = problem?.code === 'already_member' ? { email: m.members.already } : (problem?.byField() ?? {});
-  return (
-    <section className="panel">
-      <header><h2>{m.members.add}</h2></header>
-      <form
-        ref={form}
-        className="body stack"
-        onSubmit={(e) => {
-          e.preventDefault();
-          const email = (new FormData(e.currentTarget).get('email') as string).trim();
-          add.mutate({ path: { project_id: projectId }, headers: idempotencyKey(), body: { email, role } });
-        }}
-      >
-        {add.error && !fields['email'] && <Failure error={add.error} />}
-        <div className="add">
-          <TextField label={m.members.email} name="email" type="email" required maxLength={254} autoComplete="off" hint={m.members.emailHint} error={fields['email']} />
-          <SelectField label={m.members.role} hint={m.members.roles[role]} value={role} onChange={(e) => setRole(e.target.value as Role)}>
-            {roles.filter((r) => r !== 'owner' || canMakeOwners).map((r) => (
-              <option key={r} value={r}>{m.projects.role[r]}</option>
-            ))}
-          </SelectField>
-          <Button kind="primary" type="submit" busy={add.isPending}>{m.members.addButton}</Button>
-        </div>
-      </form>
-    </section>
-  );
-}
-
 function Remove({ projectId, projectName, member, self, onClose }: { projectId: string; projectName: string; member: Member; self: boolean; onClose: () => void }) {
   const navigate = useNavigate();
+  const can = useCan();
+  const [revoke, setRevoke] = useState(false);
+  const keys = useQuery(listApiKeysOptions({ path: { project_id: projectId } }));
+  const theirs = (keys.data?.items ?? []).filter((k) => k.created_by === member.account_id);
   const remove = useMutation({
     ...removeMemberMutation(),
     onSuccess: async () => {
@@ -154,11 +117,18 @@ function Remove({ projectId, projectName, member, self, onClose }: { projectId: 
   return (
     <Confirm
       title={self ? m.members.leaveTitle(projectName) : m.members.removeTitle(member.email)}
-      text={self ? m.members.leaveText : m.members.removeText}
+      text={
+        <>
+          {self ? m.members.leaveText : m.members.removeText}
+          {theirs.length > 0 && can('admin') && (
+            <label className="row"><input type="checkbox" checked={revoke} onChange={(e) => setRevoke(e.target.checked)} /><span>{m.members.revokeKeys(theirs.map((k) => k.name).join(', '))}</span></label>
+          )}
+        </>
+      }
       action={self ? m.members.leave : m.members.remove}
       busy={remove.isPending}
       error={remove.error}
-      onConfirm={() => remove.mutate({ path: { project_id: projectId, account_id: member.account_id } })}
+      onConfirm={() => remove.mutate({ path: { project_id: projectId, account_id: member.account_id }, ...(revoke && { query: { revoke_keys: true } }) })}
       onClose={onClose}
     />
   );

@@ -1,22 +1,23 @@
-import type { Measure, MetricsQuery, MetricsResult, StoredEvent } from '@nimbus-analytics/sdk';
+import type { Measure, MetricsResult, StoredEvent } from '@nimbus-analytics/sdk';
 import { listEventsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconArrowRight, IconCalendarOff, IconSend } from '@tabler/icons-react';
 import { useMemo, type ReactNode } from 'react';
 import { readiness } from '../../api';
-import { ago, change, minuteOf, number } from '../../format';
+import { ago, minuteOf, number } from '../../format';
 import { useProject, useTitle } from '../../hooks';
 import { useWhenStored, type StreamState } from '../../live';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
-import { Button, Delta, Empty, Failure, Skeleton } from '../../ui';
-import { useCompared } from '../explore/answer';
-import type { Comparison } from '../explore/compare';
-import { Drawing } from '../explore/Drawing';
-import { seriesOf } from '../explore/question';
-import { autoBucket, windowOf, type Range } from '../explore/range';
-import { RangePicker } from '../explore/RangePicker';
+import { Button, Empty, Failure, Skeleton } from '../../ui';
+import { useCompared } from '../../query/answer';
+import type { Comparison } from '../../query/compare';
+import { Compared } from '../../query/results';
+import { Drawing } from '../../query/Drawing';
+import { measured, seriesOf } from '../../query/question';
+import { autoBucket, windowOf, type Range } from '../../query/range';
+import { RangePicker } from '../../query/RangePicker';
 import './overview.css';
 
 const minutely = { refetchInterval: 60_000, placeholderData: keepPreviousData };
@@ -30,7 +31,7 @@ export function OverviewPage() {
   const tz = zonePref.use();
   const recent = useQuery({ ...queryMetricsOptions({ query: { project_id: project.id, bucket: '1m', limit: 30 } }), ...minutely });
   const last = useQuery({ ...listEventsOptions({ query: { project_id: project.id, limit: 1 } }), ...minutely });
-  // The stream says when to look; the numbers are always the server's.
+  // The stream only says when to ask again: the numbers come from the server.
   const stream = useWhenStored(project.id, () => void Promise.all([recent.refetch(), last.refetch()]), 1000);
   const nothingYet = last.data?.items.length === 0;
 
@@ -54,9 +55,9 @@ export function OverviewPage() {
   );
 }
 
-/** A measure over the range, and over as long a time before it. */
+/** A measure over the range, and over the period before it. */
 function useMeasured(project_id: string, measure: Measure, range: Range, tz: string) {
-  const question = useMemo<MetricsQuery>(() => ({ project_id, measure, tz, ...windowOf(range, autoBucket(range)) }), [project_id, measure, tz, range]);
+  const question = useMemo(() => measured(project_id, measure, range, tz), [project_id, measure, tz, range]);
   return useCompared(question, true, 1, { refetchInterval: 60_000 });
 }
 
@@ -69,7 +70,7 @@ function Numbers({ projectId, range, tz, setRange, live }: { projectId: string; 
   const perPerson = ratio(events.result, people.result);
   const [a, b] = [events.comparison, people.comparison];
   const compared = a && b && a.until === b.until ? { now: ratio(a.now, b.now), before: ratio(a.before, b.before), until: a.until } : undefined;
-  const tenth = (n: number | undefined) => number(n && Math.round(n * 10) / 10);
+  const tenth = (n: number | null | undefined) => number(n && Math.round(n * 10) / 10);
   const quiet = !events.stale && events.result?.total === 0;
 
   return (
@@ -145,19 +146,16 @@ interface Totals {
 
 const totals = (c: Comparison | undefined): Totals | undefined => c && { now: c.now.total, before: c.before.total, until: c.until };
 
-/** A number, and how it has changed: of a period that runs, up to an instant that the one before is cut at too. */
-function Tile({ label, value, failed, stale, compared, format = number, tz }: { label: string; value: string | undefined; failed: boolean; stale: boolean; compared: Totals | undefined; format?: (n: number | undefined) => string; tz: string }) {
-  const texts = compared?.before ? ([format(compared.now ?? undefined), format(compared.before)] as const) : undefined;
+/** A number and its change. Of a running period, both sides of the comparison are cut at the same point. */
+function Tile({ label, value, failed, stale, compared, format = number, tz }: { label: string; value: string | undefined; failed: boolean; stale: boolean; compared: Totals | undefined; format?: (n: number | null | undefined) => string; tz: string }) {
   const until = compared?.until && minuteOf(compared.until, tz);
   return (
     <section className={stale ? 'panel tile stale' : 'panel tile'} aria-busy={stale}>
       <h2>{label}</h2>
       {value !== undefined ? (
         <>
-          <div className="value"><span className="num">{value}</span><Delta value={change(compared?.now, compared?.before)} /></div>
-          <p className="muted small" title={texts && until && m.overview.soFarHelp(until, ...texts)}>
-            {!compared ? '\u00a0' : !texts ? m.overview.noPrevious : until ? m.overview.soFar(until, texts[1]) : m.overview.previous(texts[1])}
-          </p>
+          <div className="value"><span className="num">{value}</span></div>
+          <p className="row wrap small" style={{ gap: '0 6px' }}>{!compared ? '\u00a0' : compared.before ? <Compared {...compared} until={until} format={format} /> : <span className="muted">{m.overview.noPrevious}</span>}</p>
         </>
       ) : failed ? <div className="value">–</div> : (
         <Skeleton height={34} width="60%" />

@@ -9,7 +9,7 @@ import { useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Code, CopyButton, Empty, Failure, Skeleton } from '../../ui';
-import { summary } from '../events/EventDrawer';
+import { summary } from '../../events/EventDrawer';
 import { beginOf, daysOf } from './sessions';
 import './people.css';
 

@@ -1,4 +1,4 @@
-/** A person's events, newest first, as days and visits: a visit ends when nothing happens for half an hour. */
+/** Groups a person's events, newest first, into days and sessions. A session ends after 30 minutes without an event. */
 import type { StoredEvent } from '@nimbus-analytics/sdk';
 
 const pause = 30 * 60_000;
@@ -17,7 +17,7 @@ export function daysOf(events: readonly StoredEvent[], dayOf: (ts: string) => st
   const visits: Visit[] = [];
   for (const event of events) {
     let visit = visits.at(-1);
-    // What happened next is before it, since the list runs backwards.
+    // The list runs backwards: the previous element is the later event.
     if (!visit || Date.parse(visit.events.at(-1)!.ts) - Date.parse(event.ts) > pause) visits.push((visit = { events: [], ms: 0 }));
     visit.events.push(event);
     visit.ms = Date.parse(visit.events[0]!.ts) - Date.parse(event.ts);
@@ -31,5 +31,5 @@ export function daysOf(events: readonly StoredEvent[], dayOf: (ts: string) => st
   return days;
 }
 
-/** When a visit began: it belongs to that day, past midnight too. */
+/** The begin of a session. The session belongs to that day, even past midnight. */
 export const beginOf = (visit: Visit): string => visit.events.at(-1)!.ts;

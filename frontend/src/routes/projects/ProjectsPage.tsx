@@ -10,13 +10,13 @@ import { projectsOptions, useProjects, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Failure, TextField } from '../../ui';
-import { keepSecret } from '../install/secret';
+import { keepSecret } from '../../secret';
 import './projects.css';
 
 export function ProjectsPage() {
   useTitle(m.projects.title);
   const [text, setText] = useState('');
-  // All of them are loaded only when something is looked for.
+  // All pages are loaded only for a search.
   const projects = useProjects({ all: text !== '' });
   const { hasNextPage, isFetching, fetchNextPage } = useInfiniteQuery(projectsOptions);
   const zone = zonePref.use();

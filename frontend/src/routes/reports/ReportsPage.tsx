@@ -1,19 +1,17 @@
 import { NimbusError, type Report } from '@nimbus-analytics/sdk';
-import { deleteReportMutation } from '@nimbus-analytics/sdk/react-query';
-import { useMutation } from '@tanstack/react-query';
 import { Link, Navigate, useParams } from '@tanstack/react-router';
 import { IconBookmark, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { date } from '../../format';
-import { refreshReports, useCan, useProject, useReports, useTitle } from '../../hooks';
+import { useCan, useProject, useReport, useReports, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
+import { removeReport } from '../../saved/removal';
 import { NotFound } from '../../shell/pages';
-import { Button, Confirm, Empty, Failure, IconButton, Skeleton, TextField, toast } from '../../ui';
-import { questionText } from '../explore/question';
-import { describeRange } from '../explore/range';
-import { stateOf } from '../explore/report';
-import { useReport } from '../explore/Saving';
+import { Button, Empty, Failure, IconButton, Skeleton, TextField } from '../../ui';
+import { questionText } from '../../query/question';
+import { describeRange } from '../../query/range';
+import { stateOf } from '../../query/report';
 import './reports.css';
 
 export function ReportsPage() {
@@ -63,7 +61,6 @@ function summary(report: Report): string {
 
 function Table({ reports, projectId, canEdit }: { reports: Report[]; projectId: string; canEdit: boolean }) {
   const zone = zonePref.use();
-  const [removing, setRemoving] = useState<Report>();
   return (
     <div className="panel scroll-x">
       <table className="table">
@@ -84,39 +81,16 @@ function Table({ reports, projectId, canEdit }: { reports: Report[]; projectId: 
               </td>
               <td className="muted hide-narrow">{summary(r)}</td>
               <td className="muted num hide-narrow nowrap">{date(r.updated_at, zone)}</td>
-              {canEdit && <td className="right"><IconButton label={`${m.reports.remove} ${r.name}`} icon={IconTrash} onClick={() => setRemoving(r)} /></td>}
+              {canEdit && <td className="right"><IconButton label={`${m.reports.remove} ${r.name}`} icon={IconTrash} onClick={() => removeReport(projectId, r)} /></td>}
             </tr>
           ))}
         </tbody>
       </table>
-      {removing && <Remove report={removing} projectId={projectId} onClose={() => setRemoving(undefined)} />}
     </div>
   );
 }
 
-function Remove({ report, projectId, onClose }: { report: Report; projectId: string; onClose: () => void }) {
-  const remove = useMutation({
-    ...deleteReportMutation(),
-    onSuccess: async () => {
-      await refreshReports();
-      toast(m.reports.removed(report.name));
-      onClose();
-    },
-  });
-  return (
-    <Confirm
-      title={m.reports.removeTitle(report.name)}
-      text={m.reports.removeText}
-      action={m.reports.remove}
-      busy={remove.isPending}
-      error={remove.error}
-      onConfirm={() => remove.mutate({ path: { project_id: projectId, report_id: report.id } })}
-      onClose={onClose}
-    />
-  );
-}
-
-/** The address of a report leads to the question as it is saved now. */
+/** Redirects the address of a report to its question as it is saved now. */
 export function OpenReport() {
   const project = useProject()!;
   const { reportId } = useParams({ from: '/app/projects/$projectId/reports/$reportId' });

@@ -31,7 +31,7 @@ function retentionLabel(days: number): string {
 }
 
 function General({ project, canChange }: { project: Project; canChange: boolean }) {
-  const [shown, setShown] = useState(project); // what the fields began with
+  const [shown, setShown] = useState(project); // what the fields showed when they were filled
   const update = useMutation({
     ...updateProjectMutation(),
     onSuccess: async (saved) => {
@@ -53,7 +53,7 @@ function General({ project, canChange }: { project: Project; canChange: boolean 
           const data = new FormData(e.currentTarget);
           const text = (name: string) => (data.get(name) as string).trim();
           const days = Number(data.get('retention'));
-          // What was left as it was is not sent: another page may have changed it since.
+          // Unchanged fields are not sent: somebody else may have changed them since.
           const body: UpdateProjectRequest = {
             ...(text('name') !== shown.name && { name: text('name') }),
             ...(text('description') !== shown.description && { description: text('description') }),

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AddMemberData, AddMemberErrors, AddMemberResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CompletePasswordResetData, CompletePasswordResetErrors, CompletePasswordResetResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateInstanceAccountData, CreateInstanceAccountErrors, CreateInstanceAccountResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreatePasswordResetData, CreatePasswordResetErrors, CreatePasswordResetResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteInstanceAccountData, DeleteInstanceAccountErrors, DeleteInstanceAccountResponses, DeleteInstanceProjectData, DeleteInstanceProjectErrors, DeleteInstanceProjectResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetProjectUsageData, GetProjectUsageErrors, GetProjectUsageResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListInstanceAccountsData, ListInstanceAccountsErrors, ListInstanceAccountsResponses, ListInstanceAuditData, ListInstanceAuditErrors, ListInstanceAuditResponses, ListInstanceProjectsData, ListInstanceProjectsErrors, ListInstanceProjectsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, PreviewInvitationData, PreviewInvitationErrors, PreviewInvitationResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateInstanceAccountData, UpdateInstanceAccountErrors, UpdateInstanceAccountResponses, UpdateInstanceProjectData, UpdateInstanceProjectErrors, UpdateInstanceProjectResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -21,7 +21,11 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
 /**
  * Create an account
  *
- * Creates an account, logs it in, and returns its first pair of tokens.
+ * Creates an account, logs it in, and returns its first pair of tokens. Who may is what the operator has set
+ * (`registration` of `GET /v1/auth/methods`): everyone, people with an invitation, or nobody
+ * (403 `registration_closed`). The first account of a server operates it; in production it needs the `setup_token`
+ * that the server writes into its log (403 `setup_token_required`).
+ *
  */
 export const register = <ThrowOnError extends boolean = true>(options: Options<RegisterData, ThrowOnError>) => (options.client ?? client).post<RegisterResponses, RegisterErrors, ThrowOnError>({
     url: '/v1/auth/register',
@@ -35,7 +39,9 @@ export const register = <ThrowOnError extends boolean = true>(options: Options<R
 /**
  * Log in
  *
- * An unknown address and a wrong password are the same 401 and take the same time.
+ * An unknown address and a wrong password are the same 401 and take the same time. An account that the operator has
+ * disabled gets 403 `account_disabled`, once the password is right.
+ *
  */
 export const login = <ThrowOnError extends boolean = true>(options: Options<LoginData, ThrowOnError>) => (options.client ?? client).post<LoginResponses, LoginErrors, ThrowOnError>({
     url: '/v1/auth/login',
@@ -49,7 +55,7 @@ export const login = <ThrowOnError extends boolean = true>(options: Options<Logi
 /**
  * How can one log in here?
  *
- * For a page that shows a form, a button, or both.
+ * For a page that shows a form, a button, or both, and whether people can register.
  */
 export const getAuthMethods = <ThrowOnError extends boolean = true>(options?: Options<GetAuthMethodsData, ThrowOnError>) => (options?.client ?? client).get<GetAuthMethodsResponses, GetAuthMethodsErrors, ThrowOnError>({ url: '/v1/auth/methods', ...options });
 
@@ -78,6 +84,8 @@ export const startOidcLogin = <ThrowOnError extends boolean = true>(options?: Op
  * | `oidc_refused` | The provider's code or token did not stand the checks. |
  * | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
  * | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+ * | `oidc_disabled` | The operator has disabled the account. |
+ * | `oidc_registration_closed` | It is the first login, and this server takes no new account of this address, or not without an invitation. |
  *
  */
 export const finishOidcLogin = <ThrowOnError extends boolean = true>(options?: Options<FinishOidcLoginData, ThrowOnError>) => (options?.client ?? client).get<unknown, FinishOidcLoginErrors, ThrowOnError>({ url: '/v1/auth/oidc/callback', ...options });
@@ -144,6 +152,39 @@ export const getMe = <ThrowOnError extends boolean = true>(options?: Options<Get
 export const changePassword = <ThrowOnError extends boolean = true>(options: Options<ChangePasswordData, ThrowOnError>) => (options.client ?? client).post<ChangePasswordResponses, ChangePasswordErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/auth/password',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Ask for a link to a new password
+ *
+ * Sends a link to the address, when it has an account and has not been sent one in the last minutes. The answer is
+ * the same in every case. Where the server sends no mail (`password_reset_by_mail` of `GET /v1/auth/methods`) it is
+ * 403 `mail_not_configured`: then an operator makes a link.
+ *
+ */
+export const requestPasswordReset = <ThrowOnError extends boolean = true>(options: Options<RequestPasswordResetData, ThrowOnError>) => (options.client ?? client).post<RequestPasswordResetResponses, RequestPasswordResetErrors, ThrowOnError>({
+    url: '/v1/auth/password-reset',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Set a new password with a link
+ *
+ * Ends every session of the account and returns the first pair of a new one. A link works once; the account's other
+ * links end with it. One that was used, has expired or never was is 404 `link_invalid`.
+ *
+ */
+export const completePasswordReset = <ThrowOnError extends boolean = true>(options: Options<CompletePasswordResetData, ThrowOnError>) => (options.client ?? client).post<CompletePasswordResetResponses, CompletePasswordResetErrors, ThrowOnError>({
+    url: '/v1/auth/password-reset/complete',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -251,10 +292,24 @@ export const getProjectDeletion = <ThrowOnError extends boolean = true>(options:
 });
 
 /**
+ * See how much a project stores, and how much it may
+ *
+ * What was stored today is exact to some seconds, of all nodes. What there is in all is measured every ten minutes; the
+ * bytes are an estimate of the disk that the events and their counts take.
+ *
+ */
+export const getProjectUsage = <ThrowOnError extends boolean = true>(options: Options<GetProjectUsageData, ThrowOnError>) => (options.client ?? client).get<GetProjectUsageResponses, GetProjectUsageErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/usage',
+    ...options
+});
+
+/**
  * Replace the project's key pair
  *
- * Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
- * working for that long, so that senders can be changed one by one.
+ * Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+ * a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+ * can be changed one by one.
  *
  */
 export const rotateKeys = <ThrowOnError extends boolean = true>(options: Options<RotateKeysData, ThrowOnError>) => (options.client ?? client).post<RotateKeysResponses, RotateKeysErrors, ThrowOnError>({
@@ -298,7 +353,7 @@ export const createWriteKey = <ThrowOnError extends boolean = true>(options: Opt
 /**
  * Revoke a write key
  *
- * Stops at once, on every node.
+ * As soon as an API key does.
  */
 export const deleteWriteKey = <ThrowOnError extends boolean = true>(options: Options<DeleteWriteKeyData, ThrowOnError>) => (options.client ?? client).delete<DeleteWriteKeyResponses, DeleteWriteKeyErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -353,7 +408,8 @@ export const createApiKey = <ThrowOnError extends boolean = true>(options: Optio
 /**
  * Revoke an API key
  *
- * Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+ * Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+ * The main pair can be revoked too; `rotate-keys` makes a new one.
  *
  */
 export const revokeApiKey = <ThrowOnError extends boolean = true>(options: Options<RevokeApiKeyData, ThrowOnError>) => (options.client ?? client).delete<RevokeApiKeyResponses, RevokeApiKeyErrors, ThrowOnError>({
@@ -382,7 +438,7 @@ export const updateApiKey = <ThrowOnError extends boolean = true>(options: Optio
 /**
  * List the project's members
  *
- * All of them, in the order in which they were added; a project has at most 500.
+ * All of them, in the order in which they joined. People become members by an invitation that they accept.
  */
 export const listMembers = <ThrowOnError extends boolean = true>(options: Options<ListMembersData, ThrowOnError>) => (options.client ?? client).get<ListMembersResponses, ListMembersErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -391,27 +447,12 @@ export const listMembers = <ThrowOnError extends boolean = true>(options: Option
 });
 
 /**
- * Add a member
- *
- * Adds the account of this address. There must be one: an address without an account is a bad `/email`. Only an
- * owner may add an owner.
- *
- */
-export const addMember = <ThrowOnError extends boolean = true>(options: Options<AddMemberData, ThrowOnError>) => (options.client ?? client).post<AddMemberResponses, AddMemberErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }],
-    url: '/v1/projects/{project_id}/members',
-    ...options,
-    headers: {
-        'Content-Type': 'application/json',
-        ...options.headers
-    }
-});
-
-/**
  * Remove a member, or leave
  *
  * From the next request on. Every member may remove himself; only an owner may remove an owner. The last owner
- * stays: `last_owner`. Keys that the member made belong to the project and go on working.
+ * stays: `last_owner`. The member's invitations that nobody has accepted end too. Keys belong to the project and
+ * would go on working: the reply lists those that the member made, and `revoke_keys` ends them in the same
+ * transaction.
  *
  */
 export const removeMember = <ThrowOnError extends boolean = true>(options: Options<RemoveMemberData, ThrowOnError>) => (options.client ?? client).delete<RemoveMemberResponses, RemoveMemberErrors, ThrowOnError>({
@@ -430,6 +471,79 @@ export const removeMember = <ThrowOnError extends boolean = true>(options: Optio
 export const updateMember = <ThrowOnError extends boolean = true>(options: Options<UpdateMemberData, ThrowOnError>) => (options.client ?? client).patch<UpdateMemberResponses, UpdateMemberErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/projects/{project_id}/members/{account_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List the invitations that wait
+ *
+ * The newest first; those that were accepted, withdrawn or have expired are not among them.
+ */
+export const listInvitations = <ThrowOnError extends boolean = true>(options: Options<ListInvitationsData, ThrowOnError>) => (options.client ?? client).get<ListInvitationsResponses, ListInvitationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/invitations',
+    ...options
+});
+
+/**
+ * Invite somebody
+ *
+ * Makes a link by which one person becomes a member. The token is shown once, works once, and ends with the
+ * inviter's own right to invite. With an `email` only the account of this address can accept it, and the server sends
+ * it there where it sends mail. The answer is the same whether the address has an account or not. Only an owner
+ * invites owners.
+ *
+ */
+export const createInvitation = <ThrowOnError extends boolean = true>(options: Options<CreateInvitationData, ThrowOnError>) => (options.client ?? client).post<CreateInvitationResponses, CreateInvitationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/invitations',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Withdraw an invitation
+ */
+export const revokeInvitation = <ThrowOnError extends boolean = true>(options: Options<RevokeInvitationData, ThrowOnError>) => (options.client ?? client).delete<RevokeInvitationResponses, RevokeInvitationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/projects/{project_id}/invitations/{invitation_id}',
+    ...options
+});
+
+/**
+ * What is this an invitation to?
+ *
+ * For the page behind the link. The token is in the body and not in the path, because paths are written into logs. One
+ * that was used, was withdrawn, has expired or never was is 404 `link_invalid`.
+ *
+ */
+export const previewInvitation = <ThrowOnError extends boolean = true>(options: Options<PreviewInvitationData, ThrowOnError>) => (options.client ?? client).post<PreviewInvitationResponses, PreviewInvitationErrors, ThrowOnError>({
+    url: '/v1/invitations/preview',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Accept an invitation
+ *
+ * Makes the caller a member. Who is one already stays what he is, and the invitation stays for somebody else. One for
+ * another address is 403 `invitation_not_yours`. Somebody without an account gives the token with
+ * `POST /v1/auth/register`.
+ *
+ */
+export const acceptInvitation = <ThrowOnError extends boolean = true>(options: Options<AcceptInvitationData, ThrowOnError>) => (options.client ?? client).post<AcceptInvitationResponses, AcceptInvitationErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/invitations/accept',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -517,7 +631,8 @@ export const getReport = <ThrowOnError extends boolean = true>(options: Options<
 /**
  * Change a report
  *
- * Members that are absent stay as they are.
+ * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+ * somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
  *
  */
 export const updateReport = <ThrowOnError extends boolean = true>(options: Options<UpdateReportData, ThrowOnError>) => (options.client ?? client).patch<UpdateReportResponses, UpdateReportErrors, ThrowOnError>({
@@ -582,7 +697,8 @@ export const getBoard = <ThrowOnError extends boolean = true>(options: Options<G
 /**
  * Change a board
  *
- * Members that are absent stay as they are.
+ * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+ * somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
  *
  */
 export const updateBoard = <ThrowOnError extends boolean = true>(options: Options<UpdateBoardData, ThrowOnError>) => (options.client ?? client).patch<UpdateBoardResponses, UpdateBoardErrors, ThrowOnError>({
@@ -733,6 +849,289 @@ export const queryMetrics = <ThrowOnError extends boolean = true>(options: Optio
 export const runMetricsQuery = <ThrowOnError extends boolean = true>(options: Options<RunMetricsQueryData, ThrowOnError>) => (options.client ?? client).post<RunMetricsQueryResponses, RunMetricsQueryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/metrics/query',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List the accounts of this server
+ *
+ * Newest first.
+ */
+export const listInstanceAccounts = <ThrowOnError extends boolean = true>(options?: Options<ListInstanceAccountsData, ThrowOnError>) => (options?.client ?? client).get<ListInstanceAccountsResponses, ListInstanceAccountsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/accounts',
+    ...options
+});
+
+/**
+ * Create an account for somebody
+ *
+ * Whatever `NIMBUS_REGISTRATION` says. The account has no password; the reply has a link by which its person sets
+ * one. It works for three days.
+ *
+ */
+export const createInstanceAccount = <ThrowOnError extends boolean = true>(options: Options<CreateInstanceAccountData, ThrowOnError>) => (options.client ?? client).post<CreateInstanceAccountResponses, CreateInstanceAccountErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/accounts',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete an account
+ *
+ * With its sessions and memberships. Projects that nobody else owns are in the way (409 `last_owner`), unless
+ * `delete_projects` deletes them too.
+ *
+ */
+export const deleteInstanceAccount = <ThrowOnError extends boolean = true>(options: Options<DeleteInstanceAccountData, ThrowOnError>) => (options.client ?? client).delete<DeleteInstanceAccountResponses, DeleteInstanceAccountErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/accounts/{account_id}',
+    ...options
+});
+
+/**
+ * Disable or enable an account, or make it an operator
+ *
+ * A disabled account's sessions end at once, on every node; its projects and their keys go on. There is always an
+ * operator who can log in: 409 `last_operator`.
+ *
+ */
+export const updateInstanceAccount = <ThrowOnError extends boolean = true>(options: Options<UpdateInstanceAccountData, ThrowOnError>) => (options.client ?? client).patch<UpdateInstanceAccountResponses, UpdateInstanceAccountErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/accounts/{account_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Make a link to a new password
+ *
+ * For its person to set a new password, where no mail is sent. It works once, for three days.
+ */
+export const createPasswordReset = <ThrowOnError extends boolean = true>(options: Options<CreatePasswordResetData, ThrowOnError>) => (options.client ?? client).post<CreatePasswordResetResponses, CreatePasswordResetErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/accounts/{account_id}/password-reset',
+    ...options
+});
+
+/**
+ * List the projects of this server
+ *
+ * Newest first, with what they take up. What was sent to them is not an operator's to read.
+ */
+export const listInstanceProjects = <ThrowOnError extends boolean = true>(options?: Options<ListInstanceProjectsData, ThrowOnError>) => (options?.client ?? client).get<ListInstanceProjectsResponses, ListInstanceProjectsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/projects',
+    ...options
+});
+
+/**
+ * Delete a project
+ *
+ * As `DELETE /v1/projects/{project_id}` does it, with its events.
+ */
+export const deleteInstanceProject = <ThrowOnError extends boolean = true>(options: Options<DeleteInstanceProjectData, ThrowOnError>) => (options.client ?? client).delete<DeleteInstanceProjectResponses, DeleteInstanceProjectErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/projects/{project_id}',
+    ...options
+});
+
+/**
+ * Disable or enable a project
+ *
+ * To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
+ * every node from the next request on. Nothing is deleted.
+ *
+ */
+export const updateInstanceProject = <ThrowOnError extends boolean = true>(options: Options<UpdateInstanceProjectData, ThrowOnError>) => (options.client ?? client).patch<UpdateInstanceProjectResponses, UpdateInstanceProjectErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/projects/{project_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Read the audit log of accounts
+ *
+ * What concerns accounts and no project: registrations, logins, passwords, sessions, and what operators did. Newest first.
+ */
+export const listInstanceAudit = <ThrowOnError extends boolean = true>(options?: Options<ListInstanceAuditData, ThrowOnError>) => (options?.client ?? client).get<ListInstanceAuditResponses, ListInstanceAuditErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }],
+    url: '/v1/instance/audit',
+    ...options
+});
+
+/**
+ * How far do people come through these steps?
+ *
+ * An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+ * with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+ * k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+ * entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+ * between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+ * names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+ *
+ */
+export const askFunnel = <ThrowOnError extends boolean = true>(options: Options<AskFunnelData, ThrowOnError>) => (options.client ?? client).post<AskFunnelResponses, AskFunnelErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/funnel',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Do people come back?
+ *
+ * Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+ * (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+ * (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+ * widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+ * retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+ *
+ */
+export const askRetention = <ThrowOnError extends boolean = true>(options: Options<AskRetentionData, ThrowOnError>) => (options.client ?? client).post<AskRetentionResponses, AskRetentionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/retention',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Who is new, comes back, and falls silent?
+ *
+ * Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+ * active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+ * (*dormant*). Active means an event of the name, any event when none is named.
+ *
+ */
+export const askLifecycle = <ThrowOnError extends boolean = true>(options: Options<AskLifecycleData, ThrowOnError>) => (options.client ?? client).post<AskLifecycleResponses, AskLifecycleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/lifecycle',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * On how many days do people come?
+ *
+ * How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+ *
+ */
+export const askStickiness = <ThrowOnError extends boolean = true>(options: Options<AskStickinessData, ThrowOnError>) => (options.client ?? client).post<AskStickinessResponses, AskStickinessErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/stickiness',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * How many people were there?
+ *
+ * Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+ * of its days. The range is taken as it is.
+ *
+ */
+export const askUniques = <ThrowOnError extends boolean = true>(options: Options<AskUniquesData, ThrowOnError>) => (options.client ?? client).post<AskUniquesResponses, AskUniquesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/uniques',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * What do people do next?
+ *
+ * The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+ * (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+ * alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+ * it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+ *
+ */
+export const askPaths = <ThrowOnError extends boolean = true>(options: Options<AskPathsData, ThrowOnError>) => (options.client ?? client).post<AskPathsResponses, AskPathsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/paths',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * How do visits go?
+ *
+ * A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+ * `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+ * one event. `breakdown` is by a property of the first event, such as the landing page.
+ *
+ */
+export const askSessions = <ThrowOnError extends boolean = true>(options: Options<AskSessionsData, ThrowOnError>) => (options.client ?? client).post<AskSessionsResponses, AskSessionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/sessions',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Who are these people?
+ *
+ * The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+ * person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+ *
+ */
+export const askCohort = <ThrowOnError extends boolean = true>(options: Options<AskCohortData, ThrowOnError>) => (options.client ?? client).post<AskCohortResponses, AskCohortErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/cohort',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Who is behind this number?
+ *
+ * The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+ * the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+ * numbers.
+ *
+ */
+export const askPeople = <ThrowOnError extends boolean = true>(options: Options<AskPeopleData, ThrowOnError>) => (options.client ?? client).post<AskPeopleResponses, AskPeopleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/insights/people',
     ...options,
     headers: {
         'Content-Type': 'application/json',

@@ -76,7 +76,43 @@ export type AuthMethods = {
      */
     password: boolean;
     oidc: OidcMethod;
+    registration: Registration;
+    /**
+     * This server has no account yet; the first one operates it.
+     */
+    empty: boolean;
+    /**
+     * Whether the first account needs the `setup_token`.
+     */
+    setup_token: boolean;
+    /**
+     * Whether `POST /v1/auth/password-reset` sends mail; otherwise an operator makes a link.
+     */
+    password_reset_by_mail: boolean;
 };
+
+/**
+ * Who may register: everyone, people with an invitation to a project, or nobody.
+ */
+export const Registration = {
+    /**
+     * RegistrationOpen
+     */
+    REGISTRATION_OPEN: 'open',
+    /**
+     * RegistrationInvite
+     */
+    REGISTRATION_INVITE: 'invite',
+    /**
+     * RegistrationClosed
+     */
+    REGISTRATION_CLOSED: 'closed'
+} as const;
+
+/**
+ * Who may register: everyone, people with an invitation to a project, or nobody.
+ */
+export type Registration = typeof Registration[keyof typeof Registration];
 
 export type OidcMethod = {
     /**
@@ -96,7 +132,17 @@ export type RegisterRequest = {
     email: string;
     password: NewPassword;
     session?: SessionKind;
+    invitation?: LinkToken;
+    /**
+     * Of a server without an account; see its log or NIMBUS_SETUP_TOKEN.
+     */
+    setup_token?: string;
 };
+
+/**
+ * What is behind the `#` of a link.
+ */
+export type LinkToken = string;
 
 export type LoginRequest = {
     email: string;
@@ -113,6 +159,25 @@ export type ChangePasswordRequest = {
     current_password: string;
     new_password: NewPassword;
     session?: SessionKind;
+};
+
+export type PasswordResetRequest = {
+    email: string;
+};
+
+export type CompletePasswordResetRequest = {
+    token: LinkToken;
+    new_password: NewPassword;
+    session?: SessionKind;
+};
+
+export type PasswordResetLink = {
+    token: LinkToken;
+    /**
+     * The page of this server that takes the token; behind `#`, so that no log has it.
+     */
+    path: string;
+    expires_at: string;
 };
 
 /**
@@ -152,6 +217,10 @@ export type Account = {
     id: string;
     email: string;
     created_at: string;
+    /**
+     * Whether the account operates this server: it may call `/v1/instance/…`.
+     */
+    operator: boolean;
 };
 
 export type SessionInfo = {
@@ -238,6 +307,59 @@ export type ProjectDeletion = {
      * Events still stored.
      */
     events_left: number;
+};
+
+export type ProjectUsage = {
+    project_id: string;
+    /**
+     * Events stored since midnight UTC, whatever their own time.
+     */
+    events_today: number;
+    /**
+     * Events there are.
+     */
+    stored_events: number;
+    /**
+     * About what they and their counts take on disk.
+     */
+    stored_bytes: number;
+    /**
+     * Names that are counted, `$other` included.
+     */
+    event_names: number;
+    /**
+     * When what is stored was measured. Left out before the first time.
+     */
+    measured_at?: string;
+    limits: ProjectLimits;
+    /**
+     * What was stored on each of the last 30 UTC days, oldest first, without those on which there was nothing.
+     */
+    days: Array<UsageDay>;
+};
+
+/**
+ * What a project may store. 0 is no limit.
+ */
+export type ProjectLimits = {
+    /**
+     * Beyond it events are refused with 429 `quota_exceeded` until midnight UTC.
+     */
+    events_per_day: number;
+    /**
+     * Beyond it events are refused with 429 `quota_exceeded` until some are deleted.
+     */
+    stored_bytes: number;
+    /**
+     * Beyond it events of new names are stored, and counted under `$other`.
+     */
+    event_names: number;
+};
+
+export type UsageDay = {
+    day: string;
+    events: number;
+    bytes: number;
 };
 
 /**
@@ -411,16 +533,170 @@ export type MemberList = {
     items: Array<Member>;
 };
 
-export type AddMemberRequest = {
+export type RemovedMember = {
     /**
-     * Of an existing account; compared without regard to case.
+     * The API keys that the member made and that were working.
      */
-    email: string;
-    role: Role;
+    api_keys: Array<ApiKey>;
+    /**
+     * Whether they were ended.
+     */
+    keys_revoked: boolean;
 };
 
 export type UpdateMemberRequest = {
     role: Role;
+};
+
+export type Invitation = {
+    id: string;
+    role: Role;
+    /**
+     * Whose account can accept it; absent when any can.
+     */
+    email?: string;
+    /**
+     * Who made it.
+     */
+    invited_by?: string;
+    created_at: string;
+    expires_at: string;
+};
+
+export type InvitationList = {
+    items: Array<Invitation>;
+};
+
+export type CreateInvitationRequest = {
+    role: Role;
+    /**
+     * Compared without regard to the case of A to Z.
+     */
+    email?: string;
+    /**
+     * How long the link works.
+     */
+    expires_in_hours?: number;
+};
+
+export type InvitationWithToken = {
+    invitation: Invitation;
+    token: LinkToken;
+    /**
+     * The page of this server that takes the token; behind `#`, so that no log has it.
+     */
+    path: string;
+    /**
+     * Whether the server sends the link to the address.
+     */
+    mailed: boolean;
+};
+
+export type InvitationTokenRequest = {
+    token: LinkToken;
+};
+
+export type InvitationPreview = {
+    project_name: string;
+    role: Role;
+    /**
+     * Whose account can accept it; absent when any can.
+     */
+    email?: string;
+    expires_at: string;
+};
+
+export type AcceptedInvitation = {
+    project_id: string;
+    role: Role;
+};
+
+export type InstanceAccount = {
+    id: string;
+    email: string;
+    created_at: string;
+    /**
+     * Of its sessions, to the minute; absent before the first login.
+     */
+    last_seen_at?: string;
+    operator: boolean;
+    /**
+     * It cannot log in.
+     */
+    disabled: boolean;
+    /**
+     * Projects that it owns.
+     */
+    projects: number;
+    /**
+     * Events that are stored in them.
+     */
+    events: number;
+};
+
+export type InstanceAccountPage = {
+    items: Array<InstanceAccount>;
+    /**
+     * Null on the last page.
+     */
+    next_cursor: string | null;
+};
+
+export type CreateInstanceAccountRequest = {
+    email: string;
+    operator?: boolean;
+};
+
+export type CreatedInstanceAccount = {
+    account: InstanceAccount;
+    link: PasswordResetLink;
+};
+
+export type UpdateInstanceAccountRequest = {
+    /**
+     * True ends its sessions and keeps it from logging in.
+     */
+    disabled?: boolean;
+    operator?: boolean;
+};
+
+export type InstanceProject = {
+    id: string;
+    name: string;
+    created_at: string;
+    /**
+     * Nobody can send to it or read from it: `project_disabled`.
+     */
+    disabled: boolean;
+    /**
+     * Their addresses.
+     */
+    owners: Array<string>;
+    members: number;
+    /**
+     * Events that are stored.
+     */
+    events: number;
+    /**
+     * Its share, by the number of events, of what all events and their counts take up on disk.
+     */
+    estimated_bytes: number;
+    /**
+     * The last day that has an event; absent without one.
+     */
+    last_event_day?: string;
+};
+
+export type InstanceProjectPage = {
+    items: Array<InstanceProject>;
+    /**
+     * Null on the last page.
+     */
+    next_cursor: string | null;
+};
+
+export type UpdateInstanceProjectRequest = {
+    disabled?: boolean;
 };
 
 export const AuditActorKind = {
@@ -551,10 +827,18 @@ export type Report = {
     question: ReportQuestion;
     view: ReportView;
     /**
+     * Counts the changes, from 1; for `If-Match`.
+     */
+    version: number;
+    /**
      * The account that saved it; null when that is gone.
      */
     created_by: string | null;
     created_at: string;
+    /**
+     * The account that changed it last; null when it never was changed or that account is gone.
+     */
+    updated_by: string | null;
     updated_at: string;
 };
 
@@ -593,10 +877,18 @@ export type Board = {
     description: string;
     tiles: Array<BoardTile>;
     /**
+     * Counts the changes, from 1; for `If-Match`.
+     */
+    version: number;
+    /**
      * The account that made it; null when that is gone.
      */
     created_by: string | null;
     created_at: string;
+    /**
+     * The account that changed it last; null when it never was changed or that account is gone.
+     */
+    updated_by: string | null;
     updated_at: string;
 };
 
@@ -668,6 +960,12 @@ export type IngestResult = {
      * Refused; `errors` says why.
      */
     rejected: number;
+    /**
+     * How many of these events are stored as they came and counted under the name `$other`, because the project has as
+     * many names as it may. Left out when there are none.
+     *
+     */
+    counted_as_other?: number;
     errors: Array<EventError>;
 };
 
@@ -1145,6 +1443,1159 @@ export type MetricsResult = {
     meta: MetricsMeta;
 };
 
+/**
+ * Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+ * same answer for ever. Now when absent.
+ *
+ */
+export type AsOf = string;
+
+/**
+ * Whether events with the property `$bot` true are considered.
+ */
+export type IncludeBots = boolean;
+
+export const WeekStart = { /**
+     * WeekStartMonday
+     */
+    WEEK_START_MONDAY: 'monday', /**
+     * WeekStartSunday
+     */
+    WEEK_START_SUNDAY: 'sunday' } as const;
+
+export type WeekStart = typeof WeekStart[keyof typeof WeekStart];
+
+/**
+ * A period of the zone's calendar.
+ */
+export const Period = {
+    /**
+     * Period1h
+     */
+    PERIOD1H: '1h',
+    /**
+     * Period1d
+     */
+    PERIOD1D: '1d',
+    /**
+     * Period1w
+     */
+    PERIOD1W: '1w',
+    /**
+     * Period1mo
+     */
+    PERIOD1MO: '1mo'
+} as const;
+
+/**
+ * A period of the zone's calendar.
+ */
+export type Period = typeof Period[keyof typeof Period];
+
+/**
+ * One for each person, one for each session, or all of them.
+ */
+export const CountOf = {
+    /**
+     * CountUsers
+     */
+    COUNT_USERS: 'users',
+    /**
+     * CountTotals
+     */
+    COUNT_TOTALS: 'totals',
+    /**
+     * CountSessions
+     */
+    COUNT_SESSIONS: 'sessions'
+} as const;
+
+/**
+ * One for each person, one for each session, or all of them.
+ */
+export type CountOf = typeof CountOf[keyof typeof CountOf];
+
+/**
+ * An event of this name that fits the filter; any name, or anything, when absent.
+ */
+export type Step = {
+    event?: string;
+    filter?: MetricsFilter;
+};
+
+/**
+ * An event of this name that fits the filter, or any of several.
+ */
+export type FunnelStep = {
+    event?: string;
+    filter?: MetricsFilter;
+    /**
+     * Any of these is the step; not together with `event` or `filter`.
+     */
+    any_of?: Array<Step>;
+    /**
+     * Filled when it can be, and no condition for what follows. Never the first or last step.
+     */
+    optional?: boolean;
+};
+
+/**
+ * An event that ends an attempt when it lies between two steps; between the first and the last when none are named.
+ */
+export type FunnelExclusion = {
+    event?: string;
+    filter?: MetricsFilter;
+    /**
+     * A step, from 1.
+     */
+    from?: number;
+    /**
+     * A later step, from 1.
+     */
+    to?: number;
+};
+
+export type FunnelBreakdown = {
+    prop: PropName;
+    /**
+     * The first or last value among the steps, or that of one step.
+     */
+    attribution?: 'first' | 'last' | 'step';
+    /**
+     * The step whose value counts; required with attribution `step`, and only allowed there.
+     */
+    step?: number;
+    top?: TopGroups;
+};
+
+export type InsightBreakdown = {
+    prop: PropName;
+    top?: TopGroups;
+};
+
+export type HistogramEdges = {
+    /**
+     * In seconds, each greater than the one before.
+     */
+    edges: Array<number>;
+};
+
+/**
+ * Where a path begins or ends, as an event of this name that fits the filter, or as the node of this name.
+ */
+export type Anchor = {
+    event?: string;
+    filter?: MetricsFilter;
+    node?: string;
+};
+
+/**
+ * How far people come through steps.
+ */
+export type FunnelQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'funnel';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    steps: Array<FunnelStep>;
+    /**
+     * An attempt may take so long, in seconds: 7 days by default, 366 at most.
+     */
+    window_seconds?: number;
+    order?: 'ordered' | 'strict' | 'any';
+    attempt?: 'optimized' | 'first';
+    count?: CountOf;
+    exclude?: Array<FunnelExclusion>;
+    hold?: Array<PropName>;
+    breakdown?: FunnelBreakdown;
+    histogram?: HistogramEdges;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * Whether people come back.
+ */
+export type RetentionQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'retention';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    start: Step;
+    return: Step;
+    cohort?: 'first_time' | 'recurring';
+    mode?: 'on' | 'on_or_after' | 'streak';
+    interval?: 'calendar' | 'rolling';
+    /**
+     * How many values a row has, the first being its size.
+     */
+    periods?: number;
+    breakdown?: InsightBreakdown;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * Who is new, comes back and falls silent.
+ */
+export type LifecycleQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'lifecycle';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    /**
+     * The name of the event; any event when absent.
+     */
+    event?: string;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * In how many periods people were active.
+ */
+export type StickinessQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'stickiness';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    /**
+     * The name of the event; any event when absent.
+     */
+    event?: string;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * Distinct people.
+ */
+export type UniquesQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'uniques';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    /**
+     * The name of the event; any event when absent.
+     */
+    event?: string;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * What people do next.
+ */
+export type PathsQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'paths';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    start?: Anchor;
+    end?: Anchor;
+    depth?: number;
+    top?: number;
+    /**
+     * Whether equal neighbours are one node.
+     */
+    collapse?: boolean;
+    count?: CountOf;
+    /**
+     * What follows is taken for so long, in seconds: 30 days by default.
+     */
+    window_seconds?: number;
+    /**
+     * The property that names nodes; events without it are none. The name of the event when absent.
+     */
+    node_prop?: string;
+    /**
+     * Only these events are nodes; all when absent.
+     */
+    events?: Array<string>;
+    /**
+     * Nodes that are left out.
+     */
+    exclude?: Array<string>;
+};
+
+/**
+ * How visits go.
+ */
+export type SessionsQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'sessions';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    breakdown?: InsightBreakdown;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * How far people come through steps.
+ */
+export type FunnelInsight = {
+    kind: 'funnel';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    steps: Array<FunnelStep>;
+    /**
+     * An attempt may take so long, in seconds: 7 days by default, 366 at most.
+     */
+    window_seconds?: number;
+    order?: 'ordered' | 'strict' | 'any';
+    attempt?: 'optimized' | 'first';
+    count?: CountOf;
+    exclude?: Array<FunnelExclusion>;
+    hold?: Array<PropName>;
+    breakdown?: FunnelBreakdown;
+    histogram?: HistogramEdges;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * Whether people come back.
+ */
+export type RetentionInsight = {
+    kind: 'retention';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    start: Step;
+    return: Step;
+    cohort?: 'first_time' | 'recurring';
+    mode?: 'on' | 'on_or_after' | 'streak';
+    interval?: 'calendar' | 'rolling';
+    /**
+     * How many values a row has, the first being its size.
+     */
+    periods?: number;
+    breakdown?: InsightBreakdown;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * Who is new, comes back and falls silent.
+ */
+export type LifecycleInsight = {
+    kind: 'lifecycle';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    /**
+     * The name of the event; any event when absent.
+     */
+    event?: string;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * In how many periods people were active.
+ */
+export type StickinessInsight = {
+    kind: 'stickiness';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    /**
+     * The name of the event; any event when absent.
+     */
+    event?: string;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * Distinct people.
+ */
+export type UniquesInsight = {
+    kind: 'uniques';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    /**
+     * The name of the event; any event when absent.
+     */
+    event?: string;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * What people do next.
+ */
+export type PathsInsight = {
+    kind: 'paths';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    start?: Anchor;
+    end?: Anchor;
+    depth?: number;
+    top?: number;
+    /**
+     * Whether equal neighbours are one node.
+     */
+    collapse?: boolean;
+    count?: CountOf;
+    /**
+     * What follows is taken for so long, in seconds: 30 days by default.
+     */
+    window_seconds?: number;
+    /**
+     * The property that names nodes; events without it are none. The name of the event when absent.
+     */
+    node_prop?: string;
+    /**
+     * Only these events are nodes; all when absent.
+     */
+    events?: Array<string>;
+    /**
+     * Nodes that are left out.
+     */
+    exclude?: Array<string>;
+};
+
+/**
+ * How visits go.
+ */
+export type SessionsInsight = {
+    kind: 'sessions';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    breakdown?: InsightBreakdown;
+    bucket?: Period;
+    week_start?: WeekStart;
+};
+
+/**
+ * A question without its project; `kind` says which.
+ */
+export type Insight = ({
+    kind: 'funnel';
+} & FunnelInsight) | ({
+    kind: 'retention';
+} & RetentionInsight) | ({
+    kind: 'lifecycle';
+} & LifecycleInsight) | ({
+    kind: 'stickiness';
+} & StickinessInsight) | ({
+    kind: 'uniques';
+} & UniquesInsight) | ({
+    kind: 'paths';
+} & PathsInsight) | ({
+    kind: 'sessions';
+} & SessionsInsight);
+
+export type CohortQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    kind?: 'cohort';
+    as_of?: AsOf;
+    include_bots?: IncludeBots;
+    where: CohortClause;
+    /**
+     * People of a page; 0 is the size alone.
+     */
+    limit?: number;
+    /**
+     * The `next_cursor` of the page before.
+     */
+    cursor?: string;
+};
+
+/**
+ * What holds of a person; `op` says what.
+ */
+export type CohortClause = ({
+    op: 'and' | 'or';
+} & ClauseGroup) | ({
+    op: 'not';
+} & ClauseNot) | ({
+    op: 'did';
+} & ClauseDid) | ({
+    op: 'first';
+} & ClauseFirst) | ({
+    op: 'sequence';
+} & ClauseSequence) | ({
+    op: 'profile';
+} & ClauseProfile) | ({
+    op: 'in';
+} & ClauseIn);
+
+export type ClauseGroup = {
+    op: 'and' | 'or';
+    clauses: Array<CohortClause>;
+};
+
+/**
+ * Among all people with an event or a profile.
+ */
+export type ClauseNot = {
+    op: 'not';
+    clause: CohortClause;
+};
+
+/**
+ * Did the event so many times, at least once when `times` is absent.
+ */
+export type ClauseDid = {
+    op: 'did';
+    event?: string;
+    filter?: MetricsFilter;
+    times?: Times;
+    within?: Within;
+};
+
+/**
+ * Did the event for the first time ever in the range.
+ */
+export type ClauseFirst = {
+    op: 'first';
+    event?: string;
+    filter?: MetricsFilter;
+    within: Within;
+};
+
+/**
+ * Did the steps in this order, wholly in the range and within the window of the first.
+ */
+export type ClauseSequence = {
+    op: 'sequence';
+    steps: Array<Step>;
+    window_seconds?: number;
+    within?: Within;
+};
+
+/**
+ * The profile fits the filter, with its current values.
+ */
+export type ClauseProfile = {
+    op: 'profile';
+    filter: MetricsFilter;
+};
+
+/**
+ * Is in a saved cohort.
+ */
+export type ClauseIn = {
+    op: 'in';
+    /**
+     * The id or the name of the cohort.
+     */
+    cohort: string;
+};
+
+/**
+ * How many times, by one or two bounds.
+ */
+export type Times = {
+    eq?: number;
+    gt?: number;
+    gte?: number;
+    lt?: number;
+    lte?: number;
+};
+
+/**
+ * The last so many times 24 hours before `as_of`, or a range; ever when absent.
+ */
+export type Within = {
+    last_days?: number;
+    from?: string;
+    to?: string;
+};
+
+export type PeopleQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    question: Insight;
+    at: Coordinate;
+    limit?: number;
+    /**
+     * The `next_cursor` of the page before.
+     */
+    cursor?: string;
+};
+
+/**
+ * Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
+ * retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
+ * `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
+ * `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+ *
+ */
+export type Coordinate = {
+    step?: number;
+    lost?: boolean;
+    /**
+     * A row or a bucket, from 0.
+     */
+    row?: number;
+    period?: number;
+    state?: 'new' | 'returning' | 'resurrecting' | 'dormant';
+    at_least?: boolean;
+    node?: string;
+    group?: Scalar;
+    /**
+     * Whether it is that of the group without a value.
+     */
+    no_value?: boolean;
+    other?: boolean;
+};
+
+/**
+ * A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+ */
+export type GroupValue = string | null | number | boolean;
+
+export type InsightMeta = {
+    /**
+     * A number is never a guess.
+     */
+    exact: boolean;
+    /**
+     * What was counted, in words.
+     */
+    definition: string;
+    tz: string;
+    /**
+     * Up to when events were considered.
+     */
+    as_of: string;
+    /**
+     * Start of the range that was answered; wider than asked for where periods are whole.
+     */
+    from: string;
+    /**
+     * End of the range that was answered.
+     */
+    to: string;
+    /**
+     * Present when something of the answer is not over: from when on.
+     */
+    incomplete_from?: string;
+    /**
+     * What was read.
+     */
+    source: 'parts' | 'events';
+    /**
+     * Events that were read.
+     */
+    scanned: number;
+    /**
+     * Milliseconds spent in the server.
+     */
+    took_ms: number;
+};
+
+/**
+ * Durations in seconds.
+ */
+export type StepTime = {
+    n: number;
+    mean: number;
+    median: number;
+    /**
+     * Interpolated between the two values next to it.
+     */
+    p90: number;
+    min: number;
+    max: number;
+} | null;
+
+/**
+ * `under` the first edge; `counts[i]` from edge i up to, not including, the next; the last has no end.
+ */
+export type Histogram = {
+    under: number;
+    counts: Array<number>;
+};
+
+export type FunnelAnswer = {
+    /**
+     * How many reached each step.
+     */
+    counts: Array<number>;
+    /**
+     * How many may still go on.
+     */
+    incomplete: number;
+    /**
+     * Of each step, the time since the step before.
+     */
+    step_times: Array<StepTime>;
+    time: StepTime;
+    histogram?: Histogram;
+    /**
+     * Of the breakdown, the largest first.
+     */
+    groups?: Array<FunnelGroup>;
+    other?: FunnelOther;
+    series?: Array<FunnelPoint>;
+    meta: InsightMeta;
+};
+
+export type FunnelGroup = {
+    value: GroupValue;
+    /**
+     * How many reached each step.
+     */
+    counts: Array<number>;
+    /**
+     * How many may still go on.
+     */
+    incomplete: number;
+    /**
+     * Of each step, the time since the step before.
+     */
+    step_times: Array<StepTime>;
+    time: StepTime;
+    histogram?: Histogram;
+};
+
+/**
+ * Everything that is in no group shown.
+ */
+export type FunnelOther = {
+    /**
+     * How many values there are.
+     */
+    values: number;
+    /**
+     * How many reached each step.
+     */
+    counts: Array<number>;
+    /**
+     * How many may still go on.
+     */
+    incomplete: number;
+    /**
+     * Of each step, the time since the step before.
+     */
+    step_times: Array<StepTime>;
+    time: StepTime;
+    histogram?: Histogram;
+} | null;
+
+export type FunnelPoint = {
+    start: string;
+    counts: Array<number>;
+    incomplete: number;
+};
+
+export type RetentionAnswer = {
+    rows: Array<RetentionRow>;
+    average: Array<RetentionAverage>;
+    groups?: Array<RetentionGroup>;
+    other?: RetentionOther;
+    meta: InsightMeta;
+};
+
+export type RetentionRow = {
+    start: string;
+    size: number;
+    values: Array<number>;
+    /**
+     * How many leading values are over.
+     */
+    complete: number;
+};
+
+export type RetentionAverage = {
+    retained: number;
+    size: number;
+};
+
+export type RetentionGroup = {
+    value: GroupValue;
+    rows: Array<RetentionRow>;
+    average: Array<RetentionAverage>;
+};
+
+export type RetentionOther = {
+    values: number;
+    rows: Array<RetentionRow>;
+    average: Array<RetentionAverage>;
+} | null;
+
+export type LifecycleAnswer = {
+    rows: Array<LifecycleRow>;
+    meta: InsightMeta;
+};
+
+export type LifecycleRow = {
+    start: string;
+    new: number;
+    returning: number;
+    resurrecting: number;
+    dormant: number;
+    complete: boolean;
+};
+
+export type StickinessAnswer = {
+    periods: number;
+    people: number;
+    exactly: Array<number>;
+    at_least: Array<number>;
+    meta: InsightMeta;
+};
+
+export type UniquesAnswer = {
+    total: number;
+    series?: Array<UniquesPoint>;
+    meta: InsightMeta;
+};
+
+export type UniquesPoint = {
+    start: string;
+    people: number;
+};
+
+export type PathsAnswer = {
+    paths: number;
+    /**
+     * Paths between both anchors with more nodes than the depth; they are in no step.
+     */
+    longer: number;
+    backwards: boolean;
+    steps: Array<PathStep>;
+    links: Array<PathLink>;
+    meta: InsightMeta;
+};
+
+export type PathStep = {
+    step: number;
+    nodes: Array<PathNode>;
+    other: number;
+};
+
+export type PathNode = {
+    node: GroupValue;
+    count: number;
+    drop_off: number;
+};
+
+export type PathLink = {
+    step: number;
+    from: GroupValue;
+    to: GroupValue;
+    count: number;
+};
+
+export type SessionsAnswer = {
+    sessions: number;
+    /**
+     * Who had them.
+     */
+    people: number;
+    /**
+     * Events in them.
+     */
+    events: number;
+    /**
+     * Sessions of one event.
+     */
+    bounces: number;
+    /**
+     * Sessions that may still go on.
+     */
+    incomplete: number;
+    length: StepTime;
+    entries: SessionEnds;
+    exits: SessionEnds;
+    /**
+     * By the value of the first event.
+     */
+    groups?: Array<SessionGroup>;
+    other?: SessionOther;
+    series?: Array<SessionPoint>;
+    meta: InsightMeta;
+};
+
+/**
+ * With which events sessions begin or end, the most frequent first.
+ */
+export type SessionEnds = {
+    top: Array<SessionEnd>;
+    /**
+     * Sessions with another event.
+     */
+    other: number;
+};
+
+export type SessionEnd = {
+    event: string;
+    sessions: number;
+};
+
+export type SessionGroup = {
+    value: GroupValue;
+    sessions: number;
+    /**
+     * Who had them.
+     */
+    people: number;
+    /**
+     * Events in them.
+     */
+    events: number;
+    /**
+     * Sessions of one event.
+     */
+    bounces: number;
+    /**
+     * Sessions that may still go on.
+     */
+    incomplete: number;
+    length: StepTime;
+};
+
+/**
+ * The sessions of the values that are not shown. A person may have several values, so people are not counted.
+ */
+export type SessionOther = {
+    /**
+     * How many values there are.
+     */
+    values: number;
+    sessions: number;
+    /**
+     * Events in them.
+     */
+    events: number;
+    /**
+     * Sessions of one event.
+     */
+    bounces: number;
+    /**
+     * Sessions that may still go on.
+     */
+    incomplete: number;
+    length: StepTime;
+} | null;
+
+export type SessionPoint = {
+    start: string;
+    sessions: number;
+    people: number;
+};
+
+export type CohortAnswer = {
+    /**
+     * The user id of each, or `a:` and the anonymous id.
+     */
+    people: Array<string>;
+    size: number;
+    next_cursor: string | null;
+    meta: InsightMeta;
+};
+
+export type PeopleAnswer = {
+    items: Array<PersonBehind>;
+    /**
+     * How many there are on all pages.
+     */
+    total: number;
+    next_cursor: string | null;
+    meta: InsightMeta;
+};
+
+export type PersonBehind = {
+    /**
+     * The user id, or `a:` and the anonymous id.
+     */
+    person: string;
+    /**
+     * The moment that put the person there.
+     */
+    ts: string;
+};
+
 export const CheckStatus = {
     /**
      * CheckOK
@@ -1214,6 +2665,12 @@ export type Cursor = string;
 export type IdempotencyKey = string;
 
 /**
+ * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+ *
+ */
+export type IfMatch = string;
+
+/**
  * Only events of this name; may be repeated.
  */
 export type Names = Array<string>;
@@ -1250,6 +2707,14 @@ export type RegisterErrors = {
      * The body is not JSON, or its compression is broken.
      */
     400: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
     /**
      * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
      * answered; `code` says which.
@@ -1307,6 +2772,10 @@ export type LoginErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */
@@ -1376,9 +2845,15 @@ export type StartOidcLoginData = {
     path?: never;
     query?: {
         /**
-         * Where on this server the browser goes after the login.
+         * Where on this server the browser goes after the login: a path, which may have a query and a fragment. Of
+         * anything else it goes to `/`, because a person is looking.
+         *
          */
         return_to?: string;
+        /**
+         * The token of an invitation, for a first login where registering needs one.
+         */
+        invitation?: string;
     };
     url: '/v1/auth/oidc/login';
 };
@@ -1607,6 +3082,104 @@ export type ChangePasswordResponses = {
 
 export type ChangePasswordResponse = ChangePasswordResponses[keyof ChangePasswordResponses];
 
+export type RequestPasswordResetData = {
+    body: PasswordResetRequest;
+    path?: never;
+    query?: never;
+    url: '/v1/auth/password-reset';
+};
+
+export type RequestPasswordResetErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+};
+
+export type RequestPasswordResetError = RequestPasswordResetErrors[keyof RequestPasswordResetErrors];
+
+export type RequestPasswordResetResponses = {
+    /**
+     * Whoever has this account gets a mail.
+     */
+    202: unknown;
+};
+
+export type CompletePasswordResetData = {
+    body: CompletePasswordResetRequest;
+    path?: never;
+    query?: never;
+    url: '/v1/auth/password-reset/complete';
+};
+
+export type CompletePasswordResetErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type CompletePasswordResetError = CompletePasswordResetErrors[keyof CompletePasswordResetErrors];
+
+export type CompletePasswordResetResponses = {
+    /**
+     * A pair of tokens of a new session.
+     */
+    200: Session;
+};
+
+export type CompletePasswordResetResponse = CompletePasswordResetResponses[keyof CompletePasswordResetResponses];
+
 export type ListSessionsData = {
     body?: never;
     path?: never;
@@ -1664,7 +3237,7 @@ export type RevokeSessionErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -1824,11 +3397,11 @@ export type DeleteProjectErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -1876,7 +3449,11 @@ export type GetProjectErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -1928,11 +3505,11 @@ export type UpdateProjectErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -1988,7 +3565,11 @@ export type GetProjectDeletionErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2018,6 +3599,54 @@ export type GetProjectDeletionResponses = {
 
 export type GetProjectDeletionResponse = GetProjectDeletionResponses[keyof GetProjectDeletionResponses];
 
+export type GetProjectUsageData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/usage';
+};
+
+export type GetProjectUsageErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type GetProjectUsageError = GetProjectUsageErrors[keyof GetProjectUsageErrors];
+
+export type GetProjectUsageResponses = {
+    /**
+     * The usage.
+     */
+    200: ProjectUsage;
+};
+
+export type GetProjectUsageResponse = GetProjectUsageResponses[keyof GetProjectUsageResponses];
+
 export type RotateKeysData = {
     body?: RotateKeysRequest;
     path: {
@@ -2040,11 +3669,11 @@ export type RotateKeysErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2100,11 +3729,11 @@ export type ListWriteKeysErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2165,11 +3794,11 @@ export type CreateWriteKeyErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2233,11 +3862,11 @@ export type DeleteWriteKeyErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2293,11 +3922,11 @@ export type UpdateWriteKeyErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2353,7 +3982,11 @@ export type ListApiKeysErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2414,11 +4047,11 @@ export type CreateApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2482,11 +4115,11 @@ export type RevokeApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2542,11 +4175,11 @@ export type UpdateApiKeyErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2602,7 +4235,11 @@ export type ListMembersErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2632,85 +4269,6 @@ export type ListMembersResponses = {
 
 export type ListMembersResponse = ListMembersResponses[keyof ListMembersResponses];
 
-export type AddMemberData = {
-    body: AddMemberRequest;
-    headers?: {
-        /**
-         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
-         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
-         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
-         *
-         */
-        'Idempotency-Key'?: string;
-    };
-    path: {
-        /**
-         * The project's id.
-         */
-        project_id: string;
-    };
-    query?: never;
-    url: '/v1/projects/{project_id}/members';
-};
-
-export type AddMemberErrors = {
-    /**
-     * The body is not JSON, or its compression is broken.
-     */
-    400: Problem;
-    /**
-     * No valid credentials, or not of the kind this operation takes.
-     */
-    401: Problem;
-    /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
-     */
-    403: Problem;
-    /**
-     * No such thing, or not yours.
-     */
-    404: Problem;
-    /**
-     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
-     * answered; `code` says which.
-     *
-     */
-    409: Problem;
-    /**
-     * The body is larger than allowed, before or after decompression.
-     */
-    413: Problem;
-    /**
-     * The body must be `application/json`, compressed with gzip or zstd or not at all.
-     */
-    415: Problem;
-    /**
-     * The request breaks the contract; `errors` names every bad field.
-     */
-    422: Problem;
-    /**
-     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
-     */
-    429: Problem;
-    /**
-     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
-     * connection to the database broke during the commit, it is not known (`database_unavailable`).
-     *
-     */
-    503: Problem;
-};
-
-export type AddMemberError = AddMemberErrors[keyof AddMemberErrors];
-
-export type AddMemberResponses = {
-    /**
-     * The member.
-     */
-    201: Member;
-};
-
-export type AddMemberResponse = AddMemberResponses[keyof AddMemberResponses];
-
 export type RemoveMemberData = {
     body?: never;
     path: {
@@ -2723,7 +4281,12 @@ export type RemoveMemberData = {
          */
         account_id: string;
     };
-    query?: never;
+    query?: {
+        /**
+         * End the API keys that the member made. Needs the role admin, also of who leaves.
+         */
+        revoke_keys?: boolean;
+    };
     url: '/v1/projects/{project_id}/members/{account_id}';
 };
 
@@ -2733,11 +4296,11 @@ export type RemoveMemberErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2768,7 +4331,7 @@ export type RemoveMemberResponses = {
     /**
      * No member any more.
      */
-    204: void;
+    200: RemovedMember;
 };
 
 export type RemoveMemberResponse = RemoveMemberResponses[keyof RemoveMemberResponses];
@@ -2799,11 +4362,11 @@ export type UpdateMemberErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2846,6 +4409,303 @@ export type UpdateMemberResponses = {
 };
 
 export type UpdateMemberResponse = UpdateMemberResponses[keyof UpdateMemberResponses];
+
+export type ListInvitationsData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/invitations';
+};
+
+export type ListInvitationsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListInvitationsError = ListInvitationsErrors[keyof ListInvitationsErrors];
+
+export type ListInvitationsResponses = {
+    /**
+     * The invitations.
+     */
+    200: InvitationList;
+};
+
+export type ListInvitationsResponse = ListInvitationsResponses[keyof ListInvitationsResponses];
+
+export type CreateInvitationData = {
+    body: CreateInvitationRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/invitations';
+};
+
+export type CreateInvitationErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type CreateInvitationError = CreateInvitationErrors[keyof CreateInvitationErrors];
+
+export type CreateInvitationResponses = {
+    /**
+     * The invitation and its token.
+     */
+    201: InvitationWithToken;
+};
+
+export type CreateInvitationResponse = CreateInvitationResponses[keyof CreateInvitationResponses];
+
+export type RevokeInvitationData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The invitation's id.
+         */
+        invitation_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/invitations/{invitation_id}';
+};
+
+export type RevokeInvitationErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type RevokeInvitationError = RevokeInvitationErrors[keyof RevokeInvitationErrors];
+
+export type RevokeInvitationResponses = {
+    /**
+     * Its link does not work any more.
+     */
+    204: void;
+};
+
+export type RevokeInvitationResponse = RevokeInvitationResponses[keyof RevokeInvitationResponses];
+
+export type PreviewInvitationData = {
+    body: InvitationTokenRequest;
+    path?: never;
+    query?: never;
+    url: '/v1/invitations/preview';
+};
+
+export type PreviewInvitationErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type PreviewInvitationError = PreviewInvitationErrors[keyof PreviewInvitationErrors];
+
+export type PreviewInvitationResponses = {
+    /**
+     * What it is an invitation to.
+     */
+    200: InvitationPreview;
+};
+
+export type PreviewInvitationResponse = PreviewInvitationResponses[keyof PreviewInvitationResponses];
+
+export type AcceptInvitationData = {
+    body: InvitationTokenRequest;
+    path?: never;
+    query?: never;
+    url: '/v1/invitations/accept';
+};
+
+export type AcceptInvitationErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AcceptInvitationError = AcceptInvitationErrors[keyof AcceptInvitationErrors];
+
+export type AcceptInvitationResponses = {
+    /**
+     * The membership.
+     */
+    200: AcceptedInvitation;
+};
+
+export type AcceptInvitationResponse = AcceptInvitationResponses[keyof AcceptInvitationResponses];
 
 export type ListAuditData = {
     body?: never;
@@ -2890,11 +4750,11 @@ export type ListAuditErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -2959,11 +4819,11 @@ export type ExportAuditErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3011,7 +4871,11 @@ export type ListReportsErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3072,11 +4936,11 @@ export type CreateReportErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3140,11 +5004,11 @@ export type DeleteReportErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3196,7 +5060,11 @@ export type GetReportErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3228,6 +5096,13 @@ export type GetReportResponse = GetReportResponses[keyof GetReportResponses];
 
 export type UpdateReportData = {
     body: UpdateReportRequest;
+    headers?: {
+        /**
+         * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+         *
+         */
+        'If-Match'?: string;
+    };
     path: {
         /**
          * The project's id.
@@ -3252,13 +5127,17 @@ export type UpdateReportErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
+    /**
+     * It was changed since the version that `If-Match` names (`version_conflict`). Nothing was changed.
+     */
+    412: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */
@@ -3312,7 +5191,11 @@ export type ListBoardsErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3373,11 +5256,11 @@ export type CreateBoardErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3441,11 +5324,11 @@ export type DeleteBoardErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3497,7 +5380,11 @@ export type GetBoardErrors = {
      */
     401: Problem;
     /**
-     * No such thing, or not yours.
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3529,6 +5416,13 @@ export type GetBoardResponse = GetBoardResponses[keyof GetBoardResponses];
 
 export type UpdateBoardData = {
     body: UpdateBoardRequest;
+    headers?: {
+        /**
+         * The `version` that is being changed, in quotation marks as RFC 9110 has it: `"3"`. Without it, the last change wins.
+         *
+         */
+        'If-Match'?: string;
+    };
     path: {
         /**
          * The project's id.
@@ -3553,13 +5447,17 @@ export type UpdateBoardErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
+    /**
+     * It was changed since the version that `If-Match` names (`version_conflict`). Nothing was changed.
+     */
+    412: Problem;
     /**
      * The body is larger than allowed, before or after decompression.
      */
@@ -3645,11 +5543,11 @@ export type ListEventsErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3709,11 +5607,11 @@ export type IngestEventsErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3769,11 +5667,11 @@ export type GetEventErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3840,11 +5738,11 @@ export type StreamEventsErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3892,11 +5790,11 @@ export type CreateLiveTicketErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -3992,11 +5890,11 @@ export type QueryMetricsErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4043,11 +5941,11 @@ export type RunMetricsQueryErrors = {
      */
     401: Problem;
     /**
-     * The role is not enough (`insufficient_role`), or the key is not for this use (`insufficient_scope`, `origin_not_allowed`).
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
      */
     403: Problem;
     /**
-     * No such thing, or not yours.
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
     /**
@@ -4084,6 +5982,1084 @@ export type RunMetricsQueryResponses = {
 };
 
 export type RunMetricsQueryResponse = RunMetricsQueryResponses[keyof RunMetricsQueryResponses];
+
+export type ListInstanceAccountsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many per page.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Only addresses that contain this.
+         */
+        email?: string;
+    };
+    url: '/v1/instance/accounts';
+};
+
+export type ListInstanceAccountsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListInstanceAccountsError = ListInstanceAccountsErrors[keyof ListInstanceAccountsErrors];
+
+export type ListInstanceAccountsResponses = {
+    /**
+     * A page of accounts.
+     */
+    200: InstanceAccountPage;
+};
+
+export type ListInstanceAccountsResponse = ListInstanceAccountsResponses[keyof ListInstanceAccountsResponses];
+
+export type CreateInstanceAccountData = {
+    body: CreateInstanceAccountRequest;
+    headers?: {
+        /**
+         * Makes sending the request again safe for 24 hours: the same key with the same request gets the first answer
+         * again, and nothing is done twice. The same key with another request is `idempotency_key_reused`; while the first
+         * is still being answered it is `idempotency_in_progress`. Only successful answers are kept. A random UUID is a good key.
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/v1/instance/accounts';
+};
+
+export type CreateInstanceAccountErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type CreateInstanceAccountError = CreateInstanceAccountErrors[keyof CreateInstanceAccountErrors];
+
+export type CreateInstanceAccountResponses = {
+    /**
+     * The account and the link to its password.
+     */
+    201: CreatedInstanceAccount;
+};
+
+export type CreateInstanceAccountResponse = CreateInstanceAccountResponses[keyof CreateInstanceAccountResponses];
+
+export type DeleteInstanceAccountData = {
+    body?: never;
+    path: {
+        /**
+         * The account's id.
+         */
+        account_id: string;
+    };
+    query?: {
+        /**
+         * Delete the projects of which it is the only owner.
+         */
+        delete_projects?: boolean;
+    };
+    url: '/v1/instance/accounts/{account_id}';
+};
+
+export type DeleteInstanceAccountErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
+     */
+    409: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type DeleteInstanceAccountError = DeleteInstanceAccountErrors[keyof DeleteInstanceAccountErrors];
+
+export type DeleteInstanceAccountResponses = {
+    /**
+     * The account is gone.
+     */
+    204: void;
+};
+
+export type DeleteInstanceAccountResponse = DeleteInstanceAccountResponses[keyof DeleteInstanceAccountResponses];
+
+export type UpdateInstanceAccountData = {
+    body: UpdateInstanceAccountRequest;
+    path: {
+        /**
+         * The account's id.
+         */
+        account_id: string;
+    };
+    query?: never;
+    url: '/v1/instance/accounts/{account_id}';
+};
+
+export type UpdateInstanceAccountErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * It exists already, or the last owner would be lost, or a request with the same `Idempotency-Key` is still being
+     * answered; `code` says which.
+     *
+     */
+    409: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type UpdateInstanceAccountError = UpdateInstanceAccountErrors[keyof UpdateInstanceAccountErrors];
+
+export type UpdateInstanceAccountResponses = {
+    /**
+     * The account after the change.
+     */
+    200: InstanceAccount;
+};
+
+export type UpdateInstanceAccountResponse = UpdateInstanceAccountResponses[keyof UpdateInstanceAccountResponses];
+
+export type CreatePasswordResetData = {
+    body?: never;
+    path: {
+        /**
+         * The account's id.
+         */
+        account_id: string;
+    };
+    query?: never;
+    url: '/v1/instance/accounts/{account_id}/password-reset';
+};
+
+export type CreatePasswordResetErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type CreatePasswordResetError = CreatePasswordResetErrors[keyof CreatePasswordResetErrors];
+
+export type CreatePasswordResetResponses = {
+    /**
+     * The link.
+     */
+    201: PasswordResetLink;
+};
+
+export type CreatePasswordResetResponse = CreatePasswordResetResponses[keyof CreatePasswordResetResponses];
+
+export type ListInstanceProjectsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many per page.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+    };
+    url: '/v1/instance/projects';
+};
+
+export type ListInstanceProjectsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListInstanceProjectsError = ListInstanceProjectsErrors[keyof ListInstanceProjectsErrors];
+
+export type ListInstanceProjectsResponses = {
+    /**
+     * A page of projects.
+     */
+    200: InstanceProjectPage;
+};
+
+export type ListInstanceProjectsResponse = ListInstanceProjectsResponses[keyof ListInstanceProjectsResponses];
+
+export type DeleteInstanceProjectData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/instance/projects/{project_id}';
+};
+
+export type DeleteInstanceProjectErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type DeleteInstanceProjectError = DeleteInstanceProjectErrors[keyof DeleteInstanceProjectErrors];
+
+export type DeleteInstanceProjectResponses = {
+    /**
+     * The project is gone.
+     */
+    204: void;
+};
+
+export type DeleteInstanceProjectResponse = DeleteInstanceProjectResponses[keyof DeleteInstanceProjectResponses];
+
+export type UpdateInstanceProjectData = {
+    body: UpdateInstanceProjectRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/instance/projects/{project_id}';
+};
+
+export type UpdateInstanceProjectErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type UpdateInstanceProjectError = UpdateInstanceProjectErrors[keyof UpdateInstanceProjectErrors];
+
+export type UpdateInstanceProjectResponses = {
+    /**
+     * The project after the change.
+     */
+    200: InstanceProject;
+};
+
+export type UpdateInstanceProjectResponse = UpdateInstanceProjectResponses[keyof UpdateInstanceProjectResponses];
+
+export type ListInstanceAuditData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only entries of this action, such as `key.rotate`; may be repeated.
+         */
+        action?: Array<string>;
+        /**
+         * Only entries of this actor, by the id of the account or of the key.
+         */
+        actor?: string;
+        /**
+         * Only entries at or after this time.
+         */
+        since?: string;
+        /**
+         * Only entries before this time.
+         */
+        until?: string;
+        /**
+         * Entries per page.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+    };
+    url: '/v1/instance/audit';
+};
+
+export type ListInstanceAuditErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListInstanceAuditError = ListInstanceAuditErrors[keyof ListInstanceAuditErrors];
+
+export type ListInstanceAuditResponses = {
+    /**
+     * A page of entries.
+     */
+    200: AuditPage;
+};
+
+export type ListInstanceAuditResponse = ListInstanceAuditResponses[keyof ListInstanceAuditResponses];
+
+export type AskFunnelData = {
+    body: FunnelQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/funnel';
+};
+
+export type AskFunnelErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskFunnelError = AskFunnelErrors[keyof AskFunnelErrors];
+
+export type AskFunnelResponses = {
+    /**
+     * The answer.
+     */
+    200: FunnelAnswer;
+};
+
+export type AskFunnelResponse = AskFunnelResponses[keyof AskFunnelResponses];
+
+export type AskRetentionData = {
+    body: RetentionQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/retention';
+};
+
+export type AskRetentionErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskRetentionError = AskRetentionErrors[keyof AskRetentionErrors];
+
+export type AskRetentionResponses = {
+    /**
+     * The answer.
+     */
+    200: RetentionAnswer;
+};
+
+export type AskRetentionResponse = AskRetentionResponses[keyof AskRetentionResponses];
+
+export type AskLifecycleData = {
+    body: LifecycleQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/lifecycle';
+};
+
+export type AskLifecycleErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskLifecycleError = AskLifecycleErrors[keyof AskLifecycleErrors];
+
+export type AskLifecycleResponses = {
+    /**
+     * The answer.
+     */
+    200: LifecycleAnswer;
+};
+
+export type AskLifecycleResponse = AskLifecycleResponses[keyof AskLifecycleResponses];
+
+export type AskStickinessData = {
+    body: StickinessQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/stickiness';
+};
+
+export type AskStickinessErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskStickinessError = AskStickinessErrors[keyof AskStickinessErrors];
+
+export type AskStickinessResponses = {
+    /**
+     * The answer.
+     */
+    200: StickinessAnswer;
+};
+
+export type AskStickinessResponse = AskStickinessResponses[keyof AskStickinessResponses];
+
+export type AskUniquesData = {
+    body: UniquesQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/uniques';
+};
+
+export type AskUniquesErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskUniquesError = AskUniquesErrors[keyof AskUniquesErrors];
+
+export type AskUniquesResponses = {
+    /**
+     * The answer.
+     */
+    200: UniquesAnswer;
+};
+
+export type AskUniquesResponse = AskUniquesResponses[keyof AskUniquesResponses];
+
+export type AskPathsData = {
+    body: PathsQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/paths';
+};
+
+export type AskPathsErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskPathsError = AskPathsErrors[keyof AskPathsErrors];
+
+export type AskPathsResponses = {
+    /**
+     * The answer.
+     */
+    200: PathsAnswer;
+};
+
+export type AskPathsResponse = AskPathsResponses[keyof AskPathsResponses];
+
+export type AskSessionsData = {
+    body: SessionsQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/sessions';
+};
+
+export type AskSessionsErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskSessionsError = AskSessionsErrors[keyof AskSessionsErrors];
+
+export type AskSessionsResponses = {
+    /**
+     * The answer.
+     */
+    200: SessionsAnswer;
+};
+
+export type AskSessionsResponse = AskSessionsResponses[keyof AskSessionsResponses];
+
+export type AskCohortData = {
+    body: CohortQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/cohort';
+};
+
+export type AskCohortErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskCohortError = AskCohortErrors[keyof AskCohortErrors];
+
+export type AskCohortResponses = {
+    /**
+     * The answer.
+     */
+    200: CohortAnswer;
+};
+
+export type AskCohortResponse = AskCohortResponses[keyof AskCohortResponses];
+
+export type AskPeopleData = {
+    body: PeopleQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/people';
+};
+
+export type AskPeopleErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskPeopleError = AskPeopleErrors[keyof AskPeopleErrors];
+
+export type AskPeopleResponses = {
+    /**
+     * The answer.
+     */
+    200: PeopleAnswer;
+};
+
+export type AskPeopleResponse = AskPeopleResponses[keyof AskPeopleResponses];
 
 export type GetHealthData = {
     body?: never;

@@ -3,13 +3,17 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.js';
-import { addMember, changePassword, createApiKey, createBoard, createLiveTicket, createProject, createReport, createWriteKey, deleteBoard, deleteProject, deleteReport, deleteWriteKey, exportAudit, finishOidcLogin, getAuthMethods, getBoard, getEvent, getHealth, getMe, getProject, getProjectDeletion, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listEvents, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, queryMetrics, refresh, register, removeMember, revokeApiKey, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateApiKey, updateBoard, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
-import type { AddMemberData, AddMemberError, AddMemberResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, FinishOidcLoginData, FinishOidcLoginError, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
+import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askUniques, changePassword, completePasswordReset, createApiKey, createBoard, createInstanceAccount, createInvitation, createLiveTicket, createPasswordReset, createProject, createReport, createWriteKey, deleteBoard, deleteInstanceAccount, deleteInstanceProject, deleteProject, deleteReport, deleteWriteKey, exportAudit, finishOidcLogin, getAuthMethods, getBoard, getEvent, getHealth, getMe, getProject, getProjectDeletion, getProjectUsage, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listEvents, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateApiKey, updateBoard, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
+import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, FinishOidcLoginData, FinishOidcLoginError, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
 
 /**
  * Create an account
  *
- * Creates an account, logs it in, and returns its first pair of tokens.
+ * Creates an account, logs it in, and returns its first pair of tokens. Who may is what the operator has set
+ * (`registration` of `GET /v1/auth/methods`): everyone, people with an invitation, or nobody
+ * (403 `registration_closed`). The first account of a server operates it; in production it needs the `setup_token`
+ * that the server writes into its log (403 `setup_token_required`).
+ *
  */
 export const registerMutation = (options?: Partial<Options<RegisterData>>): UseMutationOptions<RegisterResponse, RegisterError, Options<RegisterData>> => {
     const mutationOptions: UseMutationOptions<RegisterResponse, RegisterError, Options<RegisterData>> = {
@@ -28,7 +32,9 @@ export const registerMutation = (options?: Partial<Options<RegisterData>>): UseM
 /**
  * Log in
  *
- * An unknown address and a wrong password are the same 401 and take the same time.
+ * An unknown address and a wrong password are the same 401 and take the same time. An account that the operator has
+ * disabled gets 403 `account_disabled`, once the password is right.
+ *
  */
 export const loginMutation = (options?: Partial<Options<LoginData>>): UseMutationOptions<LoginResponse, LoginError, Options<LoginData>> => {
     const mutationOptions: UseMutationOptions<LoginResponse, LoginError, Options<LoginData>> = {
@@ -82,7 +88,7 @@ export const getAuthMethodsQueryKey = (options?: Options<GetAuthMethodsData>) =>
 /**
  * How can one log in here?
  *
- * For a page that shows a form, a button, or both.
+ * For a page that shows a form, a button, or both, and whether people can register.
  */
 export const getAuthMethodsOptions = (options?: Options<GetAuthMethodsData>) => queryOptions<GetAuthMethodsResponse, GetAuthMethodsError, GetAuthMethodsResponse, ReturnType<typeof getAuthMethodsQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
@@ -137,6 +143,8 @@ export const finishOidcLoginQueryKey = (options?: Options<FinishOidcLoginData>) 
  * | `oidc_refused` | The provider's code or token did not stand the checks. |
  * | `oidc_email_unverified` | It is the first login, and the provider does not vouch for an e-mail address. |
  * | `oidc_conflict` | The account of this address belongs to somebody else at the same provider. |
+ * | `oidc_disabled` | The operator has disabled the account. |
+ * | `oidc_registration_closed` | It is the first login, and this server takes no new account of this address, or not without an invitation. |
  *
  */
 export const finishOidcLoginOptions = (options?: Options<FinishOidcLoginData>) => queryOptions<unknown, FinishOidcLoginError, unknown, ReturnType<typeof finishOidcLoginQueryKey>>({
@@ -223,6 +231,49 @@ export const changePasswordMutation = (options?: Partial<Options<ChangePasswordD
     const mutationOptions: UseMutationOptions<ChangePasswordResponse, ChangePasswordError, Options<ChangePasswordData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await changePassword({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Ask for a link to a new password
+ *
+ * Sends a link to the address, when it has an account and has not been sent one in the last minutes. The answer is
+ * the same in every case. Where the server sends no mail (`password_reset_by_mail` of `GET /v1/auth/methods`) it is
+ * 403 `mail_not_configured`: then an operator makes a link.
+ *
+ */
+export const requestPasswordResetMutation = (options?: Partial<Options<RequestPasswordResetData>>): UseMutationOptions<unknown, RequestPasswordResetError, Options<RequestPasswordResetData>> => {
+    const mutationOptions: UseMutationOptions<unknown, RequestPasswordResetError, Options<RequestPasswordResetData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await requestPasswordReset({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Set a new password with a link
+ *
+ * Ends every session of the account and returns the first pair of a new one. A link works once; the account's other
+ * links end with it. One that was used, has expired or never was is 404 `link_invalid`.
+ *
+ */
+export const completePasswordResetMutation = (options?: Partial<Options<CompletePasswordResetData>>): UseMutationOptions<CompletePasswordResetResponse, CompletePasswordResetError, Options<CompletePasswordResetData>> => {
+    const mutationOptions: UseMutationOptions<CompletePasswordResetResponse, CompletePasswordResetError, Options<CompletePasswordResetData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await completePasswordReset({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
@@ -450,11 +501,34 @@ export const getProjectDeletionOptions = (options: Options<GetProjectDeletionDat
     queryKey: getProjectDeletionQueryKey(options)
 });
 
+export const getProjectUsageQueryKey = (options: Options<GetProjectUsageData>) => createQueryKey('getProjectUsage', options, false, ['Projects']);
+
+/**
+ * See how much a project stores, and how much it may
+ *
+ * What was stored today is exact to some seconds, of all nodes. What there is in all is measured every ten minutes; the
+ * bytes are an estimate of the disk that the events and their counts take.
+ *
+ */
+export const getProjectUsageOptions = (options: Options<GetProjectUsageData>) => queryOptions<GetProjectUsageResponse, GetProjectUsageError, GetProjectUsageResponse, ReturnType<typeof getProjectUsageQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getProjectUsage({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getProjectUsageQueryKey(options)
+});
+
 /**
  * Replace the project's key pair
  *
- * Returns a new id and secret. Every earlier pair stops at once, on every node; with `grace_seconds` they go on
- * working for that long, so that senders can be changed one by one.
+ * Returns a new id and secret. Every earlier pair stops at once, on other nodes within milliseconds (five seconds when
+ * a node's connection to the database hangs); with `grace_seconds` they go on working for that long, so that senders
+ * can be changed one by one.
  *
  */
 export const rotateKeysMutation = (options?: Partial<Options<RotateKeysData>>): UseMutationOptions<RotateKeysResponse, RotateKeysError, Options<RotateKeysData>> => {
@@ -515,7 +589,7 @@ export const createWriteKeyMutation = (options?: Partial<Options<CreateWriteKeyD
 /**
  * Revoke a write key
  *
- * Stops at once, on every node.
+ * As soon as an API key does.
  */
 export const deleteWriteKeyMutation = (options?: Partial<Options<DeleteWriteKeyData>>): UseMutationOptions<DeleteWriteKeyResponse, DeleteWriteKeyError, Options<DeleteWriteKeyData>> => {
     const mutationOptions: UseMutationOptions<DeleteWriteKeyResponse, DeleteWriteKeyError, Options<DeleteWriteKeyData>> = {
@@ -595,7 +669,8 @@ export const createApiKeyMutation = (options?: Partial<Options<CreateApiKeyData>
 /**
  * Revoke an API key
  *
- * Stops at once, on every node. The main pair can be revoked too; `rotate-keys` makes a new one.
+ * Stops at once, on other nodes within milliseconds (five seconds when a node's connection to the database hangs).
+ * The main pair can be revoked too; `rotate-keys` makes a new one.
  *
  */
 export const revokeApiKeyMutation = (options?: Partial<Options<RevokeApiKeyData>>): UseMutationOptions<RevokeApiKeyResponse, RevokeApiKeyError, Options<RevokeApiKeyData>> => {
@@ -638,7 +713,7 @@ export const listMembersQueryKey = (options: Options<ListMembersData>) => create
 /**
  * List the project's members
  *
- * All of them, in the order in which they were added; a project has at most 500.
+ * All of them, in the order in which they joined. People become members by an invitation that they accept.
  */
 export const listMembersOptions = (options: Options<ListMembersData>) => queryOptions<ListMembersResponse, ListMembersError, ListMembersResponse, ReturnType<typeof listMembersQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
@@ -654,31 +729,12 @@ export const listMembersOptions = (options: Options<ListMembersData>) => queryOp
 });
 
 /**
- * Add a member
- *
- * Adds the account of this address. There must be one: an address without an account is a bad `/email`. Only an
- * owner may add an owner.
- *
- */
-export const addMemberMutation = (options?: Partial<Options<AddMemberData>>): UseMutationOptions<AddMemberResponse, AddMemberError, Options<AddMemberData>> => {
-    const mutationOptions: UseMutationOptions<AddMemberResponse, AddMemberError, Options<AddMemberData>> = {
-        mutationFn: async (fnOptions) => {
-            const { data } = await addMember({
-                ...options,
-                ...fnOptions,
-                throwOnError: true
-            });
-            return data;
-        }
-    };
-    return mutationOptions;
-};
-
-/**
  * Remove a member, or leave
  *
  * From the next request on. Every member may remove himself; only an owner may remove an owner. The last owner
- * stays: `last_owner`. Keys that the member made belong to the project and go on working.
+ * stays: `last_owner`. The member's invitations that nobody has accepted end too. Keys belong to the project and
+ * would go on working: the reply lists those that the member made, and `revoke_keys` ends them in the same
+ * transaction.
  *
  */
 export const removeMemberMutation = (options?: Partial<Options<RemoveMemberData>>): UseMutationOptions<RemoveMemberResponse, RemoveMemberError, Options<RemoveMemberData>> => {
@@ -706,6 +762,109 @@ export const updateMemberMutation = (options?: Partial<Options<UpdateMemberData>
     const mutationOptions: UseMutationOptions<UpdateMemberResponse, UpdateMemberError, Options<UpdateMemberData>> = {
         mutationFn: async (fnOptions) => {
             const { data } = await updateMember({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listInvitationsQueryKey = (options: Options<ListInvitationsData>) => createQueryKey('listInvitations', options, false, ['Invitations']);
+
+/**
+ * List the invitations that wait
+ *
+ * The newest first; those that were accepted, withdrawn or have expired are not among them.
+ */
+export const listInvitationsOptions = (options: Options<ListInvitationsData>) => queryOptions<ListInvitationsResponse, ListInvitationsError, ListInvitationsResponse, ReturnType<typeof listInvitationsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listInvitations({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listInvitationsQueryKey(options)
+});
+
+/**
+ * Invite somebody
+ *
+ * Makes a link by which one person becomes a member. The token is shown once, works once, and ends with the
+ * inviter's own right to invite. With an `email` only the account of this address can accept it, and the server sends
+ * it there where it sends mail. The answer is the same whether the address has an account or not. Only an owner
+ * invites owners.
+ *
+ */
+export const createInvitationMutation = (options?: Partial<Options<CreateInvitationData>>): UseMutationOptions<CreateInvitationResponse, CreateInvitationError, Options<CreateInvitationData>> => {
+    const mutationOptions: UseMutationOptions<CreateInvitationResponse, CreateInvitationError, Options<CreateInvitationData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createInvitation({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Withdraw an invitation
+ */
+export const revokeInvitationMutation = (options?: Partial<Options<RevokeInvitationData>>): UseMutationOptions<RevokeInvitationResponse, RevokeInvitationError, Options<RevokeInvitationData>> => {
+    const mutationOptions: UseMutationOptions<RevokeInvitationResponse, RevokeInvitationError, Options<RevokeInvitationData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await revokeInvitation({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * What is this an invitation to?
+ *
+ * For the page behind the link. The token is in the body and not in the path, because paths are written into logs. One
+ * that was used, was withdrawn, has expired or never was is 404 `link_invalid`.
+ *
+ */
+export const previewInvitationMutation = (options?: Partial<Options<PreviewInvitationData>>): UseMutationOptions<PreviewInvitationResponse, PreviewInvitationError, Options<PreviewInvitationData>> => {
+    const mutationOptions: UseMutationOptions<PreviewInvitationResponse, PreviewInvitationError, Options<PreviewInvitationData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await previewInvitation({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Accept an invitation
+ *
+ * Makes the caller a member. Who is one already stays what he is, and the invitation stays for somebody else. One for
+ * another address is 403 `invitation_not_yours`. Somebody without an account gives the token with
+ * `POST /v1/auth/register`.
+ *
+ */
+export const acceptInvitationMutation = (options?: Partial<Options<AcceptInvitationData>>): UseMutationOptions<AcceptInvitationResponse, AcceptInvitationError, Options<AcceptInvitationData>> => {
+    const mutationOptions: UseMutationOptions<AcceptInvitationResponse, AcceptInvitationError, Options<AcceptInvitationData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await acceptInvitation({
                 ...options,
                 ...fnOptions,
                 throwOnError: true
@@ -875,7 +1034,8 @@ export const getReportOptions = (options: Options<GetReportData>) => queryOption
 /**
  * Change a report
  *
- * Members that are absent stay as they are.
+ * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+ * somebody else has changed the report since, the answer is 412 `version_conflict` and nothing is changed.
  *
  */
 export const updateReportMutation = (options?: Partial<Options<UpdateReportData>>): UseMutationOptions<UpdateReportResponse, UpdateReportError, Options<UpdateReportData>> => {
@@ -974,7 +1134,8 @@ export const getBoardOptions = (options: Options<GetBoardData>) => queryOptions<
 /**
  * Change a board
  *
- * Members that are absent stay as they are.
+ * Members that are absent stay as they are. With `If-Match` the change is made only to the version that was read: when
+ * somebody else has changed the board since, the answer is 412 `version_conflict` and nothing is changed.
  *
  */
 export const updateBoardMutation = (options?: Partial<Options<UpdateBoardData>>): UseMutationOptions<UpdateBoardResponse, UpdateBoardError, Options<UpdateBoardData>> => {
@@ -1178,6 +1339,475 @@ export const runMetricsQueryOptions = (options: Options<RunMetricsQueryData>) =>
     },
     queryKey: runMetricsQueryQueryKey(options)
 });
+
+export const listInstanceAccountsQueryKey = (options?: Options<ListInstanceAccountsData>) => createQueryKey('listInstanceAccounts', options, false, ['Instance']);
+
+/**
+ * List the accounts of this server
+ *
+ * Newest first.
+ */
+export const listInstanceAccountsOptions = (options?: Options<ListInstanceAccountsData>) => queryOptions<ListInstanceAccountsResponse, ListInstanceAccountsError, ListInstanceAccountsResponse, ReturnType<typeof listInstanceAccountsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listInstanceAccounts({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listInstanceAccountsQueryKey(options)
+});
+
+export const listInstanceAccountsInfiniteQueryKey = (options?: Options<ListInstanceAccountsData>): QueryKey<Options<ListInstanceAccountsData>> => createQueryKey('listInstanceAccounts', options, true);
+
+/**
+ * List the accounts of this server
+ *
+ * Newest first.
+ */
+export const listInstanceAccountsInfiniteOptions = (options?: Options<ListInstanceAccountsData>) => infiniteQueryOptions<ListInstanceAccountsResponse, ListInstanceAccountsError, InfiniteData<ListInstanceAccountsResponse>, QueryKey<Options<ListInstanceAccountsData>>, string | Pick<QueryKey<Options<ListInstanceAccountsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListInstanceAccountsData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listInstanceAccounts({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listInstanceAccountsInfiniteQueryKey(options)
+});
+
+/**
+ * Create an account for somebody
+ *
+ * Whatever `NIMBUS_REGISTRATION` says. The account has no password; the reply has a link by which its person sets
+ * one. It works for three days.
+ *
+ */
+export const createInstanceAccountMutation = (options?: Partial<Options<CreateInstanceAccountData>>): UseMutationOptions<CreateInstanceAccountResponse, CreateInstanceAccountError, Options<CreateInstanceAccountData>> => {
+    const mutationOptions: UseMutationOptions<CreateInstanceAccountResponse, CreateInstanceAccountError, Options<CreateInstanceAccountData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createInstanceAccount({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Delete an account
+ *
+ * With its sessions and memberships. Projects that nobody else owns are in the way (409 `last_owner`), unless
+ * `delete_projects` deletes them too.
+ *
+ */
+export const deleteInstanceAccountMutation = (options?: Partial<Options<DeleteInstanceAccountData>>): UseMutationOptions<DeleteInstanceAccountResponse, DeleteInstanceAccountError, Options<DeleteInstanceAccountData>> => {
+    const mutationOptions: UseMutationOptions<DeleteInstanceAccountResponse, DeleteInstanceAccountError, Options<DeleteInstanceAccountData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await deleteInstanceAccount({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Disable or enable an account, or make it an operator
+ *
+ * A disabled account's sessions end at once, on every node; its projects and their keys go on. There is always an
+ * operator who can log in: 409 `last_operator`.
+ *
+ */
+export const updateInstanceAccountMutation = (options?: Partial<Options<UpdateInstanceAccountData>>): UseMutationOptions<UpdateInstanceAccountResponse, UpdateInstanceAccountError, Options<UpdateInstanceAccountData>> => {
+    const mutationOptions: UseMutationOptions<UpdateInstanceAccountResponse, UpdateInstanceAccountError, Options<UpdateInstanceAccountData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateInstanceAccount({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Make a link to a new password
+ *
+ * For its person to set a new password, where no mail is sent. It works once, for three days.
+ */
+export const createPasswordResetMutation = (options?: Partial<Options<CreatePasswordResetData>>): UseMutationOptions<CreatePasswordResetResponse, CreatePasswordResetError, Options<CreatePasswordResetData>> => {
+    const mutationOptions: UseMutationOptions<CreatePasswordResetResponse, CreatePasswordResetError, Options<CreatePasswordResetData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createPasswordReset({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listInstanceProjectsQueryKey = (options?: Options<ListInstanceProjectsData>) => createQueryKey('listInstanceProjects', options, false, ['Instance']);
+
+/**
+ * List the projects of this server
+ *
+ * Newest first, with what they take up. What was sent to them is not an operator's to read.
+ */
+export const listInstanceProjectsOptions = (options?: Options<ListInstanceProjectsData>) => queryOptions<ListInstanceProjectsResponse, ListInstanceProjectsError, ListInstanceProjectsResponse, ReturnType<typeof listInstanceProjectsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listInstanceProjects({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listInstanceProjectsQueryKey(options)
+});
+
+export const listInstanceProjectsInfiniteQueryKey = (options?: Options<ListInstanceProjectsData>): QueryKey<Options<ListInstanceProjectsData>> => createQueryKey('listInstanceProjects', options, true);
+
+/**
+ * List the projects of this server
+ *
+ * Newest first, with what they take up. What was sent to them is not an operator's to read.
+ */
+export const listInstanceProjectsInfiniteOptions = (options?: Options<ListInstanceProjectsData>) => infiniteQueryOptions<ListInstanceProjectsResponse, ListInstanceProjectsError, InfiniteData<ListInstanceProjectsResponse>, QueryKey<Options<ListInstanceProjectsData>>, string | Pick<QueryKey<Options<ListInstanceProjectsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListInstanceProjectsData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listInstanceProjects({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listInstanceProjectsInfiniteQueryKey(options)
+});
+
+/**
+ * Delete a project
+ *
+ * As `DELETE /v1/projects/{project_id}` does it, with its events.
+ */
+export const deleteInstanceProjectMutation = (options?: Partial<Options<DeleteInstanceProjectData>>): UseMutationOptions<DeleteInstanceProjectResponse, DeleteInstanceProjectError, Options<DeleteInstanceProjectData>> => {
+    const mutationOptions: UseMutationOptions<DeleteInstanceProjectResponse, DeleteInstanceProjectError, Options<DeleteInstanceProjectData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await deleteInstanceProject({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Disable or enable a project
+ *
+ * To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
+ * every node from the next request on. Nothing is deleted.
+ *
+ */
+export const updateInstanceProjectMutation = (options?: Partial<Options<UpdateInstanceProjectData>>): UseMutationOptions<UpdateInstanceProjectResponse, UpdateInstanceProjectError, Options<UpdateInstanceProjectData>> => {
+    const mutationOptions: UseMutationOptions<UpdateInstanceProjectResponse, UpdateInstanceProjectError, Options<UpdateInstanceProjectData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await updateInstanceProject({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const listInstanceAuditQueryKey = (options?: Options<ListInstanceAuditData>) => createQueryKey('listInstanceAudit', options, false, ['Instance']);
+
+/**
+ * Read the audit log of accounts
+ *
+ * What concerns accounts and no project: registrations, logins, passwords, sessions, and what operators did. Newest first.
+ */
+export const listInstanceAuditOptions = (options?: Options<ListInstanceAuditData>) => queryOptions<ListInstanceAuditResponse, ListInstanceAuditError, ListInstanceAuditResponse, ReturnType<typeof listInstanceAuditQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listInstanceAudit({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listInstanceAuditQueryKey(options)
+});
+
+export const listInstanceAuditInfiniteQueryKey = (options?: Options<ListInstanceAuditData>): QueryKey<Options<ListInstanceAuditData>> => createQueryKey('listInstanceAudit', options, true);
+
+/**
+ * Read the audit log of accounts
+ *
+ * What concerns accounts and no project: registrations, logins, passwords, sessions, and what operators did. Newest first.
+ */
+export const listInstanceAuditInfiniteOptions = (options?: Options<ListInstanceAuditData>) => infiniteQueryOptions<ListInstanceAuditResponse, ListInstanceAuditError, InfiniteData<ListInstanceAuditResponse>, QueryKey<Options<ListInstanceAuditData>>, string | Pick<QueryKey<Options<ListInstanceAuditData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListInstanceAuditData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listInstanceAudit({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listInstanceAuditInfiniteQueryKey(options)
+});
+
+/**
+ * How far do people come through these steps?
+ *
+ * An *attempt* begins with an event of step 1 in the range (the range binds nothing else) and fills step after step, each
+ * with an event of its own, never earlier than the step before, within the window. `counts[k]` is how many reached step
+ * k + 1; it never rises. One attempt a person counts: the one with most steps, then the earliest last step, then the latest
+ * entry (`attempt: first` takes the first entry's; `count` counts attempts or sessions instead). `order` says what may lie
+ * between the steps: anything, nothing (`strict`), or the steps in any order. Events of `exclude` end an attempt. `hold`
+ * names properties that must have the entry's value in every step. *Incomplete* attempts may still go on.
+ *
+ */
+export const askFunnelMutation = (options?: Partial<Options<AskFunnelData>>): UseMutationOptions<AskFunnelResponse, AskFunnelError, Options<AskFunnelData>> => {
+    const mutationOptions: UseMutationOptions<AskFunnelResponse, AskFunnelError, Options<AskFunnelData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askFunnel({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Do people come back?
+ *
+ * Each row is a period; a person is in it when a start event falls in it: only his first ever (`first_time`), or any
+ * (`recurring`). `values[0]` is how many are in the row; `values[n]` is how many of them did a return event in period n
+ * (`on`), in it or later (`on_or_after`), or in every period up to it (`streak`). Periods are those of the calendar, or
+ * widths after the person's own start (`rolling`). The first `complete` values of a row are over. `average` sums what was
+ * retained, and the sizes, over complete cells. The range is widened to whole periods, and the answer names it.
+ *
+ */
+export const askRetentionMutation = (options?: Partial<Options<AskRetentionData>>): UseMutationOptions<AskRetentionResponse, AskRetentionError, Options<AskRetentionData>> => {
+    const mutationOptions: UseMutationOptions<AskRetentionResponse, AskRetentionError, Options<AskRetentionData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askRetention({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Who is new, comes back, and falls silent?
+ *
+ * Of each period: who was active for the first time ever (*new*), active in this period and the one before (*returning*),
+ * active now, not in the period before but earlier (*resurrecting*), and active in the period before and not now
+ * (*dormant*). Active means an event of the name, any event when none is named.
+ *
+ */
+export const askLifecycleMutation = (options?: Partial<Options<AskLifecycleData>>): UseMutationOptions<AskLifecycleResponse, AskLifecycleError, Options<AskLifecycleData>> => {
+    const mutationOptions: UseMutationOptions<AskLifecycleResponse, AskLifecycleError, Options<AskLifecycleData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askLifecycle({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * On how many days do people come?
+ *
+ * How many people were active in exactly 1, 2, … of the periods of the range, and in at least so many.
+ *
+ */
+export const askStickinessMutation = (options?: Partial<Options<AskStickinessData>>): UseMutationOptions<AskStickinessResponse, AskStickinessError, Options<AskStickinessData>> => {
+    const mutationOptions: UseMutationOptions<AskStickinessResponse, AskStickinessError, Options<AskStickinessData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askStickiness({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * How many people were there?
+ *
+ * Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
+ * of its days. The range is taken as it is.
+ *
+ */
+export const askUniquesMutation = (options?: Partial<Options<AskUniquesData>>): UseMutationOptions<AskUniquesResponse, AskUniquesError, Options<AskUniquesData>> => {
+    const mutationOptions: UseMutationOptions<AskUniquesResponse, AskUniquesError, Options<AskUniquesData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askUniques({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * What do people do next?
+ *
+ * The nodes of a path are events, named by their name or by a property; equal neighbours are one. A path begins at `start`
+ * (at any node when it is absent) in the range and takes what follows within the window, at most `depth` nodes. With `end`
+ * alone paths are read backwards, and the end is step 1; with both, a path goes from the first start to the first end after
+ * it. From each node the `top` next ones are shown; the rest is `other`, and is followed no further.
+ *
+ */
+export const askPathsMutation = (options?: Partial<Options<AskPathsData>>): UseMutationOptions<AskPathsResponse, AskPathsError, Options<AskPathsData>> => {
+    const mutationOptions: UseMutationOptions<AskPathsResponse, AskPathsError, Options<AskPathsData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askPaths({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * How do visits go?
+ *
+ * A session ends when more than 30 minutes pass without an event of the person, after 24 hours, or when the property
+ * `session_id` changes; midnight does not end one. It belongs to its start, which is in the range. A *bounce* is a session of
+ * one event. `breakdown` is by a property of the first event, such as the landing page.
+ *
+ */
+export const askSessionsMutation = (options?: Partial<Options<AskSessionsData>>): UseMutationOptions<AskSessionsResponse, AskSessionsError, Options<AskSessionsData>> => {
+    const mutationOptions: UseMutationOptions<AskSessionsResponse, AskSessionsError, Options<AskSessionsData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askSessions({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Who are these people?
+ *
+ * The people for whom the clause `where` holds as of `as_of`, by id, in pages: `and`, `or` and `not` of clauses, and what a
+ * person `did` so many times, did `first` ever, did as a `sequence`, or has in his `profile`.
+ *
+ */
+export const askCohortMutation = (options?: Partial<Options<AskCohortData>>): UseMutationOptions<AskCohortResponse, AskCohortError, Options<AskCohortData>> => {
+    const mutationOptions: UseMutationOptions<AskCohortResponse, AskCohortError, Options<AskCohortData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askCohort({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Who is behind this number?
+ *
+ * The people behind one number of an answer, as many as it says: `question` is the question that was asked, and `at` is where
+ * the number stands in its answer. Each comes with the moment that put him there. The pages are in the order of the people's
+ * numbers.
+ *
+ */
+export const askPeopleMutation = (options?: Partial<Options<AskPeopleData>>): UseMutationOptions<AskPeopleResponse, AskPeopleError, Options<AskPeopleData>> => {
+    const mutationOptions: UseMutationOptions<AskPeopleResponse, AskPeopleError, Options<AskPeopleData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await askPeople({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
 
 export const getHealthQueryKey = (options?: Options<GetHealthData>) => createQueryKey('getHealth', options, false, ['Operations']);
 

@@ -1,0 +1,19 @@
+/** What stands in an address and is not in the state that was read from it. */
+
+/** What a parser leaves out because the page does so anyway: not having it in the address means the same. */
+const usual: Record<string, unknown> = { measure: 'count', chart: 'line', top: 10, compare: false, edit: false };
+
+/** What every page has: when the address says it wrong, the state has another value. */
+const always = new Set(['range', 'tz']);
+
+/** The names of the parts of an address that the page does not understand, such as a date where an instant is expected. */
+export function misread(address: Record<string, unknown>, understood: Record<string, unknown>): string[] {
+  return Object.keys(address).filter((key) => {
+    if (address[key] === undefined || usual[key] === address[key]) return false;
+    if (always.has(key) ? understood[key] === address[key] : understood[key] !== undefined) return false;
+    return !(key === 'range' && understood['from'] !== undefined); // two instants say more than a range
+  });
+}
+
+/** The parts of the link with which the dashboard was opened: the router soon puts the address right, and they are gone. */
+export const opened: { path: string; parts: string[] } = { path: '', parts: [] };

@@ -1,0 +1,59 @@
+import { runMetricsQuery, type MetricsQuery, type NimbusError } from '@nimbus-analytics/sdk';
+import { runMetricsQueryOptions, runMetricsQueryQueryKey } from '@nimbus-analytics/sdk/react-query';
+import { hashKey, keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
+import { serverTime } from '../api';
+import { during, isOf, nowhere, partsOf, type Comparison } from './compare';
+import { isEmpty, seriesCount, seriesOf } from './question';
+import { windowBefore } from './range';
+import type { ExploreState } from './search';
+
+interface Options {
+  enabled?: boolean;
+  refetchInterval?: number;
+}
+
+/** The answer to a question; with `compare` also that of the period before, and two totals that can be compared. */
+export function useCompared(question: MetricsQuery, compare: boolean, series: number, options: Options = {}) {
+  const now = useQuery({ ...runMetricsQueryOptions({ body: question }), placeholderData: keepPreviousData, ...options });
+  const stale = now.isPlaceholderData;
+  const answered = stale ? undefined : now.data;
+  const asks = compare && answered !== undefined;
+
+  const whole = during(question, asks ? windowBefore(answered) : nowhere);
+  const before = useQuery({ ...runMetricsQueryOptions({ body: whole }), enabled: asks, placeholderData: stale ? keepPreviousData : undefined });
+  const previous = compare ? before.data : undefined;
+
+  const running = now.data?.meta.incomplete_from !== undefined;
+  const parts = useMemo(() => (running && answered && previous ? partsOf(answered, previous, serverTime(now.dataUpdatedAt), series) : undefined), [running, answered, previous, now.dataUpdatedAt, series]);
+  const bodies = [during(question, parts?.now ?? nowhere), during(question, parts?.before ?? nowhere)] as const;
+  const pair = useQuery<Comparison | null, NimbusError>({
+    queryKey: [...runMetricsQueryQueryKey({ body: bodies[0] }), bodies[1]],
+    queryFn: async ({ signal }) => {
+      const [a, b] = await Promise.all(bodies.map(async (body) => (await runMetricsQuery({ body, signal, throwOnError: true })).data));
+      return parts && a && b && isOf(a, parts.now) && isOf(b, parts.before) ? { now: a, before: b, until: a.to } : null;
+    },
+    enabled: parts !== undefined,
+    // While the next minute's comparison loads, the last one stays; that of another question never does.
+    placeholderData: (data, query) => (stale || (query && sameStart(query.queryKey.at(-1), bodies[1])) ? data : undefined),
+  });
+  return {
+    result: now.data,
+    previous,
+    comparison: useMemo((): Comparison | undefined => (now.data && previous ? (running ? (pair.data ?? undefined) : { now: now.data, before: previous }) : undefined), [now.data, previous, running, pair.data]),
+    fetching: now.isFetching,
+    stale,
+    error: now.error ?? (compare ? (before.error ?? pair.error) : null),
+    refetch: () => void (now.error ? now : before.error ? before : pair.error ? pair : now).refetch(),
+  };
+}
+
+const sameStart = (a: unknown, b: MetricsQuery) => hashKey([{ ...(a as MetricsQuery), to: undefined }]) === hashKey([{ ...b, to: undefined }]);
+
+/** The answer and its series, for the explorer and the tiles of a board. */
+export function useAnswer(state: ExploreState, question: MetricsQuery, options: Options = {}) {
+  const compared = useCompared(question, state.compare === true, seriesCount(state), options);
+  const { result, previous, comparison } = compared;
+  const series = useMemo(() => (result ? seriesOf(state, result, previous, comparison) : []), [state, result, previous, comparison]);
+  return { ...compared, series, empty: result !== undefined && isEmpty(state.measure, series) };
+}

@@ -1,0 +1,36 @@
+/** What the first page needs is asked for at once: its file, the session and its numbers load side by side. */
+import { runMetricsQueryOptions } from '@nimbus-analytics/sdk/react-query';
+import { queryClient, session } from './api';
+import { misread, opened } from './lib/misread';
+import { zonePref } from './prefs';
+import { measured, questionOf } from './query/question';
+import type { Range } from './query/range';
+import type { ExploreState } from './query/search';
+import { router } from './router';
+
+interface Match {
+  routeId: keyof typeof router.routesById;
+  params: Record<string, string>;
+  search: Record<string, unknown>;
+}
+
+export async function start() {
+  const { pathname, search } = router.latestLocation;
+  const matches: Match[] = router.matchRoutes(router.latestLocation);
+  Object.assign(opened, { path: pathname, parts: misread(search, matches.at(-1)?.search ?? {}) });
+  for (const { routeId } of matches) void router.loadRouteChunk(router.routesById[routeId]);
+  void ask(matches.at(-1)).catch(() => {}); // the page asks itself, and says what is wrong
+  await router.load();
+}
+
+async function ask(page: Match | undefined) {
+  if (!page?.params['projectId'] || !(await session.resume())) return;
+  const { projectId } = page.params;
+  const questions =
+    page.routeId === '/app/projects/$projectId/'
+      ? (['count', 'users'] as const).map((measure) => measured(projectId, measure, page.search as Range, zonePref.get()))
+      : page.routeId === '/app/projects/$projectId/explore'
+        ? [questionOf(page.search as unknown as ExploreState, projectId)]
+        : [];
+  for (const body of questions) if (body) void queryClient.prefetchQuery(runMetricsQueryOptions({ body }));
+}

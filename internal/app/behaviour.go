@@ -1,0 +1,36 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/build"
+	"github.com/bahagh/nimbus/internal/platform/jobs"
+)
+
+// behaviourGroup is the store that questions about people are answered from.
+type behaviourGroup struct {
+	store   *behaviour.Store
+	builder *build.Builder
+}
+
+func (a *App) wireBehaviour() *behaviourGroup {
+	store := behaviour.NewStore(a.db.Pool)
+	g := &behaviourGroup{store: store, builder: build.New(store, build.Options{Now: time.Now, Logger: a.log})}
+	a.access.projects.OnPurge(g.forget)
+	return g
+}
+
+// forget removes what the store knows of a project whose events are gone.
+func (g *behaviourGroup) forget(ctx context.Context, project uuid.UUID) error {
+	return g.store.Work(ctx, project, func(w *behaviour.Work) error { return w.RemoveProject(ctx) })
+}
+
+func (g *behaviourGroup) jobs() []jobs.Job {
+	return []jobs.Job{
+		{Name: "build parts", Every: 10 * time.Second, Limit: 50 * time.Minute, Run: g.builder.Round},
+	}
+}

@@ -1,0 +1,154 @@
+package answers
+
+import (
+	"context"
+
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/insights/activity"
+	"github.com/bahagh/nimbus/internal/insights/query"
+)
+
+type lifecycleAsk struct {
+	*resolver
+	scope    scope
+	question activity.LifecycleQuestion
+}
+
+func (a *API) lifecycle(at string, v *api.LifecycleInsight) (*lifecycleAsk, error) {
+	r := newResolver(at)
+	l := &lifecycleAsk{resolver: r}
+	l.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
+	l.question = activity.LifecycleQuestion{Active: r.active(v.Event), AsOf: l.scope.asOf}
+	if c := l.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, l.scope.Range, 1) {
+		l.question.Cut(c, l.scope.Range)
+		within(&r.query, l.question.Reads())
+	}
+	r.marked()
+	return l, r.err()
+}
+
+// active is the condition of being active: the event, or any.
+func (r *resolver) active(event *string) activity.Step {
+	return activity.Step{Marks: r.step("event", event, nil), Label: label(event)}
+}
+
+// AskLifecycle serves POST /v1/insights/lifecycle.
+func (a *API) AskLifecycle(ctx context.Context, request api.AskLifecycleRequestObject) (api.AskLifecycleResponseObject, error) {
+	begun := a.begin(request.Body.ProjectID)
+	var v api.LifecycleInsight
+	if err := recast(request.Body, &v); err != nil {
+		return nil, err
+	}
+	l, err := a.lifecycle("", &v)
+	if err != nil {
+		return nil, err
+	}
+	var rows []activity.LifecycleRow
+	begun.scope = l.scope
+	begun.outcome, err = run(ctx, a.s, begun.project, &l.query, func() *activity.Lifecycle { return activity.NewLifecycle(l.question) },
+		func(_ *behaviour.View, op *activity.Lifecycle) error { rows = op.Answer(); return nil })
+	if err != nil {
+		return nil, err
+	}
+	out := api.AskLifecycle200JSONResponse{Rows: make([]api.LifecycleRow, len(rows))}
+	for i, row := range rows {
+		out.Rows[i] = api.LifecycleRow{Start: l.scope.time(row.Start), New: int64(row.New), Returning: int64(row.Returning),
+			Resurrecting: int64(row.Resurrecting), Dormant: int64(row.Dormant), Complete: row.Complete}
+	}
+	out.Meta = begun.meta(a.s.o.Now(), whole(l.question.Bounds), activity.LifecycleDefinition(&l.question), l.scope.incomplete(l.question.Bounds))
+	return out, nil
+}
+
+// whole is the range of the periods between bounds.
+func whole(bounds []int64) query.Range {
+	return query.Range{From: bounds[0], To: bounds[len(bounds)-1]}
+}
+
+type stickinessAsk struct {
+	*resolver
+	scope    scope
+	question activity.StickinessQuestion
+}
+
+func (a *API) stickiness(at string, v *api.StickinessInsight) (*stickinessAsk, error) {
+	r := newResolver(at)
+	s := &stickinessAsk{resolver: r}
+	s.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
+	s.question = activity.StickinessQuestion{Active: r.active(v.Event)}
+	if c := s.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, s.scope.Range, 1) {
+		s.question.Cut(c, s.scope.Range)
+		within(&r.query, s.question.Reads())
+	}
+	r.marked()
+	return s, r.err()
+}
+
+// AskStickiness serves POST /v1/insights/stickiness.
+func (a *API) AskStickiness(ctx context.Context, request api.AskStickinessRequestObject) (api.AskStickinessResponseObject, error) {
+	begun := a.begin(request.Body.ProjectID)
+	var v api.StickinessInsight
+	if err := recast(request.Body, &v); err != nil {
+		return nil, err
+	}
+	s, err := a.stickiness("", &v)
+	if err != nil {
+		return nil, err
+	}
+	var answer activity.StickinessAnswer
+	begun.scope = s.scope
+	begun.outcome, err = run(ctx, a.s, begun.project, &s.query, func() *activity.Stickiness { return activity.NewStickiness(s.question) },
+		func(_ *behaviour.View, op *activity.Stickiness) error { answer = op.Answer(); return nil })
+	if err != nil {
+		return nil, err
+	}
+	return api.AskStickiness200JSONResponse{Periods: int32(answer.Periods), People: int64(answer.People), Exactly: int64s(answer.Exactly), AtLeast: int64s(answer.AtLeast),
+		Meta: begun.meta(a.s.o.Now(), whole(s.question.Bounds), activity.StickinessDefinition(&s.question), s.scope.incomplete(s.question.Bounds))}, nil
+}
+
+type uniquesAsk struct {
+	*resolver
+	scope    scope
+	question activity.UniquesQuestion
+}
+
+func (a *API) uniques(at string, v *api.UniquesInsight) (*uniquesAsk, error) {
+	r := newResolver(at)
+	u := &uniquesAsk{resolver: r}
+	u.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
+	u.question = activity.UniquesQuestion{Active: r.active(v.Event), Range: u.scope.Range}
+	if v.Bucket != nil {
+		if c := u.scope.calendar(string(*v.Bucket), ""); r.periods(c, u.scope.Range, 1) {
+			u.question.Bounds = c.Bounds(u.scope.Range)
+		}
+	}
+	within(&r.query, u.scope.Range)
+	r.marked()
+	return u, r.err()
+}
+
+// AskUniques serves POST /v1/insights/uniques.
+func (a *API) AskUniques(ctx context.Context, request api.AskUniquesRequestObject) (api.AskUniquesResponseObject, error) {
+	begun := a.begin(request.Body.ProjectID)
+	var v api.UniquesInsight
+	if err := recast(request.Body, &v); err != nil {
+		return nil, err
+	}
+	u, err := a.uniques("", &v)
+	if err != nil {
+		return nil, err
+	}
+	var answer activity.UniquesAnswer
+	begun.scope = u.scope
+	begun.outcome, err = run(ctx, a.s, begun.project, &u.query, func() *activity.Uniques { return activity.NewUniques(u.question) },
+		func(_ *behaviour.View, op *activity.Uniques) error { answer = op.Answer(); return nil })
+	if err != nil {
+		return nil, err
+	}
+	out := api.AskUniques200JSONResponse{Total: int64(answer.Total)}
+	for i, n := range answer.Series {
+		out.Series = append(out.Series, api.UniquesPoint{Start: u.scope.time(answer.Starts[i]), People: int64(n)})
+	}
+	out.Meta = begun.meta(a.s.o.Now(), u.scope.Range, activity.UniquesDefinition(&u.question), u.scope.incomplete(u.question.Bounds))
+	return out, nil
+}

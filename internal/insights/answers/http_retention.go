@@ -1,0 +1,89 @@
+package answers
+
+import (
+	"context"
+
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/scan"
+	"github.com/bahagh/nimbus/internal/insights/query"
+	"github.com/bahagh/nimbus/internal/insights/retention"
+)
+
+type retentionAsk struct {
+	*resolver
+	scope    scope
+	question retention.Question
+	values   *scan.Dictionary
+}
+
+func (a *API) retention(at string, v *api.RetentionInsight) (*retentionAsk, error) {
+	r := newResolver(at)
+	t := &retentionAsk{resolver: r}
+	t.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
+	q := &t.question
+	q.Periods, q.AsOf = int(or(v.Periods, 11)), t.scope.asOf
+	q.Start = retention.Step{Marks: r.step("start", v.Start.Event, v.Start.Filter), Label: label(v.Start.Event)}
+	q.Return = retention.Step{Marks: r.step("return", v.Return.Event, v.Return.Filter), Label: label(v.Return.Event)}
+	q.Cohort = map[string]retention.Cohort{"recurring": retention.Recurring}[string(value(v.Cohort))]
+	q.Mode = map[string]retention.Mode{"on_or_after": retention.OnOrAfter, "streak": retention.Streak}[string(value(v.Mode))]
+	q.Interval = map[string]retention.Interval{"rolling": retention.Rolling}[string(value(v.Interval))]
+	if b := v.Breakdown; b != nil {
+		column, values := r.column(b.Prop)
+		t.values = values
+		q.Breakdown = &retention.Breakdown{Column: column, Top: int(or(b.Top, 10)), Compare: compareValues(values), Label: b.Prop}
+	}
+	if c := t.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, t.scope.Range, q.Periods) {
+		q.Cut(c, t.scope.Range)
+		within(&r.query, q.Reads())
+	}
+	r.marked()
+	return t, r.err()
+}
+
+// AskRetention serves POST /v1/insights/retention.
+func (a *API) AskRetention(ctx context.Context, request api.AskRetentionRequestObject) (api.AskRetentionResponseObject, error) {
+	begun := a.begin(request.Body.ProjectID)
+	var v api.RetentionInsight
+	if err := recast(request.Body, &v); err != nil {
+		return nil, err
+	}
+	t, err := a.retention("", &v)
+	if err != nil {
+		return nil, err
+	}
+	var answer retention.Answer
+	begun.scope = t.scope
+	begun.outcome, err = run(ctx, a.s, begun.project, &t.query, func() *retention.Retention { return retention.New(t.question) },
+		func(_ *behaviour.View, op *retention.Retention) error { answer = op.Answer(); return nil })
+	if err != nil {
+		return nil, err
+	}
+	out := api.AskRetention200JSONResponse{Rows: t.rows(&answer.Result), Average: averages(&answer.Result)}
+	for i := range answer.Groups {
+		g := &answer.Groups[i]
+		out.Groups = append(out.Groups, api.RetentionGroup{Value: jsonOf(t.values.Value(g.Value)), Rows: t.rows(&g.Result), Average: averages(&g.Result)})
+	}
+	if o := answer.Other; o != nil {
+		out.Other = &api.RetentionOther{Values: int64(o.Values), Rows: t.rows(&o.Result), Average: averages(&o.Result)}
+	}
+	q := &t.question
+	out.Meta = begun.meta(a.s.o.Now(), query.Range{From: q.Bounds[0], To: q.Bounds[q.Rows]}, retention.Definition(q), t.scope.incomplete(q.Bounds))
+	return out, nil
+}
+
+func (t *retentionAsk) rows(in *retention.Result) []api.RetentionRow {
+	out := make([]api.RetentionRow, len(in.Rows))
+	for i, row := range in.Rows {
+		out[i] = api.RetentionRow{Start: t.scope.time(row.Start), Size: int64(row.Size), Values: int64s(row.Values), Complete: int32(row.Complete)}
+	}
+	return out
+}
+
+func averages(in *retention.Result) []api.RetentionAverage {
+	out := make([]api.RetentionAverage, len(in.Average))
+	for i, m := range in.Average {
+		out[i] = api.RetentionAverage{Retained: int64(m.Retained), Size: int64(m.Size)}
+	}
+	return out
+}
