@@ -20,21 +20,21 @@ import (
 // health answers whether this node is ready. It pings the database each time: a cached "yes" would send requests to a
 // node that cannot serve them.
 type health struct {
-	pool   *pgxpool.Pool
-	clocks *clock.Clocks
-	checks []func() error // of ingestion: the batcher and the jobs
-	room   func() error   // whether the disk has room for events
-	redis  func() error   // nil when there is none
-	reads  *replica.Reads
-	log    *slog.Logger
-	sick   atomic.Bool // the last answer was "not ready"
-	ending atomic.Bool // this node has been told to stop
+	pool    *pgxpool.Pool
+	clocks  *clock.Clocks
+	checks  []func() error // of ingestion: the batcher and the jobs
+	room    func() error   // whether the disk has room for events
+	redis   func() error   // nil when there is none
+	reads   *replica.Reads
+	log     *slog.Logger
+	unready atomic.Bool // the last answer was "not ready"
+	ending  atomic.Bool // this node has been told to stop
 }
 
 // errEnding is why a node that serves well gets no more requests.
 var errEnding = errors.New("this node is being stopped; the others take its requests")
 
-// pingTime is how long the database may take to say that it is there.
+// pingTime is the time-out of the ping of the database.
 const pingTime = 2 * time.Second
 
 // GetHealth serves GET /v1/health.
@@ -66,10 +66,10 @@ func (h *health) check(ctx context.Context) (api.Health, bool) {
 	if h.redis != nil {
 		out.Checks.Redis = optional(h.redis())
 	}
-	// The node serves all the same: what is not done meanwhile is deleting.
-	out.Checks.Clock = helper(h.clocks.Check(ctx))
+	// The node is ready all the same: only deleting by age is suspended.
+	out.Checks.Clock = optional(h.clocks.Check(ctx))
 	// A node that takes in no events for want of room must be reached all the same: deleting makes room.
-	out.Checks.Ingest = helper(h.room())
+	out.Checks.Ingest = optional(h.room())
 	if h.ending.Load() {
 		out.Checks.Ingest = result(errEnding)
 	}

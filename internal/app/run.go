@@ -76,7 +76,7 @@ func (a *App) drain(failed <-chan error) error {
 	}
 }
 
-// shutDown answers what has been accepted before anything is closed.
+// shutDown answers all accepted requests before anything is closed.
 func (a *App) shutDown(servers []*http.Server) error {
 	a.log.Info("shutting down: answering accepted requests", "for_at_most", a.cfg.ShutdownTimeout.String())
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
