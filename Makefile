@@ -5,7 +5,7 @@ GO ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BIN := bin/nimbus
 
-# Everything is compiled as the program that is shipped, so that each finds in the cache what the others have compiled.
+# Everything is compiled with the flags of the shipped program, so that all targets share the build cache.
 export CGO_ENABLED := 0
 export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS 2>/dev/null) -trimpath)
 
@@ -49,13 +49,13 @@ generate: ## generate gen/, sdk/go and sdk/typescript from the contract, the SQL
 .PHONY: test
 test: test-go test-sdk-go test-ts test-frontend ## run every test
 
-# What goroutines share is looked at by the race detector, which needs a compilation of its own. Of the whole program under the
-# detector it is the tests in which much happens at once.
+# Packages with shared state run under the race detector, which needs a compilation of its own. Of internal/app only
+# the tests with concurrency do.
 RACED := access/accounts access/auth access/idempotency access/projects events/history events/ingest events/partitions httpapi live \
 	platform/bus platform/embedded platform/jobs platform/postgres platform/ratelimit platform/redis platform/turns
 
-# make verify vets. Without the tables for debuggers a test program is linked in half the time. What hangs is ended, and a
-# machine may be very slow.
+# make verify runs vet. Without debug tables a test program links in half the time. The time-out ends a test that
+# hangs; it is long because a machine may be very slow.
 TEST := $(GO) test -vet=off -ldflags '-s -w' -timeout 30m
 RACE := CGO_ENABLED=1 $(TEST) -race
 
@@ -92,7 +92,7 @@ bench: postgres build ## measure, and print the tables of docs/benchmarks.md (EV
 		$(GO) run ./test/bench/cmd -nimbus "$$nimbus" $(if $(EVENTS),-events $(EVENTS)) $(if $(LIVE),-live $(LIVE)) || exit 1; done
 
 .PHONY: crash
-crash: postgres build ## kill server and database CYCLES times (200) under load, and look for what is lost
+crash: postgres build ## kill server and database CYCLES times (200) under load, and look for lost events
 	@$(GO) run ./test/crash/cmd -nimbus $(BIN) -cycles $(or $(CYCLES),200) $(if $(SEED),-seed $(SEED))
 
 .PHONY: flaky
@@ -104,10 +104,10 @@ fuzz: postgres ## run each fuzz target for FUZZTIME (30s)
 	@sh scripts/fuzz.sh
 
 .PHONY: schemathesis
-schemathesis: postgres build ## hammer every operation with Schemathesis (needs Python 3; EXAMPLES=50 each)
+schemathesis: postgres build ## fuzz every operation with Schemathesis (needs Python 3; EXAMPLES=50 each)
 	@sh scripts/schemathesis.sh
 
 .PHONY: clean
-clean: ## remove what was built (data/ stays)
+clean: ## remove all build output (data/ stays)
 	rm -rf bin node_modules sdk/typescript/dist sdk/typescript/dist-test examples/react-app/dist frontend/test-results
 	find frontend/dist sdk/dist -mindepth 1 ! -name .gitkeep -delete

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds frontend/dist, which the server embeds, when it is older than what it is made of. Without Node.js it does nothing:
+# Builds frontend/dist, which the server embeds, when it is older than its sources. Without Node.js it does nothing:
 # the server then serves a page that says how to build it.
 set -eu
 cd "$(dirname "$0")/.."

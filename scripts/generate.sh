@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes everything that is generated from openapi/nimbus.yaml, db/migrations and db/queries. What it writes is committed,
-# and depends on nothing but those files and the versions in tools/go.mod and package-lock.json.
+# Writes all code that is generated from openapi/nimbus.yaml, db/migrations and db/queries. Its output is committed,
+# and depends only on those files and the versions in tools/go.mod and package-lock.json.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -19,14 +19,14 @@ go tool -modfile=tools/go.mod oapi-codegen -config oapi-codegen.yaml openapi/nim
 echo 'gen/db'
 touch "$work/begun"
 go tool -modfile=tools/go.mod sqlc generate
-# sqlc writes a file for each file of queries, always, and leaves the one whose queries have gone.
+# sqlc writes a file for each file of queries, always, but does not remove the file of deleted queries.
 find gen/db -type f -name '*.go' ! -newer "$work/begun" -exec rm -f {} +
 
 echo 'sdk/go'
 (cd sdk/go && go tool -modfile=../../tools/go.mod oapi-codegen -config oapi-codegen.yaml ../../openapi/nimbus.yaml)
 
 echo 'sdk/typescript, gen/tracker'
-# npm writes this file last, so that an install that was cut off is done again.
+# npm writes this file last, so that an interrupted install is repeated.
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
 	sh scripts/npm-ci.sh
 fi

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what package-lock.json names. What the network breaks off is begun again.
+# Installs the packages of package-lock.json, and retries when the network fails.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes sdk/dist, which the server embeds and serves below /sdk/, when it is older than what it is made of. Without Node.js it
+# Writes sdk/dist, which the server embeds and serves below /sdk/, when it is older than its sources. Without Node.js it
 # does nothing: the server then offers no package.
 set -eu
 cd "$(dirname "$0")/.."

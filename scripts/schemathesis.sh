@@ -1,6 +1,6 @@
 #!/bin/sh
-# Hammers a Nimbus of its own with Schemathesis: a second opinion, from another reading of the contract, on what the Go
-# fuzz (internal/app, FuzzContract) checks. Needs Python 3; Schemathesis is installed below .cache when it is not there.
+# Fuzzes a Nimbus of its own with Schemathesis: an independent implementation of the contract's rules, beside the Go
+# fuzz test (internal/app, FuzzContract). Needs Python 3; Schemathesis is installed below .cache when it is not there.
 set -eu
 cd "$(dirname "$0")/.."
 version=4.32.5
@@ -28,7 +28,7 @@ for _ in $(seq 300); do
 	sleep 0.1
 done
 
-# An account and a project for it, so that what it sends is not refused before it is looked at.
+# An account and a project for it, so that its requests are not refused for missing credentials.
 post() { curl -fsS -X POST -H 'Content-Type: application/json' ${3:+-H "Authorization: Bearer $3"} -d "$2" "$url$1"; }
 member() { python3 -c 'import json, sys; v = json.load(sys.stdin)
 for k in sys.argv[1].split("."): v = v[k]
@@ -40,7 +40,7 @@ cat >"$work/schemathesis.toml" <<TOML
 project_id = "$(echo "$project" | member project.id)"
 TOML
 
-# Left out: what would end the session or the project that all the others need.
+# Excluded: operations that would end the session or the project that all the others need.
 "$venv/bin/schemathesis" --config-file "$work/schemathesis.toml" run "$url/openapi.yaml" --url "$url" \
 	--header "Authorization: Bearer $token" --header "X-API-Key: $(echo "$project" | member api_key_secret)" \
 	--phases examples,coverage,fuzzing --max-examples "${EXAMPLES:-50}" --continue-on-failure --suppress-health-check all \

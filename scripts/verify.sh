@@ -59,7 +59,7 @@ check_queries() { # the generated queries are those of db/queries, and PostgreSQ
 	go run ./test/nimbustest/scratchdb -- go tool -modfile=tools/go.mod sqlc vet
 }
 
-check_contract() { # the contract is well formed, complete and true to its own examples
+check_contract() { # the contract is valid and complete, and its examples match its schemas
 	node_modules/.bin/redocly lint --config .redocly.yaml
 }
 
@@ -112,7 +112,7 @@ check_migrations() { # numbered 1, 2, 3, …, each with its way back, and never 
 check_format() {
 	found=$(git ls-files -co --exclude-standard -- '*.go' | tr '\n' '\0' | xargs -0 gofmt -l)
 	if [ -n "$found" ]; then
-		echo 'Not as gofmt would have it:'
+		echo 'Not formatted with gofmt:'
 		echo "$found"
 		return 1
 	fi
@@ -135,7 +135,7 @@ check_typescript() {
 	npm run --silent lint
 }
 
-check_vulnerabilities() { # nothing that runs has a known one; what cannot be looked up here is said to be skipped
+check_vulnerabilities() { # no dependency that runs has a known one; look-ups that fail here are reported as skipped
 	missing=
 	if ! npm audit --omit=dev --audit-level=high >"$work/audit" 2>&1; then
 		cat "$work/audit"
@@ -154,13 +154,13 @@ check_vulnerabilities() { # nothing that runs has a known one; what cannot be lo
 	fi
 }
 
-check_scripts() { # each can at least be read
+check_scripts() { # each has a valid syntax
 	git ls-files -co --exclude-standard -- '*.sh' | while read -r script; do
 		sh -n "$script"
 	done
 }
 
-check_leaks() { # nothing of this machine in the files of the project
+check_leaks() { # no path and no registry of this machine in the files of the project
 	patterns="$top/"
 	parent=$(dirname "$top")
 	case $parent in
@@ -217,7 +217,7 @@ baseline() { # path
 
 failed=
 ran=0
-skipped=77 # the status of a check that could not be made here
+skipped=77 # the exit status of a check that cannot run here
 now() { date +%s; }
 begun=$(now)
 step() { # name

@@ -20,7 +20,7 @@ UPDATE accounts SET password_hash = @password_hash, updated_at = now() WHERE id 
 INSERT INTO sessions (id, account_id, created_at, last_seen_at, expires_at, ip, user_agent)
 VALUES (@id, @account_id, @now, @now, @expires_at, @ip, @user_agent);
 
--- An access token is good only while its session is: one primary-key lookup for each management request.
+-- An access token is valid only while its session is: one primary-key lookup for each management request.
 -- name: SessionAccount :one
 SELECT a.* FROM sessions s JOIN accounts a ON a.id = s.account_id
 WHERE s.id = @session_id AND s.revoked_at IS NULL AND s.expires_at > @now AND a.disabled_at IS NULL;
@@ -33,7 +33,7 @@ ORDER BY id DESC LIMIT 100;
 UPDATE sessions SET revoked_at = @now::timestamptz
 WHERE id = @id AND account_id = @account_id AND revoked_at IS NULL AND expires_at > @now::timestamptz;
 
--- Of many sessions at once, in the order of the ids: two nodes that lock the same rows then cannot deadlock.
+-- Updates many sessions at once, in the order of the ids, so that two nodes that lock the same rows cannot deadlock.
 -- name: SessionsSeen :exec
 UPDATE sessions s SET last_seen_at = u.seen_at
 FROM (SELECT i.id, t.seen_at
@@ -89,7 +89,7 @@ DELETE FROM sessions s WHERE s.id IN (
     SELECT e.id FROM sessions e WHERE e.expires_at < @before::timestamptz LIMIT 1000
 );
 
--- Spent and expired tokens of sessions that live on.
+-- Spent and expired tokens of live sessions.
 -- name: RefreshTokenPrune :execrows
 DELETE FROM refresh_tokens t WHERE t.token_hash IN (
     SELECT e.token_hash FROM refresh_tokens e WHERE e.expires_at < @before::timestamptz LIMIT 1000
@@ -101,7 +101,7 @@ SELECT a.* FROM account_identities i JOIN accounts a ON a.id = i.account_id
 WHERE i.issuer = @issuer AND i.subject = @subject
 FOR NO KEY UPDATE OF a;
 
--- Locked, so that nobody opens a session with the password that is about to go.
+-- Locked, so that nobody opens a session with the password that is about to be removed.
 -- name: AccountByEmailForUpdate :one
 SELECT * FROM accounts WHERE email = @email FOR UPDATE;
 

@@ -1,4 +1,4 @@
--- Says, in the transaction that stores events of a project, which those are.
+-- Records the ids of stored events, in the transaction that stores them.
 -- name: ArrivalAdd :exec
 INSERT INTO arrivals (project_id, min_ts, max_ts, ids) VALUES (@project_id, @min_ts, @max_ts, @event_ids::uuid[]);
 
@@ -17,8 +17,8 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon;
 -- name: ArrivalsProjectAfter :one
 SELECT a.project_id FROM arrivals a WHERE a.project_id > @project_id ORDER BY a.project_id LIMIT 1;
 
--- What arrived after a cursor, in order, up to a horizon if there is one. built are the days whose parts have the row's events
--- already, because they were built from events in a snapshot that saw it.
+-- The arrivals after a cursor, in order, up to a horizon if there is one. built is the days whose parts contain the
+-- row's events already, because they were built from events in a snapshot that saw the row.
 -- name: ArrivalsAfter :many
 SELECT a.xid::text AS xid, a.seq, a.created_at, a.ids AS event_ids,
        ARRAY(SELECT d.day FROM event_part_days d
@@ -31,18 +31,18 @@ WHERE a.project_id = @project_id AND (a.xid, a.seq) > ((@xid::text)::xid8, @seq:
   AND (sqlc.narg('horizon')::text IS NULL OR a.xid < (sqlc.narg('horizon')::text)::xid8)
 ORDER BY a.xid, a.seq LIMIT @max_rows;
 
--- How much of a project is after a cursor, and since when.
+-- The number of a project's arrivals after a cursor, and the time of the oldest.
 -- name: ArrivalsPending :one
 SELECT count(*) AS rows, coalesce(sum(cardinality(a.ids)), 0)::bigint AS events, coalesce(min(a.created_at), now())::timestamptz AS oldest
 FROM arrivals a
 WHERE a.project_id = @project_id AND (a.xid, a.seq) > ((@xid::text)::xid8, @seq::bigint);
 
--- Arrivals that are older than a consumer may be behind, and that it has not seen.
+-- Arrivals that a consumer has not seen and that are older than its largest allowed lag.
 -- name: ArrivalsMissed :many
 SELECT a.min_ts, a.max_ts FROM arrivals a
 WHERE a.project_id = @project_id AND a.created_at < @before AND (a.xid, a.seq) > ((@xid::text)::xid8, @seq::bigint);
 
--- Removes what every consumer of the project has passed, and what is too old to wait for them.
+-- Removes the arrivals that every consumer of the project has passed, and those that are too old to wait for them.
 -- name: ArrivalsPrune :execrows
 DELETE FROM arrivals a
 WHERE a.project_id = @project_id
@@ -56,8 +56,8 @@ SELECT c.xid::text AS xid, c.seq FROM arrival_cursors c WHERE c.project_id = @pr
 INSERT INTO arrival_cursors (project_id, consumer, xid, seq) VALUES (@project_id, @consumer, (@xid::text)::xid8, @seq::bigint)
 ON CONFLICT (project_id, consumer) DO UPDATE SET xid = excluded.xid, seq = excluded.seq, updated_at = now();
 
--- One at a time works on the parts of a project; readers do not ask. The lock belongs to the session, because the transaction
--- that works must see what the one before it has done, and would have its snapshot before it had the lock.
+-- One writer at a time works on the parts of a project; readers take no lock. The lock belongs to the session: a
+-- transaction would take its snapshot before it got the lock, and so not see the changes of the one before it.
 -- name: PartsLock :exec
 SELECT pg_advisory_lock(hashtext('nimbus.parts'), hashtext(@project_id::text));
 
@@ -82,7 +82,7 @@ UNION
 SELECT p.day FROM event_parts p WHERE p.project_id = @project_id
 ORDER BY 1;
 
--- What event_counts says of some days.
+-- The counts of some days, from event_counts.
 -- name: PartCounts :many
 SELECT floor(extract(epoch FROM c.bucket) / 86400)::int AS day, c.name, c.count FROM event_counts c
 WHERE c.project_id = @project_id AND c.granularity = 86400 AND c.name > ''
@@ -131,12 +131,12 @@ INSERT INTO event_part_columns (project_id, day, part_id, col, data) VALUES (@pr
 SELECT p.day, p.id, p.rows, p.bytes, p.header FROM event_parts p
 WHERE p.project_id = @project_id AND p.day >= @day_from AND p.day < @day_to ORDER BY p.day, p.id;
 
--- The days with more parts than they need to have.
+-- The days with more parts than they need.
 -- name: PartsCrowded :many
 SELECT p.day, count(*)::int AS parts, min(p.rows)::int AS smallest FROM event_parts p WHERE p.project_id = @project_id
 GROUP BY p.day HAVING count(*) > 1 ORDER BY count(*) DESC, p.day DESC;
 
--- Pieces of columns. OFFSET 0 keeps the planner from anything but looking each up by its key.
+-- Chunks of columns. OFFSET 0 makes the planner look each up by its key.
 -- name: PartSlices :many
 SELECT t.n::int AS n, s.data::bytea AS data
 FROM (SELECT unnest(@ns::int[]) AS n, unnest(@days::int[]) AS day, unnest(@part_ids::uuid[]) AS part_id,
@@ -173,7 +173,7 @@ ON CONFLICT (project_id, day) DO UPDATE SET dirty = true;
 INSERT INTO event_part_days (project_id, day, dirty, snapshot) VALUES (@project_id, @day, false, pg_current_snapshot())
 ON CONFLICT (project_id, day) DO UPDATE SET dirty = false, snapshot = excluded.snapshot;
 
--- Removes a batch of what a deleted project leaves behind; the tables are emptied one after the other.
+-- Removes a batch of rows of a deleted project; the tables are emptied one after the other.
 -- name: PersonsDeleteAll :exec
 DELETE FROM persons p WHERE p.project_id = @project_id;
 
@@ -189,7 +189,7 @@ DELETE FROM arrivals a WHERE a.project_id = @project_id;
 -- name: ArrivalCursorsDeleteAll :exec
 DELETE FROM arrival_cursors c WHERE c.project_id = @project_id;
 
--- Forgets who somebody was; the number is nobody's from then on.
+-- Erases the identity of a person; nobody has the number from then on.
 -- name: PersonForget :one
 DELETE FROM persons p WHERE p.project_id = @project_id AND p.kind = @kind AND p.key = @key RETURNING p.no;
 

@@ -1,5 +1,5 @@
--- Stores what is not there yet and says which those are. The arrays are parallel; the ids are unique in one call.
--- An empty user_id or anonymous_id is none.
+-- Stores the events that are not there yet and returns their ids (the others are duplicates). The arrays are
+-- parallel; the ids are unique in one call. An empty user_id or anonymous_id becomes null.
 -- name: EventsInsert :many
 INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props, counted_as_other)
 SELECT t.project_id, t.id, t.ts, t.received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props,
@@ -13,8 +13,8 @@ FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@event_ids::uuid
 ON CONFLICT DO NOTHING
 RETURNING id;
 
--- Stores events of which none is there yet; a single duplicate makes it fail. It has no answer that anything would have
--- to wait for, so that the counts can follow it at once.
+-- Stores new events only; a single duplicate makes it fail. It returns no rows that a client would have to wait for,
+-- so the counts can follow it in the same pipeline.
 -- name: EventsInsertAll :exec
 INSERT INTO events (project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props, counted_as_other)
 SELECT t.project_id, t.id, t.ts, t.received_at, t.seq, t.name, nullif(t.user_id, ''), nullif(t.anonymous_id, ''), t.props,
@@ -26,7 +26,7 @@ FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@event_ids::uuid
              unnest(@props::jsonb[]) AS props,
              unnest(@counted_as_other::boolean[]) AS counted_as_other) AS t;
 
--- Claims the keys of events without a ts and says which were new.
+-- Stores the keys of events without a ts and returns the new ones.
 -- name: EventKeysClaim :many
 INSERT INTO event_keys (project_id, key_hash)
 SELECT t.project_id, t.key_hash
@@ -43,17 +43,17 @@ SELECT ensure_event_partition(@at::timestamptz, @months_since::timestamptz, @yea
 SELECT c.relname::text AS name, coalesce(pg_relation_size(c.oid), 0)::bigint AS bytes FROM pg_catalog.pg_class c
 WHERE c.relispartition AND c.relkind = 'r' AND c.relname ~ '^events_[0-9]{6}(_[0-9]{6})?$' ORDER BY 1;
 
--- The id before which the oldest events of a range end, so many of them; no row when the range has no more than that.
+-- The id behind the oldest events of a range, as many as @events says; no row when the range has no more than that.
 -- name: EventsStep :one
 SELECT e.id FROM events e
 WHERE e.project_id = @project_id AND e.id >= @id_from AND e.id < @id_to
 ORDER BY e.id OFFSET @events::int LIMIT 1;
 
--- Deletes events and takes them out of the counts; how many they were.
+-- Deletes events and subtracts them from the counts; returns their number.
 -- name: EventsDelete :one
 SELECT delete_events(@project_id, @id_from, @id_to)::bigint AS deleted;
 
--- The key before which the first ones of a project end, as above.
+-- The key behind the first keys of a project, likewise.
 -- name: EventKeysStep :one
 SELECT k.key_hash FROM event_keys k
 WHERE k.project_id = @project_id AND k.key_hash >= @key_from
@@ -68,8 +68,8 @@ WHERE k.project_id = @project_id AND k.key_hash >= @key_from
 -- name: ProjectsToPrune :many
 SELECT p.id FROM projects p WHERE p.data_retention_days > 0 AND p.deleted_at IS NULL ORDER BY p.id;
 
--- The limit of a project that has one, held until the step is over: once a change of it is answered, nothing is pruned
--- under the old one any more.
+-- The retention of a project that has one, locked until the step ends: once a change of it is answered, nothing is
+-- pruned by the old value any more.
 -- name: ProjectRetentionDays :one
 SELECT p.data_retention_days FROM projects p
 WHERE p.id = @id AND p.data_retention_days > 0 AND p.deleted_at IS NULL FOR SHARE;
@@ -80,7 +80,7 @@ SELECT drop_event_partition_if_empty(@partition::text)::boolean AS dropped;
 -- name: EventPartitionsMerge :one
 SELECT merge_event_partitions(@within_since::timestamptz, @within_until::timestamptz, @max_bytes::bigint)::int AS merged;
 
--- The first and the last UTC day on which a project has events, by its counts, which are those of the events at every
+-- The first and the last UTC day on which a project has events, by its counts, which agree with the events at every
 -- commit; no row when it has none.
 -- name: EventDays :one
 SELECT f.bucket AS first, l.bucket AS last
@@ -109,9 +109,9 @@ WHERE e.project_id = @project_id
 ORDER BY e.id
 LIMIT @page_size;
 
--- The same for one person, where no B-tree has the persons yet: by the summaries of blocks that say who is not in them.
--- project_id is compared as text, so that the primary key cannot be used: the planner does not know how few blocks are
--- left, and would read every event of the range by it.
+-- The same for one person, where there is no B-tree by person yet: by the BRIN summaries, which exclude blocks
+-- without him. project_id is compared as text, so that the primary key cannot be used: the planner does not know how
+-- few blocks remain, and would read every event of the range by the key.
 -- name: PersonEventsNewestFirst :many
 SELECT e.* FROM events e
 WHERE e.project_id::text = (@project_id::uuid)::text AND e.user_id = @user_id
@@ -130,7 +130,7 @@ WHERE e.project_id::text = (@project_id::uuid)::text AND e.user_id = @user_id
 ORDER BY e.id
 LIMIT @page_size;
 
--- The newest event of a project in a range, and the one that many events before it.
+-- The newest event of a project in a range, and the one that is a given number of events before it.
 -- name: EventsNewest :many
 SELECT n.id FROM (
     (SELECT e.id FROM events e
@@ -141,15 +141,15 @@ SELECT n.id FROM (
 ) AS n
 ORDER BY n.id DESC;
 
--- The indexes of partitions, by person, that can be used and those that cannot: being built, or left by a build that
--- was cut off.
+-- The indexes of partitions by person, valid or not: an invalid one is being built, or was left by an interrupted
+-- build.
 -- name: PersonIndexes :many
 SELECT c.relname::text AS name, i.indisvalid AS valid
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
 WHERE c.relname ~ '^events_[0-9]{6}(_[0-9]{6})?_(people|recent)' AND pg_table_is_visible(c.oid)
 ORDER BY 1;
 
--- Summarises the blocks that were filled since the last time, and says how many ranges of them there were.
+-- Summarises the blocks that were filled since the last run, and returns the number of block ranges.
 -- name: PersonSummarise :one
 SELECT summarise_event_index(@index::text)::int AS ranges;
 

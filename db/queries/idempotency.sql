@@ -6,7 +6,7 @@ SELECT pg_try_advisory_xact_lock(hashtextextended('nimbus.idempotency ' || @key:
 SELECT * FROM idempotency_keys
 WHERE account_id = @account_id AND operation = @operation AND key = @key AND created_at > @since;
 
--- In place of one that is too old to be found.
+-- Replaces an expired answer to the same key.
 -- name: IdempotencyKeep :exec
 INSERT INTO idempotency_keys (account_id, operation, key, request_hash, status, reply_box, secret_key_id, created_at)
 VALUES (@account_id, @operation, @key, @request_hash, @status, @reply_box, @secret_key_id, @created_at)

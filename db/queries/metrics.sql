@@ -1,6 +1,6 @@
--- The rows of some names in some runs of buckets, summed over the names. A run is a granularity and a half-open range.
--- OFFSET 0 keeps the planner from pulling the inner query up: joined by a hash on the name it reads all rows of the
--- project for each run, and minutes go by instead of milliseconds.
+-- The rows of some names in some runs of buckets, summed over the names. A run is a granularity and a half-open
+-- range. OFFSET 0 keeps the planner from pulling the inner query up: a hash join on the name would read all rows of
+-- the project for each run and take minutes instead of milliseconds.
 -- name: CountsSeries :many
 SELECT c.bucket, sum(c.count)::bigint AS count
 FROM (SELECT unnest(@granularities::int[]) AS granularity, unnest(@froms::timestamptz[]) AS from_ts,
@@ -14,7 +14,7 @@ CROSS JOIN LATERAL (
 ) AS c
 GROUP BY c.bucket;
 
--- The same for each name by itself: rows as they are, since summing thousands of single ones took longer than reading them.
+-- The same for each name by itself, without sums: grouping thousands of single rows took longer than reading them.
 -- name: CountsSeriesByName :many
 SELECT n.name::text AS name, c.bucket, c.count
 FROM (SELECT unnest(@granularities::int[]) AS granularity, unnest(@froms::timestamptz[]) AS from_ts,
@@ -27,8 +27,7 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS c;
 
--- Every name a project has sent, by hopping from one to the next in the index: as many steps as there are names,
--- however many buckets each has.
+-- Every name that a project has sent, by a loose index scan: one step for each name, however many buckets it has.
 -- name: CountsNames :many
 WITH RECURSIVE names AS (
     (SELECT c.name FROM event_counts c

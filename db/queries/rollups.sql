@@ -1,5 +1,5 @@
--- Adds what one transaction stored. The rows are unique and sorted by the primary key: two transactions then lock in
--- the same order and cannot deadlock.
+-- Adds the counts of one transaction. The rows are unique and sorted by the primary key, so that two transactions
+-- lock in the same order and cannot deadlock.
 -- name: CountsAdd :exec
 INSERT INTO event_counts (project_id, granularity, name, bucket, count)
 SELECT t.project_id, t.granularity, t.name, t.bucket, t.count
@@ -8,21 +8,21 @@ FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@granularities::
              unnest(@counts::bigint[]) AS count) AS t
 ON CONFLICT (project_id, granularity, name, bucket) DO UPDATE SET count = event_counts.count + excluded.count;
 
--- The first project after another that has counts: who asks for the next one again and again hops through them by index,
--- as many steps as there are projects. A recursive query would do so in one, but not where Citus spreads them.
+-- The first project after another that has counts. Repeated, it is a loose index scan with one step for each project.
+-- A recursive query would do so in one statement, but not where Citus distributes the table.
 -- name: RollupCountedAfter :one
 SELECT c.project_id FROM event_counts c WHERE c.project_id > @project_id ORDER BY c.project_id LIMIT 1;
 
--- The same of those that have events.
+-- The same for projects with events.
 -- name: RollupStoredAfter :one
 SELECT e.project_id FROM events e WHERE e.project_id > @project_id ORDER BY e.project_id LIMIT 1;
 
--- The projects that are known, with those that are being deleted.
+-- All projects, including those that are being deleted.
 -- name: RollupProjects :many
 SELECT p.id, (p.deleted_at IS NOT NULL)::boolean AS deleted FROM projects p;
 
--- The UTC days of which a project has events or counts of any granularity: events by hopping from the first id of one
--- day to that of the next, counts by reading them all, because a wrong one may be anywhere.
+-- The UTC days on which a project has events or counts of any granularity: events by a loose index scan from the
+-- first id of one day to that of the next, counts by reading them all, because a wrong one may be anywhere.
 -- name: RollupDays :many
 WITH RECURSIVE first AS (
     (SELECT e.id AS event_id FROM events e WHERE e.project_id = @project_id ORDER BY e.id LIMIT 1)
@@ -40,12 +40,12 @@ UNION
 SELECT date_bin('1 day', c.bucket, '1970-01-01Z') FROM event_counts c WHERE c.project_id = @project_id
 ORDER BY 1;
 
--- Where the counts of one project in one UTC day are not what its events say, in the order in which ingestion locks.
--- It is one statement, so both sides are of one snapshot, whatever is stored meanwhile.
--- The counts are found name by name: the key has the name before the bucket, and a range of buckets alone would read
--- all counts of the project for each day. The names are hopped through, of any granularity, so that rows which should
--- not be there at all are found too. OFFSET 0 keeps the planner from making a join of it.
--- The condition on the minute leaves out events whose id does not begin with their ts: no reader finds those.
+-- The counts of one project in one UTC day that differ from its events, in the order in which ingestion locks. It is
+-- one statement, so both sides are of one snapshot, whatever is stored meanwhile. The counts are found name by name:
+-- the key has the name before the bucket, and a range of buckets alone would read all counts of the project for each
+-- day. The names come from a loose index scan over all granularities, so that rows which should not exist at all are
+-- found too. OFFSET 0 keeps the planner from making a join of it. The condition on the minute leaves out events whose
+-- id does not begin with their ts: no reader finds those.
 -- name: RollupDifferences :many
 WITH RECURSIVE runs AS (
     (SELECT c.granularity, c.name FROM event_counts c
@@ -88,15 +88,15 @@ LIMIT @max_rows;
 -- name: RollupProjectDeleted :one
 SELECT EXISTS (SELECT 1 FROM projects p WHERE p.id = @id AND p.deleted_at IS NOT NULL)::boolean AS deleted;
 
--- Two corrections of one project must not be worked out of the same counts. Ingestion does not take this lock. It
--- belongs to the session, because the corrections of one comparison are many transactions.
+-- Two repairs of one project must not be computed from the same counts. Ingestion does not take this lock. It belongs
+-- to the session, because one repair is many transactions.
 -- name: RollupRepairLock :exec
 SELECT pg_advisory_lock(hashtext('nimbus.rollups'), hashtext(@project_id::text));
 
 -- name: RollupRepairUnlock :one
 SELECT pg_advisory_unlock(hashtext('nimbus.rollups'), hashtext(@project_id::text))::boolean AS held;
 
--- Removes those of the given counts that have come to nothing. Their rows are locked already.
+-- Removes those of the given counts that are 0. Their rows are locked already.
 -- name: CountsDropZero :exec
 DELETE FROM event_counts c
 USING (SELECT unnest(@granularities::int[]) AS granularity, unnest(@names::text[]) AS name,

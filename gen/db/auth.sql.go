@@ -36,7 +36,7 @@ const accountByEmailForUpdate = `-- name: AccountByEmailForUpdate :one
 SELECT id, email, password_hash, created_at, updated_at, operator, disabled_at, last_seen_at FROM accounts WHERE email = $1 FOR UPDATE
 `
 
-// Locked, so that nobody opens a session with the password that is about to go.
+// Locked, so that nobody opens a session with the password that is about to be removed.
 func (q *Queries) AccountByEmailForUpdate(ctx context.Context, db DBTX, email string) (Account, error) {
 	row := db.QueryRow(ctx, accountByEmailForUpdate, email)
 	var i Account
@@ -244,7 +244,7 @@ DELETE FROM refresh_tokens t WHERE t.token_hash IN (
 )
 `
 
-// Spent and expired tokens of sessions that live on.
+// Spent and expired tokens of live sessions.
 func (q *Queries) RefreshTokenPrune(ctx context.Context, db DBTX, before time.Time) (int64, error) {
 	result, err := db.Exec(ctx, refreshTokenPrune, before)
 	if err != nil {
@@ -286,7 +286,7 @@ SELECT a.id, a.email, a.password_hash, a.created_at, a.updated_at, a.operator, a
 WHERE s.id = $1 AND s.revoked_at IS NULL AND s.expires_at > $2 AND a.disabled_at IS NULL
 `
 
-// An access token is good only while its session is: one primary-key lookup for each management request.
+// An access token is valid only while its session is: one primary-key lookup for each management request.
 func (q *Queries) SessionAccount(ctx context.Context, db DBTX, sessionID uuid.UUID, now time.Time) (Account, error) {
 	row := db.QueryRow(ctx, sessionAccount, sessionID, now)
 	var i Account
@@ -462,7 +462,7 @@ FROM (SELECT i.id, t.seen_at
 WHERE s.id = u.id
 `
 
-// Of many sessions at once, in the order of the ids: two nodes that lock the same rows then cannot deadlock.
+// Updates many sessions at once, in the order of the ids, so that two nodes that lock the same rows cannot deadlock.
 func (q *Queries) SessionsSeen(ctx context.Context, db DBTX, ids []uuid.UUID, seenAts []time.Time) error {
 	_, err := db.Exec(ctx, sessionsSeen, ids, seenAts)
 	return err

@@ -24,7 +24,7 @@ type ArrivalAddParams struct {
 	EventIDs  []uuid.UUID
 }
 
-// Says, in the transaction that stores events of a project, which those are.
+// Records the ids of stored events, in the transaction that stores them.
 func (q *Queries) ArrivalAdd(ctx context.Context, db DBTX, arg ArrivalAddParams) error {
 	_, err := db.Exec(ctx, arrivalAdd,
 		arg.ProjectID,
@@ -124,8 +124,8 @@ type ArrivalsAfterRow struct {
 	Built     []int32
 }
 
-// What arrived after a cursor, in order, up to a horizon if there is one. built are the days whose parts have the row's events
-// already, because they were built from events in a snapshot that saw it.
+// The arrivals after a cursor, in order, up to a horizon if there is one. built is the days whose parts contain the
+// row's events already, because they were built from events in a snapshot that saw the row.
 func (q *Queries) ArrivalsAfter(ctx context.Context, db DBTX, arg ArrivalsAfterParams) ([]ArrivalsAfterRow, error) {
 	rows, err := db.Query(ctx, arrivalsAfter,
 		arg.ProjectID,
@@ -196,7 +196,7 @@ type ArrivalsMissedRow struct {
 	MaxTS time.Time
 }
 
-// Arrivals that are older than a consumer may be behind, and that it has not seen.
+// Arrivals that a consumer has not seen and that are older than its largest allowed lag.
 func (q *Queries) ArrivalsMissed(ctx context.Context, db DBTX, arg ArrivalsMissedParams) ([]ArrivalsMissedRow, error) {
 	rows, err := db.Query(ctx, arrivalsMissed,
 		arg.ProjectID,
@@ -234,7 +234,7 @@ type ArrivalsPendingRow struct {
 	Oldest time.Time
 }
 
-// How much of a project is after a cursor, and since when.
+// The number of a project's arrivals after a cursor, and the time of the oldest.
 func (q *Queries) ArrivalsPending(ctx context.Context, db DBTX, projectID uuid.UUID, xID string, seq int64) (ArrivalsPendingRow, error) {
 	row := db.QueryRow(ctx, arrivalsPending, projectID, xID, seq)
 	var i ArrivalsPendingRow
@@ -261,7 +261,7 @@ WHERE a.project_id = $1
        OR (a.xid, a.seq) <= (SELECT c.xid, c.seq FROM arrival_cursors c WHERE c.project_id = $1 ORDER BY c.xid, c.seq LIMIT 1))
 `
 
-// Removes what every consumer of the project has passed, and what is too old to wait for them.
+// Removes the arrivals that every consumer of the project has passed, and those that are too old to wait for them.
 func (q *Queries) ArrivalsPrune(ctx context.Context, db DBTX, projectID uuid.UUID, before time.Time) (int64, error) {
 	result, err := db.Exec(ctx, arrivalsPrune, projectID, before)
 	if err != nil {
@@ -460,7 +460,7 @@ type PartCountsRow struct {
 	Count int64
 }
 
-// What event_counts says of some days.
+// The counts of some days, from event_counts.
 func (q *Queries) PartCounts(ctx context.Context, db DBTX, projectID uuid.UUID, since time.Time, until time.Time) ([]PartCountsRow, error) {
 	rows, err := db.Query(ctx, partCounts, projectID, since, until)
 	if err != nil {
@@ -589,7 +589,7 @@ type PartSlicesRow struct {
 	Data []byte
 }
 
-// Pieces of columns. OFFSET 0 keeps the planner from anything but looking each up by its key.
+// Chunks of columns. OFFSET 0 makes the planner look each up by its key.
 func (q *Queries) PartSlices(ctx context.Context, db DBTX, arg PartSlicesParams) ([]PartSlicesRow, error) {
 	rows, err := db.Query(ctx, partSlices,
 		arg.Ns,
@@ -629,7 +629,7 @@ type PartsCrowdedRow struct {
 	Smallest int32
 }
 
-// The days with more parts than they need to have.
+// The days with more parts than they need.
 func (q *Queries) PartsCrowded(ctx context.Context, db DBTX, projectID uuid.UUID) ([]PartsCrowdedRow, error) {
 	rows, err := db.Query(ctx, partsCrowded, projectID)
 	if err != nil {
@@ -675,8 +675,8 @@ const partsLock = `-- name: PartsLock :exec
 SELECT pg_advisory_lock(hashtext('nimbus.parts'), hashtext($1::text))
 `
 
-// One at a time works on the parts of a project; readers do not ask. The lock belongs to the session, because the transaction
-// that works must see what the one before it has done, and would have its snapshot before it had the lock.
+// One writer at a time works on the parts of a project; readers take no lock. The lock belongs to the session: a
+// transaction would take its snapshot before it got the lock, and so not see the changes of the one before it.
 func (q *Queries) PartsLock(ctx context.Context, db DBTX, projectID string) error {
 	_, err := db.Exec(ctx, partsLock, projectID)
 	return err
@@ -736,7 +736,7 @@ const personForget = `-- name: PersonForget :one
 DELETE FROM persons p WHERE p.project_id = $1 AND p.kind = $2 AND p.key = $3 RETURNING p.no
 `
 
-// Forgets who somebody was; the number is nobody's from then on.
+// Erases the identity of a person; nobody has the number from then on.
 func (q *Queries) PersonForget(ctx context.Context, db DBTX, projectID uuid.UUID, kind int16, key string) (int32, error) {
 	row := db.QueryRow(ctx, personForget, projectID, kind, key)
 	var no int32
@@ -937,7 +937,7 @@ const personsDeleteAll = `-- name: PersonsDeleteAll :exec
 DELETE FROM persons p WHERE p.project_id = $1
 `
 
-// Removes a batch of what a deleted project leaves behind; the tables are emptied one after the other.
+// Removes a batch of rows of a deleted project; the tables are emptied one after the other.
 func (q *Queries) PersonsDeleteAll(ctx context.Context, db DBTX, projectID uuid.UUID) error {
 	_, err := db.Exec(ctx, personsDeleteAll, projectID)
 	return err

@@ -48,7 +48,7 @@ type EventDaysRow struct {
 	Last  time.Time
 }
 
-// The first and the last UTC day on which a project has events, by its counts, which are those of the events at every
+// The first and the last UTC day on which a project has events, by its counts, which agree with the events at every
 // commit; no row when it has none.
 func (q *Queries) EventDays(ctx context.Context, db DBTX, projectID uuid.UUID) (EventDaysRow, error) {
 	row := db.QueryRow(ctx, eventDays, projectID)
@@ -65,7 +65,7 @@ ON CONFLICT DO NOTHING
 RETURNING key_hash
 `
 
-// Claims the keys of events without a ts and says which were new.
+// Stores the keys of events without a ts and returns the new ones.
 func (q *Queries) EventKeysClaim(ctx context.Context, db DBTX, projectIDs []uuid.UUID, keyHashes []uuid.UUID) ([]uuid.UUID, error) {
 	rows, err := db.Query(ctx, eventKeysClaim, projectIDs, keyHashes)
 	if err != nil {
@@ -119,7 +119,7 @@ WHERE k.project_id = $1 AND k.key_hash >= $2
 ORDER BY k.key_hash OFFSET $3::int LIMIT 1
 `
 
-// The key before which the first ones of a project end, as above.
+// The key behind the first keys of a project, likewise.
 func (q *Queries) EventKeysStep(ctx context.Context, db DBTX, projectID uuid.UUID, keyFrom uuid.UUID, keys int32) (uuid.UUID, error) {
 	row := db.QueryRow(ctx, eventKeysStep, projectID, keyFrom, keys)
 	var key_hash uuid.UUID
@@ -196,7 +196,7 @@ const eventsDelete = `-- name: EventsDelete :one
 SELECT delete_events($1, $2, $3)::bigint AS deleted
 `
 
-// Deletes events and takes them out of the counts; how many they were.
+// Deletes events and subtracts them from the counts; returns their number.
 func (q *Queries) EventsDelete(ctx context.Context, db DBTX, projectID uuid.UUID, iDFrom uuid.UUID, iDTo uuid.UUID) (int64, error) {
 	row := db.QueryRow(ctx, eventsDelete, projectID, iDFrom, iDTo)
 	var deleted int64
@@ -231,8 +231,8 @@ type EventsInsertParams struct {
 	CountedAsOther []bool
 }
 
-// Stores what is not there yet and says which those are. The arrays are parallel; the ids are unique in one call.
-// An empty user_id or anonymous_id is none.
+// Stores the events that are not there yet and returns their ids (the others are duplicates). The arrays are
+// parallel; the ids are unique in one call. An empty user_id or anonymous_id becomes null.
 func (q *Queries) EventsInsert(ctx context.Context, db DBTX, arg EventsInsertParams) ([]uuid.UUID, error) {
 	rows, err := db.Query(ctx, eventsInsert,
 		arg.ProjectIDs,
@@ -289,8 +289,8 @@ type EventsInsertAllParams struct {
 	CountedAsOther []bool
 }
 
-// Stores events of which none is there yet; a single duplicate makes it fail. It has no answer that anything would have
-// to wait for, so that the counts can follow it at once.
+// Stores new events only; a single duplicate makes it fail. It returns no rows that a client would have to wait for,
+// so the counts can follow it in the same pipeline.
 func (q *Queries) EventsInsertAll(ctx context.Context, db DBTX, arg EventsInsertAllParams) error {
 	_, err := db.Exec(ctx, eventsInsertAll,
 		arg.ProjectIDs,
@@ -325,7 +325,7 @@ type EventsNewestParams struct {
 	Events    int32
 }
 
-// The newest event of a project in a range, and the one that many events before it.
+// The newest event of a project in a range, and the one that is a given number of events before it.
 func (q *Queries) EventsNewest(ctx context.Context, db DBTX, arg EventsNewestParams) ([]uuid.UUID, error) {
 	rows, err := db.Query(ctx, eventsNewest,
 		arg.ProjectID,
@@ -492,7 +492,7 @@ type EventsStepParams struct {
 	Events    int32
 }
 
-// The id before which the oldest events of a range end, so many of them; no row when the range has no more than that.
+// The id behind the oldest events of a range, as many as @events says; no row when the range has no more than that.
 func (q *Queries) EventsStep(ctx context.Context, db DBTX, arg EventsStepParams) (uuid.UUID, error) {
 	row := db.QueryRow(ctx, eventsStep,
 		arg.ProjectID,
@@ -527,9 +527,9 @@ type PersonEventsNewestFirstParams struct {
 	PageSize  int32
 }
 
-// The same for one person, where no B-tree has the persons yet: by the summaries of blocks that say who is not in them.
-// project_id is compared as text, so that the primary key cannot be used: the planner does not know how few blocks are
-// left, and would read every event of the range by it.
+// The same for one person, where there is no B-tree by person yet: by the BRIN summaries, which exclude blocks
+// without him. project_id is compared as text, so that the primary key cannot be used: the planner does not know how
+// few blocks remain, and would read every event of the range by the key.
 func (q *Queries) PersonEventsNewestFirst(ctx context.Context, db DBTX, arg PersonEventsNewestFirstParams) ([]Event, error) {
 	rows, err := db.Query(ctx, personEventsNewestFirst,
 		arg.ProjectID,
@@ -646,8 +646,8 @@ type PersonIndexesRow struct {
 	Valid bool
 }
 
-// The indexes of partitions, by person, that can be used and those that cannot: being built, or left by a build that
-// was cut off.
+// The indexes of partitions by person, valid or not: an invalid one is being built, or was left by an interrupted
+// build.
 func (q *Queries) PersonIndexes(ctx context.Context, db DBTX) ([]PersonIndexesRow, error) {
 	rows, err := db.Query(ctx, personIndexes)
 	if err != nil {
@@ -672,7 +672,7 @@ const personSummarise = `-- name: PersonSummarise :one
 SELECT summarise_event_index($1::text)::int AS ranges
 `
 
-// Summarises the blocks that were filled since the last time, and says how many ranges of them there were.
+// Summarises the blocks that were filled since the last run, and returns the number of block ranges.
 func (q *Queries) PersonSummarise(ctx context.Context, db DBTX, index string) (int32, error) {
 	row := db.QueryRow(ctx, personSummarise, index)
 	var ranges int32
@@ -685,8 +685,8 @@ SELECT p.data_retention_days FROM projects p
 WHERE p.id = $1 AND p.data_retention_days > 0 AND p.deleted_at IS NULL FOR SHARE
 `
 
-// The limit of a project that has one, held until the step is over: once a change of it is answered, nothing is pruned
-// under the old one any more.
+// The retention of a project that has one, locked until the step ends: once a change of it is answered, nothing is
+// pruned by the old value any more.
 func (q *Queries) ProjectRetentionDays(ctx context.Context, db DBTX, id uuid.UUID) (int32, error) {
 	row := db.QueryRow(ctx, projectRetentionDays, id)
 	var data_retention_days int32

@@ -76,7 +76,7 @@ type IdempotencyKeepParams struct {
 	CreatedAt   time.Time
 }
 
-// In place of one that is too old to be found.
+// Replaces an expired answer to the same key.
 func (q *Queries) IdempotencyKeep(ctx context.Context, db DBTX, arg IdempotencyKeepParams) error {
 	_, err := db.Exec(ctx, idempotencyKeep,
 		arg.AccountID,

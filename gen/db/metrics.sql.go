@@ -24,8 +24,7 @@ WITH RECURSIVE names AS (
 SELECT n.name::text AS name FROM names n WHERE n.name IS NOT NULL
 `
 
-// Every name a project has sent, by hopping from one to the next in the index: as many steps as there are names,
-// however many buckets each has.
+// Every name that a project has sent, by a loose index scan: one step for each name, however many buckets it has.
 func (q *Queries) CountsNames(ctx context.Context, db DBTX, projectID uuid.UUID) ([]string, error) {
 	rows, err := db.Query(ctx, countsNames, projectID)
 	if err != nil {
@@ -73,9 +72,9 @@ type CountsSeriesRow struct {
 	Count  int64
 }
 
-// The rows of some names in some runs of buckets, summed over the names. A run is a granularity and a half-open range.
-// OFFSET 0 keeps the planner from pulling the inner query up: joined by a hash on the name it reads all rows of the
-// project for each run, and minutes go by instead of milliseconds.
+// The rows of some names in some runs of buckets, summed over the names. A run is a granularity and a half-open
+// range. OFFSET 0 keeps the planner from pulling the inner query up: a hash join on the name would read all rows of
+// the project for each run and take minutes instead of milliseconds.
 func (q *Queries) CountsSeries(ctx context.Context, db DBTX, arg CountsSeriesParams) ([]CountsSeriesRow, error) {
 	rows, err := db.Query(ctx, countsSeries,
 		arg.Granularities,
@@ -129,7 +128,7 @@ type CountsSeriesByNameRow struct {
 	Count  int64
 }
 
-// The same for each name by itself: rows as they are, since summing thousands of single ones took longer than reading them.
+// The same for each name by itself, without sums: grouping thousands of single rows took longer than reading them.
 func (q *Queries) CountsSeriesByName(ctx context.Context, db DBTX, arg CountsSeriesByNameParams) ([]CountsSeriesByNameRow, error) {
 	rows, err := db.Query(ctx, countsSeriesByName,
 		arg.Granularities,

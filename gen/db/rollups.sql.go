@@ -29,8 +29,8 @@ type CountsAddParams struct {
 	Counts        []int64
 }
 
-// Adds what one transaction stored. The rows are unique and sorted by the primary key: two transactions then lock in
-// the same order and cannot deadlock.
+// Adds the counts of one transaction. The rows are unique and sorted by the primary key, so that two transactions
+// lock in the same order and cannot deadlock.
 func (q *Queries) CountsAdd(ctx context.Context, db DBTX, arg CountsAddParams) error {
 	_, err := db.Exec(ctx, countsAdd,
 		arg.ProjectIDs,
@@ -57,7 +57,7 @@ type CountsDropZeroParams struct {
 	ProjectID     uuid.UUID
 }
 
-// Removes those of the given counts that have come to nothing. Their rows are locked already.
+// Removes those of the given counts that are 0. Their rows are locked already.
 func (q *Queries) CountsDropZero(ctx context.Context, db DBTX, arg CountsDropZeroParams) error {
 	_, err := db.Exec(ctx, countsDropZero,
 		arg.Granularities,
@@ -72,8 +72,8 @@ const rollupCountedAfter = `-- name: RollupCountedAfter :one
 SELECT c.project_id FROM event_counts c WHERE c.project_id > $1 ORDER BY c.project_id LIMIT 1
 `
 
-// The first project after another that has counts: who asks for the next one again and again hops through them by index,
-// as many steps as there are projects. A recursive query would do so in one, but not where Citus spreads them.
+// The first project after another that has counts. Repeated, it is a loose index scan with one step for each project.
+// A recursive query would do so in one statement, but not where Citus distributes the table.
 func (q *Queries) RollupCountedAfter(ctx context.Context, db DBTX, projectID uuid.UUID) (uuid.UUID, error) {
 	row := db.QueryRow(ctx, rollupCountedAfter, projectID)
 	var project_id uuid.UUID
@@ -99,8 +99,8 @@ SELECT date_bin('1 day', c.bucket, '1970-01-01Z') FROM event_counts c WHERE c.pr
 ORDER BY 1
 `
 
-// The UTC days of which a project has events or counts of any granularity: events by hopping from the first id of one
-// day to that of the next, counts by reading them all, because a wrong one may be anywhere.
+// The UTC days on which a project has events or counts of any granularity: events by a loose index scan from the
+// first id of one day to that of the next, counts by reading them all, because a wrong one may be anywhere.
 func (q *Queries) RollupDays(ctx context.Context, db DBTX, projectID uuid.UUID) ([]time.Time, error) {
 	rows, err := db.Query(ctx, rollupDays, projectID)
 	if err != nil {
@@ -178,12 +178,12 @@ type RollupDifferencesRow struct {
 	Differences int64
 }
 
-// Where the counts of one project in one UTC day are not what its events say, in the order in which ingestion locks.
-// It is one statement, so both sides are of one snapshot, whatever is stored meanwhile.
-// The counts are found name by name: the key has the name before the bucket, and a range of buckets alone would read
-// all counts of the project for each day. The names are hopped through, of any granularity, so that rows which should
-// not be there at all are found too. OFFSET 0 keeps the planner from making a join of it.
-// The condition on the minute leaves out events whose id does not begin with their ts: no reader finds those.
+// The counts of one project in one UTC day that differ from its events, in the order in which ingestion locks. It is
+// one statement, so both sides are of one snapshot, whatever is stored meanwhile. The counts are found name by name:
+// the key has the name before the bucket, and a range of buckets alone would read all counts of the project for each
+// day. The names come from a loose index scan over all granularities, so that rows which should not exist at all are
+// found too. OFFSET 0 keeps the planner from making a join of it. The condition on the minute leaves out events whose
+// id does not begin with their ts: no reader finds those.
 func (q *Queries) RollupDifferences(ctx context.Context, db DBTX, arg RollupDifferencesParams) ([]RollupDifferencesRow, error) {
 	rows, err := db.Query(ctx, rollupDifferences,
 		arg.MaxRows,
@@ -237,7 +237,7 @@ type RollupProjectsRow struct {
 	Deleted bool
 }
 
-// The projects that are known, with those that are being deleted.
+// All projects, including those that are being deleted.
 func (q *Queries) RollupProjects(ctx context.Context, db DBTX) ([]RollupProjectsRow, error) {
 	rows, err := db.Query(ctx, rollupProjects)
 	if err != nil {
@@ -262,8 +262,8 @@ const rollupRepairLock = `-- name: RollupRepairLock :exec
 SELECT pg_advisory_lock(hashtext('nimbus.rollups'), hashtext($1::text))
 `
 
-// Two corrections of one project must not be worked out of the same counts. Ingestion does not take this lock. It
-// belongs to the session, because the corrections of one comparison are many transactions.
+// Two repairs of one project must not be computed from the same counts. Ingestion does not take this lock. It belongs
+// to the session, because one repair is many transactions.
 func (q *Queries) RollupRepairLock(ctx context.Context, db DBTX, projectID string) error {
 	_, err := db.Exec(ctx, rollupRepairLock, projectID)
 	return err
@@ -284,7 +284,7 @@ const rollupStoredAfter = `-- name: RollupStoredAfter :one
 SELECT e.project_id FROM events e WHERE e.project_id > $1 ORDER BY e.project_id LIMIT 1
 `
 
-// The same of those that have events.
+// The same for projects with events.
 func (q *Queries) RollupStoredAfter(ctx context.Context, db DBTX, projectID uuid.UUID) (uuid.UUID, error) {
 	row := db.QueryRow(ctx, rollupStoredAfter, projectID)
 	var project_id uuid.UUID

@@ -24,7 +24,7 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/secretbox"
 )
 
-// accessGroup is who may do what.
+// accessGroup is the wired slices of internal/access.
 type accessGroup struct {
 	accounts *accounts.Service
 	projects *projects.Projects
@@ -104,13 +104,13 @@ func (g *accessGroup) jobs(clocks *clock.Clocks) []jobs.Job {
 	}
 }
 
-// credentials verify what a request brings to prove who it is. Tickets are those of the live stream.
+// credentials are the verifiers of each kind of credentials. Tickets are those of the live stream.
 func (g *accessGroup) credentials(hub *live.Hub) httpapi.Credentials {
 	return httpapi.Credentials{Access: g.accounts.VerifyAccess, Refresh: g.accounts.VerifyRefresh, Secret: g.keys.VerifySecret,
 		WriteKey: g.keys.VerifyWriteKey, Signature: g.keys.VerifySignature, Ticket: hub.Ticket}
 }
 
-// mayStream says whether the caller in the context may still watch the events of a project.
+// mayStream checks whether the caller in the context may still read the live stream of a project.
 func (g *accessGroup) mayStream() live.Access {
 	rule := auth.RuleOf(api.Operations["streamEvents"])
 	return func(ctx context.Context, project uuid.UUID) error {
@@ -122,7 +122,7 @@ func (g *accessGroup) mayStream() live.Access {
 	}
 }
 
-// revive asks the slice of a principal's credentials whether they still hold.
+// revive verifies the credentials of a principal again, in the slice that issued them.
 func (g *accessGroup) revive() live.Revive {
 	return func(ctx context.Context, p *auth.Principal) (*auth.Principal, error) {
 		if p.Kind == auth.KindAPIKey {

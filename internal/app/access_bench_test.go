@@ -10,8 +10,8 @@ import (
 	"github.com/bahagh/nimbus/test/apptest"
 )
 
-// What it costs to find out who calls: one event that is not there, asked for with each kind of credentials that may read. Without
-// any, the answer is 401 and PostgreSQL is not asked.
+// What it costs to find out who calls: one event that is not there, asked for with each kind of credentials that may
+// read. Without any, the answer is 401 and PostgreSQL is not asked.
 func BenchmarkCredentials(b *testing.B) {
 	a := apptest.Boot(b, "NIMBUS_LOG_LEVEL=error", "NIMBUS_RATE_LIMIT_ENABLED=false")
 	x := a.Tenant(b)

@@ -30,7 +30,7 @@ const (
 	tableEnd   = "<!-- end -->\n"
 )
 
-// The page says of every operation who may call it, and cannot say anything else than the contract.
+// docs/access.md lists for every operation who may call it, and must agree with the contract.
 func TestTheDocumentationOfAccessIsTheContract(t *testing.T) {
 	t.Parallel()
 	const path = "../../docs/access.md"
@@ -253,7 +253,7 @@ func TestAnAPIKeyDoesWhatItsScopesSayUntilItEnds(t *testing.T) {
 	x.Do("PATCH", path+"/"+id, map[string]any{"name": "x"}).WantCode(404, "not_found")
 }
 
-// refused waits until a key stops working, for another node hears of a change from the database.
+// refused waits until a key stops working, because another node is notified of the change by the database.
 func refused(t *testing.T, key *apptest.Client, path string) {
 	t.Helper()
 	nimbustest.Eventually(t, "the key stops working", func() bool { return key.Do("GET", path, nil).Status == 401 })
@@ -268,7 +268,7 @@ func TestTheLastUseOfKeysAndSessionsIsShownWithoutAWriteForEach(t *testing.T) {
 	id, secret := apiKey(x, map[string]any{"name": "reader", "scopes": []string{"events:read"}})
 	node.Client(t).With("X-API-Key", secret).Do("GET", "/v1/events?project_id="+x.ProjectID.String(), nil).Want(200)
 	node.Client(t).Bearer(x.AccessToken).Do("GET", "/v1/auth/me", nil).Want(200)
-	node.Stop() // what was noted is stored then at the latest
+	node.Stop() // pending uses are stored then at the latest
 
 	var keys struct{ Items []shownKey }
 	x.Do("GET", "/v1/projects/"+x.ProjectID.String()+"/api-keys", nil).Want(200).JSON(&keys)

@@ -36,7 +36,7 @@ type App struct {
 	admin   http.Handler
 	health  *health
 
-	// What the groups stand on.
+	// The platform below the groups.
 	db     *Database
 	reads  *replica.Reads
 	redis  *redis.Client     // nil without one
@@ -58,10 +58,10 @@ type App struct {
 	bulkMemory int64 // of request bodies with events
 }
 
-// Option changes what New makes of the settings.
+// Option overrides settings of New.
 type Option func(*App)
 
-// WithIngestion changes the bounds of ingestion: tests of what happens at a bound should not take as long as it does.
+// WithIngestion changes the bounds of ingestion, so that a test reaches a bound quickly.
 func WithIngestion(change func(*ingest.BatcherConfig)) Option {
 	return func(a *App) { change(&a.ingestion) }
 }
@@ -71,14 +71,14 @@ func WithStreaming(change func(*live.Config)) Option {
 	return func(a *App) { change(&a.streaming) }
 }
 
-// leastQueue holds the largest request, leastRings some projects that are watched.
+// leastQueue holds the largest request, leastRings the rings of some projects with subscribers.
 const (
 	leastQueue = 16 << 20
 	leastRings = 16 << 20
 )
 
-// WithMemory fits what callers can make the node hold to a limit in bytes; 0 is none. It comes before the options that
-// change single bounds.
+// WithMemory scales the memory that callers can make the node hold to a limit in bytes; 0 is no limit. It must
+// precede the options that change single bounds.
 func WithMemory(limit int64) Option {
 	return func(a *App) {
 		a.bulkMemory = memory.Bound(limit, httpapi.BulkMemory, httpapi.LeastBulkMemory)
@@ -87,15 +87,15 @@ func WithMemory(limit int64) Option {
 	}
 }
 
-// WithBus makes live events travel between the nodes that share the bus.
+// WithBus sends live events over this bus to the other nodes that share it.
 func WithBus(b bus.Bus) Option { return func(a *App) { a.bus = b } }
 
-// giveUpTime is how long a start that failed may take to end, because the next one waits for that. A PostgreSQL that was
-// asked to stop while it recovers can take 30 s; stopped hard it recovers again, and nothing is lost.
+// giveUpTime is how long a failed start may take to clean up, because the next start waits for that. A PostgreSQL
+// that is asked to stop while it recovers can take 30 s; when it is killed it recovers again, and nothing is lost.
 const giveUpTime = 2 * time.Second
 
-// New opens the database and connects the slices. now is the clock of everything but waiting: how long something took
-// or has been waiting is measured with one that nobody can set. Close must be called when Run is not.
+// New opens the database and wires the slices. now is the wall clock; durations and waits are measured with the
+// monotonic clock, which cannot be set. Close must be called when Run is not.
 func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger, options ...Option) (_ *App, err error) {
 	log = httpapi.Logger(log)
 	a := &App{cfg: cfg, log: log, now: now, reg: prometheus.NewRegistry(), ingestion: ingest.DefaultBatcherConfig(), streaming: live.DefaultConfig()}
@@ -120,7 +120,7 @@ func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slo
 	if a.db, err = OpenDatabase(ctx, cfg, log, statements...); err != nil {
 		return nil, err
 	}
-	// After the embedded database has taken the lock of the data directory: two processes must not both make secrets.
+	// After the embedded database holds the lock of the data directory: two processes must not both generate secrets.
 	if err := cfg.EnsureSecrets(); err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func New(ctx context.Context, cfg *config.Config, now func() time.Time, log *slo
 	return a, nil
 }
 
-// wire makes the groups, in the order in which they need each other, and hands each the narrow things it needs.
+// wire creates the groups in the order of their dependencies, and passes each only the values that it needs.
 func (a *App) wire(ctx context.Context, statements []postgres.Option) (err error) {
 	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		poolCollector{"main": a.db.Pool, "ingestion": a.db.Writes})
@@ -159,7 +159,7 @@ func (a *App) wire(ctx context.Context, statements []postgres.Option) (err error
 	return a.wireEdge()
 }
 
-// openReads returns where questions are asked: the standby, when there is one.
+// openReads returns the database for questions: the standby, when there is one.
 func (a *App) openReads(ctx context.Context, statements []postgres.Option) (*replica.Reads, error) {
 	if a.cfg.AnalyticsDatabaseURL == "" {
 		return replica.Without(a.db.Pool), nil
@@ -173,26 +173,26 @@ func (a *App) openReads(ctx context.Context, statements []postgres.Option) (*rep
 	return reads, nil
 }
 
-// openSharedState connects to Redis, if there is one. It is not needed for a start.
+// openSharedState connects to Redis, if there is one. A start succeeds while Redis is unavailable.
 func (a *App) openSharedState(ctx context.Context) (*ratelimit.State, error) {
 	if a.cfg.RedisURL == "" {
-		return ratelimit.New(nil, steady(), a.reg, a.log), nil
+		return ratelimit.New(nil, monotonic(), a.reg, a.log), nil
 	}
 	client, err := redis.Open(ctx, a.cfg.RedisURL, a.cfg.RedisTimeout, a.reg, a.log)
 	if err != nil {
 		return nil, fmt.Errorf("NIMBUS_REDIS_URL: %w", err)
 	}
 	a.redis = client
-	return ratelimit.New(client, steady(), a.reg, a.log), nil
+	return ratelimit.New(client, monotonic(), a.reg, a.log), nil
 }
 
-// steady is a clock that nobody can set: it tells the time at which it was made, and what has passed since.
-func steady() func() time.Time {
+// monotonic is a monotonic clock, which cannot be set: the time at which it was made, plus the elapsed time.
+func monotonic() func() time.Time {
 	begun := time.Now()
 	return func() time.Time { return begun.Add(time.Since(begun)) }
 }
 
-// tracer is nil, and not a tracer that does nothing, where requests are not traced: nothing of it is then installed.
+// tracer is nil, and not a no-op tracer, without tracing: then no middleware is installed.
 func (a *App) tracer() trace.Tracer {
 	if a.traces == nil {
 		return nil

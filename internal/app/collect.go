@@ -12,16 +12,16 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/embedded"
 )
 
-// poolCollector tells the numbers of each pool when they are asked for: a pool that is used up is not helped by what is
-// free in the other one.
+// poolCollector collects the metrics of each pool by itself: an exhausted pool cannot use the free connections of the
+// other.
 type poolCollector map[string]*pgxpool.Pool
 
 var (
 	byPool     = []string{"pool"}
 	activeDesc = prometheus.NewDesc("postgresql_connections_active", "Database connections in use.", byPool, nil)
-	idleDesc   = prometheus.NewDesc("postgresql_connections_idle", "Database connections waiting for work.", byPool, nil)
-	maxDesc    = prometheus.NewDesc("postgresql_connections_max", "Database connections at most.", byPool, nil)
-	waitDesc   = prometheus.NewDesc("postgresql_connection_waits_total", "Times a connection had to be waited for.", byPool, nil)
+	idleDesc   = prometheus.NewDesc("postgresql_connections_idle", "Idle database connections.", byPool, nil)
+	maxDesc    = prometheus.NewDesc("postgresql_connections_max", "Limit of database connections.", byPool, nil)
+	waitDesc   = prometheus.NewDesc("postgresql_connection_waits_total", "Times a request had to wait for a connection.", byPool, nil)
 )
 
 func (poolCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -40,14 +40,15 @@ func (c poolCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// projectCollector counts the projects. When the database is away the numbers are left out: a zero would be a lie.
+// projectCollector counts the projects. While the database is unavailable the metrics are absent: a zero would be
+// wrong.
 type projectCollector struct {
 	active, deleted func(ctx context.Context) (int64, error)
 }
 
 var (
 	projectsDesc = prometheus.NewDesc("nimbus_active_projects", "Projects that are not deleted.", nil, nil)
-	purgeDesc    = prometheus.NewDesc("nimbus_purge_projects_pending", "Deleted projects of which something is still stored.", nil, nil)
+	purgeDesc    = prometheus.NewDesc("nimbus_purge_projects_pending", "Deleted projects whose data is not yet purged.", nil, nil)
 )
 
 func (c *projectCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -67,10 +68,10 @@ func (c *projectCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(purgeDesc, c.deleted)
 }
 
-// healthCollector tells what readiness answers.
+// healthCollector exports the readiness checks.
 type healthCollector struct{ health *health }
 
-var readyDesc = prometheus.NewDesc("nimbus_ready", "1 while the check of readiness passes. Where one does not, the node is sent no requests.", []string{"check"}, nil)
+var readyDesc = prometheus.NewDesc("nimbus_ready", "1 while the readiness check passes. A node with a failed check gets no requests.", []string{"check"}, nil)
 
 func (healthCollector) Describe(ch chan<- *prometheus.Desc) { ch <- readyDesc }
 
@@ -85,10 +86,10 @@ func (c healthCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// diskCollector tells how much room the embedded PostgreSQL has.
+// diskCollector exports the free disk of the embedded PostgreSQL.
 type diskCollector string
 
-var freeDesc = prometheus.NewDesc("nimbus_disk_free_bytes", "Room for the embedded PostgreSQL, in NIMBUS_DATA_DIR.", nil, nil)
+var freeDesc = prometheus.NewDesc("nimbus_disk_free_bytes", "Free disk of the embedded PostgreSQL, in NIMBUS_DATA_DIR.", nil, nil)
 
 func (diskCollector) Describe(ch chan<- *prometheus.Desc) { ch <- freeDesc }
 
@@ -98,13 +99,13 @@ func (dir diskCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// watchCollectors show the loop that listens for changes of keys.
+// watchCollectors export the state of the loop that listens for key changes.
 func watchCollectors(keys *projects.Keys) []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "nimbus_key_watch_age_seconds",
-			Help: "Time since the loop that listens for changes of keys last came round."}, func() float64 { return keys.WatchAge().Seconds() }),
+			Help: "Age of the last iteration of the loop that listens for key changes."}, func() float64 { return keys.WatchAge().Seconds() }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "nimbus_key_watch_listening",
-			Help: "1 while changes of keys are heard and keys are remembered; 0 while each is looked up."}, func() float64 {
+			Help: "1 while key changes are received and keys are cached; 0 while each key is looked up."}, func() float64 {
 			if keys.Live() {
 				return 1
 			}

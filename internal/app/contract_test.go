@@ -102,7 +102,8 @@ func detail(r *apptest.Reply) string {
 	return p.Detail
 }
 
-// A database that is away is a 503 with Retry-After for every operation, and not a hang, a 500 or a false answer.
+// While the database is unavailable every operation answers 503 with Retry-After, and not with a hang, a 500 or a
+// wrong answer.
 func TestEveryOperationAnswers503WithoutDatabase(t *testing.T) {
 	t.Parallel()
 	srv := nimbustest.PrivateServer(t, false)
@@ -177,7 +178,7 @@ func inContract(method, route string) bool {
 	return false
 }
 
-// An operation that forgets to say who may call it must not be served by accident, so the contract may not leave it out.
+// An operation that does not state who may call it must not be served by accident, so the contract must state it.
 func TestEveryOperationStatesItsSecurity(t *testing.T) {
 	t.Parallel()
 	var doc struct {

@@ -18,18 +18,18 @@ import (
 // Database is a connection to the configured PostgreSQL, which it runs itself when none is configured.
 type Database struct {
 	Pool *pgxpool.Pool
-	// Writes are the connections of ingestion alone: however many questions are asked, a flush finds one.
+	// Writes are connections for ingestion alone, so that a flush gets one however many questions there are.
 	Writes *pgxpool.Pool
 
 	own *embedded.Supervisor
 	log *slog.Logger
 }
 
-// writeConnections are one for each flusher and one for the partitions.
+// writeConnections is one for each flusher and one for the partitions.
 const writeConnections = 3
 
-// Connections is how many a node with a pool of this size holds at most: with those of ingestion, and the one that listens
-// for changes of keys.
+// Connections is the limit of connections of a node with a pool of this size: with those of ingestion, and the one
+// that listens for key changes.
 func Connections(pool int) int { return pool + writeConnections + 1 }
 
 var (
@@ -78,10 +78,10 @@ func connect(ctx context.Context, d *Database, dsn string, size int, need postgr
 	return d, nil
 }
 
-// AttachDatabase is OpenDatabase for the commands of an operator: where a running Nimbus has the embedded server, they use
-// that one, through its socket. It makes no database: a command that was not told where the server has its own would look
-// at a new and empty one, or back it up, and say that all is well. Neither does it ask for the right to write, which a
-// backup does without.
+// AttachDatabase is OpenDatabase for the commands of an operator: while a running Nimbus has the embedded server,
+// they use it through its socket. It creates no database: otherwise a command without the server's settings would
+// check, or back up, a new and empty one, and report that all is well. It does not require the privilege to write,
+// which a backup does not need.
 func AttachDatabase(ctx context.Context, c *config.Config, log *slog.Logger) (*Database, error) {
 	if c.Embedded() && !embedded.Exists(c.DataDir) {
 		dir, err := filepath.Abs(c.DataDir)
@@ -93,7 +93,8 @@ func AttachDatabase(ctx context.Context, c *config.Config, log *slog.Logger) (*D
 	return attach(ctx, c, questions, log)
 }
 
-// AttachOrMakeDatabase is AttachDatabase for the commands that may be the first to use a database, and write to it.
+// AttachOrMakeDatabase is AttachDatabase for commands that may be the first to use a database: it creates one if
+// needed, and requires the privilege to write.
 func AttachOrMakeDatabase(ctx context.Context, c *config.Config, log *slog.Logger) (*Database, error) {
 	return attach(ctx, c, writing, log)
 }

@@ -25,13 +25,13 @@ import (
 	"github.com/bahagh/nimbus/openapi"
 )
 
-// startJobs starts the timers of every group.
+// startJobs starts the background jobs of every group.
 func (a *App) startJobs() {
 	a.jobs = jobs.New(a.db.Pool, slices.Concat(a.events.jobs(a.clocks), a.access.jobs(a.clocks), a.behaviour.jobs()), a.reg, time.Now, a.log)
 	a.jobs.Start()
 }
 
-// wireEdge makes the handlers: every operation of the contract, behind the rules that the contract states.
+// wireEdge creates the HTTP handlers: every operation of the contract, behind the rules that the contract states.
 func (a *App) wireEdge() error {
 	ready := a.newHealth()
 	a.health = ready
@@ -74,8 +74,8 @@ func (a *App) newHealth() *health {
 	return h
 }
 
-// requestsPerAddress is the limit of requests without credentials: what one person does, many times over, and little
-// enough that guessing is slow.
+// requestsPerAddress is the limit of requests without credentials: far more than one person needs, and few enough
+// that guessing is slow.
 const requestsPerAddress = 120
 
 func limitsOf(cfg *config.Config, state *ratelimit.State) httpapi.Limits {

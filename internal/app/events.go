@@ -15,10 +15,10 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/jobs"
 )
 
-// eventsGroup is what happens to events: how they come in, are read back, and go.
+// eventsGroup is the wired slices of internal/events.
 type eventsGroup struct {
 	batcher  *ingest.Batcher
-	ingester *ingest.Ingester // behind every way in
+	ingester *ingest.Ingester // behind every endpoint that takes events
 	native   *native.API
 	history  *history.API
 	writes   *ingest.Store // on the connections of ingestion

@@ -35,7 +35,7 @@ func exec(t *testing.T, conn *pgx.Conn, sql string, args ...any) {
 	}
 }
 
-// lock takes a table from everyone else, and returns what gives it back. Every flush writes event_counts last.
+// lock locks a table and returns the function that unlocks it. Every flush writes event_counts last.
 func lock(t *testing.T, dsn, table string) (release func()) {
 	t.Helper()
 	conn := connect(t, dsn)
@@ -44,7 +44,7 @@ func lock(t *testing.T, dsn, table string) (release func()) {
 	return func() { exec(t, conn, "ROLLBACK") }
 }
 
-// fault makes every insert of events do something, by COPY too, until heal is called.
+// fault runs a statement at every insert of events, also by COPY, until heal is called.
 func fault(t *testing.T, dsn, when, plpgsql string) (heal func()) {
 	t.Helper()
 	conn := connect(t, dsn)
@@ -54,7 +54,7 @@ func fault(t *testing.T, dsn, when, plpgsql string) (heal func()) {
 	return func() { exec(t, conn, "DROP FUNCTION fault CASCADE") }
 }
 
-// answer is what a sender that is not the test's own goroutine got; status 0 when the connection broke.
+// answer is the answer to a sender in another goroutine; status 0 when the connection broke.
 type answer struct {
 	apptest.Ingested
 	status     int
@@ -62,7 +62,7 @@ type answer struct {
 	body       string
 }
 
-// post sends a signed request and does not judge the answer.
+// post sends a signed request and does not check the answer.
 func post(x *apptest.Tenant, body []byte) answer {
 	res, err := http.DefaultClient.Do(x.Signed(body))
 	if err != nil {
@@ -117,13 +117,13 @@ func gauge(t *testing.T, a *apptest.App, name string) float64 {
 	return 0
 }
 
-// quick are bounds that a test reaches soon. A busy machine reaches them too, without a fault: what must be stored is sent
-// again until it is.
+// quick are bounds that a test reaches soon. A busy machine reaches them too, without a fault: events that must be
+// stored are sent again until they are.
 func quick(c *ingestion.BatcherConfig) {
 	c.FlushTime = 250 * time.Millisecond
 }
 
-// patient are bounds that no test reaches: what it holds up itself waits until it lets go.
+// patient are bounds that no test reaches: a flush that the test blocks waits until the test unblocks it.
 func patient(c *ingestion.BatcherConfig) {
 	c.FlushTime, c.WaitTime, c.StalledTime = nimbustest.Patience, nimbustest.Patience, nimbustest.Patience
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/bahagh/nimbus/test/apptest"
 )
 
-// FuzzContract sends generated requests to every operation, half of them broken in one place. No input may end in a 5xx,
-// in a status that the contract does not have, or in a body that breaks its schema, and nothing that the contract
-// refuses may be accepted: the client checks that of every exchange.
+// FuzzContract sends generated requests to every operation, half of them broken in one place. No input may end in a
+// 5xx, in a status that the contract does not have, or in a body that breaks its schema, and nothing that the
+// contract refuses may be accepted: the client checks that of every exchange.
 func FuzzContract(f *testing.F) {
 	spec, err := apptest.LoadSpec()
 	if err != nil {

@@ -17,23 +17,24 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/replica"
 )
 
-// health answers whether this node can serve. It asks the database each time: a cached "yes" is the one that hurts.
+// health answers whether this node is ready. It pings the database each time: a cached "yes" would send requests to a
+// node that cannot serve them.
 type health struct {
-	pool   *pgxpool.Pool
-	clocks *clock.Clocks
-	checks []func() error // of ingestion: the batcher and the jobs
-	room   func() error   // whether the disk has room for events
-	redis  func() error   // nil when there is none
-	reads  *replica.Reads
-	log    *slog.Logger
-	sick   atomic.Bool // the last answer was "not ready"
-	ending atomic.Bool // this node has been told to stop
+	pool    *pgxpool.Pool
+	clocks  *clock.Clocks
+	checks  []func() error // of ingestion: the batcher and the jobs
+	room    func() error   // whether the disk has room for events
+	redis   func() error   // nil when there is none
+	reads   *replica.Reads
+	log     *slog.Logger
+	unready atomic.Bool // the last answer was "not ready"
+	ending  atomic.Bool // this node has been told to stop
 }
 
 // errEnding is why a node that serves well gets no more requests.
 var errEnding = errors.New("this node is being stopped; the others take its requests")
 
-// pingTime is how long the database may take to say that it is there.
+// pingTime is the time-out of the ping of the database.
 const pingTime = 2 * time.Second
 
 // GetHealth serves GET /v1/health.
@@ -45,14 +46,14 @@ func (h *health) GetHealth(ctx context.Context, _ api.GetHealthRequestObject) (a
 	return api.GetHealth200JSONResponse(body), nil
 }
 
-// serve is the same answer for the names outside /v1.
+// serve is the same answer for the paths outside /v1.
 func (h *health) serve(w http.ResponseWriter, r *http.Request) {
 	body, ready := h.check(r.Context())
 	w.Header().Set("Content-Type", "application/json")
 	if !ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(body) // the prober is gone; there is nobody to tell
+	_ = json.NewEncoder(w).Encode(body) // fails only when the client has disconnected
 }
 
 func (h *health) check(ctx context.Context) (api.Health, bool) {
@@ -60,15 +61,15 @@ func (h *health) check(ctx context.Context) (api.Health, bool) {
 	out.Checks.Database = result(h.ping(ctx))
 	out.Checks.Replica, out.Checks.Redis = api.Check{Status: api.CheckNotConfigured}, api.Check{Status: api.CheckNotConfigured}
 	if h.reads.Configured() {
-		out.Checks.Replica = helper(h.reads.Health())
+		out.Checks.Replica = optional(h.reads.Health())
 	}
 	if h.redis != nil {
-		out.Checks.Redis = helper(h.redis())
+		out.Checks.Redis = optional(h.redis())
 	}
-	// The node serves all the same: what is not done meanwhile is deleting.
-	out.Checks.Clock = helper(h.clocks.Check(ctx))
+	// The node is ready all the same: only deleting by age is suspended.
+	out.Checks.Clock = optional(h.clocks.Check(ctx))
 	// A node that takes in no events for want of room must be reached all the same: deleting makes room.
-	out.Checks.Ingest = helper(h.room())
+	out.Checks.Ingest = optional(h.room())
 	if h.ending.Load() {
 		out.Checks.Ingest = result(errEnding)
 	}
@@ -82,14 +83,14 @@ func (h *health) check(ctx context.Context) (api.Health, bool) {
 	if out.Checks.Database.Status != api.CheckOK || out.Checks.Ingest.Status == api.CheckFailing {
 		out.Status = api.HealthUnavailable
 	}
-	h.tell(ctx, &out)
+	h.logChange(ctx, &out)
 	return out, out.Status == api.HealthReady
 }
 
-// tell logs why this node gets no requests any more, once: probes come every few seconds.
-func (h *health) tell(ctx context.Context, out *api.Health) {
+// logChange logs, once, why this node is no longer ready: probes come every few seconds.
+func (h *health) logChange(ctx context.Context, out *api.Health) {
 	ready := out.Status == api.HealthReady
-	if h.sick.Swap(!ready) == !ready {
+	if h.unready.Swap(!ready) == !ready {
 		return
 	}
 	if ready {
@@ -115,9 +116,9 @@ func (h *health) ping(ctx context.Context) error {
 	return nil
 }
 
-// helper is the result of what Nimbus can do without. It is never a reason to be not ready: every node would leave the
-// load balancer at once, and all can serve.
-func helper(err error) api.Check {
+// optional is the check of an optional dependency. It never makes a node not ready: all nodes would leave the load
+// balancer at the same moment, although they can serve.
+func optional(err error) api.Check {
 	out := result(err)
 	if err != nil {
 		out.Status = api.CheckDegraded

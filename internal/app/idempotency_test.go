@@ -20,8 +20,8 @@ import (
 
 const idempotencyKey = "Idempotency-Key"
 
-// creations are the operations that create something (201), each of which must take an Idempotency-Key. An account is
-// found by its address, so a second registration is refused; a ticket is worth nothing to whoever lost it.
+// creations are the operations that create something (201), each of which must take an Idempotency-Key. Exceptions:
+// an account is unique by its address, so a second registration is refused; a lost ticket has no value.
 func creations(t *testing.T) []*contract.Operation {
 	t.Helper()
 	var out []*contract.Operation
@@ -142,7 +142,7 @@ func TestACreationThatIsBeingAnsweredIsToldToWait(t *testing.T) {
 	}
 }
 
-// Only what was done is remembered: after a refusal the same key may be used to do it, and an answer lasts a day.
+// Only successes are stored: after a refusal the same key may be used again, and a stored answer lasts a day.
 func TestAnAnswerIsKeptForADayAndARefusalNotAtAll(t *testing.T) {
 	t.Parallel()
 	a, _ := twoNodesWith(t, []string{"NIMBUS_MAX_BOARDS_PER_PROJECT=1"})

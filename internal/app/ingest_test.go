@@ -141,7 +141,7 @@ func TestGoodEventsAreStoredBesideBadOnes(t *testing.T) {
 	}
 }
 
-// Each of these gets the right answer and stores nothing.
+// Each of these requests is refused with its own error and stores nothing.
 func TestRefusedRequestsStoreNothing(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)
@@ -254,7 +254,7 @@ func TestABombIsRefusedWithoutMemory(t *testing.T) {
 	req.Header.Set("Content-Encoding", "gzip")
 	x.Send(req).WantCode(413, "body_too_large")
 	runtime.ReadMemStats(&after)
-	// The test's own client copies the bomb a few times; the gigabyte is what must not be there.
+	// The test's own client copies the bomb a few times; the gigabyte must not be in memory.
 	if grown := after.TotalAlloc - before.TotalAlloc; grown > 150<<20 {
 		t.Errorf("refusing the bomb allocated %d MiB", grown>>20)
 	}

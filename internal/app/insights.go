@@ -14,7 +14,7 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/trends"
 )
 
-// insightsGroup is the questions about events.
+// insightsGroup is the wired slices of internal/insights.
 type insightsGroup struct {
 	trends  *trends.API
 	saved   *saved.API

@@ -13,7 +13,7 @@ import (
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
-// Each operation that documents a limit has it: its caller, who may do everything else, is refused in the end.
+// Each operation that documents a rate limit has one: a caller with full access is refused in the end.
 func TestEveryOperationHasItsLimit(t *testing.T) {
 	t.Parallel()
 	free, a := twoNodes(t, "NIMBUS_RATE_LIMIT_ENABLED=true", "NIMBUS_RATE_LIMIT_PER_MINUTE=5")
@@ -77,7 +77,7 @@ func TestAGuessedPasswordIs429AndTheRightOneWorksAfterTheWait(t *testing.T) {
 	nimbustest.Eventually(t, "the wait to be over", func() bool { return c.Do("POST", "/v1/auth/login", right).Status == 200 })
 }
 
-// One analyst who asks many questions that take long leaves connections to everyone else, and gets all his answers.
+// One analyst with many slow questions leaves connections to everyone else, and gets all his answers.
 func TestOneAnalystCannotTakeTheWholePool(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t, "NIMBUS_QUERY_TIMEOUT_SECONDS=25")
@@ -101,7 +101,7 @@ func TestOneAnalystCannotTakeTheWholePool(t *testing.T) {
 		wg.Go(func() {
 			nimbustest.Eventually(t, "an answer", func() bool {
 				r := analyst.Do("GET", "/v1/events?project_id="+analyst.ProjectID.String(), nil)
-				if r.Status == http.StatusTooManyRequests { // it has waited for its turn for as long as a question does
+				if r.Status == http.StatusTooManyRequests { // it has waited for a slot as long as a question does
 					r.WantCode(http.StatusTooManyRequests, "too_many_queries")
 					return false
 				}
@@ -135,7 +135,7 @@ func TestJSONThatIsNestedDeeplyIsRefused(t *testing.T) {
 	x.Send(x.Signed(x.Batch(nine))).WantCode(422, "all_events_rejected")
 }
 
-// redisCheck is what readiness says of Redis.
+// redisCheck is the readiness check of Redis.
 func redisCheck(t *testing.T, a *apptest.App) (status int, check string) {
 	t.Helper()
 	r := a.Client(t).Do("GET", "/v1/health", nil)
@@ -148,7 +148,8 @@ func redisCheck(t *testing.T, a *apptest.App) (status int, check string) {
 	return r.Status, h.Checks.Redis.Status
 }
 
-// Redis hangs, and comes back: events go on being stored, at no cost but one time-out, and the load balancer keeps the node.
+// Redis hangs, and recovers: events are stored meanwhile, at the cost of one time-out, and the node stays in the load
+// balancer.
 func TestARedisThatHangsStopsNothingAndHealsByItself(t *testing.T) {
 	t.Parallel()
 	srv := nimbustest.Redis(t)
@@ -168,7 +169,7 @@ func TestARedisThatHangsStopsNothingAndHealsByItself(t *testing.T) {
 		x.Ingest(keyed("during", 1)...)
 		x.Do("GET", "/v1/auth/me", nil).Want(200)
 	}
-	// The request that finds out, and whatever else asks at that moment. Without a way round it would be each call.
+	// The first call, and those that wait at the same moment, time out. Without a circuit breaker every call would.
 	if timeOuts := gauge(t, a, "nimbus_redis_failures_total") - before; timeOuts > 5 {
 		t.Errorf("%v calls waited for a Redis that hangs", timeOuts)
 	}

@@ -7,7 +7,7 @@ import (
 
 func (a *App) wireLive() (*live.Hub, error) {
 	switch {
-	case a.bus != nil: // a test's
+	case a.bus != nil: // set by a test
 	case a.redis != nil:
 		a.bus = a.redis
 	default:

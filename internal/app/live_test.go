@@ -57,7 +57,8 @@ func watch(t testing.TB, a *apptest.App, x *apptest.Tenant, c *apptest.Client, q
 	return watchBy(t, c.HTTP(), a, x, c, query, protocols...)
 }
 
-// narrow is an HTTP client whose connections hold little of what nobody reads, however large the system's buffers are.
+// narrow is an HTTP client with small receive buffers, so that back-pressure sets in soon, whatever the system's
+// defaults are.
 func narrow(t testing.TB) *http.Client {
 	t.Helper()
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -153,7 +154,8 @@ func (w *watcher) take() (frame, []byte) {
 	return f, b
 }
 
-// want reads a frame of this type. A position may come at any time before it, when a heartbeat finds that events were hidden.
+// want reads a frame of this type. A position may come at any time before it, when a heartbeat finds that events were
+// hidden.
 func (w *watcher) want(kind string) frame {
 	w.t.Helper()
 	f := w.next()
@@ -207,19 +209,19 @@ func TestEventsAreStreamedAfterTheirCommitAndOnce(t *testing.T) {
 	a := apptest.Boot(t)
 	x := a.Tenant(t)
 	key := a.Client(t).With("X-API-Key", x.Secret)
-	doors := map[string]*watcher{
+	transports := map[string]*watcher{
 		"websocket, session":     watch(t, a, x, x.Client, ""),
 		"websocket, API key":     watch(t, a, x, key, ""),
 		"websocket, subprotocol": watch(t, a, x, a.Client(t), "", "nimbus.v1", "nimbus.token."+x.AccessToken),
 		"events, session":        watchEvents(t, x, x.Client, ""),
 		"events, API key":        watchEvents(t, x, key, ""),
 	}
-	if got := doors["websocket, subprotocol"].conn.Subprotocol(); got != "nimbus.v1" {
+	if got := transports["websocket, subprotocol"].conn.Subprotocol(); got != "nimbus.v1" {
 		t.Errorf("the server speaks %q", got)
 	}
 	filtered := watch(t, a, x, x.Client, "?name=b&name=c")
 	filtered.want("hello")
-	for _, w := range doors {
+	for _, w := range transports {
 		w.want("hello")
 	}
 	other := a.Tenant(t)
@@ -227,7 +229,7 @@ func TestEventsAreStreamedAfterTheirCommitAndOnce(t *testing.T) {
 	x.Ingest(numbered("a", 1)...)
 	x.Ingest(numbered("a", 1)...) // a duplicate
 	x.Ingest(append(numbered("b", 2), numbered("a", 3)...)...)
-	for name, w := range doors {
+	for name, w := range transports {
 		t.Run(name, func(t *testing.T) {
 			w.t = t
 			f := w.wantEvents(1)
@@ -265,7 +267,7 @@ func TestAStreamGoesOnBehindItsCursor(t *testing.T) {
 			w.wantEvents(2, 3)
 		})
 	}
-	// What was shown on another server, as before a restart, is unknown here; that is told, not passed over.
+	// The events of another server, as before a restart, are unknown here: the stream gets a missed frame.
 	b := apptest.BootOn(t, a.DSN, "NIMBUS_JWT_SECRET=0123456789abcdefghijklmnopqrstuvwxyz", "NIMBUS_SECRET_KEY="+strings.Repeat("0123456789abcdef", 4))
 	y := b.Tenant(t)
 	w = watch(t, b, y, y.Client, "?cursor="+at.Cursor)
@@ -342,7 +344,7 @@ func TestATicketOpensOneStreamOfItsProjectWithinAMinute(t *testing.T) {
 	a.Clock.Add(time.Minute)
 	refused(x, expired, "invalid_ticket")
 
-	// It is worth what the credentials behind it are worth.
+	// A ticket is valid only while the credentials behind it are.
 	ofSession := ticket(x.Client)
 	x.Do("POST", "/v1/auth/logout", nil).Want(204)
 	refused(x, ofSession, "session_ended")
@@ -351,7 +353,7 @@ func TestATicketOpensOneStreamOfItsProjectWithinAMinute(t *testing.T) {
 	}
 }
 
-// soon checks callers often and waits for nobody.
+// soon checks credentials often and has short time-outs.
 func soon(c *live.Config) { c.Recheck = 20 * time.Millisecond }
 
 func TestAStreamEndsWithWhatItLeansOn(t *testing.T) {
@@ -447,8 +449,8 @@ func TestNodesStreamEachOthersEvents(t *testing.T) {
 		b.Client(t).With("X-API-Key", x.Secret).Do("POST", "/v1/events", x.Batch(events...)).Want(200)
 	}
 
-	// A node hears in a moment of who listens on the other one; until then its events are not sent there. Each pair of
-	// events tells whether that has happened: the one of the node itself always comes.
+	// A node receives the other one's announcement after a moment; until then it does not send its events there. Each
+	// pair of events shows whether that has happened: the event of the node itself always comes.
 	n := 1000
 	pair := func() int {
 		n++
@@ -505,8 +507,8 @@ func TestNodesStreamEachOthersEvents(t *testing.T) {
 	}
 }
 
-// The one that does not read stands for a browser tab that sleeps: it gets what the buffers of its connection took and
-// is told the exact number of the rest. Nobody else notices.
+// The client that does not read stands for a sleeping browser tab: it gets the events that fit into the buffers of
+// its connection, and the exact number of missed ones. No other client is affected.
 func TestASlowReaderIsToldWhatItMissedAndNobodyElseIsHeldUp(t *testing.T) {
 	t.Parallel()
 	a := apptest.BootOptions(t, nimbustest.DSN(t), []app.Option{app.WithStreaming(func(c *live.Config) {

@@ -11,8 +11,8 @@ import (
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
-// An event that is skipped without a result is lost while its sender believes otherwise: whatever is mixed in one
-// request, each event is counted once, as what it is.
+// An event that is skipped without a result is lost although its sender believes it stored: in any mix of events in
+// one request, each is counted once, as accepted, duplicate or rejected.
 func TestEveryInputEventAppearsOnceInTheResult(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)
@@ -88,7 +88,7 @@ func TestEveryInputEventAppearsOnceInTheResult(t *testing.T) {
 	}
 }
 
-// The schema changes while requests wait: what was acknowledged is stored, by the old statements or by new ones.
+// The schema changes while requests wait: acknowledged events are stored, by the old statements or by new ones.
 func TestAMigrationWhileEventsAreBufferedLosesNothing(t *testing.T) {
 	t.Parallel()
 	dsn := nimbustest.DSN(t)
@@ -194,8 +194,8 @@ func TestAPoisonedEventInASharedFlushHarmsNobodyElse(t *testing.T) {
 	}
 }
 
-// The database refuses an event of a request and then has no room for another: what the request holds besides must not be
-// stored, for its sender is told that nothing was, and without keys nothing tells the events of the next try from it.
+// The database refuses an event of a request and then has no room for another. The rest of the request must not be
+// stored: its sender gets a 503, and without keys the events of the retry could not be deduplicated.
 func TestARequestWithAPoisonedEventIsStoredWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	dsn := nimbustest.DSN(t)

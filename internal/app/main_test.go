@@ -12,8 +12,8 @@ import (
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
-// TestMain adds one test that only makes sense after all others: every documented status of every operation must have
-// been seen. A status that nothing exercises is a promise nobody checks.
+// TestMain adds one test that must run after all others: every documented status of every operation must have been
+// seen. A status that no test exercises is an unchecked promise.
 func TestMain(m *testing.M) {
 	nimbustest.MainThen(m, func(code int) int {
 		if code != 0 || flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.list").Value.String() != "" ||

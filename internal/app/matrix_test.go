@@ -21,7 +21,7 @@ import (
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
-// credential is one row of the matrix: a kind of credentials, and what is true of these.
+// credential is one row of the matrix: a kind of credentials with their properties.
 type credential struct {
 	name   string
 	scheme string // of the contract; empty without credentials
@@ -35,7 +35,7 @@ type credential struct {
 
 const signature = "apiKeyId+apiSignature+apiTimestamp"
 
-// verdict is what the contract says of a credential and an operation: the status and code of the refusal, or 0.
+// verdict is the expected answer by the contract: the status and code of the refusal, or 0.
 func (c *credential) verdict(op *contract.Operation) (int, string) {
 	switch {
 	case op.Public:
@@ -68,20 +68,21 @@ func takes(op *contract.Operation, scheme string) bool {
 	})
 }
 
-// world is a project with its members and keys, and someone who has nothing to do with it.
+// world is a project with its members and keys, and an account that is not a member.
 type world struct {
 	app         *apptest.App
 	owner       *apptest.Tenant
 	credentials []*credential
 }
 
-// newWorld makes one. past is the same program on the same database, long ago: what it gave out is expired.
+// newWorld makes one. past is the same program on the same database with a clock long ago: the credentials it issues
+// have expired.
 func newWorld(t *testing.T, a, past *apptest.App, op *contract.Operation) *world {
 	t.Helper()
 	w := &world{app: a, owner: a.Tenant(t)}
 	project := "/v1/projects/" + w.owner.ProjectID.String()
 	stranger := a.Tenant(t)
-	stranger.Ingest(apptest.Event{"name": "e"}) // so that what is not theirs is not merely empty
+	stranger.Ingest(apptest.Event{"name": "e"}) // so that the stranger's project is not merely empty
 
 	with := func(header func() (string, string)) func(string, string, []byte) *apptest.Reply {
 		return func(method, target string, body []byte) *apptest.Reply {
@@ -195,8 +196,9 @@ func raw(c *apptest.Client, method, target string, body []byte) *apptest.Reply {
 	return c.Do(method, target, body)
 }
 
-// Who may do what is decided by the contract alone: for every operation and every kind of credentials, the answer is the
-// one that follows from its security, x-scope and x-role. What is not yours is, word for word, what is not there.
+// The contract alone decides who may do what: for every operation and every kind of credentials, the answer is the
+// one that follows from its security, x-scope and x-role. Another tenant's thing gets, word for word, the answer for
+// a thing that does not exist.
 func TestEveryOperationLetsInWhomTheContractSaysAndNobodyElse(t *testing.T) {
 	t.Parallel()
 	a, past := twoNodesWith(t, []string{"NIMBUS_SMTP_URL=smtp://127.0.0.1:1", "NIMBUS_MAIL_FROM=nimbus@example.com", "NIMBUS_PUBLIC_URL=https://nimbus.example"})
@@ -207,7 +209,7 @@ func TestEveryOperationLetsInWhomTheContractSaysAndNobodyElse(t *testing.T) {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, a, past, op)
-			// First who is refused: who is let in changes the world.
+			// Refused credentials first: accepted ones change the world.
 			slices.SortStableFunc(w.credentials, func(x, y *credential) int {
 				refusedX, _ := x.verdict(op)
 				refusedY, _ := y.verdict(op)

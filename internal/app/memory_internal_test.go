@@ -8,7 +8,8 @@ import (
 	"github.com/bahagh/nimbus/internal/live"
 )
 
-// Everything whose size callers choose is fitted to the limit; together it leaves more than half of the limit for what is made of it.
+// Everything whose size callers choose is fitted to the limit; together it leaves more than half of the limit for
+// what is made of it.
 func TestWhatCallersMakeTheNodeHoldFitsTheMemoryItHas(t *testing.T) {
 	t.Parallel()
 	held := func(limit int64) int64 {

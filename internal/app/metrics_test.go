@@ -106,7 +106,8 @@ func TestEveryMetricIsDocumentedAndEveryDocumentedOneIsServed(t *testing.T) {
 	}
 }
 
-// How long someone looks at a stream is not how long the server takes to answer: the request is over when the stream begins.
+// How long someone looks at a stream is not how long the server takes to answer: the request is over when the stream
+// begins.
 func TestALiveStreamIsNoSlowRequest(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)

@@ -73,7 +73,7 @@ func TestEveryErrorIsAProblemWithTheRequestsID(t *testing.T) {
 			t.Error("a 405 without Allow")
 		}
 	}
-	// An id that would break the log is replaced.
+	// A request id that could break the log is replaced.
 	res, _ := do(t, "GET", a.URL+"/health", http.Header{"X-Request-Id": {`"}{` + strings.Repeat("x", 99)}})
 	if id := res.Header.Get("X-Request-Id"); len(id) != 16 {
 		t.Errorf("request id %q", id)
@@ -160,7 +160,7 @@ func TestMetricsAreScraped(t *testing.T) {
 	x.Ingest(apptest.Event{"name": "good"}, apptest.Event{"name": ""})
 	nimbustest.Eventually(t, "the server is ready", func() bool { return readiness(t, a) == http.StatusOK })
 	do(t, "GET", a.URL+"/wp-admin.php", nil)
-	// What a database that is slow to answer leaves out comes with the next scrape.
+	// A metric that is absent because the database was slow comes with the next scrape.
 	nimbustest.Eventually(t, "the projects are counted", func() bool { return strings.Contains(a.Metrics(t), "nimbus_active_projects 1\n") })
 	got := a.Metrics(t)
 	for _, want := range []string{
@@ -203,7 +203,7 @@ func TestStoppingLosesNothing(t *testing.T) {
 				select {
 				case <-stopped:
 					_ = res.Body.Close()
-					return // and somebody else has its port
+					return // and another program has its port
 				default:
 				}
 				_, _ = io.Copy(io.Discard, res.Body)

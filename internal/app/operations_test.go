@@ -11,9 +11,9 @@ import (
 	"github.com/bahagh/nimbus/test/apptest"
 )
 
-// things makes, as the owner, what the parameters of an operation name, each anew: an operation that removes it must not
-// disturb the next one. A new parameter needs its line here, and a new operation with a body one in bodies: the tests
-// that go through the whole contract fail until then.
+// things creates, as the owner, the things that the parameters of an operation name, each time new ones: an operation
+// that removes one must not disturb the next. A new parameter needs a line here, and a new operation with a body one
+// in bodies: the tests of the whole contract fail until then.
 func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operation) map[string]string {
 	t.Helper()
 	project := "/v1/projects/" + x.ProjectID.String()
@@ -74,7 +74,7 @@ func apiKey(x *apptest.Tenant, body map[string]any) (id, secret string) {
 	return key.APIKey.ID, key.APIKeySecret
 }
 
-// ghosts are things of the same kinds that are not there.
+// ghosts are ids of the same kinds that do not exist.
 func ghosts(op *contract.Operation) map[string]string {
 	none := map[string]string{}
 	for _, p := range op.Params {

@@ -67,14 +67,14 @@ func TestADatabaseThatIsAwayIs503AndThenEverythingFlowsAgain(t *testing.T) {
 		flows(t, x, body)
 		stored += 5
 		nimbustest.Eventually(t, "readiness is green again", func() bool { return readiness(t, a) == http.StatusOK })
-		nimbustest.Eventually(t, "changes of keys are heard again", func() bool { return gauge(t, a, "nimbus_key_watch_listening") == 1 })
+		nimbustest.Eventually(t, "key changes are received again", func() bool { return gauge(t, a, "nimbus_key_watch_listening") == 1 })
 	}
 	if n := x.Count(); n != stored {
 		t.Errorf("%d events are stored, want %d", n, stored)
 	}
 }
 
-// A rule seen elsewhere: after so many failed flushes the rows are dropped.
+// Some systems drop rows after a number of failed flushes. Nimbus must not.
 func TestNothingIsDroppedAfterManyFailedFlushes(t *testing.T) {
 	t.Parallel()
 	dsn := nimbustest.DSN(t)
@@ -118,7 +118,7 @@ func TestAnOutageLongerThanTheQueueIs503AndNotLoss(t *testing.T) {
 		wg.Go(func() { answers[k] = post(x, bodies[k]) })
 	}
 	nimbustest.Eventually(t, "the queue is full", func() bool { return gauge(t, a, "nimbus_ingest_queue_full_total") > 0 })
-	for range 200 { // the outage goes on, and what a flush gives up makes room for no more than it had
+	for range 200 { // the outage lasts, and a failed flush frees no more room than it had
 		if got := post(x, bodies[0]); got.status != http.StatusOK {
 			want503(t, got)
 		}
@@ -150,7 +150,7 @@ func TestALockThatIsHeldIs503AndThenEventsFlow(t *testing.T) {
 	for range 3 {
 		want503(t, post(x, body))
 	}
-	// The statements that were given up on must not go on waiting in the database.
+	// The timed-out statements must not keep waiting in the database.
 	own := connect(t, dsn)
 	nimbustest.Eventually(t, "no statement is left waiting", func() bool {
 		var waiting int
@@ -195,7 +195,7 @@ func TestAFlushThatIsCanceledIs503(t *testing.T) {
 	}
 }
 
-// Readiness that stays green while a flusher hangs sends more senders into the trap.
+// If readiness stayed green while a flusher hangs, the load balancer would send more senders to this node.
 func TestReadinessIsRedWhenAFlusherIsStuck(t *testing.T) {
 	t.Parallel()
 	dsn := nimbustest.DSN(t)
@@ -236,7 +236,7 @@ func TestADiskThatIsFullIs503AndHeals(t *testing.T) {
 	want503(t, post(x, small))
 	want503(t, post(x, large))
 	want503(t, post(x, small))
-	red := a.Client(t).Do("GET", "/v1/health", nil) // while the database answers whoever only reads
+	red := a.Client(t).Do("GET", "/v1/health", nil) // although the database answers reads
 	if red.Status != http.StatusServiceUnavailable || !strings.Contains(string(red.Body), "disk full: ") {
 		t.Errorf("readiness is %d and does not say why: %s", red.Status, red.Body)
 	}
@@ -315,7 +315,7 @@ func TestASlowDatabaseIsAnsweredInBoundedTime(t *testing.T) {
 	}
 }
 
-// A database that is stopped in its tracks closes no connection and refuses none: only our own limits end the wait.
+// A database that is paused (SIGSTOP) closes no connection and refuses none: only our own time-outs end the wait.
 func TestADatabaseThatHangsIs503AndThenEventsFlow(t *testing.T) {
 	t.Parallel()
 	srv := nimbustest.PrivateServer(t, false)
@@ -361,7 +361,7 @@ func childrenOf(t *testing.T, pid int) []int {
 	return out
 }
 
-// The clock is set while requests wait, by hours and to both sides.
+// The clock is set while requests wait, by hours, forwards and backwards.
 func TestAClockThatJumpsStopsNothing(t *testing.T) {
 	t.Parallel()
 	dsn := nimbustest.DSN(t)
@@ -398,7 +398,7 @@ func TestAClockThatJumpsStopsNothing(t *testing.T) {
 	}
 }
 
-// Every loop of a node shows in the metrics how long ago it last came round.
+// Every loop of a node exports the age of its last iteration.
 func TestEveryLoopShowsItsAge(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)

@@ -70,7 +70,7 @@ func TestDataRetention(t *testing.T) {
 	if n, m := x.Count(), series(x); n != 2 || m != 2 {
 		t.Errorf("%d events and %d in the metrics, want 2", n, m)
 	}
-	x.Ingest(at(299, "late")) // forgotten, so it is new
+	x.Ingest(at(299, "late")) // pruned, so it is new
 	if n := x.Count(); n != 3 {
 		t.Errorf("%d events", n)
 	}
@@ -156,7 +156,7 @@ func TestDeletionShowsItsProgressToTheMembers(t *testing.T) {
 	nimbustest.Eventually(t, "the metrics no longer count the project", counted("0"))
 }
 
-// A clock that is wrong must not be enough to delete for good, in any job that deletes by age.
+// A wrong clock alone must not make any job delete data for its age.
 func TestANodeWhoseClockIsAheadDeletesNothing(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)

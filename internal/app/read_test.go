@@ -107,7 +107,7 @@ func TestListRefusesWhatItCannotUse(t *testing.T) {
 	} {
 		x.Do("GET", path+query, nil).WantCode(422, "validation_failed")
 	}
-	// Another tenant learns nothing: not of the project, and not of the event.
+	// Another tenant cannot tell whether the project or the event exists.
 	other.Do("GET", path, nil).WantCode(404, "not_found")
 	other.Do("GET", "/v1/events/"+page.Items[0].ID.String(), nil).WantCode(404, "not_found")
 	other.Do("GET", "/v1/metrics?project_id="+x.ProjectID.String(), nil).WantCode(404, "not_found")
@@ -333,7 +333,7 @@ func TestATimelineIsTheSameBeforeAndAfterItsJobs(t *testing.T) {
 	}
 }
 
-// Uptime monitors ask with HEAD, and take a 405 for a server that is down.
+// Uptime monitors send HEAD, and interpret a 405 as a server that is down.
 func TestHEADIsAnsweredWhereverGETIs(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
-// replicaCheck is what readiness says of the replica. It must be 200 whatever that is.
+// replicaCheck is the readiness check of the replica. Readiness must be 200 in any case.
 func replicaCheck(t *testing.T, a *apptest.App) (check string) {
 	t.Helper()
 	var body struct {
@@ -24,7 +24,7 @@ func replicaCheck(t *testing.T, a *apptest.App) (check string) {
 	return body.Checks.Replica.Status
 }
 
-// asksOf is how many connections of the program last asked a server for events.
+// asksOf is the number of connections whose last statement on this server read events.
 func asksOf(t *testing.T, dsn string) (n int) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
@@ -79,7 +79,7 @@ func TestQuestionsAreAnsweredWhateverBecomesOfTheReplica(t *testing.T) {
 		return asksOf(t, standby.DSN()) > 0
 	})
 
-	// It stands still, and what it lacks becomes too old. An event is found at once by its id, and soon counted.
+	// Replay is paused, and the lag grows too large. An event is found at once by its id, and soon counted.
 	standby.Exec("SELECT pg_wal_replay_pause()")
 	x.Ingest(keyed("paused", 2)...)
 	x.Do("GET", "/v1/events/"+newest(t, primary.DSN(embedded.Database)), nil).Want(http.StatusOK)

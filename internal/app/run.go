@@ -20,7 +20,7 @@ func (a *App) Admin() http.Handler { return a.admin }
 // RunJob runs a background job now instead of at its next turn, and returns its error.
 func (a *App) RunJob(ctx context.Context, name string) error { return a.jobs.Run(ctx, name) }
 
-// Run listens and serves until the context ends, then stops in order. ready is called with the address once the
+// Run listens and serves until the context ends, then shuts down in order. ready is called with the address once the
 // server accepts connections.
 func (a *App) Run(ctx context.Context, ready func(addr string)) error {
 	var lc net.ListenConfig
@@ -76,24 +76,24 @@ func (a *App) drain(failed <-chan error) error {
 	}
 }
 
-// shutDown answers what has been accepted before anything is closed.
+// shutDown answers all accepted requests before anything is closed.
 func (a *App) shutDown(servers []*http.Server) error {
-	a.log.Info("stopping: answering what waits", "for_at_most", a.cfg.ShutdownTimeout.String())
+	a.log.Info("shutting down: answering accepted requests", "for_at_most", a.cfg.ShutdownTimeout.String())
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
 	defer cancel()
-	// A stream has no end of its own: the servers would wait for it. Its client goes on elsewhere while they finish.
+	// A stream does not end by itself: the servers would wait for it. Its client reconnects to another node meanwhile.
 	a.drainStreams(ctx)
 	var problems []error
 	for _, s := range servers {
 		if err := s.Shutdown(ctx); err != nil {
-			problems = append(problems, fmt.Errorf("requests were cut off: %w", err), s.Close())
+			problems = append(problems, fmt.Errorf("requests were aborted: %w", err), s.Close())
 		}
 	}
 	problems = append(problems, a.Close(ctx))
 	return errors.Join(problems...)
 }
 
-// streamsEndTime is how long clients may take to say goodbye.
+// streamsEndTime is how long clients of live streams may take to close.
 const streamsEndTime = 5 * time.Second
 
 func (a *App) drainStreams(ctx context.Context) {
@@ -112,7 +112,7 @@ func (a *App) Close(ctx context.Context) error {
 		err = a.events.close(ctx)
 	}
 	if a.hub != nil {
-		a.hub.Close(ctx) // after the last event was stored: the other nodes get it too
+		a.hub.Close(ctx) // after the last event was stored, so that the other nodes get it too
 	}
 	if a.jobs != nil {
 		a.jobs.Stop()
@@ -129,7 +129,7 @@ func (a *App) Close(ctx context.Context) error {
 	if a.db != nil {
 		a.db.Close(ctx)
 	}
-	if a.traces != nil { // last: all the others may end spans
+	if a.traces != nil { // last, because closing the others may end spans
 		if terr := a.traces.Close(ctx); terr != nil {
 			a.log.Warn("the last traces were not sent", "error", terr)
 		}

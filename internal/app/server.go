@@ -35,7 +35,8 @@ type (
 	healthAPI   = health
 )
 
-// server is every operation of the contract. When the contract changes, the compiler lists here what is missing.
+// server implements every operation of the contract. When the contract changes, the compiler lists the missing ones
+// here.
 type server struct {
 	*accountsAPI
 	*projectsAPI
@@ -51,8 +52,8 @@ type server struct {
 
 var _ api.StrictServerInterface = (*server)(nil)
 
-// IngestEvents is never called: routes serves the operation with the bytes as they came. The method is here because
-// the strict interface has every operation.
+// IngestEvents is never called: routes serves the operation, with the exact bytes of the body. The method is here
+// because the strict interface has every operation.
 func (*server) IngestEvents(context.Context, api.IngestEventsRequestObject) (api.IngestEventsResponseObject, error) {
 	return nil, errors.New("ingestion is served beside the strict handler")
 }
@@ -62,7 +63,7 @@ func (*server) StreamEvents(context.Context, api.StreamEventsRequestObject) (api
 	return nil, errors.New("the live stream is served beside the strict handler")
 }
 
-// routes is the strict server, but for the operations that need the connection or the exact bytes.
+// routes is the strict server, except for the operations that need the connection or the exact bytes.
 type routes struct {
 	api.ServerInterface
 	events *native.API

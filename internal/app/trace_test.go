@@ -173,7 +173,7 @@ func shareAFlush(t *testing.T, a *apptest.App, x *apptest.Tenant) {
 	answers.Wait()
 }
 
-// A receiver that takes a connection and says nothing costs no request anything, and a stop not much.
+// A receiver that accepts a connection and never answers delays no request, and a stop only a little.
 func TestAReceiverOfTracesThatHangsHoldsNothingUp(t *testing.T) {
 	t.Parallel()
 	hold := make(chan struct{})

@@ -34,7 +34,7 @@ func ReadSet[T comparable](r *Reader, dst []T, rule *CountRule, decode func(*T, 
 	before := len(r.errs)
 	dst = ReadSlice(r, dst, rule, decode)
 	if len(r.errs) != before {
-		return dst // an item that could not be read may look like another
+		return dst // an item that could not be read may equal another one by accident
 	}
 	if len(dst) <= pairwise {
 		for i, v := range dst {
@@ -87,8 +87,8 @@ func ReadMap[T any](r *Reader, rule *CountRule, decode func(*T, *Reader)) map[st
 	return m
 }
 
-// Discriminator looks ahead in the object at the cursor for the string member name, without consuming anything.
-// Whatever else is wrong there is found when the variant is decoded.
+// Discriminator looks ahead in the object at the cursor for the string member name, without consuming anything. Other
+// errors in the object are found when the variant is decoded.
 func (r *Reader) Discriminator(name string) (value string, ok bool) {
 	if r.peek() != '{' {
 		return "", false

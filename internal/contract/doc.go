@@ -4,9 +4,9 @@
 //
 //   - the body is strict JSON (RFC 8259, valid UTF-8, no trailing data) that meets every rule the contract
 //     states for it: no unknown, duplicate or missing member, every limit and format kept;
-//   - everything that was wrong is reported at once, each violation by its JSON pointer and a stable code;
+//   - all violations are reported at once, each with its JSON pointer and a stable code;
 //   - reading costs no allocation for a request struct that is used again, unless a string carries escapes.
 //
-// Strings and raw members alias the body. Whoever keeps them keeps the body alive, and a body buffer must not be
-// used again before the decoded values are done with.
+// Strings and raw members alias the body. A reference to one keeps the body alive, and a body buffer must not be
+// reused while the decoded values are in use.
 package contract

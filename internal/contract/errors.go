@@ -42,8 +42,8 @@ const (
 	InHeader = "header"
 )
 
-// How many errors one request can make us keep: a hostile body must not turn into a far larger answer.
-// The first error of every array item is always kept, so that a caller can reject exactly the bad items.
+// The number of errors kept for one request is bounded: a hostile body must not turn into a far larger answer. The
+// first error of every array item is always kept, so that a caller can reject exactly the bad items.
 const (
 	maxItemErrors  = 20   // of one item
 	maxLooseErrors = 100  // outside any array
@@ -78,7 +78,7 @@ func (e Errors) Error() string {
 	return b.String()
 }
 
-// SyntaxError says that the body as a whole is not JSON, so that nothing in it can be trusted.
+// SyntaxError says that the body as a whole is not JSON, so that no part of it can be trusted.
 type SyntaxError struct {
 	Offset int // in bytes from the start of the body
 	Detail string
@@ -87,7 +87,7 @@ type SyntaxError struct {
 // Error names the offset.
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Detail, e.Offset) }
 
-// Decoder is what every generated request body implements. The error is a *SyntaxError or Errors.
+// Decoder is implemented by every generated request body. The error is a *SyntaxError or Errors.
 type Decoder interface{ DecodeJSON([]byte) error }
 
 // maxSegment and maxPointer bound what a caller's own member names can add to an answer.

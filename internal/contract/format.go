@@ -29,8 +29,8 @@ func (f Format) check(s string) (ok bool, want string) {
 	}
 }
 
-// IsEmail keeps out what can never be delivered; only a message that arrives proves more. It is never laxer than
-// net/mail, because the e-mail type of the generated models refuses to write what net/mail cannot read.
+// IsEmail refuses addresses that can never be delivered; only a delivered message proves more. It is never laxer than
+// net/mail, because the e-mail type of the generated models fails to encode an address that net/mail cannot parse.
 func IsEmail(s string) bool {
 	local, domain, ok := strings.Cut(s, "@")
 	if !ok || local == "" || domain == "" || len(s) > 254 || strings.ContainsAny(domain, `@<>",`) ||
@@ -46,9 +46,9 @@ func isURI(s string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && !strings.Contains(s, " ")
 }
 
-// parseTime reads an RFC 3339 date-time with a zone into UTC, in lower case too. It is stricter than time.Parse (no comma, no
-// one-digit hour) and several times as fast. A leap second is the second after it: neither Go nor PostgreSQL keeps one, and an
-// event must not be lost for the clock of its sender being right.
+// parseTime reads an RFC 3339 date-time with a zone into UTC, in lower case too. It is stricter than time.Parse (no
+// comma, no one-digit hour) and several times as fast. A leap second becomes the second after it: neither Go nor
+// PostgreSQL can store one, and an event must not be refused because the clock of its sender is right.
 func parseTime(s string) (time.Time, bool) {
 	if len(s) < 20 || s[10]|0x20 != 't' || s[13] != ':' || s[16] != ':' {
 		return time.Time{}, false
@@ -98,8 +98,8 @@ func parseZone(s string) (int64, bool) {
 	return offset, true
 }
 
-// minUnix and maxUnix are the ends of the years 0000 to 9999 in UTC: an offset must not lead out of what RFC 3339 can
-// write, or the value could be read but never shown.
+// minUnix and maxUnix are the ends of the years 0000 to 9999 in UTC. With its offset applied, a time must stay in the
+// range that RFC 3339 can write, or it could be read but never written.
 const minUnix, maxUnix = -62167219200, 253402300799
 
 // parseDay reads YYYY-MM-DD into days since 1970-01-01.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Whatever parseTime accepts, time.Parse reads as the same instant, for every day of four centuries.
+// Every time that parseTime accepts, time.Parse reads as the same instant, for every day of four centuries.
 func TestParseTimeAgreesWithTheStandardLibrary(t *testing.T) {
 	t.Parallel()
 	for day := time.Date(1899, 12, 28, 23, 59, 58, 0, time.UTC); day.Year() < 2301; day = day.AddDate(0, 0, 1) {

@@ -85,7 +85,8 @@ func numberError(b []byte) int {
 	return len(b)
 }
 
-// storable says whether a number survives: as a finite float64 in every client and as numeric in PostgreSQL's jsonb.
+// storable reports whether a number can be stored: as a finite float64 in every client and as numeric in PostgreSQL's
+// jsonb.
 func storable(token string) bool {
 	if len(token) > maxNumber {
 		return false
@@ -94,8 +95,8 @@ func storable(token string) bool {
 		if token[i]|0x20 != 'e' {
 			continue
 		}
-		// At most 63 digits stand before the exponent, so beyond 400 the value is infinite, or nothing that a double can
-		// hold, or a zero that PostgreSQL would still try to scale.
+		// At most 63 digits stand before the exponent. So beyond an exponent of 400 the value is infinite, or too
+		// small for a double, or a zero that PostgreSQL would still try to scale.
 		exp, err := strconv.Atoi(token[i+1:])
 		if err != nil || exp < -400 || exp > 400 {
 			return false
@@ -106,13 +107,13 @@ func storable(token string) bool {
 	return true // 64 digits without an exponent stay below 1e64
 }
 
-// zeros is by how much a storable number may grow: PostgreSQL gives 1e308 back with all its zeros.
+// zeros is the number of digits by which a storable number may grow: PostgreSQL returns 1e308 with all its zeros.
 func zeros(token string) int {
 	at := strings.IndexAny(token, "eE")
 	if at < 0 {
 		return 0
 	}
-	exp, _ := strconv.Atoi(token[at+1:]) // storable has read it
+	exp, _ := strconv.Atoi(token[at+1:]) // storable has parsed it
 	return max(exp, -exp)
 }
 

@@ -13,7 +13,7 @@ import (
 // Requirement is one AND-set of security schemes with the scopes each must have.
 type Requirement map[string][]string
 
-// ProjectOfCaller says that an operation names no project and is about all those that the caller may read.
+// ProjectOfCaller is the Project of an operation that names no project and covers all those that the caller may read.
 const ProjectOfCaller = "caller"
 
 // The x-roles of operations that ask for no membership of a project.
@@ -22,21 +22,21 @@ const (
 	RoleOperator = "operator" // about the whole instance, by an account that operates it
 )
 
-// How large the body of an operation may be (x-body). Small is for what anybody may send without credentials; bulk has memory of
-// its own, and its time is bounded by the connection and not by the request.
+// The size of an operation's body (x-body). Small is for bodies that may be sent without credentials. Bulk has memory
+// of its own, and its time is bounded by the connection and not by the request.
 const (
 	BodySmall = "small"
 	BodyBulk  = "bulk"
 )
 
-// What an answer is (x-answer). A stream takes the connection; an export goes on as long as its reader takes it.
+// The kind of an answer (x-answer). A stream takes over the connection; an export lasts as long as its reader reads.
 const (
 	AnswerStream = "stream"
 	AnswerExport = "export"
 )
 
-// What an operation costs (x-cost). A question may read much, so a bounded number is answered at once; ingestion has a limit of its
-// own.
+// The cost of an operation (x-cost). A question may read much, so a bounded number runs at once; ingestion has a rate
+// limit of its own.
 const (
 	CostQuestion  = "question"
 	CostIngestion = "ingestion"
@@ -58,10 +58,10 @@ type Operation struct {
 	Self         string // x-self: the path parameter that, being the caller's own account, makes every role enough
 	Sensitive    bool   // x-sensitive
 	Public       bool   // security: []
-	OpenQuery    bool   // x-open-query: the query may have parameters that the contract does not know
-	BodySize     string // x-body: BodySmall, BodyBulk, or empty for the size that fits nearly everything
-	Answer       string // x-answer: AnswerStream, AnswerExport, or empty for one that is made before it is sent
-	Cost         string // x-cost: CostQuestion, CostIngestion, or empty for what takes milliseconds
+	OpenQuery    bool   // x-open-query: the query may have parameters that the contract does not declare
+	BodySize     string // x-body: BodySmall, BodyBulk, or empty for the default size
+	Answer       string // x-answer: AnswerStream, AnswerExport, or empty for one that is complete before it is sent
+	Cost         string // x-cost: CostQuestion, CostIngestion, or empty for an operation of milliseconds
 	Security     []Requirement
 	Params       []Param
 	Statuses     []int // documented statuses, sorted
@@ -118,8 +118,8 @@ func (o *Operation) CheckParams(r *http.Request, pathParam func(string) string) 
 	return errs
 }
 
-// CanonicalTimes rewrites the date-times of a query that was checked as the generated parameters read them, and reports whether it
-// had to: they know no lower case and no leap second.
+// CanonicalTimes rewrites the date-times of a checked query into the form that the generated code parses, which knows
+// neither lower case nor leap seconds. It reports whether it changed any.
 func (o *Operation) CanonicalTimes(query url.Values) (changed bool) {
 	for i := range o.Params {
 		p := &o.Params[i]
@@ -138,7 +138,7 @@ func (o *Operation) CanonicalTimes(query url.Values) (changed bool) {
 	return changed
 }
 
-// unknown names the query parameters that the contract does not have, in alphabetical order.
+// unknown lists the query parameters that the contract does not declare, in alphabetical order.
 func (o *Operation) unknown(errs Errors, query url.Values) Errors {
 	var names []string
 	for name := range query {

@@ -45,7 +45,7 @@ type Param struct {
 // Bound is shorthand for the optional bounds of a Param.
 func Bound(v float64) *float64 { return &v }
 
-// check appends what is wrong with the values given for p.
+// check appends the errors of the values given for p.
 func (p *Param) check(errs Errors, values []string) Errors {
 	report := func(code, detail string) {
 		errs = append(errs, FieldError{In: p.In, Pointer: Pointer(p.Name), Code: code, Detail: detail, Item: -1})
@@ -69,7 +69,7 @@ func (p *Param) check(errs Errors, values []string) Errors {
 	for _, v := range values {
 		if code, detail := p.checkValue(v); code != "" {
 			report(code, detail)
-			return errs // one error names the parameter; its other values likely share the mistake
+			return errs // one error names the parameter; its other values likely have the same one
 		}
 		if p.JSON {
 			errs = p.checkJSON(errs, v)
@@ -138,7 +138,7 @@ func (p *Param) checkText(v string) (code, detail string) {
 	if !utf8.ValidString(v) {
 		return CodeInvalidUnicode, "must be valid UTF-8"
 	}
-	flags := textWide // parameters are short: count characters without asking
+	flags := textWide // parameters are short: always count characters
 	if strings.IndexByte(v, 0) >= 0 {
 		flags |= textNUL
 	}
@@ -146,7 +146,7 @@ func (p *Param) checkText(v string) (code, detail string) {
 	return rule.check(v, flags)
 }
 
-// checkJSON holds the value to the rules of a raw JSON member; pointers go on behind the parameter's name.
+// checkJSON checks the value by the rules of a raw JSON member; pointers continue behind the parameter's name.
 func (p *Param) checkJSON(errs Errors, v string) Errors {
 	r := newReader([]byte(v), p.In, Pointer(p.Name))
 	r.Raw(&RawRule{MaxBytes: p.MaxBytes, MaxDepth: p.MaxDepth})

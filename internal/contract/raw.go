@@ -13,8 +13,8 @@ type RawRule struct {
 // pairwise is how many member names are compared one by one before a map pays off.
 const pairwise = 16
 
-// Raw scans one JSON object (any value, if the rule says so) and returns its text, which aliases the body. What
-// cannot be stored is reported at its exact place and scanned over, so one bad event does not fail its neighbours.
+// Raw scans one JSON object (any value, if the rule says so) and returns its text, which aliases the body. A value
+// that cannot be stored is reported at its exact place and skipped, so one bad event does not fail its neighbours.
 func (r *Reader) Raw(rule *RawRule) []byte {
 	c := r.peek()
 	switch {

@@ -23,7 +23,7 @@ type Reader struct {
 	b     []byte
 	i     int
 	fresh bool      // the innermost container was opened and not yet looked into
-	keyF  textFlags // what is peculiar about the current member name
+	keyF  textFlags // the flags of the current member name
 	depth int
 	err   *SyntaxError
 
@@ -68,7 +68,7 @@ func (r *Reader) Finish() error {
 	return nil
 }
 
-// release gives the Reader back without anything that would keep a body alive.
+// release returns the Reader to the pool without references that would keep a body alive.
 func (r *Reader) release() {
 	names := r.names[:cap(r.names)]
 	if len(names) > 256 {

@@ -1,6 +1,6 @@
 package contract
 
-// skip consumes one value of any kind. It checks the grammar only: what is skipped was refused already.
+// skip consumes one value of any kind. It checks the grammar only: a skipped value is refused already.
 func (r *Reader) skip() {
 	switch c := r.peek(); c {
 	case '"':

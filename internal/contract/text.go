@@ -10,7 +10,7 @@ import (
 	"unsafe"
 )
 
-// textFlags say what was met while scanning a string, so that the common string is never looked at twice.
+// textFlags record the special characters of a scanned string, so that the common string is never scanned twice.
 type textFlags uint8
 
 const (

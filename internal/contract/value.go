@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// StringRule is what the contract asks of one string. Zero values ask nothing.
+// StringRule holds the contract's rules for one string. Zero values mean no rule.
 type StringRule struct {
 	Min, Max  int // characters
 	Pattern   *regexp.Regexp
@@ -107,7 +107,7 @@ func (r *Reader) Time() time.Time {
 	switch {
 	case !ok:
 		r.Report(CodeFormat, timeDetail)
-	case t.IsZero(): // which stands for an absent member: it must not be taken for one
+	case t.IsZero(): // the zero time stands for an absent member
 		r.Report(CodeMinimum, "must be after 0001-01-01T00:00:00Z")
 	}
 	return t

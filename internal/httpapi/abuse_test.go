@@ -15,8 +15,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// listening serves the bundle on a socket. Of its timeouts the change makes short what the test is about, and nothing else: a
-// busy machine is slow to send too.
+// listening serves the bundle on a socket. change shortens only the time-out that the test is about, because a busy
+// machine sends slowly too.
 func (s *testBundle) listening(t *testing.T, change func(*http.Server)) (dial func() net.Conn) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -41,7 +41,7 @@ func (s *testBundle) listening(t *testing.T, change func(*http.Server)) (dial fu
 	}
 }
 
-// drip sends a byte now and then until the peer hangs up, and returns what it said.
+// drip sends a byte now and then until the peer closes the connection, and returns the answer.
 func drip(t *testing.T, c net.Conn, text string) string {
 	t.Helper()
 	said := make(chan string, 1)

@@ -17,7 +17,7 @@ import (
 // for each operation with a body.
 type binder struct{}
 
-// Bind fills in a generated request type, and refuses who may not do this to the project that it names.
+// Bind decodes a generated request type, and refuses a caller without access to the project that it names.
 func (binder) Bind(v any, c echo.Context) error {
 	d, ok := v.(contract.Decoder)
 	if !ok {

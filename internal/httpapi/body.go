@@ -29,7 +29,7 @@ const (
 )
 
 // bodies reads request bodies into shared memory of bounded size. Without the bound, a hundred large requests at once
-// would be a gigabyte; with it, the ones that do not fit are answered with 503 and tried again.
+// would be a gigabyte; with it, those that do not fit get a 503 (back-pressure) and are retried.
 type bodies struct {
 	limit   int // of one body
 	memory  *memory
@@ -43,12 +43,13 @@ type bodies struct {
 	zstdTurns chan struct{}
 
 	leastTime time.Duration // in which leastBytes of a body must come
-	drainTime time.Duration // how long the rest of a body that nobody wants is read
+	drainTime time.Duration // how long the rest of a refused body is read
 }
 
 const (
-	// Of all bodies of a size that are being read or wait for their commit. Each size has memory of its own, so that slow
-	// senders to operations without credentials use up neither that of ingestion nor that of everybody who has logged in.
+	// The memory of all bodies of a size that are being read or wait for their commit. Each size has memory of its
+	// own, so that slow senders without credentials use up neither the memory of ingestion nor that of authenticated
+	// callers.
 	heldSmallBytes = 4 << 20
 	heldBytes      = 16 << 20
 	heldBulkBytes  = 96 << 20
@@ -113,13 +114,14 @@ func (b *bodies) limited(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// drainTime is enough for whoever is sending already.
+// drainTime is enough for a client that is sending already.
 const drainTime = time.Second
 
-// drain reads what is left of a body before the request is refused. Many clients send all of it before they look for the
-// answer; when the connection is closed under them, what they see is a broken connection, and neither the reason nor
-// Retry-After. It is bounded in bytes and time: who sends more, or more slowly, is cut off. Nothing is read from a client
-// that asks first, by Expect: 100-continue, because reading would tell it to send.
+// drain reads the rest of a body before the request is refused. Many clients send all of it before they read the
+// answer; if the connection is closed meanwhile, they see a broken connection, and neither the reason nor
+// Retry-After. It is bounded in bytes and time: the connection of a client that sends more, or more slowly, is
+// closed. Nothing is read from a client that asks first, by Expect: 100-continue, because reading would tell it to
+// send.
 func drain(c echo.Context, limit int, within time.Duration) {
 	r := c.Request()
 	if r.Header.Get("Expect") != "" {
@@ -130,8 +132,8 @@ func drain(c echo.Context, limit int, within time.Duration) {
 		return // no connection: a test's recorder, or HTTP/2, where a refused body does no harm
 	}
 	if _, err := io.CopyN(io.Discard, r.Body, int64(limit)); !errors.Is(err, io.EOF) {
-		// There is more, or it comes too slowly. The deadline stays, because the server itself reads on when the answer is
-		// out, and would wait for a slow sender without end.
+		// There is more, or it comes too slowly. The deadline stays, because the server itself keeps reading after
+		// the answer and would wait for a slow sender without end.
 		c.Response().Header().Set(echo.HeaderConnection, "close")
 		return
 	}

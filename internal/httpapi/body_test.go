@@ -208,7 +208,7 @@ func TestEveryWayToFailHasItsCodeAndGivesTheMemoryBack(t *testing.T) {
 		x.release()
 		checkReturned(t, owner, heldBulkBytes)
 
-		// What the failure left in the pools does not spoil the next request.
+		// The pooled state after a failure does not affect the next request.
 		y := &body{owner: owner, conn: http.NewResponseController(httptest.NewRecorder()), limit: testLimit}
 		for enc, raw := range map[string][]byte{"gzip": gz, "zstd": zs} {
 			y.read, y.plain = false, nil
@@ -250,7 +250,7 @@ func TestRequestsBeyondTheMemoryAreAskedToComeAgain(t *testing.T) {
 	}
 }
 
-// Who begins bodies and does not go on has a share, and the others have the rest.
+// A sender that starts bodies and stalls has its share, and the others have the rest.
 func TestOneSenderLeavesHalfOfTheMemoryToOthers(t *testing.T) {
 	t.Parallel()
 	const room = 6
@@ -375,7 +375,7 @@ func TestAPanicInAHandlerGivesTheMemoryBack(t *testing.T) {
 	checkReturned(t, owner, heldBulkBytes)
 }
 
-// FuzzBody holds reading to its promises on any bytes: no panic, nothing beyond the limit, and all memory returned.
+// FuzzBody checks the guarantees of reading on any bytes: no panic, nothing beyond the limit, and all memory returned.
 func FuzzBody(f *testing.F) {
 	encodings := []string{"", "identity", "gzip", "zstd", "br"}
 	sample := []byte(`{"project_id":"x","events":[{"name":"y"}]}`)

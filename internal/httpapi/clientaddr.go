@@ -11,14 +11,15 @@ import (
 	"github.com/bahagh/nimbus/internal/access/auth"
 )
 
-// proxies finds the address of a client: the peer of the connection, unless that is one of these proxies, which are trusted
-// to have written down who asked them.
+// proxies finds the client address: the peer of the connection, unless that is one of these trusted proxies, which
+// append their own peer to X-Forwarded-For.
 type proxies []netip.Prefix
 
 const headerForwardedFor = "X-Forwarded-For"
 
-// address returns the client's address; the zero one for a connection that has none. Of X-Forwarded-For it believes
-// only what a trusted proxy has appended: everything to the left of the first stranger may be made up.
+// address returns the client address; the zero one for a connection that has none. It trusts only the entries of
+// X-Forwarded-For that a trusted proxy has appended: the client can forge everything to the left of the first
+// untrusted one.
 func (t proxies) address(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -32,7 +33,7 @@ func (t proxies) address(r *http.Request) netip.Addr {
 	for _, hop := range slices.Backward(hops) {
 		next, err := parseHop(strings.TrimSpace(hop))
 		if err != nil {
-			break // nothing further can be believed
+			break // entries further left are not trusted
 		}
 		if client = plain(next); !t.trusts(client) {
 			break
@@ -55,7 +56,7 @@ func (t proxies) trusts(a netip.Addr) bool {
 	return slices.ContainsFunc(t, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// network is what counts as one sender: an IPv4 address, or the /64 that one subscriber of IPv6 has all addresses of.
+// network is the unit that limits count as one sender: an IPv4 address, or the IPv6 /64 that belongs to one subscriber.
 func network(a netip.Addr) string {
 	if a.Is6() {
 		return subnet(a).String()

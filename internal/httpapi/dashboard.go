@@ -21,12 +21,12 @@ const dashboardPolicy = "default-src 'none'; script-src 'self'; style-src 'self'
 
 const dashboardRoute = "/*" // as the metrics and the log call it
 
-// notBuilt is what people see who have built the server without the dashboard.
+// notBuilt is the page of a server that was built without the dashboard.
 const notBuilt = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Nimbus</title><h1>Nimbus is running</h1>
 <p>This server was built without its dashboard. With Node.js 20.19 or later, run <code>make build</code> and start it again.</p>
 <p>The API works: see <a href="/docs">its documentation</a>.</p>`
 
-// dashboardFile is a file of the dashboard in the forms it is sent in.
+// dashboardFile is a file of the dashboard, in each encoding in which it is sent.
 type dashboardFile struct {
 	contentType string
 	etag        string
@@ -36,7 +36,7 @@ type dashboardFile struct {
 }
 
 // dashboard serves the files of dist, and index.html for every other path that a browser navigates to, because the
-// dashboard has its own router. As a middleware it takes what no route takes: as a route for every path it would turn
+// dashboard has its own router. It is a middleware that handles paths without a route: a catch-all route would turn
 // the answers to wrong methods (405) into pages.
 func dashboard(dist fs.FS) (echo.MiddlewareFunc, error) {
 	files, err := dashboardFiles(dist)
@@ -105,7 +105,7 @@ func (f dashboardFile) described(name string) dashboardFile {
 	return f
 }
 
-// send answers with the smallest form the browser reads, or with 304 when it has the file.
+// send answers in the smallest encoding that the browser accepts, or with 304 when it has the file.
 func (f dashboardFile) send(c echo.Context) error {
 	r, h := c.Request(), c.Response().Header()
 	h.Set("ETag", f.etag)

@@ -27,10 +27,10 @@ var assets embed.FS
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// registerDocs serves the contract and its pages from the binary: they work without the internet and always show what
-// this server does.
+// registerDocs serves the contract and its pages from the binary: they work without the internet and always match
+// this server.
 func registerDocs(e *echo.Echo, appName string, spec []byte) error {
-	// Not before somebody asks: it would be most of the work of a start.
+	// Lazily: it would be most of the work of a start.
 	asJSON := sync.OnceValues(func() ([]byte, error) { return yamlToJSON(spec) })
 	pages, err := template.ParseFS(assets, "assets/pages.html")
 	if err != nil {
@@ -82,8 +82,8 @@ func page(b []byte) echo.HandlerFunc {
 	}
 }
 
-// asset serves a file under /docs/assets, from its compressed form when it has one. Every browser takes gzip; one
-// that does not is told so instead of being sent what it cannot read.
+// asset serves a file under /docs/assets, in its compressed form when it has one. Every browser accepts gzip; a
+// client that does not gets an error instead of bytes that it cannot read.
 func asset(e *echo.Echo, from fs.FS, file, name string) error {
 	b, err := fs.ReadFile(from, file)
 	if err != nil {

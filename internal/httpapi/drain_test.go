@@ -12,7 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// withoutMemory takes a body where one sender may hold no more than the first chunk.
+// withoutMemory has so little memory that one sender may hold no more than the first chunk.
 func withoutMemory(drainTime time.Duration) http.Handler {
 	b := newBodies(maxBulkBytes, 2*firstChunk, nil)
 	b.drainTime = drainTime
@@ -65,7 +65,7 @@ func status(t *testing.T, in *bufio.Reader) int {
 	return res.StatusCode
 }
 
-// A sender that looks for the answer only after all of its body is gone must find one, and may go on with the connection.
+// A client that reads the answer only after it has sent its whole body must get it, and may reuse the connection.
 func TestARefusedBodyIsReadSoThatItsSenderSeesWhy(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, withoutMemory(time.Minute)) // a busy machine may take more than the usual second
@@ -115,7 +115,7 @@ func TestABodyThatStallsIsCutOff(t *testing.T) {
 		_, err := bodyOf(c).Raw(c.Request())
 		return err
 	}, b.limited)
-	for _, sent := range []int{0, 3 * leastBytes} { // at once, and after a good beginning
+	for _, sent := range []int{0, 3 * leastBytes} { // it stalls at once, or after some progress
 		conn := connect(t, e)
 		if _, err := conn.Write(append(head(1<<20), make([]byte, sent)...)); err != nil {
 			t.Fatal(err)

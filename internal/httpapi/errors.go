@@ -18,7 +18,7 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
-// errorHandler answers with problem+json, whatever went wrong.
+// errorHandler answers every error with problem+json.
 func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		if c.Response().Committed {
@@ -62,7 +62,7 @@ func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, log *slog
 	}
 }
 
-// toProblem finds what the caller is told. What is not recognised is an internal error without details.
+// toProblem maps an error to the caller's answer. An unknown error is an internal error without details.
 func toProblem(err error) *problem.Error {
 	var (
 		p      *problem.Error
@@ -83,7 +83,7 @@ func toProblem(err error) *problem.Error {
 		return problem.Wrap(err, problem.CodeMalformedJSON, "%s (byte %d).", syntax.Detail, syntax.Offset)
 	case errors.As(err, &read):
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return problem.Wrap(err, problem.CodeMalformedJSON, "The body came too slowly: %d KiB within %s is the least.", leastBytes>>10, leastTime)
+			return problem.Wrap(err, problem.CodeMalformedJSON, "The body came too slowly: %d KiB within %s is the minimum.", leastBytes>>10, leastTime)
 		}
 		return problem.Wrap(err, problem.CodeMalformedJSON, "The body broke off before its end.")
 	case errors.As(err, &he):
@@ -106,7 +106,7 @@ func internalError(cause error) *problem.Error {
 	return problem.Wrap(cause, problem.CodeInternal, "Something went wrong in the server. The request_id finds it in the log.")
 }
 
-// fromEcho translates the errors that Echo and its router make themselves.
+// fromEcho maps the errors of Echo and its router.
 func fromEcho(he *echo.HTTPError) *problem.Error {
 	switch he.Code {
 	case http.StatusNotFound:
@@ -118,7 +118,7 @@ func fromEcho(he *echo.HTTPError) *problem.Error {
 	case http.StatusUnsupportedMediaType:
 		return problem.Wrap(he, problem.CodeUnsupportedMediaType, "The body must be application/json.")
 	case http.StatusBadRequest:
-		// The parameters were checked before the generated wrapper parses them: it found what the check did not.
+		// checkParams ran before the generated wrapper parsed the parameters: this is an error that it does not detect.
 		return problem.Wrap(he, problem.CodeValidation, "A parameter is not valid: %.200v.", he.Message)
 	default:
 		return internalError(he)

@@ -11,8 +11,8 @@ import (
 
 type headKey struct{}
 
-// headAsGet serves HEAD wherever there is GET, as RFC 9110 asks and uptime monitors do. The handler sees a GET; net/http, which keeps
-// the request as it came, sends the headers of the answer alone.
+// headAsGet serves HEAD wherever there is GET, as RFC 9110 requires and uptime monitors expect. The handler sees a
+// GET; net/http still knows the original method and sends the headers alone.
 func headAsGet(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead {
@@ -31,7 +31,7 @@ func sentMethod(r *http.Request) string {
 	return r.Method
 }
 
-// refuseHead stands before an answer that is a connection of its own: there is nothing to send of it but the stream.
+// refuseHead refuses HEAD for a stream, whose answer has no headers apart from the stream.
 func refuseHead(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if sentMethod(c.Request()) == http.MethodHead {

@@ -21,16 +21,16 @@ import (
 	"github.com/bahagh/nimbus/sdk"
 )
 
-// Options is what the HTTP layer needs to know.
+// Options are the dependencies and settings of the HTTP layer.
 type Options struct {
 	AppName        string
 	Log            *slog.Logger
 	Registry       prometheus.Registerer
 	Tracer         trace.Tracer // nil: requests are not traced
-	AllowedOrigins []string     // of browsers; ingestion is open to all and guarded by its keys
+	AllowedOrigins []string     // of CORS; ingestion is open to all origins and guarded by its write keys
 	TrustedProxies []netip.Prefix
 	Limits         Limits
-	Connections    int   // of the database, which questions may use a part of
+	Connections    int   // of the database; questions may use a part of them
 	BulkMemory     int64 // bytes that all bodies of events together may hold; 0: BulkMemory
 	Credentials    Credentials
 	Access         Access
@@ -41,8 +41,8 @@ type Options struct {
 	Dashboard      fs.FS                          // the built dashboard; empty when it was not built
 }
 
-// New returns the server's routes: the contract's operations, the documentation, the tracker, the SDKs, the dashboard, and
-// the health checks. It fails when an operation requires credentials that nothing checks.
+// New returns the server's routes: the contract's operations, the documentation, the tracker, the SDKs, the
+// dashboard, and the health checks. It fails when an operation requires credentials that nothing checks.
 func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
@@ -50,7 +50,7 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	e.HTTPErrorHandler = errorHandler(o.Log)
 	e.Binder = binder{}
 
-	// From the outside in: an id for everything that follows; the trace; the log, the metrics and the answer to errors; headers.
+	// From the outside in: the request id; the trace; the log, the metrics and the answer to errors; headers.
 	e.Use(identify)
 	if o.Tracer != nil {
 		e.Use(traced(o.Tracer))
@@ -85,8 +85,8 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	return e, nil
 }
 
-// operationMiddleware builds what runs before each operation, from its row in the contract. It fails when the contract asks for
-// something that no code here does.
+// operationMiddleware builds the middleware of each operation from its row in the contract. It fails when the
+// contract requires something that no code here enforces.
 func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 	e := newEdge(o)
 	out := make(map[string][]echo.MiddlewareFunc, len(o.Operations))
@@ -105,7 +105,7 @@ func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
 	return out, nil
 }
 
-// edge is what the chains of all operations share.
+// edge is the state that the chains of all operations share.
 type edge struct {
 	credentials Credentials
 	schemes     map[string]scheme
@@ -127,9 +127,9 @@ func newEdge(o Options) *edge {
 	}
 }
 
-// chain is what runs before an operation: the limit of the body, who may call it, how often, the check of its parameters, and
-// whether the caller may do it to the project that they name. Credentials come first: nobody learns about parameters without
-// them.
+// chain is the middleware of an operation: the limit of the body, the credentials, the rate limit, the check of the
+// parameters, and the caller's access to the project that they name. Credentials come before parameters: without them
+// a caller learns nothing about parameters.
 func (e *edge) chain(op *contract.Operation) ([]echo.MiddlewareFunc, error) {
 	limit := e.limited && limited(op)
 	refused := func(_ echo.Context, err error) error { return err }
@@ -176,7 +176,7 @@ func (e *edge) transport(op *contract.Operation) []echo.MiddlewareFunc {
 
 const operationKey = "nimbus.operation"
 
-// named tells what stands around the operation which one it is.
+// named puts the operation into the context, for the middleware around it.
 func named(op *contract.Operation) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -192,15 +192,15 @@ func operationOf(c echo.Context) *contract.Operation {
 	return op
 }
 
-// NewServer returns an HTTP server with limits on everything a slow or hostile peer could stretch.
+// NewServer returns an HTTP server with limits against slow and hostile peers.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           headAsGet(h),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       60 * time.Second,
 		WriteTimeout:      90 * time.Second,
-		// Longer than any load balancer keeps a connection (Google's: 600 s): when it writes to one that is being closed here,
-		// the request is lost, and it may not send it again.
+		// Longer than any load balancer keeps a connection (Google's: 600 s): when it writes to one that is being
+		// closed here, the request is lost, and it may not send it again.
 		IdleTimeout:    620 * time.Second,
 		MaxHeaderBytes: 16 << 10,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),

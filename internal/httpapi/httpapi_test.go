@@ -77,7 +77,8 @@ var wrongType = problem.New(problem.CodeWrongTokenType, "another kind")
 
 var keyScopes = []string{"events:write", "events:read", "metrics:read"}
 
-// openAccess lets everyone do everything that his scopes allow; who has none needs none.
+// openAccess allows every caller everything that the scopes allow; a caller without scopes is an account, which needs
+// none.
 type openAccess struct{}
 
 func (openAccess) Scope(p *auth.Principal, rule auth.Rule) error {
@@ -91,7 +92,7 @@ func (openAccess) Project(context.Context, *auth.Principal, auth.Rule, uuid.UUID
 	return nil
 }
 
-// credentials take each kind's own name as valid, and say no to everything else.
+// credentials accept the name of each kind as valid, and refuse everything else.
 func credentials() Credentials {
 	token := func(valid, other string, scopes []string) func(context.Context, string) (*auth.Principal, error) {
 		return func(_ context.Context, token string) (*auth.Principal, error) {
@@ -269,7 +270,7 @@ func TestEachKindOfCredentialsOpensWhatTheContractSays(t *testing.T) {
 		{"a signature, which leaves out the query", "POST", "/v1/events?x=1", signed, 422, problem.CodeValidation, none, none}, // x is unknown
 		{"a signature over something else", "POST", "/v1/events", []string{"X-Api-Key-Id", "key", "X-Api-Timestamp", "7", "X-Api-Signature", "7:GET:/v1/events:{}"}, 401, problem.CodeInvalidSignature, none, "Nimbus-Key"},
 		{"half a signature", "POST", "/v1/events", signed[:2], 401, problem.CodeUnauthenticated, none, "Nimbus-Key"},
-		// The first kind that is there decides: a wrong signature is not saved by a good secret.
+		// The first kind that is present decides: a valid secret does not make up for a wrong signature.
 		{"a wrong signature beside a good secret", "POST", "/v1/events", []string{"X-Api-Key", "secret", "X-Api-Key-Id", "key", "X-Api-Timestamp", "8", "X-Api-Signature", "7:POST:/v1/events:{}"}, 401, problem.CodeInvalidSignature, none, "Nimbus-Key"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,13 +16,13 @@ import (
 
 const headerIdempotencyKey = "Idempotency-Key"
 
-// Replies keeps the answers of requests that may be sent again.
+// Replies stores the answers to requests with an Idempotency-Key.
 type Replies interface {
 	Once(ctx context.Context, r idempotency.Request, do func(context.Context) (idempotency.Reply, error)) (idempotency.Reply, error)
 }
 
-// once answers a request with an Idempotency-Key once, and with the same answer again, where the contract takes the
-// header. It stands after the checks of who may do this: whoever has lost access does not get an old answer either.
+// once runs a request with an Idempotency-Key once, and repeats its answer to retries, where the contract has the
+// header. It runs after authorization: a caller who has lost access does not get a stored answer either.
 func once(op *contract.Operation, replies Replies) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		if !slices.ContainsFunc(op.Params, func(p contract.Param) bool { return p.In == contract.InHeader && p.Name == headerIdempotencyKey }) {
@@ -50,7 +50,7 @@ func once(op *contract.Operation, replies Replies) echo.MiddlewareFunc {
 	}
 }
 
-// record runs the handler and keeps its answer from being sent: it must not be before what was done is committed.
+// record runs the handler and holds its answer back: it must not be sent before the change is committed.
 func record(ctx context.Context, c echo.Context, next echo.HandlerFunc) (idempotency.Reply, error) {
 	out := c.Response()
 	held := &heldReply{header: out.Header()}
@@ -67,7 +67,7 @@ func record(ctx context.Context, c echo.Context, next echo.HandlerFunc) (idempot
 	return idempotency.Reply{Status: held.status, Body: held.body.Bytes()}, nil
 }
 
-// heldReply is an answer that is not sent.
+// heldReply is an answer that is held back.
 type heldReply struct {
 	header http.Header
 	status int

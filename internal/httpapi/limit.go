@@ -18,10 +18,10 @@ import (
 
 // Limits is how many requests a caller may send.
 type Limits struct {
-	// Allow takes one from the key's limit. nil: there are no limits.
+	// Allow takes one token from the key's bucket. nil: there are no limits.
 	Allow func(ctx context.Context, key ratelimit.Key, r ratelimit.Rate) ratelimit.Verdict
 
-	PerAddress int // a minute: of requests without credentials, and as many with wrong ones
+	PerAddress int // a minute: requests without credentials, and as many with refused ones
 	PerCaller  int // a minute: of an account or a key
 	Ingestion  int // a minute: of a key that sends events
 }
@@ -34,7 +34,7 @@ type policy struct {
 	refused prometheus.Counter
 }
 
-// limiter refuses what is over the limit, and says in each answer how much is left.
+// limiter refuses requests over the limit, and writes into each answer how many are left.
 type limiter struct {
 	allow                                func(ctx context.Context, key ratelimit.Key, r ratelimit.Rate) ratelimit.Verdict
 	address, stranger, caller, ingestion policy
@@ -103,9 +103,9 @@ func (l *limiter) perCaller(op *contract.Operation) echo.MiddlewareFunc {
 	}
 }
 
-// strangers counts, by their address, requests whose credentials were refused: guessing keys is slowed like logging in.
-// Right credentials from the same address are not, because they are checked before; nor is logging in, which a page with a
-// key of the past would else keep everybody at its address from.
+// strangers limits requests with refused credentials, by client address: guessing keys is slowed like guessing
+// passwords. Valid credentials from the same address are not limited, because they are checked before. Logging in has
+// a limit of its own: otherwise a page with an expired key would keep everybody at its address from logging in.
 func (l *limiter) strangers(clients proxies) func(c echo.Context, err error) error {
 	return func(c echo.Context, err error) error {
 		if status := problem.KindOf(toProblem(err).Code).Status; status != http.StatusUnauthorized && status != http.StatusForbidden {

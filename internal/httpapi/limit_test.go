@@ -104,8 +104,8 @@ func TestEachKindOfCallerHasItsOwnLimitAndIsToldIt(t *testing.T) {
 	}
 }
 
-// Guessing keys is limited by address, also where each guess names another key; right credentials and logging in from the
-// same address, as behind one NAT, are not held up by it.
+// Guessing keys is limited by address, also where each guess names another key; right credentials and logging in from
+// the same address, as behind one NAT, are not held up by it.
 func TestRefusedCredentialsCountForTheirAddress(t *testing.T) {
 	t.Parallel()
 	s := setupLimits(t)
@@ -182,7 +182,7 @@ func TestTheClientsAddressIsNotTheClientsToChoose(t *testing.T) {
 	}
 }
 
-// Whoever writes another X-Forwarded-For into each request is one address still.
+// A client that forges another X-Forwarded-For in each request still counts as one address.
 func TestALimitCannotBeEvadedByAHeader(t *testing.T) {
 	t.Parallel()
 	for _, proxies := range [][]string{nil, {"10.0.0.0/8"}} {
@@ -216,7 +216,7 @@ func TestQuestionsLeaveHalfOfTheConnections(t *testing.T) {
 	if err := turns.Heavy(heavy, project); err != nil {
 		t.Fatal(err)
 	}
-	// One that reads much keeps none of the quick slots: not of its caller, and not of the others.
+	// A heavy question holds no quick slot: neither of its caller nor of the others.
 	_, leaveQuick := enter("a")
 	leaveQuick()
 	second, leave := enter("b")

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// memory counts the bytes that bodies hold. One sender may hold half of them: who begins large bodies and does not go on
-// must leave room for the others.
+// memory counts the bytes that bodies hold. One client address may hold half of them: a sender that starts large
+// bodies and stalls must leave room for the others.
 type memory struct {
 	each int64
 

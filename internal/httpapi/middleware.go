@@ -21,11 +21,11 @@ import (
 	"github.com/bahagh/nimbus/internal/contract"
 )
 
-// requestID returns the id of the request: the caller's own, or one made for it.
+// requestID returns the id of the request: the caller's own, or a generated one.
 func requestID(c echo.Context) string { return auth.RequestID(c.Request().Context()) }
 
-// identify gives the request an id, the caller's if it is one that can be logged safely. It is in the context, where
-// Logger finds it.
+// identify gives the request an id: the caller's, if it can be logged safely. It is in the context, where Logger
+// finds it.
 func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
@@ -58,8 +58,8 @@ func newRequestID() string {
 	return string(text[:])
 }
 
-// httpMetrics are the numbers of every request. The route is the contract's path, never the caller's: a scanner must
-// not be able to make a time series for each path it tries.
+// httpMetrics are the metrics of every request. The route is the contract's path, never the caller's: a scanner must
+// not be able to create a time series for each path it tries.
 type httpMetrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -83,7 +83,7 @@ func observe(log *slog.Logger, m *httpMetrics, clients proxies) echo.MiddlewareF
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
 			start := time.Now()
-			// The caller's own: the context of the deadline, further in, has ended whenever this looks at it.
+			// The caller's own context: the one with the deadline, further in, is always done by now.
 			caller := c.Request().Context()
 			defer func() {
 				if r := recover(); r != nil {
@@ -107,7 +107,7 @@ func observe(log *slog.Logger, m *httpMetrics, clients proxies) echo.MiddlewareF
 			}()
 			if err := next(c); err != nil {
 				if errors.Is(err, context.Canceled) && caller.Err() != nil {
-					// The caller went away; nobody reads an answer. 499 is what proxies write in their logs for this.
+					// The client disconnected; nobody reads an answer. 499 is the status that proxies log for this.
 					c.Response().Status = 499
 					return nil
 				}
@@ -118,11 +118,11 @@ func observe(log *slog.Logger, m *httpMetrics, clients proxies) echo.MiddlewareF
 	}
 }
 
-// streamKey marks the request of an operation whose answer is over when its reader is.
+// streamKey marks the request of an operation whose answer lasts as long as its reader.
 const streamKey = "nimbus.stream"
 
-// streamed reports whether the answer was a stream. How long one was read says nothing about how fast the server answers;
-// one that was refused was answered like any other request.
+// streamed reports whether the answer was a stream. How long one was read says nothing about how fast the server
+// answers; one that was refused was answered like any other request.
 func streamed(c echo.Context) bool {
 	return c.Get(streamKey) != nil && c.Response().Status < http.StatusBadRequest
 }
@@ -136,7 +136,7 @@ func methodName(m string) string {
 	return "other"
 }
 
-// logRequest writes a line for each request; the ones that come all the time and went well only for debugging.
+// logRequest logs each request; frequent ones that succeeded only at level debug.
 func logRequest(log *slog.Logger, c echo.Context, took time.Duration, clients proxies) {
 	level := slog.LevelInfo
 	r, status := c.Request(), c.Response().Status
@@ -186,8 +186,8 @@ func secure(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// overTLS says whether the browser speaks https: to this server or, as it says, to the proxy before it. A caller who says
-// so falsely keeps his own cookie from coming back to him.
+// overTLS reports whether the browser uses https: to this server or, by X-Forwarded-Proto, to the proxy before it. A
+// caller who forges the header only keeps his own cookie from being sent back.
 func overTLS(r *http.Request) bool {
 	return r.TLS != nil || strings.EqualFold(r.Header.Get(echo.HeaderXForwardedProto), "https")
 }
@@ -243,14 +243,14 @@ func deadline(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// unhurried gives an answer that may be long as much time as its reader needs, as long as he goes on reading: the time is
-// counted anew with each part. The handler bounds what it does for one.
+// unhurried replaces the deadline of an export, whose answer may be long: each part restarts the time, so that the
+// answer may take as long as its reader keeps reading. The handler bounds the work for each part.
 func unhurried(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Set(streamKey, true)
 		out := c.Response()
 		w := &patientWriter{out.Writer, http.NewResponseController(out.Writer)}
-		_ = w.conn.SetReadDeadline(time.Time{}) // it would end the request, although all of it has been read
+		_ = w.conn.SetReadDeadline(time.Time{}) // it would end the request, although its body has been read
 		out.Writer = w
 		return next(c)
 	}
@@ -266,5 +266,5 @@ func (w *patientWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// Unwrap lets others find what else the writer can do.
+// Unwrap lets http.ResponseController find the methods of the wrapped writer.
 func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

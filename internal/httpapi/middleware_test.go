@@ -124,8 +124,8 @@ func TestAConnectionThatIsToBeAbortedIsAborted(t *testing.T) {
 	s.do("GET", "/v1/auth/me", "", "Authorization", "Bearer access")
 }
 
-// A cancelled context is the caller's leaving only when it is the caller's context. Taken for it otherwise, the answer
-// would be an empty 200 for something that was not done.
+// A cancelled context means that the client disconnected only when it is the request's own context. Otherwise the
+// answer would be an empty 200 for something that was not done.
 func TestOnlyACallerWhoLeftGetsNoAnswer(t *testing.T) {
 	t.Parallel()
 	s := setup(t)

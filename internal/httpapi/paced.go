@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A body must bring leastBytes within leastTime, again and again until it ends: a sender who stalls holds memory that others wait
-// for. The slowest phone network is ten times as fast.
+// A body must make progress: leastBytes within each leastTime until it ends, because a stalled sender holds memory
+// that others wait for. The slowest phone network is ten times as fast.
 const (
 	leastBytes = 4 << 10
 	leastTime  = 10 * time.Second
@@ -16,8 +16,8 @@ const (
 	bodyTime = 60 * time.Second
 )
 
-// pacedReader reads a body that must come at a least rate. It moves the read deadline of the connection, and lifts it at the end:
-// the server would else take a deadline that passes later for a client who went away.
+// pacedReader reads a body and enforces its minimum rate. It moves the read deadline of the connection, and removes
+// it at the end: otherwise the server would take a deadline that passes later for a client that disconnected.
 type pacedReader struct {
 	body   io.Reader
 	conn   *http.ResponseController
@@ -37,7 +37,7 @@ func (p *pacedReader) Read(b []byte) (int, error) {
 	if p.end.Before(due) {
 		due = p.end
 	}
-	_ = p.conn.SetReadDeadline(due) // where there is no connection, as in a test, nobody stalls
+	_ = p.conn.SetReadDeadline(due) // without a connection, as in a test, nothing stalls
 	n, err := p.body.Read(b)
 	if p.behind -= n; p.behind <= 0 {
 		p.due, p.behind = time.Now().Add(p.within), leastBytes

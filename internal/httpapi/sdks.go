@@ -10,9 +10,9 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// registerSDKs serves the packages that are built into this program, so that `npm install <server>/sdk/….tgz` needs no
-// registry. /sdk/ lists them, with the hashes that package managers check (Subresource Integrity, sha512). A path has the
-// version in it, and what is behind it changes with the program, so it is not kept for long.
+// registerSDKs serves the packages that are built into this program, so that `npm install <server>/sdk/….tgz` needs
+// no registry. /sdk/ lists them, with the hashes that package managers check (Subresource Integrity, sha512). A path
+// has the version in it, and its content changes with the program, so it is not cached for long.
 func registerSDKs(e *echo.Echo, dist fs.FS) error {
 	index, err := fs.ReadFile(dist, "index.json")
 	if errors.Is(err, fs.ErrNotExist) {

@@ -25,17 +25,17 @@ type Credentials struct {
 	Signature func(ctx context.Context, keyID, timestamp, signature, method, path string, body func() ([]byte, error)) (*auth.Principal, error)
 }
 
-// Access decides who may call what on which project.
+// Access is the authorization: which caller may call which operation on which project.
 type Access interface {
 	Scope(p *auth.Principal, rule auth.Rule) error
 	Project(ctx context.Context, p *auth.Principal, rule auth.Rule, project uuid.UUID, self bool) error
 }
 
-// scheme is one way to prove who one is: a set of security schemes that the contract requires together.
+// scheme is one kind of credentials: a set of security schemes that the contract requires together.
 type scheme struct {
 	present func(r *http.Request) bool
 	verify  func(c echo.Context) (*auth.Principal, error)
-	name    string // as told to a caller who has no credentials
+	name    string // in the answer to a caller without credentials
 }
 
 const (
@@ -62,7 +62,8 @@ func (cr *Credentials) schemes() map[string]scheme {
 		"refreshToken": {bearer, func(c echo.Context) (*auth.Principal, error) {
 			return cr.Refresh(c.Request().Context(), bearerToken(c.Request()))
 		}, "a refresh token (Authorization: Bearer)"},
-		// The cookie alone proves nothing about who made the browser send it; a page of another site cannot add the header.
+		// The cookie alone does not prove which site made the browser send it; a page of another site cannot add the
+		// header.
 		"refreshCookie+sameSite": {func(r *http.Request) bool {
 			return r.Header.Get(headerSession) == "cookie" && refreshCookie(r) != ""
 		}, func(c echo.Context) (*auth.Principal, error) {
@@ -72,7 +73,7 @@ func (cr *Credentials) schemes() map[string]scheme {
 			}
 			return p, err
 		}, "the session's cookie (with X-Nimbus-Session: cookie)"},
-		// One of the three is enough to mean a signed request: the check then names what is missing.
+		// Any of the three headers makes it a signed request: the check then names the missing ones.
 		"apiKeyId+apiSignature+apiTimestamp": {has(headerKeyID, headerTimestamp, headerSignature), cr.verifySignature,
 			"a signature (X-Api-Key-Id, X-Api-Timestamp, X-Api-Signature)"},
 		"apiKey": {has(headerSecret), func(c echo.Context) (*auth.Principal, error) {
@@ -130,8 +131,8 @@ func bearerToken(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
-// protocolToken is the access token among the subprotocols that a WebSocket client offers: the one place where a browser
-// can put it.
+// protocolToken is the access token among the subprotocols that a WebSocket client offers: the one place where a
+// browser can put it.
 func protocolToken(r *http.Request) string {
 	for _, line := range r.Header.Values("Sec-WebSocket-Protocol") {
 		for p := range strings.SplitSeq(line, ",") {
@@ -152,8 +153,8 @@ func refreshCookie(r *http.Request) string {
 }
 
 // guard returns the middleware that enforces the security of one operation: one of the alternatives, in the order of
-// the contract, and then of more. It fails when the contract requires something that nothing here can check. refused turns
-// what was wrong with the credentials into the error that is answered.
+// the contract, and then of more. It fails when the contract requires something that nothing here can check. refused
+// turns what was wrong with the credentials into the error that is answered.
 func guard(op *contract.Operation, known map[string]scheme, access Access, refused func(echo.Context, error) error, more ...scheme) (echo.MiddlewareFunc, error) {
 	if op.Public {
 		return func(next echo.HandlerFunc) echo.HandlerFunc { return next }, nil
@@ -205,8 +206,8 @@ func guard(op *contract.Operation, known map[string]scheme, access Access, refus
 	}, nil
 }
 
-// authenticate takes the first alternative whose credentials are there. A token of the wrong type goes on to the next
-// one, because access and refresh tokens come in the same header.
+// authenticate uses the first alternative whose credentials are present. A token of the wrong type falls through to
+// the next one, because access and refresh tokens come in the same header.
 func authenticate(c echo.Context, alternatives []scheme, missing string) (*auth.Principal, error) {
 	var last error
 	for _, s := range alternatives {
@@ -240,8 +241,8 @@ func requirementKey(req contract.Requirement) string {
 	return strings.Join(names, "+")
 }
 
-// checkParams refuses a request whose parameters break the contract, naming all of them. A path that cannot be the id
-// of anything is not found, like every other id that is not there.
+// checkParams refuses a request whose parameters break the contract, naming all of them. A path parameter that cannot
+// be an id gets a 404, like every other id that does not exist.
 func checkParams(op *contract.Operation) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -267,8 +268,8 @@ func checkParams(op *contract.Operation) echo.MiddlewareFunc {
 
 const authorizeKey = "nimbus.authorize"
 
-// authorize refuses whoever may not do this to the project that the request names. A project in the path or the query is
-// checked before the body is read; one in the body as soon as it is decoded, by Authorize.
+// authorize refuses a caller without access to the project that the request names. A project in the path or the query
+// is checked before the body is read; one in the body as soon as it is decoded, by Authorize.
 func authorize(op *contract.Operation, access Access) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		if op.Public || op.Project == "" || op.Project == contract.ProjectOfCaller {
@@ -298,7 +299,7 @@ func authorize(op *contract.Operation, access Access) echo.MiddlewareFunc {
 			}
 			project, err := uuid.Parse(named)
 			if err != nil {
-				return problem.NotFound() // the check of the parameters has let it through, so this is not reached
+				return problem.NotFound() // not reached: checkParams has parsed it
 			}
 			if err := check(project); err != nil {
 				return err
@@ -308,8 +309,8 @@ func authorize(op *contract.Operation, access Access) echo.MiddlewareFunc {
 	}
 }
 
-// Authorize refuses whoever may not do what he asks for to the project that his body names. Bodies that the strict
-// handler decodes are checked by the binder; who decodes one himself calls it before anything else.
+// Authorize refuses a caller without access to the project that the body names. The binder calls it for bodies that
+// the strict handler decodes; a handler that decodes its own body must call it first.
 func Authorize(c echo.Context, project uuid.UUID) error {
 	check, ok := c.Get(authorizeKey).(func(uuid.UUID) error)
 	if !ok {

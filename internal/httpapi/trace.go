@@ -13,8 +13,8 @@ import (
 // propagator reads and writes W3C traceparent and tracestate.
 var propagator propagation.TraceContext
 
-// traced makes a span of each request, within the caller's trace when it sent a traceparent, and answers with the
-// traceparent of its own: who has the answer can find the trace.
+// traced starts a span for each request, within the caller's trace when it sent a traceparent. It answers with the
+// request's own traceparent, so that the caller can find the trace.
 func traced(t trace.Tracer) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -30,7 +30,7 @@ func traced(t trace.Tracer) echo.MiddlewareFunc {
 				return err
 			}
 			status, route := c.Response().Status, c.Path()
-			if route != "" { // else the name would be the caller's choice
+			if route != "" { // otherwise the caller would choose the name
 				span.SetName(method + " " + route)
 			}
 			span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", route),

@@ -18,7 +18,7 @@ import (
 
 // TrackerScript is the browser's tracker as this server serves it.
 type TrackerScript struct {
-	Path      string // its own for ever: other contents have another path
+	Path      string // content-addressed: another script has another path
 	Integrity string // for the integrity attribute of the script element
 }
 
@@ -29,8 +29,9 @@ func Tracker() TrackerScript {
 	return TrackerScript{Path: "/sdk/" + hex.EncodeToString(name[:8]) + ".js", Integrity: "sha384-" + base64.StdEncoding.EncodeToString(sum[:])}
 }
 
-// registerTracker serves the tracker to pages of every origin: at /sdk.js, always the current one, and at a path that
-// names its contents, to be kept for ever. The first names the second and its hash in its headers.
+// registerTracker serves the tracker to pages of every CORS origin: at /sdk.js the current one, and at a
+// content-addressed path that may be cached for ever. The headers of the first name the path and the hash of the
+// second.
 func registerTracker(e *echo.Echo) error {
 	var b bytes.Buffer
 	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)

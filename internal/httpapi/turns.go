@@ -12,22 +12,23 @@ import (
 )
 
 const (
-	// turnPatience is how long a question waits for its turn: a dashboard asks many at once and should get them all.
-	turnPatience = 5 * time.Second
-	// waitingQuestions is how many of one caller may wait: several boards at once.
+	// slotPatience is how long a question waits for a slot: a dashboard asks many at once and should get all answers.
+	slotPatience = 5 * time.Second
+	// waitingQuestions is how many questions of one caller may wait: those of several boards.
 	waitingQuestions = 128
 )
 
-// newQuestions divides a pool of connections: a quarter is for questions that take milliseconds, a quarter for those that read
-// much, and half is left for everything else. In each lane one caller, and of those that read much one project, may use half. A
-// job needs two connections, and a node whose readiness found none would be taken for one without a database.
+// newQuestions divides a pool of connections: a quarter for the quick lane, a quarter for the heavy one, and half for
+// everything else. In each lane one caller may use half of the slots, in the heavy lane one project too. The other
+// half is needed: a job takes two connections, and a readiness check that found none would report a node without a
+// database.
 func newQuestions(connections int) *turns.Lanes {
 	slots := max(2, connections/4)
-	c := turns.Config{Slots: slots, Share: slots / 2, Waiting: waitingQuestions, Patience: turnPatience}
+	c := turns.Config{Slots: slots, Share: slots / 2, Waiting: waitingQuestions, Patience: slotPatience}
 	return &turns.Lanes{Quick: turns.New(c), Heavy: turns.New(c)}
 }
 
-// question gives each request its turn among the questions.
+// question runs each request in a slot of the lanes.
 func question(lanes *turns.Lanes) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -43,7 +44,7 @@ func question(lanes *turns.Lanes) echo.MiddlewareFunc {
 	}
 }
 
-// turnRefused is the answer when a question got no turn; nil when err says something else.
+// turnRefused is the answer when a question got no slot; nil for any other error.
 func turnRefused(err error) *problem.Error {
 	switch {
 	case errors.Is(err, turns.ErrShare):

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// position is how far the events of one source have come: a publisher of a project, which numbers them from 1.
+// position is the last event seen of one source: a node that publishes events of a project, numbered from 1.
 type position struct {
 	source uint64 // random; never 0
 	seq    uint64 // of the newest event
 }
 
-// cursor is a place in the stream of a project: how far the events of each source had come, in whatever order they met
-// on a node. So it means the same on every node, although each has them in an order of its own.
+// cursor is a place in the stream of a project: the last sequence number of each source. So it means the same on
+// every node, although each node has the events of several sources in an order of its own.
 type cursor struct {
 	at        time.Time // when it was made, to the millisecond
 	positions []position
@@ -22,7 +22,7 @@ type cursor struct {
 
 const (
 	cursorVersion = 1
-	// maxSources bounds a cursor. A node keeps an source while it speaks: there are about as many as there are nodes.
+	// maxSources bounds a cursor. A source is kept while it sends messages: there are about as many as there are nodes.
 	maxSources = 32
 	headBytes  = 1 + 8
 )
@@ -41,8 +41,8 @@ func (c *cursor) append(dst []byte) []byte {
 	return base64.RawURLEncoding.AppendEncode(dst, b)
 }
 
-// decodeCursor reads a cursor that came from outside. It proves nothing and grants nothing: whoever makes one up
-// confuses nobody else.
+// decodeCursor reads a cursor that came from outside. It proves nothing and grants nothing: a made-up cursor affects
+// only the stream that sent it.
 func decodeCursor(s string) (*cursor, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	if err != nil || len(b) < headBytes || b[0] != cursorVersion {
@@ -81,7 +81,7 @@ func (c *cursor) find(source uint64) *position {
 	return nil
 }
 
-// advance notes that everything of the source up to seq is behind the cursor.
+// advance moves the cursor behind the event seq of the source, and all before it.
 func (c *cursor) advance(source, seq uint64) {
 	switch p := c.find(source); {
 	case p != nil:

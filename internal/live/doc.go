@@ -1,22 +1,25 @@
-// Package live sends stored events to those who watch, as they are stored.
+// Package live sends events to subscribers right after their commit.
 //
 // What it guarantees:
 //
-//   - Only what was committed is sent, once to each stream, in one order for all streams of a node. Duplicates are not sent.
-//   - Nothing is left out without a word: what a slow reader did not take in time, what a cursor is too old for, and what
-//     was lost between nodes becomes a "missed" frame, with the exact number where it can be known.
-//   - A cursor goes on behind its frame on every node that listened to the project meanwhile: nothing twice, nothing left out.
-//   - Storing events never waits for a reader. The newest events of a project are in a ring of bounded size, each encoded
-//     once, and every stream reads there at its own pace. While nobody listens to a project, storing its events costs a look.
-//   - A stream ends within seconds of the session, the key, the project or the membership that it leans on.
+//   - Only what was committed is sent, once to each stream, in one order for all streams of a node. Duplicates are
+//     not sent.
+//   - No event is left out silently: a subscriber that is too slow, a cursor that is too old, and a message lost
+//     between nodes each give a "missed" frame, with the exact number of events where it can be known.
+//   - A reconnect with a cursor resumes behind its frame, with no duplicate and no gap, on every node that had a
+//     subscriber of the project meanwhile.
+//   - Storing events never waits for a subscriber. The newest events of a project are in a ring of bounded size, each
+//     encoded once, and every stream reads from it at its own pace. Without a subscriber, an event costs one map
+//     look-up.
+//   - A stream ends within seconds of the session, the key, the project or the membership that it depends on.
 //
 // What happens when that fails: the stream is no log. When the process dies between a commit and its sending, or a
 // connection to the database breaks during a commit that then turns out to have happened, those events are stored and
 // never sent. GET /v1/events has them, and every "missed" frame says from when on to look there.
 //
-// The path of an event: events (commit) → hub.go (who listens?) → topic.go (number, keep) → nodes.go (hand to other
-// nodes) → ring.go → fanout.go (the same bytes for many streams, written without waiting) → stream.go (one connection, for
-// which a goroutine waits when it must; subscription.go filters there, and counts what was missed) → transport.go (WebSocket or
-// Server-Sent Events). How nodes find each other's events, and what a cursor is, is in docs/adr/0011-live.md; why streams
-// are written to in rounds, in docs/adr/0020-live-rounds.md.
+// The path of an event: events (commit) → hub.go (is there a subscriber?) → topic.go (sequence number) → nodes.go
+// (publish to other nodes) → ring.go → fanout.go (the same bytes for many streams, written without blocking) →
+// stream.go (one connection, with a goroutine for blocking writes; subscription.go filters for it and counts missed
+// events) → transport.go (WebSocket or Server-Sent Events). docs/adr/0011-live.md defines a cursor and says how nodes
+// subscribe to each other's events; docs/adr/0020-live-rounds.md says why streams are written to in rounds.
 package live

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// chunk is what a round sends to the streams of a group, made once for all of them.
+// chunk is the bytes that a round sends to the streams of a group, encoded once for all of them.
 type chunk struct {
 	from, to         uint64 // places in the ring
 	bytes            []byte // as they go over the connection
 	events           int64
-	sentCursor, last []byte // the cursor of the last frame, and that at the place to
-	gap              bool   // events are missing among these, and each stream says so itself
+	sentCursor, last []byte // the cursor of the last frame, and the one at the place to
+	gap              bool   // events are missing here: each stream sends a missed frame of its own instead
 }
 
-// round is what one turn of topic.run works on. Only that uses it; what it holds is kept for the next turn.
+// round is the state of one iteration of topic.run, which alone uses it; its memory is reused by the next iteration.
 type round struct {
-	sent    uint64 // the place up to which rounds have come
+	sent    uint64 // rounds have sent the entries before this place
 	entries []entry
 	streams []*Subscription
 	groups  []*group
@@ -26,11 +26,11 @@ type round struct {
 const (
 	// roundBytes is about how much one round sends to a stream.
 	roundBytes = 256 << 10
-	// pieceStreams is how many streams are written to before others get their turn.
+	// pieceStreams is how many streams a writer serves before it yields.
 	pieceStreams = 256
 )
 
-// run sends what is appended, so that whoever stores events does not have to.
+// run sends appended events, so that ingestion does not have to.
 func (t *topic) run() {
 	for {
 		select {
@@ -40,7 +40,7 @@ func (t *topic) run() {
 		}
 		for t.sendRound() {
 		}
-		// A write costs much more than the bytes in it: events that come fast are better sent together.
+		// The cost is per write, hardly per byte: events that follow each other fast are sent together.
 		select {
 		case <-t.closed:
 			return
@@ -49,12 +49,12 @@ func (t *topic) run() {
 	}
 }
 
-// sendRound sends the next entries of the ring to the streams that have come as far as the round before, and wakes the others.
-// It reports whether there were any.
+// sendRound sends the next entries of the ring to the streams that are level with the last round, and wakes the
+// goroutines of the others. It reports whether there were entries.
 //
-// A write to a socket is nearly all that an event costs here, so no goroutine is woken for it. Of those that write there
-// are half as many as processors, and each lets others run between its pieces: ten thousand readers must not keep
-// ingestion from its turn.
+// The write to the socket is nearly the whole cost of an event here, so it wakes no goroutine for each stream. There
+// are half as many writers as processors, and each yields between its pieces: ten thousand subscribers must not
+// starve ingestion.
 func (t *topic) sendRound() bool {
 	r := &t.round
 	if !r.snapshot(t) {
@@ -80,7 +80,7 @@ func (t *topic) sendRound() bool {
 	}
 	writers.Wait()
 	for _, g := range r.groups {
-		g.chunk = chunk{} // a group that is quiet must not hold on to what has left the ring
+		g.chunk = chunk{} // an idle group must not retain bytes that have left the ring
 	}
 	clear(r.groups)
 	clear(r.streams)
@@ -88,7 +88,8 @@ func (t *topic) sendRound() bool {
 	return true
 }
 
-// snapshot copies what the round works on, so that it holds up neither who stores nor who comes and goes.
+// snapshot copies the entries and streams of the round, so that neither ingestion nor new subscribers wait for its
+// writes.
 func (r *round) snapshot(t *topic) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

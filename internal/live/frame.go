@@ -2,7 +2,7 @@ package live
 
 import "time"
 
-// kind is what a frame says.
+// kind is the type of a frame.
 type kind string
 
 const (
@@ -51,7 +51,7 @@ func eventFrame(c *cursor, json []byte) frame {
 	return frame{kind: kindEvent, sse: b, json: b[jsonStart:jsonEnd], cursor: b[len(idLine):cursorEnd], event: b[eventStart:eventEnd]}
 }
 
-// wrap makes the frame of anything else out of its JSON.
+// wrap makes any other frame out of its JSON.
 func (f *frame) wrap(json []byte) {
 	f.json = json
 	f.sse = append(f.sse, "id: "...)

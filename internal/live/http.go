@@ -29,7 +29,7 @@ type API struct {
 	origins []string
 }
 
-// NewAPI returns the handlers. origins are those of browsers that may connect besides the server's own; * is all.
+// NewAPI returns the handlers. origins are the CORS origins that may connect besides the server's own; * is all.
 func NewAPI(h *Hub, origins []string) *API { return &API{hub: h, origins: origins} }
 
 // CreateLiveTicket serves POST /v1/projects/{project_id}/live-tickets.
@@ -41,7 +41,8 @@ func (a *API) CreateLiveTicket(ctx context.Context, r api.CreateLiveTicketReques
 	return api.CreateLiveTicket201JSONResponse{Ticket: ticket, ExpiresAt: expires}, nil
 }
 
-// Stream serves GET /v1/projects/{project_id}/live. It stands beside the strict handler, because it takes the connection.
+// Stream serves GET /v1/projects/{project_id}/live. It stands beside the strict handler, because it takes the
+// connection.
 func (a *API) Stream(c echo.Context, project uuid.UUID, params *api.StreamEventsParams) error {
 	r := c.Request()
 	if !a.allowed(r) {
@@ -62,7 +63,7 @@ func (a *API) Stream(c echo.Context, project uuid.UUID, params *api.StreamEvents
 	if err != nil {
 		return err
 	}
-	conn, in, err := takeOver(c.Response(), r, d)
+	conn, in, err := hijack(c.Response(), r, d)
 	if err != nil {
 		a.hub.unsubscribe(s)
 		return err
@@ -71,17 +72,17 @@ func (a *API) Stream(c echo.Context, project uuid.UUID, params *api.StreamEvents
 	return nil
 }
 
-// readBuffer is what a stream reads into: nothing that a client has to say is longer.
+// readBuffer is the size of a stream's read buffer: no valid message of a client is longer.
 const readBuffer = 256
 
-// takeOver answers the request and takes its connection, so that a stream holds on to nothing of what served the request.
-func takeOver(w http.ResponseWriter, r *http.Request, d transport) (net.Conn, *bufio.Reader, error) {
+// hijack answers the request and takes its connection, so that a stream keeps no memory of the request alive.
+func hijack(w http.ResponseWriter, r *http.Request, d transport) (net.Conn, *bufio.Reader, error) {
 	if d == webSocket {
 		acceptHandshake(w.Header(), r.Header)
 		w.WriteHeader(http.StatusSwitchingProtocols)
 	} else {
 		w.Header().Set("Content-Type", "text/event-stream")
-		w.Header().Set("X-Accel-Buffering", "no")       // proxies collect answers otherwise
+		w.Header().Set("X-Accel-Buffering", "no")       // otherwise proxies buffer the answer
 		w.Header().Set("Transfer-Encoding", "identity") // the answer ends with the connection
 		w.WriteHeader(http.StatusOK)
 	}
@@ -112,7 +113,7 @@ func cursorOf(p *api.StreamEventsParams) (*cursor, error) {
 	return c, nil
 }
 
-// allowed holds browsers to the same origins as CORS does for everything else; what has no origin is no browser.
+// allowed checks the CORS origin, as for every other operation. A request without one does not come from a browser.
 func (a *API) allowed(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
@@ -132,7 +133,7 @@ func (a *API) allowed(r *http.Request) bool {
 	})
 }
 
-// render makes the JSON of a frame that is no event: that of an event was made when it was stored.
+// render encodes a frame that is no event; an event was encoded when it was stored.
 func render(f *frame) {
 	var v any
 	cursor := string(f.cursor)

@@ -28,21 +28,21 @@ import (
 type Config struct {
 	MaxStreams int // on this node
 	PerProject int // of one project on this node
-	RingEvents int // kept of a project somebody listens to
+	RingEvents int // kept of a project with a subscriber
 	RingBytes  int // the same in bytes
 	TotalBytes int // of all projects together
 
 	Heartbeat time.Duration // a stream without events is pinged this often
 	PongTime  time.Duration // how long the answer may take
 	WriteTime time.Duration // how long a client may take to receive what is sent
-	Recheck   time.Duration // callers are asked this often whether they still may
-	Linger    time.Duration // a project is listened to this long after its last stream, for those who come back
+	Recheck   time.Duration // credentials are checked again this often
+	Linger    time.Duration // a project's events are kept this long after its last stream, for clients that reconnect
 	RoundTime time.Duration // events that follow each other faster than this are sent together
-	Announce  time.Duration // the other nodes are told this often what is listened to here
-	Wanted    time.Duration // and go by it this long
+	Announce  time.Duration // interval at which a node announces its projects with subscribers to the other nodes
+	Wanted    time.Duration // an announcement is valid this long
 }
 
-// DefaultConfig suits a node with a few hundred megabytes to spare.
+// DefaultConfig suits a node with a few hundred megabytes of free memory.
 func DefaultConfig() Config {
 	return Config{
 		MaxStreams: 10_000, PerProject: 1_000, RingEvents: 4_096, RingBytes: 4 << 20, TotalBytes: 128 << 20,
@@ -51,13 +51,14 @@ func DefaultConfig() Config {
 	}
 }
 
-// Revive returns what the credentials behind a principal prove now. Its errors are those of a request.
+// Revive verifies the credentials behind a principal again and returns what they prove now. Its errors are those of a
+// request.
 type Revive func(ctx context.Context, p *auth.Principal) (*auth.Principal, error)
 
-// Access says which projects the caller in the context may read.
+// Access returns an error unless the caller in the context may read the project.
 type Access func(ctx context.Context, project uuid.UUID) error
 
-// Hub hands stored events to those who listen, on this node and through the bus on the others.
+// Hub sends stored events to the subscribers of this node, and over the bus to the other nodes.
 type Hub struct {
 	cfg     Config
 	bus     bus.Bus
@@ -69,8 +70,8 @@ type Hub struct {
 	now     func() time.Time
 	log     *slog.Logger
 
-	topicCount atomic.Int64 // so that storing an event asks nothing else while nobody listens
-	listening  atomic.Int64 // topics with a ring
+	topicCount atomic.Int64 // the only thing that storing an event reads while there is no subscriber
+	ringCount  atomic.Int64 // topics with a ring
 	streams    atomic.Int64
 
 	mu      sync.RWMutex
@@ -78,7 +79,7 @@ type Hub struct {
 	topics  map[uuid.UUID]*topic
 	callers map[callerKey]*caller
 
-	writers chan struct{} // has room for those that may write to streams at once
+	writers chan struct{} // semaphore of the goroutines that may write to streams at once
 	outbox  chan outgoing
 	quit    context.CancelFunc
 	loops   sync.WaitGroup
@@ -91,11 +92,11 @@ type callerKey struct {
 	key              string
 }
 
-// Options are what a hub is made of.
+// Options are the dependencies of a hub.
 type Options struct {
 	Config   Config
 	Bus      bus.Bus
-	Secrets  [][]byte // the key that signs tickets, then those that did before
+	Secrets  [][]byte // the key that signs tickets, then the previous ones
 	Revive   Revive
 	Access   Access
 	Registry prometheus.Registerer
@@ -128,7 +129,7 @@ func (h *Hub) start(ctx context.Context) {
 	h.loops.Go(func() { h.every(ctx, h.cfg.Recheck, func() { h.recheck(ctx) }) })
 	h.loops.Go(func() { h.every(ctx, max(h.cfg.Heartbeat/heartbeatSteps, time.Millisecond), h.heartbeat) })
 	h.loops.Go(func() { h.drainOutbox(ctx) })
-	h.sendControl(control{Ask: true}) // so that what this node stores first is not left out on the others
+	h.sendControl(control{Ask: true}) // so that the others get the first events that this node stores
 }
 
 func (h *Hub) every(ctx context.Context, d time.Duration, do func()) {
@@ -144,8 +145,8 @@ func (h *Hub) every(ctx context.Context, d time.Duration, do func()) {
 	}
 }
 
-// Stored takes events of a project that were committed: each its name and its JSON as StoredEvent of the contract has it.
-// The sequence is read only when somebody listens, and before Stored returns. It never waits for anybody.
+// Stored publishes committed events of a project: for each, its name and its JSON (StoredEvent of the contract). The
+// sequence is read only when there is a subscriber, and before Stored returns. It never blocks.
 func (h *Hub) Stored(project uuid.UUID, events iter.Seq2[string, []byte]) {
 	if h.topicCount.Load() == 0 {
 		return
@@ -158,9 +159,10 @@ func (h *Hub) Stored(project uuid.UUID, events iter.Seq2[string, []byte]) {
 	}
 }
 
-// subscribe opens a stream of a project for the principal of the context. c is where it goes on, or nil.
+// subscribe opens a stream of a project for the principal of the context. c is the cursor to resume from, or nil.
 //
-// Errors: 503 when the node has as many streams as it may, or stops; 429 when the project has. The caller has checked the access.
+// Errors: 503 at the node's limit of streams or while it stops; 429 at the project's limit. The caller has checked
+// the access.
 func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, d transport, names []string, c *cursor) (*Subscription, error) {
 	h.mu.Lock()
 	if err := h.admit(project); err != nil {
@@ -169,7 +171,7 @@ func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, d transport, nam
 	}
 	t := h.topic(project)
 	if t.expect() {
-		h.listening.Add(1)
+		h.ringCount.Add(1)
 	}
 	h.mu.Unlock()
 	t.listen(h.bus)
@@ -194,7 +196,7 @@ func (h *Hub) subscribe(ctx context.Context, project uuid.UUID, d transport, nam
 	return s, nil
 }
 
-// admit says why a project can have no more streams. h.mu is held.
+// admit returns the error when a project can have no more streams. h.mu is held.
 func (h *Hub) admit(project uuid.UUID) error {
 	if h.closing {
 		return &problem.Error{Code: problem.CodeShuttingDown, RetryAfter: time.Second,
@@ -211,7 +213,7 @@ func (h *Hub) admit(project uuid.UUID) error {
 	return nil
 }
 
-// serve hands a stream its connection, and what of it was read into.
+// serve gives a stream its connection, and the reader with the bytes of it that were read ahead.
 func (h *Hub) serve(s *Subscription, conn net.Conn, in *bufio.Reader) {
 	s.open(conn)
 	go func() {
@@ -234,7 +236,7 @@ func (h *Hub) unsubscribe(s *Subscription) {
 	h.served.Done()
 }
 
-// topic returns the topic of a project, which it makes when there is none. h.mu is held.
+// topic returns the topic of a project and creates it if needed. h.mu is held.
 func (h *Hub) topic(project uuid.UUID) *topic {
 	t := h.topics[project]
 	if t == nil {
@@ -245,14 +247,14 @@ func (h *Hub) topic(project uuid.UUID) *topic {
 	return t
 }
 
-// ringBytes is the share of one project: as much as it may have, less when many share the memory.
+// ringBytes is the memory of one project's ring: RingBytes, or less when many projects share TotalBytes.
 func (h *Hub) ringBytes() int {
-	return min(h.cfg.RingBytes, h.cfg.TotalBytes/int(max(1, h.listening.Load())))
+	return min(h.cfg.RingBytes, h.cfg.TotalBytes/int(max(1, h.ringCount.Load())))
 }
 
-// Ticket returns the principal of a ticket for the project, which is used up by it.
+// Ticket returns the principal of a ticket for the project and marks the ticket as used.
 //
-// Errors: invalid_ticket, or what became of the credentials since the ticket was made.
+// Errors: invalid_ticket, or those of credentials that have ended since the ticket was made.
 func (h *Hub) Ticket(ctx context.Context, ticket, project string) (*auth.Principal, error) {
 	id, err := uuid.Parse(project)
 	if err != nil {
@@ -272,7 +274,7 @@ func (h *Hub) Ticket(ctx context.Context, ticket, project string) (*auth.Princip
 	return p, nil
 }
 
-// sweep announces and lets go of what is not listened to any more.
+// sweep announces the projects with subscribers, and removes topics and tickets that are no longer needed.
 func (h *Hub) sweep() {
 	h.announce()
 	h.tickets.forget()
@@ -283,7 +285,7 @@ func (h *Hub) sweep() {
 		stop, idle := t.expire(now, h.cfg.Linger)
 		if stop != nil {
 			stops = append(stops, stop)
-			h.listening.Add(-1)
+			h.ringCount.Add(-1)
 		}
 		if idle {
 			close(t.closed)
@@ -292,14 +294,14 @@ func (h *Hub) sweep() {
 		}
 	}
 	h.mu.Unlock()
-	for _, stop := range stops { // the bus may be waiting for the topic
+	for _, stop := range stops { // without the lock: the bus may be waiting for the topic
 		stop()
 	}
 }
 
-// recheck ends the streams of those who may not listen any more. While the database cannot be asked nobody is thrown
-// out: nothing is stored then either. The first caller without an answer ends the round, for the others would wait as long
-// each; they come in another order in every round.
+// recheck ends the streams of callers that have lost access. While the database does not answer no stream is ended:
+// nothing is stored then either. The first check without an answer stops this pass, because each of the others would
+// wait as long; map iteration gives every pass another order.
 func (h *Hub) recheck(ctx context.Context) {
 	h.mu.RLock()
 	callers := make([]*caller, 0, len(h.callers))
@@ -310,7 +312,7 @@ func (h *Hub) recheck(ctx context.Context) {
 	for _, c := range callers {
 		e, over, err := h.verdict(ctx, c)
 		if err != nil {
-			h.log.Warn("whether live streams may go on could not be found out", "error", err)
+			h.log.Warn("the credentials of live streams could not be checked", "error", err)
 			return
 		}
 		if !over {
@@ -325,7 +327,7 @@ func (h *Hub) recheck(ctx context.Context) {
 	}
 }
 
-// heartbeatSteps is how many times the streams are looked at within a heartbeat, so that not all are pinged at once.
+// heartbeatSteps is how many times per heartbeat interval the streams are checked, so that not all are pinged at once.
 const heartbeatSteps = 20
 
 func (h *Hub) heartbeat() {
@@ -344,7 +346,7 @@ func (h *Hub) heartbeat() {
 	}
 }
 
-// checkTime bounds the question whether one caller still may.
+// checkTime bounds the check of one caller.
 const checkTime = 5 * time.Second
 
 func (h *Hub) verdict(ctx context.Context, c *caller) (e end, over bool, err error) {
@@ -366,8 +368,8 @@ func (h *Hub) verdict(ctx context.Context, c *caller) (e end, over bool, err err
 	return end{}, false, err
 }
 
-// Drain ends every stream, telling each where it was, and waits for that until ctx ends. New ones are refused. Events that
-// are stored from here on still go to the other nodes.
+// Drain ends every stream with its last cursor and waits for that until ctx ends. New streams are refused. Events
+// stored from here on are still published to the other nodes.
 func (h *Hub) Drain(ctx context.Context) {
 	h.mu.Lock()
 	h.closing = true
@@ -391,7 +393,7 @@ func (h *Hub) Drain(ctx context.Context) {
 	}
 }
 
-// Close drains, gives the bus what waits for it, and ends everything. Nothing may be stored after it.
+// Close drains, publishes the outbox, and stops all loops. Nothing may be stored after it.
 func (h *Hub) Close(ctx context.Context) {
 	h.Drain(ctx)
 	h.quit()

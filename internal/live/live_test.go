@@ -25,7 +25,7 @@ import (
 
 var secret = []byte("0123456789abcdef0123456789abcdef")
 
-// node is a hub whose callers may do everything, until the test says otherwise.
+// node is a hub whose callers have access, until the test revokes it.
 type node struct {
 	*Hub
 	t testing.TB
@@ -38,7 +38,7 @@ type node struct {
 func newNode(t testing.TB, bus bus.Bus, change ...func(*Config)) *node {
 	t.Helper()
 	cfg := DefaultConfig()
-	cfg.Announce = 10 * time.Millisecond // how often what may be lost is said again
+	cfg.Announce = 10 * time.Millisecond // how often an announcement is repeated
 	cfg.Heartbeat = time.Hour            // most clients of these tests do not answer
 	for _, c := range change {
 		c(&cfg)
@@ -107,7 +107,8 @@ func (n *node) stream(c string, names ...string) *stream {
 	return &stream{s, n.t}
 }
 
-// read returns what waits, as "name" for an event and "missed n" for a gap, and the last cursor. Hellos are left out.
+// read returns the queued frames, as "name" for an event and "missed n" for a gap, and the last cursor. Hellos are
+// left out.
 func (s *stream) read() (got []string, at string) {
 	s.t.Helper()
 	for {
@@ -227,7 +228,7 @@ func TestAResumedStreamRepeatsNothingAndLeavesNothingOut(t *testing.T) {
 	n.store("e", "f", "g")
 	again := n.stream(at)
 	again.want("missed 1", "d", "e", "f", "g")
-	n.stream(at, "g").want("missed some", "g") // whether a "g" was among what left, nobody can tell
+	n.stream(at, "g").want("missed some", "g") // whether a "g" was among the evicted events is not known
 	n.store("h")
 	end := again.want("h")
 	n.stream(end).want()
@@ -237,7 +238,7 @@ func TestAResumedStreamRepeatsNothingAndLeavesNothingOut(t *testing.T) {
 	made := n.stream(string(c.append(nil)))
 	made.want("missed some")
 	n.store("i")
-	made.want() // it says it has seen that
+	made.want() // the cursor claims to have seen that
 }
 
 func TestStoringCostsNothingWhileNobodyListens(t *testing.T) {
@@ -258,7 +259,7 @@ func TestStoringCostsNothingWhileNobodyListens(t *testing.T) {
 	nimbustest.Eventually(t, "the topic is let go", func() bool { return n.topicCount.Load() == 0 })
 }
 
-// lossy is a bus that loses messages while it is told to.
+// lossy is a bus that loses messages while the test switches the loss on.
 type lossy struct {
 	*bus.Hub
 	mu   sync.Mutex
@@ -306,7 +307,7 @@ func (b *lossy) set(away, tell bool) {
 	}
 }
 
-// acquainted returns two nodes of which the first listens and the second knows.
+// acquainted returns two nodes: the first has a subscriber, and the second has received its announcement.
 func acquainted(t *testing.T, bus bus.Bus) (a, b *node, s *stream) {
 	t.Helper()
 	a, b = newNode(t, bus), newNode(t, bus)
@@ -316,7 +317,7 @@ func acquainted(t *testing.T, bus bus.Bus) (a, b *node, s *stream) {
 	return a, b, s
 }
 
-// awaitWanted waits until the node knows that the other one listens, and that one knows how far the node has come.
+// awaitWanted waits until the node has the other one's announcement, and that one has the node's sequence number.
 func (n *node) awaitWanted(by *node) {
 	n.t.Helper()
 	nimbustest.Eventually(n.t, "the nodes find each other", func() bool {
@@ -336,7 +337,7 @@ func (n *node) current() *topic {
 	return n.topics[project]
 }
 
-// hesitant is a bus that takes its time to subscribe projects.
+// hesitant is a bus that is slow to subscribe.
 type hesitant struct {
 	*bus.Hub
 	asked, granted chan struct{}
@@ -350,7 +351,7 @@ func (b *hesitant) Subscribe(channel string, receive func([]byte), lost func()) 
 	return b.Hub.Subscribe(channel, receive, lost)
 }
 
-// The first stream of a project waits until the other nodes are heard; who stores events meanwhile does not.
+// The first stream of a project waits for the subscription to the bus; storing events meanwhile does not.
 func TestABusThatHesitatesHoldsUpNobodyWhoStores(t *testing.T) {
 	t.Parallel()
 	bus := &hesitant{Hub: &bus.Hub{}, asked: make(chan struct{}), granted: make(chan struct{})}
@@ -363,7 +364,7 @@ func TestABusThatHesitatesHoldsUpNobodyWhoStores(t *testing.T) {
 	if _, err := n.subscribe(auth.WithPrincipal(t.Context(), &auth.Principal{}), other, webSocket, nil, nil); err != nil {
 		t.Error(err)
 	}
-	n.sweep() // what a stream is about to join is not given up
+	n.sweep() // must not remove a topic that a stream is joining
 	close(bus.granted)
 	s := <-opened
 	n.store("b")
@@ -380,7 +381,7 @@ func TestWhatIsLostBetweenNodesIsCounted(t *testing.T) {
 	b.store("b", "b", "b")
 	nimbustest.Eventually(t, "the events are lost", func() bool { return bus.dropped() == 1 })
 	bus.set(false, false)
-	s.await("missed 3") // before any further event: nodes say how far they are
+	s.await("missed 3") // before any further event: nodes send their sequence numbers
 	b.store("c")
 	s.await("c")
 }
@@ -436,7 +437,7 @@ func TestAReconnectOfTheBusIsTold(t *testing.T) {
 	s.await("c")
 }
 
-// A node that dies may have stored events that it sent to nobody. One that stops in order says so.
+// A node that is killed may have stored events that it never published. One that shuts down announces its end.
 func TestANodeThatGoesSilentIsToldAndOneThatStopsIsNot(t *testing.T) {
 	t.Parallel()
 	bus := &lossy{Hub: &bus.Hub{}}
@@ -466,7 +467,7 @@ func TestANodeThatGoesSilentIsToldAndOneThatStopsIsNot(t *testing.T) {
 	}
 }
 
-// othersOver tells whether there is another node, which has said that nothing more comes of it.
+// othersOver reports whether there is another node, and it has announced its end.
 func (n *node) othersOver() bool {
 	topic := n.current()
 	topic.mu.RLock()
@@ -474,18 +475,18 @@ func (n *node) othersOver() bool {
 	return len(topic.sources) == 2 && topic.sources[1].over
 }
 
-// later makes it long ago that the node heard of the others, and what comes of that.
+// later backdates the last message of the other nodes and sweeps.
 func (n *node) later() {
 	topic := n.current()
 	topic.mu.Lock()
 	for k := range topic.sources {
-		topic.sources[k].heard = time.Now().Add(-2 * n.cfg.Linger)
+		topic.sources[k].lastSeen = time.Now().Add(-2 * n.cfg.Linger)
 	}
 	topic.mu.Unlock()
 	n.sweep()
 }
 
-// What a node stores while it stops, after its own streams have ended, is still shown by the others.
+// Events that a node stores while it stops, after its own streams have ended, still reach the streams of the others.
 func TestTheLastEventsOfANodeThatStopsReachTheOthers(t *testing.T) {
 	t.Parallel()
 	a, b, s := acquainted(t, &bus.Hub{})
@@ -520,7 +521,7 @@ func TestACursorMeansTheSameOnEveryNode(t *testing.T) {
 		if from == b {
 			other = a
 		}
-		// From every place on one node: what it has shown and what the other then shows is everything, once.
+		// From every place on one node: the events before and after the reconnect are all events, each once.
 		all := from.stream(string((&cursor{at: time.Now()}).append(nil)))
 		frames := all.next(10)
 		var seen []string
@@ -537,7 +538,7 @@ func TestACursorMeansTheSameOnEveryNode(t *testing.T) {
 			if !slices.Equal(both, []string{"a1", "a2", "b1", "b2"}) {
 				t.Errorf("%q here and %q there", seen, rest)
 			}
-			// And half-way through catching up there, back again.
+			// And a second reconnect half-way through the catch-up.
 			half := other.stream(string(f.cursor)).next(2)
 			if last := half[len(half)-1]; last.kind == kindEvent {
 				rest, _ := from.stream(string(last.cursor)).read()
@@ -608,7 +609,7 @@ func TestAnUnreachableDatabaseEndsNoStream(t *testing.T) {
 	}
 }
 
-// Each question may take as long as the patience with a database that hangs.
+// Each check may take as long as its time-out when the database hangs.
 func TestAnUnreachableDatabaseIsAskedForOneOfManyCallers(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, &bus.Hub{}, func(c *Config) { c.Recheck = time.Hour })

@@ -7,18 +7,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// event is a stored event on its way: its name, which filters ask for, and its JSON.
+// event is a stored event on its way to the streams: its name, for the filters, and its JSON.
 type event struct {
 	name string
 	json []byte
 }
 
-// message is consecutive events of one source, numbered from first on. Without events it says how far the source has
-// come, so that whoever missed the last ones finds out.
+// message is consecutive events of one source, numbered from first on. Without events it carries the source's next
+// sequence number, so that a node that missed the last events notices.
 type message struct {
 	source uint64
 	first  uint64
-	last   bool // nothing comes after it: the node stops
+	last   bool // no message follows: the node stops
 	events []event
 }
 
@@ -26,8 +26,8 @@ const (
 	messageVersion = 1
 	messageHead    = 1 + 1 + 8 + 8
 	controlChannel = "nimbus.live"
-	// maxMessageBytes is about how much of a large batch one message carries: a message that takes longer than a call of
-	// Redis may, a few milliseconds, makes the node go on without Redis.
+	// maxMessageBytes is about the size at which a large batch is split: a message that takes longer than the
+	// time-out of a call to Redis, a few milliseconds, would open the circuit breaker.
 	maxMessageBytes = 64 << 10
 )
 
@@ -89,10 +89,10 @@ func cut(b []byte) (part, rest []byte, ok bool) {
 	return b[n : n+int(size)], b[n+int(size):], true
 }
 
-// control is what nodes tell each other beside events.
+// control is a message between nodes that is not about events.
 type control struct {
-	Node uint64      `json:"node"`           // who says it
-	Ask  bool        `json:"ask,omitempty"`  // a node that begins: what do the others want?
-	Want []uuid.UUID `json:"want,omitempty"` // projects somebody listens to there
+	Node uint64      `json:"node"`           // the sender
+	Ask  bool        `json:"ask,omitempty"`  // the sender starts: the others announce their projects
+	Want []uuid.UUID `json:"want,omitempty"` // projects with subscribers there
 	Used []spent     `json:"used,omitempty"` // tickets that were used there
 }

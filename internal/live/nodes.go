@@ -14,10 +14,10 @@ type outgoing struct {
 	message []byte
 }
 
-// outboxMessages is how many messages may wait for the bus. More are dropped, and the nodes that miss them find out.
+// outboxMessages bounds the messages that wait for the bus. More are dropped, and the receivers notice by the numbers.
 const outboxMessages = 1_024
 
-// post queues a message for the bus, or drops it when the bus does not keep up.
+// post queues a message for the bus, or drops it when the outbox is full: back-pressure must not reach ingestion.
 func (h *Hub) post(channel string, message []byte) {
 	select {
 	case h.outbox <- outgoing{channel, message}:
@@ -44,7 +44,7 @@ func (h *Hub) deliver(ctx context.Context, m outgoing) {
 	}
 }
 
-// sendControl posts what the other nodes should know.
+// sendControl queues a control message for the other nodes.
 func (h *Hub) sendControl(c control) {
 	c.Node = h.node
 	b, err := json.Marshal(c)
@@ -57,7 +57,7 @@ func (h *Hub) sendControl(c control) {
 
 func (h *Hub) want(projects ...uuid.UUID) { h.sendControl(control{Want: projects}) }
 
-// announce tells the other nodes what is listened to here.
+// announce tells the other nodes which projects have subscribers here.
 func (h *Hub) announce() {
 	h.mu.RLock()
 	topics := make([]*topic, 0, len(h.topics))
@@ -79,7 +79,7 @@ func (h *Hub) announce() {
 	}
 }
 
-// receiveControl takes what another node tells.
+// receiveControl handles a control message of another node.
 func (h *Hub) receiveControl(b []byte) {
 	var c control
 	if err := json.Unmarshal(b, &c); err != nil {
@@ -102,7 +102,7 @@ func (h *Hub) receiveControl(b []byte) {
 		t := h.topic(project)
 		t.mu.Lock()
 		t.wantedUntil = until
-		// Where this node's events are: from here on the other one knows when some are missing.
+		// Our sequence number: from here on the other node notices missing events.
 		t.send(&message{source: t.own, first: t.seq + 1})
 		t.mu.Unlock()
 	}

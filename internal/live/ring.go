@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// entry is an event in the ring, or a gap where some are missing.
+// entry is an event in the ring, or a gap where events are missing.
 type entry struct {
 	name   string
 	source uint64 // 0 for a gap of unknown size
@@ -15,8 +15,9 @@ type entry struct {
 	count  int64 // of a gap: how many are missing, when that is known
 }
 
-// ring is the newest events of a project, in the order in which they came to this node. Every stream of the project
-// reads from it at a pace of its own, so it is also the buffer of each: who falls behind its tail has missed something.
+// ring is the newest events of a project, in the order in which this node received them. Every stream of the project
+// reads from it at its own pace, so it is also the buffer of each stream: one that falls behind the tail has missed
+// events.
 type ring struct {
 	entries []entry
 	tail    uint64 // place of the first entry; places are numbered without end
@@ -34,22 +35,22 @@ func (r *ring) push(e entry) {
 // evict drops the oldest entry.
 func (r *ring) evict() entry {
 	e := r.entries[0]
-	r.entries[0] = entry{} // lets go of its memory before append moves the others
+	r.entries[0] = entry{} // releases its memory; append would keep it
 	r.entries = r.entries[1:]
 	r.tail++
 	r.bytes -= e.size()
 	for _, g := range r.groups {
-		g.gone.add(g, &e)
+		g.evicted.add(g, &e)
 	}
 	return e
 }
 
 func (e *entry) size() int { return len(e.frame.sse) + len(e.name) + 128 }
 
-// tally counts what a stream shows of the entries up to some place.
+// tally counts the entries before a place that a stream shows.
 type tally struct {
 	events  int64
-	unknown int64 // gaps of which it is not known how many of the events missing the stream would have shown
+	unknown int64 // gaps for which the number of missing events that the filter shows is not known
 }
 
 func (t *tally) add(g *group, e *entry) {
@@ -63,16 +64,16 @@ func (t *tally) add(g *group, e *entry) {
 	}
 }
 
-// group is the streams of a project with one filter and one transport: all are sent the same bytes. It counts what left the
-// ring, so that a stream that fell behind is told exactly how many of its events it missed, although nobody can look at
-// them any more.
+// group is the streams of a project with the same filter and transport: all are sent the same bytes. It counts
+// evicted events, so that a stream that fell behind gets the exact number of its missed events, although they are
+// gone.
 type group struct {
 	key       string
 	transport transport
 	names     map[string]struct{} // nil: all
 	streams   int
-	gone      tally
-	chunk     chunk // of the round that is under way; only topic.run changes it
+	evicted   tally
+	chunk     chunk // of the current round; only topic.run changes it
 }
 
 func (g *group) shows(e *entry) bool {
@@ -113,7 +114,7 @@ func (r *ring) leave(g *group) {
 
 // upTo counts what the group shows before a place.
 func (r *ring) upTo(g *group, place uint64) tally {
-	t := g.gone
+	t := g.evicted
 	if g.names == nil && place == r.tail {
 		return t
 	}

@@ -10,41 +10,41 @@ import (
 	"time"
 )
 
-// connState is where a connection is in its life. It only moves forward, but for connIdle and connWriting, which take turns.
+// connState is the state of a connection. It only moves forward, except between connIdle and connWriting.
 //
 //	connPending → connIdle ⇄ connWriting → connEnding → connClosed
 type connState uint8
 
 const (
 	connPending connState = iota // the request is not answered yet: there is no connection
-	connIdle                     // nothing waits; a round may write what the socket takes at once
-	connWriting                  // the goroutine of this stream writes, and nobody else does
-	connEnding                   // the last frame is written; the client has a moment to close
-	connClosed                   // closed from here: nothing is written any more
+	connIdle                     // nothing is queued; a round may write without blocking
+	connWriting                  // the goroutine of this stream writes, and nothing else does
+	connEnding                   // the last frame is written; the client has closeTime to close
+	connClosed                   // closed by the server: nothing is written any more
 )
 
-// link is the connection of a stream. A goroutine writes for this stream alone, and exists only while something waits that the
-// socket did not take at once: rounds (fanout.go) write what they can without blocking, and leave the rest to it.
+// link is the connection of a stream. Rounds (fanout.go) write without blocking. A goroutine of this stream writes
+// the bytes that the socket did not take, and exists only while there are any.
 type link struct {
 	state      connState
 	conn       net.Conn        // nil while pending
-	raw        syscall.RawConn // nil when conn is no socket: everything is then left to the goroutine
-	rest       []byte          // what the socket did not take
+	raw        syscall.RawConn // nil when conn is no socket: then the goroutine does all writes
+	rest       []byte          // bytes that the socket did not take
 	sentCursor []byte          // the cursor of the last frame sent
 
-	heartbeatAt  time.Time // when the client is told that the server is there
+	heartbeatAt  time.Time // time of the next heartbeat
 	heartbeatDue bool
-	pingSince    time.Time // since when a ping waits for its answer; zero: none does
-	pong         []byte    // the answer to the client's
+	pingSince    time.Time // when the unanswered ping was sent; zero: there is none
+	pong         []byte    // the answer to the client's ping
 
 	end        *end // why the stream ends; nil while it goes on
 	peerClosed bool // the client has sent its close
 }
 
 const (
-	// framesAtOnce is about how many frames are written at once.
+	// framesAtOnce is about how many frames one write has.
 	framesAtOnce = 64
-	// writeBytes is what a client must take within the time for it.
+	// writeBytes is how much a client must receive within Config.WriteTime.
 	writeBytes = 16 << 10
 	// closeTime is how long a client may take to end the connection after the last frame.
 	closeTime = 5 * time.Second
@@ -56,14 +56,14 @@ func (s *Subscription) open(conn net.Conn) {
 	defer s.mu.Unlock()
 	s.conn, s.state = conn, connIdle
 	if c, ok := conn.(syscall.Conn); ok {
-		s.raw, _ = c.SyscallConn() // without it, it is no socket
+		s.raw, _ = c.SyscallConn() // nil on an error: then it is no socket
 	}
-	//nolint:gosec // so that those who came together are not pinged together; nobody gains from guessing it
+	//nolint:gosec // jitter, so that streams that began together are not pinged together; it needs no secrecy
 	s.heartbeatAt = time.Now().Add(rand.N(s.topic.hub.cfg.Heartbeat))
 	s.wake()
 }
 
-// wake starts the goroutine that sends what waits, if there is none. s.mu is held.
+// wake starts the goroutine that writes for this stream, if there is none. s.mu is held.
 func (s *Subscription) wake() {
 	if s.state == connIdle {
 		s.state = connWriting
@@ -71,20 +71,20 @@ func (s *Subscription) wake() {
 	}
 }
 
-// trySend sends what a round has for the stream, without waiting for anything. It returns the number of events sent.
+// trySend sends the round's chunk to the stream without blocking. It returns the number of events sent.
 func (s *Subscription) trySend(a *attempt) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &s.group.chunk
 	switch {
-	case s.state != connIdle || s.place >= c.to: // a goroutine that writes now finds it in the ring
+	case s.state != connIdle || s.place >= c.to: // the goroutine that is writing finds the events in the ring
 		return 0
-	case s.place != c.from || s.back != nil || s.raw == nil || c.gap:
+	case s.place != c.from || s.resuming != nil || s.raw == nil || c.gap:
 		s.wake()
 		return 0
 	}
 	s.place, s.last = c.to, c.last
-	s.done.events += c.events
+	s.counted.events += c.events
 	if c.events == 0 {
 		return 0
 	}
@@ -107,7 +107,7 @@ func (s *Subscription) disconnect() {
 	_ = s.conn.Close()
 }
 
-// write sends what waits, and what comes meanwhile, until nothing does. While the state is connWriting it alone writes.
+// write sends queued bytes until there are none. While the state is connWriting nothing else writes.
 func (s *Subscription) write() {
 	for {
 		b, last := s.pull()
@@ -134,7 +134,8 @@ func (s *Subscription) write() {
 	}
 }
 
-// pull returns what is to be written next, and whether that is the last; or nil, and then nobody writes any more.
+// pull returns the next bytes to write, and whether they are the last; nil when there are none, and then the state is
+// connIdle.
 func (s *Subscription) pull() (b []byte, last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,12 +181,13 @@ func (s *Subscription) pull() (b []byte, last bool) {
 	}
 	if b == nil {
 		s.state = connIdle
-		_ = s.conn.SetWriteDeadline(time.Time{}) // else it would hold for rounds too; a connection that is closed shows itself
+		// The deadline would hold for rounds too. A closed connection fails at the next write.
+		_ = s.conn.SetWriteDeadline(time.Time{})
 	}
 	return b, false
 }
 
-// awaitClose waits for the client to end the connection, after the last frame: closed at once, it could lose that.
+// awaitClose waits for the client to close after the last frame: if the server closed first, the client could lose it.
 func (s *Subscription) awaitClose() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,7 +196,7 @@ func (s *Subscription) awaitClose() {
 		return
 	}
 	s.state = connEnding
-	_ = s.conn.SetReadDeadline(time.Now().Add(closeTime)) // one that is closed needs none
+	_ = s.conn.SetReadDeadline(time.Now().Add(closeTime)) // fails only when it is closed already
 	if c, ok := s.conn.(interface{ CloseWrite() error }); ok && s.group.transport == eventStream {
 		_ = c.CloseWrite()
 	}
@@ -210,8 +212,8 @@ func (s *Subscription) finish(e end) {
 	}
 }
 
-// heartbeat tells the client now and then that the server is there, and cuts it off when it does not answer. While something
-// is written for the stream alone, the time for that watches over it.
+// heartbeat sends a heartbeat when it is due, and disconnects a client that has not answered the last one. While the
+// stream's goroutine writes, the write deadline does that instead.
 func (s *Subscription) heartbeat(now time.Time) {
 	cfg := &s.topic.hub.cfg
 	s.mu.Lock()
@@ -229,16 +231,16 @@ func (s *Subscription) heartbeat(now time.Time) {
 	}
 }
 
-// read takes what the client sends until the connection has ended.
+// read reads from the client until the connection has ended.
 func (s *Subscription) read(in *bufio.Reader) {
 	defer func() { _ = s.conn.Close() }() // it may have been closed already
 	if s.group.transport == webSocket {
 		s.serveControlFrames(in)
 	}
-	_, _ = in.Discard(math.MaxInt) // nothing more of it counts, but its end
+	_, _ = in.Discard(math.MaxInt) // only the end of the connection matters now
 }
 
-// serveControlFrames answers a WebSocket client until one of both sides ends.
+// serveControlFrames answers the control frames of a WebSocket client until one side closes.
 func (s *Subscription) serveControlFrames(in *bufio.Reader) {
 	var buffer [maxControl]byte
 	for {
@@ -267,7 +269,7 @@ func (s *Subscription) serveControlFrames(in *bufio.Reader) {
 	}
 }
 
-// clientCloses is what happens when the client ends: it gets its code back, and then the connection is closed.
+// clientCloses handles the client's close frame: its code is sent back, and then the connection is closed.
 func (s *Subscription) clientCloses(content []byte) {
 	s.mu.Lock()
 	s.peerClosed = true
@@ -278,8 +280,8 @@ func (s *Subscription) clientCloses(content []byte) {
 	s.finish(end{code: closeCode(content), silent: true})
 }
 
-// attempt is a write that waits for nothing. It is made once for many, because a function that the runtime keeps is
-// memory for each call else.
+// attempt is a non-blocking write. One is reused for many writes, because a closure for each call would be an
+// allocation.
 type attempt struct {
 	b   []byte
 	n   int
@@ -291,12 +293,12 @@ func newAttempt() *attempt {
 	a := new(attempt)
 	a.do = func(fd uintptr) bool {
 		a.n, a.err = syscall.Write(int(fd), a.b)
-		return true // done, whatever came of it
+		return true // done, even on an error: false would block until the socket is writable
 	}
 	return a
 }
 
-// write returns how much the connection took.
+// write returns how many bytes the connection took.
 func (a *attempt) write(c syscall.RawConn, b []byte) (int, error) {
 	a.b = b
 	if err := c.Write(a.do); err != nil {

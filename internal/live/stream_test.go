@@ -149,7 +149,7 @@ func (c *client) want(kind string) received {
 	return f
 }
 
-// bye answers the server's end, unless the server has waited long enough for it.
+// bye answers the server's close, unless the server has timed out waiting for it.
 func (c *client) bye() { _, _ = c.conn.Write([]byte{opClose, 0x80, 0, 0, 0, 0}) }
 
 // send sends a masked frame, as clients do.
@@ -185,7 +185,8 @@ func (n *node) awaitStreams(want int64) {
 	nimbustest.Eventually(n.t, fmt.Sprintf("%d streams are open", want), func() bool { return n.streams.Load() == want })
 }
 
-// Whoever reads and however slowly: what was stored is what came and what was told to be missed, in order and once.
+// For every reader, however slow: the received events and the reported missed ones are all stored events, in order
+// and once.
 func TestReadersAndWritersAtOnce(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, &bus.Hub{}, func(c *Config) { c.RingEvents, c.WriteTime = 64, time.Hour })
@@ -244,7 +245,7 @@ func TestReadersAndWritersAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// What a client does not take goes on where it stopped, in the middle of a frame too.
+// A partial write continues where it stopped, in the middle of a frame too.
 func TestAFrameLargerThanTheConnectionTakesArrivesWhole(t *testing.T) {
 	t.Parallel()
 	for _, d := range []transport{webSocket, eventStream} {
@@ -306,7 +307,7 @@ func TestAClientThatDoesNotAnswerIsCutOff(t *testing.T) {
 		}
 	}
 	ws, sse := n.dial(webSocket), n.dial(eventStream)
-	beat := func(c *client) {
+	heartbeat := func(c *client) {
 		t.Helper()
 		if op, _, err := c.raw(); op != opPing || err != nil {
 			t.Fatalf("%x, %v, want a ping", op, err)
@@ -318,8 +319,8 @@ func TestAClientThatDoesNotAnswerIsCutOff(t *testing.T) {
 	}
 	for range 2 {
 		later(2 * time.Hour)
-		beat(ws)
-		beat(sse)
+		heartbeat(ws)
+		heartbeat(sse)
 		ws.send(opPong, nil)
 		nimbustest.Eventually(t, "the answer is taken note of", func() bool {
 			ws.s.mu.Lock()
@@ -334,7 +335,7 @@ func TestAClientThatDoesNotAnswerIsCutOff(t *testing.T) {
 	sse.want("event")
 	nimbustest.Eventually(t, "nothing more is written", func() bool { return !ws.s.busy() })
 	later(2 * time.Hour)
-	beat(ws)
+	heartbeat(ws)
 	nimbustest.Eventually(t, "nothing more is written", func() bool { return !ws.s.busy() })
 	later(time.Minute)
 	n.awaitStreams(1)
@@ -343,7 +344,7 @@ func TestAClientThatDoesNotAnswerIsCutOff(t *testing.T) {
 	}
 }
 
-// busy reports whether something is being written for the stream alone.
+// busy reports whether the stream's own goroutine is writing.
 func (s *Subscription) busy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -420,7 +421,7 @@ func TestWhatAWebSocketClientMaySay(t *testing.T) {
 	c.want("event")
 }
 
-// The end waits for nothing that a stream has not been sent, and its cursor says so.
+// The end frame does not wait for unsent events; its cursor is before them.
 func TestAStreamThatEndsGoesOnElsewhere(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, &bus.Hub{}, func(c *Config) { c.WriteTime = time.Hour })

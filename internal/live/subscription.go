@@ -13,19 +13,19 @@ import (
 type Subscription struct {
 	topic  *topic
 	group  *group
-	index  int // in topic.streams, under the lock of that
+	index  int // in topic.streams, guarded by topic.mu
 	caller *caller
 
-	mu    sync.Mutex // of all below; held for a moment, and before that of the topic
-	place uint64
-	done  tally   // what it would have shown, up to its place
-	back  *cursor // while it catches up after a reconnect: what it has seen; else nil
-	last  []byte  // the cursor at its place
-	first []frame // what it is told before anything else
+	mu       sync.Mutex // guards everything below; held shortly, and locked before topic.mu
+	place    uint64
+	counted  tally   // the entries before its place that it shows
+	resuming *cursor // what the client has seen, while it catches up after a reconnect; else nil
+	last     []byte  // the cursor at its place
+	first    []frame // frames that are sent before all others
 	link
 }
 
-// caller is everybody who listens to a project with the same credentials: they are checked together.
+// caller is the streams of a project with the same credentials, which are checked once for all of them.
 type caller struct {
 	principal *auth.Principal
 	project   uuid.UUID
@@ -36,17 +36,17 @@ type caller struct {
 type end struct {
 	code   int
 	reason string
-	silent bool // without a frame that says so: the client left, or does not keep to the rules
+	silent bool // no end frame is sent: the client left, or broke the protocol
 }
 
-// The codes of an end, which are those of the closed WebSocket too.
+// The codes of an end frame, which are also the close codes of the WebSocket.
 const (
 	codeGoingAway       = 1001
 	codeUnauthenticated = 4401
 	codeNotFound        = 4404
 )
 
-// join makes a subscription that starts behind the cursor, or now.
+// join creates a subscription that starts behind the cursor, or with the next event when there is none.
 func (t *topic) join(d transport, names []string, c *cursor) *Subscription {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -58,11 +58,11 @@ func (t *topic) join(d transport, names []string, c *cursor) *Subscription {
 	} else {
 		s.resume(c)
 	}
-	s.done = t.ring.upTo(s.group, s.place)
+	s.counted = t.ring.upTo(s.group, s.place)
 	return s
 }
 
-// resume goes back to where the ring begins and clientCloses out what the cursor has behind it.
+// resume goes back to the tail of the ring; show then skips the events that the cursor has already seen.
 func (s *Subscription) resume(c *cursor) {
 	t := s.topic
 	s.first = []frame{{kind: kindHello, cursor: c.append(nil)}}
@@ -81,7 +81,7 @@ func (s *Subscription) resume(c *cursor) {
 			missed += int64(o.floor - p.seq)
 		}
 	}
-	if !known { // what nobody knows here any more is of no use to the next cursor
+	if !known { // sources that this node no longer knows are of no use in the next cursor
 		back.positions = nil
 		for _, p := range c.positions {
 			if t.source(p.source) != nil {
@@ -92,33 +92,33 @@ func (s *Subscription) resume(c *cursor) {
 	for k := range t.sources {
 		back.advance(t.sources[k].source, t.sources[k].floor)
 	}
-	s.place, s.back, s.last = t.ring.tail, back, back.append(nil)
+	s.place, s.resuming, s.last = t.ring.tail, back, back.append(nil)
 	if missed > 0 || !known {
 		s.first = append(s.first, frame{kind: kindMissed, cursor: s.last, since: c.at, count: missed, known: known && s.group.names == nil})
 	}
 	s.finishCatchUp()
 }
 
-// finishCatchUp ends catching up once everything the stream has seen elsewhere has come here too.
+// finishCatchUp ends the catch-up once this node has received all events that the stream had seen on another node.
 func (s *Subscription) finishCatchUp() {
-	if s.back == nil || s.place != s.topic.ring.head() {
+	if s.resuming == nil || s.place != s.topic.ring.head() {
 		return
 	}
-	for _, p := range s.back.positions {
+	for _, p := range s.resuming.positions {
 		if o := s.topic.source(p.source); o != nil && o.seq < p.seq {
 			return
 		}
 	}
-	s.back = nil
+	s.resuming = nil
 }
 
-// currentCursor is the cursor behind everything that has come.
+// currentCursor is the cursor behind all received events.
 func (t *topic) currentCursor() []byte {
 	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
 	return c.append(nil)
 }
 
-// next returns the frames that wait, at most about so many.
+// next returns the frames to send, about most of them.
 func (s *Subscription) next(most int) []frame {
 	frames := s.first
 	s.first = nil
@@ -133,7 +133,7 @@ func (s *Subscription) next(most int) []frame {
 	for s.place < t.ring.head() && len(frames) < most {
 		e := &t.ring.entries[s.place-t.ring.tail]
 		s.place++
-		s.done.add(s.group, e)
+		s.counted.add(s.group, e)
 		if f, ok := s.show(e); ok {
 			frames = append(frames, f)
 		}
@@ -142,47 +142,48 @@ func (s *Subscription) next(most int) []frame {
 	return frames
 }
 
-// skipLost skips what has left the ring before the stream could show it.
+// skipLost skips the events that were evicted before the stream could show them, and returns the missed frame.
 func (s *Subscription) skipLost() frame {
 	t := s.topic
-	gone := s.group.gone
-	f := frame{kind: kindMissed, since: atOf(s.last), count: gone.events - s.done.events,
-		known: gone.unknown == s.done.unknown && s.back == nil} // of what it has seen elsewhere nobody knows what left
-	s.done, s.place = gone, t.ring.tail
+	gone := s.group.evicted
+	// While the stream catches up, the evicted events may include some that the client saw on another node.
+	f := frame{kind: kindMissed, since: atOf(s.last), count: gone.events - s.counted.events,
+		known: gone.unknown == s.counted.unknown && s.resuming == nil}
+	s.counted, s.place = gone, t.ring.tail
 	c := cursor{at: t.hub.now()}
-	if s.back != nil {
-		c.positions = s.back.positions
+	if s.resuming != nil {
+		c.positions = s.resuming.positions
 	}
 	for k := range t.sources {
 		c.advance(t.sources[k].source, t.sources[k].floor)
 	}
-	if s.back != nil {
-		s.back.positions = c.positions
+	if s.resuming != nil {
+		s.resuming.positions = c.positions
 	}
 	s.last = c.append(nil)
 	f.cursor = s.last
 	return f
 }
 
-// show moves the cursor behind an entry and returns its frame, unless the filter hides it or the stream has seen it.
+// show moves the cursor behind an entry and returns its frame, unless the filter hides it or the client has seen it.
 func (s *Subscription) show(e *entry) (frame, bool) {
 	f := e.frame
 	count := e.count
-	if s.back != nil {
-		if p := s.back.find(e.source); p != nil && e.source != 0 {
+	if s.resuming != nil {
+		if p := s.resuming.find(e.source); p != nil && e.source != 0 {
 			if e.seq <= p.seq {
 				return frame{}, false
 			}
 			count = min(count, int64(e.seq-p.seq))
 		}
 		if e.source != 0 {
-			s.back.advance(e.source, e.seq)
+			s.resuming.advance(e.source, e.seq)
 		}
-		s.back.at = atOf(e.frame.cursor)
+		s.resuming.at = atOf(e.frame.cursor)
 		if !e.gap {
-			f = eventFrame(s.back, e.frame.event)
+			f = eventFrame(s.resuming, e.frame.event)
 		} else {
-			f.cursor = s.back.append(nil)
+			f.cursor = s.resuming.append(nil)
 		}
 	}
 	since := s.last
@@ -196,7 +197,7 @@ func (s *Subscription) show(e *entry) (frame, bool) {
 	}
 }
 
-// atOf is when a cursor of ours was made.
+// atOf returns when a cursor that this server made was made.
 func atOf(text []byte) time.Time {
 	c, err := decodeCursor(string(text))
 	if err != nil {

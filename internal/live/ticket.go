@@ -16,7 +16,7 @@ import (
 	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
-// ticketTime is how long a ticket is good. It stands in a URL, and URLs end up in logs.
+// ticketTime is the life of a ticket. It is short because a ticket is in a URL, and URLs end up in logs.
 const ticketTime = time.Minute
 
 const ticketPurpose = "nimbus live ticket"
@@ -49,7 +49,7 @@ func newTickets(secrets [][]byte, now func() time.Time) (*tickets, error) {
 	return t, nil
 }
 
-// statement is what a ticket says.
+// statement is the content of a ticket.
 type statement struct {
 	Project uuid.UUID `json:"p"`
 	Kind    auth.Kind `json:"k"`
@@ -104,7 +104,7 @@ func (t *tickets) open(ticket string, project uuid.UUID) (*auth.Principal, spent
 	return p, spent{s.Nonce, expires}, nil
 }
 
-// spend marks a ticket as used and reports whether it was not before.
+// spend marks a ticket as used and returns false when it was used before.
 func (t *tickets) spend(s spent) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -115,7 +115,7 @@ func (t *tickets) spend(s spent) bool {
 	return true
 }
 
-// forget lets go of used tickets that have expired.
+// forget removes used tickets that have expired.
 func (t *tickets) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -13,35 +13,35 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/bus"
 )
 
-// topic is a project somebody listens to, on this node or on another one.
+// topic is a project with subscribers, on this node or on another one.
 type topic struct {
 	hub     *Hub
 	project uuid.UUID
-	own     uint64 // this node as an source of the project's events, for as long as the topic lives
+	own     uint64 // id of this node as a source of the project's events, for the life of the topic
 
 	mu          sync.RWMutex
 	seq         uint64    // of the newest event stored by this node
-	wantedUntil time.Time // by other nodes
+	wantedUntil time.Time // until then other nodes get the events too
 	streams     []*Subscription
-	left        time.Time // when the last of them ended
-	keeps       bool      // events go into the ring: somebody listens here, is about to, or did lately
+	left        time.Time // when the last stream ended
+	keeps       bool      // events go into the ring: there is a subscriber, one is joining, or one left lately
 	joining     int       // streams that wait for the bus
 	stop        func()    // the subscription to the bus, once there is one
 	sources     []source  // the first is this node
 	ring        ring
 
-	opening  sync.Mutex    // held by the stream that subscribes to the bus; others that come meanwhile wait for that too
+	opening  sync.Mutex    // held by the stream that subscribes to the bus; others that join meanwhile wait for it
 	appended chan struct{} // wakes run
 	closed   chan struct{}
 	round    round
 }
 
-// source is what this node has of the events of an source: those after floor, up to seq, are in the ring.
+// source is a node that publishes events of the project: its events after floor, up to seq, are in the ring.
 type source struct {
 	position
-	floor uint64
-	heard time.Time
-	over  bool // it has said that nothing more comes
+	floor    uint64
+	lastSeen time.Time
+	over     bool // it has announced its end
 }
 
 func newTopic(h *Hub, project uuid.UUID) *topic {
@@ -50,21 +50,21 @@ func newTopic(h *Hub, project uuid.UUID) *topic {
 	return t
 }
 
-// newSourceID is random: an source that came back with its old name and numbers from 1 would be taken for its own past.
+// newSourceID is random: if a restarted source had its old id, its new numbers from 1 would look like old events.
 func newSourceID() uint64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return binary.BigEndian.Uint64(b[:]) | 1
 }
 
-// full reports whether the project has as many streams here as it may.
+// full reports whether the project is at its limit of streams on this node.
 func (t *topic) full() bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return len(t.streams) >= t.hub.cfg.PerProject
 }
 
-// publish numbers events that this node has stored, and hands them to its streams and to the nodes that want them.
+// publish numbers events that this node has stored, and passes them to its streams and to the nodes with subscribers.
 func (t *topic) publish(stored iter.Seq2[string, []byte]) {
 	var events []event
 	for name, json := range stored {
@@ -85,7 +85,8 @@ func (t *topic) publish(stored iter.Seq2[string, []byte]) {
 	}
 }
 
-// send queues a message for the other nodes, a large one in parts. Under the lock: their order is that of the numbers.
+// send queues a message for the other nodes, a large one in parts. t.mu is held, so that the order is that of the
+// numbers.
 func (t *topic) send(m *message) {
 	for {
 		n, bytes := 0, 0
@@ -101,7 +102,7 @@ func (t *topic) send(m *message) {
 	}
 }
 
-// receive takes a message of another node.
+// receive handles a message of another node.
 func (t *topic) receive(b []byte) {
 	m, err := decodeMessage(b)
 	if err != nil {
@@ -115,14 +116,14 @@ func (t *topic) receive(b []byte) {
 	}
 }
 
-// append puts a message into the ring. What an source sent that did not come becomes a gap.
+// append puts a message into the ring. Skipped sequence numbers of a source become a gap.
 func (t *topic) append(m *message) {
 	o := t.source(m.source)
 	if o == nil {
 		t.sources = append(t.sources, source{position: position{m.source, m.first - 1}, floor: m.first - 1})
 		o = &t.sources[len(t.sources)-1]
 	}
-	o.heard, o.over = time.Now(), m.last
+	o.lastSeen, o.over = time.Now(), m.last
 	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
 	if m.first > o.seq+1 {
 		missing := m.first - o.seq - 1
@@ -133,7 +134,7 @@ func (t *topic) append(m *message) {
 	for k := range m.events {
 		seq := m.first + uint64(k)
 		if seq <= o.seq {
-			continue // it came before
+			continue // a duplicate
 		}
 		o.seq = seq
 		c.advance(o.source, seq)
@@ -144,18 +145,18 @@ func (t *topic) append(m *message) {
 	t.signal()
 }
 
-// lose notes that messages of other nodes may be missing.
+// loseOthers records that messages of other nodes may be missing.
 func (t *topic) loseOthers() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.keeps {
 		return
 	}
-	t.sources = t.sources[:1] // the others begin anew with what comes next
+	t.sources = t.sources[:1] // the others start again with their next message
 	t.gap()
 }
 
-// gap tells the streams that events are missing, without anybody knowing how many.
+// gap appends a gap of unknown size.
 func (t *topic) gap() {
 	c := cursor{at: t.hub.now(), positions: t.positions(nil)}
 	t.ring.push(entry{gap: true, frame: frame{cursor: c.append(nil)}})
@@ -163,7 +164,7 @@ func (t *topic) gap() {
 	t.signal()
 }
 
-// announceEnd tells the other nodes how far this one has come, and that it goes no further.
+// announceEnd sends the other nodes the last sequence number of this one, and that no event follows.
 func (t *topic) announceEnd() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -185,7 +186,7 @@ func (t *topic) trim() {
 func (t *topic) signal() {
 	select {
 	case t.appended <- struct{}{}:
-	default: // run has not come round since the last time; it will find this too
+	default: // run has a signal pending and will find this entry too
 	}
 }
 
@@ -198,7 +199,7 @@ func (t *topic) source(id uint64) *source {
 	return nil
 }
 
-// positions appends where the sources are.
+// positions appends the positions of the sources.
 func (t *topic) positions(dst []position) []position {
 	for k := range t.sources {
 		if len(dst) < maxSources {
@@ -208,7 +209,7 @@ func (t *topic) positions(dst []position) []position {
 	return dst
 }
 
-// expect begins to keep events, for a stream that is about to join, and reports whether none were kept before.
+// expect starts the ring for a stream that is joining, and reports whether there was none before.
 func (t *topic) expect() (fresh bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -221,8 +222,9 @@ func (t *topic) expect() (fresh bool) {
 	return true
 }
 
-// listen subscribes to what other nodes store, unless that is done; it comes from when they receiveControl of it. It waits as long as
-// the bus does, and meanwhile holds nothing that storing events needs.
+// listen subscribes to the events of other nodes, if it is not subscribed yet. Events arrive once the others have
+// received the announcement. It blocks as long as the bus does, and meanwhile holds no lock that storing events
+// needs.
 func (t *topic) listen(bus bus.Bus) {
 	t.opening.Lock()
 	defer t.opening.Unlock()
@@ -250,7 +252,7 @@ func (t *topic) joined() {
 	t.left = time.Now()
 }
 
-// expire ends what is not needed any more and reports whether that is everything.
+// expire drops the ring and the sources that are no longer needed, and reports whether the whole topic is.
 func (t *topic) expire(now time.Time, linger time.Duration) (stop func(), idle bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -262,14 +264,14 @@ func (t *topic) expire(now time.Time, linger time.Duration) (stop func(), idle b
 	for k := range t.sources {
 		switch o := t.sources[k]; {
 		case k == 0:
-		case now.Sub(o.heard) <= linger:
+		case now.Sub(o.lastSeen) <= linger:
 			kept = append(kept, o)
 		default:
 			silent = silent || !o.over
 		}
 	}
 	t.sources = kept
-	if silent { // it went without a word, and may have stored events that it could not send any more
+	if silent { // a source vanished without announcing its end, and may have stored events that it could not send
 		t.gap()
 	}
 	return stop, !t.keeps && now.After(t.wantedUntil)

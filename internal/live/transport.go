@@ -1,6 +1,6 @@
 package live
 
-// transport is how a stream reaches its client.
+// transport is WebSocket or Server-Sent Events.
 type transport byte
 
 const (
@@ -19,16 +19,16 @@ func (d transport) append(b []byte, f *frame) []byte {
 	return appendFrame(b, opText, f.json)
 }
 
-// heartbeat is what tells the client that the server is there. A WebSocket answers it; a comment is ignored, and a connection
-// that is dead fails to take it.
+// heartbeat appends a heartbeat: a ping, which a WebSocket client answers, or a comment, which a client of
+// Server-Sent Events ignores; a dead connection fails to take either.
 func (d transport) heartbeat(b []byte) []byte {
 	if d == eventStream {
-		return append(b, ": beat\n\n"...)
+		return append(b, ": heartbeat\n\n"...)
 	}
 	return appendFrame(b, opPing, nil)
 }
 
-// last is what follows the last frame.
+// last appends the bytes that follow the last frame.
 func (d transport) last(b []byte, e *end) []byte {
 	if d == eventStream {
 		return b

@@ -15,14 +15,14 @@ import (
 	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
-// A stream only sends, so of WebSocket (RFC 6455) it needs little: the handshake, frames of text that are made once for
-// many clients, and of the client's frames the three that control the connection.
+// A stream only sends, so it needs little of WebSocket (RFC 6455): the handshake, text frames that are encoded once
+// for many clients, and the client's three control frames.
 
-// protocol is the subprotocol the server speaks. A client that offers its token as another one gets this one back, and
-// the token nowhere.
+// protocol is the subprotocol of the server. It is selected too when the client offers its token as another
+// subprotocol: the token is never echoed.
 const protocol = "nimbus.v1"
 
-// checkHandshake finds what would make the upgrade fail, while it can still be told like any other error.
+// checkHandshake returns the error that would make the upgrade fail, while it can still be answered as problem+json.
 func checkHandshake(r *http.Request) error {
 	var bad []contract.FieldError
 	report := func(header, detail string) {
@@ -77,7 +77,7 @@ const (
 	opPong  = 0x8a
 )
 
-// maxControl is how long the content of a frame that controls the connection may be.
+// maxControl is the largest payload of a control frame.
 const maxControl = 125
 
 // appendFrame appends a frame of the server, which are never masked.
@@ -112,7 +112,8 @@ var (
 	errProtocol      = errors.New("not a frame of a WebSocket client")
 )
 
-// readControl reads a frame of the client. Its content is in buffer. Errors: errClientMessage, errProtocol, or that of the connection.
+// readControl reads a frame of the client into buffer. Errors: errClientMessage, errProtocol, or that of the
+// connection.
 func readControl(in *bufio.Reader, buffer *[maxControl]byte) (op byte, content []byte, err error) {
 	var head [6]byte
 	if _, err := io.ReadFull(in, head[:2]); err != nil {

@@ -26,7 +26,7 @@ import (
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
-// Clock is a clock that tests move by hand.
+// Clock is a fake clock that tests move by hand.
 type Clock struct {
 	mu     sync.Mutex
 	offset time.Duration
@@ -53,8 +53,8 @@ func (c *Clock) Add(d time.Duration) {
 	}
 }
 
-// Freeze lets the clock stand still from now on, but for Add: for tests in which the time that they themselves take would
-// count, as where a minute, an hour or a day ends.
+// Freeze stops the clock, except for Add: for tests whose own duration would matter, as at the end of a minute, an
+// hour or a day.
 func (c *Clock) Freeze() {
 	now := c.Now()
 	c.mu.Lock()
@@ -69,7 +69,7 @@ type App struct {
 	DSN   string
 	Log   *LogBuffer
 	Admin http.Handler
-	API   http.Handler // what is served at URL
+	API   http.Handler // the handler that serves URL
 
 	program *app.App
 	stop    func()
@@ -134,7 +134,7 @@ func BootOptions(t testing.TB, dsn string, options []app.Option, settings ...str
 	return a
 }
 
-// Stop stops the program in order and waits for it.
+// Stop shuts the program down and waits for it.
 func (a *App) Stop() { a.stop() }
 
 // Exec changes the database behind the program's back.
@@ -169,7 +169,7 @@ func (a *App) JobError(t testing.TB, name string) error {
 	return a.program.RunJob(t.Context(), name)
 }
 
-// RunJob is JobError of a job that must go well.
+// RunJob is JobError for a job that must succeed.
 func (a *App) RunJob(t testing.TB, name string) {
 	t.Helper()
 	if err := a.program.RunJob(t.Context(), name); err != nil {
@@ -177,7 +177,7 @@ func (a *App) RunJob(t testing.TB, name string) {
 	}
 }
 
-// LogBuffer keeps what was logged.
+// LogBuffer keeps the log.
 type LogBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -230,7 +230,7 @@ func (c *Client) On(a *App) *Client {
 // Bearer returns a caller with this token.
 func (c *Client) Bearer(token string) *Client { return c.With("Authorization", "Bearer "+token) }
 
-// HTTP is the client behind it, for what is not a request and a reply.
+// HTTP is the underlying client, for exchanges that are not one request and one reply.
 func (c *Client) HTTP() *http.Client { return c.http }
 
 // Header returns the headers it sends.
@@ -290,7 +290,7 @@ func (c *Client) Send(req *http.Request) *Reply {
 	defer res.Body.Close()
 	read := io.ReadAll
 	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
-		read = firstEvent // it has no end
+		read = firstEvent // the stream does not end
 	}
 	b, err := read(res.Body)
 	if err != nil {

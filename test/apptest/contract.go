@@ -28,7 +28,7 @@ var contract = sync.OnceValues(func() (routers.Router, error) {
 	if err := spec.Validate(context.Background()); err != nil {
 		return nil, fmt.Errorf("the contract is not valid: %w", err)
 	}
-	served := *spec // wherever a test serves it
+	served := *spec // with the address at which a test serves it
 	served.Servers = nil
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
 	// RFC 3339 allows lower case; kin-openapi's own pattern does not.
@@ -61,8 +61,8 @@ func (c *Coverage) Count(operation string, status int) int {
 	return c.counts[operation][status]
 }
 
-// checkedTransport holds every exchange to the contract: the reply must be a documented one with a documented body,
-// and what is accepted with a 2xx must be a request the contract allows.
+// checkedTransport checks every exchange against the contract: the reply must have a documented status and body, and
+// a request that is accepted with a 2xx must be valid.
 type checkedTransport struct {
 	t    testing.TB
 	base http.RoundTripper
@@ -92,7 +92,7 @@ func (c *checkedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	id := route.Operation.OperationID
 	in := requestInput(req, body, pathParams, route)
 	if res.StatusCode == http.StatusSwitchingProtocols || res.Header.Get("Content-Type") == "text/event-stream" {
-		// It does not end; whoever reads it checks the frames with CheckSchema.
+		// A stream does not end; its reader checks the frames with CheckSchema.
 		Seen.add(id, res.StatusCode)
 		if err := openapi3filter.ValidateRequest(context.Background(), in); err != nil {
 			c.t.Errorf("%s accepted a request that breaks the contract: %v", id, err)

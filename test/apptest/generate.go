@@ -19,7 +19,7 @@ import (
 // bytes are used up every choice is the first one, which is the smallest.
 type Dice struct{ bytes []byte }
 
-// NewDice returns Dice that fall as the bytes say.
+// NewDice returns Dice that are determined by the bytes.
 func NewDice(b []byte) *Dice { return &Dice{b} }
 
 // N returns a number from 0 up to, not including, n.
@@ -48,10 +48,10 @@ func (d *Dice) OneIn(n int) bool { return d.N(n) == n-1 }
 
 func pick[T any](d *Dice, from ...T) T { return from[d.N(len(from))] }
 
-// Generator makes requests from the contract: some that keep it, and some that break it in one place.
+// Generator makes requests from the contract: valid ones, and ones that break it in one place.
 type Generator struct {
 	Dice *Dice
-	IDs  map[string]string // of things that are there, by the name of their parameter or member
+	IDs  map[string]string // of existing things, by the name of their parameter or member
 }
 
 // Request is a generated one.
@@ -167,8 +167,7 @@ func (g *Generator) body(body *openapi3.RequestBody, broken bool) []byte {
 	return b
 }
 
-// Value makes a value that the schema allows, as far as the schema says it all: the rules of the prose and most patterns
-// are left to chance.
+// Value makes a value that is valid by the schema. Rules in descriptions, and most patterns, are ignored.
 func (g *Generator) Value(s *openapi3.Schema, name string, depth int) any {
 	switch {
 	case s.Nullable && g.Dice.OneIn(4):
@@ -210,7 +209,7 @@ func (g *Generator) Value(s *openapi3.Schema, name string, depth int) any {
 	}
 }
 
-// oneOf takes a branch. Trees of such branches end, because past a depth only leaves are taken.
+// oneOf chooses a branch. The recursion ends, because beyond a depth only leaves are chosen.
 func (g *Generator) oneOf(s *openapi3.Schema, name string, depth int) any {
 	branches := s.OneOf
 	if leaves := slices.DeleteFunc(slices.Clone(branches), branching); depth > 5 && len(leaves) > 0 {
@@ -231,7 +230,7 @@ func (g *Generator) oneOf(s *openapi3.Schema, name string, depth int) any {
 	return object
 }
 
-// branching tells whether a member of the schema is itself one of several.
+// branching reports whether a member of the schema has branches itself.
 func branching(ref *openapi3.SchemaRef) bool {
 	for _, p := range ref.Value.Properties {
 		if len(p.Value.OneOf) > 0 || p.Value.Items != nil && len(p.Value.Items.Value.OneOf) > 0 {
@@ -303,7 +302,7 @@ func (g *Generator) text(s *openapi3.Schema, name string) string {
 	return v
 }
 
-// nasty are texts that have broken programs before; the first ones are harmless.
+// nasty are texts that are known to break programs; the first ones are harmless.
 var nasty = []string{"page_view", "a", "Correct-Horse-7", "", " ", "\x00", "a\x00b", "\u202e\u200b", "'; DROP TABLE events; --", "$1", "%s%n", `\`, `"`, "\r\nX-Injected: 1",
 	"../../etc/passwd", "é", "e\u0301", "😀", "\ufeff", "\u2028", "null", "NaN", "-1", "1e309", "99999999999999999999", "true", "{}", "[]",
 	"${jndi:ldap://x}", "<script>alert(1)</script>", "%00", "%", "İ", strings.Repeat("x", 300), strings.Repeat("é", 40000), strings.Repeat("[", 2000)}

@@ -1,8 +1,8 @@
 // Package bench measures Nimbus and prints the tables of docs/benchmarks.md.
 //
-// Everything a ratio is made of is measured in one run on one machine, because absolute numbers of a shared machine
-// mean little. The server is a process of its own on a durable embedded PostgreSQL; events go through its public API,
-// signed, over loopback. The baseline is what PostgreSQL can do at most: COPY of the same rows into a table without
+// Both sides of a ratio are measured in one run on one machine, because absolute numbers of a shared machine mean
+// little. The server is a process of its own on a durable embedded PostgreSQL; events go through its public API,
+// signed, over loopback. The baseline is the upper bound of PostgreSQL: COPY of the same rows into a table without
 // any index, by the same client library.
 package bench
 
@@ -27,7 +27,7 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
-// Options says how much is measured.
+// Options sets the size of the benchmark.
 type Options struct {
 	Nimbus      string        // the program that is measured
 	Events      int           // loaded for the measurement of reading
@@ -103,7 +103,7 @@ func (w *world) serve(ctx context.Context) error {
 	w.server.Env = append(os.Environ(), "NIMBUS_DATABASE_URL="+w.pg.DSN(embedded.Database), "NIMBUS_ADDR=127.0.0.1:0",
 		"NIMBUS_ADMIN_ADDR=127.0.0.1:19464", "NIMBUS_DATA_DIR="+filepath.Join(w.dir, "server"), "NIMBUS_LOG_LEVEL=info", "NIMBUS_BCRYPT_COST=4",
 		"NIMBUS_RATE_LIMIT_ENABLED=false",                                      // one key sends more than any real one may
-		"NIMBUS_QUERY_TIMEOUT_SECONDS=25", "NIMBUS_QUERY_MAX_EVENTS=100000000") // the time is what is measured
+		"NIMBUS_QUERY_TIMEOUT_SECONDS=25", "NIMBUS_QUERY_MAX_EVENTS=100000000") // the limits must not cut a measurement off
 	w.server.Env = append(w.server.Env, w.env...)
 	w.admin = "http://127.0.0.1:19464"
 	stderr, err := w.server.StderrPipe()

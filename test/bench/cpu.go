@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// cpu is the processor time that has been used. Unlike events per second it says what an event costs even while others
-// use the machine. What the generator uses is missing to the other two where all three share the processors.
+// cpu is used processor time. Unlike events per second it measures the cost of an event even while others use the
+// machine. Where all three processes share the processors, the generator's time is missing to the server and the
+// database.
 type cpu struct{ server, database, generator time.Duration }
 
 func (w *world) cpu() (cpu, error) {
@@ -25,7 +26,8 @@ func (w *world) cpu() (cpu, error) {
 		if err != nil {
 			continue // it has ended
 		}
-		// The name, in parentheses, may contain anything; after it: state, parent, …, user and system ticks 11 and 12 on.
+		// The name, in parentheses, may contain anything; after it: state, parent, …, user and system ticks 11 and 12
+		// on.
 		s := string(b)
 		pid, _ := strconv.Atoi(s[:strings.IndexByte(s, ' ')])
 		fields := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
@@ -55,8 +57,7 @@ func (w *world) cpu() (cpu, error) {
 
 const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux
 
-// ended is the time of a process's children that have ended, as the workers of a parallel query do with it: ticks 13 and
-// 14 on.
+// ended is the time of a process's ended children, such as the workers of a parallel query: ticks 13 and 14 on.
 func ended(fields []string) time.Duration {
 	if len(fields) < 15 {
 		return 0

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// RunLive measures live streams: what one costs, how soon they show an event, and what they take from ingestion. There are
-// two shapes: all streams on one project, and ten on each of many.
+// RunLive measures live streams: the cost of one, the latency of an event, and the effect on ingestion. There are two
+// shapes: all streams on one project, and ten on each of many.
 func RunLive(ctx context.Context, o Options, streams int) (err error) {
 	w := &world{Options: o, env: []string{fmt.Sprintf("NIMBUS_LIVE_MAX_STREAMS=%d", streams), fmt.Sprintf("NIMBUS_LIVE_MAX_STREAMS_PER_PROJECT=%d", streams)}}
 	defer func() { err = errors.Join(err, w.close()) }()
@@ -52,7 +52,7 @@ func RunLive(ctx context.Context, o Options, streams int) (err error) {
 	return nil
 }
 
-// warmUp brings the server to what it needs without streams, so that it is not taken for theirs.
+// warmUp lets the server allocate the memory that it needs without streams, so that it is not counted as theirs.
 func (w *world) warmUp(ctx context.Context) error {
 	prepared, err := requests(newStream(5, time.Now().Add(-24*time.Hour)), []*project{w.project}, 200, 10)
 	if err != nil {
@@ -64,17 +64,17 @@ func (w *world) warmUp(ctx context.Context) error {
 
 const (
 	liveTime = 20 * time.Second
-	// sendsRate is how many frames the server sends per second with all streams on one project, whatever their number: the
-	// clients need as much of the processors to receive them.
+	// sendsRate is the number of frames that the server sends per second with all streams on one project, however
+	// many there are: the clients need as much processor time to receive them.
 	sendsRate = 20_000
-	// spreadRate is how many events per second the projects get together that have few streams each.
+	// spreadRate is the total number of events per second of the projects with few streams each.
 	spreadRate   = 200
 	watchersEach = 10
-	// unwatchedRate is how many events per second go where nobody listens, so that there is enough of ingestion to measure.
+	// unwatchedRate is the number of events per second of a project without streams, so that ingestion can be measured.
 	unwatchedRate = 50
 )
 
-// shape is so many streams, spread over the projects, which get so many events per second together.
+// shape is a number of streams, spread over projects, and the total events per second of these projects.
 type shape struct {
 	name     string
 	projects []*project
@@ -82,8 +82,8 @@ type shape struct {
 	rate     int
 }
 
-// live measures a shape and prints its row. alone is what the same events cost without streams, before how much memory the
-// server had then.
+// live measures a shape and prints its row. alone is the cost of the same events without streams, before the memory
+// of the server without them.
 func (w *world) live(ctx context.Context, s shape, alone cpu, before float64) (used cpu, err error) {
 	unwatched, err := w.projects(ctx, 1)
 	if err != nil {
@@ -145,14 +145,14 @@ func (w *world) live(ctx context.Context, s shape, alone cpu, before float64) (u
 	}
 	slices.Sort(ingestion)
 	w.printf(" | %.1f ms | %.1f ms | ", ms(ingestion[len(ingestion)/2]), ms(ingestion[len(ingestion)*99/100]))
-	if s.streams > 0 { // beyond what the same events cost with none
+	if s.streams > 0 { // beyond the cost of the same events without streams
 		w.printf("%.1f", float64((used.server-alone.server).Microseconds())/float64(want))
 	}
 	w.printf(" |\n")
 	return used, nil
 }
 
-// sending is when an event was to be sent, and when it was answered.
+// sending is the planned time of an event's request, and the time of its answer.
 type sending struct{ due, answered time.Time }
 
 // arrival is when an event was received.
@@ -161,9 +161,10 @@ type arrival struct {
 	at     time.Time
 }
 
-// trickle sends one event at a time to the projects in turn, so many a second, whether those before were answered or not.
+// trickle sends one event at a time to the projects in turn, so many a second, whether those before were answered or
+// not.
 func (w *world) trickle(ctx context.Context, to []*project, rate int) ([]sending, error) {
-	var idle []*rawConn // the last one used goes first: the server closes those that it hears nothing from
+	var idle []*rawConn // the most recently used one goes first: the server closes idle connections
 	var mu sync.Mutex
 	conn := func() (*rawConn, error) {
 		mu.Lock()

@@ -150,7 +150,7 @@ func (p *project) body(events []sample.Event) ([]byte, error) {
 	return b, nil
 }
 
-// load is what one measurement of ingestion found.
+// load is the result of one measurement of ingestion.
 type load struct {
 	events  int
 	took    time.Duration
@@ -163,7 +163,7 @@ func (l *load) quantile(q float64) time.Duration {
 	return l.latency[min(len(l.latency)-1, int(float64(len(l.latency))*q))]
 }
 
-// drive sends prepared requests over so many connections until they are used up.
+// drive sends prepared requests over a number of connections until all are sent.
 func (w *world) drive(ctx context.Context, requests [][]byte, batch, connections int) (*load, error) {
 	var next atomic.Int64
 	latencies := make([][]time.Duration, connections)
@@ -197,7 +197,7 @@ func (w *world) drive(ctx context.Context, requests [][]byte, batch, connections
 	return l, errors.Join(errs...)
 }
 
-// requests prepares n signed requests with the next events of the stream, which the projects send in turn.
+// requests prepares n signed requests with the next events of the stream, for the projects in round-robin order.
 func requests(s *stream, of []*project, n, batch int) ([][]byte, error) {
 	out := make([][]byte, n)
 	for k := range out {

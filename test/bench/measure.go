@@ -18,7 +18,7 @@ import (
 	"github.com/bahagh/nimbus/internal/sample"
 )
 
-// decoding measures what turns the bytes of a request into checked events.
+// decoding measures the decoders that turn the bytes of a request into validated events.
 func (w *world) decoding(context.Context) error {
 	const n = 1000
 	body, err := w.project.body(newStream(9, time.Now().Add(-24*time.Hour)).next(n))
@@ -53,7 +53,7 @@ func (w *world) decoding(context.Context) error {
 	return nil
 }
 
-// quietest is the fastest of several runs: whoever else uses the machine only ever adds time.
+// quietest is the fastest of several runs: other load on the machine only ever adds time.
 func quietest(f func(b *testing.B)) testing.BenchmarkResult {
 	const runs = 5
 	best := testing.Benchmark(f)
@@ -111,7 +111,7 @@ func (w *world) ingestion(ctx context.Context) error {
 	alone := []*project{w.project}
 	for _, c := range []struct {
 		batch, connections int
-		assumed            float64 // events per second, to prepare about as many as the time takes
+		assumed            float64 // events per second, to prepare about as many as fit into the time
 		projects           []*project
 	}{{1, 100, 12_000, alone}, {100, 16, 60_000, alone}, {100, 16, 30_000, small}, {1000, 8, 90_000, alone}} {
 		n := max(c.connections*4, int(c.assumed*w.Duration.Seconds())/c.batch)

@@ -11,7 +11,8 @@ import (
 	"github.com/bahagh/nimbus/internal/events/history"
 )
 
-// fill loads the rest of the events, does what the background jobs would have done by now, and says how large it all is.
+// fill loads the rest of the events, runs the background jobs that would have run by then, and prints the size of it
+// all.
 func (w *world) fill(ctx context.Context) error {
 	var have int
 	if err := w.pool.QueryRow(ctx, "SELECT count(*) FROM events").Scan(&have); err != nil {
@@ -52,7 +53,7 @@ func (w *world) fill(ctx context.Context) error {
 	return nil
 }
 
-// lately is a stream whose next so many events are those of about the last 60 days.
+// lately returns a stream whose next `events` events are those of about the last 60 days.
 func lately(seed uint64, events int) *stream {
 	now := time.Now()
 	s := newStream(seed, now)
@@ -72,7 +73,7 @@ type question struct {
 	path func(k int) string
 }
 
-// ask asks a question n times and returns how long it took, sorted: in all, and as the server says.
+// ask asks a question n times and returns the durations, sorted: over HTTP, and as the server reports them.
 func (w *world) ask(ctx context.Context, q question, n int) (total, inside []time.Duration, err error) {
 	for k := range n {
 		var out struct {
@@ -149,7 +150,7 @@ func (w *world) timelines(ctx context.Context) error {
 }
 
 // measures measures questions that read the events themselves. The quick ones are asked three times, and the fastest
-// counts: whoever else uses the machine only ever adds time. What takes longer than the server allows is refused.
+// counts: other load on the machine only ever adds time. A question beyond the server's time-out is refused.
 func (w *world) measures(ctx context.Context) error {
 	to := time.Now().UTC().Truncate(time.Hour)
 	from := to.AddDate(0, 0, -30)

@@ -14,8 +14,8 @@ import (
 	"github.com/bahagh/nimbus/internal/access/projects"
 )
 
-// rawConn sends signed requests over one connection with as little work as a load generator can do: it runs on the
-// same processors as what it measures, so what it spends is missing there.
+// rawConn sends signed requests over one connection with as little work as possible: the generator runs on the same
+// processors as the server, so the time that it uses is missing there.
 type rawConn struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -30,8 +30,8 @@ func (w *world) dial(ctx context.Context) (*rawConn, error) {
 	return &rawConn{conn: conn, in: bufio.NewReaderSize(conn, 16<<10)}, nil
 }
 
-// request returns the bytes that send a body, signed: they are good for five minutes. Making them is no work of the server,
-// so it is done before the clock runs.
+// request returns the bytes of a signed request, which are valid for five minutes. Building them is no work of the
+// server, so it is done before the clock starts.
 func (p *project) request(body []byte) []byte {
 	ts := strconv.FormatInt(time.Now().Unix(), 10)
 	return fmt.Appendf(nil, "POST /v1/events HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nX-Api-Key-Id: %s\r\n"+

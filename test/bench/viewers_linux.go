@@ -17,8 +17,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// viewers are the clients of streams, with as little work as possible: they share the processors with what they measure.
-// One thread waits for all of them, beside Go's scheduler, so that those who send need not wait for those who watch.
+// viewers are the clients of streams, with as little work as possible: they share the processors with the server. One
+// thread waits for all of them (epoll), outside Go's scheduler, so that senders do not wait for viewers.
 type viewers struct {
 	of   map[uuid.UUID]int // how many each project has
 	poll int
@@ -34,7 +34,7 @@ type viewers struct {
 // viewer is a client of one stream.
 type viewer struct {
 	fd   int
-	part []byte // of a frame that has not come whole
+	part []byte // of an incomplete frame
 }
 
 // watch opens so many streams, on the projects in turn.
@@ -119,7 +119,7 @@ func (v *viewers) run() {
 	events := make([]syscall.EpollEvent, 256)
 	buffer := make([]byte, 64<<10)
 	for !v.stop.Load() {
-		const patience = 100 // ms, until it sees that it shall stop
+		const patience = 100 // ms, after which it checks whether to stop
 		n, err := syscall.EpollWait(v.poll, events, patience)
 		if err != nil && !errors.Is(err, syscall.EINTR) {
 			v.fail(err)
@@ -204,7 +204,7 @@ func (x *viewer) take(b []byte, frame func(op byte, content []byte) error) error
 	}
 }
 
-// wait returns what has arrived once that is so much, and an error when it does not come or is more.
+// wait returns the arrivals once there are as many as wanted, and an error when there are fewer in time, or more.
 func (v *viewers) wait(want int, patience time.Duration) ([]arrival, error) {
 	until := time.Now().Add(patience)
 	for {

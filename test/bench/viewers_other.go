@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// viewers are not there: they, like the numbers of the server's memory and processor time, come from Linux.
+// viewers need Linux, as do the figures of the server's memory and processor time.
 type viewers struct{ of map[uuid.UUID]int }
 
 var errLinux = errors.New("live streams are measured on Linux only")

@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// HoldAddr returns an address of this machine that no other program is given until release is called, also while nobody
-// listens on it: a server that is started again and again finds it free each time. It is bound, and left to whoever asks
-// for exactly it; without that, whoever asks for any port gets the one of a server that was just killed.
+// HoldAddr reserves an address of this machine until release is called, also while nobody listens on it: a server
+// that restarts again and again finds it free each time. The address stays bound, and a program that asks for exactly
+// this port can share it; otherwise a program that asks for any port could get that of a killed server.
 func HoldAddr() (addr string, release func(), err error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// check halts the load and compares what is stored with what is known. PostgreSQL may still be dying of the last kill,
-// so a look that is cut short is taken again.
+// check pauses the load and compares the stored events with the expected ones. PostgreSQL may still be going down
+// after the last kill, so an interrupted check is repeated.
 func check(ctx context.Context, w *world, l *load, s *Summary) error {
 	l.gate.Lock()
 	defer l.gate.Unlock()
@@ -109,7 +109,7 @@ func readStored(ctx context.Context, tx pgx.Tx, l *load) ([]bitmap, error) {
 	return stored, nil
 }
 
-// checkContent looks for events that are not what was sent: each field follows from the number.
+// checkContent looks for events that differ from those sent: each field is a function of the event's number.
 func checkContent(ctx context.Context, tx pgx.Tx) error {
 	var mixed int
 	if err := tx.QueryRow(ctx, `SELECT count(*) FROM events

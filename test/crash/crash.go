@@ -18,14 +18,14 @@ type Options struct {
 	CheckEvery  int    // cycles between two checks; there is one more at the end
 	Clients     int
 	Seed        uint64 // of what is sent and killed; the moments depend on the machine as well
-	Own         bool   // the server runs its PostgreSQL itself, in place of one that stands beside it
+	Own         bool   // the server runs its embedded PostgreSQL, instead of using one beside it
 	PostgresBin string
 	CacheDir    string
 	Out         io.Writer // gets a line for each check
 	Log         *slog.Logger
 }
 
-// Summary is what was done and found.
+// Summary is the result of a run.
 type Summary struct {
 	Cycles    int
 	Kills     map[Kind]int
@@ -62,10 +62,10 @@ func (s *Summary) String() string {
 		s.Recovered.Round(time.Millisecond), s.Slowest.Round(time.Millisecond))
 }
 
-// Violation is a broken promise.
+// Violation is a broken guarantee.
 type Violation struct{ What string }
 
-// Error says what was promised and what was found.
+// Error names the guarantee and the finding.
 func (v *Violation) Error() string { return "VIOLATION: " + v.What }
 
 func violation(format string, args ...any) error { return &Violation{fmt.Sprintf(format, args...)} }
@@ -74,11 +74,11 @@ func violation(format string, args ...any) error { return &Violation{fmt.Sprintf
 // a machine that does something else.
 const stuckTime = 3 * time.Minute
 
-// slowTime is from when on a recovery is worth a look.
+// slowTime is the recovery time from which on a recovery is reported as slow.
 const slowTime = 5 * time.Second
 
-// Run kills o.Cycles times and returns what was found; a *Violation when a promise was broken, another error when the
-// experiment itself did not work.
+// Run kills o.Cycles times and returns the result; a *Violation when a guarantee was broken, another error when the
+// experiment itself failed.
 func Run(ctx context.Context, o Options) (_ *Summary, err error) {
 	dir, err := os.MkdirTemp("", "nimbus-crash-")
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/projects"
 )
 
-// load is the clients and what they know: which events they have sent and which were acknowledged.
+// load is the clients, with the events that they have sent and those that were acknowledged.
 type load struct {
 	url       string
 	http      *http.Client
@@ -69,12 +69,12 @@ func (b *bitmap) add(k int) {
 	b.count++
 }
 
-// identified is by what the server recognises an event that is sent again.
+// identified is how the server deduplicates an event that is sent again.
 type identified int
 
 const (
 	byKeyAndTime identified = iota
-	byKey                   // the server makes up the ts
+	byKey                   // the server sets the ts
 	bySignature             // no key: the very same request must be sent again
 )
 
@@ -82,7 +82,7 @@ const (
 type request struct {
 	by           identified
 	first, count int
-	twice        int // events that stand in it a second time
+	twice        int // events that it contains twice
 	body         []byte
 	timestamp    string // signed
 	signature    string
@@ -195,7 +195,7 @@ func (l *load) violated() error {
 	return l.broken
 }
 
-// progress waits until a request that began after now is acknowledged, and says how long that took.
+// progress waits until a request that began after now is acknowledged, and returns how long that took.
 func (l *load) progress(ctx context.Context, w *world) (time.Duration, error) {
 	begun := time.Now()
 	for {
@@ -217,8 +217,8 @@ func (l *load) progress(ctx context.Context, w *world) (time.Duration, error) {
 	}
 }
 
-// send makes a request and sends it as an SDK does: again and again until it is acknowledged. Some callers lose
-// patience, and some send once more although they need not.
+// send makes a request and retries it as an SDK does, until it is acknowledged. Some callers give up, and some send
+// once more after the acknowledgement.
 func (l *load) send(ctx context.Context, c *client) error {
 	r, err := l.newRequest(c)
 	if err != nil {
@@ -353,7 +353,7 @@ func (l *load) attempt(ctx context.Context, c *client, r *request, again bool) (
 	return true, nil
 }
 
-// do sends a request; status 0 means that there is no whole answer. Why is no matter: the client sends again.
+// do sends a request; status 0 means that there is no complete answer. The reason does not matter: the client retries.
 func (l *load) do(req *http.Request) (status int, retryAfter string, answer []byte) {
 	res, err := l.http.Do(req)
 	if err != nil {
@@ -366,7 +366,7 @@ func (l *load) do(req *http.Request) (status int, retryAfter string, answer []by
 	return res.StatusCode, res.Header.Get("Retry-After"), answer
 }
 
-// judge checks what the answer says about the events.
+// judge checks the counts of an answer.
 func (r *request) judge(answer []byte, fresh, again bool) error {
 	var got struct{ Accepted, Duplicates, Rejected int }
 	if err := json.Unmarshal(answer, &got); err != nil {

@@ -22,7 +22,7 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/embedded"
 )
 
-// Kind is what a kill hits.
+// Kind is the target of a kill.
 type Kind string
 
 // The kinds.
@@ -33,7 +33,7 @@ const (
 	Both     Kind = "both"
 )
 
-// world is the server and PostgreSQL. Each has a keeper that starts it again whenever it ends.
+// world is the server and PostgreSQL. Each has a supervisor that restarts it whenever it ends.
 type world struct {
 	o   Options
 	dir string
@@ -47,8 +47,8 @@ type world struct {
 	mu     sync.Mutex
 	server *exec.Cmd        // nil while there is none
 	pg     *embedded.Server // nil when the server runs its own
-	said   tail             // by the server
-	failed error            // why a keeper gave up
+	said   tail             // the last log lines of the server
+	failed error            // why a supervisor gave up
 }
 
 func newWorld(o Options, dir string) *world { return &world{o: o, dir: dir} }
@@ -73,11 +73,11 @@ func (w *world) start(ctx context.Context) error {
 			return err
 		}
 		w.env = append(w.env, "NIMBUS_DATABASE_URL="+w.pg.DSN(embedded.Database))
-		w.keepers.Go(func() { w.keepPostgres(keep) })
+		w.keepers.Go(func() { w.superviseDatabase(keep) })
 	} else {
 		w.env = append(w.env, "NIMBUS_DATABASE_URL=")
 	}
-	w.keepers.Go(func() { w.keepServer(keep) })
+	w.keepers.Go(func() { w.superviseServer(keep) })
 	return w.awaitReady(ctx)
 }
 
@@ -92,8 +92,8 @@ func (w *world) postgresConfig() embedded.Config {
 	return embedded.Config{Dir: w.dir, BinDir: w.o.PostgresBin, CacheDir: w.o.CacheDir, Durable: true, Logger: w.o.Log}
 }
 
-// keepPostgres is the operator's service manager.
-func (w *world) keepPostgres(ctx context.Context) {
+// superviseDatabase restarts PostgreSQL, as an operator's service manager does.
+func (w *world) superviseDatabase(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -108,15 +108,15 @@ func (w *world) keepPostgres(ctx context.Context) {
 				w.mu.Unlock()
 				break
 			}
-			// A kill can hit the start too, so it is only noted; progress says when it goes on for too long.
+			// A kill can hit the start too, so the error is only noted; progress reports when there are too many.
 			w.o.Log.Warn("PostgreSQL did not start", "error", err)
 			_ = pause(ctx, 50*time.Millisecond)
 		}
 	}
 }
 
-// keepServer is another.
-func (w *world) keepServer(ctx context.Context) {
+// superviseServer restarts the server.
+func (w *world) superviseServer(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := w.runServer(ctx); err != nil {
 			w.mu.Lock()
@@ -143,14 +143,14 @@ func (w *world) runServer(ctx context.Context) error {
 	w.mu.Lock()
 	w.server = cmd
 	w.mu.Unlock()
-	_ = cmd.Wait() // it was killed, or says on stderr why it ended
+	_ = cmd.Wait() // it was killed, or stderr has the reason
 	w.mu.Lock()
 	w.server = nil
 	w.mu.Unlock()
 	return nil
 }
 
-// kill sends SIGKILL to what is alive just now.
+// kill sends SIGKILL to the processes of the kind that are alive.
 func (w *world) kill(kind Kind, random *rand.Rand) {
 	if kind == Server || kind == Both {
 		w.mu.Lock()
@@ -237,7 +237,7 @@ func (w *world) connect(ctx context.Context) (*pgx.Conn, error) {
 	}
 }
 
-// dead returns why a keeper gave up, or nil.
+// dead returns why a supervisor gave up, or nil.
 func (w *world) dead() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

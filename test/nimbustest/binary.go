@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// Build builds the program into a directory as `make build` does, so that each finds what the other has compiled. module is
-// the way from the working directory to the root of the module.
+// Build builds the program into a directory with the flags of `make build`, so that both share the build cache.
+// module is the path from the working directory to the root of the module.
 func Build(dir, module string) (binary string, err error) {
 	binary = filepath.Join(dir, "nimbus")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./cmd/nimbus")

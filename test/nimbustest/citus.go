@@ -15,9 +15,9 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
-// Citus spreads what is in one database over databases of the same name on its workers, and knows its workers in each
-// database by itself. So a test's database is one on every node, copied there from the node's own part of the template:
-// the copies belong together as the originals do.
+// Citus distributes the tables of one database over databases of the same name on its workers, and each database has
+// its own list of workers. So a test's database exists on every node, copied there from the node's own part of the
+// template: the copies belong together as the originals do.
 
 // node is one of Citus's, by the address that the others have of it.
 type node struct {
@@ -33,7 +33,7 @@ type worker struct {
 	url   func(db string) string
 }
 
-// findNodes asks the database of the connection string who its coordinator and its workers are.
+// findNodes reads the coordinator and the workers from the database of the connection string.
 func (s *sharedServer) findNodes(ctx context.Context, coordinator string) error {
 	conn, err := pgx.Connect(ctx, coordinator)
 	if err != nil {

@@ -37,7 +37,7 @@ func Main(m *testing.M) {
 	MainThen(m, func(code int) int { return code })
 }
 
-// MainThen is Main with a last word: then gets the tests' exit code and returns the one to exit with.
+// MainThen is Main with a hook: then gets the tests' exit code and returns the one to exit with.
 func MainThen(m *testing.M, then func(code int) int) {
 	code := then(m.Run())
 	shared.stop()
@@ -50,7 +50,7 @@ func DB(t testing.TB) *pgxpool.Pool {
 	return open(t, DSN(t))
 }
 
-// DSN is DB for what wants to make its own connections, such as the whole application.
+// DSN is DB for code that opens its own connections, such as the whole application.
 func DSN(t testing.TB) string {
 	t.Helper()
 	s := shared.get(t)
@@ -88,8 +88,8 @@ func PrivateServer(t testing.TB, durable bool, configure ...func(*embedded.Confi
 	return server
 }
 
-// shared is the one server of this test process: that of NIMBUS_TEST_DATABASE_URL, the nodes of NIMBUS_TEST_CITUS_URL, or
-// an embedded one started on first use.
+// shared is the one server of this test process: that of NIMBUS_TEST_DATABASE_URL, the nodes of
+// NIMBUS_TEST_CITUS_URL, or an embedded one started on first use.
 var shared sharedServer
 
 type sharedServer struct {
@@ -113,7 +113,7 @@ func (s *sharedServer) get(t testing.TB) *sharedServer {
 		s.err = s.start(ctx)
 	})
 	if s.err != nil {
-		// Never a skip: a suite that silently tests nothing is worse than a red one.
+		// Never a skip: a suite that silently tests nothing is worse than one that fails.
 		t.Fatalf("no database for the tests: %v", s.err)
 	}
 	return s
@@ -195,7 +195,7 @@ func (s *sharedServer) prepareTemplate(ctx context.Context, name, from string, f
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext($1))", name); err != nil {
 		return err
 	}
-	defer func() { // where this fails the connection is broken, and the lock went with it
+	defer func() { // when this fails the connection is broken, which has released the lock
 		_, _ = conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(hashtext($1))", name)
 	}()
 	var complete bool
@@ -241,14 +241,15 @@ func (s *sharedServer) create(t testing.TB, template string) string {
 // drop drops a database of the tests.
 func (s *sharedServer) drop(ctx context.Context, name string) error {
 	if len(s.workers) > 0 {
-		// Citus's own sessions would come back, from one node to the other.
+		// Citus's own sessions between the nodes would reconnect.
 		if err := s.everywhere(ctx, "ALTER DATABASE "+name+" WITH ALLOW_CONNECTIONS false"); err != nil {
 			return err
 		}
 	}
 	for {
 		err := s.everywhere(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
-		// One of them may wait for a session of its own, which waits for the drop, which waits for the first, for seconds.
+		// One of them may wait for a session of its own, which waits for the drop, which waits for the first, for
+		// seconds.
 		if len(s.workers) == 0 || !inUse(err) || ctx.Err() != nil {
 			return err
 		}
@@ -306,8 +307,8 @@ func tempDir() (string, error) {
 	return dir, os.Chmod(dir, 0o755)
 }
 
-// sweep removes what killed test processes left behind: directories whose lock nobody holds. A young one may be that of a
-// process which has not come to lock it yet.
+// sweep removes the directories of killed test processes, whose lock nobody holds. A new one may belong to a process
+// that has not locked it yet.
 func sweep() {
 	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), tempPrefix+"*"))
 	for _, dir := range dirs {

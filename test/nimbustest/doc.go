@@ -2,15 +2,16 @@
 //
 // What it guarantees:
 //
-//   - A database from [DB] or [DSN] is migrated and empty, and no other test sees it: all of them may run in parallel. It
-//     is a copy of a template that is migrated once, so it costs milliseconds, and it is dropped with its test.
-//   - The server is the one of NIMBUS_TEST_DATABASE_URL, the Citus coordinator of NIMBUS_TEST_CITUS_URL, whose database is
-//     then on all workers, too, or one embedded server for each test process, which [Main] stops.
-//     What killed test processes left behind is removed by a later run.
+//   - A database from [DB] or [DSN] is migrated and empty, and no other test sees it: all of them may run in
+//     parallel. It is a copy of a template that is migrated once, so it costs milliseconds, and it is dropped with
+//     its test.
+//   - The server is the one of NIMBUS_TEST_DATABASE_URL, the Citus coordinator of NIMBUS_TEST_CITUS_URL, whose
+//     database is then on all workers, too, or one embedded server for each test process, which [Main] stops. A later
+//     run removes the files of killed test processes.
 //   - A test that keeps a connection fails, and says how many.
-//   - Waiting is [Eventually] and [Await], which end at once when what is waited for has come, and have a patience that
-//     only what is broken runs out of. No test measures time, on a machine that may be doing something else.
+//   - Tests wait with [Eventually] and [Await], which return as soon as the condition holds, and whose time-out is so
+//     long that only a fault reaches it. No test measures time, because the machine may be busy.
 //
-// What happens when that fails: where there is no server to be had, the test fails and is never skipped, since a suite
-// that silently tests nothing is worse than a red one. The servers are not durable: nothing worth keeping belongs in them.
+// What happens when that fails: without a server the test fails and is never skipped, since a suite that silently
+// tests nothing is worse than one that fails. The servers are not durable: their data may be lost.
 package nimbustest

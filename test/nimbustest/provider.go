@@ -19,7 +19,7 @@ import (
 type Provider struct {
 	*mockoidc.MockOIDC
 
-	// Asked counts the questions for its keys.
+	// Asked counts the requests for its keys.
 	Asked atomic.Int64
 
 	fault atomic.Pointer[func(w http.ResponseWriter, r *http.Request, next http.Handler)]
@@ -59,7 +59,7 @@ func OIDC(t testing.TB) *Provider {
 	return p
 }
 
-// Fail makes the provider answer in another way; nil makes it well again.
+// Fail makes the provider answer with this handler; nil restores it.
 func (p *Provider) Fail(fault func(w http.ResponseWriter, r *http.Request, next http.Handler)) {
 	if fault == nil {
 		p.fault.Store(nil)
@@ -68,7 +68,7 @@ func (p *Provider) Fail(fault func(w http.ResponseWriter, r *http.Request, next 
 	p.fault.Store(&fault)
 }
 
-// Away makes the provider refuse every question.
+// Away makes the provider refuse every request.
 func (p *Provider) Away() {
 	p.Fail(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusBadGateway) })
 }
@@ -83,7 +83,7 @@ func (p *Provider) Rotate(t testing.TB) {
 	p.Keypair = pair
 }
 
-// Claims are those of a token for Nimbus about a subject, with changes; a nil takes a claim away.
+// Claims returns the claims of a token for Nimbus about a subject, with changes; a nil removes a claim.
 func (p *Provider) Claims(subject string, changes jwt.MapClaims) jwt.MapClaims {
 	now := p.Now()
 	c := jwt.MapClaims{"iss": p.Issuer(), "aud": p.ClientID, "sub": subject, "iat": now.Unix(), "exp": now.Add(p.AccessTTL).Unix()}
@@ -108,7 +108,7 @@ type Person map[string]any
 // ID is the subject.
 func (p Person) ID() string { return p["sub"].(string) }
 
-// Userinfo is not asked for.
+// Userinfo is not used.
 func (p Person) Userinfo([]string) ([]byte, error) { return []byte("{}"), nil }
 
 // Claims adds the person's claims to those of an ID token.
@@ -118,7 +118,8 @@ func (p Person) Claims(_ []string, base *mockoidc.IDTokenClaims) (jwt.Claims, er
 	return c, nil
 }
 
-// Authorize goes to the provider as a browser does, logs the person in there, and returns what the browser comes back with.
+// Authorize goes to the provider as a browser does, logs the person in there, and returns what the browser comes back
+// with.
 func (p *Provider) Authorize(t testing.TB, target string, person Person) url.Values {
 	t.Helper()
 	if !strings.HasPrefix(target, p.AuthorizationEndpoint()) {

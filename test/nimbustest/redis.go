@@ -48,7 +48,8 @@ func (s *RedisServer) Start() {
 	if err != nil {
 		s.t.Fatalf("no Redis for the tests (scripts/fetch-redis.sh installs it): %v", err)
 	}
-	// The shell ends it when its own input does, so that it does not outlive a test process, however that ends.
+	// The shell kills Redis when its own standard input closes, so that Redis does not outlive the test process in
+	// any case.
 	s.shell = exec.Command("sh", "-c", `"$@" >/dev/null & echo $!; cat; kill -9 $!`, "sh",
 		path, "--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--dir", filepath.Dir(s.socket))
 	out, err := s.shell.StdoutPipe()
@@ -80,14 +81,14 @@ func (s *RedisServer) Start() {
 	}
 }
 
-// Kill ends it without a word.
+// Kill ends it with SIGKILL.
 func (s *RedisServer) Kill() {
 	_ = s.input.Close()
 	_ = s.shell.Wait() // it ends with the status of what it killed
 	_ = os.Remove(s.socket)
 }
 
-// Hang makes it answer nobody, without closing anything, until Resume.
+// Hang makes it stop answering, with its connections open, until Resume.
 func (s *RedisServer) Hang() {
 	s.t.Helper()
 	s.signal(syscall.SIGSTOP)

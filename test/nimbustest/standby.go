@@ -63,7 +63,7 @@ func (s *StandbyServer) Start() {
 	s.server = server
 }
 
-// Kill ends it without a word.
+// Kill ends it with SIGKILL.
 func (s *StandbyServer) Kill() {
 	s.t.Helper()
 	if err := syscall.Kill(s.server.Pid(), syscall.SIGKILL); err != nil {
@@ -90,7 +90,7 @@ func (s *StandbyServer) Exec(sql string) {
 	}
 }
 
-// CatchUp waits until it has replayed what the primary had written.
+// CatchUp waits until it has replayed the primary's write-ahead log.
 func (s *StandbyServer) CatchUp(primary *embedded.Server) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
@@ -117,14 +117,14 @@ func (s *StandbyServer) CatchUp(primary *embedded.Server) {
 	}
 }
 
-// baseBackup copies the data directory of a running server to a place, ready to be started as its standby. The log is left
-// out: the standby streams it, from the beginning of the copy.
+// baseBackup copies the data directory of a running server to a place, ready to be started as its standby. The log is
+// left out: the standby streams it, from the beginning of the copy.
 func baseBackup(ctx context.Context, primary *embedded.Server, to string) error {
 	conn, err := pgx.Connect(ctx, primary.DSN("postgres"))
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx) // which also ends a backup that was not stopped
+	defer conn.Close(ctx) // also ends a backup that was not stopped
 	var from, label string
 	var version int
 	if err := conn.QueryRow(ctx, "SELECT current_setting('data_directory'), current_setting('server_version_num')::int").Scan(&from, &version); err != nil {
@@ -161,7 +161,7 @@ var notCopied = []string{"pg_wal/", "pg_replslot/", "pg_dynshmem/", "pg_notify/"
 func copyCluster(from, to string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // it went while we copied; the log says so
+			return nil // it was removed during the copy; replay of the log removes it too
 		}
 		if err != nil {
 			return err

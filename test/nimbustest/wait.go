@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Patience is how long a test waits for what must happen. It is reached only when something is broken, however slow or
-// busy the machine is.
+// Patience is the time-out of a wait in a test. It is so long that only a fault reaches it, however slow or busy the
+// machine is.
 const Patience = 2 * time.Minute
 
 // Eventually waits until ok says true, by asking again and again.

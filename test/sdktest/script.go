@@ -18,13 +18,13 @@ type Script struct {
 	MaxBodyBytes      int   `json:"max_body_bytes"`      // more, compressed or not, is a 413; 10 MiB
 	MaxEvents         int   `json:"max_events"`          // more is a 422; 10,000
 
-	Replies []Reply `json:"replies"` // to the requests, in turn; after the last every answer is honest
+	Replies []Reply `json:"replies"` // to the requests, in order; after the last every answer is a correct one
 }
 
-// Reply is the answer to one request. The zero Reply is the honest one.
+// Reply is the answer to one request. The zero Reply is the correct one.
 type Reply struct {
-	Status  int               `json:"status"`   // instead of an honest answer; nothing is stored
-	Headers map[string]string `json:"headers"`  // added to whatever is answered
+	Status  int               `json:"status"`   // instead of the correct answer; nothing is stored
+	Headers map[string]string `json:"headers"`  // added to the answer
 	Body    json.RawMessage   `json:"body"`     // with status; a string is sent as its text; otherwise a problem of the status
 	DelayMS int               `json:"delay_ms"` // waited before the answer
 	Hold    bool              `json:"hold"`     // wait for POST __release before the answer
@@ -42,7 +42,7 @@ const (
 	DropAfter  Drop = "after"  // everything is stored, and only the answer is lost
 )
 
-// Request is a request that arrived, and what became of it.
+// Request is a request that arrived, and its outcome.
 type Request struct {
 	ReceivedAt time.Time         `json:"received_at"`
 	Method     string            `json:"method"`
@@ -57,7 +57,7 @@ type Request struct {
 	Status     int               `json:"status"` // answered; 0 while it waits, and when the connection was cut
 }
 
-// Verdict is what the server thinks of a signature.
+// Verdict is the result of verifying a signature.
 type Verdict string
 
 // The verdicts.
@@ -68,7 +68,7 @@ const (
 	Stale   Verdict = "stale" // right, and more than 300 s from the server's clock
 )
 
-// Report is what a session has seen.
+// Report is the requests and the stored events of a session.
 type Report struct {
 	Requests []Request `json:"requests"`
 	Stored   []string  `json:"stored"` // idempotency keys, in the order they were stored

@@ -69,7 +69,7 @@ func allowBrowsers(h http.Header) {
 
 func readScript(r *http.Request) (*Script, error) {
 	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields() // a misspelt instruction would be a test that tests nothing
+	d.DisallowUnknownFields() // a misspelt instruction would make a test that tests nothing
 	var script Script
 	if err := d.Decode(&script); err != nil {
 		return nil, fmt.Errorf("the script cannot be read: %w", err)
@@ -96,7 +96,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // the client may have gone
 }
 
-// waitLimit ends a wait for something that does not come; it is well above what a test waits for.
+// waitLimit is the time-out of a wait; it is well above the time-outs of the tests.
 const waitLimit = 2 * time.Minute
 
 // report answers with what has arrived; with ?requests=n or ?waiting=n as soon as there are so many.

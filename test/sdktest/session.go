@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// session is the world of one test.
+// session is the state of one test.
 type session struct {
 	mu       sync.Mutex
 	script   *Script
@@ -65,7 +65,7 @@ func (x *session) changed() {
 	x.news = make(chan struct{})
 }
 
-// maxRead bounds what is read of any request; an SDK that sends more has a bug worth seeing.
+// maxRead bounds the bytes read of any request; an SDK that sends more has a bug that must show.
 const maxRead = 64 << 20
 
 func (x *session) serve(w http.ResponseWriter, r *http.Request) {
@@ -151,7 +151,7 @@ func (x *session) settle(r *http.Request, raw []byte, reply Reply, req *Request)
 	return a, false
 }
 
-// honest answers as Nimbus does.
+// honest gives the correct answer, as Nimbus does.
 func (x *session) honest(r *http.Request, raw []byte, req *Request) answer {
 	text, err := decompress(r.Header.Get("Content-Encoding"), raw)
 	switch {
@@ -197,7 +197,8 @@ func (x *session) knows(r *http.Request, signature Verdict) bool {
 	return signature == Valid || r.Header.Get("X-Api-Key") == x.script.Secret || r.Header.Get("X-Write-Key") == x.script.WriteKey
 }
 
-// verdict verifies the signature by the rule of the contract, written here once more so that no SDK is held to itself.
+// verdict verifies the signature by the rule of the contract, implemented here again so that no SDK is tested against
+// itself.
 func (x *session) verdict(r *http.Request, raw []byte) Verdict {
 	id, ts, given := r.Header.Get("X-Api-Key-Id"), r.Header.Get("X-Api-Timestamp"), r.Header.Get("X-Api-Signature")
 	if id == "" && ts == "" && given == "" {

@@ -3,11 +3,13 @@
 //
 //	go run ./apidiff -redocly ../node_modules/.bin/redocly -config ../.redocly.yaml old.yaml new.yaml
 //
-// Redocly compares the two documents and knows, for each kind of change, in which direction it hurts: a lower maximum breaks
-// requests, a vanished property breaks replies. This program adds what Redocly cannot know: what our own extensions mean, and
-// that a change may break only in a new major version (a new minor one while the major version is 0).
+// Redocly compares the two documents and knows, for each kind of change, in which direction it breaks: a lower
+// maximum breaks requests, a removed property breaks replies. This program adds two rules that Redocly cannot know:
+// the meaning of our own extensions, and that only a new major version may break (a new minor one while the major
+// version is 0).
 //
-// It exits with 0 when nothing breaks or the version allows it, 1 when something breaks, and 2 when it cannot tell.
+// It exits with 0 when nothing breaks or the version allows it, 1 when something breaks, and 2 when the comparison
+// failed.
 package main
 
 import (
@@ -73,7 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// compare asks Redocly what has changed.
+// compare runs Redocly and returns its report.
 func compare(ctx context.Context, redocly, config, base, revision string) (report, error) {
 	cmd := exec.CommandContext(ctx, redocly, "diff", "--config", config, "--format", "json", "--fail-on", "none", base, revision)
 	cmd.Env = append(os.Environ(), "REDOCLY_TELEMETRY=off", "REDOCLY_SUPPRESS_UPDATE_NOTICE=true", "NO_COLOR=1")
@@ -87,7 +89,7 @@ func compare(ctx context.Context, redocly, config, base, revision string) (repor
 	if err := json.Unmarshal(out, &found); err != nil {
 		return report{}, fmt.Errorf("read the report of redocly diff: %w", err)
 	}
-	// An empty or reshaped report must not pass for "nothing has changed".
+	// An empty report, or one with another format, must not count as "nothing has changed".
 	if found.ReportVersion != "1" {
 		return report{}, fmt.Errorf("redocly diff wrote a report of version %q, want 1", found.ReportVersion)
 	}
@@ -115,7 +117,7 @@ func mayBreak(from, to string) bool {
 	return semver.Compare(semver.MajorMinor("v"+from), semver.MajorMinor("v"+to)) < 0
 }
 
-// nextBreaking is the lowest version that may break what the given one promised.
+// nextBreaking is the lowest version that may break clients of the given one.
 func nextBreaking(version string) string {
 	var major, minor int
 	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // valid: compare has checked it

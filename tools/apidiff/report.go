@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// report is what `redocly diff --format json` writes; only what is read here.
+// report is the output of `redocly diff --format json`, with the members that are used here.
 type report struct {
 	ReportVersion string `json:"reportVersion"`
 	InfoVersions  struct {
@@ -17,8 +17,8 @@ type report struct {
 	Changes []change `json:"changes"`
 }
 
-// change is one difference. Path points at the place in the resolved document; what a $ref shares is reported once, at its
-// first use.
+// change is one difference. Path points at the place in the resolved document; what a $ref shares is reported once,
+// at its first use.
 type change struct {
 	Path     string    `json:"path"`
 	Kind     string    `json:"kind"`
@@ -29,7 +29,7 @@ type change struct {
 	Revision *place    `json:"revision"`
 }
 
-// verdict is what one of Redocly's rules says about a change.
+// verdict is the result of one of Redocly's rules for a change.
 type verdict struct {
 	Impact   string `json:"impact"`
 	Message  string `json:"message"`
@@ -89,15 +89,16 @@ func (c change) where() string {
 	return path
 }
 
-// roles are the values of x-role, each allowing less than the one before; account is about no project, and compares with none.
+// roles are the values of x-role, each allowing less than the one before; account is about no project, and compares
+// with none.
 var roles = []string{"viewer", "admin", "owner"}
 
 // bodySizes are the values of x-body, each allowing more than the one before; without x-body a body has the middle one.
 var bodySizes = []string{"small", "", "bulk"}
 
-// ours judges what Redocly takes for harmless: our extensions, which the server enforces, and defaults, which change what a
-// request that leaves the member out means. An extension that is not named here breaks: a new trait must be judged before it
-// changes anything. It returns "" when nothing breaks.
+// ours judges changes that Redocly considers harmless: our extensions, which the server enforces, and defaults, which
+// change the meaning of a request without the member. An extension that is not named here breaks: a new trait needs a
+// rule here first. It returns "" when nothing breaks.
 func (c change) ours() string {
 	if c.Property == "" {
 		return ""
@@ -115,9 +116,9 @@ func (c change) ours() string {
 	case "x-body":
 		breaks = breaks && !lower(bodySizes, c.Revision.value(), c.Base.value())
 	case "x-open-query":
-		breaks = before == "true" // what was taken with a 200 is refused
+		breaks = before == "true" // requests that got a 200 are refused now
 	case "x-cost", "x-sensitive", "x-reserved-paths", "x-enum-varnames", "x-omitzero":
-		breaks = false // how the server serves it, and how code is generated
+		breaks = false // internal to the server or to code generation
 	case "x-scope", "x-project", "x-self", "x-answer", "default":
 	default:
 		breaks = breaks && strings.HasPrefix(c.Property, "x-") && !strings.HasPrefix(c.Property, "x-go-")

@@ -11,8 +11,8 @@ import (
 // projectID is the name by which a parameter or a member of a body names the project that an operation is about.
 const projectID = "project_id"
 
-// access writes what an operation asks of its caller in the project that it names. Whatever is not public states it: an
-// operation under a project without a role would be open to every account.
+// access writes the role that an operation requires in the project that it names. Every operation that is not public
+// states it: an operation under a project without a role would be open to every account.
 func (o *operations) access(b *strings.Builder, at string, item *openapi3.PathItem, op *openapi3.Operation) {
 	if op.Security == nil || len(*op.Security) == 0 {
 		return
@@ -63,7 +63,8 @@ func (o *operations) self(b *strings.Builder, at string, item *openapi3.PathItem
 	fmt.Fprintf(b, "Self: %q,\n", self)
 }
 
-// serving writes how the edge serves the operation: how large its body may be, what its answer is, and what it costs.
+// serving writes the traits by which the edge serves the operation: the size of its body, the kind of its answer, its
+// cost.
 func (o *operations) serving(b *strings.Builder, at string, op *openapi3.Operation) {
 	body := o.oneOf(at, op, "x-body", "", "small", "bulk")
 	answer := o.oneOf(at, op, "x-answer", "", "stream", "export")

@@ -115,8 +115,8 @@ func (o *operations) row(at string, item *openapi3.PathItem, path, method string
 	return b.String()
 }
 
-// security insists that every operation states who may call it: a default for the whole document would be one
-// forgotten line away from an open door.
+// security requires every operation to state who may call it. With a default for the whole document, one forgotten
+// line would open an operation to everyone.
 func (o *operations) security(b *strings.Builder, at string, op *openapi3.Operation) {
 	scope, _ := op.Extensions["x-scope"].(string)
 	switch {

@@ -9,8 +9,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// params writes a contract.Param for each parameter of the operation and its path, sorted by place and name. Cookies are left
-// out: a browser sends what it has, and nobody could correct it. Whoever reads a cookie judges it.
+// params writes a contract.Param for each parameter of the operation and its path, sorted by place and name. Cookies
+// are left out: a browser sends the ones that it has, and the caller could not correct them. The code that reads a
+// cookie checks it.
 func (o *operations) params(at string, item *openapi3.PathItem, op *openapi3.Operation) []string {
 	all := slices.Clone(op.Parameters)
 	for _, ref := range item.Parameters {

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// shapes is what oapi-codegen's file says about the Go side: its types and its imports.
+// shapes is the types and imports of oapi-codegen's file.
 type shapes struct {
 	pkg     string
 	fset    *token.FileSet
@@ -62,7 +62,7 @@ func loadShapes(file string) (*shapes, error) {
 // print spells a type expression.
 func (g *shapes) print(e ast.Expr) string {
 	var b bytes.Buffer
-	_ = printer.Fprint(&b, g.fset, e) // a bytes.Buffer takes everything
+	_ = printer.Fprint(&b, g.fset, e) // writing to a bytes.Buffer does not fail
 	return b.String()
 }
 
@@ -129,7 +129,7 @@ func (g *shapes) fields(s *ast.StructType) map[string]field {
 	return out
 }
 
-// isUnion recognises what oapi-codegen makes of oneOf.
+// isUnion recognises the type that oapi-codegen generates for oneOf.
 func isUnion(s *ast.StructType) bool {
 	return len(s.Fields.List) == 1 && len(s.Fields.List[0].Names) == 1 && s.Fields.List[0].Names[0].Name == "union"
 }

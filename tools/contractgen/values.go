@@ -98,7 +98,7 @@ func (d *decoders) rawJSON(b *strings.Builder, v value) {
 	set(b, v.lhs, "r.Raw(&%s)", d.newRule(v, "RawRule", parts))
 }
 
-// counted writes the rule of an array or map. A maximum is required: it bounds what one request can make us hold.
+// counted writes the rule of an array or map. A maximum is required: it bounds the memory of one request.
 func (d *decoders) counted(v value, least uint64, most *uint64, keyword string) string {
 	if most == nil || *most == 0 || *most > 1<<31 {
 		d.add(v.at, "must have a positive %q, which bounds the memory a request can claim", keyword)
@@ -218,7 +218,7 @@ func (d *decoders) stringRule(at string, s *openapi3.Schema) []string {
 		parts = append(parts, fmt.Sprintf("Enum: %#v", values))
 	}
 	switch s.Format {
-	case "", "password": // password only asks clients to hide what is typed
+	case "", "password": // password only asks clients to hide the input
 	case "email":
 		parts = append(parts, "Format: contract.FormatEmail")
 	case "uri":
@@ -393,7 +393,7 @@ func (d *decoders) zero(e ast.Expr) string {
 	return d.goType(e) + "{}"
 }
 
-// quoteGo prefers a raw string, which keeps a pattern readable.
+// quoteGo prefers a raw string, in which a pattern is readable.
 func quoteGo(s string) string {
 	if strconv.CanBackquote(s) {
 		return "`" + s + "`"

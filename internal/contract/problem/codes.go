@@ -62,18 +62,18 @@ const (
 	CodeTooManyProjectStreams Code = "too_many_project_streams"
 )
 
-// Kind is what is true of every problem of a code.
+// Kind holds the properties that all problems of a code share.
 type Kind struct {
 	Code   Code
 	Status int
 	Title  string
-	Advice string // what the caller does about it; shown on the page that Problem.type links to
+	Advice string // what the caller can do; shown on the page that Problem.type links to
 }
 
 // kinds is the one table from code to status.
 var kinds = []Kind{
 	{CodeMalformedJSON, http.StatusBadRequest, "The body is not JSON", "Send one JSON document in UTF-8. The detail says at which byte reading stopped."},
-	{CodeMalformedEncoding, http.StatusBadRequest, "The body is not compressed as it says", "Compress the whole body with what Content-Encoding names, or leave the header out."},
+	{CodeMalformedEncoding, http.StatusBadRequest, "The compression of the body is broken", "Compress the whole body with the method that Content-Encoding names, or leave the header out."},
 	{CodeUnauthenticated, http.StatusUnauthorized, "Credentials are missing", "Send one of the kinds of credentials the operation lists; the detail names them."},
 	{CodeInvalidCredentials, http.StatusUnauthorized, "The address or the password is wrong", "Check both. For safety the answer does not say which one it is."},
 	{CodeInvalidKey, http.StatusUnauthorized, "The key is not known", "Check the key. It may have been rotated, or its project deleted."},
@@ -95,35 +95,35 @@ var kinds = []Kind{
 	{CodeMailNotConfigured, http.StatusForbidden, "This server sends no mail", "Ask the operator for a link: nimbus accounts reset-password."},
 	{CodeAccountDisabled, http.StatusForbidden, "The account is disabled", "Ask the operator of the server."},
 	{CodeProjectDisabled, http.StatusForbidden, "The project is disabled", "Ask the operator of the server. Nothing of the project was deleted."},
-	{CodeNotFound, http.StatusNotFound, "Not found", "Check the id and the account. What belongs to someone else is not found either."},
+	{CodeNotFound, http.StatusNotFound, "Not found", "Check the id and the account. Things of other accounts are not found either."},
 	{CodeLinkInvalid, http.StatusNotFound, "The link does not work", "It was used, was withdrawn or has expired. Ask for a new one."},
 	{CodeMethodNotAllowed, http.StatusMethodNotAllowed, "The path does not take this method", "The Allow header lists those it takes."},
 	{CodeEmailTaken, http.StatusConflict, "The address is taken", "Log in, or register another address."},
-	{CodeLastOwner, http.StatusConflict, "A project keeps an owner", "Make another member owner first, or delete the project."},
+	{CodeLastOwner, http.StatusConflict, "A project needs an owner", "Make another member owner first, or delete the project."},
 	{CodeLastOperator, http.StatusConflict, "A server keeps an operator", "Make another account an operator first."},
-	{CodeIdempotencyRunning, http.StatusConflict, "The same request is being answered", "Send it again after Retry-After seconds: the answer is then the first one's."},
+	{CodeIdempotencyRunning, http.StatusConflict, "The same request is being answered", "Retry after Retry-After seconds: the answer is then that of the first request."},
 	{CodeVersionConflict, http.StatusPreconditionFailed, "It was changed meanwhile", "Read it again and change what is there now, or send the change without If-Match to overwrite it."},
-	{CodeBodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "Send it in parts. The limit is meant before and after decompression."},
+	{CodeBodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "Send it in parts. The limit holds before and after decompression."},
 	{CodeUnsupportedMediaType, http.StatusUnsupportedMediaType, "The body must be application/json", "Set Content-Type to application/json."},
 	{CodeUnsupportedEncoding, http.StatusUnsupportedMediaType, "The compression is not known", "Use gzip or zstd, or none."},
 	{CodeValidation, http.StatusUnprocessableEntity, "Fields are not valid", "errors names every bad field and says what is wrong with it."},
 	{CodeAllRejected, http.StatusUnprocessableEntity, "Every event was refused", "errors names every bad field of every event. Nothing was stored."},
-	{CodeIdempotencyReused, http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request", "Use a new key for each request, and the same only to send the same request again."},
+	{CodeIdempotencyReused, http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request", "Use a new key for each request, and the same key only to retry the same request."},
 	{CodeLimitReached, http.StatusUnprocessableEntity, "There are too many already", "Delete one first; the detail names the limit."},
-	{CodeQueryTooHeavy, http.StatusUnprocessableEntity, "Answering would take too much", "Ask for less: the detail says what to narrow. The same question would be refused again."},
-	{CodeRateLimited, http.StatusTooManyRequests, "Too many requests", "Wait for Retry-After seconds. RateLimit-Policy names the limit, RateLimit says what is left of it."},
-	{CodeTooManyAttempts, http.StatusTooManyRequests, "Too many failed attempts", "Wait for Retry-After seconds and try again. Attempts in the meantime are refused without a look at the password."},
+	{CodeQueryTooHeavy, http.StatusUnprocessableEntity, "The question is too heavy", "Ask for less: the detail says what to narrow. The same question would be refused again."},
+	{CodeRateLimited, http.StatusTooManyRequests, "Too many requests", "Wait for Retry-After seconds. RateLimit-Policy names the limit, RateLimit the requests left."},
+	{CodeTooManyAttempts, http.StatusTooManyRequests, "Too many failed attempts", "Wait for Retry-After seconds and try again. Attempts in the meantime are refused; their password is not checked."},
 	{CodeTooManyQueries, http.StatusTooManyRequests, "Too many questions at once", "Ask fewer at a time, and try again after Retry-After seconds."},
 	{CodeQuotaExceeded, http.StatusTooManyRequests, "The project has stored as much as it may", "The detail names the limit. Wait for Retry-After seconds, store less, or ask the operator to raise it; GET /v1/projects/{project_id}/usage shows how much is used."},
 	{CodeTooManyProjectStreams, http.StatusTooManyRequests, "The project has too many live streams open", "Close some, or try again after Retry-After seconds. The operator may raise NIMBUS_LIVE_MAX_STREAMS_PER_PROJECT."},
-	{CodeInternal, http.StatusInternalServerError, "Something went wrong in the server", "Try again; if it stays, give the operator the request_id."},
-	{CodeDatabaseUnavailable, http.StatusServiceUnavailable, "The database cannot be reached", "The detail says when it is not known whether something was done. Try again after Retry-After seconds: events with an idempotency_key, and the same signed request, are stored once."},
+	{CodeInternal, http.StatusInternalServerError, "Something went wrong in the server", "Try again; if the error persists, give the operator the request_id."},
+	{CodeDatabaseUnavailable, http.StatusServiceUnavailable, "The database cannot be reached", "The detail says when it is not known whether the request took effect. Try again after Retry-After seconds: events with an idempotency_key, and the same signed request, are stored once."},
 	{CodeProviderUnavailable, http.StatusServiceUnavailable, "The identity provider cannot be reached", "Its token could not be checked. Try again after Retry-After seconds."},
-	{CodeQueueFull, http.StatusServiceUnavailable, "Too much is waiting to be stored", "Nothing was stored. Try again after Retry-After seconds."},
+	{CodeQueueFull, http.StatusServiceUnavailable, "The queue is full", "Nothing was stored. Try again after Retry-After seconds."},
 	{CodeLowOnDisk, http.StatusServiceUnavailable, "The disk is nearly full", "Nothing was stored. Try again after Retry-After seconds; the operator must free or add space, or lower NIMBUS_MIN_FREE_BYTES."},
 	{CodeBusy, http.StatusServiceUnavailable, "Too many questions at once from everyone", "Try again after Retry-After seconds."},
 	{CodeShuttingDown, http.StatusServiceUnavailable, "The server is shutting down", "Nothing was stored. Try again after Retry-After seconds."},
-	{CodeTimeout, http.StatusServiceUnavailable, "It took too long", "Try again, or ask for less."},
+	{CodeTimeout, http.StatusServiceUnavailable, "The answer took too long", "Try again, or ask for less."},
 	{CodeTooManyStreams, http.StatusServiceUnavailable, "Too many live streams are open", "Try again after Retry-After seconds, or raise NIMBUS_LIVE_MAX_STREAMS."},
 }
 
@@ -135,7 +135,7 @@ var byCode = func() map[Code]Kind {
 	return m
 }()
 
-// KindOf returns what the table says of a code; an unknown code is an internal error.
+// KindOf returns the row of a code; an unknown code is an internal error.
 func KindOf(c Code) Kind {
 	if k, ok := byCode[c]; ok {
 		return k

@@ -1,4 +1,4 @@
-// Package problem is how every layer of Nimbus says what went wrong to the person who can act on it.
+// Package problem has the errors that every layer of Nimbus returns to the caller who can act on them.
 //
 // A slice returns an *Error with a stable code and a sentence for the caller; the cause stays inside, for the log.
 // httpapi turns it into application/problem+json (RFC 9457). An error that is not an *Error reaches the caller as
@@ -41,10 +41,11 @@ func Wrap(cause error, code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Detail: fmt.Sprintf(format, args...), Cause: cause}
 }
 
-// NotFound is the answer for everything that is not there or not the caller's: always the same words.
+// NotFound is the answer for a thing that does not exist or is not the caller's: always the same words, so that the
+// two cannot be told apart.
 func NotFound() *Error { return New(CodeNotFound, "No such thing, or it is not yours.") }
 
-// Field is a validation error of one field of the body, for the rules that the contract cannot say.
+// Field is a validation error of one field, for rules that the contract cannot express.
 func Field(in, pointer, code, detail string) *Error {
 	return Invalid(contract.FieldError{In: in, Pointer: pointer, Code: code, Detail: detail, Item: -1})
 }
@@ -58,7 +59,7 @@ func Invalid(fields ...contract.FieldError) *Error {
 	return &Error{Code: CodeValidation, Detail: detail, Fields: fields}
 }
 
-// Unavailable says when to try again, and not that nothing was done: of a statement by itself nobody knows.
+// Unavailable says when to retry. It does not say that nothing was done: for a single statement that is not known.
 func Unavailable(cause error) *Error {
 	return &Error{Code: CodeDatabaseUnavailable, Detail: "The database cannot be reached. Try again.",
 		RetryAfter: time.Second, Cause: cause}

@@ -1,6 +1,6 @@
 // Package goproxy serves the Go SDK to the go command, by the module proxy protocol
-// (https://go.dev/ref/mod#goproxy-protocol). So `go get` works wherever this server does, with the version that was
-// made for it.
+// (https://go.dev/ref/mod#goproxy-protocol). So `go get` works wherever this server is reachable, with the version
+// that belongs to it.
 package goproxy
 
 import (
@@ -17,16 +17,16 @@ import (
 	nimbus "github.com/bahagh/nimbus/sdk/go"
 )
 
-// What is served: one module in one version, that of the SDK in this repository.
+// The proxy serves one module in one version, that of the SDK in this repository.
 const (
 	Module  = "github.com/bahagh/nimbus/sdk/go"
 	Version = "v" + nimbus.Version
 )
 
-// Handler answers for the module, below the path that is in GOPROXY, and with a 404 for all others: the go command asks
-// the next proxy then.
+// Handler serves the module below the path that is in GOPROXY, and a 404 for all other modules, after which the go
+// command tries the next proxy.
 func Handler() http.Handler {
-	archive := sync.OnceValues(build) // few servers are ever asked
+	archive := sync.OnceValues(build) // lazily: most servers never get a request
 	const at, info = "GET /" + Module, `{"Version":"` + Version + `"}`
 	mux := http.NewServeMux()
 	text := func(pattern, mediaType, body string) {
@@ -62,7 +62,7 @@ func answer(w http.ResponseWriter, mediaType string, body []byte) {
 	_, _ = w.Write(body) // the client may have gone
 }
 
-// build makes the module's zip. It is the same for the same sources: the go command remembers its hash in go.sum.
+// build makes the module's zip. It is deterministic: go.sum holds its hash.
 func build() ([]byte, error) {
 	var files []zip.File
 	err := fs.WalkDir(nimbus.Source, ".", func(name string, d fs.DirEntry, err error) error {

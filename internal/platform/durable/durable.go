@@ -1,4 +1,4 @@
-// Package durable writes files that are there in full or not at all, and stay through a power cut.
+// Package durable writes files atomically: complete or not at all, and safe from a power cut (fsync).
 package durable
 
 import (
@@ -15,7 +15,7 @@ func WriteFile(path string, b []byte, name func(oldpath, newpath string) error) 
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // renamed, it is not there any more; linked, it stays under its other name
+	defer os.Remove(f.Name()) // after a rename it no longer exists; after a link it keeps its other name
 	if _, err = f.Write(b); err == nil {
 		err = f.Sync()
 	}
@@ -25,7 +25,7 @@ func WriteFile(path string, b []byte, name func(oldpath, newpath string) error) 
 	return errors.Join(name(f.Name(), path), SyncDir(dir))
 }
 
-// SyncDir brings the names in a directory to disk.
+// SyncDir writes the entries of a directory to disk (fsync).
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

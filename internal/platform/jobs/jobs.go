@@ -1,10 +1,11 @@
-// Package jobs runs the background loops of a node: a visible table of named functions, each run at its interval by
-// one node at a time.
+// Package jobs runs the background jobs of a node: a table of named functions, each run at its interval by one node
+// at a time.
 //
-// A run holds an advisory lock of PostgreSQL, so that of many nodes one does the work; it is over when the run ends or
-// its connection does, so a dead node blocks nobody. A run that went well is written down, and nodes whose turn comes
-// within the same interval leave it out: three nodes do not do the work three times. A panic or an error is logged and
-// counted, and the job runs again at the next turn of any node. Health reports a job that has not finished a turn for too long.
+// A run holds an advisory lock of PostgreSQL, so that one of many nodes does the work. The lock ends with the run or
+// with its connection, so a dead node blocks nobody. A successful run is recorded, and nodes whose timer fires within
+// the same interval skip it: three nodes do not do the work three times. A panic or an error is logged and counted,
+// and the job runs again at the next timer of any node. Health reports a job that has not finished a run for too
+// long.
 package jobs
 
 import (
@@ -20,7 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Job is a function that is run again and again. Run does a bounded amount of work and returns; it must stop when its
+// Job is a function that runs periodically. Run does a bounded amount of work and returns; it must stop when its
 // context ends.
 type Job struct {
 	Name  string
@@ -37,7 +38,7 @@ type Runner struct {
 	now  func() time.Time
 
 	mu   sync.Mutex
-	last map[string]time.Time // the last turn that ended, run or left to another node
+	last map[string]time.Time // end of the last turn, run here or left to another node
 	done sync.WaitGroup
 	stop context.CancelFunc
 
@@ -55,7 +56,7 @@ func New(pool *pgxpool.Pool, jobs []Job, reg prometheus.Registerer, now func() t
 	}
 	reg.MustRegister(r.runs, r.failed)
 	for _, j := range jobs {
-		r.runs.WithLabelValues(j.Name) // a series that begins with its first increment hides that one from rate()
+		r.runs.WithLabelValues(j.Name) // rate() would not see the first increment of a series that begins with it
 		r.failed.WithLabelValues(j.Name)
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "nimbus_job_age_seconds",
 			Help: "Time since the job's last turn ended.", ConstLabels: prometheus.Labels{"job": j.Name}},
@@ -130,7 +131,7 @@ func (r *Runner) loop(ctx context.Context, j Job) {
 	}
 }
 
-// Turn runs the job once, unless another node is at it or has done it within the interval.
+// Turn runs the job once, unless another node is running it or has done so within the interval.
 func (r *Runner) Turn(ctx context.Context, j Job) {
 	err := r.turn(ctx, j, "SELECT pg_try_advisory_lock(hashtext($1))", true)
 	if err != nil && ctx.Err() != context.Canceled {
@@ -182,7 +183,7 @@ func (r *Runner) locked(ctx context.Context, j Job, lock string, ifDue bool) (ra
 		return false, nil
 	}
 	defer func() {
-		// With a context of its own: the lock must go when the job was interrupted.
+		// With a context of its own: the lock must be released when the job was interrupted.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if _, uerr := conn.Exec(ctx, "SELECT pg_advisory_unlock(hashtext($1))", key); uerr != nil {
@@ -201,9 +202,9 @@ func (r *Runner) locked(ctx context.Context, j Job, lock string, ifDue bool) (ra
 	return ran, r.ended(ctx, j)
 }
 
-// isDue says whether the interval since the last run is over, by the clock that all nodes have in common. A tenth of it
-// is left for the node that did the work, whose own timer must not come round a moment too early. A run that ended in the
-// future did so by a clock that was wrong, and holds up nobody until then.
+// isDue reports whether the interval since the last run is over, by the database's clock, which all nodes share. A
+// tenth of the interval is tolerance, because the timer of the node that did the work must not fire a moment too
+// early. A run recorded in the future was recorded by a wrong clock, and delays nobody until then.
 func isDue(ctx context.Context, conn *pgxpool.Conn, j Job) (due bool, err error) {
 	err = conn.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM job_turns
 		WHERE job = $1 AND ended_at BETWEEN clock_timestamp() - make_interval(secs => $2) AND clock_timestamp())`,
@@ -214,7 +215,7 @@ func isDue(ctx context.Context, conn *pgxpool.Conn, j Job) (due bool, err error)
 	return due, nil
 }
 
-// ended takes another connection: that of the lock may have been lost during the run, which went well all the same.
+// ended uses another connection: that of the lock may have been lost during a run that succeeded all the same.
 func (r *Runner) ended(ctx context.Context, j Job) error {
 	if _, err := r.pool.Exec(ctx, `INSERT INTO job_turns (job, ended_at) VALUES ($1, clock_timestamp())
 		ON CONFLICT (job) DO UPDATE SET ended_at = excluded.ended_at`, j.Name); err != nil {

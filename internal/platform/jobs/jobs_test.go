@@ -44,7 +44,7 @@ type clock struct{ offset atomic.Int64 }
 func (c *clock) now() time.Time      { return time.Unix(1_800_000_000, c.offset.Load()) }
 func (c *clock) add(d time.Duration) { c.offset.Add(int64(d)) }
 
-// node is a runner with its own pool and numbers, as one of several processes would have.
+// node is a runner with its own pool and metrics, like one of several processes.
 type node struct {
 	*jobs.Runner
 	pool  *pgxpool.Pool
@@ -66,7 +66,7 @@ func newNode(t *testing.T, dsn string, table ...jobs.Job) *node {
 	return n
 }
 
-// metric is the number of one job; 0 when it has none.
+// metric is the value of one job's metric; 0 when it has none.
 func (n *node) metric(t *testing.T, name, job string) float64 {
 	t.Helper()
 	families, err := n.reg.Gather()
@@ -90,8 +90,8 @@ func (n *node) wantCounts(t *testing.T, job string, runs, failures float64) {
 	}
 }
 
-// wantNoLocks waits until no advisory lock is held in the database of the pool: the server notices a moment later that a
-// connection has ended.
+// wantNoLocks waits until no advisory lock is held in the database of the pool: the server notices a moment later
+// that a connection has ended.
 func wantNoLocks(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
 	nimbustest.Eventually(t, "no lock is held any more", func() bool {
@@ -266,7 +266,7 @@ func TestAJobRunsOncePerIntervalOnWhicheverNode(t *testing.T) {
 	nodes[1].Turn(t.Context(), job)
 	nodes[2].Turn(t.Context(), job)
 	nodes[1].wantCounts(t, "purge", 1, 0)
-	nodes[2].wantCounts(t, "purge", 1, 0) // the one that was asked for
+	nodes[2].wantCounts(t, "purge", 1, 0) // the requested job
 	for _, n := range nodes {
 		if err := n.Health(); err != nil {
 			t.Errorf("a node that left its turns to others is not well: %v", err)
@@ -283,7 +283,7 @@ func TestARunThatEndedInTheFutureHoldsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		n.Turn(t.Context(), job) // the first puts right when it ran, and the second is left out
+		n.Turn(t.Context(), job) // the first corrects the recorded time, and the second is skipped
 	}
 	n.wantCounts(t, "purge", 2, 0)
 }
@@ -400,7 +400,7 @@ func TestARunThatTakesTooLongIsInterruptedAndFails(t *testing.T) {
 		return fmt.Errorf("gave up: %w", ctx.Err())
 	}}
 	n := newNode(t, nimbustest.DSN(t), job)
-	// The limit also covers asking for the lock, so a busy machine may not come to the run.
+	// The limit also covers the wait for the lock, so on a busy machine the run may not start.
 	n.Turn(t.Context(), job)
 	if f := n.metric(t, "nimbus_job_failures_total", "slow"); f != 1 {
 		t.Errorf("%v failures: %s", f, n.log)
@@ -435,7 +435,7 @@ func TestStopInterruptsARunAndWaitsForIt(t *testing.T) {
 	if !ended {
 		t.Error("Stop did not wait")
 	}
-	n.wantCounts(t, "long", 1, 0) // being stopped is no failure
+	n.wantCounts(t, "long", 1, 0) // a stop is no failure
 	if strings.Contains(n.log.String(), "job failed") {
 		t.Errorf("%s", n.log)
 	}

@@ -12,13 +12,14 @@ import (
 // KeyBytes is the length of every key, in bytes.
 const KeyBytes = 32
 
-// keyIDBytes is how much of the hash of a key makes its id: enough that two keys never share one by accident.
+// keyIDBytes is the length of a key's id, a prefix of its hash: enough that two keys never share one by accident.
 const keyIDBytes = 8
 
-// keyIDLabel keeps the id of a key from being equal to any other hash of the same key, wherever that may be shown.
+// keyIDLabel is the domain separation of the hash: the id differs from any other hash of the same key that may be
+// shown.
 const keyIDLabel = "nimbus secretbox key id\x00"
 
-// errOpen says no more than that: whether the box, its key or its place is wrong cannot be told apart.
+// errOpen gives no reason: a wrong box, key or AAD cannot be told apart.
 var errOpen = errors.New("secretbox: the box was changed, or belongs somewhere else")
 
 // UnknownKeyError says that a box was sealed under a key that this ring does not hold.
@@ -61,8 +62,8 @@ func (r *Ring) add(key []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// A random nonce for each box, put in front of it. Even a million secrets leave the odds of using one twice, which
-	// would be fatal, below one in 10¹⁶.
+	// A random nonce for each box, put in front of it. A repeated nonce would break the encryption; even with a
+	// million secrets its probability is below one in 10¹⁶.
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
 		return "", err
@@ -88,8 +89,8 @@ func (r *Ring) Seal(plaintext, aad []byte) (box []byte, keyID string, err error)
 	return r.ciphers[r.currentID].Seal(nil, nil, plaintext, aad), r.currentID, nil
 }
 
-// Open returns the plaintext of a box that Seal made with the same aad. It fails with [*UnknownKeyError] when keyID is
-// not in the ring, and with an error that tells no more when the box or aad is not what it was.
+// Open returns the plaintext of a box that Seal made with the same aad. It fails with [*UnknownKeyError] when keyID
+// is not in the ring, and with an error without a reason when the box or aad was changed.
 func (r *Ring) Open(box []byte, keyID string, aad []byte) ([]byte, error) {
 	aead, ok := r.ciphers[keyID]
 	if !ok {

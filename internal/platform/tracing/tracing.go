@@ -29,7 +29,7 @@ type Provider struct {
 	sdk *sdktrace.TracerProvider
 }
 
-// Check says what is wrong with an endpoint, if anything.
+// Check returns an error when an endpoint is not valid.
 func Check(endpoint string) error {
 	_, err := target(endpoint)
 	return err
@@ -39,7 +39,7 @@ func Check(endpoint string) error {
 func target(endpoint string) (string, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		// The URL's own words may quote a password.
+		// The error of the URL parser may quote a password.
 		return "", errors.New("must be http://host:port or https://host, of an OTLP receiver over HTTP")
 	}
 	if u.Path == "" || u.Path == "/" {
@@ -48,8 +48,8 @@ func target(endpoint string) (string, error) {
 	return u.String(), nil
 }
 
-// Open returns a provider that samples this ratio of the traces that begin here; of one that was begun elsewhere, whether
-// it is sampled was decided there. It does not connect: an endpoint that is away is tried for as long as there are spans.
+// Open returns a provider that samples this ratio of the traces that begin here; for a trace that began elsewhere the
+// caller has decided. It does not connect: an unavailable endpoint is retried for as long as there are spans.
 //
 // The standard variables of OpenTelemetry refine it where the SDK reads them: OTEL_EXPORTER_OTLP_HEADERS, _TIMEOUT,
 // _COMPRESSION and _CERTIFICATE, OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_BSP_* and OTEL_SPAN_*.
@@ -76,10 +76,10 @@ func Open(ctx context.Context, endpoint string, ratio float64, reg prometheus.Re
 	)}, nil
 }
 
-// Tracer begins traces.
+// Tracer starts traces.
 func (p *Provider) Tracer() trace.Tracer { return p.sdk.Tracer(scope) }
 
-// Close sends what waits, for as long as ctx allows and not for long: a stop must not hang on a receiver of traces.
+// Close sends the queued spans, until ctx or flushTime ends: a stop must not hang on a receiver of traces.
 func (p *Provider) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flushTime)
 	defer cancel()
@@ -126,7 +126,7 @@ func fail(s trace.Span, err error) {
 	}
 }
 
-// counted counts the spans on their way, and says when they cannot be sent and when they can again.
+// counted counts the exported spans, and logs when they cannot be sent and when they can again.
 type counted struct {
 	sdktrace.SpanExporter
 
@@ -139,9 +139,9 @@ type counted struct {
 func newCounted(e sdktrace.SpanExporter, reg prometheus.Registerer, log *slog.Logger) *counted {
 	c := &counted{SpanExporter: e, log: log,
 		ended: endCounter{prometheus.NewCounter(prometheus.CounterOpts{Name: "nimbus_trace_spans_total",
-			Help: "Sampled spans that ended. What was not exported of them waits, or was dropped."})},
+			Help: "Sampled spans that ended. Those not exported are queued or were dropped."})},
 		sent: prometheus.NewCounter(prometheus.CounterOpts{Name: "nimbus_trace_spans_exported_total",
-			Help: "Spans that the OTLP endpoint has taken."}),
+			Help: "Spans that the OTLP endpoint has accepted."}),
 	}
 	reg.MustRegister(c.ended, c.sent)
 	return c

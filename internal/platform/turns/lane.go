@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// Lanes keeps questions that read much from using up the slots of those that take milliseconds: a question begins in the quick
-// lane, and whoever finds that it must read much calls [Heavy].
+// Lanes keeps heavy questions, which read many events, from using up the slots of quick ones: a question begins in
+// the quick lane, and the code that finds it heavy calls [Heavy].
 type Lanes struct{ Quick, Heavy *Pool }
 
-// Enter takes a slot of the quick lane for the caller. The context it returns is the question's; leave gives back whichever slot
-// the question has then, and must be called once.
+// Enter takes a slot of the quick lane for the caller. The returned context carries the question; leave releases the
+// slot that the question has by then, in either lane, and must be called once.
 //
 // Errors: those of [Pool.Take].
 func (l *Lanes) Enter(ctx context.Context, caller string) (_ context.Context, leave func(), err error) {
@@ -24,13 +24,13 @@ func (l *Lanes) Enter(ctx context.Context, caller string) (_ context.Context, le
 
 type questionKey struct{}
 
-// question is the slot that a question has.
+// question holds the slot of a question.
 type question struct {
 	heavy  *Pool
 	caller string
 
 	mu    sync.Mutex
-	leave func() // nil while it has none
+	leave func() // nil without a slot
 	moved bool
 }
 
@@ -43,8 +43,9 @@ func (q *question) end() {
 	}
 }
 
-// Heavy moves the question of the context to the heavy lane, where slots are shared by project and by caller. It gives the quick
-// slot back first: a question that waits must not keep one. A context that has no question, as of a command, is let through.
+// Heavy moves the question of the context to the heavy lane, where slots are shared by project and by caller. It
+// releases the quick slot first: a question that waits must not hold one. A context without a question, as in a
+// command, needs no slot.
 //
 // Errors: those of [Pool.Take].
 func Heavy(ctx context.Context, project string) error {

@@ -1,16 +1,16 @@
-// Package turns shares a bounded number of slots fairly among those who want them.
+// Package turns is a fair semaphore: it shares a bounded number of slots among callers.
 //
-// An expensive step needs a bound, and a bound alone is a weapon: one caller who keeps the queue full makes everybody else wait.
-// A Pool guarantees, for each key (a network, an account, a project):
+// An expensive step needs a bound, but a bound alone invites starvation: one caller who keeps the queue full makes
+// everybody else wait. A Pool guarantees, for each key (a network, an account, a project):
 //
-//   - it has at most its share of the slots, and at most so many of its requests wait; more are refused at once, and not after a
-//     wait that others would have to share;
-//   - a slot that becomes free goes to the keys in turn, so one who waits behind a flood waits for one request of the flood and
-//     not for all of it;
-//   - what was asked for as urgent comes before what was not, whoever asks.
+//   - a key has at most its share of the slots, and a bounded number of its requests wait; further ones are refused
+//     at once;
+//   - a free slot goes to the keys in round-robin order, so a request behind a flood of another key waits for one
+//     request of the flood and not for all of it;
+//   - urgent requests come before others, whichever key they have.
 //
-// When a slot does not come within the patience, the wait ends with [ErrBusy]; it ends with the context, too. It is state of this
-// process alone: the step that is protected is one of this process.
+// A request that gets no slot within the patience ends with [ErrBusy]; one whose context ends, with the context's
+// error. The state is that of this process: the protected step runs in this process.
 package turns
 
 import (
@@ -21,9 +21,9 @@ import (
 	"time"
 )
 
-// The ways in which a turn is refused.
+// The reasons why a request gets no slot.
 var (
-	// ErrShare says that the key itself has too many already.
+	// ErrShare says that the key has its share of slots, and of waiting requests, already.
 	ErrShare = errors.New("too many of this key already")
 	// ErrBusy says that no slot became free in time.
 	ErrBusy = errors.New("no slot became free in time")
@@ -31,10 +31,10 @@ var (
 
 // Config bounds a Pool.
 type Config struct {
-	Slots    int           // at work at once
-	Share    int           // of these for one key; the same for all keys
-	Waiting  int           // of one key that wait at once
-	Patience time.Duration // how long one waits
+	Slots    int           // in use at once
+	Share    int           // of these, for one key
+	Waiting  int           // requests of one key that may wait at once
+	Patience time.Duration // how long a request waits
 }
 
 // Pool hands out slots.
@@ -45,10 +45,10 @@ type Pool struct {
 	free    int
 	used    map[string]int // slots by key
 	waiting map[string]int // requests by key
-	queues  [2]ring        // the urgent first
+	queues  [2]ring        // urgent requests first
 }
 
-// ring is who waits: a queue for each first key, and whose turn it is next.
+// ring is the waiting requests: a queue for each first key, and the round-robin order of the keys.
 type ring struct {
 	order  []string
 	queues map[string][]*waiter
@@ -56,10 +56,10 @@ type ring struct {
 
 type waiter struct {
 	keys    []string
-	granted chan struct{} // closed when it has its slot
+	granted chan struct{} // closed when it gets its slot
 }
 
-// New returns a pool whose slots are all free.
+// New returns a pool with all slots free.
 func New(c Config) *Pool {
 	p := &Pool{cfg: c, free: c.Slots, used: make(map[string]int), waiting: make(map[string]int)}
 	for i := range p.queues {
@@ -68,8 +68,8 @@ func New(c Config) *Pool {
 	return p
 }
 
-// Take waits for a slot for all of the keys, each of which must have room for one more. The keys take turns by the first.
-// leave gives the slot back and must be called once.
+// Take waits for a slot for all of the keys, each of which must have room for one more. The keys take turns by the
+// first. leave gives the slot back and must be called once.
 //
 // Errors: ErrShare, ErrBusy, or that of the context.
 func (p *Pool) Take(ctx context.Context, urgent bool, keys ...string) (leave func(), err error) {
@@ -113,7 +113,7 @@ func (p *Pool) giveUp(class int, w *waiter, err error) (leave func(), _ error) {
 	p.queues[class].remove(w)
 	p.count(p.waiting, w, -1)
 	if errors.Is(err, ErrBusy) && slices.ContainsFunc(w.keys, func(k string) bool { return !p.room(k) }) {
-		err = ErrShare // it waited for its own
+		err = ErrShare // it waited for slots of its own key
 	}
 	return nil, err
 }
@@ -126,7 +126,7 @@ func (p *Pool) leave(w *waiter) {
 	p.dispatch()
 }
 
-// dispatch gives out what is free. p.mu is held.
+// dispatch gives free slots to waiting requests. p.mu is held.
 func (p *Pool) dispatch() {
 	for class := range p.queues {
 		for p.free > 0 {
@@ -146,10 +146,10 @@ func (p *Pool) fits(w *waiter) bool {
 	return !slices.ContainsFunc(w.keys, func(k string) bool { return !p.room(k) })
 }
 
-// room says whether a key may have one more slot.
+// room reports whether a key may have one more slot.
 func (p *Pool) room(key string) bool { return p.used[key] < p.cfg.Share }
 
-// count adds to each key of w, and forgets those that come to nothing.
+// count adds n to each key of w, and deletes keys that reach 0, so that the map does not grow.
 func (p *Pool) count(of map[string]int, w *waiter, n int) {
 	for _, k := range w.keys {
 		if of[k] += n; of[k] == 0 {

@@ -2,9 +2,9 @@
 //
 //	go run ./test/nimbustest/scratchdb -- sqlc vet
 //
-// It starts an embedded server in a temporary directory, applies the migrations, runs the command with DATABASE_URL set to
-// the database, removes everything and exits with the command's exit code. DATABASE_URL is in the URL form, because sqlc
-// reads no other. The server is not durable, and nothing of it remains.
+// It starts an embedded server in a temporary directory, applies the migrations, runs the command with DATABASE_URL
+// set to the database, removes everything and exits with the command's exit code. DATABASE_URL is in the URL form,
+// because sqlc reads no other. The server is not durable, and nothing of it remains.
 package main
 
 import (
