@@ -106,8 +106,11 @@ test('a link that is understood in part says so', async ({ page }) => {
 
 test('who forgot the password is told what to do, and who mistypes it gets no request id', async ({ page }) => {
   await page.goto('/login');
-  await page.getByText('Forgot password?').click();
-  await expect(page.getByText('Ask the operator of this server')).toBeVisible();
+  await page.getByRole('link', { name: 'Forgot your password?' }).click();
+  await page.getByLabel('Email').fill(emailOf('nobody'));
+  await page.getByRole('button', { name: 'Send me a link' }).click();
+  await expect(page.getByRole('alert')).toHaveText(/sends no mail\. Ask its operator/);
+  await page.getByRole('link', { name: 'Log in' }).click();
   await page.getByLabel('Email').fill(emailOf('nobody'));
   await page.getByLabel('Password', { exact: true }).fill('Wrong-Password-1');
   await page.getByRole('button', { name: 'Log in', exact: true }).click();

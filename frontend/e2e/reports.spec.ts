@@ -108,9 +108,8 @@ test('of two who change a board or a report, the second is told, and chooses', a
   const [ada, ben] = [emailOf('ada'), emailOf('ben')];
   const who = await account(url, ada);
   const mine = await project(url, who, 'Two');
-  await account(url, ben);
+  await join(url, { ...mine, who }, ben, 'admin');
   const at = `/v1/projects/${mine.projectId}`;
-  await call(url, `${at}/members`, { email: ben, role: 'admin' }, who);
   const ids: string[] = [];
   for (const name of ['One', 'Two', 'Three']) ids.push((await call<{ id: string }>(url, `${at}/reports`, { name, question: { tz: 'UTC' }, view: { chart: 'number' } }, who)).id);
   const board = await call<{ id: string }>(url, `${at}/boards`, { name: 'Both', tiles: [{ report_id: ids[0], width: 'half' }] }, who);

@@ -19,7 +19,7 @@ func TestTheSDKsThatAreBuiltInAreServed(t *testing.T) {
 		e.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
 		return w
 	}
-	const name, index = "/sdk/nimbus-analytics-sdk-0.2.0.tgz", `{"packages":[{"name":"x"}]}`
+	const name, index = "/sdk/nimbus-analytics-sdk-0.3.0.tgz", `{"packages":[{"name":"x"}]}`
 	packed := fstest.MapFS{".gitkeep": {}, "index.json": {Data: []byte(index)}, name[len("/sdk/"):]: {Data: []byte("tar")}}
 	for _, tt := range []struct {
 		dist         fstest.MapFS

@@ -9,8 +9,8 @@ import {
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { idempotencyKey, queryClient, sentAgain, useAccount } from '../../api';
+import { nimbusUrl } from '../../base';
 import { ago, date, number } from '../../format';
-import { linkTo } from '../../links';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Confirm, CopyButton, Failure, Skeleton, TextField, toast } from '../../ui';
@@ -42,7 +42,7 @@ export function Accounts() {
         {link && (
           <div className="stack" role="status">
             <p>{m.instance.handOver(link.email)}</p>
-            <div className="row wrap"><code className="wrap-any">{linkTo(link.link.path)}</code><CopyButton label={m.members.copyLink} text={linkTo(link.link.path)} /></div>
+            <div className="row wrap"><code className="wrap-any">{nimbusUrl + link.link.path}</code><CopyButton label={m.members.copyLink} text={nimbusUrl + link.link.path} /></div>
           </div>
         )}
         {error && <Failure error={error} />}

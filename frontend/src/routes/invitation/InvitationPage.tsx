@@ -5,9 +5,9 @@ import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useRouter, useRouterState } from '@tanstack/react-router';
 import { IconLogin2 } from '@tabler/icons-react';
 import { reloadProjects, session, useAccount } from '../../api';
+import { basePath } from '../../base';
 import { dateTime } from '../../format';
 import { useTitle } from '../../hooks';
-import { linkTo } from '../../links';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Brand } from '../../shell/Brand';
@@ -96,7 +96,7 @@ function Join({ token, email }: { token: string; email: string | undefined }) {
         </>
       )}
       {provider?.enabled && (
-        <a className="button" href={linkTo(`/v1/auth/oidc/login?${new URLSearchParams({ return_to: back, ...(methods.data?.registration === 'invite' && { invitation: token }) })}`)} onClick={session.leaveForProvider}>
+        <a className="button" href={`${basePath}v1/auth/oidc/login?${new URLSearchParams({ return_to: back, ...(methods.data?.registration === 'invite' && { invitation: token }) })}`} onClick={session.leaveForProvider}>
           <IconLogin2 size={17} aria-hidden />
           <span className="truncate">{m.auth.withProvider(provider.name)}</span>
         </a>

@@ -4,8 +4,8 @@ import { createInvitationMutation, listInvitationsOptions, revokeInvitationMutat
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useRef, useState } from 'react';
 import { idempotencyKey, queryClient, sentAgain } from '../../api';
+import { nimbusUrl } from '../../base';
 import { date } from '../../format';
-import { linkTo } from '../../links';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, Confirm, CopyButton, Failure, SelectField, TextField, toast } from '../../ui';
@@ -26,7 +26,7 @@ export function Invitations({ projectId, canMakeOwners }: { projectId: string; c
         {made && (
           <div className="stack" role="status">
             <p>{made.mailed ? m.members.mailed(made.invitation.email ?? '') : m.members.handOver}</p>
-            <div className="row wrap"><code className="wrap-any">{linkTo(made.path)}</code><CopyButton label={m.members.copyLink} text={linkTo(made.path)} /></div>
+            <div className="row wrap"><code className="wrap-any">{nimbusUrl + made.path}</code><CopyButton label={m.members.copyLink} text={nimbusUrl + made.path} /></div>
           </div>
         )}
         {list.error && <Failure error={list.error} retry={() => void list.refetch()} />}
