@@ -103,7 +103,7 @@ func (s *Service) scan(ctx context.Context, v *behaviour.View, q *scan.Query, o 
 		}
 	}
 	own := *q
-	own.Identity, own.Memory = &v.Identity, s.o.Memory
+	own.Identity, own.Memory = v.Identity(q.AsOf), s.o.Memory
 	each, done := start(nil)
 	if err := scan.People(ctx, &own, v.Headers, v, each...); err != nil {
 		var part *scan.DamagedPart
