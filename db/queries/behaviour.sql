@@ -69,6 +69,12 @@ SELECT pg_advisory_unlock(hashtext('nimbus.parts'), hashtext(@project_id::text))
 SELECT e.id, e.ts, e.received_at, e.name, e.user_id, e.anonymous_id, e.props FROM events e
 WHERE e.project_id = @project_id AND e.id = ANY(@event_ids::uuid[]) AND e.id >= @id_from AND e.id <= @id_to;
 
+-- Of some events, by their ids, who those are that carry both a user_id and an anonymous_id.
+-- name: EventLinksByIDs :many
+SELECT e.id, e.ts, e.received_at, e.user_id, e.anonymous_id FROM events e
+WHERE e.project_id = @project_id AND e.id = ANY(@event_ids::uuid[]) AND e.id >= @id_from AND e.id <= @id_to
+  AND e.user_id IS NOT NULL AND e.anonymous_id IS NOT NULL;
+
 -- The next events of a range.
 -- name: EventsOfRange :many
 SELECT e.id, e.ts, e.received_at, e.name, e.user_id, e.anonymous_id, e.props FROM events e
@@ -104,15 +110,17 @@ FROM (SELECT unnest(@kinds::smallint[]) AS kind, unnest(@keys::text[]) AS key, u
 -- name: PersonKeys :many
 SELECT p.no, p.kind, p.key FROM persons p WHERE p.project_id = @project_id AND p.no = ANY(@nos::int[]);
 
--- Keeps the first event of each pair.
+-- Keeps the events of each pair before which, in the order, none was known at the time.
 -- name: PersonLinksAdd :exec
 INSERT INTO person_links (project_id, anonymous, person, ts, received_at, event_id)
 SELECT @project_id, t.anonymous, t.person, t.ts, t.received_at, t.event_id
 FROM (SELECT unnest(@anonymous::int[]) AS anonymous, unnest(@people::int[]) AS person, unnest(@ts::timestamptz[]) AS ts,
              unnest(@received_at::timestamptz[]) AS received_at, unnest(@event_ids::uuid[]) AS event_id) AS t
-ON CONFLICT (project_id, anonymous, person) DO UPDATE
-SET ts = excluded.ts, received_at = excluded.received_at, event_id = excluded.event_id
-WHERE (excluded.ts, excluded.received_at, excluded.event_id) < (person_links.ts, person_links.received_at, person_links.event_id);
+WHERE NOT EXISTS (SELECT FROM person_links l
+    WHERE l.project_id = @project_id AND l.anonymous = t.anonymous AND l.person = t.person
+      AND (l.ts, l.received_at, l.event_id) < (t.ts, t.received_at, t.event_id)
+      AND greatest(l.ts, l.received_at) <= greatest(t.ts, t.received_at))
+ON CONFLICT DO NOTHING;
 
 -- name: PersonLinks :many
 SELECT l.anonymous, l.person, l.ts, l.received_at, l.event_id FROM person_links l WHERE l.project_id = @project_id

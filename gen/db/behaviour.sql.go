@@ -270,6 +270,59 @@ func (q *Queries) ArrivalsPrune(ctx context.Context, db DBTX, projectID uuid.UUI
 	return result.RowsAffected(), nil
 }
 
+const eventLinksByIDs = `-- name: EventLinksByIDs :many
+SELECT e.id, e.ts, e.received_at, e.user_id, e.anonymous_id FROM events e
+WHERE e.project_id = $1 AND e.id = ANY($2::uuid[]) AND e.id >= $3 AND e.id <= $4
+  AND e.user_id IS NOT NULL AND e.anonymous_id IS NOT NULL
+`
+
+type EventLinksByIDsParams struct {
+	ProjectID uuid.UUID
+	EventIDs  []uuid.UUID
+	IDFrom    uuid.UUID
+	IDTo      uuid.UUID
+}
+
+type EventLinksByIDsRow struct {
+	ID          uuid.UUID
+	TS          time.Time
+	ReceivedAt  time.Time
+	UserID      *string
+	AnonymousID *string
+}
+
+// Of some events, by their ids, who those are that carry both a user_id and an anonymous_id.
+func (q *Queries) EventLinksByIDs(ctx context.Context, db DBTX, arg EventLinksByIDsParams) ([]EventLinksByIDsRow, error) {
+	rows, err := db.Query(ctx, eventLinksByIDs,
+		arg.ProjectID,
+		arg.EventIDs,
+		arg.IDFrom,
+		arg.IDTo,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []EventLinksByIDsRow{}
+	for rows.Next() {
+		var i EventLinksByIDsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.TS,
+			&i.ReceivedAt,
+			&i.UserID,
+			&i.AnonymousID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const eventsByIDs = `-- name: EventsByIDs :many
 SELECT e.id, e.ts, e.received_at, e.name, e.user_id, e.anonymous_id, e.props FROM events e
 WHERE e.project_id = $1 AND e.id = ANY($2::uuid[]) AND e.id >= $3 AND e.id <= $4
@@ -818,9 +871,11 @@ INSERT INTO person_links (project_id, anonymous, person, ts, received_at, event_
 SELECT $1, t.anonymous, t.person, t.ts, t.received_at, t.event_id
 FROM (SELECT unnest($2::int[]) AS anonymous, unnest($3::int[]) AS person, unnest($4::timestamptz[]) AS ts,
              unnest($5::timestamptz[]) AS received_at, unnest($6::uuid[]) AS event_id) AS t
-ON CONFLICT (project_id, anonymous, person) DO UPDATE
-SET ts = excluded.ts, received_at = excluded.received_at, event_id = excluded.event_id
-WHERE (excluded.ts, excluded.received_at, excluded.event_id) < (person_links.ts, person_links.received_at, person_links.event_id)
+WHERE NOT EXISTS (SELECT FROM person_links l
+    WHERE l.project_id = $1 AND l.anonymous = t.anonymous AND l.person = t.person
+      AND (l.ts, l.received_at, l.event_id) < (t.ts, t.received_at, t.event_id)
+      AND greatest(l.ts, l.received_at) <= greatest(t.ts, t.received_at))
+ON CONFLICT DO NOTHING
 `
 
 type PersonLinksAddParams struct {
@@ -832,7 +887,7 @@ type PersonLinksAddParams struct {
 	EventIDs   []uuid.UUID
 }
 
-// Keeps the first event of each pair.
+// Keeps the events of each pair before which, in the order, none was known at the time.
 func (q *Queries) PersonLinksAdd(ctx context.Context, db DBTX, arg PersonLinksAddParams) error {
 	_, err := db.Exec(ctx, personLinksAdd,
 		arg.ProjectID,

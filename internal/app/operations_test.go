@@ -148,8 +148,37 @@ func body(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operatio
 		"runMetricsQuery": func() any { return map[string]any{"project_id": project} },
 	}
 	make, ok := bodies[op.ID]
+	if q := question(op.ID, project); q != nil {
+		return q
+	}
 	if !ok {
 		t.Fatalf("%s: say here what a valid body is", op.ID)
 	}
 	return make()
+}
+
+// question is a valid question about behaviour for the operation that answers it, nil for other operations.
+func question(id, project string) map[string]any {
+	step := map[string]any{"event": "e"}
+	of := map[string]map[string]any{
+		"askFunnel":     {"steps": []any{step}},
+		"askRetention":  {"start": step, "return": step},
+		"askLifecycle":  {},
+		"askStickiness": {},
+		"askUniques":    {},
+		"askPaths":      {},
+		"askSessions":   {},
+		"askCohort":     {"where": map[string]any{"op": "did", "event": "e"}},
+		"askPeople": {"at": map[string]any{}, "question": map[string]any{
+			"kind": "uniques", "from": "2026-03-01T00:00:00Z", "to": "2026-03-08T00:00:00Z"}},
+	}
+	q, ok := of[id]
+	if !ok {
+		return nil
+	}
+	q["project_id"] = project
+	if id != "askCohort" && id != "askPeople" {
+		q["from"], q["to"] = "2026-03-01T00:00:00Z", "2026-03-08T00:00:00Z"
+	}
+	return q
 }

@@ -1,6 +1,7 @@
 package behaviour
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -74,47 +75,39 @@ func keysOf(events []StoredEvent) []PersonKey {
 	return keys
 }
 
-// link is the first event that carries an anonymous id with a user id.
+// link is an event that carries an anonymous id with a user id.
 type link struct {
 	anonymous, user uint32
 	event           StoredEvent
 }
 
-// before compares in the order of events.
-func (e *StoredEvent) before(x *StoredEvent) bool {
-	if !e.TS.Equal(x.TS) {
-		return e.TS.Before(x.TS)
-	}
-	if !e.ReceivedAt.Equal(x.ReceivedAt) {
-		return e.ReceivedAt.Before(x.ReceivedAt)
-	}
-	return slices.Compare(e.ID[:], x.ID[:]) < 0
+// known is since when the link is known: as of a moment after it, in microseconds since 1970.
+func (l *link) known() int64 { return max(l.event.TS.UnixMicro(), l.event.ReceivedAt.UnixMicro()) }
+
+// compare compares in the order of events.
+func (e *StoredEvent) compare(x *StoredEvent) int {
+	return cmp.Or(e.TS.Compare(x.TS), e.ReceivedAt.Compare(x.ReceivedAt), slices.Compare(e.ID[:], x.ID[:]))
 }
 
-// linksOf returns the first event of each pair of ids.
+// linksOf returns the events that a question may need to know who is whom, as of now or of any earlier moment: of each pair
+// of ids the first in the order, and those before which none was known.
 func linksOf(events []StoredEvent, number map[PersonKey]uint32) []link {
-	type pair struct{ anonymous, user uint32 }
-	first := make(map[pair]int)
 	var links []link
 	for i := range events {
-		anonymous, user, ok := events[i].link()
-		if !ok {
-			continue
-		}
-		p := pair{number[anonymous], number[user]}
-		at, there := first[p]
-		switch {
-		case !there:
-			first[p] = len(links)
-			links = append(links, link{p.anonymous, p.user, events[i]})
-		case events[i].before(&links[at].event):
-			links[at].event = events[i]
+		if anonymous, user, ok := events[i].link(); ok {
+			links = append(links, link{number[anonymous], number[user], events[i]})
 		}
 	}
 	slices.SortFunc(links, func(x, y link) int {
-		return slices.Compare([]uint32{x.anonymous, x.user}, []uint32{y.anonymous, y.user})
+		return cmp.Or(cmp.Compare(x.anonymous, y.anonymous), cmp.Compare(x.user, y.user), x.event.compare(&y.event))
 	})
-	return links
+	kept := links[:0]
+	for _, l := range links {
+		if n := len(kept); n == 0 || kept[n-1].anonymous != l.anonymous || kept[n-1].user != l.user || l.known() < kept[n-1].known() {
+			kept = append(kept, l)
+		}
+	}
+	return kept
 }
 
 // merge says that a person is another one.

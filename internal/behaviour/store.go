@@ -188,7 +188,21 @@ func (s *Store) eventsByID(ctx context.Context, tx db.DBTX, project uuid.UUID, i
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	lo, hi := ids[0], ids[0] // the partitions to look into
+	lo, hi := span(ids)
+	rows, err := s.q.EventsByIDs(ctx, tx, db.EventsByIDsParams{ProjectID: project, EventIDs: ids, IDFrom: lo, IDTo: hi})
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	events := make([]StoredEvent, 0, len(rows))
+	for i := range rows {
+		events = appendEvent(events, db.EventsOfRangeRow(rows[i]))
+	}
+	return events, nil
+}
+
+// span returns the smallest and the largest id, which say what partitions to look into.
+func span(ids []uuid.UUID) (lo, hi uuid.UUID) {
+	lo, hi = ids[0], ids[0]
 	for _, id := range ids {
 		if bytes.Compare(id[:], lo[:]) < 0 {
 			lo = id
@@ -197,13 +211,24 @@ func (s *Store) eventsByID(ctx context.Context, tx db.DBTX, project uuid.UUID, i
 			hi = id
 		}
 	}
-	rows, err := s.q.EventsByIDs(ctx, tx, db.EventsByIDsParams{ProjectID: project, EventIDs: ids, IDFrom: lo, IDTo: hi})
+	return lo, hi
+}
+
+// linksByID returns those of the events that carry two ids, without what they are.
+func (s *Store) linksByID(ctx context.Context, tx db.DBTX, project uuid.UUID, ids []uuid.UUID) ([]StoredEvent, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	lo, hi := span(ids)
+	rows, err := s.q.EventLinksByIDs(ctx, tx, db.EventLinksByIDsParams{ProjectID: project, EventIDs: ids, IDFrom: lo, IDTo: hi})
 	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
+		return nil, fmt.Errorf("read links of events: %w", err)
 	}
 	events := make([]StoredEvent, 0, len(rows))
-	for i := range rows {
-		events = appendEvent(events, db.EventsOfRangeRow(rows[i]))
+	for _, r := range rows {
+		events = appendEvent(events, db.EventsOfRangeRow{
+			ID: r.ID, TS: r.TS, ReceivedAt: r.ReceivedAt, UserID: r.UserID, AnonymousID: r.AnonymousID,
+		})
 	}
 	return events, nil
 }

@@ -1,6 +1,7 @@
 package behaviour
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +29,7 @@ const (
 // scan.
 type View struct {
 	// Headers are the parts: first those stored, then those made for this view.
-	Headers  []*parts.Header
-	Identity Identity
+	Headers []*parts.Header
 	// Unproven are the days whose parts did not have what event_counts says, so that the events were read instead. Their
 	// parts are to be built anew: see MarkDirty.
 	Unproven []int32
@@ -41,6 +41,9 @@ type View struct {
 	loose   map[uint32]PersonKey // of people who have a number in this view only
 	infos   []PartInfo           // of the first headers
 	memory  []*parts.Part
+	links   []link  // by anonymous id, in the order
+	merges  []merge // in their order
+	last    uint32  // the highest number that anybody has
 	conns   chan db.DBTX
 }
 
@@ -76,7 +79,7 @@ func (v *View) load(ctx context.Context, tx db.DBTX, from, to int32, doubt []int
 		doubtful[day] = true
 	}
 	l := &loose{view: v, tx: tx, builders: map[int32]*parts.Builder{}, numbers: map[PersonKey]uint32{}}
-	pending, err := v.pending(ctx, tx, from, to)
+	pending, elsewhere, err := v.pending(ctx, tx, from, to)
 	if err != nil {
 		return err
 	}
@@ -92,6 +95,9 @@ func (v *View) load(ctx context.Context, tx db.DBTX, from, to int32, doubt []int
 	}
 	pending = slices.DeleteFunc(pending, func(e StoredEvent) bool { return doubtful[DayOf(e.ID)] })
 	if err := l.add(ctx, pending); err != nil {
+		return err
+	}
+	if err := l.link(ctx, elsewhere); err != nil {
 		return err
 	}
 	for day := range doubtful {
@@ -132,35 +138,41 @@ func count(infos []PartInfo, doubtful map[int32]bool) (map[counts]int64, []*part
 	return counted, headers
 }
 
-// pending returns the events of the days that arrived and are in no part.
-func (v *View) pending(ctx context.Context, tx db.DBTX, from, to int32) ([]StoredEvent, error) {
+// pending returns the events of the days that arrived and are in no part. Of those of other days it returns the ids: they
+// may say who somebody in these days is.
+func (v *View) pending(ctx context.Context, tx db.DBTX, from, to int32) (_ []StoredEvent, elsewhere []uuid.UUID, _ error) {
 	c, err := v.store.cursor(ctx, tx, v.project)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var ids []uuid.UUID
 	for {
 		all, err := v.store.arrivals(ctx, tx, v.project, c, nil)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, a := range all {
 			for _, id := range a.IDs {
-				if day := DayOf(id); day >= from && day < to && !slices.Contains(a.Built, day) {
+				switch day := DayOf(id); {
+				case slices.Contains(a.Built, day):
+				case day >= from && day < to:
 					ids = append(ids, id)
+				default:
+					elsewhere = append(elsewhere, id)
 				}
 			}
 			c = a.Cursor
 		}
-		if len(ids) > maxLooseEvents {
-			return nil, ErrBehind
+		if len(ids) > maxLooseEvents || len(elsewhere) > maxLooseEvents {
+			return nil, nil, ErrBehind
 		}
 		if len(all) < maxArrivals {
 			break
 		}
 	}
 	slices.SortFunc(ids, func(x, y uuid.UUID) int { return slices.Compare(x[:], y[:]) })
-	return v.store.eventsByID(ctx, tx, v.project, slices.Compact(ids))
+	events, err := v.store.eventsByID(ctx, tx, v.project, slices.Compact(ids))
+	return events, elsewhere, err
 }
 
 // prove finds the days of which event_counts does not say what parts and pending events are, and returns the headers of
@@ -198,7 +210,7 @@ func (w *Work) Proven(ctx context.Context, day int32) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	pending, err := v.pending(ctx, w.tx, day, day+1)
+	pending, _, err := v.pending(ctx, w.tx, day, day+1)
 	if err != nil {
 		return false, err
 	}
@@ -244,6 +256,19 @@ func (l *loose) add(ctx context.Context, events []StoredEvent) error {
 	if size > maxLooseBytes {
 		return ErrBehind
 	}
+	return nil
+}
+
+// link takes who is whom from events of other days.
+func (l *loose) link(ctx context.Context, ids []uuid.UUID) error {
+	events, err := l.view.store.linksByID(ctx, l.tx, l.view.project, ids)
+	if err != nil {
+		return err
+	}
+	if err := l.number(ctx, keysOf(events)); err != nil {
+		return err
+	}
+	l.links = append(l.links, linksOf(events, l.numbers)...)
 	return nil
 }
 
@@ -295,31 +320,32 @@ func (l *loose) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	links = append(links, l.links...)
-	slices.SortFunc(links, func(x, y link) int {
-		switch {
-		case x.anonymous != y.anonymous:
-			return slices.Compare([]uint32{x.anonymous}, []uint32{y.anonymous})
-		case x.event.before(&y.event):
-			return -1
-		case y.event.before(&x.event):
-			return 1
-		default:
-			return 0
-		}
+	v.links = append(links, l.links...)
+	slices.SortFunc(v.links, func(x, y link) int {
+		return cmp.Or(cmp.Compare(x.anonymous, y.anonymous), x.event.compare(&y.event))
 	})
 	merges, err := v.store.q.PersonMerges(ctx, l.tx, v.project)
 	if err != nil {
 		return fmt.Errorf("read merges: %w", err)
 	}
-	var all []merge
 	for _, m := range merges {
-		all = append(all, merge{uint32(m.Merged), uint32(m.IntoNo)})
+		v.merges = append(v.merges, merge{uint32(m.Merged), uint32(m.IntoNo)})
 	}
-	if len(links)+len(all) > 0 {
-		v.Identity = identify(links, all, l.last)
-	}
+	v.last = l.last
 	return nil
+}
+
+// Identity says who is whom by what was known before a moment, in microseconds since 1970; 0 is by everything.
+func (v *View) Identity(asOf int64) *Identity {
+	known := v.links
+	if asOf != 0 {
+		known = slices.DeleteFunc(slices.Clone(known), func(l link) bool { return l.known() >= asOf })
+	}
+	if len(known)+len(v.merges) == 0 {
+		return &Identity{}
+	}
+	id := identify(known, v.merges, v.last)
+	return &id
 }
 
 func (s *Store) links(ctx context.Context, tx db.DBTX, project uuid.UUID) ([]link, error) {

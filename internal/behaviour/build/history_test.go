@@ -333,7 +333,7 @@ func (h *history) scanned() reading {
 
 func (h *history) scan(v *behaviour.View) (reading, error) {
 	start := origin.UnixMicro()
-	q := scan.Query{From: start, To: start + days*86_400_000_000, Identity: &v.Identity}
+	q := scan.Query{From: start, To: start + days*86_400_000_000, Identity: v.Identity(0)}
 	q.Matchers = []scan.Matcher{{Filter: &scan.Filter{Op: scan.Gt, Prop: "plan", Number: 0}}}
 	q.Values = []*scan.Dictionary{{ByName: true}, scan.NewDictionary("amount")}
 	r := reading{counts: map[string]string{}}
@@ -355,7 +355,7 @@ func (h *history) scan(v *behaviour.View) (reading, error) {
 	}
 	slices.Sort(r.people)
 	m := scan.Measure{Query: scan.Query{
-		From: q.From, To: q.To, Identity: &v.Identity,
+		From: q.From, To: q.To, Identity: v.Identity(0),
 	}, By: &scan.Dictionary{ByName: true}, Prop: "amount", Workers: 2}
 	for day := range int64(days + 1) {
 		m.Bounds = append(m.Bounds, start+day*86_400_000_000)

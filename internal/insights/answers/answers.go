@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -61,38 +62,83 @@ func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, q *s
 	if err := turns.Heavy(ctx, project.String()); err != nil {
 		return outcome{}, fmt.Errorf("take a turn: %w", err)
 	}
-	from, to := days(q)
 	var doubt []int32
+	back := int64(behaviour.SessionLength)
 	for {
-		var o outcome
-		var unproven []int32
-		err := s.o.Store.View(ctx, project, from, to, s.o.Timeout, doubt, func(v *behaviour.View) error {
-			unproven = v.Unproven
-			return s.scan(ctx, v, q, &o, func(each []func(*behaviour.Person) error) ([]func(*behaviour.Person) error, func() error) {
-				ops := make([]T, workers)
-				for i := range ops {
-					op := fresh()
-					ops[i] = op
-					each = append(each, func(p *behaviour.Person) error { op.Add(p); return nil })
-				}
-				return each, func() error {
-					for _, op := range ops[1:] {
-						ops[0].Merge(op)
-					}
-					return after(v, ops[0])
-				}
-			})
-		})
-		if len(unproven) > 0 && s.o.Unproven != nil {
-			s.o.Unproven(ctx, project, unproven)
+		read := *q
+		if q.Sessions {
+			read.From = max(0, q.From-back)
 		}
+		o, err := once(ctx, s, project, q.From, &read, doubt, fresh, after)
 		var damaged *damagedDay
-		if errors.As(err, &damaged) && len(doubt) < maxRetries {
+		switch {
+		case errors.Is(err, errSessionUnderWay):
+			back *= 4
+		case errors.As(err, &damaged) && len(doubt) < maxRetries:
 			doubt = append(doubt, damaged.day)
-			continue
+		default:
+			return o, s.refusal(err)
 		}
-		return o, s.refusal(err)
 	}
+}
+
+// errSessionUnderWay says that somebody's sessions may have been cut wrongly, because one was under way where the scan began.
+var errSessionUnderWay = errors.New("a session was under way where the scan began")
+
+// once is run, read once. from is where the question begins, which the scan may begin before.
+func once[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, from int64, q *scan.Query, doubt []int32, fresh func() T,
+	after func(v *behaviour.View, op T) error) (o outcome, err error) {
+	var unproven []int32
+	var underWay atomic.Bool
+	first, last := days(q)
+	err = s.o.Store.View(ctx, project, first, last, s.o.Timeout, doubt, func(v *behaviour.View) error {
+		unproven = v.Unproven
+		return s.scan(ctx, v, q, &o, func(each []func(*behaviour.Person) error) ([]func(*behaviour.Person) error, func() error) {
+			ops := make([]T, workers)
+			for i := range ops {
+				op := fresh()
+				ops[i] = op
+				each = append(each, func(p *behaviour.Person) error {
+					if q.Sessions && q.From > 0 && !cutRight(p.Sessions, q.From, from) {
+						underWay.Store(true)
+						return nil
+					}
+					op.Add(p)
+					return nil
+				})
+			}
+			return each, func() error {
+				if underWay.Load() {
+					return errSessionUnderWay
+				}
+				for _, op := range ops[1:] {
+					ops[0].Merge(op)
+				}
+				return after(v, ops[0])
+			}
+		})
+	})
+	if len(unproven) > 0 && s.o.Unproven != nil {
+		s.o.Unproven(ctx, project, unproven)
+	}
+	return o, err
+}
+
+// cutRight says whether a person's sessions that reach from or more are what they would be had all his events been read, and not
+// only those since a moment. They are when he did nothing for longer than a session's gap before one of them: what came before
+// does not matter then. A session is cut after a day, too, and where that is depends on where it began.
+func cutRight(all []behaviour.Session, since, from int64) bool {
+	before := since - 1 // the latest that what was not read can be
+	for i := range all {
+		if all[i].Start-before > behaviour.SessionGap {
+			return true
+		}
+		if all[i].Last >= from {
+			return false
+		}
+		before = all[i].Last
+	}
+	return true
 }
 
 // scan runs the query over a view. start returns what takes the people, and what is done with the result.
@@ -105,7 +151,7 @@ func (s *Service) scan(ctx context.Context, v *behaviour.View, q *scan.Query, o 
 		}
 	}
 	own := *q
-	own.Identity, own.Memory = &v.Identity, s.o.Memory
+	own.Identity, own.Memory = v.Identity(q.AsOf), s.o.Memory
 	each, done := start(nil)
 	if err := scan.People(ctx, &own, v.Headers, v, each...); err != nil {
 		var part *scan.DamagedPart

@@ -65,9 +65,6 @@ func (a *API) funnel(at string, v *api.FunnelInsight) (*funnelAsk, error) {
 		r.marked()
 	}
 	within(&r.query, q.Reads())
-	if q.Count == funnel.Sessions {
-		r.query.From = max(0, r.query.From-behaviour.SessionLength) // with the session of the first event
-	}
 	return f, r.err()
 }
 

@@ -46,9 +46,6 @@ func (a *API) paths(at string, v *api.PathsInsight) (*pathsAsk, error) {
 		r.sessions()
 	}
 	within(&r.query, p.question.Reads())
-	if p.question.Count == paths.Sessions {
-		r.query.From = max(0, r.query.From-behaviour.SessionLength)
-	}
 	return p, r.err()
 }
 

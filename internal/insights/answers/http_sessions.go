@@ -40,7 +40,6 @@ func (a *API) sessions(at string, v *api.SessionsInsight) (*sessionsAsk, error) 
 	}
 	r.sessions()
 	within(&r.query, s.question.Reads())
-	r.query.From = max(0, r.query.From-behaviour.SessionLength) // a session that began before is not of the range
 	return s, r.err()
 }
 

@@ -211,7 +211,7 @@ func (r *resolver) marked() {
 	}
 }
 
-// sessions makes the scan count sessions.
+// sessions makes the scan count sessions: it reads back to where they are certain.
 func (r *resolver) sessions() {
 	r.query.Sessions, r.query.SessionProp = true, sessionProp
 }
