@@ -164,7 +164,7 @@ func TestCommandsThatAreNotToldWhereThingsAreMakeNone(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	for _, args := range [][]string{{"doctor"}, {"backup", filepath.Join(t.TempDir(), "backup")}, {"keys", "rewrap"},
-		{"rollups", "verify"}, {"migrate", "status"}, {"migrate", "down"}} {
+		{"rollups", "verify"}, {"parts", "status"}, {"migrate", "status"}, {"migrate", "down"}} {
 		got := nimbus(t, []string{"NIMBUS_DATA_DIR=" + dir}, args...)
 		if got.code == 0 || !strings.Contains(got.stdout+got.stderr, "there is no database in "+dir+": set NIMBUS_DATA_DIR or NIMBUS_DATABASE_URL") {
 			t.Errorf("%s: %d\n%s%s", args, got.code, got.stdout, got.stderr)

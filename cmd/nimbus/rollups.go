@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 const progressEvery = time.Second
 
 func runRollups(ctx context.Context, e *env) error {
-	verb, project, err := proving(e.args)
+	verb, project, err := verbAndProject("rollups", []string{"verify", "rebuild"}, e.args)
 	if err != nil {
 		return usageError{err} // before a database is started for it
 	}
@@ -52,19 +53,25 @@ func runRollups(ctx context.Context, e *env) error {
 	return err
 }
 
-// proving reads the words after rollups: what to do, and the project to do it for; nil for all of them.
-func proving(args []string) (verb string, project *uuid.UUID, err error) {
-	if len(args) == 0 || len(args) > 2 || args[0] != "verify" && args[0] != "rebuild" {
-		return "", nil, errors.New("rollups takes verify or rebuild, and then the id of a project if it is not for all")
+// verbAndProject reads the words after a command: what to do, and the project to do it for; nil for all of them.
+func verbAndProject(command string, verbs, args []string) (verb string, project *uuid.UUID, err error) {
+	if len(args) == 0 || len(args) > 2 || !slices.Contains(verbs, args[0]) {
+		return "", nil, fmt.Errorf("%s takes %s, and then the id of a project if it is not for all", command, alternatives(verbs))
 	}
 	if len(args) == 1 {
 		return args[0], nil, nil
 	}
 	id, err := uuid.Parse(args[1])
 	if err != nil {
-		return "", nil, fmt.Errorf("rollups %s: %q is not the id of a project", args[0], args[1])
+		return "", nil, fmt.Errorf("%s %s: %q is not the id of a project", command, args[0], args[1])
 	}
 	return args[0], &id, nil
+}
+
+// alternatives joins words as "a, b or c".
+func alternatives(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // printDifferences says what differed, and in what, what became of it.

@@ -31,11 +31,24 @@ WHERE a.project_id = @project_id AND (a.xid, a.seq) > ((@xid::text)::xid8, @seq:
   AND (sqlc.narg('horizon')::text IS NULL OR a.xid < (sqlc.narg('horizon')::text)::xid8)
 ORDER BY a.xid, a.seq LIMIT @max_rows;
 
--- The number of a project's arrivals after a cursor, and the time of the oldest.
+-- What a consumer has to do for a project. The size of the ids says how many they are without reading them: 16 bytes each
+-- behind 20 to 24 of an array's own.
 -- name: ArrivalsPending :one
-SELECT count(*) AS rows, coalesce(sum(cardinality(a.ids)), 0)::bigint AS events, coalesce(min(a.created_at), now())::timestamptz AS oldest
+SELECT EXISTS (SELECT FROM arrival_cursors c WHERE c.project_id = @project_id AND c.consumer = @consumer)::boolean AS begun,
+       EXISTS (SELECT FROM event_part_days d WHERE d.project_id = @project_id AND d.dirty)::boolean AS dirty,
+       coalesce(sum((pg_column_size(a.ids) - 20) / 16), 0)::bigint AS events,
+       coalesce(min(a.created_at), now())::timestamptz AS oldest
 FROM arrivals a
-WHERE a.project_id = @project_id AND (a.xid, a.seq) > ((@xid::text)::xid8, @seq::bigint);
+WHERE a.project_id = @project_id
+  AND (a.xid, a.seq) > (coalesce((SELECT c.xid FROM arrival_cursors c WHERE c.project_id = @project_id AND c.consumer = @consumer), '0'),
+                        coalesce((SELECT c.seq FROM arrival_cursors c WHERE c.project_id = @project_id AND c.consumer = @consumer), 0));
+
+-- The same of all projects together.
+-- name: ArrivalsPendingEverywhere :one
+SELECT coalesce(sum((pg_column_size(a.ids) - 20) / 16), 0)::bigint AS events,
+       coalesce(extract(epoch FROM now() - min(a.created_at)), 0)::float8 AS age_seconds
+FROM arrivals a LEFT JOIN arrival_cursors c ON c.project_id = a.project_id AND c.consumer = @consumer
+WHERE c.project_id IS NULL OR (a.xid, a.seq) > (c.xid, c.seq);
 
 -- Arrivals that a consumer has not seen and that are older than its largest allowed lag.
 -- name: ArrivalsMissed :many
@@ -88,7 +101,32 @@ UNION
 SELECT p.day FROM event_parts p WHERE p.project_id = @project_id
 ORDER BY 1;
 
--- The counts of some days, from event_counts.
+-- The first project after another whose arrivals somebody follows.
+-- name: ArrivalCursorAfter :one
+SELECT c.project_id FROM arrival_cursors c WHERE c.project_id > @project_id ORDER BY c.project_id LIMIT 1;
+
+-- The first project after another that has days to be built.
+-- name: PartDaysDirtyAfter :one
+SELECT d.project_id FROM event_part_days d WHERE d.project_id > @project_id AND d.dirty ORDER BY d.project_id LIMIT 1;
+
+-- The days whose parts have not as many rows as event_counts says, and that nobody builds: what arrived may be the reason.
+-- name: PartDaysUnequal :many
+SELECT t.day::int AS day FROM (
+    SELECT floor(extract(epoch FROM c.bucket) / 86400)::int AS day, c.count AS events FROM event_counts c
+    WHERE c.project_id = @project_id AND c.granularity = 86400 AND c.name = ''
+    UNION ALL
+    SELECT p.day, -p.rows FROM event_parts p WHERE p.project_id = @project_id
+) AS t
+WHERE NOT EXISTS (SELECT FROM event_part_days d WHERE d.project_id = @project_id AND d.day = t.day AND d.dirty)
+GROUP BY t.day HAVING sum(t.events) <> 0 ORDER BY t.day;
+
+-- What the parts of a project are together.
+-- name: PartsSize :one
+SELECT count(DISTINCT p.day)::int AS days, count(*)::int AS parts, coalesce(sum(p.rows), 0)::bigint AS rows,
+       coalesce(sum(p.bytes), 0)::bigint AS bytes
+FROM event_parts p WHERE p.project_id = @project_id;
+
+-- What event_counts says of some days.
 -- name: PartCounts :many
 SELECT floor(extract(epoch FROM c.bucket) / 86400)::int AS day, c.name, c.count FROM event_counts c
 WHERE c.project_id = @project_id AND c.granularity = 86400 AND c.name > ''

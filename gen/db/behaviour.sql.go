@@ -51,6 +51,18 @@ func (q *Queries) ArrivalCursor(ctx context.Context, db DBTX, projectID uuid.UUI
 	return i, err
 }
 
+const arrivalCursorAfter = `-- name: ArrivalCursorAfter :one
+SELECT c.project_id FROM arrival_cursors c WHERE c.project_id > $1 ORDER BY c.project_id LIMIT 1
+`
+
+// The first project after another whose arrivals somebody follows.
+func (q *Queries) ArrivalCursorAfter(ctx context.Context, db DBTX, projectID uuid.UUID) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, arrivalCursorAfter, projectID)
+	var project_id uuid.UUID
+	err := row.Scan(&project_id)
+	return project_id, err
+}
+
 const arrivalCursorSet = `-- name: ArrivalCursorSet :exec
 INSERT INTO arrival_cursors (project_id, consumer, xid, seq) VALUES ($1, $2, ($3::text)::xid8, $4::bigint)
 ON CONFLICT (project_id, consumer) DO UPDATE SET xid = excluded.xid, seq = excluded.seq, updated_at = now()
@@ -223,22 +235,54 @@ func (q *Queries) ArrivalsMissed(ctx context.Context, db DBTX, arg ArrivalsMisse
 }
 
 const arrivalsPending = `-- name: ArrivalsPending :one
-SELECT count(*) AS rows, coalesce(sum(cardinality(a.ids)), 0)::bigint AS events, coalesce(min(a.created_at), now())::timestamptz AS oldest
+SELECT EXISTS (SELECT FROM arrival_cursors c WHERE c.project_id = $1 AND c.consumer = $2)::boolean AS begun,
+       EXISTS (SELECT FROM event_part_days d WHERE d.project_id = $1 AND d.dirty)::boolean AS dirty,
+       coalesce(sum((pg_column_size(a.ids) - 20) / 16), 0)::bigint AS events,
+       coalesce(min(a.created_at), now())::timestamptz AS oldest
 FROM arrivals a
-WHERE a.project_id = $1 AND (a.xid, a.seq) > (($2::text)::xid8, $3::bigint)
+WHERE a.project_id = $1
+  AND (a.xid, a.seq) > (coalesce((SELECT c.xid FROM arrival_cursors c WHERE c.project_id = $1 AND c.consumer = $2), '0'),
+                        coalesce((SELECT c.seq FROM arrival_cursors c WHERE c.project_id = $1 AND c.consumer = $2), 0))
 `
 
 type ArrivalsPendingRow struct {
-	Rows   int64
+	Begun  bool
+	Dirty  bool
 	Events int64
 	Oldest time.Time
 }
 
-// The number of a project's arrivals after a cursor, and the time of the oldest.
-func (q *Queries) ArrivalsPending(ctx context.Context, db DBTX, projectID uuid.UUID, xID string, seq int64) (ArrivalsPendingRow, error) {
-	row := db.QueryRow(ctx, arrivalsPending, projectID, xID, seq)
+// What a consumer has to do for a project. The size of the ids says how many they are without reading them: 16 bytes each
+// behind 20 to 24 of an array's own.
+func (q *Queries) ArrivalsPending(ctx context.Context, db DBTX, projectID uuid.UUID, consumer string) (ArrivalsPendingRow, error) {
+	row := db.QueryRow(ctx, arrivalsPending, projectID, consumer)
 	var i ArrivalsPendingRow
-	err := row.Scan(&i.Rows, &i.Events, &i.Oldest)
+	err := row.Scan(
+		&i.Begun,
+		&i.Dirty,
+		&i.Events,
+		&i.Oldest,
+	)
+	return i, err
+}
+
+const arrivalsPendingEverywhere = `-- name: ArrivalsPendingEverywhere :one
+SELECT coalesce(sum((pg_column_size(a.ids) - 20) / 16), 0)::bigint AS events,
+       coalesce(extract(epoch FROM now() - min(a.created_at)), 0)::float8 AS age_seconds
+FROM arrivals a LEFT JOIN arrival_cursors c ON c.project_id = a.project_id AND c.consumer = $1
+WHERE c.project_id IS NULL OR (a.xid, a.seq) > (c.xid, c.seq)
+`
+
+type ArrivalsPendingEverywhereRow struct {
+	Events     int64
+	AgeSeconds float64
+}
+
+// The same of all projects together.
+func (q *Queries) ArrivalsPendingEverywhere(ctx context.Context, db DBTX, consumer string) (ArrivalsPendingEverywhereRow, error) {
+	row := db.QueryRow(ctx, arrivalsPendingEverywhere, consumer)
+	var i ArrivalsPendingEverywhereRow
+	err := row.Scan(&i.Events, &i.AgeSeconds)
 	return i, err
 }
 
@@ -513,7 +557,7 @@ type PartCountsRow struct {
 	Count int64
 }
 
-// The counts of some days, from event_counts.
+// What event_counts says of some days.
 func (q *Queries) PartCounts(ctx context.Context, db DBTX, projectID uuid.UUID, since time.Time, until time.Time) ([]PartCountsRow, error) {
 	rows, err := db.Query(ctx, partCounts, projectID, since, until)
 	if err != nil {
@@ -606,6 +650,18 @@ func (q *Queries) PartDaysDirty(ctx context.Context, db DBTX, projectID uuid.UUI
 	return items, nil
 }
 
+const partDaysDirtyAfter = `-- name: PartDaysDirtyAfter :one
+SELECT d.project_id FROM event_part_days d WHERE d.project_id > $1 AND d.dirty ORDER BY d.project_id LIMIT 1
+`
+
+// The first project after another that has days to be built.
+func (q *Queries) PartDaysDirtyAfter(ctx context.Context, db DBTX, projectID uuid.UUID) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, partDaysDirtyAfter, projectID)
+	var project_id uuid.UUID
+	err := row.Scan(&project_id)
+	return project_id, err
+}
+
 const partDaysMark = `-- name: PartDaysMark :exec
 INSERT INTO event_part_days (project_id, day, dirty) SELECT $1, unnest($2::int[]), true
 ON CONFLICT (project_id, day) DO UPDATE SET dirty = true
@@ -614,6 +670,38 @@ ON CONFLICT (project_id, day) DO UPDATE SET dirty = true
 func (q *Queries) PartDaysMark(ctx context.Context, db DBTX, projectID uuid.UUID, days []int32) error {
 	_, err := db.Exec(ctx, partDaysMark, projectID, days)
 	return err
+}
+
+const partDaysUnequal = `-- name: PartDaysUnequal :many
+SELECT t.day::int AS day FROM (
+    SELECT floor(extract(epoch FROM c.bucket) / 86400)::int AS day, c.count AS events FROM event_counts c
+    WHERE c.project_id = $1 AND c.granularity = 86400 AND c.name = ''
+    UNION ALL
+    SELECT p.day, -p.rows FROM event_parts p WHERE p.project_id = $1
+) AS t
+WHERE NOT EXISTS (SELECT FROM event_part_days d WHERE d.project_id = $1 AND d.day = t.day AND d.dirty)
+GROUP BY t.day HAVING sum(t.events) <> 0 ORDER BY t.day
+`
+
+// The days whose parts have not as many rows as event_counts says, and that nobody builds: what arrived may be the reason.
+func (q *Queries) PartDaysUnequal(ctx context.Context, db DBTX, projectID uuid.UUID) ([]int32, error) {
+	rows, err := db.Query(ctx, partDaysUnequal, projectID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var day int32
+		if err := rows.Scan(&day); err != nil {
+			return nil, err
+		}
+		items = append(items, day)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const partSlices = `-- name: PartSlices :many
@@ -772,6 +860,32 @@ func (q *Queries) PartsOf(ctx context.Context, db DBTX, projectID uuid.UUID, day
 		return nil, err
 	}
 	return items, nil
+}
+
+const partsSize = `-- name: PartsSize :one
+SELECT count(DISTINCT p.day)::int AS days, count(*)::int AS parts, coalesce(sum(p.rows), 0)::bigint AS rows,
+       coalesce(sum(p.bytes), 0)::bigint AS bytes
+FROM event_parts p WHERE p.project_id = $1
+`
+
+type PartsSizeRow struct {
+	Days  int32
+	Parts int32
+	Rows  int64
+	Bytes int64
+}
+
+// What the parts of a project are together.
+func (q *Queries) PartsSize(ctx context.Context, db DBTX, projectID uuid.UUID) (PartsSizeRow, error) {
+	row := db.QueryRow(ctx, partsSize, projectID)
+	var i PartsSizeRow
+	err := row.Scan(
+		&i.Days,
+		&i.Parts,
+		&i.Rows,
+		&i.Bytes,
+	)
+	return i, err
 }
 
 const partsUnlock = `-- name: PartsUnlock :one

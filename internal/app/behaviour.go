@@ -8,6 +8,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/build"
+	"github.com/bahagh/nimbus/internal/platform/clock"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
 )
 
@@ -21,6 +22,8 @@ func (a *App) wireBehaviour() *behaviourGroup {
 	store := behaviour.NewStore(a.db.Pool)
 	g := &behaviourGroup{store: store, builder: build.New(store, build.Options{Now: time.Now, Logger: a.log})}
 	a.access.projects.OnPurge(g.forget)
+	a.events.upkeep.OnPrune(g.builder.RemoveBefore)
+	a.reg.MustRegister(partsCollector{store.Behind})
 	return g
 }
 
@@ -29,8 +32,9 @@ func (g *behaviourGroup) forget(ctx context.Context, project uuid.UUID) error {
 	return g.store.Work(ctx, project, func(w *behaviour.Work) error { return w.RemoveProject(ctx) })
 }
 
-func (g *behaviourGroup) jobs() []jobs.Job {
+func (g *behaviourGroup) jobs(clocks *clock.Clocks) []jobs.Job {
 	return []jobs.Job{
 		{Name: "build parts", Every: 10 * time.Second, Limit: 50 * time.Minute, Run: g.builder.Round},
+		{Name: "prune arrivals", Every: time.Hour, Limit: 5 * time.Minute, Run: clocks.Deleting(g.builder.PruneArrivals)},
 	}
 }

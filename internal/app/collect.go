@@ -68,6 +68,32 @@ func (c *projectCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(purgeDesc, c.deleted)
 }
 
+// partsCollector tells how far the parts are behind what is stored. While the database does not answer it is left out.
+type partsCollector struct {
+	behind func(ctx context.Context) (events int64, age time.Duration, err error)
+}
+
+var (
+	backlogDesc  = prometheus.NewDesc("nimbus_parts_backlog_events", "Stored events that are in no part yet.", nil, nil)
+	partsAgeDesc = prometheus.NewDesc("nimbus_parts_age_seconds", "How long the oldest of them has been stored; 0 when there is none.", nil, nil)
+)
+
+func (partsCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- backlogDesc
+	ch <- partsAgeDesc
+}
+
+func (c partsCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	events, age, err := c.behind(ctx)
+	if err != nil {
+		return
+	}
+	ch <- prometheus.MustNewConstMetric(backlogDesc, prometheus.GaugeValue, float64(events))
+	ch <- prometheus.MustNewConstMetric(partsAgeDesc, prometheus.GaugeValue, age.Seconds())
+}
+
 // healthCollector exports the readiness checks.
 type healthCollector struct{ health *health }
 

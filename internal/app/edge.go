@@ -27,7 +27,7 @@ import (
 
 // startJobs starts the background jobs of every group.
 func (a *App) startJobs() {
-	a.jobs = jobs.New(a.db.Pool, slices.Concat(a.events.jobs(a.clocks), a.access.jobs(a.clocks), a.behaviour.jobs()), a.reg, time.Now, a.log)
+	a.jobs = jobs.New(a.db.Pool, slices.Concat(a.events.jobs(a.clocks), a.access.jobs(a.clocks), a.behaviour.jobs(a.clocks)), a.reg, time.Now, a.log)
 	a.jobs.Start()
 }
 

@@ -26,12 +26,28 @@ type Store struct {
 // NewStore returns a Store on the pool.
 func NewStore(pool *pgxpool.Pool) *Store { return &Store{pool: pool, q: db.New()} }
 
-// NextProject returns the first project after another that has events or arrivals; false when there is none.
+// next finds a project after another.
+type next = func(ctx context.Context, tx db.DBTX, after uuid.UUID) (uuid.UUID, error)
+
+// NextProject returns the first project after another that has events or parts; false when there is none.
 func (s *Store) NextProject(ctx context.Context, after uuid.UUID) (project uuid.UUID, found bool, err error) {
-	for _, next := range []func(context.Context, db.DBTX, uuid.UUID) (uuid.UUID, error){
-		s.q.ArrivalsProjectAfter, s.q.RollupCountedAfter,
-	} {
-		p, err := next(ctx, s.pool, after)
+	return s.first(ctx, after, s.q.RollupCountedAfter, s.q.ArrivalsProjectAfter, s.q.ArrivalCursorAfter)
+}
+
+// NextWaiting returns the first project after another for which there is something to do: arrivals or days to build.
+func (s *Store) NextWaiting(ctx context.Context, after uuid.UUID) (project uuid.UUID, found bool, err error) {
+	return s.first(ctx, after, s.q.ArrivalsProjectAfter, s.q.PartDaysDirtyAfter)
+}
+
+// NextArrived returns the first project after another that has arrivals.
+func (s *Store) NextArrived(ctx context.Context, after uuid.UUID) (project uuid.UUID, found bool, err error) {
+	return s.first(ctx, after, s.q.ArrivalsProjectAfter)
+}
+
+// first returns the smallest of those that the queries find.
+func (s *Store) first(ctx context.Context, after uuid.UUID, queries ...next) (project uuid.UUID, found bool, err error) {
+	for _, query := range queries {
+		p, err := query(ctx, s.pool, after)
 		if errors.Is(err, pgx.ErrNoRows) {
 			continue
 		}
@@ -49,19 +65,26 @@ func (s *Store) NextProject(ctx context.Context, after uuid.UUID) (project uuid.
 type Backlog struct {
 	Events int64
 	Oldest time.Time // when the first of it arrived; now when there is none
+	Begun  bool      // the builder follows the project: see Begin
+	Dirty  bool      // days are to be built anew
 }
 
 // Backlog says how far behind the parts of a project are.
 func (s *Store) Backlog(ctx context.Context, project uuid.UUID) (Backlog, error) {
-	c, err := s.cursor(ctx, s.pool, project)
-	if err != nil {
-		return Backlog{}, err
-	}
-	row, err := s.q.ArrivalsPending(ctx, s.pool, project, c.xid(), c.Seq)
+	row, err := s.q.ArrivalsPending(ctx, s.pool, project, Consumer)
 	if err != nil {
 		return Backlog{}, fmt.Errorf("count arrivals: %w", err)
 	}
-	return Backlog{row.Events, row.Oldest}, nil
+	return Backlog{Events: row.Events, Oldest: row.Oldest, Begun: row.Begun, Dirty: row.Dirty}, nil
+}
+
+// Behind says of all projects how many events are in no part yet, and how long ago the first of them arrived.
+func (s *Store) Behind(ctx context.Context) (events int64, age time.Duration, err error) {
+	row, err := s.q.ArrivalsPendingEverywhere(ctx, s.pool, Consumer)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count arrivals: %w", err)
+	}
+	return row.Events, time.Duration(row.AgeSeconds * float64(time.Second)), nil
 }
 
 // Begin says that the builder follows a project's arrivals from now on, unless it does already. The events that are
@@ -168,7 +191,7 @@ func (s *Store) arrivals(
 	return all, nil
 }
 
-// Advance says that everything up to a place is in the parts.
+// Advance says that everything up to a place is in the parts, and removes what every consumer has passed.
 func (w *Work) Advance(ctx context.Context, to Cursor) error {
 	err := w.store.q.ArrivalCursorSet(
 		ctx, w.tx, db.ArrivalCursorSetParams{ProjectID: w.project, Consumer: Consumer, XID: to.xid(), Seq: to.Seq},
@@ -176,7 +199,7 @@ func (w *Work) Advance(ctx context.Context, to Cursor) error {
 	if err != nil {
 		return fmt.Errorf("move the cursor: %w", err)
 	}
-	return nil
+	return w.removeArrivals(ctx, time.Time{})
 }
 
 // Events returns those of some events that are still there.
@@ -294,7 +317,7 @@ func idBefore(id uuid.UUID) uuid.UUID {
 	return id
 }
 
-// PruneArrivals removes what every consumer has passed, and what is older than before. Days of which the builder has
+// PruneArrivals removes what every consumer has passed, and what arrived before a time. Days of which the builder has
 // missed something by that are built anew.
 func (w *Work) PruneArrivals(ctx context.Context, before time.Time) error {
 	q := w.store.q
@@ -319,11 +342,15 @@ func (w *Work) PruneArrivals(ctx context.Context, before time.Time) error {
 		for day := range days {
 			list = append(list, day)
 		}
-		if err := q.PartDaysMark(ctx, w.tx, w.project, list); err != nil {
-			return fmt.Errorf("mark days: %w", err)
+		if err := w.MarkDirty(ctx, list); err != nil {
+			return err
 		}
 	}
-	if _, err := q.ArrivalsPrune(ctx, w.tx, w.project, before); err != nil {
+	return w.removeArrivals(ctx, before)
+}
+
+func (w *Work) removeArrivals(ctx context.Context, before time.Time) error {
+	if _, err := w.store.q.ArrivalsPrune(ctx, w.tx, w.project, before); err != nil {
 		return fmt.Errorf("remove arrivals: %w", err)
 	}
 	return nil

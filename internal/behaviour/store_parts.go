@@ -131,10 +131,53 @@ func (s *Store) Crowded(ctx context.Context, project uuid.UUID) ([]Crowded, erro
 
 // MarkDirty says that days are to be built anew from the events.
 func (s *Store) MarkDirty(ctx context.Context, project uuid.UUID, days []int32) error {
-	if err := s.q.PartDaysMark(ctx, s.pool, project, days); err != nil {
+	return s.markDirty(ctx, s.pool, project, days)
+}
+
+// MarkDirty says that days are to be built anew from the events.
+func (w *Work) MarkDirty(ctx context.Context, days []int32) error {
+	return w.store.markDirty(ctx, w.tx, w.project, days)
+}
+
+func (s *Store) markDirty(ctx context.Context, tx db.DBTX, project uuid.UUID, days []int32) error {
+	if err := s.q.PartDaysMark(ctx, tx, project, days); err != nil {
 		return fmt.Errorf("mark days: %w", err)
 	}
 	return nil
+}
+
+// Unequal returns the days whose parts have not as many events as event_counts says, and that are not marked. What has
+// arrived and is in no part is one reason: see Proven.
+func (s *Store) Unequal(ctx context.Context, project uuid.UUID) ([]int32, error) {
+	return s.unequal(ctx, s.pool, project)
+}
+
+// Unequal is that of Store.
+func (w *Work) Unequal(ctx context.Context) ([]int32, error) {
+	return w.store.unequal(ctx, w.tx, w.project)
+}
+
+func (s *Store) unequal(ctx context.Context, tx db.DBTX, project uuid.UUID) ([]int32, error) {
+	days, err := s.q.PartDaysUnequal(ctx, tx, project)
+	if err != nil {
+		return nil, fmt.Errorf("compare parts with counts: %w", err)
+	}
+	return days, nil
+}
+
+// Size is what the parts of a project are together.
+type Size struct {
+	Days, Parts   int
+	Events, Bytes int64
+}
+
+// Size returns what the parts of a project are together.
+func (s *Store) Size(ctx context.Context, project uuid.UUID) (Size, error) {
+	row, err := s.q.PartsSize(ctx, s.pool, project)
+	if err != nil {
+		return Size{}, fmt.Errorf("measure parts: %w", err)
+	}
+	return Size{int(row.Days), int(row.Parts), row.Rows, row.Bytes}, nil
 }
 
 // Dirty returns the days that are to be built anew, the latest first.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bahagh/nimbus/gen/db"
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
+	"github.com/bahagh/nimbus/internal/events/rollups"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
@@ -188,16 +189,25 @@ func (v *View) prove(
 	if err != nil {
 		return nil, fmt.Errorf("read counts: %w", err)
 	}
+	uncounted := make(map[int32]int64) // events that are not counted under their name, less those counted under $other
 	for _, r := range rows {
 		key := counts{r.Day, r.Name}
-		if counted[key] != r.Count {
+		switch {
+		case r.Name == rollups.Other: // parts have the event's own name
+			uncounted[r.Day] -= r.Count
+			continue
+		case counted[key] < r.Count:
 			doubtful[r.Day] = true
 		}
+		uncounted[r.Day] += counted[key] - r.Count
 		delete(counted, key)
 	}
-	for key, n := range counted { // events that are counted nowhere
+	for key, n := range counted {
+		uncounted[key.day] += n
+	}
+	for day, n := range uncounted {
 		if n != 0 {
-			doubtful[key.day] = true
+			doubtful[day] = true
 		}
 	}
 	return headers, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,8 +28,10 @@ type Options struct {
 	PartBytes int
 	// MergeParts is of how many parts one is made; 4 when 0.
 	MergeParts int
-	// KeepArrivals is how long arrivals wait for their consumers; 7 days when 0.
+	// KeepArrivals is how long arrivals wait for their consumers, see PruneArrivals; 7 days when 0.
 	KeepArrivals time.Duration
+	// SurveyEvery is how often Round looks at the days of all projects, see Survey; an hour when 0.
+	SurveyEvery time.Duration
 	// Share is how much of a core the builder takes, the rest of the time it rests; 0.5 when 0, at most 1.
 	Share float64
 
@@ -53,6 +56,9 @@ func (o *Options) defaults() {
 	}
 	if o.KeepArrivals == 0 {
 		o.KeepArrivals = 7 * 24 * time.Hour
+	}
+	if o.SurveyEvery == 0 {
+		o.SurveyEvery = time.Hour
 	}
 	if o.Share <= 0 || o.Share > 1 {
 		o.Share = 0.5
@@ -81,34 +87,87 @@ func rest(ctx context.Context, d time.Duration) error {
 
 // Builder builds parts.
 type Builder struct {
-	store *behaviour.Store
-	o     Options
+	store    *behaviour.Store
+	o        Options
+	surveyed atomic.Int64 // when, in nanoseconds since 1970; 0: not yet
 }
 
 // New returns a Builder.
 func New(store *behaviour.Store, o Options) *Builder {
 	o.defaults()
-	return &Builder{store, o}
+	return &Builder{store: store, o: o}
 }
 
 // Round brings the parts of every project up to date: days that are to be built anew, then what arrived, then merges.
-// It goes on with the next project when one fails, and returns all errors.
+// The first one, and then one an hour, begins with a Survey. It goes on with the next project when one fails, and
+// returns all errors. A project for which nothing arrived costs nothing.
 func (b *Builder) Round(ctx context.Context) error {
+	var surveyed error
+	if now := b.o.Now(); now.Sub(time.Unix(0, b.surveyed.Load())).Abs() >= b.o.SurveyEvery {
+		if surveyed = b.Survey(ctx); surveyed == nil {
+			b.surveyed.Store(now.UnixNano())
+		}
+	}
+	return errors.Join(surveyed, b.each(ctx, b.store.NextWaiting, b.visit))
+}
+
+// each does something for one project after the other.
+func (b *Builder) each(
+	ctx context.Context, next func(context.Context, uuid.UUID) (uuid.UUID, bool, error),
+	do func(context.Context, uuid.UUID) error,
+) error {
 	var errs []error
 	var project uuid.UUID
 	for {
-		next, ok, err := b.store.NextProject(ctx, project)
+		found, ok, err := next(ctx, project)
 		if err != nil || !ok {
 			return errors.Join(append(errs, err)...)
 		}
-		project = next
-		if err := b.Project(ctx, project); err != nil {
+		project = found
+		if err := do(ctx, project); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 			errs = append(errs, fmt.Errorf("parts of project %s: %w", project, err))
 		}
 	}
+}
+
+// visit brings the parts of a project up to date if there is enough to do.
+func (b *Builder) visit(ctx context.Context, project uuid.UUID) error {
+	backlog, err := b.store.Backlog(ctx, project)
+	if err != nil || backlog.Begun && !backlog.Dirty && !b.worthwhile(backlog) {
+		return err
+	}
+	return b.Project(ctx, project)
+}
+
+// worthwhile says whether a step is worth it.
+func (b *Builder) worthwhile(backlog behaviour.Backlog) bool {
+	return backlog.Events > 0 &&
+		(backlog.Events >= int64(b.o.LeastEvents) || b.o.Now().Sub(backlog.Oldest) >= b.o.MaxWait)
+}
+
+// PruneArrivals removes arrivals that are too old at a time to wait for their consumers. The builder has missed them:
+// their days are built anew.
+func (b *Builder) PruneArrivals(ctx context.Context, now time.Time) error {
+	return b.each(ctx, b.store.NextArrived, func(ctx context.Context, project uuid.UUID) error {
+		return b.store.Work(ctx, project, func(w *behaviour.Work) error {
+			return w.PruneArrivals(ctx, now.Add(-b.o.KeepArrivals))
+		})
+	})
+}
+
+// RemoveBefore removes the parts of events of a project that were deleted because they are older than a time. The day
+// that this time is in is built anew.
+func (b *Builder) RemoveBefore(ctx context.Context, project uuid.UUID, oldest time.Time) error {
+	return b.store.Work(ctx, project, func(w *behaviour.Work) error {
+		day := behaviour.DayAt(oldest)
+		if err := w.RemoveBefore(ctx, day); err != nil {
+			return err
+		}
+		return w.MarkDirty(ctx, []int32{day})
+	})
 }
 
 // Project brings the parts of one project up to date.
@@ -136,18 +195,16 @@ func (b *Builder) Project(ctx context.Context, project uuid.UUID) error {
 			return err
 		}
 	}
-	for {
-		var merged bool
+	return b.mergeAll(ctx, project)
+}
+
+func (b *Builder) mergeAll(ctx context.Context, project uuid.UUID) error {
+	for merged := true; merged; {
 		if err := b.step(ctx, func() (err error) { merged, err = b.Merge(ctx, project); return err }); err != nil {
 			return err
 		}
-		if !merged {
-			break
-		}
 	}
-	return b.store.Work(
-		ctx, project, func(w *behaviour.Work) error { return w.PruneArrivals(ctx, b.o.Now().Add(-b.o.KeepArrivals)) },
-	)
+	return nil
 }
 
 // step does something and then rests for so long that the builder keeps to its share.
@@ -166,11 +223,8 @@ func (b *Builder) step(ctx context.Context, do func() error) error {
 // when it is too little to be worth a part.
 func (b *Builder) Absorb(ctx context.Context, project uuid.UUID) (events int, err error) {
 	backlog, err := b.store.Backlog(ctx, project)
-	if err != nil || backlog.Events == 0 {
+	if err != nil || !b.worthwhile(backlog) {
 		return 0, err
-	}
-	if backlog.Events < int64(b.o.LeastEvents) && b.o.Now().Sub(backlog.Oldest) < b.o.MaxWait {
-		return 0, nil
 	}
 	err = b.store.Work(ctx, project, func(w *behaviour.Work) error {
 		arrivals, err := w.Arrivals(ctx, b.o.StepEvents)
@@ -387,67 +441,4 @@ func readPart(ctx context.Context, w *behaviour.Work, info *behaviour.PartInfo) 
 		}
 	}
 	return h, columns, nil
-}
-
-// Report is what Verify found.
-type Report struct {
-	Days  int     // compared
-	Wrong []int32 // UTC days whose parts are not what the events say, or damaged
-}
-
-// Verify compares the parts of a project with event_counts, day by day, and reads every column. With mend, days that
-// are wrong are built anew.
-func (b *Builder) Verify(ctx context.Context, project uuid.UUID, mend bool) (Report, error) {
-	var r Report
-	days, err := b.store.Days(ctx, project)
-	if err != nil {
-		return r, err
-	}
-	for _, day := range days {
-		wrong := false
-		err := b.step(ctx, func() error {
-			return b.store.Work(ctx, project, func(w *behaviour.Work) (err error) {
-				wrong, err = verifyDay(ctx, w, day)
-				return err
-			})
-		})
-		if err != nil {
-			return r, err
-		}
-		r.Days++
-		if !wrong {
-			continue
-		}
-		r.Wrong = append(r.Wrong, day)
-		if mend {
-			if err := b.step(ctx, func() error { return b.Rebuild(ctx, project, day) }); err != nil {
-				return r, err
-			}
-		}
-	}
-	return r, nil
-}
-
-func verifyDay(ctx context.Context, w *behaviour.Work, day int32) (wrong bool, err error) {
-	proven, err := w.Proven(ctx, day)
-	if err != nil || !proven {
-		return true, err
-	}
-	all, err := w.Parts(ctx, day, day+1)
-	if err != nil {
-		return false, err
-	}
-	for i := range all {
-		h, columns, err := readPart(ctx, w, &all[i])
-		if err == nil {
-			err = (&parts.Part{Header: h, Columns: columns}).Check()
-		}
-		if errors.Is(err, parts.ErrDamaged) || errors.Is(err, parts.ErrVersion) {
-			return true, nil
-		}
-		if err != nil {
-			return false, err
-		}
-	}
-	return false, nil
 }

@@ -130,12 +130,12 @@ func TestArrivalsThatWaitedTooLongAreBuiltByDay(t *testing.T) {
 	}
 	late := build.New(h.store, build.Options{
 		LeastEvents: 1_000_000, MaxWait: 100 * 365 * 24 * time.Hour, KeepArrivals: time.Nanosecond, Share: 1,
-		Now: func() time.Time { return time.Now().Add(time.Hour) },
 	})
-	for range 2 { // the first round removes them, the second one builds the days
-		if err := late.Project(t.Context(), project); err != nil {
-			t.Fatal(err)
-		}
+	if err := late.PruneArrivals(t.Context(), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := late.Round(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	var left int
 	if err := h.pool.QueryRow(t.Context(), "SELECT count(*) FROM arrivals").Scan(&left); err != nil || left > 0 {

@@ -29,6 +29,13 @@ type pruning struct {
 	from       uuid.UUID // of the events
 	keyFrom    uuid.UUID // of the keys, which come after the events
 	eventsDone bool
+	deleted    bool // an event, since the others were told
+}
+
+// OnPrune names what is told when events of a project were deleted: none older than a time is left. When it fails, Prune
+// says so, and goes on with the other projects.
+func (s *Store) OnPrune(pruned func(ctx context.Context, project uuid.UUID, oldest time.Time) error) {
+	s.pruned = pruned
 }
 
 // Prune deletes the events of each project that are older than its limit allows at now, with their counts and keys,
@@ -67,6 +74,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 // pruneStep deletes one step of a project's events, or of its keys, in one transaction, and reports whether there may
 // be more.
 func (s *Store) pruneStep(ctx context.Context, p *pruning, now time.Time) (more bool, err error) {
+	var oldest time.Time
 	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		// Asked in every step: the limit may have been lifted since the last.
 		days, err := s.q.ProjectRetentionDays(ctx, tx, p.project)
@@ -76,7 +84,7 @@ func (s *Store) pruneStep(ctx context.Context, p *pruning, now time.Time) (more 
 		if err != nil {
 			return fmt.Errorf("load the limit: %w", err)
 		}
-		oldest := now.Add(-time.Duration(days) * 24 * time.Hour)
+		oldest = now.Add(-time.Duration(days) * 24 * time.Hour)
 		if p.eventsDone {
 			more, err = s.pruneKeys(ctx, tx, p, oldest.Add(-keyGrace))
 			return err
@@ -84,6 +92,10 @@ func (s *Store) pruneStep(ctx context.Context, p *pruning, now time.Time) (more 
 		more = true
 		return s.pruneEvents(ctx, tx, p, events.FirstID(oldest))
 	})
+	if err == nil && p.eventsDone && p.deleted && s.pruned != nil {
+		p.deleted = false
+		err = s.pruned(ctx, p.project, oldest)
+	}
 	return more, err
 }
 
@@ -94,10 +106,11 @@ func (s *Store) pruneEvents(ctx context.Context, tx pgx.Tx, p *pruning, before u
 	if err != nil {
 		return err
 	}
-	if _, err := s.q.EventsDelete(ctx, tx, p.project, p.from, end); err != nil {
+	deleted, err := s.q.EventsDelete(ctx, tx, p.project, p.from, end)
+	if err != nil {
 		return fmt.Errorf("delete events: %w", err)
 	}
-	p.from, p.eventsDone = end, !more
+	p.from, p.eventsDone, p.deleted = end, !more, p.deleted || deleted > 0
 	return nil
 }
 

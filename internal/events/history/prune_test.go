@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -428,5 +429,38 @@ func TestADropGivesUpWhenEventsAreInUse(t *testing.T) {
 			return
 		default:
 		}
+	}
+}
+
+// Who keeps something of the events is told once for each project that lost some, when all of them are gone.
+func TestOthersAreToldWhatWasPruned(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	s := newWorld(pool)
+	limited, broken, young, unlimited := newLimited(t, pool, 30), newLimited(t, pool, 40), newLimited(t, pool, 365), newLimited(t, pool, 0)
+	for _, project := range []uuid.UUID{limited, broken, young, unlimited} {
+		scatter(t, s, project, 12_000, 120) // more than one step deletes
+	}
+	told := map[uuid.UUID][]time.Time{}
+	fails := errors.New("told in vain")
+	s.OnPrune(func(_ context.Context, project uuid.UUID, oldest time.Time) error {
+		if n := count(t, pool, `SELECT count(*) FROM events WHERE project_id = $1 AND ts < $2`, project, oldest); n > 0 {
+			t.Errorf("%d events before %s are still there", n, oldest)
+		}
+		told[project] = append(told[project], oldest)
+		if project == broken {
+			return fails
+		}
+		return nil
+	})
+	if err := s.Prune(t.Context(), pruneNow); !errors.Is(err, fails) {
+		t.Errorf("the error is %v", err)
+	}
+	want := map[uuid.UUID][]time.Time{limited: {pruneNow.AddDate(0, 0, -30)}, broken: {pruneNow.AddDate(0, 0, -40)}}
+	if !reflect.DeepEqual(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
+	if err := s.Prune(t.Context(), pruneNow); err != nil || len(told[limited]) != 1 {
+		t.Errorf("nothing was deleted and told %v: %v", told, err)
 	}
 }

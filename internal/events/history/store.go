@@ -22,6 +22,7 @@ type Store struct {
 	pool       *pgxpool.Pool
 	q          *db.Queries
 	partitions *partitions.Set
+	pruned     func(ctx context.Context, project uuid.UUID, oldest time.Time) error // see OnPrune; may be nil
 }
 
 // NewStore returns a Store on the pool.

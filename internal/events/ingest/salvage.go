@@ -7,7 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/bahagh/nimbus/internal/events/arrivals"
 	"github.com/bahagh/nimbus/internal/events/rollups"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
@@ -27,7 +26,7 @@ func (s *Store) Salvage(ctx context.Context, rows []*Row) (refused []RefusedRow,
 			if refused, err = s.salvageHalves(postgres.WithTx(ctx, tx), rows); err != nil {
 				return err
 			}
-			return countStored(ctx, tx, rows)
+			return s.countStored(ctx, tx, rows)
 		})
 		if err != nil {
 			refused = nil
@@ -64,7 +63,7 @@ func (s *Store) salvageHalves(ctx context.Context, rows []*Row) ([]RefusedRow, e
 
 // countStored adds the rows that were stored to the arrivals and to the counts. The counts come last, because the rows of the
 // rollups are the ones that transactions share: from here to the commit others that count the same names wait.
-func countStored(ctx context.Context, tx pgx.Tx, rows []*Row) error {
+func (s *Store) countStored(ctx context.Context, tx pgx.Tx, rows []*Row) error {
 	var counts rollups.Counts
 	stored := make([]*Row, 0, len(rows))
 	for _, row := range rows {
@@ -74,7 +73,7 @@ func countStored(ctx context.Context, tx pgx.Tx, rows []*Row) error {
 		}
 	}
 	slices.SortStableFunc(stored, func(a, b *Row) int { return bytes.Compare(a.ProjectID[:], b.ProjectID[:]) })
-	if err := arrivals.Append(ctx, tx, arrived(stored)); err != nil {
+	if err := s.arrive(ctx, tx, arrived(stored)); err != nil {
 		return err
 	}
 	return rollups.Apply(ctx, tx, &counts)

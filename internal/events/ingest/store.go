@@ -28,12 +28,13 @@ type Store struct {
 	pool       *pgxpool.Pool
 	q          *db.Queries
 	partitions *partitions.Set
+	arrive     func(ctx context.Context, tx db.DBTX, stored []arrivals.Event) error
 	cautious   atomic.Int32 // flushes that are to expect duplicates
 }
 
 // NewStore returns a Store on the pool.
 func NewStore(pool *pgxpool.Pool) *Store {
-	return &Store{pool: pool, q: db.New(), partitions: partitions.NewSet(pool)}
+	return &Store{pool: pool, q: db.New(), partitions: partitions.NewSet(pool), arrive: arrivals.Append}
 }
 
 // EnsurePartitions makes the partitions of this month and the next ones. It runs at the start and as a job.
@@ -140,7 +141,7 @@ func (s *Store) appendAssumingNew(ctx context.Context, rows []*Row) error {
 			if err := copyAll(ctx, tx, rows); err != nil {
 				return err
 			}
-			if err := arrivals.Append(ctx, tx, arrived(rows)); err != nil {
+			if err := s.arrive(ctx, tx, arrived(rows)); err != nil {
 				return err
 			}
 			return rollups.Apply(ctx, tx, &counts)
@@ -167,7 +168,7 @@ func (s *Store) appendDeduplicating(ctx context.Context, rows, keyed []*Row) err
 		if err := s.insertNew(ctx, tx, rows, keyed); err != nil {
 			return err
 		}
-		return countStored(ctx, tx, rows)
+		return s.countStored(ctx, tx, rows)
 	})
 }
 
@@ -186,7 +187,7 @@ func (s *Store) insertAll(ctx context.Context, rows []*Row, counts *rollups.Coun
 	if err := s.q.EventsInsertAll(ctx, &p, db.EventsInsertAllParams(insertParams(rows))); err != nil {
 		return fmt.Errorf("insert events: %w", err)
 	}
-	if err := arrivals.Append(ctx, &p, arrived(rows)); err != nil {
+	if err := s.arrive(ctx, &p, arrived(rows)); err != nil {
 		return err
 	}
 	if err := rollups.Apply(ctx, &p, counts); err != nil {

@@ -1,0 +1,1 @@
+DROP INDEX event_part_days_dirty_idx;
