@@ -237,7 +237,17 @@ func TestAnInvitationWorksOnceForWhomItIsMade(t *testing.T) {
 	late := x.Invite("viewer", "")
 	a.Clock.Add(169 * time.Hour)
 	accept(a.Login(t, eve.Email), late).WantCode(404, "link_invalid")
+
+	a.Clock.Add(-169 * time.Hour) // nothing is deleted by a clock that differs from the database's
+	db := connect(t, a.DSN)
+	if _, err := db.Exec(t.Context(), "UPDATE invitations SET expires_at = now() - interval '400 days'"); err != nil {
+		t.Fatal(err)
+	}
 	a.RunJob(t, "prune expired invitations")
+	var left int
+	if err := db.QueryRow(t.Context(), "SELECT count(*) FROM invitations").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d expired invitations are left: %v", left, err)
+	}
 }
 
 // Whoever loses the right to invite leaves no way in behind.

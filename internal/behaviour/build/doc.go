@@ -9,6 +9,7 @@
 // a day before or after a step; - it takes a share of one core and a bounded part of the memory, one connection, and
 // rests between its steps.
 //
-// Whatever it missed (arrivals that were removed before it came to them, events deleted beside it) shows in
-// event_counts: readers leave such a day's parts alone, Mark says so, and the day is built anew.
+// Whatever it missed (arrivals that were removed before it came to them, events stored or deleted by a node that knows of
+// no parts, a restore without them) shows in event_counts: readers leave such a day's parts alone, a reader or a Survey
+// marks it, and the day is built anew.
 package build
