@@ -21,8 +21,10 @@ WHERE m.account_id = ANY (@account_ids::uuid[]) AND m.role = 'owner' AND p.delet
 -- name: InstanceProjects :many
 SELECT p.*, (SELECT count(*) FROM project_members m WHERE m.project_id = p.id) AS members,
     coalesce((SELECT array_agg(a.email ORDER BY m.created_at, a.id) FROM project_members m JOIN accounts a ON a.id = m.account_id
-              WHERE m.project_id = p.id AND m.role = 'owner'), '{}')::text[] AS owners
+              WHERE m.project_id = p.id AND m.role = 'owner'), '{}')::text[] AS owners,
+    l.events_per_day, l.stored_bytes, l.event_names
 FROM projects p
+LEFT JOIN project_limits l ON l.project_id = p.id
 WHERE p.deleted_at IS NULL AND (sqlc.narg('before')::uuid IS NULL OR p.id < sqlc.narg('before')::uuid)
   AND (sqlc.narg('only')::uuid IS NULL OR p.id = sqlc.narg('only')::uuid)
 ORDER BY p.id DESC LIMIT @page_size;

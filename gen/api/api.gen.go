@@ -2343,8 +2343,11 @@ type InstanceProject struct {
 
 	// LastEventDay The last day that has an event; absent without one.
 	LastEventDay *time.Time `json:"last_event_day,omitempty"`
-	Members      int32      `json:"members"`
-	Name         string     `json:"name"`
+
+	// Limits What the operator lets a project store. 0 is no limit; what is left out goes by the setting of the server.
+	Limits  OwnLimits `json:"limits"`
+	Members int32     `json:"members"`
+	Name    string    `json:"name"`
 
 	// Owners Their addresses.
 	Owners []string `json:"owners"`
@@ -2809,6 +2812,18 @@ type OidcMethod struct {
 //
 // Example: https://shop.example.com
 type Origin = string
+
+// OwnLimits What the operator lets a project store. 0 is no limit; what is left out goes by the setting of the server.
+type OwnLimits struct {
+	// EventNames Example: 500
+	EventNames *int32 `json:"event_names,omitempty"`
+
+	// EventsPerDay Example: 1000000
+	EventsPerDay *int64 `json:"events_per_day,omitempty"`
+
+	// StoredBytes Example: 10737418240
+	StoredBytes *int64 `json:"stored_bytes,omitempty"`
+}
 
 // PasswordResetLink defines model for PasswordResetLink.
 type PasswordResetLink struct {
@@ -4017,6 +4032,9 @@ type UpdateInstanceAccountRequest struct {
 // UpdateInstanceProjectRequest defines model for UpdateInstanceProjectRequest.
 type UpdateInstanceProjectRequest struct {
 	Disabled *bool `json:"disabled,omitempty"`
+
+	// Limits What the operator lets a project store. 0 is no limit; what is left out goes by the setting of the server.
+	Limits *OwnLimits `json:"limits,omitempty"`
 }
 
 // UpdateMemberRequest defines model for UpdateMemberRequest.
@@ -5626,7 +5644,7 @@ type ServerInterface interface {
 	// DeleteInstanceProject Delete a project
 	// (DELETE /v1/instance/projects/{project_id})
 	DeleteInstanceProject(ctx echo.Context, projectID ProjectPath) error
-	// UpdateInstanceProject Disable or enable a project
+	// UpdateInstanceProject Disable or enable a project, or give it limits of its own
 	// (PATCH /v1/instance/projects/{project_id})
 	UpdateInstanceProject(ctx echo.Context, projectID ProjectPath) error
 	// AcceptInvitation Accept an invitation
@@ -18834,7 +18852,7 @@ type StrictServerInterface interface {
 	// DeleteInstanceProject Delete a project
 	// (DELETE /v1/instance/projects/{project_id})
 	DeleteInstanceProject(ctx context.Context, request DeleteInstanceProjectRequestObject) (DeleteInstanceProjectResponseObject, error)
-	// UpdateInstanceProject Disable or enable a project
+	// UpdateInstanceProject Disable or enable a project, or give it limits of its own
 	// (PATCH /v1/instance/projects/{project_id})
 	UpdateInstanceProject(ctx context.Context, request UpdateInstanceProjectRequestObject) (UpdateInstanceProjectResponseObject, error)
 	// AcceptInvitation Accept an invitation

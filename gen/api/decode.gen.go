@@ -149,6 +149,9 @@ var (
 	ruleMetricsQueryTop                         = contract.IntRule{Min: 1, Max: 100}
 	ruleMetricsQueryTz                          = contract.StringRule{Min: 1, Max: 64}
 	ruleMetricsQueryWeekStart                   = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleOwnLimitsEventNames                     = contract.IntRule{Min: 0, Max: 100000}
+	ruleOwnLimitsEventsPerDay                   = contract.IntRule{Min: 0, Max: 1000000000000}
+	ruleOwnLimitsStoredBytes                    = contract.IntRule{Min: 0, Max: 1000000000000000}
 	rulePasswordResetRequestEmail               = contract.StringRule{Max: 254, Format: contract.FormatEmail}
 	rulePathsInsightCount                       = contract.StringRule{Enum: []string{"users", "totals", "sessions"}}
 	rulePathsInsightDepth                       = contract.IntRule{Min: 2, Max: 10}
@@ -2834,6 +2837,44 @@ func (v *MetricsQuery) decode(r *contract.Reader) {
 	}
 }
 
+func (v *OwnLimits) decode(r *contract.Reader) {
+	*v = OwnLimits{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "event_names":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.EventNames = new(int32)
+			*v.EventNames = int32(r.Int(&ruleOwnLimitsEventNames))
+		case "events_per_day":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.EventsPerDay = new(int64)
+			*v.EventsPerDay = r.Int(&ruleOwnLimitsEventsPerDay)
+		case "stored_bytes":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.StoredBytes = new(int64)
+			*v.StoredBytes = r.Int(&ruleOwnLimitsStoredBytes)
+		default:
+			r.Unknown()
+		}
+	}
+}
+
 // DecodeJSON reads and checks one PasswordResetRequest. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *PasswordResetRequest) DecodeJSON(b []byte) error {
@@ -4872,6 +4913,14 @@ func (v *UpdateInstanceProjectRequest) decode(r *contract.Reader) {
 			seen |= 1 << 0
 			v.Disabled = new(bool)
 			*v.Disabled = r.Bool()
+		case "limits":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Limits = new(OwnLimits)
+			(*v.Limits).decode(r)
 		default:
 			r.Unknown()
 		}

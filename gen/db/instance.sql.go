@@ -239,8 +239,10 @@ func (q *Queries) InstanceProjectDisable(ctx context.Context, db DBTX, disabled 
 const instanceProjects = `-- name: InstanceProjects :many
 SELECT p.id, p.name, p.description, p.created_at, p.updated_at, p.deleted_at, p.data_retention_days, p.purge_started_at, p.events_deleted, p.disabled_at, p.time_zone, p.week_start, (SELECT count(*) FROM project_members m WHERE m.project_id = p.id) AS members,
     coalesce((SELECT array_agg(a.email ORDER BY m.created_at, a.id) FROM project_members m JOIN accounts a ON a.id = m.account_id
-              WHERE m.project_id = p.id AND m.role = 'owner'), '{}')::text[] AS owners
+              WHERE m.project_id = p.id AND m.role = 'owner'), '{}')::text[] AS owners,
+    l.events_per_day, l.stored_bytes, l.event_names
 FROM projects p
+LEFT JOIN project_limits l ON l.project_id = p.id
 WHERE p.deleted_at IS NULL AND ($1::uuid IS NULL OR p.id < $1::uuid)
   AND ($2::uuid IS NULL OR p.id = $2::uuid)
 ORDER BY p.id DESC LIMIT $3
@@ -261,6 +263,9 @@ type InstanceProjectsRow struct {
 	WeekStart         string
 	Members           int64
 	Owners            []string
+	EventsPerDay      *int64
+	StoredBytes       *int64
+	EventNames        *int32
 }
 
 func (q *Queries) InstanceProjects(ctx context.Context, db DBTX, before *uuid.UUID, only *uuid.UUID, pageSize int32) ([]InstanceProjectsRow, error) {
@@ -287,6 +292,9 @@ func (q *Queries) InstanceProjects(ctx context.Context, db DBTX, before *uuid.UU
 			&i.WeekStart,
 			&i.Members,
 			&i.Owners,
+			&i.EventsPerDay,
+			&i.StoredBytes,
+			&i.EventNames,
 		); err != nil {
 			return nil, err
 		}

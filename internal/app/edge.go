@@ -49,7 +49,7 @@ func (a *App) wireEdge() error {
 		healthAPI:   ready,
 	}
 	handler, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: a.events.native, live: stream}, httpapi.Options{
-		AppName: a.cfg.AppName, Log: a.log, Registry: a.reg, Tracer: a.tracer(), AllowedOrigins: a.cfg.AllowedOrigins,
+		AppName: a.cfg.AppName, BasePath: a.cfg.BasePath, Log: a.log, Registry: a.reg, Tracer: a.tracer(), AllowedOrigins: a.cfg.AllowedOrigins,
 		Operations: api.Operations, Spec: openapi.YAML, Ready: ready.serve, Dashboard: frontend.Dist,
 		Access: a.access.rules, Replies: a.access.replies, Credentials: a.access.credentials(a.hub),
 		TrustedProxies: a.cfg.TrustedProxies, Limits: limitsOf(a.cfg, a.state), Connections: a.cfg.DBPoolSize, BulkMemory: a.bulkMemory,

@@ -5,6 +5,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/events/ingest"
 	"github.com/bahagh/nimbus/internal/events/native"
@@ -40,6 +44,10 @@ func (a *App) wireEvents(ctx context.Context) (*eventsGroup, error) {
 	g.batcher = ingest.NewBatcher(g.writes, a.ingestion, ingest.NewMetrics(a.reg), time.Now, a.log)
 	g.quotas = quota.New(a.db.Pool, quotasOf(a.cfg, a.now), a.reg, a.log)
 	g.usage = quota.NewAPI(g.quotas)
+	a.access.projects.OnLimits(func(ctx context.Context, tx pgx.Tx, project uuid.UUID, own projects.OwnLimits) error {
+		_, err := g.quotas.SetLimits(ctx, tx, project, quota.Overrides(own)) // the project is there: it is locked
+		return err
+	})
 	g.ingester = ingest.NewIngester(g.batcher, g.quotas, a.now)
 	g.native = native.NewAPI(g.ingester, a.now)
 	g.history = history.NewAPI(history.NewReader(a.reads, a.cfg.QueryTimeout), a.access.rules)

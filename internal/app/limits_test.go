@@ -46,6 +46,29 @@ func TestEveryOperationHasItsLimit(t *testing.T) {
 	}
 }
 
+// Registering and asking for a new password have a limit of their own. Logging in from the same address goes on.
+func TestRegisteringHasALowerLimitThanLoggingIn(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t, "NIMBUS_RATE_LIMIT_ENABLED=true")
+	first := a.Account(t)
+	for range 9 {
+		a.Account(t)
+	}
+	for path, body := range map[string]any{
+		"/v1/auth/register":                map[string]string{"email": "eleventh@example.com", "password": apptest.Password},
+		"/v1/auth/password-reset/complete": map[string]string{"token": "np_" + strings.Repeat("a", 43), "new_password": apptest.Password},
+	} {
+		r := a.Client(t).Do("POST", path, body)
+		r.WantCode(http.StatusTooManyRequests, "rate_limited")
+		if after := r.Header.Get("Retry-After"); after == "" || after == "0" {
+			t.Errorf("%s: Retry-After %q", path, after)
+		}
+	}
+	for range 3 {
+		a.Login(t, first.Email)
+	}
+}
+
 func TestWithoutLimitsNobodyIsRefused(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t, "NIMBUS_RATE_LIMIT_ENABLED=false", "NIMBUS_RATE_LIMIT_PER_MINUTE=1")

@@ -155,3 +155,34 @@ func TestBelowTheReserveOfTheDiskNothingIsTakenInAndAllElseWorks(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestAnOperatorGivesAProjectLimitsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t, "NIMBUS_QUOTA_EVENTS_PER_DAY=10")
+	boss, x := a.Operator(t), a.Tenant(t)
+	path := "/v1/instance/projects/" + x.ProjectID.String()
+	var p struct {
+		Disabled bool
+		Limits   map[string]int
+	}
+	own := func(limits map[string]int) map[string]any { return map[string]any{"limits": limits} }
+	boss.Do("PATCH", path, own(map[string]int{"events_per_day": 2, "event_names": 0})).Want(200).JSON(&p)
+	if p.Disabled || len(p.Limits) != 2 || p.Limits["events_per_day"] != 2 {
+		t.Errorf("%+v", p)
+	}
+	if u := usageOf(x); u.Limits.EventsPerDay != 2 || u.Limits.EventNames != 0 {
+		t.Errorf("%+v", u.Limits)
+	}
+	x.Send(x.Signed(x.Batch(events(3)...))).WantCode(429, "quota_exceeded")
+	var n int
+	a.Query(t, `SELECT count(*) FROM audit_log WHERE action = 'project.update' AND changes -> 'events_per_day' ->> 'new' = '2'`, &n)
+	if n != 1 {
+		t.Errorf("%d audit entries", n)
+	}
+	boss.Do("PATCH", path, own(map[string]int{})).Want(200)
+	if u := usageOf(x); u.Limits.EventsPerDay != 10 {
+		t.Errorf("without limits of its own: %+v", u.Limits)
+	}
+	x.Do("PATCH", path, own(map[string]int{"events_per_day": 0})).WantCode(403, "insufficient_role")
+	boss.Do("PATCH", path, own(map[string]int{"events_per_day": -1})).WantCode(422, "validation_failed")
+}

@@ -34,26 +34,40 @@ func outboxOf(cfg *config.Config, reg prometheus.Registerer, log *slog.Logger) (
 	return mail.NewOutbox(sender.Send, cfg.PublicURL, reg, log), nil
 }
 
+// registrationsPerMinute is how often a network may register or ask for a new password: each costs a hash, and needs no account.
+const registrationsPerMinute = 10
+
 func projectsConfig(cfg *config.Config, state *ratelimit.State, outbox *mail.Outbox, now func() time.Time) projects.Config {
 	c := projects.Config{Scopes: auth.KeyScopes(api.Operations), Now: now, Outbox: outbox, Limits: projects.Limits{
 		Projects: cfg.MaxProjectsPerAccount, Keys: cfg.MaxKeysPerProject, Members: cfg.MaxMembersPerProject}}
 	if cfg.RateLimitEnabled {
 		c.MayInvite = func(ctx context.Context, account uuid.UUID) time.Duration {
-			v := state.Allow(ctx, ratelimit.Key{Group: "invitations", Subject: account.String()}, ratelimit.Rate{PerMinute: invitationsPerMinute})
-			if v.Allowed {
-				return 0
-			}
-			return max(v.RetryAfter, 1)
+			return wait(ctx, state, ratelimit.Key{Group: "invitations", Subject: account.String()}, invitationsPerMinute)
 		}
 	}
 	return c
 }
 
+// wait counts a call, and says how long to wait before the next one that is allowed: 0 where this one is.
+func wait(ctx context.Context, state *ratelimit.State, key ratelimit.Key, perMinute int) time.Duration {
+	v := state.Allow(ctx, key, ratelimit.Rate{PerMinute: perMinute})
+	if v.Allowed {
+		return 0
+	}
+	return max(v.RetryAfter, 1)
+}
+
 func accountsConfig(cfg *config.Config, members accounts.Memberships, outbox *mail.Outbox, state *ratelimit.State, reg prometheus.Registerer,
 	now func() time.Time, log *slog.Logger) accounts.Config {
-	return accounts.Config{Secret: []byte(cfg.JWTSecret), AccessTTL: cfg.AccessTTL, RefreshTTL: cfg.RefreshTTL, BcryptCost: cfg.BcryptCost,
+	c := accounts.Config{Secret: []byte(cfg.JWTSecret), AccessTTL: cfg.AccessTTL, RefreshTTL: cfg.RefreshTTL, BcryptCost: cfg.BcryptCost,
 		Now: now, Attempts: state, OIDC: oidcOf(cfg, reg, log), Registration: accounts.Registration(cfg.RegistrationKind()),
 		Domains: cfg.AllowedEmailDomains, SetupToken: setupToken(cfg), Members: members, Outbox: outbox}
+	if cfg.RateLimitEnabled {
+		c.MayRegister = func(ctx context.Context, network string) time.Duration {
+			return wait(ctx, state, ratelimit.Key{Group: "registrations", Subject: network}, registrationsPerMinute)
+		}
+	}
+	return c
 }
 
 // setupToken is what the first account needs. In development nobody but the developer reaches the server.

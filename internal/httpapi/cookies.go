@@ -18,12 +18,18 @@ const hostPrefix = "__Host-"
 // ownCookies are the cookies of a login, as everything behind this file knows them.
 var ownCookies = []string{auth.RefreshCookie, auth.LoginCookie}
 
+// isOwnCookie says whether a Set-Cookie is that of a login.
+func isOwnCookie(cookie string) bool {
+	name, _, _ := strings.Cut(cookie, "=")
+	return slices.Contains(ownCookies, name)
+}
+
 var cookiePath = regexp.MustCompile(`; Path=[^;]*`)
 
 // overHTTPS gives the cookies of an answer the prefix, and what it asks for.
 func overHTTPS(answer http.Header) {
 	for i, cookie := range answer[echo.HeaderSetCookie] {
-		if name, _, _ := strings.Cut(cookie, "="); slices.Contains(ownCookies, name) {
+		if isOwnCookie(cookie) {
 			cookie = hostPrefix + cookiePath.ReplaceAllString(cookie, "; Path=/")
 		}
 		answer[echo.HeaderSetCookie][i] = cookie + "; Secure"

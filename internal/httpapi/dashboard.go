@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -22,9 +23,9 @@ const dashboardPolicy = "default-src 'none'; script-src 'self'; style-src 'self'
 const dashboardRoute = "/*" // as the metrics and the log call it
 
 // notBuilt is the page of a server that was built without the dashboard.
-const notBuilt = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Nimbus</title><h1>Nimbus is running</h1>
+const notBuilt = `<!doctype html><html lang="en"><meta charset="utf-8"><base href="/" /><title>Nimbus</title><h1>Nimbus is running</h1>
 <p>This server was built without its dashboard. With Node.js 20.19 or later, run <code>make build</code> and start it again.</p>
-<p>The API works: see <a href="/docs">its documentation</a>.</p>`
+<p>The API works: see <a href="docs">its documentation</a>.</p>`
 
 // dashboardFile is a file of the dashboard, in each encoding in which it is sent.
 type dashboardFile struct {
@@ -38,8 +39,11 @@ type dashboardFile struct {
 // dashboard serves the files of dist, and index.html for every other path that a browser navigates to, because the
 // dashboard has its own router. It is a middleware that handles paths without a route: a catch-all route would turn
 // the answers to wrong methods (405) into pages.
-func dashboard(dist fs.FS) (echo.MiddlewareFunc, error) {
+func dashboard(dist fs.FS, base string) (echo.MiddlewareFunc, error) {
 	files, err := dashboardFiles(dist)
+	if err == nil && base != "" {
+		files["index.html"], err = files["index.html"].below(base)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("embedded dashboard: %w", err)
 	}
@@ -103,6 +107,17 @@ func (f dashboardFile) described(name string) dashboardFile {
 		f.contentType = echo.MIMEOctetStream
 	}
 	return f
+}
+
+// below is the page for a base path: what it loads is relative to its base. The compressed forms are made anew, as gzip alone.
+func (f dashboardFile) below(base string) (dashboardFile, error) {
+	f.plain = bytes.Replace(f.plain, []byte(`<base href="/" />`), []byte(`<base href="`+base+`/" />`), 1)
+	f.brotli = nil
+	var err error
+	if f.gzip, err = compressed(f.plain); err != nil {
+		return f, err
+	}
+	return f.described("index.html"), nil
 }
 
 // send answers in the smallest encoding that the browser accepts, or with 304 when it has the file.

@@ -94,7 +94,7 @@ func TestTheDashboardIsCachedByItsContent(t *testing.T) {
 func TestAServerWithoutDashboardSaysHowToBuildIt(t *testing.T) {
 	t.Parallel()
 	e := echo.New()
-	pages, err := dashboard(fstest.MapFS{".gitkeep": {}})
+	pages, err := dashboard(fstest.MapFS{".gitkeep": {}}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,8 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'uns
 
 // registerDocs serves the contract and its pages from the binary: they work without the internet and always match
 // this server.
-func registerDocs(e *echo.Echo, appName string, spec []byte) error {
+func registerDocs(e *echo.Echo, o Options) error {
+	spec := bytes.Replace(o.Spec, []byte("\n  - url: /\n"), []byte("\n  - url: "+o.BasePath+"/\n"), 1)
 	// Lazily: it would be most of the work of a start.
 	asJSON := sync.OnceValues(func() ([]byte, error) { return yamlToJSON(spec) })
 	pages, err := template.ParseFS(assets, "assets/pages.html")
@@ -46,7 +47,7 @@ func registerDocs(e *echo.Echo, appName string, spec []byte) error {
 	})
 	for _, name := range []string{"docs", "redoc", "errors"} {
 		var b bytes.Buffer
-		if err := pages.ExecuteTemplate(&b, name, map[string]any{"AppName": appName, "Kinds": problem.Kinds()}); err != nil {
+		if err := pages.ExecuteTemplate(&b, name, map[string]any{"AppName": o.AppName, "Base": o.BasePath, "Kinds": problem.Kinds()}); err != nil {
 			return fmt.Errorf("render the page %s: %w", name, err)
 		}
 		at := "/" + name

@@ -17,7 +17,7 @@ func withoutMemory(drainTime time.Duration) http.Handler {
 	b := newBodies(maxBulkBytes, 2*firstChunk, nil)
 	b.drainTime = drainTime
 	e := echo.New()
-	e.HTTPErrorHandler = errorHandler(slog.New(slog.DiscardHandler))
+	e.HTTPErrorHandler = errorHandler(slog.New(slog.DiscardHandler), "")
 	e.POST("/", func(c echo.Context) error {
 		if _, err := bodyOf(c).Raw(c.Request()); err != nil {
 			return err
@@ -110,7 +110,7 @@ func TestABodyThatStallsIsCutOff(t *testing.T) {
 	b := newBodies(maxBulkBytes, heldBulkBytes, nil)
 	b.leastTime = 50 * time.Millisecond
 	e := echo.New()
-	e.HTTPErrorHandler = errorHandler(slog.New(slog.DiscardHandler))
+	e.HTTPErrorHandler = errorHandler(slog.New(slog.DiscardHandler), "")
 	e.POST("/", func(c echo.Context) error {
 		_, err := bodyOf(c).Raw(c.Request())
 		return err

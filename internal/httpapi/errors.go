@@ -19,7 +19,7 @@ import (
 )
 
 // errorHandler answers every error with problem+json.
-func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
+func errorHandler(log *slog.Logger, base string) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
 		if c.Response().Committed {
 			log.ErrorContext(c.Request().Context(), "error after the answer had begun", "error", err)
@@ -34,11 +34,11 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 			}
 			log.Log(c.Request().Context(), level, "request failed", "route", c.Path(), "code", p.Code, "error", err)
 		}
-		writeProblem(c, p, kind, log)
+		writeProblem(c, p, kind, base, log)
 	}
 }
 
-func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, log *slog.Logger) {
+func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, base string, log *slog.Logger) {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, "application/problem+json")
 	if p.RetryAfter > 0 {
@@ -47,7 +47,7 @@ func writeProblem(c echo.Context, p *problem.Error, kind problem.Kind, log *slog
 	if kind.Status == http.StatusUnauthorized && h.Get(echo.HeaderWWWAuthenticate) == "" {
 		h.Set(echo.HeaderWWWAuthenticate, "Bearer")
 	}
-	out := api.Problem{Type: "/docs/errors#" + string(p.Code), Title: kind.Title, Status: int32(kind.Status), Detail: p.Detail,
+	out := api.Problem{Type: base + "/docs/errors#" + string(p.Code), Title: kind.Title, Status: int32(kind.Status), Detail: p.Detail,
 		Code: string(p.Code), RequestID: requestID(c), Errors: toAPIFields(p.Fields)}
 	if p.Code == problem.CodeAllRejected {
 		zero, rejected := int32(0), int32(contract.Errors(p.Fields).Items())

@@ -29,6 +29,7 @@ type Options struct {
 	Tracer         trace.Tracer // nil: requests are not traced
 	AllowedOrigins []string     // of CORS; ingestion is open to all origins and guarded by its write keys
 	TrustedProxies []netip.Prefix
+	BasePath       string // where browsers find the server below its host, such as /analytics; empty: at its root
 	Limits         Limits
 	Connections    int   // of the database; questions may use a part of them
 	BulkMemory     int64 // bytes that all bodies of events together may hold; 0: BulkMemory
@@ -47,9 +48,12 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(io.Discard) // everything is logged with slog
-	e.HTTPErrorHandler = errorHandler(o.Log)
+	e.HTTPErrorHandler = errorHandler(o.Log, o.BasePath)
 	e.Binder = binder{}
 
+	if o.BasePath != "" {
+		e.Pre(below(o.BasePath))
+	}
 	// From the outside in: the request id; the trace; the log, the metrics and the answer to errors; headers.
 	e.Use(identify)
 	if o.Tracer != nil {
@@ -57,7 +61,7 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	}
 	e.Use(observe(o.Log, newHTTPMetrics(o.Registry), proxies(o.TrustedProxies)), secure)
 	e.Use(cors(o.AllowedOrigins, o.Operations)...)
-	pages, err := dashboard(o.Dashboard)
+	pages, err := dashboard(o.Dashboard, o.BasePath)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +73,7 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 	}
 	api.RegisterHandlersWithOptions(e, h, api.RegisterHandlersOptions{OperationMiddlewares: perOperation})
 
-	if err := registerDocs(e, o.AppName, o.Spec); err != nil {
+	if err := registerDocs(e, o); err != nil {
 		return nil, err
 	}
 	if err := registerTracker(e); err != nil {

@@ -33,18 +33,11 @@ func Tracker() TrackerScript {
 // content-addressed path that may be cached for ever. The headers of the first name the path and the hash of the
 // second.
 func registerTracker(e *echo.Echo) error {
-	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err == nil {
-		_, err = z.Write(tracker.JS)
-	}
-	if err == nil {
-		err = z.Close()
-	}
+	small, err := compressed(tracker.JS)
 	if err != nil {
 		return fmt.Errorf("compress the tracker: %w", err)
 	}
-	script, compressed := Tracker(), b.Bytes()
+	script := Tracker()
 	serve := func(caching string) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			h := c.Response().Header()
@@ -64,7 +57,7 @@ func registerTracker(e *echo.Echo) error {
 			body := tracker.JS
 			if strings.Contains(c.Request().Header.Get(echo.HeaderAcceptEncoding), "gzip") {
 				h.Set(echo.HeaderContentEncoding, "gzip")
-				body = compressed
+				body = small
 			}
 			h.Set(echo.HeaderContentLength, fmt.Sprint(len(body)))
 			return c.Blob(http.StatusOK, "text/javascript; charset=utf-8", body)
@@ -73,4 +66,20 @@ func registerTracker(e *echo.Echo) error {
 	e.GET("/sdk.js", serve("public, max-age=3600, stale-while-revalidate=86400"))
 	e.GET(script.Path, serve("public, max-age=31536000, immutable"))
 	return nil
+}
+
+// compressed is b as small as gzip makes it.
+func compressed(b []byte) ([]byte, error) {
+	var out bytes.Buffer
+	z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := z.Write(b); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }

@@ -48,6 +48,9 @@ type Config struct {
 	SetupToken   string             // that the first account needs; none
 	Members      Memberships        // must be set where invitations are accepted or accounts are deleted
 	Outbox       *mail.Outbox       // none: no mail is sent
+	// MayRegister says how long somebody of a network must wait before he may register or ask for a new password: 0 when he
+	// may. It counts the call. Nil: always.
+	MayRegister func(ctx context.Context, network string) time.Duration
 }
 
 // withDefaults also joins every problem.
@@ -60,6 +63,9 @@ func (c Config) withDefaults() (Config, error) {
 		c.Now = time.Now
 	}
 	setDefault(&c.Registration, RegistrationOpen)
+	if c.MayRegister == nil {
+		c.MayRegister = func(context.Context, string) time.Duration { return 0 }
+	}
 	if c.Attempts == nil {
 		c.Attempts = ratelimit.NewLocal(c.Now)
 	}
@@ -127,6 +133,7 @@ type Service struct {
 	setupToken   string
 	members      Memberships
 	outbox       *mail.Outbox
+	mayRegister  func(ctx context.Context, network string) time.Duration
 	populated    atomic.Bool // there is an account
 }
 
@@ -165,6 +172,7 @@ func New(pool *pgxpool.Pool, config Config) (*Service, error) {
 		setupToken:   c.SetupToken,
 		members:      c.Members,
 		outbox:       c.Outbox,
+		mayRegister:  c.MayRegister,
 	}, nil
 }
 
@@ -176,16 +184,19 @@ type NewAccount struct {
 }
 
 // Register creates an account, logs it in, and makes it a member of the project that it has an invitation to. Its problems are
-// validation_failed, email_taken, registration_closed, setup_token_required, link_invalid and invitation_not_yours.
+// validation_failed, rate_limited, email_taken, registration_closed, setup_token_required, link_invalid and invitation_not_yours.
 func (s *Service) Register(ctx context.Context, a NewAccount) (*Session, error) {
 	if errs := passwordErrors("/password", a.Password); len(errs) > 0 {
 		return nil, problem.Invalid(errs...)
+	}
+	if err := s.unhurried(ctx); err != nil {
+		return nil, err
 	}
 	n := newcomer{email: auth.FoldEmail(a.Email), invitation: a.Invitation, setupToken: a.SetupToken}
 	if err := s.precheck(ctx, n); err != nil {
 		return nil, err
 	}
-	hash, err := s.passwords.hash(ctx, a.Password)
+	hash, err := s.passwords.hash(ctx, notUrgent, a.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +252,7 @@ func registered(err error) error {
 }
 
 // Login opens a session. network is where the caller is, by which guessing is slowed. Its problems are
-// invalid_credentials, whatever of the two was wrong, account_disabled and too_many_attempts.
+// invalid_credentials, whatever of the two was wrong, account_disabled, too_many_attempts and rate_limited.
 func (s *Service) Login(ctx context.Context, email, password, network string) (*Session, error) {
 	email = auth.FoldEmail(email)
 	find := func() (Account, bool, error) { return s.store.accountByEmail(ctx, email) }
@@ -290,9 +301,9 @@ func (s *Service) enter(ctx context.Context, find func() (Account, bool, error),
 		var hash string
 		switch {
 		case replacement != "":
-			hash, err = s.passwords.hash(ctx, replacement)
+			hash, err = s.passwords.hash(ctx, urgent, replacement)
 		case s.passwords.stale(account.passwordHash):
-			hash, err = s.passwords.hash(ctx, password)
+			hash, err = s.passwords.hash(ctx, urgent, password)
 		}
 		if err != nil {
 			return nil, err

@@ -11,8 +11,10 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/turns"
 )
 
 const (
@@ -59,29 +61,50 @@ func bodyError(pointer, code, detail string) contract.FieldError {
 }
 
 // passwords hashes and checks passwords, a bounded number at a time: one check keeps a processor busy for a quarter of a
-// second, and a flood of logins must leave the others to ingestion.
+// second, and a flood of logins must leave the others to ingestion. The turns are shared by network, so that one stranger who
+// registers or guesses makes others wait for one of his requests at most.
 type passwords struct {
 	cost  int
-	turns chan struct{}
-	// compare is bcrypt's; tests count the work through it, because equal work is what makes equal times.
-	compare func(hash, password []byte) error
+	turns *turns.Pool
+	// compare and generate are bcrypt's; tests count the work through them, because equal work is what makes equal times.
+	compare  func(hash, password []byte) error
+	generate func(password []byte, cost int) ([]byte, error)
 }
 
+// Whether work goes before other work: people who log in wait for nobody who registers.
+const (
+	urgent    = true
+	notUrgent = false
+)
+
+const (
+	// waitingPasswords is how many of one network may wait: an office in the morning, for about two seconds.
+	waitingPasswords = 8
+	// turnPatience is how long a password waits for its turn, well below the time of a request.
+	turnPatience = 10 * time.Second
+)
+
+// passwordSlots is how many passwords are worked on at once.
+func passwordSlots() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
 func newPasswords(cost int) *passwords {
+	slots := passwordSlots()
 	return &passwords{
-		cost:    cost,
-		turns:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		compare: bcrypt.CompareHashAndPassword,
+		cost:     cost,
+		turns:    turns.New(turns.Config{Slots: slots, Share: max(1, slots/2), Waiting: waitingPasswords, Patience: turnPatience}),
+		compare:  bcrypt.CompareHashAndPassword,
+		generate: bcrypt.GenerateFromPassword,
 	}
 }
 
 // hash returns what is stored of a password.
-func (p *passwords) hash(ctx context.Context, password string) (string, error) {
-	if err := p.take(ctx); err != nil {
+func (p *passwords) hash(ctx context.Context, first bool, password string) (string, error) {
+	leave, err := p.take(ctx, first)
+	if err != nil {
 		return "", err
 	}
-	defer p.leave()
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), p.cost)
+	defer leave()
+	hash, err := p.generate([]byte(password), p.cost)
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
@@ -93,14 +116,14 @@ func (p *passwords) hash(ctx context.Context, password string) (string, error) {
 // too long to be anyone's, and with a hash from the time of a lower cost. (A hash of a higher cost takes longer than an
 // unknown account does, until its owner next logs in and is given a hash of the configured cost.)
 func (p *passwords) check(ctx context.Context, hash, password string) (bool, error) {
-	if err := p.take(ctx); err != nil {
+	leave, err := p.take(ctx, urgent)
+	if err != nil {
 		return false, err
 	}
-	defer p.leave()
+	defer leave()
 
 	cost := p.cost
 	if hash != "" {
-		var err error
 		if cost, err = bcrypt.Cost([]byte(hash)); err != nil {
 			return false, fmt.Errorf("read stored password hash: %w", err)
 		}
@@ -109,7 +132,7 @@ func (p *passwords) check(ctx context.Context, hash, password string) (bool, err
 	if stored == "" {
 		stored = decoy(cost)
 	}
-	err := p.compare([]byte(stored), candidate[:min(len(candidate), maxPasswordBytes)])
+	err = p.compare([]byte(stored), candidate[:min(len(candidate), maxPasswordBytes)])
 	switch {
 	case err == nil && hash != "" && len(candidate) <= maxPasswordBytes:
 		return true, nil
@@ -136,22 +159,28 @@ func decoy(cost int) string {
 	return fmt.Sprintf("$2a$%02d$%s%s", cost, "NimbusDecoySaltNoOnes.", "NobodyHasAPasswordThatHashesTo.")
 }
 
-// take waits for a turn. Whoever waits longer than his request may take is told so.
-func (p *passwords) take(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return turnError(err)
+// take waits for a turn of the network that the request came from. Work that is not urgent waits by itself: who registers from an
+// office must not take the places of its people who log in.
+func (p *passwords) take(ctx context.Context, first bool) (leave func(), err error) {
+	if err := ctx.Err(); err != nil { // nobody works for a caller who has gone
+		return nil, turnError(err)
 	}
-	select {
-	case p.turns <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return turnError(ctx.Err())
+	key := auth.RequestOf(ctx).Network
+	if !first {
+		key += " not urgent"
 	}
+	leave, err = p.turns.Take(ctx, first, key)
+	if err != nil {
+		return nil, turnError(err)
+	}
+	return leave, nil
 }
 
-func (p *passwords) leave() { <-p.turns }
-
 func turnError(err error) error {
+	if errors.Is(err, turns.ErrShare) {
+		return &problem.Error{Code: problem.CodeRateLimited, RetryAfter: time.Second, Cause: err,
+			Detail: "Too many passwords from your network are waiting to be checked. Nothing was changed; try again."}
+	}
 	e := problem.Wrap(err, problem.CodeTimeout, "Too many people are logging in just now. Nothing was changed; try again.")
 	e.RetryAfter = time.Second
 	return e

@@ -3,16 +3,22 @@ package accounts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/platform/turns"
 )
 
 // wantFields checks the field errors, each given as "pointer code".
@@ -178,6 +184,11 @@ func TestAFailedLoginDoesNotRehash(t *testing.T) {
 	}
 }
 
+// from is a context of a request that came from this network.
+func from(ctx context.Context, network string) context.Context {
+	return auth.WithRequest(ctx, auth.Request{Network: network})
+}
+
 func TestAFloodOfLoginsKeepsToItsTurns(t *testing.T) {
 	t.Parallel()
 	p := newPasswords(bcrypt.MinCost)
@@ -193,40 +204,161 @@ func TestAFloodOfLoginsKeepsToItsTurns(t *testing.T) {
 		}
 		return bcrypt.CompareHashAndPassword(hash, password)
 	}
-	for _, err := range together(32, func(int) error { _, err := p.check(t.Context(), "", testPassword); return err }) {
+	for _, err := range together(32, func(i int) error {
+		_, err := p.check(from(t.Context(), strconv.Itoa(i)), "", testPassword)
+		return err
+	}) {
 		if err != nil {
 			t.Error(err)
 		}
 	}
-	if got := int(most.Load()); got > cap(p.turns) {
-		t.Errorf("%d at once, want at most %d", got, cap(p.turns))
+	if got := int(most.Load()); got > passwordSlots() {
+		t.Errorf("%d at once, want at most %d", got, passwordSlots())
 	}
-	if len(p.turns) != 0 {
-		t.Errorf("%d turns never given back", len(p.turns))
+}
+
+// slow has every password take a second of the bubble's clock, and notes in which order they were done.
+func slow(p *passwords) (done func() []string) {
+	var mu sync.Mutex
+	var order []string
+	work := func(password []byte) {
+		time.Sleep(time.Second) //nolint:forbidigo // in a bubble of synctest nobody waits for it
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, string(password))
 	}
+	p.compare = func(_, password []byte) error { work(password); return bcrypt.ErrMismatchedHashAndPassword }
+	p.generate = func(password []byte, _ int) ([]byte, error) { work(password); return nil, nil }
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(order)
+	}
+}
+
+func TestAFloodOfRegistrationsDelaysALoginByOneHash(t *testing.T) {
+	t.Parallel()
+	for name, network := range map[string]string{"from elsewhere": "203.0.113.5", "from the same office": "192.0.2.1"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := newPasswords(bcrypt.MinCost)
+				slow(p)
+				var refused atomic.Int32
+				flood := from(t.Context(), "192.0.2.1")
+				var wg sync.WaitGroup
+				defer wg.Wait()
+				for range 120 {
+					wg.Go(func() {
+						begun := time.Now()
+						_, err := p.hash(flood, notUrgent, "stranger")
+						if err == nil {
+							return
+						}
+						refused.Add(1)
+						var told *problem.Error
+						if !errors.As(err, &told) || told.Code != problem.CodeRateLimited || told.RetryAfter != time.Second || time.Since(begun) != 0 {
+							t.Errorf("%v after %v", err, time.Since(begun))
+						}
+					})
+				}
+				synctest.Wait()
+				if got, least := refused.Load(), int32(120-passwordSlots()-waitingPasswords); got < least {
+					t.Errorf("%d of 120 registrations were refused, want %d at least", got, least)
+				}
+				begun := time.Now()
+				if _, err := p.check(from(t.Context(), network), "", testPassword); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(begun); took > 2*time.Second { // its own hash, and one of the flood
+					t.Errorf("a login took %v hashes", took.Seconds())
+				}
+			})
+		})
+	}
+}
+
+func TestNetworksTakeTurnsAndLoggingInComesFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPasswords(bcrypt.MinCost)
+		p.turns = turns.New(turns.Config{Slots: 1, Share: 1, Waiting: waitingPasswords, Patience: time.Minute})
+		done := slow(p)
+		register := func(network, password string) {
+			go func() { _, _ = p.hash(from(t.Context(), network), notUrgent, password) }()
+			synctest.Wait()
+		}
+		login := func(network, password string) {
+			go func() { _, _ = p.check(from(t.Context(), network), "", password) }()
+			synctest.Wait()
+		}
+		for i := range 3 {
+			register("192.0.2.1", fmt.Sprint("flood", i))
+		}
+		register("192.0.2.2", "newcomer")
+		for i := range 2 {
+			login("192.0.2.3", fmt.Sprint("guess", i))
+		}
+		login("192.0.2.4", "person")
+		time.Sleep(time.Minute) //nolint:forbidigo // as above
+		synctest.Wait()
+		want := []string{"flood0", "guess0", "person", "guess1", "flood1", "newcomer", "flood2"}
+		if got := done(); !slices.Equal(got, want) {
+			t.Errorf("got  %v\nwant %v", got, want)
+		}
+	})
+}
+
+// takeAll leaves no turn: hashing would wait.
+func (p *passwords) takeAll(t *testing.T) (leave []func()) {
+	t.Helper()
+	for i := range passwordSlots() {
+		l, err := p.take(from(t.Context(), "busy "+strconv.Itoa(i)), urgent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave = append(leave, l)
+	}
+	return leave
 }
 
 func TestWaitingForATurnEndsWithTheRequest(t *testing.T) {
 	t.Parallel()
 	p := newPasswords(bcrypt.MinCost)
-	for range cap(p.turns) {
-		p.turns <- struct{}{}
-	}
+	leave := p.takeAll(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(cancel)
 	_, err := p.check(ctx, "", testPassword)
 	wg.Wait()
 	wantCode(t, err, problem.CodeTimeout)
-	_, err = p.hash(ctx, testPassword)
+	_, err = p.hash(ctx, notUrgent, testPassword)
 	wantCode(t, err, problem.CodeTimeout)
 
-	p.leave()
+	for _, l := range leave {
+		l()
+	}
 	if _, err := p.check(t.Context(), "", testPassword); err != nil {
 		t.Errorf("with a turn free: %v", err)
 	}
 	_, err = p.check(ctx, "", testPassword)
 	wantCode(t, err, problem.CodeTimeout) // nobody works for a caller who has gone
+}
+
+func TestAPasswordWaitsNoLongerThanItsPatience(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPasswords(bcrypt.MinCost)
+		for _, leave := range p.takeAll(t) {
+			defer leave()
+		}
+		begun := time.Now()
+		_, err := p.check(t.Context(), "", testPassword)
+		wantCode(t, err, problem.CodeTimeout)
+		if took := time.Since(begun); took != turnPatience {
+			t.Errorf("waited %v", took)
+		}
+	})
 }
 
 func TestADamagedStoredHashIsAnErrorAndNotARefusal(t *testing.T) {

@@ -107,6 +107,16 @@ func (s *Service) isEmpty(ctx context.Context, tx pgx.Tx) (bool, error) {
 	return empty, err
 }
 
+// unhurried refuses a network that registers or asks for new passwords faster than people do. Logging in is not counted: it
+// must work for those beside whom a stranger registers.
+func (s *Service) unhurried(ctx context.Context) error {
+	if wait := s.mayRegister(ctx, auth.RequestOf(ctx).Network); wait > 0 {
+		return &problem.Error{Code: problem.CodeRateLimited, RetryAfter: wait,
+			Detail: "Too many registrations and new passwords from your network. Nothing was changed; try again after Retry-After seconds."}
+	}
+	return nil
+}
+
 // precheck refuses before the password is hashed: who may not register must not keep processors busy.
 func (s *Service) precheck(ctx context.Context, n newcomer) error {
 	empty, err := s.isEmpty(ctx, nil)

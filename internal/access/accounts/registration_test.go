@@ -95,10 +95,7 @@ func TestWhoMayNotRegisterCostsNoHash(t *testing.T) {
 	b := setup(t)
 	b.register(t)
 	closed := b.another(t, func(c *Config) { c.Registration = RegistrationClosed })
-	taken := cap(closed.passwords.turns)
-	for range taken {
-		closed.passwords.turns <- struct{}{} // no turn is left: hashing would wait for the context to end
-	}
+	closed.passwords.takeAll(t) // hashing would wait for the context to end
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	_, err := closed.Register(ctx, NewAccount{Email: "eve@example.com", Password: testPassword})

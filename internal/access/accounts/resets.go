@@ -59,6 +59,9 @@ func (s *Service) RequestReset(ctx context.Context, email string) error {
 	if s.outbox == nil {
 		return problem.New(problem.CodeMailNotConfigured, "This server sends no mail. Its operator can make a link.")
 	}
+	if err := s.unhurried(ctx); err != nil {
+		return err
+	}
 	email = auth.FoldEmail(email)
 	from := auth.RequestOf(ctx)
 	queued := s.outbox.Enqueue("password reset", func(ctx context.Context) (*mail.Message, error) {
@@ -96,16 +99,19 @@ func (s *Service) resetMail(ctx context.Context, email string) (*mail.Message, e
 }
 
 // Reset sets the password of the account that a link is for, ends its sessions and its other links, and opens a session. Its
-// problems are validation_failed and link_invalid.
+// problems are validation_failed, rate_limited and link_invalid.
 func (s *Service) Reset(ctx context.Context, token, password string) (*Session, error) {
 	if errs := passwordErrors("/new_password", password); len(errs) > 0 {
 		return nil, problem.Invalid(errs...)
+	}
+	if err := s.unhurried(ctx); err != nil {
+		return nil, err
 	}
 	// First without a transaction: a link that does not work must not keep a processor busy.
 	if _, err := s.store.resetAccount(ctx, nil, auth.LinkHash(token), s.now()); err != nil {
 		return nil, err
 	}
-	hash, err := s.passwords.hash(ctx, password)
+	hash, err := s.passwords.hash(ctx, notUrgent, password)
 	if err != nil {
 		return nil, err
 	}

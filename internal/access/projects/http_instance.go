@@ -91,9 +91,13 @@ func (a *API) ListInstanceProjects(ctx context.Context, req api.ListInstanceProj
 	return reply, nil
 }
 
-// UpdateInstanceProject disables or enables a project.
+// UpdateInstanceProject disables or enables a project, or gives it limits of its own.
 func (a *API) UpdateInstanceProject(ctx context.Context, req api.UpdateInstanceProjectRequestObject) (api.UpdateInstanceProjectResponseObject, error) {
-	listed, err := a.projects.Disable(ctx, req.ProjectID, *req.Body.Disabled) // the only member, and one must be there
+	ruling := Ruling{Disabled: req.Body.Disabled}
+	if l := req.Body.Limits; l != nil {
+		ruling.Limits = &OwnLimits{EventsPerDay: l.EventsPerDay, StoredBytes: l.StoredBytes, EventNames: l.EventNames}
+	}
+	listed, err := a.projects.Rule(ctx, req.ProjectID, ruling)
 	if err != nil {
 		return nil, err
 	}
@@ -123,5 +127,6 @@ func apiEmail(s string) *openapi_types.Email {
 
 func apiListed(l *Listed) api.InstanceProject {
 	return api.InstanceProject{ID: l.ID, Name: l.Name, CreatedAt: l.CreatedAt, Disabled: l.Disabled, Owners: l.Owners,
-		Members: int32(l.Members), Events: l.Events, EstimatedBytes: l.Bytes, LastEventDay: l.LastDay}
+		Members: int32(l.Members), Events: l.Events, EstimatedBytes: l.Bytes, LastEventDay: l.LastDay,
+		Limits: api.OwnLimits{EventsPerDay: l.Limits.EventsPerDay, StoredBytes: l.Limits.StoredBytes, EventNames: l.Limits.EventNames}}
 }

@@ -24,6 +24,20 @@ type Listed struct {
 	Events    int64
 	Bytes     int64 // estimated
 	LastDay   *time.Time
+	Limits    OwnLimits
+}
+
+// OwnLimits are what the operators let a project store. What is nil goes by the setting of the server; 0 is no limit.
+type OwnLimits struct {
+	EventsPerDay *int64
+	StoredBytes  *int64
+	EventNames   *int32
+}
+
+// Ruling is what operators change about a project; nil: nothing.
+type Ruling struct {
+	Disabled *bool // for members and keys, from the next request on
+	Limits   *OwnLimits
 }
 
 // ListAll returns at most limit projects of the instance, newest first, that come after cursor. next is empty on the last page.
@@ -47,13 +61,32 @@ func (p *Projects) ListAll(ctx context.Context, limit int32, cursor string) (pag
 	return page, next, p.store.sizes(ctx, page)
 }
 
-// Disable makes a project unusable for its members and keys, or usable again, from the next request on.
-func (p *Projects) Disable(ctx context.Context, projectID uuid.UUID, disabled bool) (Listed, error) {
-	err := p.inLockedProject(ctx, projectID, func(tx pgx.Tx) error {
-		if err := p.store.disable(ctx, tx, projectID, disabled, p.now()); err != nil {
-			return err
+// Rule changes what operators decide about a project, all of it or nothing.
+func (p *Projects) Rule(ctx context.Context, projectID uuid.UUID, r Ruling) (Listed, error) {
+	before, err := p.store.listAll(ctx, nil, &projectID, 1)
+	if err != nil {
+		return Listed{}, err
+	}
+	if len(before) == 0 {
+		return Listed{}, problem.NotFound()
+	}
+	err = p.inLockedProject(ctx, projectID, func(tx pgx.Tx) error {
+		changes := audit.Changes{}
+		if r.Disabled != nil {
+			if err := p.store.disable(ctx, tx, projectID, *r.Disabled, p.now()); err != nil {
+				return err
+			}
+			changes["disabled"] = audit.Change{New: *r.Disabled}
 		}
-		changes := audit.Changes{"disabled": {New: disabled}}
+		if r.Limits != nil {
+			if err := p.setLimits(ctx, tx, projectID, *r.Limits); err != nil {
+				return err
+			}
+			was := before[0].Limits
+			changes.Diff("events_per_day", was.EventsPerDay, r.Limits.EventsPerDay)
+			changes.Diff("stored_bytes", was.StoredBytes, r.Limits.StoredBytes)
+			changes.Diff("event_names", was.EventNames, r.Limits.EventNames)
+		}
 		return audit.Record(ctx, tx, audit.Entry{ProjectID: projectID, Action: audit.ProjectUpdate, Target: projectID.String(), Changes: changes})
 	})
 	if err != nil {

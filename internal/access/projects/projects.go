@@ -36,6 +36,7 @@ type Projects struct {
 	mayInvite func(ctx context.Context, account uuid.UUID) time.Duration
 	outbox    *mail.Outbox
 	changed   func() // called after each change that keys may feel
+	setLimits SetLimits
 }
 
 // Limits are how much of everything there may be.
@@ -73,6 +74,12 @@ func New(pool *pgxpool.Pool, ring *secretbox.Ring, c Config) *Projects {
 
 // OnChange names what is to be called after each change of a project or its keys, before the change is answered.
 func (p *Projects) OnChange(changed func()) { p.changed = changed }
+
+// SetLimits gives a project limits of its own, in the transaction.
+type SetLimits func(ctx context.Context, tx pgx.Tx, project uuid.UUID, limits OwnLimits) error
+
+// OnLimits names what keeps the limits of projects. It must be set where operators give limits.
+func (p *Projects) OnLimits(set SetLimits) { p.setLimits = set }
 
 // OnPurge names what removes the rest of a deleted project whose events are gone, before the project itself goes. It is called again
 // when it fails, and must not fail for what is gone already.

@@ -114,7 +114,7 @@ func (s store) listAll(ctx context.Context, before, only *uuid.UUID, limit int32
 	page := make([]Listed, len(rows))
 	for i, r := range rows {
 		page[i] = Listed{ID: r.ID, Name: r.Name, CreatedAt: r.CreatedAt.UTC(), Disabled: r.DisabledAt != nil, Owners: r.Owners,
-			Members: int(r.Members)}
+			Members: int(r.Members), Limits: OwnLimits{EventsPerDay: r.EventsPerDay, StoredBytes: r.StoredBytes, EventNames: r.EventNames}}
 	}
 	return page, nil
 }

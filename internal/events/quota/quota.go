@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -150,10 +151,10 @@ func (k *Keeper) Limits(ctx context.Context, id uuid.UUID) (Limits, error) {
 	return k.cfg.Defaults.with(o), err
 }
 
-// SetLimits gives a project limits of its own. Nodes go by them within seconds. It returns false when there is no such
-// project.
-func (k *Keeper) SetLimits(ctx context.Context, id uuid.UUID, o Overrides) (bool, error) {
-	ok, err := k.store.setOverrides(ctx, id, o)
+// SetLimits gives a project limits of its own, in the transaction; tx may be nil. Nodes go by them within seconds. It returns
+// false when there is no such project.
+func (k *Keeper) SetLimits(ctx context.Context, tx pgx.Tx, id uuid.UUID, o Overrides) (bool, error) {
+	ok, err := k.store.setOverrides(ctx, tx, id, o)
 	if err == nil {
 		k.forget(id)
 	}

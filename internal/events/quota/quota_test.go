@@ -138,7 +138,7 @@ func TestANameTooManyIsCountedAsOther(t *testing.T) {
 		t.Errorf("%d counted as other, %q; want 2", other, code)
 	}
 	four := int32(4)
-	if ok, err := n.SetLimits(t.Context(), project, quota.Overrides{EventNames: &four}); !ok || err != nil {
+	if ok, err := n.SetLimits(t.Context(), nil, project, quota.Overrides{EventNames: &four}); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	// Nothing of a and b was stored in this test, so they are not there any more.
@@ -146,13 +146,13 @@ func TestANameTooManyIsCountedAsOther(t *testing.T) {
 		t.Errorf("%d counted as other with a higher limit, want the last new one", other)
 	}
 	none := int32(0)
-	if ok, err := n.SetLimits(t.Context(), project, quota.Overrides{EventNames: &none}); !ok || err != nil {
+	if ok, err := n.SetLimits(t.Context(), nil, project, quota.Overrides{EventNames: &none}); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if other, _ := n.store(t, project, 2, "x", "y"); other != 0 {
 		t.Errorf("%d counted as other without a limit", other)
 	}
-	if ok, err := n.SetLimits(t.Context(), uuid.New(), quota.Overrides{}); ok || err != nil {
+	if ok, err := n.SetLimits(t.Context(), nil, uuid.New(), quota.Overrides{}); ok || err != nil {
 		t.Errorf("limits of no project: %v, %v", ok, err)
 	}
 }

@@ -112,8 +112,12 @@ func (s store) overrides(ctx context.Context, id uuid.UUID) (Overrides, error) {
 	return Overrides{l.EventsPerDay, l.StoredBytes, l.EventNames}, nil
 }
 
-func (s store) setOverrides(ctx context.Context, id uuid.UUID, o Overrides) (bool, error) {
-	n, err := s.q.LimitsSet(ctx, s.pool, db.LimitsSetParams{ProjectID: id, EventsPerDay: o.EventsPerDay, StoredBytes: o.StoredBytes,
+func (s store) setOverrides(ctx context.Context, tx pgx.Tx, id uuid.UUID, o Overrides) (bool, error) {
+	var in db.DBTX = s.pool
+	if tx != nil {
+		in = tx
+	}
+	n, err := s.q.LimitsSet(ctx, in, db.LimitsSetParams{ProjectID: id, EventsPerDay: o.EventsPerDay, StoredBytes: o.StoredBytes,
 		EventNames: o.EventNames})
 	if err != nil {
 		return false, fmt.Errorf("set the limits of a project: %w", err)

@@ -1,6 +1,6 @@
 // Kept out of the page, so that the Content-Security-Policy can forbid inline scripts.
 window.ui = SwaggerUIBundle({
-  url: "/openapi.json",
+  url: new URL("openapi.json", document.baseURI).href,
   dom_id: "#swagger-ui",
   deepLinking: true,
   docExpansion: "list",

@@ -1,2 +1,2 @@
 // Kept out of the page, so that the Content-Security-Policy can forbid inline scripts.
-Redoc.init("/openapi.json", { hideDownloadButton: false, expandResponses: "200,201" }, document.getElementById("redoc"));
+Redoc.init(new URL("openapi.json", document.baseURI).href, { hideDownloadButton: false, expandResponses: "200,201" }, document.getElementById("redoc"));

@@ -37,6 +37,7 @@ type Config struct {
 	SecretKey         []byte
 	SecretKeyPrevious [][]byte
 
+	BasePath            string   // where browsers find the server below its host, such as /analytics; empty: at its root
 	PublicURL           string   // where people reach this server, without a slash at the end; empty: unknown
 	Registration        string   // open, invite or closed; empty: open in development, closed in production
 	AllowedEmailDomains []string // of addresses that may register; empty: all

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -234,6 +235,8 @@ func collide(a, b string) bool {
 	return errA == nil && errB == nil && portA == portB && portA != "0" && (hostA == hostB || hostA == "" || hostB == "")
 }
 
+var basePath = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
+
 // callbackPath is where the contract has the operation that the provider sends browsers to.
 const callbackPath = "/v1/auth/oidc/callback"
 
@@ -252,8 +255,8 @@ func (c *Config) oidcProblems(bad func(name, format string, args ...any)) {
 		bad("OIDC_ISSUER", "must be the provider's https URL, such as https://accounts.example.com (http in development), not %q", c.OIDCIssuer)
 	}
 	u, err = url.Parse(c.OIDCRedirectURL)
-	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || c.Production()) || u.Path != callbackPath || u.RawQuery != "" || u.Fragment != "" {
-		bad("OIDC_REDIRECT_URL", "must be https://<where browsers reach Nimbus>%s (http in development), not %q", callbackPath, c.OIDCRedirectURL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || c.Production()) || u.Path != c.BasePath+callbackPath || u.RawQuery != "" || u.Fragment != "" {
+		bad("OIDC_REDIRECT_URL", "must be https://<where browsers reach Nimbus>%s (http in development), not %q", c.BasePath+callbackPath, c.OIDCRedirectURL)
 	}
 }
 
@@ -269,6 +272,9 @@ func (c *Config) accessProblems(bad func(name, format string, args ...any)) {
 	}
 	if c.SetupToken != "" && len(c.SetupToken) < minSetupTokenBytes {
 		bad("SETUP_TOKEN", "must have at least %d characters: whoever guesses it owns the server", minSetupTokenBytes)
+	}
+	if c.BasePath != "" && !basePath.MatchString(c.BasePath) {
+		bad("BASE_PATH", "must be such as /analytics, without a slash at the end, of letters, digits and -._~, not %q", c.BasePath)
 	}
 	if c.PublicURL != "" {
 		if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" ||

@@ -75,6 +75,7 @@ func (c *Config) settings() []setting {
 		{"BCRYPT_COST", (*intValue)(&c.BcryptCost), "cost of a password's hash, 10 to 16", false},
 		{"SECRET_KEY", (*keyValue)(&c.SecretKey), "encrypts project secrets: 32 bytes as hex or base64; generated in DATA_DIR outside production", true},
 		{"SECRET_KEY_PREVIOUS", (*keysValue)(&c.SecretKeyPrevious), "earlier SECRET_KEYs, with commas, until `nimbus keys rewrap` has run", true},
+		{"BASE_PATH", str(&c.BasePath), "path below which browsers reach this server, such as /analytics; empty: the root", false},
 		{"PUBLIC_URL", str(&c.PublicURL), "where people reach this server, such as https://nimbus.example.com; links in mails and of commands begin with it", false},
 		{"REGISTRATION", str(&c.Registration), "who may make an account: open (everyone), invite (people with an invitation) or closed; empty: open in development, closed in production", false},
 		{"ALLOWED_EMAIL_DOMAINS", (*listValue)(&c.AllowedEmailDomains), "domains of the addresses that may register, with commas; empty: all", false},

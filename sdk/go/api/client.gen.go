@@ -2344,8 +2344,11 @@ type InstanceProject struct {
 
 	// LastEventDay The last day that has an event; absent without one.
 	LastEventDay *time.Time `json:"last_event_day,omitempty"`
-	Members      int32      `json:"members"`
-	Name         string     `json:"name"`
+
+	// Limits What the operator lets a project store. 0 is no limit; what is left out goes by the setting of the server.
+	Limits  OwnLimits `json:"limits"`
+	Members int32     `json:"members"`
+	Name    string    `json:"name"`
 
 	// Owners Their addresses.
 	Owners []string `json:"owners"`
@@ -2810,6 +2813,18 @@ type OidcMethod struct {
 //
 // Example: https://shop.example.com
 type Origin = string
+
+// OwnLimits What the operator lets a project store. 0 is no limit; what is left out goes by the setting of the server.
+type OwnLimits struct {
+	// EventNames Example: 500
+	EventNames *int32 `json:"event_names,omitempty"`
+
+	// EventsPerDay Example: 1000000
+	EventsPerDay *int64 `json:"events_per_day,omitempty"`
+
+	// StoredBytes Example: 10737418240
+	StoredBytes *int64 `json:"stored_bytes,omitempty"`
+}
 
 // PasswordResetLink defines model for PasswordResetLink.
 type PasswordResetLink struct {
@@ -4018,6 +4033,9 @@ type UpdateInstanceAccountRequest struct {
 // UpdateInstanceProjectRequest defines model for UpdateInstanceProjectRequest.
 type UpdateInstanceProjectRequest struct {
 	Disabled *bool `json:"disabled,omitempty"`
+
+	// Limits What the operator lets a project store. 0 is no limit; what is left out goes by the setting of the server.
+	Limits *OwnLimits `json:"limits,omitempty"`
 }
 
 // UpdateMemberRequest defines model for UpdateMemberRequest.
@@ -6128,20 +6146,26 @@ type ClientInterface interface {
 	// Corresponds with DELETE /v1/instance/projects/{project_id} (the `DeleteInstanceProject` operationId).
 	DeleteInstanceProject(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateInstanceProjectWithBody Disable or enable a project
+	// UpdateInstanceProjectWithBody Disable or enable a project, or give it limits of its own
 	//
 	// To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
 	// every node from the next request on. Nothing is deleted.
+	//
+	// Limits of its own hold on every node within seconds. They replace those it had; one that is left out goes by the
+	// server's setting, so `{}` takes all of them away.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/instance/projects/{project_id} (the `UpdateInstanceProject` operationId).
 	UpdateInstanceProjectWithBody(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateInstanceProject Disable or enable a project
+	// UpdateInstanceProject Disable or enable a project, or give it limits of its own
 	//
 	// To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
 	// every node from the next request on. Nothing is deleted.
+	//
+	// Limits of its own hold on every node within seconds. They replace those it had; one that is left out goes by the
+	// server's setting, so `{}` takes all of them away.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7732,10 +7756,13 @@ func (c *HTTPClient) DeleteInstanceProject(ctx context.Context, projectID Projec
 	return c.Client.Do(req)
 }
 
-// UpdateInstanceProjectWithBody Disable or enable a project
+// UpdateInstanceProjectWithBody Disable or enable a project, or give it limits of its own
 //
 // To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
 // every node from the next request on. Nothing is deleted.
+//
+// Limits of its own hold on every node within seconds. They replace those it had; one that is left out goes by the
+// server's setting, so `{}` takes all of them away.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7752,10 +7779,13 @@ func (c *HTTPClient) UpdateInstanceProjectWithBody(ctx context.Context, projectI
 	return c.Client.Do(req)
 }
 
-// UpdateInstanceProject Disable or enable a project
+// UpdateInstanceProject Disable or enable a project, or give it limits of its own
 //
 // To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
 // every node from the next request on. Nothing is deleted.
+//
+// Limits of its own hold on every node within seconds. They replace those it had; one that is left out goes by the
+// server's setting, so `{}` takes all of them away.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -13392,20 +13422,26 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /v1/instance/projects/{project_id} (the `DeleteInstanceProject` operationId).
 	DeleteInstanceProjectWithResponse(ctx context.Context, projectID ProjectPath, reqEditors ...RequestEditorFn) (*DeleteInstanceProjectResponse, error)
 
-	// UpdateInstanceProjectWithBodyWithResponse Disable or enable a project
+	// UpdateInstanceProjectWithBodyWithResponse Disable or enable a project, or give it limits of its own
 	//
 	// To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
 	// every node from the next request on. Nothing is deleted.
+	//
+	// Limits of its own hold on every node within seconds. They replace those it had; one that is left out goes by the
+	// server's setting, so `{}` takes all of them away.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/instance/projects/{project_id} (the `UpdateInstanceProject` operationId).
 	UpdateInstanceProjectWithBodyWithResponse(ctx context.Context, projectID ProjectPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateInstanceProjectResponse, error)
 
-	// UpdateInstanceProjectWithResponse Disable or enable a project
+	// UpdateInstanceProjectWithResponse Disable or enable a project, or give it limits of its own
 	//
 	// To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
 	// every node from the next request on. Nothing is deleted.
+	//
+	// Limits of its own hold on every node within seconds. They replace those it had; one that is left out goes by the
+	// server's setting, so `{}` takes all of them away.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -23230,10 +23266,13 @@ func (c *ClientWithResponses) DeleteInstanceProjectWithResponse(ctx context.Cont
 	return ParseDeleteInstanceProjectResponse(rsp)
 }
 
-// UpdateInstanceProjectWithBodyWithResponse Disable or enable a project
+// UpdateInstanceProjectWithBodyWithResponse Disable or enable a project, or give it limits of its own
 //
 // To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
 // every node from the next request on. Nothing is deleted.
+//
+// Limits of its own hold on every node within seconds. They replace those it had; one that is left out goes by the
+// server's setting, so `{}` takes all of them away.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -23246,10 +23285,13 @@ func (c *ClientWithResponses) UpdateInstanceProjectWithBodyWithResponse(ctx cont
 	return ParseUpdateInstanceProjectResponse(rsp)
 }
 
-// UpdateInstanceProjectWithResponse Disable or enable a project
+// UpdateInstanceProjectWithResponse Disable or enable a project, or give it limits of its own
 //
 // To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
 // every node from the next request on. Nothing is deleted.
+//
+// Limits of its own hold on every node within seconds. They replace those it had; one that is left out goes by the
+// server's setting, so `{}` takes all of them away.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

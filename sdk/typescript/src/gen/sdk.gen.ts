@@ -954,10 +954,13 @@ export const deleteInstanceProject = <ThrowOnError extends boolean = true>(optio
 });
 
 /**
- * Disable or enable a project
+ * Disable or enable a project, or give it limits of its own
  *
  * To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
  * every node from the next request on. Nothing is deleted.
+ *
+ * Limits of its own hold on every node within seconds. They replace those it had; one that is left out goes by the
+ * server's setting, so `{}` takes all of them away.
  *
  */
 export const updateInstanceProject = <ThrowOnError extends boolean = true>(options: Options<UpdateInstanceProjectData, ThrowOnError>) => (options.client ?? client).patch<UpdateInstanceProjectResponses, UpdateInstanceProjectErrors, ThrowOnError>({

@@ -712,6 +712,7 @@ export type InstanceProject = {
      * The last day that has an event; absent without one.
      */
     last_event_day?: string;
+    limits: OwnLimits;
 };
 
 export type InstanceProjectPage = {
@@ -724,6 +725,16 @@ export type InstanceProjectPage = {
 
 export type UpdateInstanceProjectRequest = {
     disabled?: boolean;
+    limits?: OwnLimits;
+};
+
+/**
+ * What the operator lets a project store. 0 is no limit; what is left out goes by the setting of the server.
+ */
+export type OwnLimits = {
+    events_per_day?: number;
+    stored_bytes?: number;
+    event_names?: number;
 };
 
 export const AuditActorKind = {

@@ -1546,10 +1546,13 @@ export const deleteInstanceProjectMutation = (options?: Partial<Options<DeleteIn
 };
 
 /**
- * Disable or enable a project
+ * Disable or enable a project, or give it limits of its own
  *
  * To a disabled project nobody can send and from it nobody can read: members and keys get 403 `project_disabled`, on
  * every node from the next request on. Nothing is deleted.
+ *
+ * Limits of its own hold on every node within seconds. They replace those it had; one that is left out goes by the
+ * server's setting, so `{}` takes all of them away.
  *
  */
 export const updateInstanceProjectMutation = (options?: Partial<Options<UpdateInstanceProjectData>>): UseMutationOptions<UpdateInstanceProjectResponse, UpdateInstanceProjectError, Options<UpdateInstanceProjectData>> => {
