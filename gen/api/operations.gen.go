@@ -199,7 +199,7 @@ var Operations = map[string]*contract.Operation{
 		Route:        "/v1/auth/password-reset/complete",
 		Public:       true,
 		Sensitive:    true,
-		Statuses:     []int{200, 400, 403, 404, 413, 415, 422, 429, 503},
+		Statuses:     []int{200, 400, 404, 413, 415, 422, 429, 503},
 		Body:         true,
 		BodyRequired: true,
 	},
@@ -615,7 +615,7 @@ var Operations = map[string]*contract.Operation{
 		Params: []contract.Param{
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},
 		},
-		Statuses: []int{200, 401, 404, 422, 429, 503},
+		Statuses: []int{200, 401, 403, 404, 422, 429, 503},
 	},
 	"getReport": {
 		ID:     "getReport",

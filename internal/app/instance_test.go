@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/test/apptest"
 	"github.com/bahagh/nimbus/test/nimbustest"
@@ -165,6 +166,39 @@ func TestThereIsAlwaysAnOperatorWhoCanLogIn(t *testing.T) {
 	boss.Do("PATCH", me, map[string]bool{"operator": false}).Want(200)
 	boss.Do("GET", "/v1/instance/accounts", nil).WantCode(403, "insufficient_role")
 	a.Login(t, other.Email).Do("GET", "/v1/instance/accounts", nil).Want(200)
+}
+
+// No operation of a member is left out, whatever its role, and a deleted project stays closed too.
+func TestADisabledProjectIsClosedToEveryOperationOfItsMembers(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	boss, x := a.Operator(t), a.Tenant(t)
+	type request struct {
+		target string
+		body   any
+	}
+	requests := map[string]request{}
+	for id, op := range api.Operations {
+		// An event's id alone names no project: it is looked up in those that the account may read.
+		if id == "getEvent" || op.Role == contract.RoleOperator || op.Role == contract.RoleAccount || !takes(op, "bearerAuth") || !auth.Role(op.Role).AtLeast(auth.RoleViewer) {
+			continue
+		}
+		requests[id] = request{target(op, things(t, a, x, op)), body(t, a, x, op, x.ProjectID.String())}
+	}
+	path := "/v1/instance/projects/" + x.ProjectID.String()
+	boss.Do("PATCH", path, map[string]bool{"disabled": true}).Want(200)
+	refused := func(deleted bool) {
+		for id, r := range requests {
+			if op := api.Operations[id]; op.Deleted == deleted {
+				if got := x.Do(op.Method, r.target, r.body); got.Status != 403 || problemOf(t, got)["code"] != "project_disabled" {
+					t.Errorf("%s: %d %s", id, got.Status, got.Body)
+				}
+			}
+		}
+	}
+	refused(false)
+	boss.Do("DELETE", path, nil).Want(204)
+	refused(true)
 }
 
 func TestAnAccountMadeByAnOperatorGetsItsPasswordByLink(t *testing.T) {

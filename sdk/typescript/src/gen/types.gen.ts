@@ -3173,10 +3173,6 @@ export type CompletePasswordResetErrors = {
      */
     400: Problem;
     /**
-     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
-     */
-    403: Problem;
-    /**
      * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
@@ -3651,6 +3647,10 @@ export type GetProjectUsageErrors = {
      * No valid credentials, or not of the kind this operation takes.
      */
     401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
     /**
      * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
