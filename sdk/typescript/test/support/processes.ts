@@ -54,6 +54,7 @@ export class Nimbus {
       NIMBUS_ADDR: '127.0.0.1:0',
       NIMBUS_ADMIN_ADDR: 'off',
       NIMBUS_BCRYPT_COST: '4',
+      NIMBUS_RATE_LIMIT_ENABLED: 'false', // every test registers, from one address
       NIMBUS_DATA_DIR: join(this.dir, 'data'),
     };
     const child = spawn(program('nimbus'), ['serve'], { cwd: this.dir, env, stdio: ['ignore', 'ignore', 'pipe'] });
