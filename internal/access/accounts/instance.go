@@ -24,21 +24,11 @@ type Listed struct {
 // List returns at most limit accounts, newest first, that come after cursor and whose address contains part. next is empty
 // on the last page. Its only problem is a cursor that is none.
 func (s *Service) List(ctx context.Context, part string, limit int32, cursor string) (page []Listed, next string, err error) {
-	var before *uuid.UUID
-	if cursor != "" {
-		id, err := auth.DecodeCursor(cursor)
-		if err != nil {
-			return nil, "", err
-		}
-		before = &id
+	read := func(before *uuid.UUID, limit int32) ([]Listed, error) {
+		return s.store.list(ctx, auth.FoldEmail(part), before, limit)
 	}
-	page, err = s.store.list(ctx, auth.FoldEmail(part), before, limit+1) // one more than asked for tells whether there is a next page
-	if err != nil {
+	if page, next, err = auth.Page(cursor, limit, read, func(l *Listed) uuid.UUID { return l.ID }); err != nil {
 		return nil, "", err
-	}
-	if len(page) > int(limit) {
-		page = page[:limit]
-		next = auth.EncodeCursor(page[limit-1].ID)
 	}
 	return page, next, s.store.sizes(ctx, page)
 }

@@ -42,21 +42,11 @@ type Ruling struct {
 
 // ListAll returns at most limit projects of the instance, newest first, that come after cursor. next is empty on the last page.
 func (p *Projects) ListAll(ctx context.Context, limit int32, cursor string) (page []Listed, next string, err error) {
-	var before *uuid.UUID
-	if cursor != "" {
-		id, err := auth.DecodeCursor(cursor)
-		if err != nil {
-			return nil, "", err
-		}
-		before = &id
+	read := func(before *uuid.UUID, limit int32) ([]Listed, error) {
+		return p.store.listAll(ctx, before, nil, limit)
 	}
-	page, err = p.store.listAll(ctx, before, nil, limit+1) // one more than asked for tells whether there is a next page
-	if err != nil {
+	if page, next, err = auth.Page(cursor, limit, read, func(l *Listed) uuid.UUID { return l.ID }); err != nil {
 		return nil, "", err
-	}
-	if len(page) > int(limit) {
-		page = page[:limit]
-		next = auth.EncodeCursor(page[limit-1].ID)
 	}
 	return page, next, p.store.sizes(ctx, page)
 }

@@ -155,23 +155,10 @@ func (p *Projects) Get(ctx context.Context, accountID, projectID uuid.UUID) (Pro
 // List returns at most limit projects of the account, newest first, that come after cursor; an empty cursor starts at
 // the newest. next is empty on the last page. A cursor that no List returned is a validation error.
 func (p *Projects) List(ctx context.Context, accountID uuid.UUID, limit int32, cursor string) (page []Project, next string, err error) {
-	var before *uuid.UUID
-	if cursor != "" {
-		id, err := auth.DecodeCursor(cursor)
-		if err != nil {
-			return nil, "", err
-		}
-		before = &id
+	read := func(before *uuid.UUID, limit int32) ([]Project, error) {
+		return p.store.projects(ctx, accountID, before, limit)
 	}
-	page, err = p.store.projects(ctx, accountID, before, limit+1) // one more than asked for tells whether there is a next page
-	if err != nil {
-		return nil, "", err
-	}
-	if len(page) > int(limit) {
-		page = page[:limit]
-		next = auth.EncodeCursor(page[limit-1].ID)
-	}
-	return page, next, nil
+	return auth.Page(cursor, limit, read, func(x *Project) uuid.UUID { return x.ID })
 }
 
 // Change is what Update does to a project; nil leaves a member as it is.
