@@ -22,8 +22,8 @@ type driver struct {
 	record record
 	logger *slog.Logger
 
-	target uint   // where the file that runs next leads
-	file   string // its name
+	from, target uint   // where the file that runs next begins, and where it leads
+	file         string // its name
 }
 
 // Version implements database.Driver. What is unfinished has been dealt with before: it is never dirty.
@@ -45,10 +45,10 @@ func (d *driver) SetVersion(version int, dirty bool) error {
 	if err != nil {
 		return err
 	}
-	d.target = uint(max(version, 0))
+	d.from, d.target = st.Current, uint(max(version, 0))
 	d.file = d.schema.file(d.target, "up")
-	if d.target < st.Current {
-		d.file = d.schema.file(st.Current, "down")
+	if d.target < d.from {
+		d.file = d.schema.file(d.from, "down")
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func (d *driver) runInTransaction(body string) error {
 	defer tx.Rollback(context.WithoutCancel(d.ctx))
 	if err := exec(d.ctx, tx.Conn(), body); err != nil {
 		return d.explain(err, body, fmt.Sprintf("The file is one transaction, so nothing of it was applied: the database is still at version %d. "+
-			"Correct what is wrong, and run it again", d.current()))
+			"Correct what is wrong, and run it again", d.from))
 	}
 	if tx.Conn().PgConn().TxStatus() != 'T' {
 		return fmt.Errorf("%s ends its transaction, and so cannot be undone when it fails: it must not", d.file)
@@ -166,13 +166,6 @@ func (d *driver) runAlone(body string, ix index) error {
 func exec(ctx context.Context, conn *pgx.Conn, body string) error {
 	_, err := conn.PgConn().Exec(ctx, body).ReadAll()
 	return err
-}
-
-func (d *driver) current() uint {
-	if d.file == d.schema.file(d.target, "up") {
-		return d.schema.before(d.target)
-	}
-	return d.schema.after(d.target)
 }
 
 // explain says which file failed and where, in PostgreSQL's words, and then what state the database is in.

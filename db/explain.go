@@ -64,25 +64,6 @@ func (s schema) versions() ([]uint, error) {
 	return slices.Compact(all), nil
 }
 
-// before is the version that comes before v, after is the one that follows it; 0 where there is none.
-func (s schema) before(v uint) uint {
-	versions, _ := s.versions()
-	if i := slices.Index(versions, v); i > 0 {
-		return versions[i-1]
-	}
-	return 0
-}
-
-func (s schema) after(v uint) uint {
-	versions, _ := s.versions()
-	for _, w := range versions {
-		if w > v {
-			return w
-		}
-	}
-	return 0
-}
-
 // file is the name of a migration's file, for messages.
 func (s schema) file(v uint, direction string) string {
 	entries, _ := fs.ReadDir(s.files, "migrations")
