@@ -3,6 +3,7 @@
 //
 //   - native: POST /v1/events; maps the contract to ingest's model and back
 //   - ingest: the core behind every way in; rules, identity, deduplication, the transaction
+//   - quota: what a project may store, asked before that transaction
 //   - partitions: the tables that the events are divided into
 //   - arrivals: the order of what was stored, written in that transaction
 //   - rollups: counts by minute, hour and day, kept in that transaction, and their proof

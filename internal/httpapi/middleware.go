@@ -215,7 +215,7 @@ func cors(origins []string, operations map[string]*contract.Operation) []echo.Mi
 	const maxAgeSeconds = 7200
 	ingest := middleware.CORSWithConfig(middleware.CORSConfig{
 		// Servers and apps send no Origin, and the answer to those that do does not depend on which it is.
-		Skipper:      func(c echo.Context) bool { return !isIngest(c) || c.Request().Header.Get(echo.HeaderOrigin) == "" },
+		Skipper:      func(c echo.Context) bool { return c.Request().Header.Get(echo.HeaderOrigin) == "" || !isIngest(c) },
 		AllowOrigins: []string{"*"}, AllowMethods: []string{http.MethodPost}, ExposeHeaders: expose, MaxAge: maxAgeSeconds,
 		// No AllowHeaders: every header that is asked for is allowed. Tracing adds its own to the requests of a page
 		// (baggage, sentry-trace, x-datadog-trace-id, …), and one that is refused is a request that is never sent.

@@ -252,8 +252,11 @@ func checkParams(op *contract.Operation) echo.MiddlewareFunc {
 				}
 				return errs
 			}
-			if query := c.QueryParams(); len(query) > 0 && op.CanonicalTimes(query) { // Echo keeps the map, and the generated code reads it there
-				c.Request().URL.RawQuery = query.Encode()
+			if c.Request().URL.RawQuery != "" { // ingestion has none
+				// Echo keeps the map, and the generated code reads it there.
+				if query := c.QueryParams(); op.CanonicalTimes(query) {
+					c.Request().URL.RawQuery = query.Encode()
+				}
 			}
 			if op.BodyRequired && c.Request().ContentLength == 0 {
 				if err := checkJSONType(c.Request()); err != nil {

@@ -23,7 +23,7 @@ import (
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
-// Store rows events into PostgreSQL.
+// Store writes events into PostgreSQL.
 type Store struct {
 	pool       *pgxpool.Pool
 	q          *db.Queries
@@ -203,7 +203,7 @@ var copyColumns = []string{
 	"project_id", "id", "ts", "received_at", "seq", "name", "user_id", "anonymous_id", "props", "counted_as_other",
 }
 
-// copyAll stores events by COPY, which rows whole pages where INSERT rows row by row.
+// copyAll stores events by COPY, which writes whole pages where INSERT writes row by row.
 func copyAll(ctx context.Context, tx pgx.Tx, rows []*Row) error {
 	columns := copyColumns
 	marked := slices.ContainsFunc(rows, func(row *Row) bool { return row.CountedAsOther })

@@ -229,7 +229,6 @@ func TestATurnIsLeftToTheNodeThatIsAtItAndTakenOverWhenThatDies(t *testing.T) {
 	}
 }
 
-// The connection that holds the lock is killed in the middle of a run, and the node does not stop for that.
 // Three nodes whose turns come at different times do the work once in each interval, and a failure is made good by the
 // next of them.
 func TestAJobRunsOncePerIntervalOnWhicheverNode(t *testing.T) {
@@ -288,6 +287,7 @@ func TestARunThatEndedInTheFutureHoldsUpNobody(t *testing.T) {
 	n.wantCounts(t, "purge", 2, 0)
 }
 
+// The connection that holds the lock is killed in the middle of a run, and the node does not stop for that.
 func TestAJobWhoseConnectionIsCutRunsAgain(t *testing.T) {
 	t.Parallel()
 	var n *node

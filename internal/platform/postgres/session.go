@@ -25,7 +25,7 @@ func pin(cc *pgx.ConnConfig) {
 	cc.RuntimeParams["client_encoding"] = "UTF8"
 	cc.RuntimeParams["timezone"] = "UTC"
 	// What pgx documents for poolers (default_query_exec_mode, statement_cache_capacity) sends the arrays of ingestion in a
-	// form that the server cannot read. A pooler that needs it cannot serve Nimbus in any case: see Unfit.
+	// form that the server cannot read. A pooler that needs it cannot serve Nimbus in any case: see UnfitError.
 	cc.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	cc.StatementCacheCapacity, cc.DescriptionCacheCapacity = statementCache, statementCache
 	before := cc.AfterConnect
