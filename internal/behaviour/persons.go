@@ -113,8 +113,14 @@ func linksOf(events []StoredEvent, number map[PersonKey]uint32) []link {
 // merge says that a person is another one.
 type merge struct{ merged, into uint32 }
 
+// byAnonymous compares by (anonymous, order).
+func byAnonymous(x, y link) int {
+	return cmp.Or(cmp.Compare(x.anonymous, y.anonymous), x.event.compare(&y.event))
+}
+
 // identify makes an identity of links, which are sorted by (anonymous, order), and merges, in their order. last is the
-// highest number given to anybody; persons that conflicts make are numbered after it.
+// highest number given to anybody. The person that a conflict makes has the number of the anonymous id, which is free
+// because the id belongs to a user: so he has a name, and the same number whenever somebody asks.
 func identify(links []link, merges []merge, last uint32) Identity {
 	id := Identity{Canon: make([]uint32, last+1)}
 	for no := range id.Canon {
@@ -133,8 +139,7 @@ func identify(links []link, merges []merge, last uint32) Identity {
 		id.Canon[links[start].anonymous] = owner
 		for _, l := range links[start+1 : end] { // the first that tells of another user
 			if into.of(l.user) != into.of(owner) {
-				last++
-				id.split(l, last)
+				id.split(l)
 				break
 			}
 		}
@@ -146,12 +151,12 @@ func identify(links []link, merges []merge, last uint32) Identity {
 	return id
 }
 
-func (id *Identity) split(l link, to uint32) {
+func (id *Identity) split(l link) {
 	if id.Splits == nil {
 		id.Splits = make(map[uint32]Split)
 	}
 	id.Splits[l.anonymous] = Split{
-		TS: l.event.TS.UnixMicro(), Received: l.event.ReceivedAt.UnixMicro(), Tie: parts.Tie(l.event.ID), To: to,
+		TS: l.event.TS.UnixMicro(), Received: l.event.ReceivedAt.UnixMicro(), Tie: parts.Tie(l.event.ID), To: l.anonymous,
 	}
 }
 

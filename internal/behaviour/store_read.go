@@ -1,7 +1,6 @@
 package behaviour
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -331,9 +330,7 @@ func (l *loose) finish(ctx context.Context) error {
 		return err
 	}
 	v.links = append(links, l.links...)
-	slices.SortFunc(v.links, func(x, y link) int {
-		return cmp.Or(cmp.Compare(x.anonymous, y.anonymous), x.event.compare(&y.event))
-	})
+	slices.SortFunc(v.links, byAnonymous)
 	merges, err := v.store.q.PersonMerges(ctx, l.tx, v.project)
 	if err != nil {
 		return fmt.Errorf("read merges: %w", err)

@@ -184,3 +184,35 @@ func TestNothingOfAProjectStaysWhenItIsRemoved(t *testing.T) {
 		}
 	}
 }
+
+func TestAPersonWhomAConflictMakesIsNamedByTheAnonymousID(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t, 19)
+	shared := func(user string, after time.Duration) behaviour.StoredEvent {
+		e := h.event()
+		e.TS, e.ReceivedAt, e.UserID, e.AnonymousID = origin.Add(after), origin.Add(after), user, "shared"
+		return e
+	}
+	if err := h.store.Work(t.Context(), project, func(w *behaviour.Work) error {
+		_, err := w.Number(t.Context(), []behaviour.StoredEvent{shared("u0", 0), shared("u1", time.Hour)})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	from := behaviour.DayAt(origin)
+	if err := h.store.View(t.Context(), project, from, from+1, time.Minute, nil, func(v *behaviour.View) error {
+		splits := v.Identity(0).Splits
+		if len(splits) != 1 {
+			t.Errorf("%d anonymous ids are split, want 1", len(splits))
+		}
+		for _, split := range splits {
+			keys, err := v.Keys(t.Context(), []uint32{split.To})
+			if want := (behaviour.PersonKey{Kind: behaviour.Anonymous, Key: "shared"}); err != nil || keys[split.To] != want {
+				t.Errorf("the later person is %+v, want %+v: %v", keys[split.To], want, err)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
