@@ -14,6 +14,7 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/funnel"
 	"github.com/bahagh/nimbus/internal/insights/paths"
 	"github.com/bahagh/nimbus/internal/insights/query"
+	"github.com/bahagh/nimbus/internal/insights/query/querytest"
 	"github.com/bahagh/nimbus/internal/insights/retention"
 )
 
@@ -164,7 +165,7 @@ func BenchmarkFunnel(b *testing.B) {
 	}{
 		{"usual", func(*funnel.Question) {}},
 		{"breakdown", func(q *funnel.Question) {
-			q.Breakdown = &funnel.Breakdown{Column: 0, Top: 10, Compare: func(a, b uint32) int { return int(a) - int(b) }}
+			q.Breakdown = &funnel.Breakdown{Column: 0, Top: 10, Compare: querytest.ByCode}
 		}},
 		{"series", func(q *funnel.Question) { q.Bounds = calendar.Bounds(in) }},
 		{"totals", func(q *funnel.Question) { q.Count = funnel.Totals }},
@@ -281,7 +282,7 @@ func BenchmarkPaths(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			q := paths.Question{
 				Node: 1, Range: in, Window: query.Day, Depth: 5, Top: 5, Collapse: true, Count: count,
-				Compare: func(a, b uint32) int { return int(a) - int(b) },
+				Compare: querytest.ByCode,
 			}
 			measure(b, everything(), func(goroutines int) {
 				pass(everything(), goroutines, func() *paths.Paths { return paths.New(q) }).Answer()

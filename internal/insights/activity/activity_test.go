@@ -10,6 +10,7 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/activity"
 	"github.com/bahagh/nimbus/internal/insights/query"
+	"github.com/bahagh/nimbus/internal/insights/query/querytest"
 	"github.com/bahagh/nimbus/internal/platform/zone"
 )
 
@@ -42,21 +43,6 @@ func did(p *behaviour.Person, from, to int64) bool {
 	return slices.ContainsFunc(p.Rows, func(r behaviour.Row) bool { return r.Marks&1 != 0 && from <= r.TS && r.TS < to })
 }
 
-type operator[T any] interface {
-	Add(*behaviour.Person)
-	Merge(T)
-	People() []behaviour.Member
-}
-
-func pass[T operator[T]](people []*behaviour.Person, make func() T) T {
-	halves := [2]T{make(), make()}
-	for i, p := range people {
-		halves[i%2].Add(p)
-	}
-	halves[0].Merge(halves[1])
-	return halves[0]
-}
-
 func TestUniques(t *testing.T) {
 	t.Parallel()
 	t.Logf("seed %d, %d rounds", seed, rounds)
@@ -64,7 +50,8 @@ func TestUniques(t *testing.T) {
 	for round := range rounds {
 		in, c, people := random(r)
 		q := activity.UniquesQuestion{Active: active, Range: in, Bounds: c.Bounds(in)}
-		answer := pass(people, func() *activity.Uniques { return activity.NewUniques(q) }).Answer()
+		fresh := func() *activity.Uniques { return activity.NewUniques(q) }
+		answer := querytest.Pass(people, fresh, nil).Answer()
 		check := func(bucket, got int, in query.Range) {
 			want := 0
 			for _, p := range people {
@@ -75,11 +62,7 @@ func TestUniques(t *testing.T) {
 			if got != want {
 				t.Fatalf("round %d, bucket %d: %d people, want %d", round, bucket, got, want)
 			}
-			behind := pass(people, func() *activity.Uniques {
-				u := activity.NewUniques(q)
-				u.Collect(bucket)
-				return u
-			}).People()
+			behind := querytest.Pass(people, fresh, &bucket).People()
 			if len(behind) != want {
 				t.Fatalf("round %d, bucket %d: %d people behind, want %d", round, bucket, len(behind), want)
 			}
@@ -104,7 +87,8 @@ func TestLifecycle(t *testing.T) {
 		in, c, people := random(r)
 		q := activity.LifecycleQuestion{Active: active, AsOf: activity.NoAsOf}
 		q.Cut(c, in)
-		rows := pass(people, func() *activity.Lifecycle { return activity.NewLifecycle(q) }).Answer()
+		fresh := func() *activity.Lifecycle { return activity.NewLifecycle(q) }
+		rows := querytest.Pass(people, fresh, nil).Answer()
 		for i, got := range rows {
 			want := activity.LifecycleRow{Start: q.Bounds[i], Complete: true}
 			before := q.Before
@@ -130,11 +114,7 @@ func TestLifecycle(t *testing.T) {
 			for state, n := range map[activity.State]int{
 				activity.New: want.New, activity.Returning: want.Returning, activity.Resurrecting: want.Resurrecting, activity.Dormant: want.Dormant,
 			} {
-				behind := pass(people, func() *activity.Lifecycle {
-					l := activity.NewLifecycle(q)
-					l.Collect(activity.LifecycleCoordinate{Period: i, State: state})
-					return l
-				}).People()
+				behind := querytest.Pass(people, fresh, &activity.LifecycleCoordinate{Period: i, State: state}).People()
 				if len(behind) != n {
 					t.Fatalf("round %d, period %d, state %d: %d people behind, want %d", round, i, state, len(behind), n)
 				}
@@ -181,9 +161,9 @@ func TestPeriodsAreEnough(t *testing.T) {
 				t.Fatalf("round %d\ngot  %+v\nwant %+v", round, got, want)
 			}
 		}
-		same(uniques.Answer(), pass(people, func() *activity.Uniques { return activity.NewUniques(u) }).Answer())
-		same(lifecycle.Answer(), pass(people, func() *activity.Lifecycle { return activity.NewLifecycle(l) }).Answer())
-		same(stickiness.Answer(), pass(people, func() *activity.Stickiness { return activity.NewStickiness(s) }).Answer())
+		same(uniques.Answer(), querytest.Pass(people, func() *activity.Uniques { return activity.NewUniques(u) }, nil).Answer())
+		same(lifecycle.Answer(), querytest.Pass(people, func() *activity.Lifecycle { return activity.NewLifecycle(l) }, nil).Answer())
+		same(stickiness.Answer(), querytest.Pass(people, func() *activity.Stickiness { return activity.NewStickiness(s) }, nil).Answer())
 	}
 }
 
@@ -205,7 +185,8 @@ func TestStickiness(t *testing.T) {
 		in, c, people := random(r)
 		q := activity.StickinessQuestion{Active: active}
 		q.Cut(c, in)
-		answer := pass(people, func() *activity.Stickiness { return activity.NewStickiness(q) }).Answer()
+		fresh := func() *activity.Stickiness { return activity.NewStickiness(q) }
+		answer := querytest.Pass(people, fresh, nil).Answer()
 		periods := len(q.Bounds) - 1
 		exactly, atLeast, total := make([]int, periods), make([]int, periods), 0
 		for _, p := range people {
@@ -232,11 +213,7 @@ func TestStickiness(t *testing.T) {
 				if least {
 					want = atLeast[k]
 				}
-				behind := pass(people, func() *activity.Stickiness {
-					s := activity.NewStickiness(q)
-					s.Collect(activity.StickinessCoordinate{Periods: k + 1, AtLeast: least})
-					return s
-				}).People()
+				behind := querytest.Pass(people, fresh, &activity.StickinessCoordinate{Periods: k + 1, AtLeast: least}).People()
 				if len(behind) != want {
 					t.Fatalf("round %d, %d periods (at least: %t): %d people behind, want %d", round, k+1, least, len(behind), want)
 				}

@@ -104,59 +104,50 @@ func (r *resolver) step(field string, event *string, filter *api.MetricsFilter) 
 	return r.mark(field, names, r.filter(field+"/filter", filter))
 }
 
-const (
-	maxFilterDepth = 8
-	maxFilterNodes = 50
-)
-
 // filter reads a tree of conditions.
 func (r *resolver) filter(field string, f *api.MetricsFilter) *scan.Filter {
-	if f == nil {
+	tree, err := query.FilterOf(f)
+	if err != nil {
+		r.refuse(field, contract.CodeType, "is no condition")
+	}
+	if tree == nil {
 		return nil
 	}
 	nodes := 0
-	out := r.filterAt(f, field, 1, &nodes)
+	out := r.condition(tree, field, 1, &nodes)
 	return &out
 }
 
-func (r *resolver) filterAt(f *api.MetricsFilter, field string, depth int, nodes *int) (out scan.Filter) {
+// condition makes of a node what a scan asks of events. Unlike query.Filter.Check it names the very node that is too much.
+func (r *resolver) condition(f *query.Filter, field string, depth int, nodes *int) (out scan.Filter) {
 	*nodes++
 	switch {
-	case depth > maxFilterDepth:
-		r.refuse(field, contract.CodeTooDeep, "a filter is at most "+strconv.Itoa(maxFilterDepth)+" levels deep")
+	case depth > query.MaxFilterDepth:
+		r.refuse(field, contract.CodeTooDeep, "a filter is at most "+strconv.Itoa(query.MaxFilterDepth)+" levels deep")
 		return out
-	case *nodes == maxFilterNodes+1:
-		r.refuse(field, contract.CodeTooLarge, "is one node more than a filter may have: "+strconv.Itoa(maxFilterNodes))
+	case *nodes == query.MaxFilterNodes+1:
+		r.refuse(field, contract.CodeTooLarge, "is one node more than a filter may have: "+strconv.Itoa(query.MaxFilterNodes))
 		return out
-	case *nodes > maxFilterNodes:
-		return out
-	}
-	variant, err := f.ValueByDiscriminator()
-	if err != nil {
-		r.refuse(field, contract.CodeType, "is no condition")
+	case *nodes > query.MaxFilterNodes:
 		return out
 	}
-	switch v := variant.(type) {
-	case api.FilterGroup:
-		out.Op = scan.Op(v.Op)
-		for i := range v.Filters {
-			out.Filters = append(out.Filters, r.filterAt(&v.Filters[i], field+"/filters/"+strconv.Itoa(i), depth+1, nodes))
+	out = scan.Filter{Op: scan.Op(f.Op), Text: f.Text, Number: f.Number}
+	if f.Path != nil {
+		out.Prop = r.member(field+"/prop", f.Path)
+	}
+	for i := range f.Filters {
+		at := field + "/filters/" + strconv.Itoa(i)
+		if f.Op == query.Not {
+			at = field + "/filter"
 		}
-	case api.FilterNot:
-		out.Op, out.Filters = scan.Not, []scan.Filter{r.filterAt(&v.Filter, field+"/filter", depth+1, nodes)}
-	case api.FilterEqual:
-		out = scan.Filter{Op: scan.Op(v.Op), Prop: r.member(field+"/prop", v.Prop), Values: []parts.Value{r.scalar(field+"/value", v.Value)}}
-	case api.FilterIn:
-		out = scan.Filter{Op: scan.In, Prop: r.member(field+"/prop", v.Prop)}
-		for i := range v.Values {
-			out.Values = append(out.Values, r.scalar(field+"/values/"+strconv.Itoa(i), v.Values[i]))
+		out.Filters = append(out.Filters, r.condition(&f.Filters[i], at, depth+1, nodes))
+	}
+	for i := range f.Values {
+		at := field + "/value"
+		if f.Op == query.In {
+			at = field + "/values/" + strconv.Itoa(i)
 		}
-	case api.FilterContains:
-		out = scan.Filter{Op: scan.Op(v.Op), Prop: r.member(field+"/prop", v.Prop), Text: v.Value}
-	case api.FilterCompare:
-		out = scan.Filter{Op: scan.Op(v.Op), Prop: r.member(field+"/prop", v.Prop), Number: v.Value}
-	case api.FilterExists:
-		out = scan.Filter{Op: scan.Exists, Prop: r.member(field+"/prop", v.Prop)}
+		out.Values = append(out.Values, r.scalar(at, f.Values[i]))
 	}
 	return out
 }

@@ -169,19 +169,19 @@ func (r *resolver) mark(field string, names []string, filter *scan.Filter) uint6
 
 // column returns the index of the value column of a prop, and its dictionary.
 func (r *resolver) column(path string) (int, *scan.Dictionary) {
-	prop := r.member("prop", path)
+	p, _ := events.ParsePath(path) // one that is none has no member, and is refused
+	prop := r.member("prop", p)
 	return r.value("p"+prop, func() *scan.Dictionary { return scan.NewDictionary(prop) })
 }
 
 // member is the prop that a path names. Parts have a column for each prop and none for what is inside it.
-func (r *resolver) member(field, path string) string {
-	p, err := events.ParsePath(path)
-	if err != nil || len(p) != 1 {
+func (r *resolver) member(field string, path events.Path) string {
+	if len(path) != 1 {
 		r.refuse(field, query.CodeConflict, "must be a prop itself: questions about people do not look into objects and lists. "+
 			`Write \ before a dot, bracket or backslash that is part of its name`)
-		return path
+		return ""
 	}
-	return p[0].Member
+	return path[0].Member
 }
 
 // names returns the index of the value column with the names of events, and its dictionary.

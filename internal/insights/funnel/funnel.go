@@ -268,11 +268,8 @@ func (f *Funnel) Answer() Answer {
 }
 
 func (f *Funnel) top() (top, others []query.Group) {
-	groups := make([]query.Group, 0, len(f.groups))
-	for value, t := range f.groups {
-		groups = append(groups, query.Group{Value: value, Size: t.counts[0]})
-	}
-	return query.Top(groups, f.q.Breakdown.Top, f.q.Breakdown.Compare)
+	size := func(t *tally) int { return t.counts[0] }
+	return query.Top(f.groups, size, f.q.Breakdown.Top, f.q.Breakdown.Compare)
 }
 
 func (t *tally) result(q *Question) Result {

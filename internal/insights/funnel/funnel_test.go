@@ -9,6 +9,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/query"
+	"github.com/bahagh/nimbus/internal/insights/query/querytest"
 )
 
 const (
@@ -163,16 +164,9 @@ func (r random) crowd(q *Question, n int) []*behaviour.Person {
 	return people
 }
 
-func count(q *Question, people []*behaviour.Person) *Funnel {
-	halves := [2]*Funnel{New(*q), New(*q)}
-	for i, p := range people {
-		halves[i%2].Add(p)
-	}
-	halves[0].Merge(halves[1])
-	return halves[0]
+func pass(q *Question, people []*behaviour.Person, c *Coordinate) *Funnel {
+	return querytest.Pass(people, func() *Funnel { return New(*q) }, c)
 }
-
-func byCode(a, b uint32) int { return int(a) - int(b) }
 
 // One pass is what makes the usual funnel fast; what it finds must be what the attempts of all entries would have
 // given.
@@ -245,14 +239,14 @@ func TestNumbersOfAFunnelBelongTogether(t *testing.T) {
 	r := newRandom(t, 3)
 	for round := range rounds / 30 {
 		q := r.question()
-		q.Breakdown = &Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: byCode, Attribution: Attribution(r.IntN(2))}
+		q.Breakdown = &Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: querytest.ByCode, Attribution: Attribution(r.IntN(2))}
 		if q.Order != Any && r.oneIn(3) {
 			q.Breakdown.Attribution, q.Breakdown.Step = StepValue, r.IntN(len(q.Steps))
 		}
 		q.Edges = []int64{1, 4}
 		q.Bounds = []int64{q.Range.From - 1, q.Range.From + 3, q.Range.To}
 		people := r.crowd(&q, 20)
-		answer := count(&q, people).Answer()
+		answer := pass(&q, people, nil).Answer()
 		fail := func(format string, args ...any) {
 			t.Helper()
 			t.Fatalf("round %d, %+v\n%+v\n%s", round, q, answer, fmt.Sprintf(format, args...))
@@ -296,14 +290,7 @@ func TestNumbersOfAFunnelBelongTogether(t *testing.T) {
 // checkPeople holds the people behind each number to the number.
 func checkPeople(q *Question, people []*behaviour.Person, answer Answer, fail func(string, ...any)) {
 	behind := func(c Coordinate, want int) {
-		f := [2]*Funnel{New(*q), New(*q)}
-		f[0].Collect(c)
-		f[1].Collect(c)
-		for i, p := range people {
-			f[i%2].Add(p)
-		}
-		f[0].Merge(f[1])
-		if got := f[0].People(); len(got) != want {
+		if got := pass(q, people, &c).People(); len(got) != want {
 			fail("%d people behind %+v, want %d", len(got), c, want)
 		}
 	}
@@ -345,11 +332,11 @@ func TestEachBucketIsAskedAsARangeOfItsOwn(t *testing.T) {
 		}
 		q.Bounds = []int64{q.Range.From - 2, q.Range.From + 1, q.Range.From + 3, q.Range.To}
 		people := r.crowd(&q, 4)
-		for i, p := range count(&q, people).Answer().Series {
+		for i, p := range pass(&q, people, nil).Answer().Series {
 			alone := q
 			alone.Bounds = nil
 			alone.Range = q.Range.Clip(query.Range{From: q.Bounds[i], To: q.Bounds[i+1]})
-			if want := count(&alone, people).Answer(); !reflect.DeepEqual(p.Counts, want.Counts) || p.Incomplete != want.Incomplete {
+			if want := pass(&alone, people, nil).Answer(); !reflect.DeepEqual(p.Counts, want.Counts) || p.Incomplete != want.Incomplete {
 				t.Fatalf("round %d, bucket %d\n%s\ngot  %+v\nwant %+v", round, i, describe(&q, people[0]), p, want.Result)
 			}
 		}

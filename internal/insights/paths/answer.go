@@ -112,11 +112,7 @@ func (p *Paths) top(candidates []int32) (top []query.Group, rest int) {
 	for _, at := range candidates {
 		sizes[p.trie.nodes[at].code] += p.trie.nodes[at].count
 	}
-	groups := make([]query.Group, 0, len(sizes))
-	for code, size := range sizes {
-		groups = append(groups, query.Group{Value: code, Size: size})
-	}
-	top, others := query.Top(groups, p.q.Top, p.q.Compare)
+	top, others := query.Top(sizes, func(size int) int { return size }, p.q.Top, p.q.Compare)
 	for _, g := range others {
 		rest += g.Size
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/paths"
 	"github.com/bahagh/nimbus/internal/insights/query"
+	"github.com/bahagh/nimbus/internal/insights/query/querytest"
 )
 
 const (
@@ -17,12 +18,10 @@ const (
 	rounds = 4000
 )
 
-func byCode(a, b uint32) int { return int(a) - int(b) }
-
 func random(r *rand.Rand) (paths.Question, []*behaviour.Person) {
 	q := paths.Question{
 		Range: query.Range{From: r.Int64N(6), To: 7 + r.Int64N(20)}, Window: r.Int64N(15), Depth: 2 + r.IntN(4), Top: 1 + r.IntN(3),
-		Collapse: r.IntN(2) == 0, Count: paths.Count(r.IntN(3)), Compare: byCode,
+		Collapse: r.IntN(2) == 0, Count: paths.Count(r.IntN(3)), Compare: querytest.ByCode,
 	}
 	if r.IntN(2) == 0 {
 		q.Start = &paths.Anchor{Marks: 1}
@@ -153,7 +152,7 @@ func reference(q *paths.Question, all []way) (a paths.Answer) {
 				if n, m := groups[before][x], groups[before][y]; n != m {
 					return m - n
 				}
-				return byCode(x, y)
+				return querytest.ByCode(x, y)
 			})
 			rest := 0
 			for i, name := range top {
@@ -200,17 +199,7 @@ func reference(q *paths.Question, all []way) (a paths.Answer) {
 }
 
 func pass(q paths.Question, people []*behaviour.Person, c *paths.Coordinate) *paths.Paths {
-	halves := [2]*paths.Paths{paths.New(q), paths.New(q)}
-	for i, half := range halves {
-		if c != nil {
-			half.Collect(*c)
-		}
-		for k := i; k < len(people); k += 2 {
-			half.Add(people[k])
-		}
-	}
-	halves[0].Merge(halves[1])
-	return halves[0]
+	return querytest.Pass(people, func() *paths.Paths { return paths.New(q) }, c)
 }
 
 func describe(q *paths.Question, people []*behaviour.Person) string {

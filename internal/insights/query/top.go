@@ -12,9 +12,13 @@ type Group struct {
 	Size  int
 }
 
-// Top returns the n largest groups, largest first, and the others. Groups of one size are in the order of their
-// values, so that which of them are shown never depends on the sequence in which they were counted.
-func Top(groups []Group, n int, compare behaviour.Compare) (top, others []Group) {
+// Top returns the n largest of what was counted by value, largest first, and the others. Groups of one size are in the
+// order of their values, so that which of them are shown never depends on the sequence in which they were counted.
+func Top[T any](counted map[uint32]T, size func(T) int, n int, compare behaviour.Compare) (top, others []Group) {
+	groups := make([]Group, 0, len(counted))
+	for value, t := range counted {
+		groups = append(groups, Group{Value: value, Size: size(t)})
+	}
 	slices.SortFunc(groups, func(a, b Group) int {
 		if a.Size != b.Size {
 			return b.Size - a.Size

@@ -250,15 +250,13 @@ func (r *Retention) Answer() Answer {
 }
 
 func (r *Retention) top() (top, others []query.Group) {
-	groups := make([]query.Group, 0, len(r.groups))
-	for value, g := range r.groups {
-		size := 0
+	size := func(g grid) (n int) {
 		for row := range r.q.Rows {
-			size += g[row*r.q.Periods]
+			n += g[row*r.q.Periods]
 		}
-		groups = append(groups, query.Group{Value: value, Size: size})
+		return n
 	}
-	return query.Top(groups, r.q.Breakdown.Top, r.q.Breakdown.Compare)
+	return query.Top(r.groups, size, r.q.Breakdown.Top, r.q.Breakdown.Compare)
 }
 
 func (r *Retention) result(g grid) Result {

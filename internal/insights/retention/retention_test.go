@@ -10,6 +10,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/query"
+	"github.com/bahagh/nimbus/internal/insights/query/querytest"
 	"github.com/bahagh/nimbus/internal/insights/retention"
 	"github.com/bahagh/nimbus/internal/platform/zone"
 )
@@ -18,8 +19,6 @@ const (
 	seed   = 20261130
 	rounds = 3000
 )
-
-func byCode(a, b uint32) int { return int(a) - int(b) }
 
 // random makes a question around the days on which Berlin's clock is changed, and people who did a few things then.
 func random(r *rand.Rand) (retention.Question, []*behaviour.Person) {
@@ -44,7 +43,7 @@ func random(r *rand.Rand) (retention.Question, []*behaviour.Person) {
 		q.AsOf = from + r.Int64N(200)*unit
 	}
 	if r.IntN(2) == 0 {
-		q.Breakdown = &retention.Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: byCode}
+		q.Breakdown = &retention.Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: querytest.ByCode}
 	}
 	q.Cut(calendar, query.Range{From: from + r.Int64N(30)*unit, To: from + (30+r.Int64N(90))*unit})
 	people := make([]*behaviour.Person, 1+r.IntN(12))
@@ -105,17 +104,7 @@ func width(q *retention.Question) int64 {
 }
 
 func pass(q retention.Question, people []*behaviour.Person, c *retention.Coordinate) *retention.Retention {
-	halves := [2]*retention.Retention{retention.New(q), retention.New(q)}
-	for i, half := range halves {
-		if c != nil {
-			half.Collect(*c)
-		}
-		for k := i; k < len(people); k += 2 {
-			half.Add(people[k])
-		}
-	}
-	halves[0].Merge(halves[1])
-	return halves[0]
+	return querytest.Pass(people, func() *retention.Retention { return retention.New(q) }, c)
 }
 
 func TestCellsAreThoseOfTheDefinition(t *testing.T) {

@@ -227,19 +227,12 @@ func (t *tally) result() Result {
 }
 
 func (s *Sessions) top() (top, others []query.Group) {
-	groups := make([]query.Group, 0, len(s.groups))
-	for value, t := range s.groups {
-		groups = append(groups, query.Group{Value: value, Size: t.sessions})
-	}
-	return query.Top(groups, s.q.Breakdown.Top, s.q.Breakdown.Compare)
+	size := func(t *tally) int { return t.sessions }
+	return query.Top(s.groups, size, s.q.Breakdown.Top, s.q.Breakdown.Compare)
 }
 
 func ends(counts map[uint32]int, e *Ends) *EndsAnswer {
-	groups := make([]query.Group, 0, len(counts))
-	for value, n := range counts {
-		groups = append(groups, query.Group{Value: value, Size: n})
-	}
-	top, others := query.Top(groups, e.Top, e.Compare)
+	top, others := query.Top(counts, func(n int) int { return n }, e.Top, e.Compare)
 	answer := &EndsAnswer{}
 	for _, g := range top {
 		answer.Top = append(answer.Top, End{g.Value, g.Size})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/insights/query"
+	"github.com/bahagh/nimbus/internal/insights/query/querytest"
 	"github.com/bahagh/nimbus/internal/insights/sessions"
 )
 
@@ -16,15 +17,13 @@ const (
 	minute = 60 * query.Second
 )
 
-func byCode(a, b uint32) int { return int(a) - int(b) }
-
 func random(r *rand.Rand) (sessions.Question, []*behaviour.Person) {
 	q := sessions.Question{Range: query.Range{From: r.Int64N(200) * minute, To: (200 + r.Int64N(300)) * minute}, AsOf: sessions.NoAsOf}
 	if r.IntN(2) == 0 {
-		q.Breakdown = &sessions.Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: byCode}
+		q.Breakdown = &sessions.Breakdown{Column: 0, Top: 1 + r.IntN(2), Compare: querytest.ByCode}
 	}
 	if r.IntN(2) == 0 {
-		q.Ends = &sessions.Ends{Column: 1, Top: 1 + r.IntN(2), Compare: byCode}
+		q.Ends = &sessions.Ends{Column: 1, Top: 1 + r.IntN(2), Compare: querytest.ByCode}
 	}
 	if r.IntN(2) == 0 {
 		q.AsOf = (300 + r.Int64N(300)) * minute
@@ -69,17 +68,7 @@ func all(q *sessions.Question, people []*behaviour.Person) (list []one) {
 }
 
 func pass(q sessions.Question, people []*behaviour.Person, c *sessions.Coordinate) *sessions.Sessions {
-	halves := [2]*sessions.Sessions{sessions.New(q), sessions.New(q)}
-	for i, half := range halves {
-		if c != nil {
-			half.Collect(*c)
-		}
-		for k := i; k < len(people); k += 2 {
-			half.Add(people[k])
-		}
-	}
-	halves[0].Merge(halves[1])
-	return halves[0]
+	return querytest.Pass(people, func() *sessions.Sessions { return sessions.New(q) }, c)
 }
 
 func TestSessionsAreThoseOfTheDefinition(t *testing.T) {
