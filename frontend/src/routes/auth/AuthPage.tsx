@@ -1,4 +1,4 @@
-import { NimbusError, type RegisterRequest } from '@nimbus-analytics/sdk';
+import type { RegisterRequest } from '@nimbus-analytics/sdk';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useRouter, useSearch } from '@tanstack/react-router';
 import { IconAlertTriangle, IconInfoCircle, IconLogin2 } from '@tabler/icons-react';
@@ -7,7 +7,7 @@ import { basePath } from '../../base';
 import { useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Brand } from '../../shell/Brand';
-import { Button, Failure, Notice, TextField } from '../../ui';
+import { Button, Failure, fieldsOf, Notice, TextField } from '../../ui';
 
 export const LoginPage = () => <AuthPage kind="login" />;
 export const RegisterPage = () => <AuthPage kind="register" />;
@@ -23,7 +23,7 @@ function AuthPage({ kind }: { kind: 'login' | 'register' }) {
     mutationFn: (body: RegisterRequest) => session[isLogin ? 'login' : 'register'](body),
     onSuccess: () => router.history.push(basePath + (next ?? '/').slice(1)),
   });
-  const fields = submit.error instanceof NimbusError ? submit.error.byField() : {};
+  const fields = fieldsOf(submit.error);
   const elsewhere = submit.error && Object.keys(fields).length === 0;
 
   return (

@@ -11,7 +11,7 @@ import { useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Brand } from '../../shell/Brand';
-import { Button, Failure, Skeleton, TextField } from '../../ui';
+import { Button, Failure, fieldsOf, Skeleton, TextField } from '../../ui';
 
 export function InvitationPage() {
   useTitle(m.invitation.title);
@@ -75,7 +75,7 @@ function Join({ token, email }: { token: string; email: string | undefined }) {
     mutationFn: (body: { email: string; password: string }) => session.register({ ...body, invitation: token }),
     onSuccess: () => router.navigate({ to: '/' }),
   });
-  const fields = register.error instanceof NimbusError ? register.error.byField() : {};
+  const fields = fieldsOf(register.error);
   const back = `/invitation#${token}`;
   const provider = methods.data?.oidc;
   return (

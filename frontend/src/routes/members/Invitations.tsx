@@ -1,5 +1,5 @@
 /** Inviting somebody, and the invitations that wait. */
-import { NimbusError, type Invitation, type InvitationWithToken, type Role } from '@nimbus-analytics/sdk';
+import type { Invitation, InvitationWithToken, Role } from '@nimbus-analytics/sdk';
 import { createInvitationMutation, listInvitationsOptions, revokeInvitationMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useRef, useState } from 'react';
@@ -8,7 +8,7 @@ import { nimbusUrl } from '../../base';
 import { date } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
-import { Button, Confirm, CopyButton, Failure, SelectField, TextField, toast } from '../../ui';
+import { Button, Confirm, CopyButton, Failure, fieldsOf, SelectField, TextField, toast } from '../../ui';
 
 const roles: Role[] = ['viewer', 'admin', 'owner'];
 const reload = () => queryClient.invalidateQueries({ queryKey: [{ _id: 'listInvitations' }] });
@@ -66,7 +66,7 @@ function Invite({ projectId, canMakeOwners, onMade }: { projectId: string; canMa
       await reload();
     },
   });
-  const fields = (invite.error instanceof NimbusError && invite.error.byField()) || {};
+  const fields = fieldsOf(invite.error);
   return (
     <form
       ref={form}
