@@ -1,10 +1,10 @@
-/** What several pages ask: the current project, the role in it, and the names of its events and properties. */
+/** What several pages ask: the current project, the role in it, the names of its events and properties, and the ways to log in. */
 import type { Project, ReportList, Role } from '@nimbus-analytics/sdk';
 import { getProjectOptions, listBoardsOptions, listEventsOptions, listProjectsInfiniteOptions, getReportOptions, listReportsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo } from 'react';
-import { queryClient } from './api';
+import { queryClient, session } from './api';
 import { m } from './messages';
 import { useGoing } from './saved/removal';
 
@@ -53,6 +53,9 @@ export function useReports(project_id: string) {
 }
 export const useBoards = (project_id: string) => useQuery({ ...listBoardsOptions({ path: { project_id } }), enabled: project_id !== '' });
 export const refreshReports = () => queryClient.invalidateQueries({ queryKey: [{ tags: ['Reports'] }] });
+
+/** The ways to log in to this server. */
+export const useAuthMethods = () => useQuery({ queryKey: ['auth methods'], queryFn: session.methods, staleTime: Infinity });
 
 /** The names of events, the most frequent of the last 90 days first. */
 export function useEventNames() {

@@ -41,6 +41,17 @@ export function SecretOnce({ made }: { made: FreshKey }) {
   );
 }
 
+/** A link that was just made, to hand over; `path` has its token. */
+export function LinkOnce({ text, path }: { text: string; path: string }) {
+  const link = nimbusUrl + path;
+  return (
+    <div className="stack" role="status">
+      <p>{text}</p>
+      <div className="row wrap"><code className="wrap-any">{link}</code><CopyButton label={m.members.copyLink} text={link} /></div>
+    </div>
+  );
+}
+
 /** The key that was just made. It does not go by accident: its secret cannot be shown again. */
 export function NewKey({ title, made, onClose }: { title: string; made: FreshKey; onClose: () => void }) {
   return (

@@ -1,7 +1,6 @@
-import { NimbusError } from '@nimbus-analytics/sdk';
 import { useState, type ReactNode } from 'react';
 import { m } from '../messages';
-import { Button, Dialog, Failure, TextField } from '../ui';
+import { Button, Dialog, Failure, fieldsOf, TextField } from '../ui';
 
 export interface Named {
   name: string;
@@ -12,7 +11,7 @@ export interface Named {
 export function Naming({ title, action, placeholder, busy, error, conflict, onSubmit, onClose, ...old }: Named & { title: string; action: string; placeholder?: string; busy: boolean; error: unknown; conflict?: ReactNode; onSubmit: (named: Named) => void; onClose: () => void }) {
   const [name, setName] = useState(old.name);
   const [description, setDescription] = useState(old.description);
-  const fields = error instanceof NimbusError ? error.byField() : {};
+  const fields = fieldsOf(error);
   const [wrongName, wrongDescription] = [fields['name'], fields['description']];
   return (
     <Dialog title={title} onClose={onClose}>

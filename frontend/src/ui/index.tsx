@@ -35,6 +35,9 @@ function Field({ label, hint, error, id, children }: FieldProps & { id: string; 
   );
 }
 
+/** What is wrong with each field of a form, by its name; nothing when the error is about something else. */
+export const fieldsOf = (error: unknown): Record<string, string> => (error instanceof NimbusError ? error.byField() : {});
+
 /** What is wrong with a field as a sentence. The server says “must be …”, without the name that the field has on the page. */
 export function sentence(label: string, error: string): string {
   const text = /^\p{Ll}/u.test(error) ? `${label} ${error}` : error;

@@ -1,20 +1,21 @@
-import { NimbusError, type RegisterRequest } from '@nimbus-analytics/sdk';
-import { useMutation, useQuery } from '@tanstack/react-query';
+import type { RegisterRequest } from '@nimbus-analytics/sdk';
+import { useMutation } from '@tanstack/react-query';
 import { Link, useRouter, useSearch } from '@tanstack/react-router';
-import { IconAlertTriangle, IconInfoCircle, IconLogin2 } from '@tabler/icons-react';
+import { IconAlertTriangle, IconInfoCircle } from '@tabler/icons-react';
 import { session } from '../../api';
 import { basePath } from '../../base';
-import { useTitle } from '../../hooks';
+import { useAuthMethods, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Brand } from '../../shell/Brand';
-import { Button, Failure, Notice, TextField } from '../../ui';
+import { ProviderLink } from '../../shell/ProviderLink';
+import { Button, Failure, fieldsOf, Notice, TextField } from '../../ui';
 
 export const LoginPage = () => <AuthPage kind="login" />;
 export const RegisterPage = () => <AuthPage kind="register" />;
 
 function AuthPage({ kind }: { kind: 'login' | 'register' }) {
   const { next, error: refused } = useSearch({ strict: false }) as { next?: string; error?: string };
-  const methods = useQuery({ queryKey: ['auth methods'], queryFn: session.methods, staleTime: Infinity });
+  const methods = useAuthMethods();
   const router = useRouter();
   const first = methods.data?.empty === true; // nobody can log in here before somebody has an account
   const isLogin = kind === 'login' && !first;
@@ -23,7 +24,7 @@ function AuthPage({ kind }: { kind: 'login' | 'register' }) {
     mutationFn: (body: RegisterRequest) => session[isLogin ? 'login' : 'register'](body),
     onSuccess: () => router.history.push(basePath + (next ?? '/').slice(1)),
   });
-  const fields = submit.error instanceof NimbusError ? submit.error.byField() : {};
+  const fields = fieldsOf(submit.error);
   const elsewhere = submit.error && Object.keys(fields).length === 0;
 
   return (
@@ -64,12 +65,7 @@ function AuthPage({ kind }: { kind: 'login' | 'register' }) {
               <Button kind="primary" type="submit" busy={submit.isPending}>{isLogin ? m.auth.login : m.auth.register}</Button>
             </>
           )}
-          {methods.data?.oidc.enabled && (
-            <a className="button" href={`${basePath}v1/auth/oidc/login?return_to=${encodeURIComponent(next ?? '/')}`} onClick={session.leaveForProvider}>
-              <IconLogin2 size={17} aria-hidden />
-              <span className="truncate">{m.auth.withProvider(methods.data.oidc.name)}</span>
-            </a>
-          )}
+          {methods.data?.oidc.enabled && <ProviderLink name={methods.data.oidc.name} back={next ?? '/'} />}
           {isLogin && <p className="muted small" style={{ textAlign: 'center' }}><Link to="/reset">{m.auth.forgotten}</Link></p>}
           {!first && (methods.data?.registration ?? 'open') === 'open' && <p className="muted small" style={{ textAlign: 'center' }}>
             {isLogin ? m.auth.noAccount : m.auth.haveAccount}{' '}

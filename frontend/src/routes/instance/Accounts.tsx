@@ -9,11 +9,11 @@ import {
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { idempotencyKey, queryClient, sentAgain, useAccount } from '../../api';
-import { nimbusUrl } from '../../base';
 import { ago, date, number } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
-import { Button, Confirm, CopyButton, Failure, Skeleton, TextField, toast } from '../../ui';
+import { LinkOnce } from '../../secret';
+import { Button, Confirm, Failure, Skeleton, TextField, toast } from '../../ui';
 
 const reload = () => queryClient.invalidateQueries({ predicate: ({ queryKey: [key] }) => typeof key === 'object' && key !== null && String((key as { _id?: string })._id).startsWith('listInstance') });
 
@@ -39,12 +39,7 @@ export function Accounts() {
       <header><h2>{m.instance.accounts}</h2></header>
       <div className="body stack">
         <Create onMade={setLink} />
-        {link && (
-          <div className="stack" role="status">
-            <p>{m.instance.handOver(link.email)}</p>
-            <div className="row wrap"><code className="wrap-any">{nimbusUrl + link.link.path}</code><CopyButton label={m.members.copyLink} text={nimbusUrl + link.link.path} /></div>
-          </div>
-        )}
+        {link && <LinkOnce text={m.instance.handOver(link.email)} path={link.link.path} />}
         {error && <Failure error={error} />}
         <TextField label={m.instance.search} type="search" value={email} onChange={(e) => setEmail(e.target.value)} />
       </div>

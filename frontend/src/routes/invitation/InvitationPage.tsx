@@ -3,15 +3,14 @@ import { NimbusError, previewInvitation } from '@nimbus-analytics/sdk';
 import { acceptInvitationMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { Link, useRouter, useRouterState } from '@tanstack/react-router';
-import { IconLogin2 } from '@tabler/icons-react';
 import { reloadProjects, session, useAccount } from '../../api';
-import { basePath } from '../../base';
 import { dateTime } from '../../format';
-import { useTitle } from '../../hooks';
+import { useAuthMethods, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Brand } from '../../shell/Brand';
-import { Button, Failure, Skeleton, TextField } from '../../ui';
+import { ProviderLink } from '../../shell/ProviderLink';
+import { Button, Failure, fieldsOf, Skeleton, TextField } from '../../ui';
 
 export function InvitationPage() {
   useTitle(m.invitation.title);
@@ -70,12 +69,12 @@ function Accept({ token, email }: { token: string; email: string }) {
 /** Somebody without a session: registers with the invitation, or logs in and comes back. */
 function Join({ token, email }: { token: string; email: string | undefined }) {
   const router = useRouter();
-  const methods = useQuery({ queryKey: ['auth methods'], queryFn: session.methods, staleTime: Infinity });
+  const methods = useAuthMethods();
   const register = useMutation({
     mutationFn: (body: { email: string; password: string }) => session.register({ ...body, invitation: token }),
     onSuccess: () => router.navigate({ to: '/' }),
   });
-  const fields = register.error instanceof NimbusError ? register.error.byField() : {};
+  const fields = fieldsOf(register.error);
   const back = `/invitation#${token}`;
   const provider = methods.data?.oidc;
   return (
@@ -95,12 +94,7 @@ function Join({ token, email }: { token: string; email: string | undefined }) {
           <Button kind="primary" type="submit" busy={register.isPending}>{m.invitation.register}</Button>
         </>
       )}
-      {provider?.enabled && (
-        <a className="button" href={`${basePath}v1/auth/oidc/login?${new URLSearchParams({ return_to: back, ...(methods.data?.registration === 'invite' && { invitation: token }) })}`} onClick={session.leaveForProvider}>
-          <IconLogin2 size={17} aria-hidden />
-          <span className="truncate">{m.auth.withProvider(provider.name)}</span>
-        </a>
-      )}
+      {provider?.enabled && <ProviderLink name={provider.name} back={back} invitation={methods.data?.registration === 'invite' ? token : undefined} />}
       <p className="muted small">{m.auth.haveAccount} <Link to="/login" search={{ next: back }}>{m.auth.login}</Link></p>
     </form>
   );

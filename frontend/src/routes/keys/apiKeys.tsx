@@ -1,5 +1,5 @@
 /** The API keys beside the main one: what each may do, who made it, when it was used and when it ends. */
-import { NimbusError, type ApiKey, type KeyScope } from '@nimbus-analytics/sdk';
+import type { ApiKey, KeyScope } from '@nimbus-analytics/sdk';
 import { createApiKeyMutation, listApiKeysOptions, listMembersOptions, revokeApiKeyMutation, updateApiKeyMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { IconPlus } from '@tabler/icons-react';
@@ -8,7 +8,7 @@ import { idempotencyKey, queryClient, sentAgain } from '../../api';
 import { addDays, ago, date, dateTime, isoDay, startOfDay } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
-import { Button, Confirm, Dialog, Failure, SelectField, Skeleton, TextField, toast } from '../../ui';
+import { Button, Confirm, Dialog, Failure, fieldsOf, SelectField, Skeleton, TextField, toast } from '../../ui';
 import { NewKey, type FreshKey } from '../../secret';
 
 const reload = () => queryClient.invalidateQueries({ queryKey: [{ _id: 'listApiKeys' }] });
@@ -133,8 +133,6 @@ function instantOf(value: string, day: string, zone: string): string | undefined
   if (value === 'never' || value === 'keep') return undefined;
   return (value === 'date' ? startOfDay(addDays(day, 1), zone) : new Date(Date.now() + Number(value) * 86_400_000)).toISOString();
 }
-
-const fieldsOf = (error: unknown) => (error instanceof NimbusError ? error.byField() : {});
 
 function Create({ projectId, onMade, onClose }: { projectId: string; onMade: (key: FreshKey) => void; onClose: () => void }) {
   const zone = zonePref.use();

@@ -1,14 +1,14 @@
 /** Inviting somebody, and the invitations that wait. */
-import { NimbusError, type Invitation, type InvitationWithToken, type Role } from '@nimbus-analytics/sdk';
+import type { Invitation, InvitationWithToken, Role } from '@nimbus-analytics/sdk';
 import { createInvitationMutation, listInvitationsOptions, revokeInvitationMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useRef, useState } from 'react';
 import { idempotencyKey, queryClient, sentAgain } from '../../api';
-import { nimbusUrl } from '../../base';
 import { date } from '../../format';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
-import { Button, Confirm, CopyButton, Failure, SelectField, TextField, toast } from '../../ui';
+import { LinkOnce } from '../../secret';
+import { Button, Confirm, Failure, fieldsOf, SelectField, TextField, toast } from '../../ui';
 
 const roles: Role[] = ['viewer', 'admin', 'owner'];
 const reload = () => queryClient.invalidateQueries({ queryKey: [{ _id: 'listInvitations' }] });
@@ -23,12 +23,7 @@ export function Invitations({ projectId, canMakeOwners }: { projectId: string; c
       <header><h2>{m.members.invite}</h2></header>
       <div className="body stack">
         <Invite projectId={projectId} canMakeOwners={canMakeOwners} onMade={setMade} />
-        {made && (
-          <div className="stack" role="status">
-            <p>{made.mailed ? m.members.mailed(made.invitation.email ?? '') : m.members.handOver}</p>
-            <div className="row wrap"><code className="wrap-any">{nimbusUrl + made.path}</code><CopyButton label={m.members.copyLink} text={nimbusUrl + made.path} /></div>
-          </div>
-        )}
+        {made && <LinkOnce text={made.mailed ? m.members.mailed(made.invitation.email ?? '') : m.members.handOver} path={made.path} />}
         {list.error && <Failure error={list.error} retry={() => void list.refetch()} />}
       </div>
       {list.data && list.data.items.length > 0 && (
@@ -66,7 +61,7 @@ function Invite({ projectId, canMakeOwners, onMade }: { projectId: string; canMa
       await reload();
     },
   });
-  const fields = (invite.error instanceof NimbusError && invite.error.byField()) || {};
+  const fields = fieldsOf(invite.error);
   return (
     <form
       ref={form}

@@ -1,4 +1,4 @@
-import { NimbusError, type ProjectWithSecret } from '@nimbus-analytics/sdk';
+import type { ProjectWithSecret } from '@nimbus-analytics/sdk';
 import { createProjectMutation } from '@nimbus-analytics/sdk/react-query';
 import { useInfiniteQuery, useMutation } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
@@ -9,7 +9,7 @@ import { date } from '../../format';
 import { projectsOptions, useProjects, useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
-import { Button, Failure, TextField } from '../../ui';
+import { Button, Failure, fieldsOf, TextField } from '../../ui';
 import { keepSecret } from '../../secret';
 import './projects.css';
 
@@ -68,7 +68,7 @@ export function NewProjectPage() {
       await navigate({ to: '/projects/$projectId/install', params: { projectId: made.project.id } });
     },
   });
-  const fields = create.error instanceof NimbusError ? create.error.byField() : {};
+  const fields = fieldsOf(create.error);
   return (
     <div style={{ maxWidth: 520, marginInline: 'auto', paddingTop: first ? '8vh' : 0 }}>
       <form

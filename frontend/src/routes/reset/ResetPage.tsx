@@ -7,7 +7,7 @@ import { session } from '../../api';
 import { useTitle } from '../../hooks';
 import { m } from '../../messages';
 import { Brand } from '../../shell/Brand';
-import { Button, Failure, TextField } from '../../ui';
+import { Button, Failure, fieldsOf, TextField } from '../../ui';
 
 export function ResetPage() {
   useTitle(m.reset.title);
@@ -32,7 +32,7 @@ function Choose({ token }: { token: string }) {
     mutationFn: (new_password: string) => session.resetPassword({ token, new_password }),
     onSuccess: () => router.navigate({ to: '/', replace: true }),
   });
-  const fields = reset.error instanceof NimbusError ? reset.error.byField() : {};
+  const fields = fieldsOf(reset.error);
   const gone = reset.error instanceof NimbusError && reset.error.code === 'link_invalid';
   return (
     <form

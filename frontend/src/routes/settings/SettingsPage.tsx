@@ -1,4 +1,4 @@
-import { NimbusError, type Project, type UpdateProjectRequest } from '@nimbus-analytics/sdk';
+import type { Project, UpdateProjectRequest } from '@nimbus-analytics/sdk';
 import { deleteProjectMutation, updateProjectMutation } from '@nimbus-analytics/sdk/react-query';
 import { useMutation } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { reloadProjects } from '../../api';
 import { useCan, useProject, useTitle } from '../../hooks';
 import { m } from '../../messages';
-import { Button, Confirm, CopyButton, Dialog, Failure, NeedsRole, SelectField, TextField, toast } from '../../ui';
+import { Button, Confirm, CopyButton, Dialog, Failure, fieldsOf, NeedsRole, SelectField, TextField, toast } from '../../ui';
 
 export function SettingsPage() {
   useTitle(m.settings.title);
@@ -42,7 +42,7 @@ function General({ project, canChange }: { project: Project; canChange: boolean 
   });
   const [asking, setAsking] = useState<UpdateProjectRequest>();
   const save = (body: UpdateProjectRequest) => update.mutate({ path: { project_id: project.id }, body });
-  const fields = update.error instanceof NimbusError ? update.error.byField() : {};
+  const fields = fieldsOf(update.error);
   return (
     <section className="panel">
       <header><h2>{m.settings.general}</h2></header>
