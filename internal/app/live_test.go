@@ -353,7 +353,7 @@ func TestATicketOpensOneStreamOfItsProjectWithinAMinute(t *testing.T) {
 	}
 }
 
-// soon checks credentials often and has short time-outs.
+// soon checks credentials often.
 func soon(c *live.Config) { c.Recheck = 20 * time.Millisecond }
 
 func TestAStreamEndsWithWhatItLeansOn(t *testing.T) {
@@ -512,7 +512,7 @@ func TestNodesStreamEachOthersEvents(t *testing.T) {
 func TestASlowReaderIsToldWhatItMissedAndNobodyElseIsHeldUp(t *testing.T) {
 	t.Parallel()
 	a := apptest.BootOptions(t, nimbustest.DSN(t), []app.Option{app.WithStreaming(func(c *live.Config) {
-		c.RingEvents, c.WriteTime = 50, nimbustest.Patience
+		c.RingEvents, c.Heartbeat = 50, time.Hour // it answers no ping while it does not read
 	})})
 	x := a.Tenant(t)
 	slow, quick := watchBy(t, narrow(t), a, x, x.Client, ""), watch(t, a, x, x.Client, "?name=last")
@@ -588,7 +588,7 @@ func TestWhoDoesNotReadOrAnswerIsCutOff(t *testing.T) {
 func TestTheCursorOfAFilteredStreamStaysFresh(t *testing.T) {
 	t.Parallel()
 	a := apptest.BootOptions(t, nimbustest.DSN(t), []app.Option{app.WithStreaming(func(c *live.Config) {
-		c.Heartbeat, c.PongTime = 10*time.Millisecond, nimbustest.Patience
+		c.Heartbeat = 10 * time.Millisecond
 	})})
 	x := a.Tenant(t)
 	ws, sse := watch(t, a, x, x.Client, "?name=b"), watchEvents(t, x, x.Client, "?name=b")

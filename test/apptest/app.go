@@ -22,6 +22,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/events/ingest"
+	"github.com/bahagh/nimbus/internal/live"
 	"github.com/bahagh/nimbus/internal/platform/config"
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
@@ -109,7 +110,7 @@ func BootOptions(t testing.TB, dsn string, options []app.Option, settings ...str
 	}
 	a := &App{Clock: &Clock{}, DSN: dsn, Log: &LogBuffer{}}
 	log := slog.New(slog.NewJSONHandler(a.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	program, err := app.New(t.Context(), cfg, a.Clock.Now, log, options...)
+	program, err := app.New(t.Context(), cfg, a.Clock.Now, log, append([]app.Option{app.WithStreaming(patient)}, options...)...)
 	if err != nil {
 		t.Fatalf("boot: %v", err)
 	}
@@ -133,6 +134,10 @@ func BootOptions(t testing.TB, dsn string, options []app.Option, settings ...str
 	t.Cleanup(a.stop)
 	return a
 }
+
+// patient makes a live stream wait for its client as long as a test waits for anything. A test's client answers pings only
+// while it reads, and on a busy machine more than the usual 40 s lie between two reads: it would be cut off.
+func patient(c *live.Config) { c.PongTime, c.WriteTime = nimbustest.Patience, nimbustest.Patience }
 
 // Stop shuts the program down and waits for it.
 func (a *App) Stop() { a.stop() }
