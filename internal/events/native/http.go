@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -157,9 +156,9 @@ func answer(r *ingest.Request, results []ingest.Result, invalid []contract.Field
 
 // fieldError is a refusal as the contract has it: with a JSON pointer into what was sent.
 func fieldError(position int, why *ingest.Refusal) contract.FieldError {
-	pointer := fmt.Sprintf("/events/%d", position)
+	pointer := contract.Pointer("events", position)
 	if why.Field != "" {
-		pointer += "/" + why.Field
+		pointer = contract.Pointer("events", position, why.Field)
 	}
-	return contract.FieldError{In: "body", Pointer: pointer, Code: why.Code, Detail: why.Detail, Item: position}
+	return contract.FieldError{In: contract.InBody, Pointer: pointer, Code: why.Code, Detail: why.Detail, Item: position}
 }

@@ -1,6 +1,10 @@
 package quota
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"maps"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // usageCollector shows the projects that have used much of what they may. Showing all would be a series for each
 // project.
@@ -16,9 +20,10 @@ var usedDesc = prometheus.NewDesc("nimbus_project_quota_used_ratio",
 func (usageCollector) Describe(ch chan<- *prometheus.Desc) { ch <- usedDesc }
 
 func (c usageCollector) Collect(ch chan<- prometheus.Metric) {
-	c.keeper.mu.Lock()
-	defer c.keeper.mu.Unlock()
-	for id, p := range c.keeper.projects {
+	c.keeper.mu.Lock() // which every request of events takes: not while metrics are made of all projects
+	projects := maps.Clone(c.keeper.projects)
+	c.keeper.mu.Unlock()
+	for id, p := range projects {
 		p.mu.Lock()
 		l := p.limits
 		used := map[string][2]int64{
