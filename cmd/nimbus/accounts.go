@@ -6,20 +6,21 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/bahagh/nimbus/db"
 	"github.com/bahagh/nimbus/internal/access/accounts"
 	"github.com/bahagh/nimbus/internal/access/projects"
-	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/contract/problem"
 )
 
-// accountVerbs are the words after accounts, each with what may stand behind the address.
-var accountVerbs = map[string]string{"list": "", "create": "operator", "disable": "", "enable": "", "delete": "with-projects",
-	"reset-password": "", "make-operator": ""}
+// accountVerbs are the words after accounts.
+var accountVerbs = []string{"list", "create", "disable", "enable", "delete", "reset-password", "make-operator"}
+
+// accountOptions are what may stand behind the address.
+var accountOptions = map[string]string{"create": "operator", "delete": "with-projects"}
 
 // runAccounts works on the database itself: for whoever can read the settings, and has no account yet or can no longer log in.
 func runAccounts(ctx context.Context, e *env) error { return told(manageAccounts(ctx, e)) }
@@ -47,14 +48,11 @@ func manageAccounts(ctx context.Context, e *env) error {
 	if err != nil {
 		return usageError{err} // before a database is started for it
 	}
-	d, err := app.AttachDatabase(ctx, e.cfg, e.log)
+	d, err := e.database(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Close(context.WithoutCancel(ctx))
-	if err := db.Check(ctx, d.Pool); err != nil {
-		return err
-	}
 	unused := make([]byte, 32) // it signs tokens, and none is made here
 	_, _ = rand.Read(unused)   // never fails
 	service, err := accounts.New(d.Pool, accounts.Config{Secret: unused, Members: projects.New(d.Pool, nil, projects.Config{Now: time.Now})})
@@ -100,13 +98,13 @@ func manageAccounts(ctx context.Context, e *env) error {
 // accountWords reads the words after accounts.
 func accountWords(args []string) (verb, email string, option bool, err error) {
 	if len(args) == 0 {
-		return "", "", false, errors.New("accounts takes list, create, disable, enable, delete, reset-password or make-operator")
+		return "", "", false, fmt.Errorf("accounts takes %s", alternatives(accountVerbs))
 	}
 	verb, args = args[0], args[1:]
-	allowed, known := accountVerbs[verb]
+	allowed := accountOptions[verb]
 	switch {
-	case !known:
-		return "", "", false, fmt.Errorf("accounts takes list, create, disable, enable, delete, reset-password or make-operator, not %q", verb)
+	case !slices.Contains(accountVerbs, verb):
+		return "", "", false, fmt.Errorf("accounts takes %s, not %q", alternatives(accountVerbs), verb)
 	case verb == "list" && len(args) > 0:
 		return "", "", false, fmt.Errorf("accounts list does not take %q", args[0])
 	case verb == "list":

@@ -150,6 +150,19 @@ func keys(ctx context.Context, e *env) error {
 	return err
 }
 
+// database is the server's, for a command that needs its schema to be one that this binary may use. The caller closes it.
+func (e *env) database(ctx context.Context) (*app.Database, error) {
+	d, err := app.AttachDatabase(ctx, e.cfg, e.log)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Check(ctx, d.Pool); err != nil {
+		d.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return d, nil
+}
+
 // ring holds the keys under which the secrets in the database are encrypted. Where they are generated, the database must be
 // open already: its lock is that of the data directory too.
 func (e *env) ring(load func() error) (*secretbox.Ring, error) {

@@ -9,8 +9,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/db"
-	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/build"
 	"github.com/bahagh/nimbus/internal/events/rollups"
@@ -21,14 +19,11 @@ func runParts(ctx context.Context, e *env) error {
 	if err != nil {
 		return usageError{err} // before a database is started for it
 	}
-	d, err := app.AttachDatabase(ctx, e.cfg, e.log)
+	d, err := e.database(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Close(context.WithoutCancel(ctx))
-	if err := db.Check(ctx, d.Pool); err != nil {
-		return err
-	}
 	store := behaviour.NewStore(d.Pool)
 	p := &partsCommand{e, store, build.New(store, build.Options{Share: 1, Logger: e.log})}
 	each := map[string]func(context.Context, uuid.UUID) error{"status": p.status, "verify": p.verify, "rebuild": p.rebuild}[verb]

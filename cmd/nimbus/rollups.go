@@ -11,8 +11,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/bahagh/nimbus/db"
-	"github.com/bahagh/nimbus/internal/app"
 	"github.com/bahagh/nimbus/internal/events/rollups"
 )
 
@@ -24,14 +22,11 @@ func runRollups(ctx context.Context, e *env) error {
 	if err != nil {
 		return usageError{err} // before a database is started for it
 	}
-	d, err := app.AttachDatabase(ctx, e.cfg, e.log)
+	d, err := e.database(ctx)
 	if err != nil {
 		return err
 	}
 	defer d.Close(context.WithoutCancel(ctx))
-	if err := db.Check(ctx, d.Pool); err != nil {
-		return err
-	}
 	proof := rollups.NewProof(d.Pool)
 	said := time.Now()
 	progress := func(done, total int) {
