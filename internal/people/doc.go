@@ -13,7 +13,6 @@
 //     anonymous person, for all later conflicts too. His number is that of the anonymous id, which is free because
 //     the id belongs to a user. Conflicts are reported. Users that are merged do not conflict;
 //   - merges hold for all time and chain; one that would close a circle changes nothing;
-//   - a junk id counts as absent;
 //   - a profile is the same whatever the order in which its operations arrived: they apply by ts, then received_at,
 //     then in the order given.
 //

@@ -67,7 +67,7 @@ func (s *Source) known() []*Event {
 
 // id returns the number of an id; 0 for one that names nobody.
 func (s *Source) id(ids map[string]uint32, id, prefix string) uint32 {
-	if people.Junk(id) {
+	if behaviour.Junk(id) {
 		return 0
 	}
 	if ids[id] == 0 {
