@@ -104,7 +104,7 @@ func (w *world) ingestion(ctx context.Context) error {
 	}
 	w.printf("| ingestion, signed, durable | connections | events/s | of COPY | requests/s | p50 | p99 | CPU µs per event: server | database | generator |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	w.printf("| bare COPY, no index, no HTTP | 1 | %.0f | 1.00 | | | | | | |\n", base)
-	small, err := w.projects(ctx, 1000)
+	small, err := w.tenants(ctx, 1000)
 	if err != nil {
 		return err
 	}
