@@ -188,6 +188,11 @@ func (n *numbers) float(row int) float64 {
 	}
 	d, _ := n.decimal(row)
 	x, _ := strconv.ParseFloat(d.String(), 64)
+	return normal(x)
+}
+
+// normal is 0 for what is nearly 0: PostgreSQL has no double for it.
+func normal(x float64) float64 {
 	if math.Abs(x) < 1e-307 {
 		return 0
 	}
