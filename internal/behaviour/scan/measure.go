@@ -279,18 +279,18 @@ func (w *measurer) merge(x *measurer) {
 			continue
 		}
 		for i := range g.Buckets {
-			mine.Buckets[i].join(&g.Buckets[i])
+			mine.Buckets[i].Join(&g.Buckets[i])
 		}
-		mine.Whole.join(&g.Whole)
+		mine.Whole.Join(&g.Whole)
 	}
 	for i := range x.all.Buckets {
-		w.all.Buckets[i].join(&x.all.Buckets[i])
+		w.all.Buckets[i].Join(&x.all.Buckets[i])
 	}
-	w.all.Whole.join(&x.all.Whole)
+	w.all.Whole.Join(&x.all.Whole)
 }
 
-// join adds the events, or the other people, of another cell.
-func (c *Cell) join(x *Cell) {
+// Join adds the events, or the other people, of another cell.
+func (c *Cell) Join(x *Cell) {
 	if x.Count == 0 {
 		return
 	}
@@ -317,7 +317,7 @@ func (w *measurer) result() *Result {
 	}
 	for _, g := range w.groups {
 		for i := range g.Buckets {
-			w.all.Buckets[i].join(&g.Buckets[i])
+			w.all.Buckets[i].Join(&g.Buckets[i])
 		}
 	}
 	for _, g := range w.groups {
@@ -338,9 +338,9 @@ func (r *Result) Fold(shown []uint32) {
 			rest = &Group{Buckets: make([]Cell, len(g.Buckets))}
 		}
 		for i := range g.Buckets {
-			rest.Buckets[i].join(&g.Buckets[i])
+			rest.Buckets[i].Join(&g.Buckets[i])
 		}
-		rest.Whole.join(&g.Whole)
+		rest.Whole.Join(&g.Whole)
 		delete(r.Groups, code)
 	}
 	if rest != nil {
@@ -351,7 +351,7 @@ func (r *Result) Fold(shown []uint32) {
 // Accumulate makes each bucket hold what the buckets before it hold, too. It is not for people.
 func (g *Group) Accumulate() {
 	for i := 1; i < len(g.Buckets); i++ {
-		g.Buckets[i].join(&g.Buckets[i-1])
+		g.Buckets[i].Join(&g.Buckets[i-1])
 	}
 }
 
@@ -361,7 +361,7 @@ func (c *Cell) Put(number parts.Value, keep bool) {
 	if !ok || number.Kind != parts.Number {
 		return
 	}
-	c.join(&Cell{Count: 1, Sum: d, Min: d, Max: d})
+	c.Join(&Cell{Count: 1, Sum: d, Min: d, Max: d})
 	if keep {
 		x, _ := strconv.ParseFloat(d.String(), 64)
 		c.sample.add(normal(x))
@@ -371,6 +371,6 @@ func (c *Cell) Put(number parts.Value, keep bool) {
 // sum makes the whole of the buckets.
 func (g *Group) sum() {
 	for i := range g.Buckets {
-		g.Whole.join(&g.Buckets[i])
+		g.Whole.Join(&g.Buckets[i])
 	}
 }
