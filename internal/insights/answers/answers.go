@@ -82,34 +82,18 @@ func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, q *s
 	}
 }
 
-// inView calls fn with a view of the days that a query meets. Days of which fn finds a part damaged are read from the events, and
-// fn is called again.
+// inView calls fn with a view of the days that a query meets.
 func (s *Service) inView(ctx context.Context, project uuid.UUID, q *scan.Query, fn func(v *behaviour.View) error) (o outcome, err error) {
 	if err := turns.Heavy(ctx, project.String()); err != nil {
 		return o, fmt.Errorf("take a turn: %w", err)
 	}
-	var doubt, unproven []int32
-	for {
-		first, last := days(q)
-		err = s.o.Store.View(ctx, project, first, last, s.o.Timeout, doubt, func(v *behaviour.View) error {
-			unproven = v.Unproven
-			o = outcomeOf(v)
-			err := fn(v)
-			var part *scan.DamagedPart
-			if errors.As(err, &part) {
-				return &damagedDay{v.Day(part.Part), err}
-			}
-			return err
-		})
-		if len(unproven) > 0 && s.o.Unproven != nil {
-			s.o.Unproven(ctx, project, unproven)
-		}
-		var damaged *damagedDay
-		if !errors.As(err, &damaged) || len(doubt) == maxRetries {
-			return o, s.refusal(err)
-		}
-		doubt = append(doubt, damaged.day)
-	}
+	first, last := days(q)
+	views := query.Views{Store: s.o.Store, Timeout: s.o.Timeout, Unproven: s.o.Unproven}
+	err = views.View(ctx, project, first, last, func(v *behaviour.View) error {
+		o = outcomeOf(v)
+		return fn(v)
+	})
+	return o, s.refusal(err)
 }
 
 // outcomeOf is how a question is answered from a view.
