@@ -804,6 +804,7 @@ func (e Measure) Valid() bool {
 // Defines values for MetricsMetaSource.
 const (
 	SourceEvents MetricsMetaSource = "events"
+	SourceParts  MetricsMetaSource = "parts"
 	SourceRollup MetricsMetaSource = "rollup"
 )
 
@@ -811,6 +812,8 @@ const (
 func (e MetricsMetaSource) Valid() bool {
 	switch e {
 	case SourceEvents:
+		return true
+	case SourceParts:
 		return true
 	case SourceRollup:
 		return true
@@ -1209,6 +1212,105 @@ const (
 func (e StickinessQuestionKind) Valid() bool {
 	switch e {
 	case StickinessQuestionKindStickinessQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsBreakdownBy.
+const (
+	TrendsByName TrendsBreakdownBy = "name"
+	TrendsByProp TrendsBreakdownBy = "prop"
+)
+
+// Valid indicates whether the value is a known member of the TrendsBreakdownBy enum.
+func (e TrendsBreakdownBy) Valid() bool {
+	switch e {
+	case TrendsByName:
+		return true
+	case TrendsByProp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsInsightKind.
+const (
+	TrendsInsightKindTrendsInsightKind TrendsInsightKind = "trends"
+)
+
+// Valid indicates whether the value is a known member of the TrendsInsightKind enum.
+func (e TrendsInsightKind) Valid() bool {
+	switch e {
+	case TrendsInsightKindTrendsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsMeasure.
+const (
+	TrendsAvg          TrendsMeasure = "avg"
+	TrendsCount        TrendsMeasure = "count"
+	TrendsMax          TrendsMeasure = "max"
+	TrendsMin          TrendsMeasure = "min"
+	TrendsP50          TrendsMeasure = "p50"
+	TrendsP90          TrendsMeasure = "p90"
+	TrendsP95          TrendsMeasure = "p95"
+	TrendsP99          TrendsMeasure = "p99"
+	TrendsPerPersonAvg TrendsMeasure = "per_person_avg"
+	TrendsPerPersonP50 TrendsMeasure = "per_person_p50"
+	TrendsPerPersonP90 TrendsMeasure = "per_person_p90"
+	TrendsSum          TrendsMeasure = "sum"
+	TrendsUsers        TrendsMeasure = "users"
+)
+
+// Valid indicates whether the value is a known member of the TrendsMeasure enum.
+func (e TrendsMeasure) Valid() bool {
+	switch e {
+	case TrendsAvg:
+		return true
+	case TrendsCount:
+		return true
+	case TrendsMax:
+		return true
+	case TrendsMin:
+		return true
+	case TrendsP50:
+		return true
+	case TrendsP90:
+		return true
+	case TrendsP95:
+		return true
+	case TrendsP99:
+		return true
+	case TrendsPerPersonAvg:
+		return true
+	case TrendsPerPersonP50:
+		return true
+	case TrendsPerPersonP90:
+		return true
+	case TrendsSum:
+		return true
+	case TrendsUsers:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsQuestionKind.
+const (
+	TrendsQuestionKindTrendsQuestionKind TrendsQuestionKind = "trends"
+)
+
+// Valid indicates whether the value is a known member of the TrendsQuestionKind enum.
+func (e TrendsQuestionKind) Valid() bool {
+	switch e {
+	case TrendsQuestionKindTrendsQuestionKind:
 		return true
 	default:
 		return false
@@ -1636,15 +1738,17 @@ type CompletePasswordResetRequest struct {
 // Coordinate Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
 // retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
 // `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
-// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+// `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+// who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown.
 type Coordinate struct {
 	AtLeast *bool `json:"at_least,omitempty"`
 
 	// Group A string, a number, true or false; as JSON at most 4 KiB.
 	//
 	// Example: pro
-	Group Scalar `json:"group,omitempty"`
-	Lost  *bool  `json:"lost,omitempty"`
+	Group  Scalar        `json:"group,omitempty"`
+	Groups []TrendsValue `json:"groups,omitempty"`
+	Lost   *bool         `json:"lost,omitempty"`
 
 	// NoValue Whether it is that of the group without a value.
 	NoValue *bool   `json:"no_value,omitempty"`
@@ -1653,9 +1757,12 @@ type Coordinate struct {
 	Period  *int32  `json:"period,omitempty"`
 
 	// Row A row or a bucket, from 0.
-	Row   *int32           `json:"row,omitempty"`
-	State *CoordinateState `json:"state,omitempty"`
-	Step  *int32           `json:"step,omitempty"`
+	Row *int32 `json:"row,omitempty"`
+
+	// Series Of trends, from 0: A is 0, B is 1.
+	Series *int32           `json:"series,omitempty"`
+	State  *CoordinateState `json:"state,omitempty"`
+	Step   *int32           `json:"step,omitempty"`
 }
 
 // CoordinateState defines model for Coordinate.State.
@@ -2635,8 +2742,9 @@ type LoginRequest struct {
 }
 
 // Measure - `count`: stored events;
-//   - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
-//     `anonymous_id`, and the two never mix;
+//   - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+//     was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+//     `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
 //   - `sum`, `avg`, `min`, `max` of a numeric property;
 //   - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 type Measure string
@@ -2724,8 +2832,9 @@ type MetricsQuery struct {
 	Limit *BucketLimit `json:"limit,omitempty"`
 
 	// Measure - `count`: stored events;
-	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
-	//   `anonymous_id`, and the two never mix;
+	// - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+	//   was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+	//   `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
 	// - `sum`, `avg`, `min`, `max` of a numeric property;
 	// - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 	Measure *Measure `json:"measure,omitempty"`
@@ -3019,7 +3128,8 @@ type PeopleQuestion struct {
 	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
 	// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
 	// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
-	// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+	// `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+	// who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown.
 	At Coordinate `json:"at"`
 
 	// Cursor The `next_cursor` of the page before.
@@ -3320,8 +3430,9 @@ type ReportQuestion struct {
 	Limit *BucketLimit `json:"limit,omitempty"`
 
 	// Measure - `count`: stored events;
-	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
-	//   `anonymous_id`, and the two never mix;
+	// - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+	//   was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+	//   `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
 	// - `sum`, `avg`, `min`, `max` of a numeric property;
 	// - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 	Measure *Measure `json:"measure,omitempty"`
@@ -3907,6 +4018,204 @@ type Times struct {
 
 // TopGroups How many groups of a breakdown are shown before the rest is measured together.
 type TopGroups = int32
+
+// TrendsAnswer defines model for TrendsAnswer.
+type TrendsAnswer struct {
+	Bucket   Bucket       `json:"bucket"`
+	Formulas []TrendsLine `json:"formulas"`
+
+	// Groups Of the breakdown: those with the largest total of the first series, and the rest last. Empty without one.
+	Groups []TrendsGroup `json:"groups"`
+	Meta   InsightMeta   `json:"meta"`
+
+	// Series Of all events, in the order of the question.
+	Series []TrendsLine `json:"series"`
+
+	// Starts The start of each bucket, with the offset of the zone.
+	Starts []time.Time `json:"starts"`
+}
+
+// TrendsBreakdown By a value in props, which `prop` names, or by the name of the event, without `prop`.
+type TrendsBreakdown struct {
+	By *TrendsBreakdownBy `json:"by,omitempty"`
+
+	// Edges Makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
+	Edges []float64 `json:"edges,omitempty"`
+
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Prop *PropName `json:"prop,omitempty"`
+}
+
+// TrendsBreakdownBy defines model for TrendsBreakdown.By.
+type TrendsBreakdownBy string
+
+// TrendsFormula defines model for TrendsFormula.
+type TrendsFormula struct {
+	// Expression Series by their letters, numbers, `+`, `-`, `*`, `/` (also `−`, `×`, `÷`) and parentheses. Null where one of its series is, and where it divides by nothing.
+	//
+	// Example: 100 * A / (A + B)
+	Expression string `json:"expression"`
+}
+
+// TrendsGroup defines model for TrendsGroup.
+type TrendsGroup struct {
+	Formulas []TrendsLine `json:"formulas"`
+
+	// Other True for the one group of everything that is not shown.
+	Other  bool         `json:"other"`
+	Series []TrendsLine `json:"series"`
+
+	// Values One for each breakdown; empty for the rest.
+	Values []TrendsValue `json:"values"`
+}
+
+// TrendsInsight Series of measures over time.
+type TrendsInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown One group for each value, or each combination of values.
+	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
+	Bucket    *Bucket           `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter   *MetricsFilter  `json:"filter,omitempty"`
+	Formulas []TrendsFormula `json:"formulas,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots      `json:"include_bots,omitempty"`
+	Kind        TrendsInsightKind `json:"kind"`
+
+	// Series Called A, B, C … in formulas.
+	Series []TrendsSeries `json:"series"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// TrendsInsightKind defines model for TrendsInsight.Kind.
+type TrendsInsightKind string
+
+// TrendsLine defines model for TrendsLine.
+type TrendsLine struct {
+	// Total Of the whole range; null where a value would be.
+	Total *float64 `json:"total"`
+
+	// Values One for each bucket. Where nothing was measured, counts and sums are 0 and every other measure is null.
+	Values []*float64 `json:"values"`
+}
+
+// TrendsMeasure - `count`: events;
+// - `users`: distinct people, exactly, after links and merges;
+// - `sum`, `avg`, `min`, `max`, `p50`, `p90`, `p95`, `p99` of the number `prop`;
+// - `per_person_avg`, `per_person_p50`, `per_person_p90`: how many events a person did, of those who did any in the bucket.
+type TrendsMeasure string
+
+// TrendsQuestion Series of measures over time.
+type TrendsQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown One group for each value, or each combination of values.
+	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
+	Bucket    *Bucket           `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter   *MetricsFilter  `json:"filter,omitempty"`
+	Formulas []TrendsFormula `json:"formulas,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *TrendsQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Series Called A, B, C … in formulas.
+	Series []TrendsSeries `json:"series"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// TrendsQuestionKind What kind of question it is; where it is asked says so already.
+type TrendsQuestionKind string
+
+// TrendsSeries A measure of the events of this name that fit the filter, or of any of several; of all events when nothing is named.
+// `prop` is the number to measure, required for `sum`, `avg`, `min`, `max` and percentiles, and only allowed there.
+type TrendsSeries struct {
+	// AnyOf Events that fit any of these, each counted once; not together with `event` or `filter`.
+	AnyOf []Step `json:"any_of,omitempty"`
+
+	// Cumulative Each bucket measures from the start of the range to its own end. Of `count`, `users` and `sum` only.
+	Cumulative *bool   `json:"cumulative,omitempty"`
+	Event      *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// FirstTime Only the first such event of each person ever, whenever that was; events of nobody are left out.
+	FirstTime *bool `json:"first_time,omitempty"`
+
+	// Measure - `count`: events;
+	// - `users`: distinct people, exactly, after links and merges;
+	// - `sum`, `avg`, `min`, `max`, `p50`, `p90`, `p95`, `p99` of the number `prop`;
+	// - `per_person_avg`, `per_person_p50`, `per_person_p90`: how many events a person did, of those who did any in the bucket.
+	Measure *TrendsMeasure `json:"measure,omitempty"`
+
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Prop *PropName `json:"prop,omitempty"`
+
+	// RollingDays Each bucket counts the people of so many days of the zone that end with it. Of `users` only, with buckets of `1d` or longer; not together with `cumulative` or `first_time`. The total is of the range.
+	RollingDays *int32 `json:"rolling_days,omitempty"`
+}
+
+// TrendsValue The value of one breakdown with its type, a list or an object as its JSON text, or a range of numbers: from `gte`, below `lt`. Neither stands for the events without a value.
+type TrendsValue struct {
+	Gte *float64 `json:"gte,omitempty"`
+	Lt  *float64 `json:"lt,omitempty"`
+
+	// Value A string, a number, true or false; as JSON at most 4 KiB.
+	//
+	// Example: pro
+	Value Scalar `json:"value,omitempty"`
+}
 
 // UniquesAnswer defines model for UniquesAnswer.
 type UniquesAnswer struct {
@@ -4526,6 +4835,9 @@ type AskSessionsJSONRequestBody = SessionsQuestion
 // AskStickinessJSONRequestBody defines body for AskStickiness for application/json ContentType.
 type AskStickinessJSONRequestBody = StickinessQuestion
 
+// AskTrendsJSONRequestBody defines body for AskTrends for application/json ContentType.
+type AskTrendsJSONRequestBody = TrendsQuestion
+
 // AskUniquesJSONRequestBody defines body for AskUniques for application/json ContentType.
 type AskUniquesJSONRequestBody = UniquesQuestion
 
@@ -4983,6 +5295,40 @@ func (t *Insight) MergeUniquesInsight(v UniquesInsight) error {
 	return err
 }
 
+// AsTrendsInsight returns the union data inside the Insight as a TrendsInsight
+func (t Insight) AsTrendsInsight() (TrendsInsight, error) {
+	var body TrendsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTrendsInsight overwrites any union data inside the Insight as the provided TrendsInsight
+func (t *Insight) FromTrendsInsight(v TrendsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"trends"}`))
+	t.union = b
+	return err
+}
+
+// MergeTrendsInsight performs a merge with any union data inside the Insight, using the provided TrendsInsight
+func (t *Insight) MergeTrendsInsight(v TrendsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"trends"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsPathsInsight returns the union data inside the Insight as a PathsInsight
 func (t Insight) AsPathsInsight() (PathsInsight, error) {
 	var body PathsInsight
@@ -5077,6 +5423,8 @@ func (t Insight) ValueByDiscriminator() (interface{}, error) {
 		return t.AsSessionsInsight()
 	case "stickiness":
 		return t.AsStickinessInsight()
+	case "trends":
+		return t.AsTrendsInsight()
 	case "uniques":
 		return t.AsUniquesInsight()
 	default:
@@ -5617,6 +5965,9 @@ type ServerInterface interface {
 	// AskStickiness On how many days do people come?
 	// (POST /v1/insights/stickiness)
 	AskStickiness(ctx echo.Context) error
+	// AskTrends How much of this was there, over time?
+	// (POST /v1/insights/trends)
+	AskTrends(ctx echo.Context) error
 	// AskUniques How many people were there?
 	// (POST /v1/insights/uniques)
 	AskUniques(ctx echo.Context) error
@@ -6167,6 +6518,15 @@ func (w *ServerInterfaceWrapper) AskStickiness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.AskStickiness(ctx)
+	return err
+}
+
+// AskTrends converts echo context to params.
+func (w *ServerInterfaceWrapper) AskTrends(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AskTrends(ctx)
 	return err
 }
 
@@ -7620,6 +7980,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/instance/projects/:project_id", wrapper.DeleteInstanceProject, options.OperationMiddlewares["deleteInstanceProject"]...)
 	router.PATCH(options.BaseURL+"/v1/instance/projects/:project_id", wrapper.UpdateInstanceProject, options.OperationMiddlewares["updateInstanceProject"]...)
 	router.GET(options.BaseURL+"/v1/instance/audit", wrapper.ListInstanceAudit, options.OperationMiddlewares["listInstanceAudit"]...)
+	router.POST(options.BaseURL+"/v1/insights/trends", wrapper.AskTrends, options.OperationMiddlewares["askTrends"]...)
 	router.POST(options.BaseURL+"/v1/insights/funnel", wrapper.AskFunnel, options.OperationMiddlewares["askFunnel"]...)
 	router.POST(options.BaseURL+"/v1/insights/retention", wrapper.AskRetention, options.OperationMiddlewares["askRetention"]...)
 	router.POST(options.BaseURL+"/v1/insights/lifecycle", wrapper.AskLifecycle, options.OperationMiddlewares["askLifecycle"]...)
@@ -11105,6 +11466,185 @@ type AskStickiness503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AskStickiness503ApplicationProblemPlusJSONResponse) VisitAskStickinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrendsRequestObject struct {
+	Body *AskTrendsJSONRequestBody
+}
+
+type AskTrendsResponseObject interface {
+	VisitAskTrendsResponse(w http.ResponseWriter) error
+}
+
+type AskTrends200JSONResponse TrendsAnswer
+
+func (response AskTrends200JSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends400ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends401ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends403ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends404ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends413ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends415ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends422ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends429ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AskTrends503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AskTrends503ApplicationProblemPlusJSONResponse) VisitAskTrendsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -18825,6 +19365,9 @@ type StrictServerInterface interface {
 	// AskStickiness On how many days do people come?
 	// (POST /v1/insights/stickiness)
 	AskStickiness(ctx context.Context, request AskStickinessRequestObject) (AskStickinessResponseObject, error)
+	// AskTrends How much of this was there, over time?
+	// (POST /v1/insights/trends)
+	AskTrends(ctx context.Context, request AskTrendsRequestObject) (AskTrendsResponseObject, error)
 	// AskUniques How many people were there?
 	// (POST /v1/insights/uniques)
 	AskUniques(ctx context.Context, request AskUniquesRequestObject) (AskUniquesResponseObject, error)
@@ -19892,6 +20435,52 @@ func (sh *strictHandler) AskStickiness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(AskStickinessResponseObject); ok {
 		return validResponse.VisitAskStickinessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AskTrends operation middleware
+func (sh *strictHandler) AskTrends(ctx echo.Context) error {
+	var request AskTrendsRequestObject
+
+	var body AskTrendsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AskTrends(ctx.Request().Context(), request.(AskTrendsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AskTrends")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AskTrendsResponseObject); ok {
+		return validResponse.VisitAskTrendsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

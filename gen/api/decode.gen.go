@@ -40,9 +40,11 @@ var (
 	ruleCompletePasswordResetRequestSession     = contract.StringRule{Enum: []string{"token", "cookie"}}
 	ruleCompletePasswordResetRequestToken       = contract.StringRule{Min: 1, Max: 100}
 	ruleCoordinateGroup                         = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
+	ruleCoordinateGroups                        = contract.CountRule{Min: 1, Max: 3}
 	ruleCoordinateNode                          = contract.StringRule{Min: 1, Max: 1000}
 	ruleCoordinatePeriod                        = contract.IntRule{Min: 0, Max: 10000}
 	ruleCoordinateRow                           = contract.IntRule{Min: 0, Max: 10000}
+	ruleCoordinateSeries                        = contract.IntRule{Min: 0, Max: 9}
 	ruleCoordinateState                         = contract.StringRule{Enum: []string{"new", "returning", "resurrecting", "dormant"}}
 	ruleCoordinateStep                          = contract.IntRule{Min: 1, Max: 20}
 	ruleCreateAPIKeyRequestName                 = contract.StringRule{Min: 1, Max: 100, NoControl: true}
@@ -235,6 +237,35 @@ var (
 	ruleTimesGte                                = contract.IntRule{Min: 0, Max: 1000000}
 	ruleTimesLt                                 = contract.IntRule{Min: 0, Max: 1000000}
 	ruleTimesLte                                = contract.IntRule{Min: 0, Max: 1000000}
+	ruleTrendsBreakdownBy                       = contract.StringRule{Enum: []string{"prop", "name"}}
+	ruleTrendsBreakdownEdges                    = contract.CountRule{Min: 1, Max: 100}
+	ruleTrendsBreakdownEdgesItem                = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
+	ruleTrendsBreakdownProp                     = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleTrendsFormulaExpression                 = contract.StringRule{Min: 1, Max: 200}
+	ruleTrendsInsightBreakdown                  = contract.CountRule{Min: 1, Max: 3}
+	ruleTrendsInsightBucket                     = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleTrendsInsightFormulas                   = contract.CountRule{Min: 0, Max: 10}
+	ruleTrendsInsightKind                       = contract.StringRule{Enum: []string{"trends"}}
+	ruleTrendsInsightSeries                     = contract.CountRule{Min: 1, Max: 10}
+	ruleTrendsInsightTop                        = contract.IntRule{Min: 1, Max: 100}
+	ruleTrendsInsightTz                         = contract.StringRule{Min: 1, Max: 64}
+	ruleTrendsInsightWeekStart                  = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleTrendsQuestionBreakdown                 = contract.CountRule{Min: 1, Max: 3}
+	ruleTrendsQuestionBucket                    = contract.StringRule{Enum: []string{"1m", "5m", "15m", "1h", "1d", "1w", "1mo"}}
+	ruleTrendsQuestionFormulas                  = contract.CountRule{Min: 0, Max: 10}
+	ruleTrendsQuestionKind                      = contract.StringRule{Enum: []string{"trends"}}
+	ruleTrendsQuestionSeries                    = contract.CountRule{Min: 1, Max: 10}
+	ruleTrendsQuestionTop                       = contract.IntRule{Min: 1, Max: 100}
+	ruleTrendsQuestionTz                        = contract.StringRule{Min: 1, Max: 64}
+	ruleTrendsQuestionWeekStart                 = contract.StringRule{Enum: []string{"monday", "sunday"}}
+	ruleTrendsSeriesAnyOf                       = contract.CountRule{Min: 1, Max: 10}
+	ruleTrendsSeriesEvent                       = contract.StringRule{Min: 1, Max: 200}
+	ruleTrendsSeriesMeasure                     = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99", "per_person_avg", "per_person_p50", "per_person_p90"}}
+	ruleTrendsSeriesProp                        = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
+	ruleTrendsSeriesRollingDays                 = contract.IntRule{Min: 1, Max: 366}
+	ruleTrendsValueGte                          = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
+	ruleTrendsValueLt                           = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
+	ruleTrendsValueValue                        = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
 	ruleUniquesInsightBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
 	ruleUniquesInsightEvent                     = contract.StringRule{Min: 1, Max: 200}
 	ruleUniquesInsightKind                      = contract.StringRule{Enum: []string{"uniques"}}
@@ -889,68 +920,83 @@ func (v *Coordinate) decode(r *contract.Reader) {
 			}
 			seen |= 1 << 1
 			v.Group = r.Raw(&ruleCoordinateGroup)
-		case "lost":
+		case "groups":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
-			v.Lost = new(bool)
-			*v.Lost = r.Bool()
-		case "no_value":
+			v.Groups = contract.ReadSlice(r, v.Groups, &ruleCoordinateGroups, (*TrendsValue).decode)
+		case "lost":
 			if seen&(1<<3) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 3
-			v.NoValue = new(bool)
-			*v.NoValue = r.Bool()
-		case "node":
+			v.Lost = new(bool)
+			*v.Lost = r.Bool()
+		case "no_value":
 			if seen&(1<<4) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 4
-			v.Node = new(string)
-			*v.Node = r.String(&ruleCoordinateNode)
-		case "other":
+			v.NoValue = new(bool)
+			*v.NoValue = r.Bool()
+		case "node":
 			if seen&(1<<5) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 5
-			v.Other = new(bool)
-			*v.Other = r.Bool()
-		case "period":
+			v.Node = new(string)
+			*v.Node = r.String(&ruleCoordinateNode)
+		case "other":
 			if seen&(1<<6) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 6
-			v.Period = new(int32)
-			*v.Period = int32(r.Int(&ruleCoordinatePeriod))
-		case "row":
+			v.Other = new(bool)
+			*v.Other = r.Bool()
+		case "period":
 			if seen&(1<<7) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 7
-			v.Row = new(int32)
-			*v.Row = int32(r.Int(&ruleCoordinateRow))
-		case "state":
+			v.Period = new(int32)
+			*v.Period = int32(r.Int(&ruleCoordinatePeriod))
+		case "row":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.State = new(CoordinateState)
-			*v.State = CoordinateState(r.String(&ruleCoordinateState))
-		case "step":
+			v.Row = new(int32)
+			*v.Row = int32(r.Int(&ruleCoordinateRow))
+		case "series":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
+			v.Series = new(int32)
+			*v.Series = int32(r.Int(&ruleCoordinateSeries))
+		case "state":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.State = new(CoordinateState)
+			*v.State = CoordinateState(r.String(&ruleCoordinateState))
+		case "step":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
 			v.Step = new(int32)
 			*v.Step = int32(r.Int(&ruleCoordinateStep))
 		default:
@@ -961,15 +1007,15 @@ func (v *Coordinate) decode(r *contract.Reader) {
 		v.AtLeast = new(bool)
 		*v.AtLeast = false
 	}
-	if seen&(1<<2) == 0 {
+	if seen&(1<<3) == 0 {
 		v.Lost = new(bool)
 		*v.Lost = false
 	}
-	if seen&(1<<3) == 0 {
+	if seen&(1<<4) == 0 {
 		v.NoValue = new(bool)
 		*v.NoValue = false
 	}
-	if seen&(1<<5) == 0 {
+	if seen&(1<<6) == 0 {
 		v.Other = new(bool)
 		*v.Other = false
 	}
@@ -2276,11 +2322,14 @@ func (v *Insight) decode(r *contract.Reader) {
 	case "stickiness":
 		var x StickinessInsight
 		x.decode(r)
+	case "trends":
+		var x TrendsInsight
+		x.decode(r)
 	case "uniques":
 		var x UniquesInsight
 		x.decode(r)
 	default:
-		r.Variant("kind", "funnel", "lifecycle", "paths", "retention", "sessions", "stickiness", "uniques")
+		r.Variant("kind", "funnel", "lifecycle", "paths", "retention", "sessions", "stickiness", "trends", "uniques")
 		return
 	}
 	v.union = r.Since(start)
@@ -4531,6 +4580,490 @@ func (v *Times) decode(r *contract.Reader) {
 			seen |= 1 << 4
 			v.Lte = new(int32)
 			*v.Lte = int32(r.Int(&ruleTimesLte))
+		default:
+			r.Unknown()
+		}
+	}
+}
+
+func (v *TrendsBreakdown) decode(r *contract.Reader) {
+	*v = TrendsBreakdown{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "by":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.By = new(TrendsBreakdownBy)
+			*v.By = TrendsBreakdownBy(r.String(&ruleTrendsBreakdownBy))
+		case "edges":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Edges = contract.ReadSlice(r, v.Edges, &ruleTrendsBreakdownEdges, func(x *float64, r *contract.Reader) {
+				*x = r.Float(&ruleTrendsBreakdownEdgesItem)
+			})
+		case "prop":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Prop = new(PropName)
+			*v.Prop = PropName(r.String(&ruleTrendsBreakdownProp))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		v.By = new(TrendsBreakdownBy)
+		*v.By = "prop"
+	}
+}
+
+func (v *TrendsFormula) decode(r *contract.Reader) {
+	*v = TrendsFormula{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "expression":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Expression = r.String(&ruleTrendsFormulaExpression)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("expression")
+	}
+}
+
+func (v *TrendsInsight) decode(r *contract.Reader) {
+	*v = TrendsInsight{Series: v.Series[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "breakdown":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Breakdown = contract.ReadSlice(r, v.Breakdown, &ruleTrendsInsightBreakdown, (*TrendsBreakdown).decode)
+		case "bucket":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Bucket = new(Bucket)
+			*v.Bucket = Bucket(r.String(&ruleTrendsInsightBucket))
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "formulas":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Formulas = contract.ReadSlice(r, v.Formulas, &ruleTrendsInsightFormulas, (*TrendsFormula).decode)
+		case "from":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.Kind = TrendsInsightKind(r.String(&ruleTrendsInsightKind))
+		case "series":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsInsightSeries, (*TrendsSeries).decode)
+		case "to":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.To = r.Time()
+		case "top":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleTrendsInsightTop))
+		case "tz":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleTrendsInsightTz))
+		case "week_start":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleTrendsInsightWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		v.Bucket = new(Bucket)
+		*v.Bucket = "1h"
+	}
+	if seen&(1<<5) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<6) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<7) == 0 {
+		r.Missing("kind")
+	}
+	if seen&(1<<8) == 0 {
+		r.Missing("series")
+	}
+	if seen&(1<<9) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<10) == 0 {
+		v.Top = new(TopGroups)
+		*v.Top = 10
+	}
+}
+
+// DecodeJSON reads and checks one TrendsQuestion. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *TrendsQuestion) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *TrendsQuestion) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *TrendsQuestion) decode(r *contract.Reader) {
+	*v = TrendsQuestion{Series: v.Series[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "as_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AsOf = new(AsOf)
+			*v.AsOf = r.Time()
+		case "breakdown":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Breakdown = contract.ReadSlice(r, v.Breakdown, &ruleTrendsQuestionBreakdown, (*TrendsBreakdown).decode)
+		case "bucket":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Bucket = new(Bucket)
+			*v.Bucket = Bucket(r.String(&ruleTrendsQuestionBucket))
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "formulas":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Formulas = contract.ReadSlice(r, v.Formulas, &ruleTrendsQuestionFormulas, (*TrendsFormula).decode)
+		case "from":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.From = r.Time()
+		case "include_bots":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.IncludeBots = new(IncludeBots)
+			*v.IncludeBots = IncludeBots(r.Bool())
+		case "kind":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.Kind = new(TrendsQuestionKind)
+			*v.Kind = TrendsQuestionKind(r.String(&ruleTrendsQuestionKind))
+		case "project_id":
+			if seen&(1<<8) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 8
+			v.ProjectID = r.UUID()
+		case "series":
+			if seen&(1<<9) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 9
+			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsQuestionSeries, (*TrendsSeries).decode)
+		case "to":
+			if seen&(1<<10) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 10
+			v.To = r.Time()
+		case "top":
+			if seen&(1<<11) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 11
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleTrendsQuestionTop))
+		case "tz":
+			if seen&(1<<12) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 12
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleTrendsQuestionTz))
+		case "week_start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
+			v.WeekStart = new(WeekStart)
+			*v.WeekStart = WeekStart(r.String(&ruleTrendsQuestionWeekStart))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<2) == 0 {
+		v.Bucket = new(Bucket)
+		*v.Bucket = "1h"
+	}
+	if seen&(1<<5) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<6) == 0 {
+		v.IncludeBots = new(IncludeBots)
+		*v.IncludeBots = false
+	}
+	if seen&(1<<8) == 0 {
+		r.Missing("project_id")
+	}
+	if seen&(1<<9) == 0 {
+		r.Missing("series")
+	}
+	if seen&(1<<10) == 0 {
+		r.Missing("to")
+	}
+	if seen&(1<<11) == 0 {
+		v.Top = new(TopGroups)
+		*v.Top = 10
+	}
+}
+
+func (v *TrendsSeries) decode(r *contract.Reader) {
+	*v = TrendsSeries{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "any_of":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AnyOf = contract.ReadSlice(r, v.AnyOf, &ruleTrendsSeriesAnyOf, (*Step).decode)
+		case "cumulative":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Cumulative = new(bool)
+			*v.Cumulative = r.Bool()
+		case "event":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Event = new(string)
+			*v.Event = r.String(&ruleTrendsSeriesEvent)
+		case "filter":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Filter = new(MetricsFilter)
+			(*v.Filter).decode(r)
+		case "first_time":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.FirstTime = new(bool)
+			*v.FirstTime = r.Bool()
+		case "measure":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Measure = new(TrendsMeasure)
+			*v.Measure = TrendsMeasure(r.String(&ruleTrendsSeriesMeasure))
+		case "prop":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Prop = new(PropName)
+			*v.Prop = PropName(r.String(&ruleTrendsSeriesProp))
+		case "rolling_days":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.RollingDays = new(int32)
+			*v.RollingDays = int32(r.Int(&ruleTrendsSeriesRollingDays))
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		v.Cumulative = new(bool)
+		*v.Cumulative = false
+	}
+	if seen&(1<<4) == 0 {
+		v.FirstTime = new(bool)
+		*v.FirstTime = false
+	}
+	if seen&(1<<5) == 0 {
+		v.Measure = new(TrendsMeasure)
+		*v.Measure = "count"
+	}
+}
+
+func (v *TrendsValue) decode(r *contract.Reader) {
+	*v = TrendsValue{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "gte":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Gte = new(float64)
+			*v.Gte = r.Float(&ruleTrendsValueGte)
+		case "lt":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Lt = new(float64)
+			*v.Lt = r.Float(&ruleTrendsValueLt)
+		case "value":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.Value = r.Raw(&ruleTrendsValueValue)
 		default:
 			r.Unknown()
 		}

@@ -23,10 +23,11 @@ type insightsGroup struct {
 
 func (a *App) wireInsights() *insightsGroup {
 	limits := query.Limits{Timeout: a.cfg.QueryTimeout, MaxEvents: a.cfg.QueryMaxEvents}
-	g := &insightsGroup{trends: trends.NewAPI(trends.New(a.reads, limits, a.homeOf, a.now))}
+	unproven := a.unproven()
+	g := &insightsGroup{trends: trends.NewAPI(trends.New(trends.Options{Reads: a.reads, Limits: limits, Home: a.homeOf, Now: a.now, Unproven: unproven}))}
 	g.saved = saved.NewAPI(saved.New(a.db.Pool, saved.Limits{Reports: a.cfg.MaxReportsPerProject, Boards: a.cfg.MaxBoardsPerProject}), g.trends.CheckQuestion)
 	g.answers = answers.NewAPI(answers.New(answers.Options{
-		Store: a.behaviour.store, Timeout: a.cfg.QueryTimeout, Now: a.now, Home: a.homeOf, Unproven: a.unproven(),
+		Store: a.behaviour.store, Timeout: a.cfg.QueryTimeout, Now: a.now, Home: a.homeOf, Unproven: unproven,
 	}))
 	return g
 }

@@ -166,6 +166,7 @@ func question(id, project string) map[string]any {
 		"askLifecycle":  {},
 		"askStickiness": {},
 		"askUniques":    {},
+		"askTrends":     {"series": []any{step}},
 		"askPaths":      {},
 		"askSessions":   {},
 		"askCohort":     {"where": map[string]any{"op": "did", "event": "e"}},

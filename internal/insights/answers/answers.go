@@ -82,6 +82,31 @@ func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, q *s
 	}
 }
 
+// inView calls fn with a view of the days that a query meets.
+func (s *Service) inView(ctx context.Context, project uuid.UUID, q *scan.Query, fn func(v *behaviour.View) error) (o outcome, err error) {
+	if err := turns.Heavy(ctx, project.String()); err != nil {
+		return o, fmt.Errorf("take a turn: %w", err)
+	}
+	first, last := days(q)
+	views := query.Views{Store: s.o.Store, Timeout: s.o.Timeout, Unproven: s.o.Unproven}
+	err = views.View(ctx, project, first, last, func(v *behaviour.View) error {
+		o = outcomeOf(v)
+		return fn(v)
+	})
+	return o, s.refusal(err)
+}
+
+// outcomeOf is how a question is answered from a view.
+func outcomeOf(v *behaviour.View) outcome {
+	o := outcome{fromEvents: len(v.Unproven) > 0}
+	for _, h := range v.Headers {
+		for i := range h.Chunks {
+			o.scanned += int64(h.Chunks[i].Rows)
+		}
+	}
+	return o
+}
+
 // errSessionUnderWay says that somebody's sessions may have been cut wrongly, because one was under way where the scan began.
 var errSessionUnderWay = errors.New("a session was under way where the scan began")
 
@@ -144,12 +169,7 @@ func cutRight(all []behaviour.Session, since, from int64) bool {
 // scan runs the query over a view. start returns what takes the people, and what is done with the result.
 func (s *Service) scan(ctx context.Context, v *behaviour.View, q *scan.Query, o *outcome,
 	start func([]func(*behaviour.Person) error) ([]func(*behaviour.Person) error, func() error)) error {
-	o.fromEvents = len(v.Unproven) > 0
-	for _, h := range v.Headers {
-		for i := range h.Chunks {
-			o.scanned += int64(h.Chunks[i].Rows)
-		}
-	}
+	*o = outcomeOf(v)
 	own := *q
 	own.Identity, own.Memory = v.Identity(q.AsOf), s.o.Memory
 	each, done := start(nil)
@@ -176,6 +196,8 @@ func (d *damagedDay) Unwrap() error { return d.err }
 func (s *Service) refusal(err error) error {
 	var column *scan.ErrNoColumn
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, scan.ErrTooLarge):
 		return problem.Wrap(err, problem.CodeQueryTooHeavy, "This question needs more memory than one may have: shorten the range, or ask for fewer events.")
 	case errors.Is(err, behaviour.ErrBehind):

@@ -116,6 +116,8 @@ func (a *API) AskPeople(ctx context.Context, request api.AskPeopleRequestObject)
 		err = b.paths(ctx, &v)
 	case api.SessionsInsight:
 		err = b.sessions(ctx, &v)
+	case api.TrendsInsight:
+		err = b.trends(ctx, &v)
 	}
 	if err != nil {
 		return nil, err

@@ -805,6 +805,7 @@ func (e Measure) Valid() bool {
 // Defines values for MetricsMetaSource.
 const (
 	SourceEvents MetricsMetaSource = "events"
+	SourceParts  MetricsMetaSource = "parts"
 	SourceRollup MetricsMetaSource = "rollup"
 )
 
@@ -812,6 +813,8 @@ const (
 func (e MetricsMetaSource) Valid() bool {
 	switch e {
 	case SourceEvents:
+		return true
+	case SourceParts:
 		return true
 	case SourceRollup:
 		return true
@@ -1210,6 +1213,105 @@ const (
 func (e StickinessQuestionKind) Valid() bool {
 	switch e {
 	case StickinessQuestionKindStickinessQuestionKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsBreakdownBy.
+const (
+	TrendsByName TrendsBreakdownBy = "name"
+	TrendsByProp TrendsBreakdownBy = "prop"
+)
+
+// Valid indicates whether the value is a known member of the TrendsBreakdownBy enum.
+func (e TrendsBreakdownBy) Valid() bool {
+	switch e {
+	case TrendsByName:
+		return true
+	case TrendsByProp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsInsightKind.
+const (
+	TrendsInsightKindTrendsInsightKind TrendsInsightKind = "trends"
+)
+
+// Valid indicates whether the value is a known member of the TrendsInsightKind enum.
+func (e TrendsInsightKind) Valid() bool {
+	switch e {
+	case TrendsInsightKindTrendsInsightKind:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsMeasure.
+const (
+	TrendsAvg          TrendsMeasure = "avg"
+	TrendsCount        TrendsMeasure = "count"
+	TrendsMax          TrendsMeasure = "max"
+	TrendsMin          TrendsMeasure = "min"
+	TrendsP50          TrendsMeasure = "p50"
+	TrendsP90          TrendsMeasure = "p90"
+	TrendsP95          TrendsMeasure = "p95"
+	TrendsP99          TrendsMeasure = "p99"
+	TrendsPerPersonAvg TrendsMeasure = "per_person_avg"
+	TrendsPerPersonP50 TrendsMeasure = "per_person_p50"
+	TrendsPerPersonP90 TrendsMeasure = "per_person_p90"
+	TrendsSum          TrendsMeasure = "sum"
+	TrendsUsers        TrendsMeasure = "users"
+)
+
+// Valid indicates whether the value is a known member of the TrendsMeasure enum.
+func (e TrendsMeasure) Valid() bool {
+	switch e {
+	case TrendsAvg:
+		return true
+	case TrendsCount:
+		return true
+	case TrendsMax:
+		return true
+	case TrendsMin:
+		return true
+	case TrendsP50:
+		return true
+	case TrendsP90:
+		return true
+	case TrendsP95:
+		return true
+	case TrendsP99:
+		return true
+	case TrendsPerPersonAvg:
+		return true
+	case TrendsPerPersonP50:
+		return true
+	case TrendsPerPersonP90:
+		return true
+	case TrendsSum:
+		return true
+	case TrendsUsers:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TrendsQuestionKind.
+const (
+	TrendsQuestionKindTrendsQuestionKind TrendsQuestionKind = "trends"
+)
+
+// Valid indicates whether the value is a known member of the TrendsQuestionKind enum.
+func (e TrendsQuestionKind) Valid() bool {
+	switch e {
+	case TrendsQuestionKindTrendsQuestionKind:
 		return true
 	default:
 		return false
@@ -1637,15 +1739,17 @@ type CompletePasswordResetRequest struct {
 // Coordinate Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
 // retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
 // `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
-// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+// `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+// who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown.
 type Coordinate struct {
 	AtLeast *bool `json:"at_least,omitempty"`
 
 	// Group A string, a number, true or false; as JSON at most 4 KiB.
 	//
 	// Example: pro
-	Group Scalar `json:"group,omitempty"`
-	Lost  *bool  `json:"lost,omitempty"`
+	Group  Scalar        `json:"group,omitempty"`
+	Groups []TrendsValue `json:"groups,omitempty"`
+	Lost   *bool         `json:"lost,omitempty"`
 
 	// NoValue Whether it is that of the group without a value.
 	NoValue *bool   `json:"no_value,omitempty"`
@@ -1654,9 +1758,12 @@ type Coordinate struct {
 	Period  *int32  `json:"period,omitempty"`
 
 	// Row A row or a bucket, from 0.
-	Row   *int32           `json:"row,omitempty"`
-	State *CoordinateState `json:"state,omitempty"`
-	Step  *int32           `json:"step,omitempty"`
+	Row *int32 `json:"row,omitempty"`
+
+	// Series Of trends, from 0: A is 0, B is 1.
+	Series *int32           `json:"series,omitempty"`
+	State  *CoordinateState `json:"state,omitempty"`
+	Step   *int32           `json:"step,omitempty"`
 }
 
 // CoordinateState defines model for Coordinate.State.
@@ -2636,8 +2743,9 @@ type LoginRequest struct {
 }
 
 // Measure - `count`: stored events;
-//   - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
-//     `anonymous_id`, and the two never mix;
+//   - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+//     was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+//     `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
 //   - `sum`, `avg`, `min`, `max` of a numeric property;
 //   - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 type Measure string
@@ -2725,8 +2833,9 @@ type MetricsQuery struct {
 	Limit *BucketLimit `json:"limit,omitempty"`
 
 	// Measure - `count`: stored events;
-	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
-	//   `anonymous_id`, and the two never mix;
+	// - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+	//   was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+	//   `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
 	// - `sum`, `avg`, `min`, `max` of a numeric property;
 	// - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 	Measure *Measure `json:"measure,omitempty"`
@@ -3020,7 +3129,8 @@ type PeopleQuestion struct {
 	// At Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
 	// retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
 	// `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
-	// `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+	// `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+	// who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown.
 	At Coordinate `json:"at"`
 
 	// Cursor The `next_cursor` of the page before.
@@ -3321,8 +3431,9 @@ type ReportQuestion struct {
 	Limit *BucketLimit `json:"limit,omitempty"`
 
 	// Measure - `count`: stored events;
-	// - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
-	//   `anonymous_id`, and the two never mix;
+	// - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+	//   was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+	//   `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
 	// - `sum`, `avg`, `min`, `max` of a numeric property;
 	// - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
 	Measure *Measure `json:"measure,omitempty"`
@@ -3908,6 +4019,204 @@ type Times struct {
 
 // TopGroups How many groups of a breakdown are shown before the rest is measured together.
 type TopGroups = int32
+
+// TrendsAnswer defines model for TrendsAnswer.
+type TrendsAnswer struct {
+	Bucket   Bucket       `json:"bucket"`
+	Formulas []TrendsLine `json:"formulas"`
+
+	// Groups Of the breakdown: those with the largest total of the first series, and the rest last. Empty without one.
+	Groups []TrendsGroup `json:"groups"`
+	Meta   InsightMeta   `json:"meta"`
+
+	// Series Of all events, in the order of the question.
+	Series []TrendsLine `json:"series"`
+
+	// Starts The start of each bucket, with the offset of the zone.
+	Starts []time.Time `json:"starts"`
+}
+
+// TrendsBreakdown By a value in props, which `prop` names, or by the name of the event, without `prop`.
+type TrendsBreakdown struct {
+	By *TrendsBreakdownBy `json:"by,omitempty"`
+
+	// Edges Makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
+	Edges []float64 `json:"edges,omitempty"`
+
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Prop *PropName `json:"prop,omitempty"`
+}
+
+// TrendsBreakdownBy defines model for TrendsBreakdown.By.
+type TrendsBreakdownBy string
+
+// TrendsFormula defines model for TrendsFormula.
+type TrendsFormula struct {
+	// Expression Series by their letters, numbers, `+`, `-`, `*`, `/` (also `−`, `×`, `÷`) and parentheses. Null where one of its series is, and where it divides by nothing.
+	//
+	// Example: 100 * A / (A + B)
+	Expression string `json:"expression"`
+}
+
+// TrendsGroup defines model for TrendsGroup.
+type TrendsGroup struct {
+	Formulas []TrendsLine `json:"formulas"`
+
+	// Other True for the one group of everything that is not shown.
+	Other  bool         `json:"other"`
+	Series []TrendsLine `json:"series"`
+
+	// Values One for each breakdown; empty for the rest.
+	Values []TrendsValue `json:"values"`
+}
+
+// TrendsInsight Series of measures over time.
+type TrendsInsight struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown One group for each value, or each combination of values.
+	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
+	Bucket    *Bucket           `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter   *MetricsFilter  `json:"filter,omitempty"`
+	Formulas []TrendsFormula `json:"formulas,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots      `json:"include_bots,omitempty"`
+	Kind        TrendsInsightKind `json:"kind"`
+
+	// Series Called A, B, C … in formulas.
+	Series []TrendsSeries `json:"series"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// TrendsInsightKind defines model for TrendsInsight.Kind.
+type TrendsInsightKind string
+
+// TrendsLine defines model for TrendsLine.
+type TrendsLine struct {
+	// Total Of the whole range; null where a value would be.
+	Total *float64 `json:"total"`
+
+	// Values One for each bucket. Where nothing was measured, counts and sums are 0 and every other measure is null.
+	Values []*float64 `json:"values"`
+}
+
+// TrendsMeasure - `count`: events;
+// - `users`: distinct people, exactly, after links and merges;
+// - `sum`, `avg`, `min`, `max`, `p50`, `p90`, `p95`, `p99` of the number `prop`;
+// - `per_person_avg`, `per_person_p50`, `per_person_p90`: how many events a person did, of those who did any in the bucket.
+type TrendsMeasure string
+
+// TrendsQuestion Series of measures over time.
+type TrendsQuestion struct {
+	// AsOf Leaves out every event that happened, or was received, at or after this moment, so that the same question has the
+	// same answer for ever. Now when absent.
+	AsOf *AsOf `json:"as_of,omitempty"`
+
+	// Breakdown One group for each value, or each combination of values.
+	Breakdown []TrendsBreakdown `json:"breakdown,omitempty"`
+	Bucket    *Bucket           `json:"bucket,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter   *MetricsFilter  `json:"filter,omitempty"`
+	Formulas []TrendsFormula `json:"formulas,omitempty"`
+
+	// From Start of the range, inclusive.
+	From time.Time `json:"from"`
+
+	// IncludeBots Whether events with the property `$bot` true are considered.
+	IncludeBots *IncludeBots `json:"include_bots,omitempty"`
+
+	// Kind What kind of question it is; where it is asked says so already.
+	Kind *TrendsQuestionKind `json:"kind,omitempty"`
+
+	// ProjectID The project's id.
+	ProjectID openapi_types.UUID `json:"project_id"`
+
+	// Series Called A, B, C … in formulas.
+	Series []TrendsSeries `json:"series"`
+
+	// To End of the range, exclusive.
+	To time.Time `json:"to"`
+
+	// Top How many groups of a breakdown are shown before the rest is measured together.
+	Top *TopGroups `json:"top,omitempty"`
+
+	// Tz An IANA time zone; the project's when absent.
+	//
+	// Example: Europe/Berlin
+	Tz *TimeZone `json:"tz,omitempty"`
+
+	// WeekStart The day that weeks begin with; of a project `monday` unless it says otherwise, of a question the project's.
+	WeekStart *WeekStart `json:"week_start,omitempty"`
+}
+
+// TrendsQuestionKind What kind of question it is; where it is asked says so already.
+type TrendsQuestionKind string
+
+// TrendsSeries A measure of the events of this name that fit the filter, or of any of several; of all events when nothing is named.
+// `prop` is the number to measure, required for `sum`, `avg`, `min`, `max` and percentiles, and only allowed there.
+type TrendsSeries struct {
+	// AnyOf Events that fit any of these, each counted once; not together with `event` or `filter`.
+	AnyOf []Step `json:"any_of,omitempty"`
+
+	// Cumulative Each bucket measures from the start of the range to its own end. Of `count`, `users` and `sum` only.
+	Cumulative *bool   `json:"cumulative,omitempty"`
+	Event      *string `json:"event,omitempty"`
+
+	// Filter A condition on an event; `op` says which.
+	Filter *MetricsFilter `json:"filter,omitempty"`
+
+	// FirstTime Only the first such event of each person ever, whenever that was; events of nobody are left out.
+	FirstTime *bool `json:"first_time,omitempty"`
+
+	// Measure - `count`: events;
+	// - `users`: distinct people, exactly, after links and merges;
+	// - `sum`, `avg`, `min`, `max`, `p50`, `p90`, `p95`, `p99` of the number `prop`;
+	// - `per_person_avg`, `per_person_p50`, `per_person_p90`: how many events a person did, of those who did any in the bucket.
+	Measure *TrendsMeasure `json:"measure,omitempty"`
+
+	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
+	//
+	// Example: plan
+	Prop *PropName `json:"prop,omitempty"`
+
+	// RollingDays Each bucket counts the people of so many days of the zone that end with it. Of `users` only, with buckets of `1d` or longer; not together with `cumulative` or `first_time`. The total is of the range.
+	RollingDays *int32 `json:"rolling_days,omitempty"`
+}
+
+// TrendsValue The value of one breakdown with its type, a list or an object as its JSON text, or a range of numbers: from `gte`, below `lt`. Neither stands for the events without a value.
+type TrendsValue struct {
+	Gte *float64 `json:"gte,omitempty"`
+	Lt  *float64 `json:"lt,omitempty"`
+
+	// Value A string, a number, true or false; as JSON at most 4 KiB.
+	//
+	// Example: pro
+	Value Scalar `json:"value,omitempty"`
+}
 
 // UniquesAnswer defines model for UniquesAnswer.
 type UniquesAnswer struct {
@@ -4527,6 +4836,9 @@ type AskSessionsJSONRequestBody = SessionsQuestion
 // AskStickinessJSONRequestBody defines body for AskStickiness for application/json ContentType.
 type AskStickinessJSONRequestBody = StickinessQuestion
 
+// AskTrendsJSONRequestBody defines body for AskTrends for application/json ContentType.
+type AskTrendsJSONRequestBody = TrendsQuestion
+
 // AskUniquesJSONRequestBody defines body for AskUniques for application/json ContentType.
 type AskUniquesJSONRequestBody = UniquesQuestion
 
@@ -4984,6 +5296,40 @@ func (t *Insight) MergeUniquesInsight(v UniquesInsight) error {
 	return err
 }
 
+// AsTrendsInsight returns the union data inside the Insight as a TrendsInsight
+func (t Insight) AsTrendsInsight() (TrendsInsight, error) {
+	var body TrendsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTrendsInsight overwrites any union data inside the Insight as the provided TrendsInsight
+func (t *Insight) FromTrendsInsight(v TrendsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"trends"}`))
+	t.union = b
+	return err
+}
+
+// MergeTrendsInsight performs a merge with any union data inside the Insight, using the provided TrendsInsight
+func (t *Insight) MergeTrendsInsight(v TrendsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"trends"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsPathsInsight returns the union data inside the Insight as a PathsInsight
 func (t Insight) AsPathsInsight() (PathsInsight, error) {
 	var body PathsInsight
@@ -5078,6 +5424,8 @@ func (t Insight) ValueByDiscriminator() (interface{}, error) {
 		return t.AsSessionsInsight()
 	case "stickiness":
 		return t.AsStickinessInsight()
+	case "trends":
+		return t.AsTrendsInsight()
 	case "uniques":
 		return t.AsUniquesInsight()
 	default:
@@ -6043,6 +6391,48 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
 	AskStickiness(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AskTrendsWithBody How much of this was there, over time?
+	//
+	// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+	// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+	// group; what is divided by nothing is null.
+	//
+	// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+	// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+	// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+	// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+	// `cumulative` counts from the start of the range on.
+	//
+	// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+	// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+	// The range is taken as it is, so the first and the last bucket may be cut.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+	AskTrendsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AskTrends How much of this was there, over time?
+	//
+	// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+	// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+	// group; what is divided by nothing is null.
+	//
+	// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+	// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+	// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+	// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+	// `cumulative` counts from the start of the range on.
+	//
+	// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+	// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+	// The range is taken as it is, so the first and the last bucket may be cut.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+	AskTrends(ctx context.Context, body AskTrendsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// AskUniquesWithBody How many people were there?
 	//
 	// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
@@ -6226,7 +6616,8 @@ type ClientInterface interface {
 	// numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
 	// Where nothing happened, counts and sums are 0 and every other measure is null.
 	//
-	// Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+	// Plain counts are answered from rollups in a few milliseconds, everything else from parts, which are the events once
+	// more in columns, or from the events themselves (`meta.source`); the numbers are the same.
 	// A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
 	// beyond `name` and `props` there is `POST /v1/metrics/query`.
 	//
@@ -7533,6 +7924,68 @@ func (c *HTTPClient) AskStickiness(ctx context.Context, body AskStickinessJSONRe
 	return c.Client.Do(req)
 }
 
+// AskTrendsWithBody How much of this was there, over time?
+//
+// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+// group; what is divided by nothing is null.
+//
+// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+// `cumulative` counts from the start of the range on.
+//
+// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+// The range is taken as it is, so the first and the last bucket may be cut.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+func (c *HTTPClient) AskTrendsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskTrendsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AskTrends How much of this was there, over time?
+//
+// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+// group; what is divided by nothing is null.
+//
+// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+// `cumulative` counts from the start of the range on.
+//
+// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+// The range is taken as it is, so the first and the last bucket may be cut.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+func (c *HTTPClient) AskTrends(ctx context.Context, body AskTrendsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAskTrendsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // AskUniquesWithBody How many people were there?
 //
 // Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
@@ -7896,7 +8349,8 @@ func (c *HTTPClient) PreviewInvitation(ctx context.Context, body PreviewInvitati
 // numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
 // Where nothing happened, counts and sums are 0 and every other measure is null.
 //
-// Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+// Plain counts are answered from rollups in a few milliseconds, everything else from parts, which are the events once
+// more in columns, or from the events themselves (`meta.source`); the numbers are the same.
 // A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
 // beyond `name` and `props` there is `POST /v1/metrics/query`.
 //
@@ -10020,6 +10474,46 @@ func NewAskStickinessRequestWithBody(server string, contentType string, body io.
 	}
 
 	operationPath := fmt.Sprintf("/v1/insights/stickiness")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAskTrendsRequest calls the generic AskTrends builder with application/json body
+func NewAskTrendsRequest(server string, body AskTrendsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAskTrendsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAskTrendsRequestWithBody constructs an http.Request for the AskTrends method, with any body, and a specified content type
+func NewAskTrendsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/insights/trends")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -13307,6 +13801,48 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/insights/stickiness (the `AskStickiness` operationId).
 	AskStickinessWithResponse(ctx context.Context, body AskStickinessJSONRequestBody, reqEditors ...RequestEditorFn) (*AskStickinessResponse, error)
 
+	// AskTrendsWithBodyWithResponse How much of this was there, over time?
+	//
+	// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+	// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+	// group; what is divided by nothing is null.
+	//
+	// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+	// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+	// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+	// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+	// `cumulative` counts from the start of the range on.
+	//
+	// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+	// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+	// The range is taken as it is, so the first and the last bucket may be cut.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+	AskTrendsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskTrendsResponse, error)
+
+	// AskTrendsWithResponse How much of this was there, over time?
+	//
+	// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+	// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+	// group; what is divided by nothing is null.
+	//
+	// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+	// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+	// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+	// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+	// `cumulative` counts from the start of the range on.
+	//
+	// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+	// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+	// The range is taken as it is, so the first and the last bucket may be cut.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+	AskTrendsWithResponse(ctx context.Context, body AskTrendsJSONRequestBody, reqEditors ...RequestEditorFn) (*AskTrendsResponse, error)
+
 	// AskUniquesWithBodyWithResponse How many people were there?
 	//
 	// Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
@@ -13502,7 +14038,8 @@ type ClientWithResponsesInterface interface {
 	// numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
 	// Where nothing happened, counts and sums are 0 and every other measure is null.
 	//
-	// Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+	// Plain counts are answered from rollups in a few milliseconds, everything else from parts, which are the events once
+	// more in columns, or from the events themselves (`meta.source`); the numbers are the same.
 	// A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
 	// beyond `name` and `props` there is `POST /v1/metrics/query`.
 	//
@@ -16690,6 +17227,133 @@ func (r AskStickinessResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r AskStickinessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AskTrendsResponse401Headers the declared response headers of an HTTP 401 response for AskTrends
+type AskTrendsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// AskTrendsResponse429Headers the declared response headers of an HTTP 429 response for AskTrends
+type AskTrendsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// AskTrendsResponse503Headers the declared response headers of an HTTP 503 response for AskTrends
+type AskTrendsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type AskTrendsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TrendsAnswer
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *AskTrendsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AskTrendsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AskTrendsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AskTrendsResponse) GetJSON200() *TrendsAnswer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AskTrendsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AskTrendsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AskTrendsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AskTrendsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AskTrendsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -23079,6 +23743,60 @@ func (c *ClientWithResponses) AskStickinessWithResponse(ctx context.Context, bod
 	return ParseAskStickinessResponse(rsp)
 }
 
+// AskTrendsWithBodyWithResponse How much of this was there, over time?
+//
+// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+// group; what is divided by nothing is null.
+//
+// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+// `cumulative` counts from the start of the range on.
+//
+// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+// The range is taken as it is, so the first and the last bucket may be cut.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+func (c *ClientWithResponses) AskTrendsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AskTrendsResponse, error) {
+	rsp, err := c.AskTrendsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskTrendsResponse(rsp)
+}
+
+// AskTrendsWithResponse How much of this was there, over time?
+//
+// Several series in one question, each of its own events, measure and filter, and formulas over them. The series are
+// called A, B, C … in their order: `A / B` divides the first by the second, bucket by bucket, for the totals and for each
+// group; what is divided by nothing is null.
+//
+// A measure is of events (`count`; `sum`, `avg`, `min`, `max` and percentiles of a number in their props), of people
+// (`users`, who are counted after identity) or of how many events a person did (`per_person_…`). `first_time` takes only
+// the first such event of each person ever. `rolling_days` counts, for each bucket, the people of so many days that end
+// with it: 7 and 30 make weekly and monthly active people, and `A / B` of a day by a month is how sticky a product is.
+// `cumulative` counts from the start of the range on.
+//
+// `breakdown` is by one to three values, a number also by ranges. Groups are those of the largest total of the first
+// series; the rest is measured together. Totals are of the whole range: the people of a week are not the sum of its days.
+// The range is taken as it is, so the first and the last bucket may be cut.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/insights/trends (the `AskTrends` operationId).
+func (c *ClientWithResponses) AskTrendsWithResponse(ctx context.Context, body AskTrendsJSONRequestBody, reqEditors ...RequestEditorFn) (*AskTrendsResponse, error) {
+	rsp, err := c.AskTrends(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAskTrendsResponse(rsp)
+}
+
 // AskUniquesWithBodyWithResponse How many people were there?
 //
 // Distinct people over the range, and in each bucket when `bucket` is given. The people of a week are not the sum of those
@@ -23382,7 +24100,8 @@ func (c *ClientWithResponses) PreviewInvitationWithResponse(ctx context.Context,
 // numeric property `prop`. `total` measures the whole range: a week's people are not the sum of its days.
 // Where nothing happened, counts and sums are 0 and every other measure is null.
 //
-// Plain counts are answered from rollups in a few milliseconds, everything else from the events themselves.
+// Plain counts are answered from rollups in a few milliseconds, everything else from parts, which are the events once
+// more in columns, or from the events themselves (`meta.source`); the numbers are the same.
 // A question that reads too many events, or takes too long, is refused with `query_too_heavy`. For filters
 // beyond `name` and `props` there is `POST /v1/metrics/query`.
 //
@@ -27099,6 +27818,142 @@ func ParseAskStickinessResponse(rsp *http.Response) (*AskStickinessResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers AskStickinessResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAskTrendsResponse parses an HTTP response from a AskTrendsWithResponse call
+func ParseAskTrendsResponse(rsp *http.Response) (*AskTrendsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AskTrendsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TrendsAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers AskTrendsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers AskTrendsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AskTrendsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -1199,8 +1199,9 @@ export type Breakdown = typeof Breakdown[keyof typeof Breakdown];
 
 /**
  * - `count`: stored events;
- * - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
- * `anonymous_id`, and the two never mix;
+ * - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+ * was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+ * `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
  * - `sum`, `avg`, `min`, `max` of a numeric property;
  * - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
  *
@@ -1250,8 +1251,9 @@ export const Measure = {
 
 /**
  * - `count`: stored events;
- * - `users`: distinct people, exactly; a person is the `user_id` of an event or, when it has none, its
- * `anonymous_id`, and the two never mix;
+ * - `users`: distinct people, exactly. A person is a `user_id` with every `anonymous_id` that came with it, and whoever
+ * was merged into it; an `anonymous_id` that came with none is a person of its own. Ids that many people have (`null`,
+ * `anonymous`, `0` …) count as absent, and an event without an id is nobody's;
  * - `sum`, `avg`, `min`, `max` of a numeric property;
  * - `p50`, `p90`, `p95`, `p99`: its percentiles, interpolated between the two nearest values.
  *
@@ -1441,7 +1443,7 @@ export type MetricsMeta = {
     /**
      * What was read.
      */
-    source: 'rollup' | 'events';
+    source: 'rollup' | 'parts' | 'events';
     /**
      * Milliseconds spent in the server.
      */
@@ -1607,6 +1609,124 @@ export type InsightBreakdown = {
     top?: TopGroups;
 };
 
+/**
+ * A measure of the events of this name that fit the filter, or of any of several; of all events when nothing is named.
+ * `prop` is the number to measure, required for `sum`, `avg`, `min`, `max` and percentiles, and only allowed there.
+ *
+ */
+export type TrendsSeries = {
+    event?: string;
+    filter?: MetricsFilter;
+    /**
+     * Events that fit any of these, each counted once; not together with `event` or `filter`.
+     */
+    any_of?: Array<Step>;
+    measure?: TrendsMeasure;
+    prop?: PropName;
+    /**
+     * Only the first such event of each person ever, whenever that was; events of nobody are left out.
+     */
+    first_time?: boolean;
+    /**
+     * Each bucket measures from the start of the range to its own end. Of `count`, `users` and `sum` only.
+     */
+    cumulative?: boolean;
+    /**
+     * Each bucket counts the people of so many days of the zone that end with it. Of `users` only, with buckets of `1d` or longer; not together with `cumulative` or `first_time`. The total is of the range.
+     */
+    rolling_days?: number;
+};
+
+/**
+ * - `count`: events;
+ * - `users`: distinct people, exactly, after links and merges;
+ * - `sum`, `avg`, `min`, `max`, `p50`, `p90`, `p95`, `p99` of the number `prop`;
+ * - `per_person_avg`, `per_person_p50`, `per_person_p90`: how many events a person did, of those who did any in the bucket.
+ *
+ */
+export const TrendsMeasure = {
+    /**
+     * TrendsCount
+     */
+    TRENDS_COUNT: 'count',
+    /**
+     * TrendsUsers
+     */
+    TRENDS_USERS: 'users',
+    /**
+     * TrendsSum
+     */
+    TRENDS_SUM: 'sum',
+    /**
+     * TrendsAvg
+     */
+    TRENDS_AVG: 'avg',
+    /**
+     * TrendsMin
+     */
+    TRENDS_MIN: 'min',
+    /**
+     * TrendsMax
+     */
+    TRENDS_MAX: 'max',
+    /**
+     * TrendsP50
+     */
+    TRENDS_P50: 'p50',
+    /**
+     * TrendsP90
+     */
+    TRENDS_P90: 'p90',
+    /**
+     * TrendsP95
+     */
+    TRENDS_P95: 'p95',
+    /**
+     * TrendsP99
+     */
+    TRENDS_P99: 'p99',
+    /**
+     * TrendsPerPersonAvg
+     */
+    TRENDS_PER_PERSON_AVG: 'per_person_avg',
+    /**
+     * TrendsPerPersonP50
+     */
+    TRENDS_PER_PERSON_P50: 'per_person_p50',
+    /**
+     * TrendsPerPersonP90
+     */
+    TRENDS_PER_PERSON_P90: 'per_person_p90'
+} as const;
+
+/**
+ * - `count`: events;
+ * - `users`: distinct people, exactly, after links and merges;
+ * - `sum`, `avg`, `min`, `max`, `p50`, `p90`, `p95`, `p99` of the number `prop`;
+ * - `per_person_avg`, `per_person_p50`, `per_person_p90`: how many events a person did, of those who did any in the bucket.
+ *
+ */
+export type TrendsMeasure = typeof TrendsMeasure[keyof typeof TrendsMeasure];
+
+export type TrendsFormula = {
+    /**
+     * Series by their letters, numbers, `+`, `-`, `*`, `/` (also `−`, `×`, `÷`) and parentheses. Null where one of its series is, and where it divides by nothing.
+     */
+    expression: string;
+};
+
+/**
+ * By a value in props, which `prop` names, or by the name of the event, without `prop`.
+ */
+export type TrendsBreakdown = {
+    by?: 'prop' | 'name';
+    prop?: PropName;
+    /**
+     * Makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
+     */
+    edges?: Array<number>;
+};
+
 export type HistogramEdges = {
     /**
      * In seconds, each greater than the one before.
@@ -1763,6 +1883,44 @@ export type StickinessQuestion = {
     event?: string;
     bucket?: Period;
     week_start?: WeekStart;
+};
+
+/**
+ * Series of measures over time.
+ */
+export type TrendsQuestion = {
+    /**
+     * The project's id.
+     */
+    project_id: string;
+    /**
+     * What kind of question it is; where it is asked says so already.
+     */
+    kind?: 'trends';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    bucket?: Bucket;
+    week_start?: WeekStart;
+    /**
+     * Called A, B, C … in formulas.
+     */
+    series: Array<TrendsSeries>;
+    formulas?: Array<TrendsFormula>;
+    /**
+     * One group for each value, or each combination of values.
+     */
+    breakdown?: Array<TrendsBreakdown>;
+    top?: TopGroups;
 };
 
 /**
@@ -1992,6 +2150,37 @@ export type StickinessInsight = {
 };
 
 /**
+ * Series of measures over time.
+ */
+export type TrendsInsight = {
+    kind: 'trends';
+    /**
+     * Start of the range, inclusive.
+     */
+    from: string;
+    /**
+     * End of the range, exclusive.
+     */
+    to: string;
+    tz?: TimeZone;
+    as_of?: AsOf;
+    filter?: MetricsFilter;
+    include_bots?: IncludeBots;
+    bucket?: Bucket;
+    week_start?: WeekStart;
+    /**
+     * Called A, B, C … in formulas.
+     */
+    series: Array<TrendsSeries>;
+    formulas?: Array<TrendsFormula>;
+    /**
+     * One group for each value, or each combination of values.
+     */
+    breakdown?: Array<TrendsBreakdown>;
+    top?: TopGroups;
+};
+
+/**
  * Distinct people.
  */
 export type UniquesInsight = {
@@ -2096,6 +2285,8 @@ export type Insight = ({
 } & StickinessInsight) | ({
     kind: 'uniques';
 } & UniquesInsight) | ({
+    kind: 'trends';
+} & TrendsInsight) | ({
     kind: 'paths';
 } & PathsInsight) | ({
     kind: 'sessions';
@@ -2240,7 +2431,8 @@ export type PeopleQuestion = {
  * Where a number stands in an answer. Of a funnel: `step`, with `lost` for those who did not go on from it. Of
  * retention: `row` and `period`, with `lost` for those of the row who are not in the cell. Of lifecycle: `row` and
  * `state`. Of stickiness: `period`, with `at_least`. Of uniques: `row`, or nothing for the total. Of paths: `step` and
- * `node`. With `group`, `no_value` or `other`, that of one group of a breakdown.
+ * `node`. Of trends: `series`, with `row` or nothing for the total, and `groups` as the answer has its `values`; the people
+ * who did what was measured there. With `group`, `no_value` or `other`, that of one group of a breakdown.
  *
  */
 export type Coordinate = {
@@ -2254,6 +2446,11 @@ export type Coordinate = {
     state?: 'new' | 'returning' | 'resurrecting' | 'dormant';
     at_least?: boolean;
     node?: string;
+    /**
+     * Of trends, from 0: A is 0, B is 1.
+     */
+    series?: number;
+    groups?: Array<TrendsValue>;
     group?: Scalar;
     /**
      * Whether it is that of the group without a value.
@@ -2458,6 +2655,57 @@ export type StickinessAnswer = {
     exactly: Array<number>;
     at_least: Array<number>;
     meta: InsightMeta;
+};
+
+export type TrendsAnswer = {
+    bucket: Bucket;
+    /**
+     * The start of each bucket, with the offset of the zone.
+     */
+    starts: Array<string>;
+    /**
+     * Of all events, in the order of the question.
+     */
+    series: Array<TrendsLine>;
+    formulas: Array<TrendsLine>;
+    /**
+     * Of the breakdown: those with the largest total of the first series, and the rest last. Empty without one.
+     */
+    groups: Array<TrendsGroup>;
+    meta: InsightMeta;
+};
+
+export type TrendsLine = {
+    /**
+     * Of the whole range; null where a value would be.
+     */
+    total: number | null;
+    /**
+     * One for each bucket. Where nothing was measured, counts and sums are 0 and every other measure is null.
+     */
+    values: Array<number | null>;
+};
+
+export type TrendsGroup = {
+    /**
+     * One for each breakdown; empty for the rest.
+     */
+    values: Array<TrendsValue>;
+    /**
+     * True for the one group of everything that is not shown.
+     */
+    other: boolean;
+    series: Array<TrendsLine>;
+    formulas: Array<TrendsLine>;
+};
+
+/**
+ * The value of one breakdown with its type, a list or an object as its JSON text, or a range of numbers: from `gte`, below `lt`. Neither stands for the events without a value.
+ */
+export type TrendsValue = {
+    value?: Scalar;
+    gte?: number;
+    lt?: number;
 };
 
 export type UniquesAnswer = {
@@ -6568,6 +6816,65 @@ export type ListInstanceAuditResponses = {
 };
 
 export type ListInstanceAuditResponse = ListInstanceAuditResponses[keyof ListInstanceAuditResponses];
+
+export type AskTrendsData = {
+    body: TrendsQuestion;
+    path?: never;
+    query?: never;
+    url: '/v1/insights/trends';
+};
+
+export type AskTrendsErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type AskTrendsError = AskTrendsErrors[keyof AskTrendsErrors];
+
+export type AskTrendsResponses = {
+    /**
+     * The answer.
+     */
+    200: TrendsAnswer;
+};
+
+export type AskTrendsResponse = AskTrendsResponses[keyof AskTrendsResponses];
 
 export type AskFunnelData = {
     body: FunnelQuestion;
