@@ -45,6 +45,19 @@ type AccountIdentity struct {
 	CreatedAt time.Time
 }
 
+type Annotation struct {
+	ProjectID uuid.UUID
+	ID        uuid.UUID
+	TS        time.Time
+	Until     time.Time
+	Text      string
+	Version   int64
+	CreatedBy *uuid.UUID
+	CreatedAt time.Time
+	UpdatedBy *uuid.UUID
+	UpdatedAt time.Time
+}
+
 type Arrival struct {
 	ProjectID uuid.UUID
 	XID       pgtype.Uint64
@@ -93,8 +106,21 @@ type BoardTile struct {
 	ProjectID uuid.UUID
 	BoardID   uuid.UUID
 	Position  int32
-	ReportID  uuid.UUID
+	ReportID  *uuid.UUID
 	Width     string
+}
+
+type CustomEvent struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	Name        string
+	Description string
+	Events      json.RawMessage
+	Version     int64
+	CreatedBy   *uuid.UUID
+	CreatedAt   time.Time
+	UpdatedBy   *uuid.UUID
+	UpdatedAt   time.Time
 }
 
 type Event struct {
@@ -160,6 +186,21 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 }
 
+type Insight struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	Name        string
+	Description string
+	Question    json.RawMessage
+	View        json.RawMessage
+	CreatedBy   *uuid.UUID
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Version     int64
+	UpdatedBy   *uuid.UUID
+	Kind        string
+}
+
 type Invitation struct {
 	ID        uuid.UUID
 	ProjectID uuid.UUID
@@ -220,6 +261,7 @@ type Project struct {
 	DisabledAt        *time.Time
 	TimeZone          string
 	WeekStart         string
+	Currency          string
 }
 
 type ProjectLimit struct {
@@ -282,6 +324,17 @@ type Session struct {
 	LastSeenAt time.Time
 	IP         string
 	UserAgent  string
+}
+
+type Tile struct {
+	ProjectID uuid.UUID
+	BoardID   uuid.UUID
+	X         int32
+	Y         int32
+	W         int32
+	H         int32
+	InsightID *uuid.UUID
+	Text      *string
 }
 
 type WriteKey struct {

@@ -28,6 +28,8 @@ type Options struct {
 	Now     func() time.Time
 	// Home returns the calendar of a project, for the questions that name none.
 	Home func(ctx context.Context, project uuid.UUID) (query.Home, error)
+	// CustomEvents returns the custom events of a project, for the questions that name one.
+	CustomEvents func(ctx context.Context, project uuid.UUID) ([]CustomEvent, error)
 	// Unproven is told which days of an answer had to be read from the events, because their parts failed the proof.
 	Unproven func(ctx context.Context, project uuid.UUID, days []int32)
 }

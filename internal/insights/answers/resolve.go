@@ -36,6 +36,9 @@ type resolver struct {
 	marks map[string]uint64
 	cols  map[string]int
 	bad   []contract.FieldError
+
+	custom func() ([]CustomEvent, error) // of the project
+	failed error                         // of reading them
 }
 
 func newResolver(at string) *resolver {
@@ -48,6 +51,9 @@ func (r *resolver) refuse(field, code, detail string) {
 
 // err names every bad field.
 func (r *resolver) err() error {
+	if r.failed != nil {
+		return r.failed
+	}
 	if len(r.bad) > 0 {
 		return problem.Invalid(r.bad...)
 	}
