@@ -30,6 +30,8 @@ type Options struct {
 	Home func(ctx context.Context, project uuid.UUID) (query.Home, error)
 	// Cohorts returns the saved cohorts of a project, for the questions that name one.
 	Cohorts func(ctx context.Context, project uuid.UUID) ([]Cohort, error)
+	// CustomEvents returns the custom events of a project, for the questions that name one.
+	CustomEvents func(ctx context.Context, project uuid.UUID) ([]CustomEvent, error)
 	// Unproven is told which days of an answer had to be read from the events, because their parts failed the proof.
 	Unproven func(ctx context.Context, project uuid.UUID, days []int32)
 }
