@@ -206,6 +206,7 @@ var Operations = map[string]*contract.Operation{
 		Role:     "admin",
 		Project:  "path",
 		BodySize: "bulk",
+		Cost:     "question",
 		Params: []contract.Param{
 			{Name: "cohort_id", In: "path", Required: true, Kind: contract.KindUUID},
 			{Name: "project_id", In: "path", Required: true, Kind: contract.KindUUID},

@@ -137,7 +137,7 @@ func (o *reading[T]) answer(ctx context.Context, v *behaviour.View) error {
 	}
 	var underWay atomic.Bool
 	fresh := func() *grouped[T] { return newGrouped(o.fresh, sets) }
-	all, err := pass(ctx, o.s, v, q, &o.outcome, fresh, func(p *behaviour.Person) bool {
+	all, err := pass(ctx, v, q, &o.outcome, fresh, func(p *behaviour.Person) bool {
 		if q.Sessions && q.From > 0 && !cutRight(p.Sessions, q.From, o.r.query.From) {
 			underWay.Store(true)
 		}
@@ -154,7 +154,7 @@ func (o *reading[T]) answer(ctx context.Context, v *behaviour.View) error {
 
 // pass hands everybody of a scan to operators, whom it asks for one a worker, and merges them. Those whom ok is false of it leaves
 // out; nil is true of everybody.
-func pass[T operator[T]](ctx context.Context, s *Service, v *behaviour.View, q *scan.Query, o *outcome, fresh func() T,
+func pass[T operator[T]](ctx context.Context, v *behaviour.View, q *scan.Query, o *outcome, fresh func() T,
 	ok func(*behaviour.Person) bool) (T, error) {
 	for _, h := range v.Headers {
 		for i := range h.Chunks {
