@@ -45,7 +45,7 @@ func (a *App) wireInsights() *insightsGroup {
 func (g *insightsGroup) check(ctx context.Context, projectID uuid.UUID, question *api.SavedQuestion) error {
 	variant, err := question.ValueByDiscriminator()
 	if err != nil {
-		return fmt.Errorf("read a question: %w", err)
+		return answers.NoQuestion()
 	}
 	if metrics, ok := variant.(api.MetricsInsight); ok {
 		return g.trends.CheckQuestion(ctx, projectID, &metrics)

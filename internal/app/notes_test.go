@@ -187,7 +187,7 @@ func TestACustomEventThatAnInsightAsksAboutIsNotDeleted(t *testing.T) {
 	}
 	insights := []string{
 		asks("Activation", object{"kind": "funnel", "steps": []any{object{"event": "view"}, object{"any_of": []any{object{"custom_event": id}}}}}),
-		asks("Ways", object{"kind": "paths", "custom_events": []string{id}}),
+		asks("Ways", object{"kind": "paths", "custom_events": []string{strings.ToUpper(id)}}),
 	}
 	asks("Others", object{"kind": "uniques", "event": id})
 	var refused struct{ Detail string }

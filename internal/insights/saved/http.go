@@ -91,13 +91,17 @@ func (a *API) DeleteInsight(ctx context.Context, req api.DeleteInsightRequestObj
 	return api.DeleteInsight204Response{}, err
 }
 
-// question is the kind of a question that can be asked, and its JSON.
+// question is the kind of a question that can be asked, and its JSON, with ids as they are written everywhere: in small letters.
 func (a *API) question(ctx context.Context, projectID uuid.UUID, q *api.SavedQuestion) (kind string, text json.RawMessage, err error) {
 	if err = a.check.Question(ctx, projectID, q); err != nil {
 		return "", nil, err
 	}
-	if kind, err = q.Discriminator(); err == nil {
-		text, err = json.Marshal(q)
+	variant, err := q.ValueByDiscriminator()
+	if err == nil {
+		text, err = json.Marshal(variant)
+	}
+	if err == nil {
+		kind, err = q.Discriminator()
 	}
 	if err != nil {
 		return "", nil, fmt.Errorf("read a question: %w", err)
