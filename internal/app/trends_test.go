@@ -474,11 +474,11 @@ func (r *reference) ranked(q *asked, a *trendsAnswer, shown map[string]bool) err
 		if g.Other {
 			continue
 		}
-		if total := size(g.Series[0].Total); total > least {
+		total := size(g.Series[0].Total)
+		if total > least {
 			return fmt.Errorf("group %d is larger than the one before", i)
-		} else {
-			least = total
 		}
+		least = total
 	}
 	others := map[string]bool{}
 	for i := range r.events {
@@ -589,7 +589,7 @@ func TestTrendsAreThoseOfABruteForceReading(t *testing.T) {
 }
 
 func send(x *apptest.Tenant, events []did) {
-	for some := range slices.Chunk(events, 100) {
+	for some := range slices.Chunk(events, 1000) {
 		var batch []apptest.Event
 		for i := range some {
 			e := apptest.Event{"name": some[i].name, "ts": some[i].ts.Format(time.RFC3339), "props": some[i].props}
@@ -653,5 +653,43 @@ func TestNumbersOfTrendsAgreeWithEachOther(t *testing.T) {
 	last := len(got.Starts) - 1
 	if *values(4)[last] != *got.Series[1].Total || *values(5)[last] != *got.Series[0].Total {
 		t.Error("what there is so far at the end is not the total")
+	}
+}
+
+// A breakdown by very many values is answered, although their buckets do not fit into the memory of a question.
+func TestABreakdownMayHaveTenThousandValues(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x := a.Tenant(t)
+	const values = 10_000
+	start := a.Clock.Now().Add(-29 * 24 * time.Hour).UTC().Truncate(24 * time.Hour)
+	var events []did
+	for i := range values + 20 { // the first 20 have two each
+		events = append(events, did{name: "e", user: fmt.Sprint("u", i%values), ts: start.Add(time.Duration(i) * time.Minute),
+			props: object{"page": fmt.Sprintf("/%05d", i%values)}})
+	}
+	send(x, events)
+	body := object{"project_id": x.ProjectID, "bucket": "1h", "top": 30, "breakdown": []any{object{"prop": "page"}},
+		"from": start.Format(time.RFC3339), "to": start.Add(28 * 24 * time.Hour).Format(time.RFC3339)}
+	for _, series := range [][]any{{object{}}, {object{"measure": "users"}}, {object{"first_time": true}}, {object{"measure": "users", "cumulative": true}}} {
+		body["series"] = series
+		var got trendsAnswer
+		x.Do("POST", "/v1/insights/trends", body).Want(200).JSON(&got)
+		least, most := 1.0, 1.0
+		if fmt.Sprint(series) == "[map[]]" {
+			most = 2
+		}
+		if len(got.Groups) != 31 || !got.Groups[30].Other || *got.Groups[0].Series[0].Total != most || *got.Groups[29].Series[0].Total != least {
+			t.Fatalf("%v: %d groups", series, len(got.Groups))
+		}
+		if rest := *got.Groups[30].Series[0].Total; rest != values-30 {
+			t.Errorf("%v: the rest has %v", series, rest)
+		}
+	}
+	var m metricsReply
+	x.Do("POST", "/v1/metrics/query", object{"project_id": x.ProjectID, "bucket": "1h", "breakdown": "prop", "breakdown_prop": "page", "top": 30,
+		"from": body["from"], "to": body["to"]}).Want(200).JSON(&m)
+	if len(m.Groups) != 31 || *m.Groups[0].Total != 2 || *m.Groups[0].Value != "/00000" || *m.Groups[30].Total != values-30 {
+		t.Errorf("metrics: %d groups, of %s", len(m.Groups), m.Meta.Source)
 	}
 }
