@@ -38,3 +38,11 @@ func (s *Split) Before(ts, received int64, tie uint64) bool {
 	}
 	return tie < s.Tie
 }
+
+// named returns the number of the person whom answers call by the key of a number.
+func (id *Identity) named(no uint32) uint32 {
+	if s, ok := id.Splits[no]; ok {
+		return s.To
+	}
+	return id.Canonical(no)
+}

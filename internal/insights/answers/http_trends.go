@@ -25,7 +25,7 @@ type trendsAsk struct {
 func (a *API) trends(at string, v *api.TrendsInsight) (*trendsAsk, error) {
 	r := a.resolver(at)
 	t := &trendsAsk{resolver: r}
-	t.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.s.o.Now())
+	t.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
 	t.trend = trend{in: t.scope.Range, asOf: t.scope.asOf, top: int(or(v.Top, 10)), calendar: t.scope.calendar(string(value(v.Bucket)), "1h")}
 	for i := range v.Series {
 		t.trend.lines = append(t.trend.lines, t.line("series/"+strconv.Itoa(i), &v.Series[i]))
@@ -281,11 +281,11 @@ func (t *trendsAsk) values(code uint32) []api.TrendsValue {
 
 // trends finds the people whose events a number was measured of.
 func (b *behind) trends(ctx context.Context, v *api.TrendsInsight) error {
-	t, err := b.API.trends("/question", v)
+	t, err := b.API.trends(b.in+"/question", v)
 	if err != nil {
 		return err
 	}
-	r := &resolver{}
+	r := b.again(t.resolver)
 	line := &t.trend.lines[b.index(r, "series", b.at.Series, 0, len(t.trend.lines))]
 	at := measures.Coordinate{Bucket: -1, Group: t.coordinate(r, b.at)}
 	if b.at.Row != nil {
