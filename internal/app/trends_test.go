@@ -693,3 +693,76 @@ func TestABreakdownMayHaveTenThousandValues(t *testing.T) {
 		t.Errorf("metrics: %d groups, of %s", len(m.Groups), m.Meta.Source)
 	}
 }
+
+// Trends of some people are those of a stream that only they are in, and so are the groups of a breakdown by cohorts.
+func TestTrendsOfSomePeopleAreThoseOfTheirEventsAlone(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t)
+	x, alone := a.Tenant(t), a.Tenant(t)
+	random := rand.New(rand.NewPCG(20261130, 7))
+	start := a.Clock.Now().Add(-14 * 24 * time.Hour).UTC().Truncate(24 * time.Hour)
+	events := stream(random, start, 400)
+	send(x, events)
+	r := newReference(events)
+	chosen := map[string]bool{}
+	for i := range events {
+		if e := &events[i]; e.name == "e1" && e.props["$bot"] != true && e.props["plan"] == "pro" {
+			chosen[r.person(e)] = true
+		}
+	}
+	delete(chosen, "")
+	var theirs []did
+	for i := range events {
+		if p := r.person(&events[i]); chosen[p] {
+			theirs = append(theirs, events[i])
+		}
+	}
+	send(alone, theirs)
+	where := object{"op": "did", "event": "e1", "filter": object{"op": "eq", "prop": "plan", "value": "pro"}}
+	id := liveCohort(x, "Pros", where)
+	for i := range 40 {
+		q := randomTrends(random, start)
+		ask := func(of *apptest.Tenant, change func(object)) *trendsAnswer {
+			body := q.body()
+			body["project_id"] = of.ProjectID
+			change(body)
+			var answer trendsAnswer
+			of.Do("POST", "/v1/insights/trends", body).Want(200).JSON(&answer)
+			return &answer
+		}
+		want := ask(alone, func(object) {})
+		got := ask(x, func(body object) { body["people"] = where })
+		compare := func(what string, got, want []trendsLine) {
+			for k := range want {
+				if got[k].String() != want[k].String() {
+					t.Fatalf("question %d, %s, series %d, %+v:\n got %s\nwant %s", i, what, k, q.lines[k], got[k].String(), want[k].String())
+				}
+			}
+		}
+		compare("all", got.Series, want.Series)
+		if len(got.Groups) != len(want.Groups) || !strings.Contains(got.Meta.Definition, "are considered") {
+			t.Fatalf("question %d: %d groups, want %d; %s", i, len(got.Groups), len(want.Groups), got.Meta.Definition)
+		}
+		for k := range want.Groups {
+			compare(string(want.Groups[k].Values), got.Groups[k].Series, want.Groups[k].Series)
+		}
+		cohorts := ask(x, func(body object) { body["breakdown"] = []any{object{"by": "cohorts", "cohorts": []any{"Pros"}}} })
+		if len(cohorts.Groups) != 1 || canonical(cohorts.Groups[0].Values) != fmt.Sprintf(`[{"cohort":"Pros","value":%q}]`, id) {
+			t.Fatalf("question %d: groups %+v", i, cohorts.Groups)
+		}
+		compare("the cohort", cohorts.Groups[0].Series, want.Series)
+		if i > 8 {
+			continue
+		}
+		question := q.body()
+		question["kind"], question["as_of"] = "trends", cohorts.Meta.AsOf
+		question["breakdown"] = []any{object{"by": "cohorts", "cohorts": []any{"Pros"}}}
+		var behind struct{ Items []struct{ Person string } }
+		x.Do("POST", "/v1/insights/people", object{"project_id": x.ProjectID, "question": question, "limit": 1000,
+			"at": object{"series": 0, "groups": []any{object{"value": id}}}}).Want(200).JSON(&behind)
+		_, people := newReference(theirs).measure(q, &q.lines[0], q.from, q.to, func(*did) bool { return true })
+		if len(behind.Items) != len(people) {
+			t.Errorf("question %d: %d people behind the cohort, want %q", i, len(behind.Items), people)
+		}
+	}
+}
