@@ -58,6 +58,11 @@ func (*server) IngestEvents(context.Context, api.IngestEventsRequestObject) (api
 	return nil, errors.New("ingestion is served beside the strict handler")
 }
 
+// ChangeProfiles is never called either, for the same reason.
+func (*server) ChangeProfiles(context.Context, api.ChangeProfilesRequestObject) (api.ChangeProfilesResponseObject, error) {
+	return nil, errors.New("ingestion is served beside the strict handler")
+}
+
 // StreamEvents is never called either: routes serves the operation, because it takes the connection.
 func (*server) StreamEvents(context.Context, api.StreamEventsRequestObject) (api.StreamEventsResponseObject, error) {
 	return nil, errors.New("the live stream is served beside the strict handler")
@@ -77,6 +82,15 @@ func (r routes) IngestEvents(c echo.Context, _ api.IngestEventsParams) error {
 		return err
 	}
 	return r.events.Ingest(c, body, func(project uuid.UUID) error { return httpapi.Authorize(c, project) })
+}
+
+// ChangeProfiles answers a request in which some operations may be bad.
+func (r routes) ChangeProfiles(c echo.Context, _ api.ChangeProfilesParams) error {
+	body, err := httpapi.JSONBody(c)
+	if err != nil {
+		return err
+	}
+	return r.events.ChangeProfiles(c, body, func(project uuid.UUID) error { return httpapi.Authorize(c, project) })
 }
 
 // StreamEvents keeps the connection until the stream ends.
