@@ -6,7 +6,7 @@ import "slices"
 var Tables = []string{
 	"account_identities", "accounts", "api_keys", "arrival_cursors", "arrivals", "audit_log", "board_tiles", "boards", "event_counts",
 	"event_keys", "event_part_columns", "event_part_days", "event_parts", "events", "idempotency_keys", "invitations", "job_turns", "password_resets",
-	"person_links", "person_merges", "persons", "project_limits", "project_members", "project_sizes", "project_usage", "projects", "refresh_tokens", "reports", "sessions", "write_keys",
+	"person_links", "person_merges", "persons", "profile_operations", "profile_pending", "profiles", "project_limits", "project_members", "project_sizes", "project_usage", "projects", "refresh_tokens", "reports", "sessions", "write_keys",
 }
 
 // derived are the tables that are made anew from the others, or that mean something in their own cluster only: the ids of

@@ -25,3 +25,31 @@ CREATE TABLE profile_pending (
     operation_id uuid NOT NULL,
     PRIMARY KEY (project_id, operation_id)
 );
+
+-- What is known of everybody and every group: operations applied. It is derived: what is lost of it is made anew from them.
+CREATE TABLE profiles (
+    project_id    uuid NOT NULL,
+    kind          smallint NOT NULL,
+    group_type    text NOT NULL,
+    key           text NOT NULL,
+    no            int, -- of persons; null of a group
+    existing      boolean NOT NULL, -- false after a delete with nothing since
+    props         jsonb NOT NULL,
+    search        text NOT NULL, -- name and address, as fold_text gives them
+    operations    bigint NOT NULL,
+    known_at      timestamptz NOT NULL, -- before it not all of the operations were known
+    -- The last operation in the order, so that those behind it are applied to what is here.
+    last_ts       timestamptz NOT NULL,
+    last_received timestamptz NOT NULL,
+    last_position int NOT NULL,
+    last_id       uuid NOT NULL,
+    PRIMARY KEY (project_id, kind, group_type, key)
+);
+CREATE UNIQUE INDEX profiles_no_idx ON profiles (project_id, no) WHERE no IS NOT NULL;
+
+-- A text as searches compare it: without case and accents. The second range is of those that combine.
+CREATE FUNCTION fold_text(value text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT CASE WHEN octet_length(value) = char_length(value) THEN lower(value)
+        ELSE lower(regexp_replace(normalize(value, NFKD), '[\u0300-\u036f]', '', 'g')) END
+$$;

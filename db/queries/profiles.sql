@@ -1,19 +1,93 @@
--- Stores the operations that are not there yet, to be applied, and returns their ids (the others are duplicates). The arrays
--- are parallel; the ids are unique in one call. names are JSON arrays of texts.
+-- Stores the operations that are not there yet and returns their ids (the others are duplicates). The arrays are parallel; the
+-- ids are unique in one call. names are JSON arrays of texts.
 -- name: ProfileOperationsInsert :many
-WITH stored AS (
-    INSERT INTO profile_operations (project_id, id, ts, received_at, position, kind, group_type, key, anonymous_id, op, props, names)
-    SELECT t.project_id, t.id, t.ts, t.received_at, t.position, t.kind, t.group_type, t.key, nullif(t.anonymous_id, ''), t.op, t.props,
-           ARRAY(SELECT jsonb_array_elements_text(t.names))
-    FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@operation_ids::uuid[]) AS id,
-                 unnest(@ts::timestamptz[]) AS ts, unnest(@received_at::timestamptz[]) AS received_at,
-                 unnest(@positions::int[]) AS position, unnest(@kinds::smallint[]) AS kind,
-                 unnest(@group_types::text[]) AS group_type, unnest(@keys::text[]) AS key,
-                 unnest(@anonymous_ids::text[]) AS anonymous_id, unnest(@ops::text[]) AS op,
-                 unnest(@props::jsonb[]) AS props, unnest(@names::jsonb[]) AS names) AS t
-    ON CONFLICT DO NOTHING
-    RETURNING project_id, id
-), pending AS (
-    INSERT INTO profile_pending (project_id, operation_id) SELECT s.project_id, s.id FROM stored s
-)
-SELECT s.id FROM stored s;
+INSERT INTO profile_operations (project_id, id, ts, received_at, position, kind, group_type, key, anonymous_id, op, props, names)
+SELECT t.project_id, t.id, t.ts, t.received_at, t.position, t.kind, t.group_type, t.key, nullif(t.anonymous_id, ''), t.op, t.props,
+       ARRAY(SELECT jsonb_array_elements_text(t.names))
+FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@operation_ids::uuid[]) AS id,
+             unnest(@ts::timestamptz[]) AS ts, unnest(@received_at::timestamptz[]) AS received_at,
+             unnest(@positions::int[]) AS position, unnest(@kinds::smallint[]) AS kind,
+             unnest(@group_types::text[]) AS group_type, unnest(@keys::text[]) AS key,
+             unnest(@anonymous_ids::text[]) AS anonymous_id, unnest(@ops::text[]) AS op,
+             unnest(@props::jsonb[]) AS props, unnest(@names::jsonb[]) AS names) AS t
+ON CONFLICT DO NOTHING
+RETURNING id;
+
+-- Says of operations that were stored that they are to be applied.
+-- name: ProfilePendingAdd :exec
+INSERT INTO profile_pending (project_id, operation_id)
+SELECT t.project_id, t.id FROM (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@operation_ids::uuid[]) AS id) AS t;
+
+-- The first project after another that has operations to be applied.
+-- name: ProfilePendingProjectAfter :one
+SELECT p.project_id FROM profile_pending p WHERE p.project_id > @project_id ORDER BY p.project_id LIMIT 1;
+
+-- Operations that are in no profile yet.
+-- name: ProfilePending :many
+SELECT o.id, o.ts, o.received_at, o.position, o.kind, o.group_type, o.key, coalesce(o.anonymous_id, '')::text AS anonymous_id, o.op,
+       o.props, o.names
+FROM profile_pending p JOIN profile_operations o ON o.project_id = p.project_id AND o.id = p.operation_id
+WHERE p.project_id = @project_id ORDER BY p.operation_id LIMIT @max_rows;
+
+-- name: ProfilePendingDelete :exec
+DELETE FROM profile_pending p WHERE p.project_id = @project_id AND p.operation_id = ANY(@operation_ids::uuid[]);
+
+-- name: ProfilePendingEverywhere :one
+SELECT count(*)::bigint AS operations FROM profile_pending;
+
+-- All operations on some profiles, in the order in which they apply.
+-- name: ProfileOperationsOf :many
+SELECT o.id, o.ts, o.received_at, o.position, o.kind, o.group_type, o.key, coalesce(o.anonymous_id, '')::text AS anonymous_id, o.op,
+       o.props, o.names
+FROM (SELECT unnest(@kinds::smallint[]) AS kind, unnest(@group_types::text[]) AS group_type, unnest(@keys::text[]) AS key) AS t
+JOIN profile_operations o ON o.project_id = @project_id AND o.kind = t.kind AND o.group_type = t.group_type AND o.key = t.key
+ORDER BY o.ts, o.received_at, o.position, o.id;
+
+-- name: ProfilesOf :many
+SELECT p.kind, p.group_type, p.key, p.no, p.existing, p.props, p.operations, p.known_at, p.last_ts, p.last_received, p.last_position, p.last_id
+FROM (SELECT unnest(@kinds::smallint[]) AS kind, unnest(@group_types::text[]) AS group_type, unnest(@keys::text[]) AS key) AS t
+JOIN profiles p ON p.project_id = @project_id AND p.kind = t.kind AND p.group_type = t.group_type AND p.key = t.key;
+
+-- Of some profiles, all when there are no numbers, those that are not what they were at a moment.
+-- name: ProfilesSince :many
+SELECT p.no::int AS no FROM profiles p
+WHERE p.project_id = @project_id AND p.no IS NOT NULL AND (p.known_at >= @as_of OR p.no = ANY(@nos::int[]));
+
+-- Some members of the next profiles of people, as JSON and empty where there is none.
+-- name: ProfileMembers :many
+SELECT p.no::int AS no, p.existing,
+       ARRAY(SELECT coalesce((p.props -> u.name)::text, '') FROM unnest(@names::text[]) WITH ORDINALITY AS u (name, n) ORDER BY u.n)::text[] AS members
+FROM profiles p WHERE p.project_id = @project_id AND p.no > @after::int ORDER BY p.no LIMIT @max_rows;
+
+-- name: ProfilesPut :exec
+INSERT INTO profiles (project_id, kind, group_type, key, no, existing, props, search, operations, known_at,
+                      last_ts, last_received, last_position, last_id)
+SELECT @project_id, t.kind, t.group_type, t.key, nullif(t.no, 0), t.existing, t.props, fold_text(t.search), t.operations, t.known_at,
+       t.last_ts, t.last_received, t.last_position, t.last_id
+FROM (SELECT unnest(@kinds::smallint[]) AS kind, unnest(@group_types::text[]) AS group_type, unnest(@keys::text[]) AS key,
+             unnest(@nos::int[]) AS no, unnest(@existing::boolean[]) AS existing, unnest(@props::jsonb[]) AS props,
+             unnest(@searches::text[]) AS search, unnest(@operations::bigint[]) AS operations,
+             unnest(@known_at::timestamptz[]) AS known_at, unnest(@last_ts::timestamptz[]) AS last_ts,
+             unnest(@last_received::timestamptz[]) AS last_received, unnest(@last_positions::int[]) AS last_position,
+             unnest(@last_ids::uuid[]) AS last_id) AS t
+ON CONFLICT (project_id, kind, group_type, key) DO UPDATE
+SET no = excluded.no, existing = excluded.existing, props = excluded.props, search = excluded.search, operations = excluded.operations,
+    known_at = excluded.known_at, last_ts = excluded.last_ts, last_received = excluded.last_received,
+    last_position = excluded.last_position, last_id = excluded.last_id;
+
+-- name: ProfileOperationsDeleteAll :exec
+DELETE FROM profile_operations o WHERE o.project_id = @project_id;
+
+-- name: ProfilePendingDeleteAll :exec
+DELETE FROM profile_pending p WHERE p.project_id = @project_id;
+
+-- name: ProfilesDeleteAll :exec
+DELETE FROM profiles p WHERE p.project_id = @project_id;
+
+-- Erases what was said of a person or a group.
+-- name: ProfileOperationsForget :many
+DELETE FROM profile_operations o
+WHERE o.project_id = @project_id AND o.kind = @kind AND o.group_type = @group_type AND o.key = @key RETURNING o.id;
+
+-- name: ProfileForget :exec
+DELETE FROM profiles p WHERE p.project_id = @project_id AND p.kind = @kind AND p.group_type = @group_type AND p.key = @key;

@@ -207,6 +207,23 @@ type PersonMerge struct {
 	CreatedAt time.Time
 }
 
+type Profile struct {
+	ProjectID    uuid.UUID
+	Kind         int16
+	GroupType    string
+	Key          string
+	No           *int32
+	Existing     bool
+	Props        json.RawMessage
+	Search       string
+	Operations   int64
+	KnownAt      time.Time
+	LastTS       time.Time
+	LastReceived time.Time
+	LastPosition int32
+	LastID       uuid.UUID
+}
+
 type ProfileOperation struct {
 	ProjectID   uuid.UUID
 	ID          uuid.UUID

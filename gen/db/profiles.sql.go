@@ -13,23 +13,131 @@ import (
 	"github.com/google/uuid"
 )
 
+const profileForget = `-- name: ProfileForget :exec
+DELETE FROM profiles p WHERE p.project_id = $1 AND p.kind = $2 AND p.group_type = $3 AND p.key = $4
+`
+
+type ProfileForgetParams struct {
+	ProjectID uuid.UUID
+	Kind      int16
+	GroupType string
+	Key       string
+}
+
+func (q *Queries) ProfileForget(ctx context.Context, db DBTX, arg ProfileForgetParams) error {
+	_, err := db.Exec(ctx, profileForget,
+		arg.ProjectID,
+		arg.Kind,
+		arg.GroupType,
+		arg.Key,
+	)
+	return err
+}
+
+const profileMembers = `-- name: ProfileMembers :many
+SELECT p.no::int AS no, p.existing,
+       ARRAY(SELECT coalesce((p.props -> u.name)::text, '') FROM unnest($1::text[]) WITH ORDINALITY AS u (name, n) ORDER BY u.n)::text[] AS members
+FROM profiles p WHERE p.project_id = $2 AND p.no > $3::int ORDER BY p.no LIMIT $4
+`
+
+type ProfileMembersParams struct {
+	Names     []string
+	ProjectID uuid.UUID
+	After     int32
+	MaxRows   int32
+}
+
+type ProfileMembersRow struct {
+	No       int32
+	Existing bool
+	Members  []string
+}
+
+// Some members of the next profiles of people, as JSON and empty where there is none.
+func (q *Queries) ProfileMembers(ctx context.Context, db DBTX, arg ProfileMembersParams) ([]ProfileMembersRow, error) {
+	rows, err := db.Query(ctx, profileMembers,
+		arg.Names,
+		arg.ProjectID,
+		arg.After,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ProfileMembersRow{}
+	for rows.Next() {
+		var i ProfileMembersRow
+		if err := rows.Scan(&i.No, &i.Existing, &i.Members); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const profileOperationsDeleteAll = `-- name: ProfileOperationsDeleteAll :exec
+DELETE FROM profile_operations o WHERE o.project_id = $1
+`
+
+func (q *Queries) ProfileOperationsDeleteAll(ctx context.Context, db DBTX, projectID uuid.UUID) error {
+	_, err := db.Exec(ctx, profileOperationsDeleteAll, projectID)
+	return err
+}
+
+const profileOperationsForget = `-- name: ProfileOperationsForget :many
+DELETE FROM profile_operations o
+WHERE o.project_id = $1 AND o.kind = $2 AND o.group_type = $3 AND o.key = $4 RETURNING o.id
+`
+
+type ProfileOperationsForgetParams struct {
+	ProjectID uuid.UUID
+	Kind      int16
+	GroupType string
+	Key       string
+}
+
+// Erases what was said of a person or a group.
+func (q *Queries) ProfileOperationsForget(ctx context.Context, db DBTX, arg ProfileOperationsForgetParams) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, profileOperationsForget,
+		arg.ProjectID,
+		arg.Kind,
+		arg.GroupType,
+		arg.Key,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const profileOperationsInsert = `-- name: ProfileOperationsInsert :many
-WITH stored AS (
-    INSERT INTO profile_operations (project_id, id, ts, received_at, position, kind, group_type, key, anonymous_id, op, props, names)
-    SELECT t.project_id, t.id, t.ts, t.received_at, t.position, t.kind, t.group_type, t.key, nullif(t.anonymous_id, ''), t.op, t.props,
-           ARRAY(SELECT jsonb_array_elements_text(t.names))
-    FROM (SELECT unnest($1::uuid[]) AS project_id, unnest($2::uuid[]) AS id,
-                 unnest($3::timestamptz[]) AS ts, unnest($4::timestamptz[]) AS received_at,
-                 unnest($5::int[]) AS position, unnest($6::smallint[]) AS kind,
-                 unnest($7::text[]) AS group_type, unnest($8::text[]) AS key,
-                 unnest($9::text[]) AS anonymous_id, unnest($10::text[]) AS op,
-                 unnest($11::jsonb[]) AS props, unnest($12::jsonb[]) AS names) AS t
-    ON CONFLICT DO NOTHING
-    RETURNING project_id, id
-), pending AS (
-    INSERT INTO profile_pending (project_id, operation_id) SELECT s.project_id, s.id FROM stored s
-)
-SELECT s.id FROM stored s
+INSERT INTO profile_operations (project_id, id, ts, received_at, position, kind, group_type, key, anonymous_id, op, props, names)
+SELECT t.project_id, t.id, t.ts, t.received_at, t.position, t.kind, t.group_type, t.key, nullif(t.anonymous_id, ''), t.op, t.props,
+       ARRAY(SELECT jsonb_array_elements_text(t.names))
+FROM (SELECT unnest($1::uuid[]) AS project_id, unnest($2::uuid[]) AS id,
+             unnest($3::timestamptz[]) AS ts, unnest($4::timestamptz[]) AS received_at,
+             unnest($5::int[]) AS position, unnest($6::smallint[]) AS kind,
+             unnest($7::text[]) AS group_type, unnest($8::text[]) AS key,
+             unnest($9::text[]) AS anonymous_id, unnest($10::text[]) AS op,
+             unnest($11::jsonb[]) AS props, unnest($12::jsonb[]) AS names) AS t
+ON CONFLICT DO NOTHING
+RETURNING id
 `
 
 type ProfileOperationsInsertParams struct {
@@ -47,8 +155,8 @@ type ProfileOperationsInsertParams struct {
 	Names        []json.RawMessage
 }
 
-// Stores the operations that are not there yet, to be applied, and returns their ids (the others are duplicates). The arrays
-// are parallel; the ids are unique in one call. names are JSON arrays of texts.
+// Stores the operations that are not there yet and returns their ids (the others are duplicates). The arrays are parallel; the
+// ids are unique in one call. names are JSON arrays of texts.
 func (q *Queries) ProfileOperationsInsert(ctx context.Context, db DBTX, arg ProfileOperationsInsertParams) ([]uuid.UUID, error) {
 	rows, err := db.Query(ctx, profileOperationsInsert,
 		arg.ProjectIDs,
@@ -75,6 +183,334 @@ func (q *Queries) ProfileOperationsInsert(ctx context.Context, db DBTX, arg Prof
 			return nil, err
 		}
 		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const profileOperationsOf = `-- name: ProfileOperationsOf :many
+SELECT o.id, o.ts, o.received_at, o.position, o.kind, o.group_type, o.key, coalesce(o.anonymous_id, '')::text AS anonymous_id, o.op,
+       o.props, o.names
+FROM (SELECT unnest($1::smallint[]) AS kind, unnest($2::text[]) AS group_type, unnest($3::text[]) AS key) AS t
+JOIN profile_operations o ON o.project_id = $4 AND o.kind = t.kind AND o.group_type = t.group_type AND o.key = t.key
+ORDER BY o.ts, o.received_at, o.position, o.id
+`
+
+type ProfileOperationsOfParams struct {
+	Kinds      []int16
+	GroupTypes []string
+	Keys       []string
+	ProjectID  uuid.UUID
+}
+
+type ProfileOperationsOfRow struct {
+	ID          uuid.UUID
+	TS          time.Time
+	ReceivedAt  time.Time
+	Position    int32
+	Kind        int16
+	GroupType   string
+	Key         string
+	AnonymousID string
+	Op          string
+	Props       json.RawMessage
+	Names       []string
+}
+
+// All operations on some profiles, in the order in which they apply.
+func (q *Queries) ProfileOperationsOf(ctx context.Context, db DBTX, arg ProfileOperationsOfParams) ([]ProfileOperationsOfRow, error) {
+	rows, err := db.Query(ctx, profileOperationsOf,
+		arg.Kinds,
+		arg.GroupTypes,
+		arg.Keys,
+		arg.ProjectID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ProfileOperationsOfRow{}
+	for rows.Next() {
+		var i ProfileOperationsOfRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.TS,
+			&i.ReceivedAt,
+			&i.Position,
+			&i.Kind,
+			&i.GroupType,
+			&i.Key,
+			&i.AnonymousID,
+			&i.Op,
+			&i.Props,
+			&i.Names,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const profilePending = `-- name: ProfilePending :many
+SELECT o.id, o.ts, o.received_at, o.position, o.kind, o.group_type, o.key, coalesce(o.anonymous_id, '')::text AS anonymous_id, o.op,
+       o.props, o.names
+FROM profile_pending p JOIN profile_operations o ON o.project_id = p.project_id AND o.id = p.operation_id
+WHERE p.project_id = $1 ORDER BY p.operation_id LIMIT $2
+`
+
+type ProfilePendingRow struct {
+	ID          uuid.UUID
+	TS          time.Time
+	ReceivedAt  time.Time
+	Position    int32
+	Kind        int16
+	GroupType   string
+	Key         string
+	AnonymousID string
+	Op          string
+	Props       json.RawMessage
+	Names       []string
+}
+
+// Operations that are in no profile yet.
+func (q *Queries) ProfilePending(ctx context.Context, db DBTX, projectID uuid.UUID, maxRows int32) ([]ProfilePendingRow, error) {
+	rows, err := db.Query(ctx, profilePending, projectID, maxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ProfilePendingRow{}
+	for rows.Next() {
+		var i ProfilePendingRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.TS,
+			&i.ReceivedAt,
+			&i.Position,
+			&i.Kind,
+			&i.GroupType,
+			&i.Key,
+			&i.AnonymousID,
+			&i.Op,
+			&i.Props,
+			&i.Names,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const profilePendingAdd = `-- name: ProfilePendingAdd :exec
+INSERT INTO profile_pending (project_id, operation_id)
+SELECT t.project_id, t.id FROM (SELECT unnest($1::uuid[]) AS project_id, unnest($2::uuid[]) AS id) AS t
+`
+
+// Says of operations that were stored that they are to be applied.
+func (q *Queries) ProfilePendingAdd(ctx context.Context, db DBTX, projectIDs []uuid.UUID, operationIDs []uuid.UUID) error {
+	_, err := db.Exec(ctx, profilePendingAdd, projectIDs, operationIDs)
+	return err
+}
+
+const profilePendingDelete = `-- name: ProfilePendingDelete :exec
+DELETE FROM profile_pending p WHERE p.project_id = $1 AND p.operation_id = ANY($2::uuid[])
+`
+
+func (q *Queries) ProfilePendingDelete(ctx context.Context, db DBTX, projectID uuid.UUID, operationIDs []uuid.UUID) error {
+	_, err := db.Exec(ctx, profilePendingDelete, projectID, operationIDs)
+	return err
+}
+
+const profilePendingDeleteAll = `-- name: ProfilePendingDeleteAll :exec
+DELETE FROM profile_pending p WHERE p.project_id = $1
+`
+
+func (q *Queries) ProfilePendingDeleteAll(ctx context.Context, db DBTX, projectID uuid.UUID) error {
+	_, err := db.Exec(ctx, profilePendingDeleteAll, projectID)
+	return err
+}
+
+const profilePendingEverywhere = `-- name: ProfilePendingEverywhere :one
+SELECT count(*)::bigint AS operations FROM profile_pending
+`
+
+func (q *Queries) ProfilePendingEverywhere(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, profilePendingEverywhere)
+	var operations int64
+	err := row.Scan(&operations)
+	return operations, err
+}
+
+const profilePendingProjectAfter = `-- name: ProfilePendingProjectAfter :one
+SELECT p.project_id FROM profile_pending p WHERE p.project_id > $1 ORDER BY p.project_id LIMIT 1
+`
+
+// The first project after another that has operations to be applied.
+func (q *Queries) ProfilePendingProjectAfter(ctx context.Context, db DBTX, projectID uuid.UUID) (uuid.UUID, error) {
+	row := db.QueryRow(ctx, profilePendingProjectAfter, projectID)
+	var project_id uuid.UUID
+	err := row.Scan(&project_id)
+	return project_id, err
+}
+
+const profilesDeleteAll = `-- name: ProfilesDeleteAll :exec
+DELETE FROM profiles p WHERE p.project_id = $1
+`
+
+func (q *Queries) ProfilesDeleteAll(ctx context.Context, db DBTX, projectID uuid.UUID) error {
+	_, err := db.Exec(ctx, profilesDeleteAll, projectID)
+	return err
+}
+
+const profilesOf = `-- name: ProfilesOf :many
+SELECT p.kind, p.group_type, p.key, p.no, p.existing, p.props, p.operations, p.known_at, p.last_ts, p.last_received, p.last_position, p.last_id
+FROM (SELECT unnest($1::smallint[]) AS kind, unnest($2::text[]) AS group_type, unnest($3::text[]) AS key) AS t
+JOIN profiles p ON p.project_id = $4 AND p.kind = t.kind AND p.group_type = t.group_type AND p.key = t.key
+`
+
+type ProfilesOfParams struct {
+	Kinds      []int16
+	GroupTypes []string
+	Keys       []string
+	ProjectID  uuid.UUID
+}
+
+type ProfilesOfRow struct {
+	Kind         int16
+	GroupType    string
+	Key          string
+	No           *int32
+	Existing     bool
+	Props        json.RawMessage
+	Operations   int64
+	KnownAt      time.Time
+	LastTS       time.Time
+	LastReceived time.Time
+	LastPosition int32
+	LastID       uuid.UUID
+}
+
+func (q *Queries) ProfilesOf(ctx context.Context, db DBTX, arg ProfilesOfParams) ([]ProfilesOfRow, error) {
+	rows, err := db.Query(ctx, profilesOf,
+		arg.Kinds,
+		arg.GroupTypes,
+		arg.Keys,
+		arg.ProjectID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ProfilesOfRow{}
+	for rows.Next() {
+		var i ProfilesOfRow
+		if err := rows.Scan(
+			&i.Kind,
+			&i.GroupType,
+			&i.Key,
+			&i.No,
+			&i.Existing,
+			&i.Props,
+			&i.Operations,
+			&i.KnownAt,
+			&i.LastTS,
+			&i.LastReceived,
+			&i.LastPosition,
+			&i.LastID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const profilesPut = `-- name: ProfilesPut :exec
+INSERT INTO profiles (project_id, kind, group_type, key, no, existing, props, search, operations, known_at,
+                      last_ts, last_received, last_position, last_id)
+SELECT $1, t.kind, t.group_type, t.key, nullif(t.no, 0), t.existing, t.props, fold_text(t.search), t.operations, t.known_at,
+       t.last_ts, t.last_received, t.last_position, t.last_id
+FROM (SELECT unnest($2::smallint[]) AS kind, unnest($3::text[]) AS group_type, unnest($4::text[]) AS key,
+             unnest($5::int[]) AS no, unnest($6::boolean[]) AS existing, unnest($7::jsonb[]) AS props,
+             unnest($8::text[]) AS search, unnest($9::bigint[]) AS operations,
+             unnest($10::timestamptz[]) AS known_at, unnest($11::timestamptz[]) AS last_ts,
+             unnest($12::timestamptz[]) AS last_received, unnest($13::int[]) AS last_position,
+             unnest($14::uuid[]) AS last_id) AS t
+ON CONFLICT (project_id, kind, group_type, key) DO UPDATE
+SET no = excluded.no, existing = excluded.existing, props = excluded.props, search = excluded.search, operations = excluded.operations,
+    known_at = excluded.known_at, last_ts = excluded.last_ts, last_received = excluded.last_received,
+    last_position = excluded.last_position, last_id = excluded.last_id
+`
+
+type ProfilesPutParams struct {
+	ProjectID     uuid.UUID
+	Kinds         []int16
+	GroupTypes    []string
+	Keys          []string
+	Numbers       []int32
+	Existing      []bool
+	Props         []json.RawMessage
+	Searches      []string
+	Operations    []int64
+	KnownAt       []time.Time
+	LastTS        []time.Time
+	LastReceived  []time.Time
+	LastPositions []int32
+	LastIDs       []uuid.UUID
+}
+
+func (q *Queries) ProfilesPut(ctx context.Context, db DBTX, arg ProfilesPutParams) error {
+	_, err := db.Exec(ctx, profilesPut,
+		arg.ProjectID,
+		arg.Kinds,
+		arg.GroupTypes,
+		arg.Keys,
+		arg.Numbers,
+		arg.Existing,
+		arg.Props,
+		arg.Searches,
+		arg.Operations,
+		arg.KnownAt,
+		arg.LastTS,
+		arg.LastReceived,
+		arg.LastPositions,
+		arg.LastIDs,
+	)
+	return err
+}
+
+const profilesSince = `-- name: ProfilesSince :many
+SELECT p.no::int AS no FROM profiles p
+WHERE p.project_id = $1 AND p.no IS NOT NULL AND (p.known_at >= $2 OR p.no = ANY($3::int[]))
+`
+
+// Of some profiles, all when there are no numbers, those that are not what they were at a moment.
+func (q *Queries) ProfilesSince(ctx context.Context, db DBTX, projectID uuid.UUID, asOf time.Time, numbers []int32) ([]int32, error) {
+	rows, err := db.Query(ctx, profilesSince, projectID, asOf, numbers)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var no int32
+		if err := rows.Scan(&no); err != nil {
+			return nil, err
+		}
+		items = append(items, no)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

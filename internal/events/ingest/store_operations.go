@@ -35,10 +35,15 @@ func (s *Store) insertOperations(ctx context.Context, tx pgx.Tx, operations []*O
 	for _, id := range inserted {
 		isNew[id] = struct{}{}
 	}
+	projects, ids := make([]uuid.UUID, 0, len(inserted)), make([]uuid.UUID, 0, len(inserted))
 	for _, o := range unique {
 		if _, ok := isNew[o.ID]; ok {
 			o.outcome = Stored
+			projects, ids = append(projects, o.ProjectID), append(ids, o.ID)
 		}
+	}
+	if err := s.q.ProfilePendingAdd(ctx, tx, projects, ids); err != nil {
+		return fmt.Errorf("say that profile operations are to be applied: %w", err)
 	}
 	return nil
 }

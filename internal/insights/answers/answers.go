@@ -56,9 +56,10 @@ type outcome struct {
 // maxRetries bounds how many damaged days one question reads anew.
 const maxRetries = 8
 
-// run scans what a question needs and adds everybody to operators of its kind, which it merges. after is called with the view
-// before it is closed.
-func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, q *scan.Query, fresh func() T, after func(v *behaviour.View, op T) error) (outcome, error) {
+// run scans what a question needs and adds everybody to operators of its kind, which it merges. prepare is called with the view
+// before there are operators, and after before the view is closed.
+func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, q *scan.Query, fresh func() T, after func(v *behaviour.View, op T) error,
+	prepare ...func(ctx context.Context, v *behaviour.View) error) (outcome, error) {
 	if err := turns.Heavy(ctx, project.String()); err != nil {
 		return outcome{}, fmt.Errorf("take a turn: %w", err)
 	}
@@ -69,7 +70,7 @@ func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, q *s
 		if q.Sessions {
 			read.From = max(0, q.From-back)
 		}
-		o, err := once(ctx, s, project, q.From, &read, doubt, fresh, after)
+		o, err := once(ctx, s, project, q.From, &read, doubt, fresh, after, prepare...)
 		var damaged *damagedDay
 		switch {
 		case errors.Is(err, errSessionUnderWay):
@@ -87,12 +88,17 @@ var errSessionUnderWay = errors.New("a session was under way where the scan bega
 
 // once is run, read once. from is where the question begins, which the scan may begin before.
 func once[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, from int64, q *scan.Query, doubt []int32, fresh func() T,
-	after func(v *behaviour.View, op T) error) (o outcome, err error) {
+	after func(v *behaviour.View, op T) error, prepare ...func(ctx context.Context, v *behaviour.View) error) (o outcome, err error) {
 	var unproven []int32
 	var underWay atomic.Bool
 	first, last := days(q)
 	err = s.o.Store.View(ctx, project, first, last, s.o.Timeout, doubt, func(v *behaviour.View) error {
 		unproven = v.Unproven
+		for _, do := range prepare {
+			if err := do(ctx, v); err != nil {
+				return err
+			}
+		}
 		return s.scan(ctx, v, q, &o, func(each []func(*behaviour.Person) error) ([]func(*behaviour.Person) error, func() error) {
 			ops := make([]T, workers)
 			for i := range ops {

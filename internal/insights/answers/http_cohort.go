@@ -24,6 +24,7 @@ type cohortAsk struct {
 	*resolver
 	asOf     int64
 	clauses  int
+	profiles profileClauses
 	question cohorts.Question
 }
 
@@ -34,6 +35,7 @@ func (a *API) cohort(at string, v *api.CohortQuestion) (*cohortAsk, error) {
 	}
 	c.query.AsOf = c.asOf
 	c.query.Filter = considered(nil, value(v.IncludeBots))
+	c.question.Profiles = &c.profiles.all
 	c.question.Where = c.clause("where", &v.Where, 1)
 	c.query.From, c.query.To = 0, c.asOf
 	return c, c.err()
@@ -77,7 +79,9 @@ func (c *cohortAsk) clause(field string, v *api.CohortClause, depth int) (out co
 			at := field + "/steps/" + strconv.Itoa(i)
 			out.Steps = append(out.Steps, funnel.Step{Marks: c.step(at, v.Steps[i].Event, v.Steps[i].Filter), Label: label(v.Steps[i].Event)})
 		}
-	case api.ClauseProfile, api.ClauseIn:
+	case api.ClauseProfile:
+		out = c.profiles.clause(c.filter(field+"/filter", &v.Filter))
+	case api.ClauseIn:
 		c.refuse(field+"/op", "conflict", "is not answered by this server yet")
 	}
 	return out
@@ -162,7 +166,7 @@ func (a *API) AskCohort(ctx context.Context, request api.AskCohortRequestObject)
 			out.NextCursor = page.next()
 			out.People, err = page.names(ctx, v)
 			return err
-		})
+		}, func(ctx context.Context, v *behaviour.View) error { return c.profiles.fill(ctx, v, v.Identity(c.asOf), c.asOf) })
 	if err != nil {
 		return nil, err
 	}
