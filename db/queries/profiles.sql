@@ -91,3 +91,58 @@ WHERE o.project_id = @project_id AND o.kind = @kind AND o.group_type = @group_ty
 
 -- name: ProfileForget :exec
 DELETE FROM profiles p WHERE p.project_id = @project_id AND p.kind = @kind AND p.group_type = @group_type AND p.key = @key;
+
+-- The numbers of people whose id contains a text, without case and accents.
+-- name: PersonsSearch :many
+SELECT p.no FROM persons p WHERE p.project_id = @project_id AND position(fold_text(@search::text) IN fold_text(p.key)) > 0;
+
+-- The numbers of people in whose profile the name or address contains a text, likewise.
+-- name: ProfilesSearch :many
+SELECT p.no::int AS no FROM profiles p
+WHERE p.project_id = @project_id AND p.no IS NOT NULL AND position(fold_text(@search::text) IN p.search) > 0;
+
+-- Which of some texts contain a folded text.
+-- name: TextsSearch :many
+SELECT t.n::int AS n FROM unnest(@texts::text[]) WITH ORDINALITY AS t (text, n) WHERE position(fold_text(@search::text) IN fold_text(t.text)) > 0;
+
+-- The next groups of a type that have a profile, by key; those with pending operations are looked at again.
+-- name: GroupsPage :many
+SELECT g.key::text AS key FROM (
+    SELECT p.key FROM profiles p
+    WHERE p.project_id = @project_id AND p.kind = 3 AND p.group_type = @group_type AND p.key > @after::text
+      AND p.existing AND (@search::text = '' OR position(fold_text(@search::text) IN fold_text(p.key)) > 0
+                          OR position(fold_text(@search::text) IN p.search) > 0)
+    UNION
+    SELECT o.key FROM profile_pending q JOIN profile_operations o ON o.project_id = q.project_id AND o.id = q.operation_id
+    WHERE q.project_id = @project_id AND o.kind = 3 AND o.group_type = @group_type AND o.key > @after::text
+) AS g ORDER BY g.key LIMIT @max_rows;
+
+-- Of some groups, those of which operations are pending.
+-- name: ProfilePendingGroups :many
+SELECT DISTINCT o.key FROM profile_pending p JOIN profile_operations o ON o.project_id = p.project_id AND o.id = p.operation_id
+WHERE p.project_id = @project_id AND o.kind = 3 AND o.group_type = @group_type AND o.key = ANY(@keys::text[]);
+
+-- name: MergePut :one
+INSERT INTO person_merges (project_id, id, merged, into_no) VALUES (@project_id, @id, @merged, @into_no)
+ON CONFLICT (project_id, id) DO UPDATE SET merged = person_merges.merged RETURNING created_at;
+
+-- name: MergeDelete :execrows
+DELETE FROM person_merges m WHERE m.project_id = @project_id AND m.id = @id;
+
+-- name: MergesList :many
+SELECT m.id, f.key AS merged, i.key AS into_key, m.created_at
+FROM person_merges m
+JOIN persons f ON f.project_id = m.project_id AND f.no = m.merged
+JOIN persons i ON i.project_id = m.project_id AND i.no = m.into_no
+WHERE m.project_id = @project_id ORDER BY m.created_at, m.id;
+
+-- Events of a person around some moments: of each range of ids those that carry one of his ids.
+-- name: EventsOfMoments :many
+SELECT t.n::int AS n, s.ts, s.user_id, s.anonymous_id, s.props::jsonb AS props
+FROM (SELECT unnest(@ns::int[]) AS n, unnest(@ids_from::uuid[]) AS id_from, unnest(@ids_to::uuid[]) AS id_to) AS t
+CROSS JOIN LATERAL (
+    SELECT e.ts, e.user_id, e.anonymous_id, e.props FROM events e
+    WHERE e.project_id = @project_id AND e.id >= t.id_from AND e.id < t.id_to
+      AND (e.user_id = ANY(@user_ids::text[]) OR e.anonymous_id = ANY(@anonymous_ids::text[]))
+    ORDER BY e.ts, e.received_at, e.id OFFSET 0
+) AS s ORDER BY t.n;

@@ -55,6 +55,8 @@ var (
 	ruleCreateInvitationRequestEmail            = contract.StringRule{Max: 254, Format: contract.FormatEmail}
 	ruleCreateInvitationRequestExpiresInHours   = contract.IntRule{Min: 1, Max: 720}
 	ruleCreateInvitationRequestRole             = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleCreateMergeFrom                         = contract.StringRule{Min: 1, Max: 200}
+	ruleCreateMergeInto                         = contract.StringRule{Min: 1, Max: 200}
 	ruleCreateProjectRequestDataRetentionDays   = contract.IntRule{Min: 0, Max: 3650}
 	ruleCreateProjectRequestDescription         = contract.StringRule{Max: 1000}
 	ruleCreateProjectRequestName                = contract.StringRule{Min: 1, Max: 100, NoControl: true}
@@ -177,6 +179,11 @@ var (
 	rulePathsQuestionTop                        = contract.IntRule{Min: 1, Max: 50}
 	rulePathsQuestionTz                         = contract.StringRule{Min: 1, Max: 64}
 	rulePathsQuestionWindowSeconds              = contract.IntRule{Min: 1, Max: 31622400}
+	rulePeopleQueryColumns                      = contract.CountRule{Min: 0, Max: 100}
+	rulePeopleQueryColumnsItem                  = contract.StringRule{Min: 1, Max: 200}
+	rulePeopleQueryCursor                       = contract.StringRule{Min: 1, Max: 200}
+	rulePeopleQueryLimit                        = contract.IntRule{Min: 1, Max: 1000}
+	rulePeopleQuerySearch                       = contract.StringRule{Min: 1, Max: 200}
 	rulePeopleQuestionCursor                    = contract.StringRule{Min: 1, Max: 512}
 	rulePeopleQuestionLimit                     = contract.IntRule{Min: 1, Max: 1000}
 	ruleProfileOperationAnonymousID             = contract.StringRule{Min: 1, Max: 200}
@@ -1178,6 +1185,61 @@ func (v *CreateInvitationRequest) decode(r *contract.Reader) {
 	}
 	if seen&(1<<2) == 0 {
 		r.Missing("role")
+	}
+}
+
+// DecodeJSON reads and checks one CreateMerge. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CreateMerge) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *CreateMerge) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *CreateMerge) decode(r *contract.Reader) {
+	*v = CreateMerge{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "from":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.From = r.String(&ruleCreateMergeFrom)
+		case "into":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Into = r.String(&ruleCreateMergeInto)
+		case "project_id":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.ProjectID = r.UUID()
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("into")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("project_id")
 	}
 }
 
@@ -3331,6 +3393,90 @@ func (v *PathsQuestion) decode(r *contract.Reader) {
 	if seen&(1<<17) == 0 {
 		v.WindowSeconds = new(int64)
 		*v.WindowSeconds = 2592000
+	}
+}
+
+// DecodeJSON reads and checks one PeopleQuery. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *PeopleQuery) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *PeopleQuery) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *PeopleQuery) decode(r *contract.Reader) {
+	*v = PeopleQuery{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "columns":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Columns = contract.ReadSlice(r, v.Columns, &rulePeopleQueryColumns, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePeopleQueryColumnsItem)
+			})
+		case "cursor":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Cursor = new(string)
+			*v.Cursor = r.String(&rulePeopleQueryCursor)
+		case "include_bots":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.IncludeBots = new(bool)
+			*v.IncludeBots = r.Bool()
+		case "limit":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Limit = new(int32)
+			*v.Limit = int32(r.Int(&rulePeopleQueryLimit))
+		case "project_id":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.ProjectID = r.UUID()
+		case "search":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Search = new(string)
+			*v.Search = r.String(&rulePeopleQuerySearch)
+		case "where":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Where = new(CohortClause)
+			(*v.Where).decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("project_id")
 	}
 }
 

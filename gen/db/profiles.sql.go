@@ -13,6 +13,216 @@ import (
 	"github.com/google/uuid"
 )
 
+const eventsOfMoments = `-- name: EventsOfMoments :many
+SELECT t.n::int AS n, s.ts, s.user_id, s.anonymous_id, s.props::jsonb AS props
+FROM (SELECT unnest($1::int[]) AS n, unnest($2::uuid[]) AS id_from, unnest($3::uuid[]) AS id_to) AS t
+CROSS JOIN LATERAL (
+    SELECT e.ts, e.user_id, e.anonymous_id, e.props FROM events e
+    WHERE e.project_id = $4 AND e.id >= t.id_from AND e.id < t.id_to
+      AND (e.user_id = ANY($5::text[]) OR e.anonymous_id = ANY($6::text[]))
+    ORDER BY e.ts, e.received_at, e.id OFFSET 0
+) AS s ORDER BY t.n
+`
+
+type EventsOfMomentsParams struct {
+	Ns           []int32
+	IdsFrom      []uuid.UUID
+	IdsTo        []uuid.UUID
+	ProjectID    uuid.UUID
+	UserIDs      []string
+	AnonymousIDs []string
+}
+
+type EventsOfMomentsRow struct {
+	N           int32
+	TS          time.Time
+	UserID      *string
+	AnonymousID *string
+	Props       json.RawMessage
+}
+
+// Events of a person around some moments: of each range of ids those that carry one of his ids.
+func (q *Queries) EventsOfMoments(ctx context.Context, db DBTX, arg EventsOfMomentsParams) ([]EventsOfMomentsRow, error) {
+	rows, err := db.Query(ctx, eventsOfMoments,
+		arg.Ns,
+		arg.IdsFrom,
+		arg.IdsTo,
+		arg.ProjectID,
+		arg.UserIDs,
+		arg.AnonymousIDs,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []EventsOfMomentsRow{}
+	for rows.Next() {
+		var i EventsOfMomentsRow
+		if err := rows.Scan(
+			&i.N,
+			&i.TS,
+			&i.UserID,
+			&i.AnonymousID,
+			&i.Props,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const groupsPage = `-- name: GroupsPage :many
+SELECT g.key::text AS key FROM (
+    SELECT p.key FROM profiles p
+    WHERE p.project_id = $1 AND p.kind = 3 AND p.group_type = $2 AND p.key > $3::text
+      AND p.existing AND ($4::text = '' OR position(fold_text($4::text) IN fold_text(p.key)) > 0
+                          OR position(fold_text($4::text) IN p.search) > 0)
+    UNION
+    SELECT o.key FROM profile_pending q JOIN profile_operations o ON o.project_id = q.project_id AND o.id = q.operation_id
+    WHERE q.project_id = $1 AND o.kind = 3 AND o.group_type = $2 AND o.key > $3::text
+) AS g ORDER BY g.key LIMIT $5
+`
+
+type GroupsPageParams struct {
+	ProjectID uuid.UUID
+	GroupType string
+	After     string
+	Search    string
+	MaxRows   int32
+}
+
+// The next groups of a type that have a profile, by key; those with pending operations are looked at again.
+func (q *Queries) GroupsPage(ctx context.Context, db DBTX, arg GroupsPageParams) ([]string, error) {
+	rows, err := db.Query(ctx, groupsPage,
+		arg.ProjectID,
+		arg.GroupType,
+		arg.After,
+		arg.Search,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		items = append(items, key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const mergeDelete = `-- name: MergeDelete :execrows
+DELETE FROM person_merges m WHERE m.project_id = $1 AND m.id = $2
+`
+
+func (q *Queries) MergeDelete(ctx context.Context, db DBTX, projectID uuid.UUID, iD uuid.UUID) (int64, error) {
+	result, err := db.Exec(ctx, mergeDelete, projectID, iD)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const mergePut = `-- name: MergePut :one
+INSERT INTO person_merges (project_id, id, merged, into_no) VALUES ($1, $2, $3, $4)
+ON CONFLICT (project_id, id) DO UPDATE SET merged = person_merges.merged RETURNING created_at
+`
+
+type MergePutParams struct {
+	ProjectID uuid.UUID
+	ID        uuid.UUID
+	Merged    int32
+	IntoNo    int32
+}
+
+func (q *Queries) MergePut(ctx context.Context, db DBTX, arg MergePutParams) (time.Time, error) {
+	row := db.QueryRow(ctx, mergePut,
+		arg.ProjectID,
+		arg.ID,
+		arg.Merged,
+		arg.IntoNo,
+	)
+	var created_at time.Time
+	err := row.Scan(&created_at)
+	return created_at, err
+}
+
+const mergesList = `-- name: MergesList :many
+SELECT m.id, f.key AS merged, i.key AS into_key, m.created_at
+FROM person_merges m
+JOIN persons f ON f.project_id = m.project_id AND f.no = m.merged
+JOIN persons i ON i.project_id = m.project_id AND i.no = m.into_no
+WHERE m.project_id = $1 ORDER BY m.created_at, m.id
+`
+
+type MergesListRow struct {
+	ID        uuid.UUID
+	Merged    string
+	IntoKey   string
+	CreatedAt time.Time
+}
+
+func (q *Queries) MergesList(ctx context.Context, db DBTX, projectID uuid.UUID) ([]MergesListRow, error) {
+	rows, err := db.Query(ctx, mergesList, projectID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []MergesListRow{}
+	for rows.Next() {
+		var i MergesListRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Merged,
+			&i.IntoKey,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const personsSearch = `-- name: PersonsSearch :many
+SELECT p.no FROM persons p WHERE p.project_id = $1 AND position(fold_text($2::text) IN fold_text(p.key)) > 0
+`
+
+// The numbers of people whose id contains a text, without case and accents.
+func (q *Queries) PersonsSearch(ctx context.Context, db DBTX, projectID uuid.UUID, search string) ([]int32, error) {
+	rows, err := db.Query(ctx, personsSearch, projectID, search)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var no int32
+		if err := rows.Scan(&no); err != nil {
+			return nil, err
+		}
+		items = append(items, no)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const profileForget = `-- name: ProfileForget :exec
 DELETE FROM profiles p WHERE p.project_id = $1 AND p.kind = $2 AND p.group_type = $3 AND p.key = $4
 `
@@ -351,6 +561,32 @@ func (q *Queries) ProfilePendingEverywhere(ctx context.Context, db DBTX) (int64,
 	return operations, err
 }
 
+const profilePendingGroups = `-- name: ProfilePendingGroups :many
+SELECT DISTINCT o.key FROM profile_pending p JOIN profile_operations o ON o.project_id = p.project_id AND o.id = p.operation_id
+WHERE p.project_id = $1 AND o.kind = 3 AND o.group_type = $2 AND o.key = ANY($3::text[])
+`
+
+// Of some groups, those of which operations are pending.
+func (q *Queries) ProfilePendingGroups(ctx context.Context, db DBTX, projectID uuid.UUID, groupType string, keys []string) ([]string, error) {
+	rows, err := db.Query(ctx, profilePendingGroups, projectID, groupType, keys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		items = append(items, key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const profilePendingProjectAfter = `-- name: ProfilePendingProjectAfter :one
 SELECT p.project_id FROM profile_pending p WHERE p.project_id > $1 ORDER BY p.project_id LIMIT 1
 `
@@ -492,6 +728,32 @@ func (q *Queries) ProfilesPut(ctx context.Context, db DBTX, arg ProfilesPutParam
 	return err
 }
 
+const profilesSearch = `-- name: ProfilesSearch :many
+SELECT p.no::int AS no FROM profiles p
+WHERE p.project_id = $1 AND p.no IS NOT NULL AND position(fold_text($2::text) IN p.search) > 0
+`
+
+// The numbers of people in whose profile the name or address contains a text, likewise.
+func (q *Queries) ProfilesSearch(ctx context.Context, db DBTX, projectID uuid.UUID, search string) ([]int32, error) {
+	rows, err := db.Query(ctx, profilesSearch, projectID, search)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var no int32
+		if err := rows.Scan(&no); err != nil {
+			return nil, err
+		}
+		items = append(items, no)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const profilesSince = `-- name: ProfilesSince :many
 SELECT p.no::int AS no FROM profiles p
 WHERE p.project_id = $1 AND p.no IS NOT NULL AND (p.known_at >= $2 OR p.no = ANY($3::int[]))
@@ -511,6 +773,31 @@ func (q *Queries) ProfilesSince(ctx context.Context, db DBTX, projectID uuid.UUI
 			return nil, err
 		}
 		items = append(items, no)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const textsSearch = `-- name: TextsSearch :many
+SELECT t.n::int AS n FROM unnest($1::text[]) WITH ORDINALITY AS t (text, n) WHERE position(fold_text($2::text) IN fold_text(t.text)) > 0
+`
+
+// Which of some texts contain a folded text.
+func (q *Queries) TextsSearch(ctx context.Context, db DBTX, texts []string, search string) ([]int32, error) {
+	rows, err := db.Query(ctx, textsSearch, texts, search)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int32{}
+	for rows.Next() {
+		var n int32
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		items = append(items, n)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

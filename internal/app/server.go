@@ -19,6 +19,7 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/saved"
 	"github.com/bahagh/nimbus/internal/insights/trends"
 	"github.com/bahagh/nimbus/internal/live"
+	"github.com/bahagh/nimbus/internal/people"
 )
 
 // Aliases give each embedded slice a name of its own: two fields called API do not compile.
@@ -32,6 +33,7 @@ type (
 	auditAPI    = audit.API
 	savedAPI    = saved.API
 	answersAPI  = answers.API
+	peopleAPI   = people.API
 	healthAPI   = health
 )
 
@@ -47,6 +49,7 @@ type server struct {
 	*auditAPI
 	*savedAPI
 	*answersAPI
+	*peopleAPI
 	*healthAPI
 }
 

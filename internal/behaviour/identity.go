@@ -1,5 +1,7 @@
 package behaviour
 
+import "slices"
+
 // Identity says which numbers are one person. The zero value leaves every number as it is.
 type Identity struct {
 	// Canon is the number of the person that each number belongs to; a number beyond its end is its own. A number that is
@@ -15,6 +17,33 @@ type Split struct {
 	Received int64  // of the same
 	Tie      uint64 // of its id: parts.Tie
 	To       uint32
+}
+
+// Named returns the person whom an id names: of an anonymous one that a conflict split the later.
+func (id *Identity) Named(no uint32) uint32 {
+	if s, ok := id.Splits[no]; ok {
+		return s.To
+	}
+	return id.Canonical(no)
+}
+
+// Of returns the numbers of all ids that are, for some time at least, a person.
+func (id *Identity) Of(person uint32) []uint32 {
+	numbers := []uint32{}
+	if id.Canonical(person) == person {
+		numbers = append(numbers, person)
+	}
+	for no, to := range id.Canon {
+		if to == person && uint32(no) != person {
+			numbers = append(numbers, uint32(no))
+		}
+	}
+	for no, split := range id.Splits {
+		if split.To == person && !slices.Contains(numbers, no) {
+			numbers = append(numbers, no)
+		}
+	}
+	return numbers
 }
 
 // Canonical returns the number that a number belongs to, splits apart.

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/gen/db"
 	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
 
 // Operation is a change of a profile as it is stored.
@@ -195,6 +197,113 @@ func (w *Work) Applied(ctx context.Context, profiles []Profile, numbers map[Pers
 	}
 	return nil
 }
+
+// Merge says that a user is another one, for all time; it returns since when that is said. Said again it stays as it is.
+func (w *Work) Merge(ctx context.Context, id uuid.UUID, from, into PersonKey) (at time.Time, err error) {
+	numbers, err := w.Number(ctx, []StoredEvent{{UserID: from.Key}, {UserID: into.Key}})
+	if err != nil {
+		return at, err
+	}
+	at, err = w.store.q.MergePut(ctx, w.tx, db.MergePutParams{
+		ProjectID: w.project, ID: id, Merged: int32(numbers[from]), IntoNo: int32(numbers[into])})
+	if err != nil {
+		return at, fmt.Errorf("merge people: %w", err)
+	}
+	return at, nil
+}
+
+// Unmerge takes a merge back; false when there is none.
+func (w *Work) Unmerge(ctx context.Context, id uuid.UUID) (bool, error) {
+	n, err := w.store.q.MergeDelete(ctx, w.tx, w.project, id)
+	if err != nil {
+		return false, fmt.Errorf("undo a merge: %w", err)
+	}
+	return n > 0, nil
+}
+
+// Tx is the transaction, for what must be there with it or not at all.
+func (w *Work) Tx() pgx.Tx { return w.tx }
+
+// Merged is a merge in force.
+type Merged struct {
+	ID         uuid.UUID
+	From, Into string // user ids
+	At         time.Time
+}
+
+// Merges returns the merges of a project, in their order.
+func (s *Store) Merges(ctx context.Context, project uuid.UUID) ([]Merged, error) {
+	rows, err := s.q.MergesList(ctx, s.pool, project)
+	if err != nil {
+		return nil, fmt.Errorf("read merges: %w", err)
+	}
+	all := make([]Merged, len(rows))
+	for i, r := range rows {
+		all[i] = Merged{r.ID, r.Merged, r.IntoKey, r.CreatedAt}
+	}
+	return all, nil
+}
+
+// GroupData is what is stored of some groups: their profiles, and all operations on those of which some are pending.
+type GroupData struct {
+	Profiles   []Profile
+	Operations []Operation
+	Last       string // the last key that was looked at; empty when there are no more
+}
+
+// Groups returns the next groups of a type that have a profile or may have one, by key, as many as most. A search leaves out those
+// whose key, name and address do not contain it, as far as they are not pending.
+func (s *Store) Groups(ctx context.Context, project uuid.UUID, kind, search, after string, most int) (d GroupData, err error) {
+	return s.groups(ctx, project, func(tx db.DBTX) ([]string, error) {
+		keys, err := s.q.GroupsPage(ctx, tx, db.GroupsPageParams{
+			ProjectID: project, GroupType: kind, After: after, Search: search, MaxRows: int32(most + 1)})
+		if err != nil {
+			return nil, fmt.Errorf("list groups: %w", err)
+		}
+		if len(keys) > most {
+			keys = keys[:most]
+			d.Last = keys[most-1]
+		}
+		return keys, nil
+	}, kind, &d)
+}
+
+// Group returns what is stored of a group.
+func (s *Store) Group(ctx context.Context, project uuid.UUID, kind, key string) (GroupData, error) {
+	return s.groups(ctx, project, func(db.DBTX) ([]string, error) { return []string{key}, nil }, kind, &GroupData{})
+}
+
+func (s *Store) groups(
+	ctx context.Context, project uuid.UUID, find func(db.DBTX) ([]string, error), kind string, d *GroupData,
+) (GroupData, error) {
+	err := postgres.InSnapshot(ctx, s.pool, groupsTime, func(tx pgx.Tx) error {
+		keys, err := find(tx)
+		if err != nil {
+			return err
+		}
+		of := make([]events.Subject, len(keys))
+		for i, key := range keys {
+			of[i] = events.Subject{Kind: events.Group, GroupType: kind, Key: key}
+		}
+		if d.Profiles, err = s.profiles(ctx, tx, project, of); err != nil {
+			return err
+		}
+		pending, err := s.q.ProfilePendingGroups(ctx, tx, project, kind, keys)
+		if err != nil {
+			return fmt.Errorf("read pending operations: %w", err)
+		}
+		of = of[:0]
+		for _, key := range pending {
+			of = append(of, events.Subject{Kind: events.Group, GroupType: kind, Key: key})
+		}
+		d.Operations, err = s.operations(ctx, tx, project, of)
+		return err
+	})
+	return *d, err
+}
+
+// groupsTime bounds a statement about groups.
+const groupsTime = 10 * time.Second
 
 // ForgetSubject erases what was said of a person or a group.
 func (w *Work) ForgetSubject(ctx context.Context, of events.Subject) error {

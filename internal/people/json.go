@@ -49,6 +49,9 @@ func (n Number) MarshalJSON() ([]byte, error) { return []byte(n), nil }
 
 // JSON is the profile as an object.
 func (p Profile) JSON() (json.RawMessage, error) {
+	if p == nil {
+		return json.RawMessage("{}"), nil
+	}
 	text, err := json.Marshal(map[string]Value(p))
 	if err != nil {
 		return nil, fmt.Errorf("write a profile: %w", err)

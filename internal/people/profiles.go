@@ -192,17 +192,35 @@ func (r *Reader) Of(ctx context.Context, persons []uint32) (map[uint32]Profile, 
 	return out, nil
 }
 
-// Group returns the profile of a group as it is now; false when there is none.
-func Group(ctx context.Context, v *behaviour.View, of events.Subject) (Profile, bool, error) {
-	stored, err := v.Operations(ctx, []events.Subject{of})
+// Search returns the people whose id, name or address contains a text, without case and accents.
+func (r *Reader) Search(ctx context.Context, text string) (*behaviour.Set, error) {
+	found := behaviour.NewSet()
+	numbers, err := r.view.PersonsFound(ctx, text)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	operations, err := operationsOf(stored)
-	if err != nil {
-		return nil, false, err
+	for _, no := range numbers {
+		found.Add(r.identity.Canonical(no))
+		if split, ok := r.identity.Splits[no]; ok {
+			found.Add(split.To)
+		}
 	}
-	p, exists := Profile{}.with(false, operations)
-	return p, exists, nil
+	if numbers, err = r.view.ProfilesFound(ctx, text); err != nil {
+		return nil, err
+	}
+	for _, no := range numbers {
+		if !r.ids.Has(no) {
+			found.Add(no)
+		}
+	}
+	anew := slices.Collect(maps.Keys(r.anew))
+	texts := make([]string, len(anew))
+	for i, person := range anew {
+		texts[i] = searchText(r.anew[person])
+	}
+	at, err := r.view.TextsFound(ctx, text, texts)
+	for _, i := range at {
+		found.Add(anew[i])
+	}
+	return found, err
 }
-

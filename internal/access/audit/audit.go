@@ -51,6 +51,8 @@ const (
 	BoardCreate      Action = "board.create"
 	BoardUpdate      Action = "board.update"
 	BoardDelete      Action = "board.delete"
+	PersonMerge      Action = "person.merge"
+	PersonUnmerge    Action = "person.unmerge"
 )
 
 // Entry is one thing that was done.

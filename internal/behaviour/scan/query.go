@@ -31,6 +31,9 @@ type Query struct {
 	SessionProp string
 
 	Identity *behaviour.Identity // nil: every number is a person of its own
+	// Only are the people that People considers, after links and merges; everybody when it is nil. Others take no memory and
+	// little time.
+	Only *behaviour.Set
 	// Memory bounds what the scan holds, in bytes; 0 is DefaultMemory.
 	Memory int64
 }
@@ -239,6 +242,9 @@ type ref struct {
 }
 
 func (p *plan) chunk(r ref) *parts.Chunk { return &p.parts[r.part].Chunks[r.chunk] }
+
+// asks says whether somebody is considered.
+func (p *plan) asks(no uint32) bool { return p.Only == nil || p.Only.Has(no) }
 
 // refs returns the chunks that may be considered, in order of their days.
 func (p *plan) refs() []ref {

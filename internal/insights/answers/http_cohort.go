@@ -166,7 +166,9 @@ func (a *API) AskCohort(ctx context.Context, request api.AskCohortRequestObject)
 			out.NextCursor = page.next()
 			out.People, err = page.names(ctx, v)
 			return err
-		}, func(ctx context.Context, v *behaviour.View) error { return c.profiles.fill(ctx, v, v.Identity(c.asOf), c.asOf) })
+		}, func(ctx context.Context, v *behaviour.View) error {
+			return c.profiles.fill(ctx, v, v.Identity(c.asOf), c.asOf)
+		})
 	if err != nil {
 		return nil, err
 	}

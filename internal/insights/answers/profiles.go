@@ -47,6 +47,11 @@ func (c *profileClauses) fill(ctx context.Context, v *behaviour.View, id *behavi
 	if err != nil {
 		return err
 	}
+	return c.read(ctx, r)
+}
+
+// read is fill from a reader.
+func (c *profileClauses) read(ctx context.Context, r *people.Reader) error {
 	at := make(map[string]int, len(c.names))
 	for i, name := range c.names {
 		at[name] = i

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeProfilesData, ChangeProfilesErrors, ChangeProfilesResponses, CompletePasswordResetData, CompletePasswordResetErrors, CompletePasswordResetResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateInstanceAccountData, CreateInstanceAccountErrors, CreateInstanceAccountResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreatePasswordResetData, CreatePasswordResetErrors, CreatePasswordResetResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteInstanceAccountData, DeleteInstanceAccountErrors, DeleteInstanceAccountResponses, DeleteInstanceProjectData, DeleteInstanceProjectErrors, DeleteInstanceProjectResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetProjectUsageData, GetProjectUsageErrors, GetProjectUsageResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListInstanceAccountsData, ListInstanceAccountsErrors, ListInstanceAccountsResponses, ListInstanceAuditData, ListInstanceAuditErrors, ListInstanceAuditResponses, ListInstanceProjectsData, ListInstanceProjectsErrors, ListInstanceProjectsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, PreviewInvitationData, PreviewInvitationErrors, PreviewInvitationResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateInstanceAccountData, UpdateInstanceAccountErrors, UpdateInstanceAccountResponses, UpdateInstanceProjectData, UpdateInstanceProjectErrors, UpdateInstanceProjectResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeProfilesData, ChangeProfilesErrors, ChangeProfilesResponses, CompletePasswordResetData, CompletePasswordResetErrors, CompletePasswordResetResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateInstanceAccountData, CreateInstanceAccountErrors, CreateInstanceAccountResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreateMergeData, CreateMergeErrors, CreateMergeResponses, CreatePasswordResetData, CreatePasswordResetErrors, CreatePasswordResetResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateReportData, CreateReportErrors, CreateReportResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteInstanceAccountData, DeleteInstanceAccountErrors, DeleteInstanceAccountResponses, DeleteInstanceProjectData, DeleteInstanceProjectErrors, DeleteInstanceProjectResponses, DeleteMergeData, DeleteMergeErrors, DeleteMergeResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteReportData, DeleteReportErrors, DeleteReportResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetEventData, GetEventErrors, GetEventResponses, GetGroupData, GetGroupErrors, GetGroupResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetMeData, GetMeErrors, GetMeResponses, GetPersonData, GetPersonErrors, GetPersonResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetProjectUsageData, GetProjectUsageErrors, GetProjectUsageResponses, GetReportData, GetReportErrors, GetReportResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListGroupsData, ListGroupsErrors, ListGroupsResponses, ListInstanceAccountsData, ListInstanceAccountsErrors, ListInstanceAccountsResponses, ListInstanceAuditData, ListInstanceAuditErrors, ListInstanceAuditResponses, ListInstanceProjectsData, ListInstanceProjectsErrors, ListInstanceProjectsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListMergesData, ListMergesErrors, ListMergesResponses, ListPeopleData, ListPeopleErrors, ListPeopleResponses, ListPersonSessionsData, ListPersonSessionsErrors, ListPersonSessionsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListReportsData, ListReportsErrors, ListReportsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, PreviewInvitationData, PreviewInvitationErrors, PreviewInvitationResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, QueryPeopleData, QueryPeopleErrors, QueryPeopleResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateInstanceAccountData, UpdateInstanceAccountErrors, UpdateInstanceAccountResponses, UpdateInstanceProjectData, UpdateInstanceProjectErrors, UpdateInstanceProjectResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateReportData, UpdateReportErrors, UpdateReportResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -766,6 +766,116 @@ export const ingestEvents = <ThrowOnError extends boolean = true>(options: Optio
 export const getEvent = <ThrowOnError extends boolean = true>(options: Options<GetEventData, ThrowOnError>) => (options.client ?? client).get<GetEventResponses, GetEventErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/events/{event_id}',
+    ...options
+});
+
+/**
+ * List people
+ *
+ * Everybody with an event or a profile, in an order of its own: who is new comes last. Several ids of one person are one item.
+ * `POST /v1/people/query` takes conditions, also on what they did.
+ *
+ */
+export const listPeople = <ThrowOnError extends boolean = true>(options: Options<ListPeopleData, ThrowOnError>) => (options.client ?? client).get<ListPeopleResponses, ListPeopleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people',
+    ...options
+});
+
+/**
+ * Find people
+ *
+ * `GET /v1/people` with conditions: `where` is a clause of a cohort, about what people did, the profile they have, or both.
+ *
+ */
+export const queryPeople = <ThrowOnError extends boolean = true>(options: Options<QueryPeopleData, ThrowOnError>) => (options.client ?? client).post<QueryPeopleResponses, QueryPeopleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people/query',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List merges
+ *
+ * The merges in force, oldest first.
+ */
+export const listMerges = <ThrowOnError extends boolean = true>(options: Options<ListMergesData, ThrowOnError>) => (options.client ?? client).get<ListMergesResponses, ListMergesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people/merges',
+    ...options
+});
+
+/**
+ * Make one person of two users
+ *
+ * From now on, for all time and the past too, `from` and `into` are one person, whom `into` names. Nothing is rewritten:
+ * deleting the merge undoes it. Merges chain. A merge that is there already is answered as it is.
+ *
+ */
+export const createMerge = <ThrowOnError extends boolean = true>(options: Options<CreateMergeData, ThrowOnError>) => (options.client ?? client).post<CreateMergeResponses, CreateMergeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people/merges',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Undo a merge
+ *
+ * The two are themselves again, for the past too.
+ */
+export const deleteMerge = <ThrowOnError extends boolean = true>(options: Options<DeleteMergeData, ThrowOnError>) => (options.client ?? client).delete<DeleteMergeResponses, DeleteMergeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people/merges/{merge_id}',
+    ...options
+});
+
+/**
+ * Get a person
+ */
+export const getPerson = <ThrowOnError extends boolean = true>(options: Options<GetPersonData, ThrowOnError>) => (options.client ?? client).get<GetPersonResponses, GetPersonErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people/{person}',
+    ...options
+});
+
+/**
+ * List the sessions of a person
+ *
+ * The visits of a person, the latest first, each with how it began and its events. The rules of sessions are those of
+ * `POST /v1/insights/sessions`.
+ *
+ */
+export const listPersonSessions = <ThrowOnError extends boolean = true>(options: Options<ListPersonSessionsData, ThrowOnError>) => (options.client ?? client).get<ListPersonSessionsResponses, ListPersonSessionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people/{person}/sessions',
+    ...options
+});
+
+/**
+ * List groups of a type
+ *
+ * The groups of a type with a profile, by key.
+ */
+export const listGroups = <ThrowOnError extends boolean = true>(options: Options<ListGroupsData, ThrowOnError>) => (options.client ?? client).get<ListGroupsResponses, ListGroupsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/groups/{group_type}',
+    ...options
+});
+
+/**
+ * Get a group
+ */
+export const getGroup = <ThrowOnError extends boolean = true>(options: Options<GetGroupData, ThrowOnError>) => (options.client ?? client).get<GetGroupResponses, GetGroupErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/groups/{group_type}/{group_key}',
     ...options
 });
 
