@@ -18,12 +18,15 @@ import (
 
 // Folder keeps the current profile of everybody: it applies operations behind ingestion. A profile is derived, and readers apply by
 // themselves what is pending, so nothing waits for it and nothing is lost with it.
-type Folder struct{ store *behaviour.Store }
+type Folder struct {
+	store *behaviour.Store
+	step  int // how many operations one transaction applies
+}
 
 // NewFolder returns a Folder.
-func NewFolder(store *behaviour.Store) *Folder { return &Folder{store} }
+func NewFolder(store *behaviour.Store) *Folder { return &Folder{store, foldOperations} }
 
-// foldOperations is how many operations one transaction applies.
+// foldOperations is enough to make a transaction worth it, and little enough to hold in memory.
 const foldOperations = 5_000
 
 // Round applies the operations of every project. It goes on with the next project when one fails, and returns all errors.
@@ -51,11 +54,11 @@ func (f *Folder) Round(ctx context.Context) error {
 // Fold applies the next operations of a project, and says whether there may be more.
 func (f *Folder) Fold(ctx context.Context, project uuid.UUID) (more bool, err error) {
 	err = f.store.Work(ctx, project, func(w *behaviour.Work) error {
-		pending, err := w.Pending(ctx, foldOperations)
+		pending, err := w.Pending(ctx, f.step)
 		if err != nil || len(pending) == 0 {
 			return err
 		}
-		more = len(pending) == foldOperations
+		more = len(pending) == f.step
 		numbers, err := w.NumberOperations(ctx, pending)
 		if err != nil {
 			return err

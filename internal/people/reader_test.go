@@ -111,6 +111,7 @@ func (w *world) step() {
 	w.t.Helper()
 	switch w.random.IntN(8) {
 	case 0, 1:
+		w.folder.SetStep(1 + w.random.IntN(6)) // mostly some are left
 		if _, err := w.folder.Fold(w.t.Context(), w.project); err != nil {
 			w.t.Fatal(err)
 		}
@@ -286,5 +287,34 @@ func TestAProfileIsBounded(t *testing.T) {
 	}
 	if got := p["0"].([]people.Value); len(got) != 0 {
 		t.Errorf("what is there can still be set: %v", got)
+	}
+}
+
+// A late operation makes the profile anew, of all that is stored: with those that the next step is about.
+func TestAnOperationIsAppliedOnceWhateverTheSteps(t *testing.T) {
+	t.Parallel()
+	pool := nimbustest.DB(t)
+	w := &world{t: t, project: uuid.New(), store: behaviour.NewStore(pool), ingest: ingest.NewStore(pool)}
+	w.folder = people.NewFolder(w.store)
+	w.folder.SetStep(1) // in the order of ids
+	add := func(id byte, hour int) *ingest.OperationRow {
+		at := began.Add(time.Duration(hour) * time.Hour)
+		return &ingest.OperationRow{ProjectID: w.project, ID: uuid.UUID{id}, TS: at, ReceivedAt: at, Op: people.Add,
+			Of: events.Subject{Kind: events.User, Key: "u0"}, Props: []byte(`{"p": 1}`)}
+	}
+	for _, arrived := range [][]*ingest.OperationRow{{add(5, 5)}, {add(1, 1), add(9, 9)}} {
+		if err := w.ingest.Append(t.Context(), nil, arrived...); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.folder.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var p, operations int
+	if err := pool.QueryRow(t.Context(), "SELECT (props ->> 'p')::int, operations FROM profiles").Scan(&p, &operations); err != nil {
+		t.Fatal(err)
+	}
+	if p != 3 || operations != 3 {
+		t.Errorf("%d of %d operations", p, operations)
 	}
 }
