@@ -50,6 +50,10 @@ SELECT coalesce(sum(c.count) FILTER (WHERE c.granularity = 86400 AND c.name = ''
        (count(DISTINCT c.name) FILTER (WHERE c.granularity = 86400 AND c.name <> ''))::int AS names
 FROM event_counts c WHERE c.project_id = @project_id;
 
+-- How many operations on profiles a project has.
+-- name: SizeOperations :one
+SELECT count(*) AS operations FROM profile_operations o WHERE o.project_id = @project_id;
+
 -- What an event of a project takes, by those it stored; 0 when none is known.
 -- name: UsageBytesPerEvent :one
 SELECT coalesce(sum(u.bytes) / nullif(sum(u.events), 0), 0)::float8 AS bytes FROM project_usage u WHERE u.project_id = @project_id;

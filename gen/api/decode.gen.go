@@ -74,6 +74,8 @@ var (
 	ruleCreateInvitationRequestEmail              = contract.StringRule{Max: 254, Format: contract.FormatEmail}
 	ruleCreateInvitationRequestExpiresInHours     = contract.IntRule{Min: 1, Max: 720}
 	ruleCreateInvitationRequestRole               = contract.StringRule{Enum: []string{"owner", "admin", "viewer"}}
+	ruleCreateMergeFrom                           = contract.StringRule{Min: 1, Max: 200}
+	ruleCreateMergeInto                           = contract.StringRule{Min: 1, Max: 200}
 	ruleCreateProjectRequestCurrency              = contract.StringRule{Pattern: regexp.MustCompile(`^[A-Z]{3}$`)}
 	ruleCreateProjectRequestDataRetentionDays     = contract.IntRule{Min: 0, Max: 3650}
 	ruleCreateProjectRequestDescription           = contract.StringRule{Max: 1000}
@@ -140,6 +142,8 @@ var (
 	ruleFunnelQuestionWindowSeconds               = contract.IntRule{Min: 1, Max: 31622400}
 	ruleFunnelStepAnyOf                           = contract.CountRule{Min: 1, Max: 10}
 	ruleFunnelStepEvent                           = contract.StringRule{Min: 1, Max: 200}
+	ruleGroupKeyKey                               = contract.StringRule{Min: 1, Max: 200}
+	ruleGroupKeyType                              = contract.StringRule{Min: 1, Max: 64}
 	ruleHistogramEdgesEdges                       = contract.CountRule{Min: 1, Max: 100}
 	ruleHistogramEdgesEdgesItem                   = contract.FloatRule{Min: 0, Max: 3.16224e+07}
 	ruleIngestRequestEvents                       = contract.CountRule{Min: 1, Max: 10000}
@@ -217,8 +221,21 @@ var (
 	rulePathsQuestionTop                          = contract.IntRule{Min: 1, Max: 50}
 	rulePathsQuestionTz                           = contract.StringRule{Min: 1, Max: 64}
 	rulePathsQuestionWindowSeconds                = contract.IntRule{Min: 1, Max: 31622400}
+	rulePeopleQueryColumns                        = contract.CountRule{Min: 0, Max: 100}
+	rulePeopleQueryColumnsItem                    = contract.StringRule{Min: 1, Max: 200}
+	rulePeopleQueryCursor                         = contract.StringRule{Min: 1, Max: 200}
+	rulePeopleQueryLimit                          = contract.IntRule{Min: 1, Max: 1000}
+	rulePeopleQuerySearch                         = contract.StringRule{Min: 1, Max: 200}
 	rulePeopleQuestionCursor                      = contract.StringRule{Min: 1, Max: 512}
 	rulePeopleQuestionLimit                       = contract.IntRule{Min: 1, Max: 1000}
+	ruleProfileOperationAnonymousID               = contract.StringRule{Min: 1, Max: 200}
+	ruleProfileOperationIdempotencyKey            = contract.StringRule{Min: 1, Max: 200}
+	ruleProfileOperationNames                     = contract.CountRule{Min: 1, Max: 100}
+	ruleProfileOperationNamesItem                 = contract.StringRule{Min: 1, Max: 200}
+	ruleProfileOperationOp                        = contract.StringRule{Enum: []string{"set", "set_once", "add", "append", "union", "remove", "unset", "delete"}}
+	ruleProfileOperationProps                     = contract.RawRule{MaxBytes: 32768, MaxDepth: 8}
+	ruleProfileOperationUserID                    = contract.StringRule{Min: 1, Max: 200}
+	ruleProfileOperationsOperations               = contract.CountRule{Min: 1, Max: 1000}
 	ruleRegisterRequestEmail                      = contract.StringRule{Max: 254, Format: contract.FormatEmail}
 	ruleRegisterRequestInvitation                 = contract.StringRule{Min: 1, Max: 100}
 	ruleRegisterRequestPassword                   = contract.StringRule{Min: 8, Max: 72}
@@ -1612,6 +1629,61 @@ func (v *CreateInvitationRequest) decode(r *contract.Reader) {
 	}
 }
 
+// DecodeJSON reads and checks one CreateMerge. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *CreateMerge) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *CreateMerge) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *CreateMerge) decode(r *contract.Reader) {
+	*v = CreateMerge{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "from":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.From = r.String(&ruleCreateMergeFrom)
+		case "into":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Into = r.String(&ruleCreateMergeInto)
+		case "project_id":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.ProjectID = r.UUID()
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("from")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("into")
+	}
+	if seen&(1<<2) == 0 {
+		r.Missing("project_id")
+	}
+}
+
 // DecodeJSON reads and checks one CreateProjectRequest. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *CreateProjectRequest) DecodeJSON(b []byte) error {
@@ -2641,6 +2713,40 @@ func (v *FunnelStep) decode(r *contract.Reader) {
 	if seen&(1<<4) == 0 {
 		v.Optional = new(bool)
 		*v.Optional = false
+	}
+}
+
+func (v *GroupKey) decode(r *contract.Reader) {
+	*v = GroupKey{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "key":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Key = r.String(&ruleGroupKeyKey)
+		case "type":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Type = r.String(&ruleGroupKeyType)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("key")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("type")
 	}
 }
 
@@ -4130,6 +4236,90 @@ func (v *PeopleExport) decode(r *contract.Reader) {
 	}
 }
 
+// DecodeJSON reads and checks one PeopleQuery. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *PeopleQuery) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *PeopleQuery) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *PeopleQuery) decode(r *contract.Reader) {
+	*v = PeopleQuery{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "columns":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Columns = contract.ReadSlice(r, v.Columns, &rulePeopleQueryColumns, func(x *string, r *contract.Reader) {
+				*x = r.String(&rulePeopleQueryColumnsItem)
+			})
+		case "cursor":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Cursor = new(string)
+			*v.Cursor = r.String(&rulePeopleQueryCursor)
+		case "include_bots":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.IncludeBots = new(bool)
+			*v.IncludeBots = r.Bool()
+		case "limit":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Limit = new(int32)
+			*v.Limit = int32(r.Int(&rulePeopleQueryLimit))
+		case "project_id":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.ProjectID = r.UUID()
+		case "search":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Search = new(string)
+			*v.Search = r.String(&rulePeopleQuerySearch)
+		case "where":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.Where = new(CohortClause)
+			(*v.Where).decode(r)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("project_id")
+	}
+}
+
 // DecodeJSON reads and checks one PeopleQuestion. Its strings and raw members alias b; slices it
 // requires are used again. The error is a *contract.SyntaxError or contract.Errors.
 func (v *PeopleQuestion) DecodeJSON(b []byte) error {
@@ -4202,6 +4392,127 @@ func (v *PeopleQuestion) decode(r *contract.Reader) {
 	}
 	if seen&(1<<4) == 0 {
 		r.Missing("question")
+	}
+}
+
+func (v *ProfileOperation) decode(r *contract.Reader) {
+	*v = ProfileOperation{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "anonymous_id":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AnonymousID = r.String(&ruleProfileOperationAnonymousID)
+		case "group":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Group = new(GroupKey)
+			(*v.Group).decode(r)
+		case "idempotency_key":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.IdempotencyKey = r.String(&ruleProfileOperationIdempotencyKey)
+		case "names":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Names = contract.ReadSlice(r, v.Names, &ruleProfileOperationNames, func(x *string, r *contract.Reader) {
+				*x = r.String(&ruleProfileOperationNamesItem)
+			})
+		case "op":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Op = ProfileOp(r.String(&ruleProfileOperationOp))
+		case "props":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Props = r.Raw(&ruleProfileOperationProps)
+		case "ts":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.TS = r.Time()
+		case "user_id":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.UserID = r.String(&ruleProfileOperationUserID)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("op")
+	}
+}
+
+// DecodeJSON reads and checks one ProfileOperations. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *ProfileOperations) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *ProfileOperations) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *ProfileOperations) decode(r *contract.Reader) {
+	*v = ProfileOperations{Operations: v.Operations[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "operations":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Operations = contract.ReadSlice(r, v.Operations, &ruleProfileOperationsOperations, (*ProfileOperation).decode)
+		case "project_id":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.ProjectID = r.UUID()
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("operations")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("project_id")
 	}
 }
 

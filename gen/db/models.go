@@ -269,6 +269,43 @@ type PersonMerge struct {
 	CreatedAt time.Time
 }
 
+type Profile struct {
+	ProjectID    uuid.UUID
+	Kind         int16
+	GroupType    string
+	Key          string
+	No           *int32
+	Existing     bool
+	Props        json.RawMessage
+	Search       string
+	Operations   int64
+	KnownAt      time.Time
+	LastTS       time.Time
+	LastReceived time.Time
+	LastPosition int32
+	LastID       uuid.UUID
+}
+
+type ProfileOperation struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	TS          time.Time
+	ReceivedAt  time.Time
+	Position    int32
+	Kind        int16
+	GroupType   string
+	Key         string
+	AnonymousID *string
+	Op          string
+	Props       json.RawMessage
+	Names       []string
+}
+
+type ProfilePending struct {
+	ProjectID   uuid.UUID
+	OperationID uuid.UUID
+}
+
 type Project struct {
 	ID                uuid.UUID
 	Name              string

@@ -174,6 +174,18 @@ func (q *Queries) SizeGet(ctx context.Context, db DBTX, projectID uuid.UUID) (Pr
 	return i, err
 }
 
+const sizeOperations = `-- name: SizeOperations :one
+SELECT count(*) AS operations FROM profile_operations o WHERE o.project_id = $1
+`
+
+// How many operations on profiles a project has.
+func (q *Queries) SizeOperations(ctx context.Context, db DBTX, projectID uuid.UUID) (int64, error) {
+	row := db.QueryRow(ctx, sizeOperations, projectID)
+	var operations int64
+	err := row.Scan(&operations)
+	return operations, err
+}
+
 const sizeSet = `-- name: SizeSet :exec
 INSERT INTO project_sizes (project_id, events, names, bytes, measured_at)
 SELECT p.id, $1, $2, $3, $4 FROM projects p WHERE p.id = $5

@@ -8,22 +8,25 @@ import (
 
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/build"
+	"github.com/bahagh/nimbus/internal/people"
 	"github.com/bahagh/nimbus/internal/platform/clock"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
 )
 
 // behaviourGroup is the store that questions about people are answered from.
 type behaviourGroup struct {
-	store   *behaviour.Store
-	builder *build.Builder
+	store    *behaviour.Store
+	builder  *build.Builder
+	profiles *people.Folder
 }
 
 func (a *App) wireBehaviour() *behaviourGroup {
 	store := behaviour.NewStore(a.db.Pool)
-	g := &behaviourGroup{store: store, builder: build.New(store, build.Options{Now: time.Now, Logger: a.log})}
+	g := &behaviourGroup{store: store, builder: build.New(store, build.Options{Now: time.Now, Logger: a.log}),
+		profiles: people.NewFolder(store)}
 	a.access.projects.OnPurge(g.forget)
 	a.events.upkeep.OnPrune(g.builder.RemoveBefore)
-	a.reg.MustRegister(partsCollector{store.Behind})
+	a.reg.MustRegister(partsCollector{store.Behind}, pendingCollector{store.Pending})
 	return g
 }
 
@@ -35,6 +38,7 @@ func (g *behaviourGroup) forget(ctx context.Context, project uuid.UUID) error {
 func (g *behaviourGroup) jobs(clocks *clock.Clocks) []jobs.Job {
 	return []jobs.Job{
 		{Name: "build parts", Every: 10 * time.Second, Limit: 50 * time.Minute, Run: g.builder.Round},
+		{Name: "apply profile operations", Every: 10 * time.Second, Limit: 10 * time.Minute, Run: g.profiles.Round},
 		{Name: "prune arrivals", Every: time.Hour, Limit: 5 * time.Minute, Run: clocks.Deleting(g.builder.PruneArrivals)},
 	}
 }

@@ -94,6 +94,23 @@ func (c partsCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(partsAgeDesc, prometheus.GaugeValue, age.Seconds())
 }
 
+// pendingCollector tells how many operations are in no profile yet. While the database does not answer it is left out.
+type pendingCollector struct {
+	pending func(ctx context.Context) (int64, error)
+}
+
+var pendingDesc = prometheus.NewDesc("nimbus_profile_operations_pending", "Stored operations that are in no profile yet; questions apply them by themselves.", nil, nil)
+
+func (pendingCollector) Describe(ch chan<- *prometheus.Desc) { ch <- pendingDesc }
+
+func (c pendingCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if n, err := c.pending(ctx); err == nil {
+		ch <- prometheus.MustNewConstMetric(pendingDesc, prometheus.GaugeValue, float64(n))
+	}
+}
+
 // healthCollector exports the readiness checks.
 type healthCollector struct{ health *health }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/live"
+	"github.com/bahagh/nimbus/internal/people"
 	"github.com/bahagh/nimbus/internal/platform/config"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
 	"github.com/bahagh/nimbus/internal/platform/ratelimit"
@@ -46,6 +47,7 @@ func (a *App) wireEdge() error {
 		trendsAPI:   a.insights.trends,
 		savedAPI:    a.insights.saved,
 		cohortAPI:   a.insights.cohorts,
+		peopleAPI:   people.NewAPI(a.behaviour.store),
 		answersAPI:  a.insights.answers,
 		healthAPI:   ready,
 	}

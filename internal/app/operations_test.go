@@ -49,6 +49,18 @@ func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operat
 			var reply struct{ Invitation struct{ ID uuid.UUID } }
 			x.Do("POST", project+"/invitations", map[string]any{"role": "viewer"}).Want(201).JSON(&reply)
 			made[p.Name] = reply.Invitation.ID.String()
+		case "merge_id":
+			var merge struct{ ID uuid.UUID }
+			body := map[string]any{"project_id": x.ProjectID, "from": uuid.NewString(), "into": "user-1"}
+			x.Do("POST", "/v1/people/merges", body).Want(201).JSON(&merge)
+			made[p.Name] = merge.ID.String()
+		case "person":
+			made[p.Name] = "user-1"
+			x.Ingest(apptest.Event{"name": "e", "user_id": "user-1"})
+		case "group_type", "group_key":
+			made[p.Name] = map[string]string{"group_type": "company", "group_key": "acme"}[p.Name]
+			x.With("X-API-Key", x.Secret).Do("POST", "/v1/people/operations", operationsOf(x, operation{
+				"op": "set", "group": operation{"type": "company", "key": "acme"}, "props": operation{}})).Want(200)
 		case "session_id":
 			var sessions struct {
 				Items []struct {
@@ -147,6 +159,11 @@ func body(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operatio
 		"ingestEvents": func() any {
 			return map[string]any{"project_id": project, "events": []apptest.Event{{"name": "e"}}}
 		},
+		"changeProfiles": func() any {
+			return map[string]any{"project_id": project, "operations": []any{map[string]any{"op": "set", "user_id": "u", "props": map[string]any{}}}}
+		},
+		"createMerge":        func() any { return map[string]any{"project_id": project, "from": "user-1", "into": "user-2"} },
+		"queryPeople":        func() any { return map[string]any{"project_id": project} },
 		"createCohort":       func() any { return map[string]any{"name": "c", "kind": "live", "where": didE} },
 		"updateCohort":       func() any { return map[string]any{"name": "renamed"} },
 		"changeCohortPeople": func() any { return map[string]any{"user_ids": []string{"u"}} },

@@ -186,3 +186,22 @@ func TestAnOperatorGivesAProjectLimitsOfItsOwn(t *testing.T) {
 	x.Do("PATCH", path, own(map[string]int{"events_per_day": 0})).WantCode(403, "insufficient_role")
 	boss.Do("PATCH", path, own(map[string]int{"events_per_day": -1})).WantCode(422, "validation_failed")
 }
+
+// Operations on profiles are no events, and take room all the same.
+func TestOperationsCountAsBytesAndNotAsEvents(t *testing.T) {
+	t.Parallel()
+	a := apptest.Boot(t, "NIMBUS_QUOTA_EVENTS_PER_DAY=2", "NIMBUS_QUOTA_STORED_BYTES=5000")
+	x := a.Tenant(t)
+	x.Ingest(events(2)...)
+	big := operation{"op": "set", "user_id": "u", "props": operation{"text": strings.Repeat("x", 1000)}}
+	change(x, big, big)
+	before := usageOf(x)
+	if before.EventsToday != 2 || before.StoredEvents > 2 || before.StoredBytes < 2000 {
+		t.Errorf("%+v", before)
+	}
+	x.With("X-API-Key", x.Secret).Do("POST", "/v1/people/operations", operationsOf(x, big, big, big)).WantCode(429, "quota_exceeded")
+	a.RunJob(t, "measure projects")
+	if u := usageOf(x); u.StoredBytes < 2*400 {
+		t.Errorf("measured: %+v", u)
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/saved"
 	"github.com/bahagh/nimbus/internal/insights/trends"
 	"github.com/bahagh/nimbus/internal/live"
+	"github.com/bahagh/nimbus/internal/people"
 )
 
 // Aliases give each embedded slice a name of its own: two fields called API do not compile.
@@ -33,6 +34,7 @@ type (
 	savedAPI    = saved.API
 	cohortAPI   = saved.CohortAPI
 	answersAPI  = answers.API
+	peopleAPI   = people.API
 	healthAPI   = health
 )
 
@@ -49,6 +51,7 @@ type server struct {
 	*savedAPI
 	*cohortAPI
 	*answersAPI
+	*peopleAPI
 	*healthAPI
 }
 
@@ -57,6 +60,11 @@ var _ api.StrictServerInterface = (*server)(nil)
 // IngestEvents is never called: routes serves the operation, with the exact bytes of the body. The method is here
 // because the strict interface has every operation.
 func (*server) IngestEvents(context.Context, api.IngestEventsRequestObject) (api.IngestEventsResponseObject, error) {
+	return nil, errors.New("ingestion is served beside the strict handler")
+}
+
+// ChangeProfiles is never called either, for the same reason.
+func (*server) ChangeProfiles(context.Context, api.ChangeProfilesRequestObject) (api.ChangeProfilesResponseObject, error) {
 	return nil, errors.New("ingestion is served beside the strict handler")
 }
 
@@ -79,6 +87,15 @@ func (r routes) IngestEvents(c echo.Context, _ api.IngestEventsParams) error {
 		return err
 	}
 	return r.events.Ingest(c, body, func(project uuid.UUID) error { return httpapi.Authorize(c, project) })
+}
+
+// ChangeProfiles answers a request in which some operations may be bad.
+func (r routes) ChangeProfiles(c echo.Context, _ api.ChangeProfilesParams) error {
+	body, err := httpapi.JSONBody(c)
+	if err != nil {
+		return err
+	}
+	return r.events.ChangeProfiles(c, body, func(project uuid.UUID) error { return httpapi.Authorize(c, project) })
 }
 
 // StreamEvents keeps the connection until the stream ends.

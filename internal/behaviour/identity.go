@@ -1,6 +1,10 @@
 package behaviour
 
-import "github.com/google/uuid"
+import (
+	"slices"
+
+	"github.com/google/uuid"
+)
 
 // Identity says which numbers are one person. The zero value leaves every number as it is.
 type Identity struct {
@@ -20,6 +24,33 @@ type Split struct {
 	To       uint32
 }
 
+// Named returns the person whom an id names: of an anonymous one that a conflict split the later.
+func (id *Identity) Named(no uint32) uint32 {
+	if s, ok := id.Splits[no]; ok {
+		return s.To
+	}
+	return id.Canonical(no)
+}
+
+// Of returns the numbers of all ids that are, for some time at least, a person.
+func (id *Identity) Of(person uint32) []uint32 {
+	numbers := []uint32{}
+	if id.Canonical(person) == person {
+		numbers = append(numbers, person)
+	}
+	for no, to := range id.Canon {
+		if to == person && uint32(no) != person {
+			numbers = append(numbers, uint32(no))
+		}
+	}
+	for no, split := range id.Splits {
+		if split.To == person && !slices.Contains(numbers, no) {
+			numbers = append(numbers, no)
+		}
+	}
+	return numbers
+}
+
 // Canonical returns the number that a number belongs to, splits apart.
 func (id *Identity) Canonical(no uint32) uint32 {
 	if int(no) < len(id.Canon) {
@@ -37,12 +68,4 @@ func (s *Split) Before(ts, received int64, tie uint64) bool {
 		return received < s.Received
 	}
 	return tie < s.Tie
-}
-
-// named returns the number of the person whom answers call by the key of a number.
-func (id *Identity) named(no uint32) uint32 {
-	if s, ok := id.Splits[no]; ok {
-		return s.To
-	}
-	return id.Canonical(no)
 }

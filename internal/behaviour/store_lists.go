@@ -31,7 +31,7 @@ func (v *View) Listed(ctx context.Context, list uuid.UUID, id *Identity) (*Set, 
 		}
 		out := &Set{}
 		for _, no := range stored {
-			out.Add(id.named(uint32(no)))
+			out.Add(id.Named(uint32(no)))
 		}
 		if len(arg.Keys) == 0 {
 			return out, nil
@@ -41,7 +41,7 @@ func (v *View) Listed(ctx context.Context, list uuid.UUID, id *Identity) (*Set, 
 			return nil, fmt.Errorf("read a list of people: %w", err)
 		}
 		for _, r := range loose {
-			out.Add(id.named(numbers[PersonKey{PersonKind(r.Kind), r.Key}]))
+			out.Add(id.Named(numbers[PersonKey{PersonKind(r.Kind), r.Key}]))
 		}
 		return out, nil
 	case <-ctx.Done():

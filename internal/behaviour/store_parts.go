@@ -223,6 +223,7 @@ func (w *Work) RemoveProject(ctx context.Context) error {
 	for _, remove := range []func(context.Context, db.DBTX, uuid.UUID) error{
 		q.PersonsDeleteAll, q.PersonLinksDeleteAll, q.PersonMergesDeleteAll, q.ArrivalsDeleteAll, q.ArrivalCursorsDeleteAll,
 		q.CohortPeopleDeleteAll,
+		q.ProfilePendingDeleteAll, q.ProfilesDeleteAll, q.ProfileOperationsDeleteAll,
 	} {
 		if err := remove(ctx, w.tx, w.project); err != nil {
 			return fmt.Errorf("remove the behaviour of a project: %w", err)

@@ -79,6 +79,9 @@ func (s *Store) find(
 // Forget forgets who somebody was, once his events are gone: his number is nobody's, he is in no list, and nothing is linked
 // to him any more. It is not for pruning: links stay when the events that told of them are too old to be kept.
 func (w *Work) Forget(ctx context.Context, k PersonKey) error {
+	if err := w.ForgetSubject(ctx, k.Subject()); err != nil {
+		return err
+	}
 	q := w.store.q
 	if err := q.CohortPeopleForget(ctx, w.tx, w.project, int16(k.Kind), k.Key); err != nil {
 		return fmt.Errorf("take a person out of lists: %w", err)

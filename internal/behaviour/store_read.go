@@ -12,6 +12,7 @@ import (
 
 	"github.com/bahagh/nimbus/gen/db"
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/events/rollups"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 )
@@ -46,6 +47,9 @@ type View struct {
 	stored  uint32  // the highest number that is stored
 	last    uint32  // the highest number that anybody has
 	conns   chan db.DBTX
+
+	pendingPeople []uint32                // of operations that are in no profile, with repetitions
+	pendingGroups map[events.Subject]bool // likewise
 }
 
 // View runs fn with a view of the UTC days from one to before another. No statement of it runs longer than limit. days
@@ -99,6 +103,9 @@ func (v *View) load(ctx context.Context, tx db.DBTX, from, to int32, doubt []int
 		return err
 	}
 	if err := l.link(ctx, elsewhere); err != nil {
+		return err
+	}
+	if err := l.loadPending(ctx); err != nil {
 		return err
 	}
 	for day := range doubtful {

@@ -6,21 +6,23 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+
+	"github.com/bahagh/nimbus/internal/events"
 )
 
 // Op is what an operation does to a profile.
-type Op string
+type Op = events.ProfileOp
 
 // The operations.
 const (
-	Set     Op = "set"      // the value becomes this
-	SetOnce Op = "set_once" // the value becomes this unless there is one
-	Add     Op = "add"      // the number grows by this; from 0 when there is none
-	Append  Op = "append"   // the list gets this at its end; a new list when there is none
-	Union   Op = "union"    // the list gets those of these that it has not
-	Remove  Op = "remove"   // the list loses this, or all of these, wherever they are in it
-	Unset   Op = "unset"    // the value goes
-	Delete  Op = "delete"   // all of the profile goes
+	Set     = events.ProfileSet
+	SetOnce = events.ProfileSetOnce
+	Add     = events.ProfileAdd
+	Append  = events.ProfileAppend
+	Union   = events.ProfileUnion
+	Remove  = events.ProfileRemove
+	Unset   = events.ProfileUnset
+	Delete  = events.ProfileDelete
 )
 
 // Value is a value of a profile: nil, bool, Number, string, []Value or map[string]Value. It is not changed after it was
@@ -51,13 +53,25 @@ func Apply(operations []Operation) (Profile, bool) {
 	slices.SortStableFunc(operations, func(a, b Operation) int {
 		return cmp.Or(cmp.Compare(a.TS, b.TS), cmp.Compare(a.Received, b.Received))
 	})
-	p, exists := Profile{}, false
-	for _, o := range operations {
-		p.apply(&o)
-		exists = o.Op != Delete
+	return Profile{}.with(false, operations)
+}
+
+// with returns the profile once operations, which are in order and come after those that made it, are applied, and whether there is
+// one then. It changes p.
+func (p Profile) with(exists bool, operations []Operation) (Profile, bool) {
+	for i := range operations {
+		p.apply(&operations[i])
+		exists = operations[i].Op != Delete
 	}
 	return p, exists
 }
+
+// The bounds of a profile. What would go beyond them changes nothing: else one client that appends for ever would make a profile
+// that nobody can read.
+const (
+	MaxProps = 1000 // properties
+	MaxItems = 1000 // of a list that operations make
+)
 
 func (p Profile) apply(o *Operation) {
 	switch o.Op {
@@ -76,6 +90,9 @@ func (p Profile) apply(o *Operation) {
 
 func (p Profile) change(op Op, name string, value Value) {
 	current, there := p[name]
+	if !there && len(p) >= MaxProps {
+		return
+	}
 	there = there && current != nil
 	list, isList := current.([]Value)
 	switch op {
@@ -90,12 +107,14 @@ func (p Profile) change(op Op, name string, value Value) {
 			p[name] = sum
 		}
 	case Append:
-		if isList || !there {
+		if (isList || !there) && len(list) < MaxItems {
 			p[name] = append(slices.Clone(list), value)
 		}
 	case Union:
 		if isList || !there {
-			p[name] = union(list, listOf(value))
+			if all := union(list, listOf(value)); len(all) <= max(MaxItems, len(list)) {
+				p[name] = all
+			}
 		}
 	case Remove:
 		if isList {

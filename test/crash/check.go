@@ -49,26 +49,17 @@ func look(ctx context.Context, w *world, l *load, s *Summary) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	stored, err := readStored(ctx, tx, l)
+	events := func(c *client) *stream { return &c.events }
+	if s.Sent, s.Acked, s.Stored, err = checkStored(ctx, tx, l, "event", "SELECT seq FROM events", events); err != nil {
+		return err
+	}
+	s.Unacked = s.Stored - s.Acked
+	operations := func(c *client) *stream { return &c.operations }
+	_, s.OperationsAcked, s.OperationsStored, err = checkStored(ctx, tx, l, "operation",
+		"SELECT (props ->> 'seq')::bigint FROM profile_operations", operations)
 	if err != nil {
 		return err
 	}
-	s.Sent, s.Acked, s.Stored = 0, 0, 0
-	for k, c := range l.clients {
-		s.Sent += c.next
-		s.Acked += c.acked.count
-		s.Stored += stored[k].count
-		for i, word := range c.acked.words {
-			var have uint64
-			if i < len(stored[k].words) {
-				have = stored[k].words[i]
-			}
-			if lost := word &^ have; lost != 0 {
-				return violation("acknowledged and not stored: events of client %d from number %d on, mask %x", c.number, i*64, lost)
-			}
-		}
-	}
-	s.Unacked = s.Stored - s.Acked
 	l.mu.Lock()
 	s.Requests, s.Refused, s.Broken, s.Repeated = l.requests, l.refused, l.cut, l.repeated
 	l.mu.Unlock()
@@ -84,27 +75,51 @@ func look(ctx context.Context, w *world, l *load, s *Summary) error {
 	return l.checkAPI(ctx, conn)
 }
 
-// readStored returns the numbers of the stored events of each client.
-func readStored(ctx context.Context, tx pgx.Tx, l *load) ([]bitmap, error) {
-	stored := make([]bitmap, len(l.clients))
-	rows, err := tx.Query(ctx, "SELECT seq FROM events")
+// checkStored compares what is stored of one kind with what was sent and acknowledged.
+func checkStored(ctx context.Context, tx pgx.Tx, l *load, kind, sql string, of func(*client) *stream) (sent, acked, stored int, err error) {
+	have, err := readStored(ctx, tx, l, kind, sql, of)
 	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
+		return 0, 0, 0, err
+	}
+	for k, c := range l.clients {
+		sent += of(c).next
+		acked += of(c).acked.count
+		stored += have[k].count
+		for i, word := range of(c).acked.words {
+			var there uint64
+			if i < len(have[k].words) {
+				there = have[k].words[i]
+			}
+			if lost := word &^ there; lost != 0 {
+				err = violation("acknowledged and not stored: %ss of client %d from number %d on, mask %x", kind, c.number, i*64, lost)
+				return 0, 0, 0, err
+			}
+		}
+	}
+	return sent, acked, stored, nil
+}
+
+// readStored returns the numbers of what is stored of each client.
+func readStored(ctx context.Context, tx pgx.Tx, l *load, kind, sql string, of func(*client) *stream) ([]bitmap, error) {
+	stored := make([]bitmap, len(l.clients))
+	rows, err := tx.Query(ctx, sql)
+	if err != nil {
+		return nil, fmt.Errorf("read %ss: %w", kind, err)
 	}
 	var seq int64
 	_, err = pgx.ForEachRow(rows, []any{&seq}, func() error {
 		number, k := seq>>clientShift, int(seq&(1<<clientShift-1))
 		switch {
-		case number < 0 || number >= int64(len(l.clients)) || k >= l.clients[number].next:
-			return violation("stored and never sent: event %d of client %d", k, number)
+		case number < 0 || number >= int64(len(l.clients)) || k >= of(l.clients[number]).next:
+			return violation("stored and never sent: %s %d of client %d", kind, k, number)
 		case stored[number].has(k):
-			return violation("stored twice: event %d of client %d", k, number)
+			return violation("stored twice: %s %d of client %d", kind, k, number)
 		}
 		stored[number].add(k)
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
+		return nil, fmt.Errorf("read %ss: %w", kind, err)
 	}
 	return stored, nil
 }
@@ -181,11 +196,59 @@ func (l *load) checkAPI(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	for _, e := range page.Items {
-		if number := e.Seq >> clientShift; number < 0 || number >= int64(len(l.clients)) || int(e.Seq&(1<<clientShift-1)) >= l.clients[number].next {
+		if number := e.Seq >> clientShift; number < 0 || number >= int64(len(l.clients)) || int(e.Seq&(1<<clientShift-1)) >= l.clients[number].events.next {
 			return violation("the API shows an event that was never sent: seq %d", e.Seq)
 		}
 	}
+	return l.checkProfiles(ctx, conn)
+}
+
+// checkProfiles compares the profiles that the server shows with the operations, whether they are applied yet or not.
+func (l *load) checkProfiles(ctx context.Context, conn *pgx.Conn) error {
+	var page struct {
+		Items []struct {
+			Person string
+			Props  struct{ Visits int64 }
+		}
+	}
+	const sql = "SELECT key, count(*) FROM profile_operations WHERE kind = 1 GROUP BY key"
+	before, err := counted(ctx, conn, sql)
+	if err != nil {
+		return err
+	}
+	if err := l.call(ctx, "GET", "/v1/people?limit=1000&props=%7B%7D&project_id="+l.projectID.String(), "", nil, &page); err != nil {
+		return err
+	}
+	after, err := counted(ctx, conn, sql)
+	if err != nil {
+		return err
+	}
+	shown := make(map[string]int64)
+	for _, p := range page.Items {
+		shown[p.Person] = p.Props.Visits
+	}
+	for user := range after {
+		if n := shown[user]; n < before[user] || n > after[user] {
+			return violation("the profile of %s adds up to %d visits, %d to %d operations are stored", user, n, before[user], after[user])
+		}
+	}
 	return nil
+}
+
+func counted(ctx context.Context, conn *pgx.Conn, sql string) (map[string]int64, error) {
+	rows, err := conn.Query(ctx, sql)
+	if err != nil {
+		return nil, fmt.Errorf("count operations: %w", err)
+	}
+	counts, key, n := make(map[string]int64), "", int64(0)
+	_, err = pgx.ForEachRow(rows, []any{&key, &n}, func() error {
+		counts[key] = n
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count operations: %w", err)
+	}
+	return counts, nil
 }
 
 // awaitReady waits until the server says that it is ready.

@@ -27,17 +27,21 @@ type Options struct {
 
 // Summary is the result of a run.
 type Summary struct {
-	Cycles    int
-	Kills     map[Kind]int
-	Checks    int
-	Requests  int // answered with 200
-	Refused   int // answered with 503
-	Broken    int // not answered: the connection was refused or broke
-	Sent      int // different events
-	Acked     int
-	Stored    int
-	Unacked   int // stored, and never acknowledged
-	Repeated  int // events that were sent again after their acknowledgement
+	Cycles   int
+	Kills    map[Kind]int
+	Checks   int
+	Requests int // answered with 200
+	Refused  int // answered with 503
+	Broken   int // not answered: the connection was refused or broke
+	Sent     int // different events
+	Acked    int
+	Stored   int
+	Unacked  int // stored, and never acknowledged
+	Repeated int // events and operations that were sent again after their acknowledgement
+	// Profile operations.
+	OperationsAcked  int
+	OperationsStored int
+
 	Slowest   time.Duration
 	Took      time.Duration
 	Seed      uint64
@@ -55,10 +59,12 @@ func (s *Summary) String() string {
   cycles      %d (killed: server %d, PostgreSQL %d, one PostgreSQL process %d, both %d), %d checks
   requests    %d acknowledged, %d refused with 503, %d broken off
   events      %d sent, %d acknowledged, %d stored, %d stored without an acknowledgement, %d sent again after one
+  operations  %d acknowledged, %d stored
   recovery    %s on average from a kill to the next acknowledgement, %s at most
   violations  none`,
 		where, s.Seed, s.Took.Round(time.Second), s.Cycles, s.Kills[Server], s.Kills[Postgres], s.Kills[Backend], s.Kills[Both], s.Checks,
 		s.Requests, s.Refused, s.Broken, s.Sent, s.Acked, s.Stored, s.Unacked, s.Repeated,
+		s.OperationsAcked, s.OperationsStored,
 		s.Recovered.Round(time.Millisecond), s.Slowest.Round(time.Millisecond))
 }
 

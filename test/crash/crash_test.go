@@ -32,7 +32,7 @@ func TestNothingAcknowledgedIsLostByKill9UnderLoad(t *testing.T) {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
 			t.Log(s)
-			if s.Cycles != 6 || s.Acked == 0 || s.Stored < s.Acked {
+			if s.Cycles != 6 || s.Acked == 0 || s.Stored < s.Acked || s.OperationsAcked == 0 || s.OperationsStored < s.OperationsAcked {
 				t.Errorf("nothing was tried: %+v", s)
 			}
 		})

@@ -1,5 +1,7 @@
 // Package crash kills Nimbus under load and looks for lost events.
 //
+// Profile operations are sent beside them, and the same holds of those; the profiles that the API shows are what they add up to.
+//
 // It runs the real program as a child process on a real, durable PostgreSQL, loads it with unique events from several
 // clients that retry as an SDK does, and at random moments sends SIGKILL to the server, to PostgreSQL, to one process
 // of PostgreSQL, or to both, also while they are still recovering from the last time. Whatever died is started again.

@@ -39,15 +39,21 @@ type load struct {
 	requests int
 	refused  int
 	cut      int // not answered
-	repeated int // events
+	repeated int // events and operations
 }
 
-// client sends events numbered from 0 on. Only its own goroutine touches it, but for checks, which hold the gate.
+// client sends events and profile operations. Only its own goroutine touches it, but for checks, which hold the gate.
 type client struct {
-	number int
-	random *rand.Rand
-	next   int // the number of the next new event: all before it were sent
-	acked  bitmap
+	number     int
+	random     *rand.Rand
+	events     stream
+	operations stream
+}
+
+// stream is what a client sends of one kind, numbered from 0 on.
+type stream struct {
+	next  int // the number of the next new one: all before it were sent
+	acked bitmap
 }
 
 // bitmap is a set of small numbers.
@@ -69,7 +75,7 @@ func (b *bitmap) add(k int) {
 	b.count++
 }
 
-// identified is how the server deduplicates an event that is sent again.
+// identified is how the server deduplicates what is sent again.
 type identified int
 
 const (
@@ -78,11 +84,13 @@ const (
 	bySignature             // no key: the very same request must be sent again
 )
 
-// request is the events of one client from first on, as bytes.
+// request is the events, or the operations, of one client from first on, as bytes.
 type request struct {
+	path         string
+	of           *stream
 	by           identified
 	first, count int
-	twice        int // events that it contains twice
+	twice        int // of them that it contains twice
 	body         []byte
 	timestamp    string // signed
 	signature    string
@@ -93,7 +101,8 @@ type request struct {
 const (
 	names         = 5
 	users         = 97
-	clientShift   = 32 // an event's seq is the client's number, then the event's
+	subjects      = 11 // whose profiles are changed
+	clientShift   = 32 // an event's seq is the client's number, then the event's; so is an operation's
 	spread        = 3 * time.Hour
 	attemptTime   = 40 * time.Second // longer than the server may keep a request waiting
 	signatureLife = 4 * time.Minute
@@ -220,12 +229,16 @@ func (l *load) progress(ctx context.Context, w *world) (time.Duration, error) {
 // send makes a request and retries it as an SDK does, until it is acknowledged. Some callers give up, and some send
 // once more after the acknowledgement.
 func (l *load) send(ctx context.Context, c *client) error {
-	r, err := l.newRequest(c)
+	newRequest := l.newRequest
+	if c.random.IntN(4) == 0 {
+		newRequest = l.newOperations
+	}
+	r, err := newRequest(c)
 	if err != nil {
 		return err
 	}
 	for acked := false; ; {
-		if acked, err = l.attempt(ctx, c, r, false); err != nil {
+		if acked, err = l.attempt(ctx, r, false); err != nil {
 			return err
 		}
 		if acked {
@@ -237,7 +250,7 @@ func (l *load) send(ctx context.Context, c *client) error {
 		_ = pause(ctx, time.Duration(5+c.random.IntN(45))*time.Millisecond)
 	}
 	if c.random.IntN(10) == 0 {
-		_, err = l.attempt(ctx, c, r, true)
+		_, err = l.attempt(ctx, r, true)
 	}
 	return err
 }
@@ -248,15 +261,9 @@ func (l *load) givesUp(ctx context.Context, c *client, r *request) bool {
 }
 
 func (l *load) newRequest(c *client) (*request, error) {
-	r := &request{first: c.next, count: 1 + c.random.IntN(20)}
+	r := c.request(&c.events, "/v1/events")
 	if c.random.IntN(3) == 0 {
 		r.count = 1 + c.random.IntN(300)
-	}
-	switch k := c.random.IntN(20); {
-	case k < 3:
-		r.by = byKey
-	case k < 5:
-		r.by = bySignature
 	}
 	type event struct {
 		Name  string         `json:"name"`
@@ -287,23 +294,72 @@ func (l *load) newRequest(c *client) (*request, error) {
 		r.twice = 1
 		body.Events = append(body.Events, body.Events[c.random.IntN(r.count)])
 	}
-	c.next += r.count
-	var err error
+	return r, r.finish(l, body)
+}
+
+// request begins a request of what comes next of a stream.
+func (c *client) request(of *stream, path string) *request {
+	r := &request{path: path, of: of, first: of.next, count: 1 + c.random.IntN(20)}
+	switch k := c.random.IntN(20); {
+	case k < 3:
+		r.by = byKey
+	case k < 5:
+		r.by = bySignature
+	}
+	return r
+}
+
+// finish writes the request.
+func (r *request) finish(l *load, body any) (err error) {
+	r.of.next += r.count
 	if r.body, err = json.Marshal(body); err != nil {
-		return nil, fmt.Errorf("encode events: %w", err)
+		return fmt.Errorf("encode a request: %w", err)
 	}
 	r.sign(l)
-	return r, nil
+	return nil
+}
+
+// newOperations makes a request of operations that add: one that is lost or done twice changes a sum. Each also has its number.
+func (l *load) newOperations(c *client) (*request, error) {
+	r := c.request(&c.operations, "/v1/people/operations")
+	type operation struct {
+		Op    string           `json:"op"`
+		TS    *time.Time       `json:"ts,omitempty"`
+		User  string           `json:"user_id"`
+		Key   string           `json:"idempotency_key,omitempty"`
+		Props map[string]int64 `json:"props"`
+	}
+	body := struct {
+		ProjectID  uuid.UUID   `json:"project_id"`
+		Operations []operation `json:"operations"`
+	}{ProjectID: l.projectID}
+	for k := r.first; k < r.first+r.count; k++ {
+		seq := int64(c.number)<<clientShift | int64(k)
+		o := operation{Op: "add", User: "p" + strconv.FormatInt(seq%subjects, 10), Props: map[string]int64{"visits": 1, "seq": seq}}
+		if r.by != byKey {
+			ts := l.base.Add(-time.Duration(c.random.Int64N(int64(spread)))).Truncate(time.Microsecond)
+			o.TS = &ts
+		}
+		if r.by != bySignature {
+			o.Key = fmt.Sprintf("c%d-%d", c.number, k)
+		}
+		body.Operations = append(body.Operations, o)
+	}
+	if r.by != bySignature && c.random.IntN(20) == 0 {
+		r.twice = 1
+		body.Operations = append(body.Operations, body.Operations[c.random.IntN(r.count)])
+	}
+	return r, r.finish(l, body)
 }
 
 func (r *request) sign(l *load) {
 	r.signed = time.Now()
 	r.timestamp = strconv.FormatInt(r.signed.Unix(), 10)
-	r.signature = projects.Sign(l.secret, r.timestamp, http.MethodPost, "/v1/events", r.body)
+	r.signature = projects.Sign(l.secret, r.timestamp, http.MethodPost, r.path, r.body)
 }
 
 // attempt sends the request once. A violation is an error; anything that an SDK retries is not.
-func (l *load) attempt(ctx context.Context, c *client, r *request, again bool) (acked bool, err error) {
+func (l *load) attempt(ctx context.Context, r *request, again bool) (acked bool, err error) {
 	l.gate.RLock()
 	defer l.gate.RUnlock()
 	if r.by != bySignature {
@@ -311,7 +367,7 @@ func (l *load) attempt(ctx context.Context, c *client, r *request, again bool) (
 	}
 	fresh := r.attempts == 0
 	r.attempts++
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url+"/v1/events", bytes.NewReader(r.body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url+r.path, bytes.NewReader(r.body))
 	if err != nil {
 		return false, fmt.Errorf("make a request: %w", err)
 	}
@@ -341,11 +397,11 @@ func (l *load) attempt(ctx context.Context, c *client, r *request, again bool) (
 		return false, err
 	}
 	for k := r.first; k < r.first+r.count; k++ {
-		c.acked.add(k)
+		r.of.acked.add(k)
 	}
 	l.requests++
 	if again {
-		l.repeated += r.count
+		l.repeated += r.count // events and operations
 	}
 	if begun.After(l.acked) {
 		l.acked = begun
@@ -374,11 +430,11 @@ func (r *request) judge(answer []byte, fresh, again bool) error {
 	}
 	switch {
 	case got.Rejected != 0 || got.Accepted+got.Duplicates != r.count+r.twice:
-		return violation("%d events were sent and the answer is %s", r.count+r.twice, answer)
+		return violation("%d were sent and the answer is %s", r.count+r.twice, answer)
 	case fresh && got.Duplicates != r.twice:
-		return violation("%d events were sent for the first time, %d of them twice, and the answer is %s", r.count, r.twice, answer)
+		return violation("%d were sent for the first time, %d of them twice, and the answer is %s", r.count, r.twice, answer)
 	case again && got.Accepted != 0:
-		return violation("%d events were acknowledged before and the answer is %s", r.count, answer)
+		return violation("%d were acknowledged before and the answer is %s", r.count, answer)
 	}
 	return nil
 }

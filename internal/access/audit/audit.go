@@ -62,6 +62,9 @@ const (
 	CustomEventCreate Action = "custom_event.create"
 	CustomEventUpdate Action = "custom_event.update"
 	CustomEventDelete Action = "custom_event.delete"
+
+	PersonMerge   Action = "person.merge"
+	PersonUnmerge Action = "person.unmerge"
 )
 
 // Entry is one thing that was done.

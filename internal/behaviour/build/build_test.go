@@ -176,7 +176,7 @@ func TestNothingOfAProjectStaysWhenItIsRemoved(t *testing.T) {
 	}
 	for _, table := range []string{
 		"arrivals", "arrival_cursors", "persons", "person_links", "person_merges",
-		"event_parts", "event_part_columns", "event_part_days",
+		"event_parts", "event_part_columns", "event_part_days", "profile_operations", "profile_pending", "profiles",
 	} {
 		var n int
 		if err := h.pool.QueryRow(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil || n > 0 {

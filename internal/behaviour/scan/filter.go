@@ -383,3 +383,30 @@ func holds(has, want any) bool {
 		return has == want
 	}
 }
+
+// AppendProps appends the props that the filter reads and the list has not.
+func (f *Filter) AppendProps(to []string) []string { return f.props(to) }
+
+// Fits returns the filter as a condition on values that are in no part, such as those of a profile. value returns that of a prop; a
+// number has the text that ScalarValue gives it.
+func (f *Filter) Fits() func(value func(prop string) parts.Value) bool {
+	switch f.Op {
+	case And, Or, Not:
+		list := make([]func(func(string) parts.Value) bool, len(f.Filters))
+		for i := range f.Filters {
+			list[i] = f.Filters[i].Fits()
+		}
+		stop := f.Op == Or // what decides by itself
+		return func(value func(string) parts.Value) bool {
+			for _, fits := range list {
+				if fits(value) == stop {
+					return stop != (f.Op == Not)
+				}
+			}
+			return !stop != (f.Op == Not)
+		}
+	default:
+		test := f.test()
+		return func(value func(string) parts.Value) bool { return test(value(f.Prop)) }
+	}
+}

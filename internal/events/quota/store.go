@@ -77,7 +77,7 @@ func (s store) due(ctx context.Context, longAgo, yesterday time.Time) ([]uuid.UU
 	return ids, nil
 }
 
-// measure counts a project's events and counts, and estimates what they take.
+// measure counts a project's events, counts and profile operations, and estimates what they take.
 func (s store) measure(ctx context.Context, id uuid.UUID, now time.Time) error {
 	perEvent, err := s.q.UsageBytesPerEvent(ctx, s.pool, id)
 	if err != nil {
@@ -90,8 +90,12 @@ func (s store) measure(ctx context.Context, id uuid.UUID, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return s.q.SizeSet(ctx, s.pool, db.SizeSetParams{ProjectID: id, Events: n.Events, Names: n.Names,
-		Bytes: int64(float64(n.Events)*perEvent) + n.Counts*countBytes, MeasuredAt: now})
+	operations, err := s.q.SizeOperations(ctx, s.pool, id)
+	if err != nil {
+		return err
+	}
+	return s.q.SizeSet(ctx, s.pool, db.SizeSetParams{ProjectID: id, Events: n.Events, Names: n.Names, MeasuredAt: now,
+		Bytes: int64(float64(n.Events)*perEvent) + n.Counts*countBytes + operations*operationBytes})
 }
 
 func (s store) prune(ctx context.Context, before time.Time) error {

@@ -102,6 +102,8 @@ func (k *Keeper) active(now time.Time) []*project {
 const (
 	// countBytes is what a count takes on disk, with its index.
 	countBytes = 150
+	// operationBytes is what an operation on a profile takes, with its indexes and its part of the profile.
+	operationBytes = 400
 	// eventBytes is what an event takes while nothing is known of a project's own.
 	eventBytes = 300
 	// measuredAgain is how long a measurement holds of a project that stores nothing: pruning may have removed some.

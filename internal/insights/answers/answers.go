@@ -130,10 +130,17 @@ func (o *reading[T]) answer(ctx context.Context, v *behaviour.View) error {
 	if err := o.r.fill(ctx, v, q.Identity); err != nil {
 		return err
 	}
-	var sets []*behaviour.Set
-	var err error
-	if q.Only, sets, err = o.s.audience(ctx, v, o.r.who, q.Identity, &o.outcome); err != nil {
+	if o.r.before != nil {
+		if err := o.r.before(ctx, v); err != nil {
+			return err
+		}
+	}
+	only, sets, err := o.s.audience(ctx, v, o.r.who, q.Identity, &o.outcome)
+	if err != nil {
 		return err
+	}
+	if only != nil {
+		q.Only = only
 	}
 	var underWay atomic.Bool
 	fresh := func() *grouped[T] { return newGrouped(o.fresh, sets) }

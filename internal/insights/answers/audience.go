@@ -64,7 +64,7 @@ func (a *audience) words() string {
 	return text
 }
 
-// fill reads the lists of the fixed cohorts that the clauses name.
+// fill reads the lists of the fixed cohorts that the clauses name, and the profiles that they are about.
 func (r *resolver) fill(ctx context.Context, v *behaviour.View, id *behaviour.Identity) error {
 	for list, set := range r.lists {
 		people, err := v.Listed(ctx, list, id)
@@ -73,7 +73,10 @@ func (r *resolver) fill(ctx context.Context, v *behaviour.View, id *behaviour.Id
 		}
 		*set = *people
 	}
-	return nil
+	if r.profiles == nil {
+		return nil
+	}
+	return r.profiles.fill(ctx, v, id, r.query.AsOf)
 }
 
 // audience finds whom a question considers, nil being everybody, and who is in each group.

@@ -52,9 +52,17 @@ func (a *API) cohort(at string, v *api.CohortQuestion) (*cohortAsk, error) {
 	if v.AsOf != nil {
 		asOf = v.AsOf.UnixMicro()
 	}
-	c := &cohortAsk{clauses: a.clauses(a.resolver(at), asOf, v.IncludeBots)}
+	c := a.members(at, asOf, v.IncludeBots)
 	c.question.Where = c.clause("where", &v.Where, 1)
 	return c, c.ready()
+}
+
+// members is the cohort of all people with an event or a profile.
+func (a *API) members(at string, asOf int64, bots *bool) *cohortAsk {
+	c := &cohortAsk{clauses: a.clauses(a.resolver(at), asOf, bots)}
+	c.query.To, c.profiles = asOf, &profileClauses{}
+	c.question = cohorts.Question{Where: cohorts.Clause{Op: cohorts.And}, Profiles: &c.profiles.all}
+	return c
 }
 
 // ready sets what is read. Where the clause can hold only of people who did something, the others need no row.
@@ -64,6 +72,9 @@ func (c *cohortAsk) ready() error {
 	}
 	if !c.question.Everybody() {
 		c.marked()
+		if len(c.profiles.list) == 0 {
+			c.profiles = nil // nobody is in it for a profile alone
+		}
 	}
 	within(&c.query, c.question.Reads().Clip(query.Range{From: 0, To: c.asOf}))
 	return nil
@@ -224,7 +235,10 @@ func (c *clauses) clause(field string, v *api.CohortClause, depth int) (out coho
 	case api.ClauseIn:
 		_, out = c.in(field+"/cohort", v.Cohort)
 	case api.ClauseProfile:
-		c.refuse(field+"/op", "conflict", "is not answered by this server yet")
+		if c.profiles == nil {
+			c.profiles = &profileClauses{}
+		}
+		out = c.profiles.clause(c.filter(field+"/filter", &v.Filter))
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package answers
 
 import (
+	"context"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -41,8 +42,12 @@ type resolver struct {
 	cols  map[string]int
 	lists map[uuid.UUID]*behaviour.Set // of fixed cohorts that the clauses name
 	who   *audience                    // nil: everybody
-	bad   []contract.FieldError
-	fault error // that kept the question from being read
+
+	profiles *profileClauses // nil: none
+
+	before func(ctx context.Context, v *behaviour.View) error // is called before the people are read; nil: nothing is
+	bad    []contract.FieldError
+	fault  error // that kept the question from being read
 
 	custom func() ([]CustomEvent, error) // of the project
 }

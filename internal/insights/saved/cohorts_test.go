@@ -137,7 +137,7 @@ func TestACohortIsUsedByWhatNamesIt(t *testing.T) {
 	if want := "board board, report broken down, report by its id, report by its name"; strings.Join(got, ", ") != want {
 		t.Errorf("used by %v, want %s", got, want)
 	}
-	if err := cohorts.Delete(t.Context(), b.project, c.ID, false); !problem.Is(err, problem.CodeCohortInUse) {
+	if err := cohorts.Delete(t.Context(), b.project, c.ID, false); !problem.Is(err, problem.CodeInUse) {
 		t.Errorf("deleted while it is used: %v", err)
 	}
 	if err := cohorts.Delete(t.Context(), b.project, c.ID, true); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/contract"
 	"github.com/bahagh/nimbus/internal/contract/problem"
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/insights/answers"
 )
 
@@ -173,7 +174,7 @@ func peopleOf(body *api.ChangeCohortPeopleRequest) (people, junk []behaviour.Per
 	for _, k := range all {
 		switch {
 		case seen[k]:
-		case behaviour.Junk(k.Key):
+		case events.Junk(k.Key):
 			junk = append(junk, k)
 		default:
 			people = append(people, k)

@@ -7,11 +7,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/events"
 )
 
 // named is what names the person of an event: u and the user id, else a and the anonymous id, NULL where both are absent or junk.
 func (s *statement) named() string {
-	junk := s.arg(behaviour.JunkIDs(), "text[]")
+	junk := s.arg(events.JunkIDs(), "text[]")
 	absent := func(column string) string {
 		return fmt.Sprintf("coalesce(lower(btrim(%s, E' \\t\\n\\r\\v\\f\\u0085\\u00a0')) = ANY (%s), true)", column, junk)
 	}

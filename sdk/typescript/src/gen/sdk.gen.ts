@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskTrendsData, AskTrendsErrors, AskTrendsResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangeCohortPeopleData, ChangeCohortPeopleErrors, ChangeCohortPeopleResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CompletePasswordResetData, CompletePasswordResetErrors, CompletePasswordResetResponses, CreateAnnotationData, CreateAnnotationErrors, CreateAnnotationResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateCohortData, CreateCohortErrors, CreateCohortResponses, CreateCustomEventData, CreateCustomEventErrors, CreateCustomEventResponses, CreateInsightData, CreateInsightErrors, CreateInsightResponses, CreateInstanceAccountData, CreateInstanceAccountErrors, CreateInstanceAccountResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreatePasswordResetData, CreatePasswordResetErrors, CreatePasswordResetResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteAnnotationData, DeleteAnnotationErrors, DeleteAnnotationResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteCohortData, DeleteCohortErrors, DeleteCohortResponses, DeleteCustomEventData, DeleteCustomEventErrors, DeleteCustomEventResponses, DeleteInsightData, DeleteInsightErrors, DeleteInsightResponses, DeleteInstanceAccountData, DeleteInstanceAccountErrors, DeleteInstanceAccountResponses, DeleteInstanceProjectData, DeleteInstanceProjectErrors, DeleteInstanceProjectResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, ExportCohortData, ExportCohortErrors, ExportCohortResponses, ExportPeopleData, ExportPeopleErrors, ExportPeopleResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAnnotationData, GetAnnotationErrors, GetAnnotationResponses, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetCohortData, GetCohortErrors, GetCohortResponses, GetCohortSizeData, GetCohortSizeErrors, GetCohortSizeResponses, GetCustomEventData, GetCustomEventErrors, GetCustomEventResponses, GetEventData, GetEventErrors, GetEventResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetInsightData, GetInsightErrors, GetInsightResponses, GetMeData, GetMeErrors, GetMeResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetProjectUsageData, GetProjectUsageErrors, GetProjectUsageResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListAnnotationsData, ListAnnotationsErrors, ListAnnotationsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListCohortsData, ListCohortsErrors, ListCohortsResponses, ListCustomEventsData, ListCustomEventsErrors, ListCustomEventsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListInsightsData, ListInsightsErrors, ListInsightsResponses, ListInstanceAccountsData, ListInstanceAccountsErrors, ListInstanceAccountsResponses, ListInstanceAuditData, ListInstanceAuditErrors, ListInstanceAuditResponses, ListInstanceProjectsData, ListInstanceProjectsErrors, ListInstanceProjectsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, PreviewInvitationData, PreviewInvitationErrors, PreviewInvitationResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateAnnotationData, UpdateAnnotationErrors, UpdateAnnotationResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateCohortData, UpdateCohortErrors, UpdateCohortResponses, UpdateCustomEventData, UpdateCustomEventErrors, UpdateCustomEventResponses, UpdateInsightData, UpdateInsightErrors, UpdateInsightResponses, UpdateInstanceAccountData, UpdateInstanceAccountErrors, UpdateInstanceAccountResponses, UpdateInstanceProjectData, UpdateInstanceProjectErrors, UpdateInstanceProjectResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskTrendsData, AskTrendsErrors, AskTrendsResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangeCohortPeopleData, ChangeCohortPeopleErrors, ChangeCohortPeopleResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeProfilesData, ChangeProfilesErrors, ChangeProfilesResponses, CompletePasswordResetData, CompletePasswordResetErrors, CompletePasswordResetResponses, CreateAnnotationData, CreateAnnotationErrors, CreateAnnotationResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateCohortData, CreateCohortErrors, CreateCohortResponses, CreateCustomEventData, CreateCustomEventErrors, CreateCustomEventResponses, CreateInsightData, CreateInsightErrors, CreateInsightResponses, CreateInstanceAccountData, CreateInstanceAccountErrors, CreateInstanceAccountResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreateMergeData, CreateMergeErrors, CreateMergeResponses, CreatePasswordResetData, CreatePasswordResetErrors, CreatePasswordResetResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteAnnotationData, DeleteAnnotationErrors, DeleteAnnotationResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteCohortData, DeleteCohortErrors, DeleteCohortResponses, DeleteCustomEventData, DeleteCustomEventErrors, DeleteCustomEventResponses, DeleteInsightData, DeleteInsightErrors, DeleteInsightResponses, DeleteInstanceAccountData, DeleteInstanceAccountErrors, DeleteInstanceAccountResponses, DeleteInstanceProjectData, DeleteInstanceProjectErrors, DeleteInstanceProjectResponses, DeleteMergeData, DeleteMergeErrors, DeleteMergeResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, ExportCohortData, ExportCohortErrors, ExportCohortResponses, ExportPeopleData, ExportPeopleErrors, ExportPeopleResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAnnotationData, GetAnnotationErrors, GetAnnotationResponses, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetCohortData, GetCohortErrors, GetCohortResponses, GetCohortSizeData, GetCohortSizeErrors, GetCohortSizeResponses, GetCustomEventData, GetCustomEventErrors, GetCustomEventResponses, GetEventData, GetEventErrors, GetEventResponses, GetGroupData, GetGroupErrors, GetGroupResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetInsightData, GetInsightErrors, GetInsightResponses, GetMeData, GetMeErrors, GetMeResponses, GetPersonData, GetPersonErrors, GetPersonResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetProjectUsageData, GetProjectUsageErrors, GetProjectUsageResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListAnnotationsData, ListAnnotationsErrors, ListAnnotationsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListCohortsData, ListCohortsErrors, ListCohortsResponses, ListCustomEventsData, ListCustomEventsErrors, ListCustomEventsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListGroupsData, ListGroupsErrors, ListGroupsResponses, ListInsightsData, ListInsightsErrors, ListInsightsResponses, ListInstanceAccountsData, ListInstanceAccountsErrors, ListInstanceAccountsResponses, ListInstanceAuditData, ListInstanceAuditErrors, ListInstanceAuditResponses, ListInstanceProjectsData, ListInstanceProjectsErrors, ListInstanceProjectsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListMergesData, ListMergesErrors, ListMergesResponses, ListPeopleData, ListPeopleErrors, ListPeopleResponses, ListPersonSessionsData, ListPersonSessionsErrors, ListPersonSessionsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, PreviewInvitationData, PreviewInvitationErrors, PreviewInvitationResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, QueryPeopleData, QueryPeopleErrors, QueryPeopleResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateAnnotationData, UpdateAnnotationErrors, UpdateAnnotationResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateCohortData, UpdateCohortErrors, UpdateCohortResponses, UpdateCustomEventData, UpdateCustomEventErrors, UpdateCustomEventResponses, UpdateInsightData, UpdateInsightErrors, UpdateInsightResponses, UpdateInstanceAccountData, UpdateInstanceAccountErrors, UpdateInstanceAccountResponses, UpdateInstanceProjectData, UpdateInstanceProjectErrors, UpdateInstanceProjectResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -1013,6 +1013,150 @@ export const getEvent = <ThrowOnError extends boolean = true>(options: Options<G
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
     url: '/v1/events/{event_id}',
     ...options
+});
+
+/**
+ * List people
+ *
+ * Everybody with an event or a profile, in an order of its own: who is new comes last. Several ids of one person are one item.
+ * `POST /v1/people/query` takes conditions, also on what they did.
+ *
+ */
+export const listPeople = <ThrowOnError extends boolean = true>(options: Options<ListPeopleData, ThrowOnError>) => (options.client ?? client).get<ListPeopleResponses, ListPeopleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people',
+    ...options
+});
+
+/**
+ * Find people
+ *
+ * `GET /v1/people` with conditions: `where` is a clause of a cohort, about what people did, the profile they have, or both.
+ *
+ */
+export const queryPeople = <ThrowOnError extends boolean = true>(options: Options<QueryPeopleData, ThrowOnError>) => (options.client ?? client).post<QueryPeopleResponses, QueryPeopleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people/query',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List merges
+ *
+ * The merges in force, oldest first.
+ */
+export const listMerges = <ThrowOnError extends boolean = true>(options: Options<ListMergesData, ThrowOnError>) => (options.client ?? client).get<ListMergesResponses, ListMergesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people/merges',
+    ...options
+});
+
+/**
+ * Make one person of two users
+ *
+ * From now on, for all time and the past too, `from` and `into` are one person, whom `into` names. Nothing is rewritten:
+ * deleting the merge undoes it. Merges chain. A merge that is there already is answered as it is.
+ *
+ */
+export const createMerge = <ThrowOnError extends boolean = true>(options: Options<CreateMergeData, ThrowOnError>) => (options.client ?? client).post<CreateMergeResponses, CreateMergeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people/merges',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Undo a merge
+ *
+ * The two are themselves again, for the past too.
+ */
+export const deleteMerge = <ThrowOnError extends boolean = true>(options: Options<DeleteMergeData, ThrowOnError>) => (options.client ?? client).delete<DeleteMergeResponses, DeleteMergeErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people/merges/{merge_id}',
+    ...options
+});
+
+/**
+ * Get a person
+ */
+export const getPerson = <ThrowOnError extends boolean = true>(options: Options<GetPersonData, ThrowOnError>) => (options.client ?? client).get<GetPersonResponses, GetPersonErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people/{person}',
+    ...options
+});
+
+/**
+ * List the sessions of a person
+ *
+ * The visits of a person, the latest first, each with how it began and its events. The rules of sessions are those of
+ * `POST /v1/insights/sessions`.
+ *
+ */
+export const listPersonSessions = <ThrowOnError extends boolean = true>(options: Options<ListPersonSessionsData, ThrowOnError>) => (options.client ?? client).get<ListPersonSessionsResponses, ListPersonSessionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/people/{person}/sessions',
+    ...options
+});
+
+/**
+ * List groups of a type
+ *
+ * The groups of a type with a profile, by key.
+ */
+export const listGroups = <ThrowOnError extends boolean = true>(options: Options<ListGroupsData, ThrowOnError>) => (options.client ?? client).get<ListGroupsResponses, ListGroupsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/groups/{group_type}',
+    ...options
+});
+
+/**
+ * Get a group
+ */
+export const getGroup = <ThrowOnError extends boolean = true>(options: Options<GetGroupData, ThrowOnError>) => (options.client ?? client).get<GetGroupResponses, GetGroupErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/groups/{group_type}/{group_key}',
+    ...options
+});
+
+/**
+ * Change what is known of people and groups
+ *
+ * Stores 1 to 1,000 operations on profiles. The reply comes after the commit, as that of `POST /v1/events` does, and good
+ * operations are stored even when their neighbours are not.
+ *
+ * An operation names a person by `user_id`, by `anonymous_id` or by both, or a `group`. One with both ids also says that
+ * they are one person, as an event with both ids does; `set` with empty `props` says nothing else. A profile is what all
+ * operations on it make in the order of their `ts`, whenever they arrive.
+ *
+ * Sending an operation again stores nothing and counts it in `duplicates`: with an `idempotency_key` it is the same
+ * operation when project, `op`, key and who or what it is about are the same, whatever its `ts`. Operations without one in
+ * a signed request are identified by the signature and their position. Any other is a new one each time, and `add` and
+ * `append` would then happen twice.
+ *
+ * Operations are no events: they are in no count of events, and pruning keeps them.
+ *
+ */
+export const changeProfiles = <ThrowOnError extends boolean = true>(options: Options<ChangeProfilesData, ThrowOnError>) => (options.client ?? client).post<ChangeProfilesResponses, ChangeProfilesErrors, ThrowOnError>({
+    security: [
+        { name: 'X-Api-Key-Id', type: 'apiKey' },
+        { name: 'X-Api-Timestamp', type: 'apiKey' },
+        { name: 'X-Api-Signature', type: 'apiKey' },
+        { name: 'X-API-Key', type: 'apiKey' },
+        { name: 'X-Write-Key', type: 'apiKey' }
+    ],
+    url: '/v1/people/operations',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
 });
 
 /**

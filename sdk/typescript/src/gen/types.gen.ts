@@ -1330,6 +1330,326 @@ export type EventError = {
     detail: string;
 };
 
+export type PeopleQuery = {
+    project_id: string;
+    /**
+     * Only those whose id, name or e-mail address contains this, whatever its case and accents.
+     */
+    search?: string;
+    where?: CohortClause;
+    /**
+     * The properties of profiles that the answer has; all when absent.
+     */
+    columns?: Array<string>;
+    /**
+     * Whether events of bots count in `where`.
+     */
+    include_bots?: boolean;
+    /**
+     * People per page; 100 when absent.
+     */
+    limit?: number;
+    /**
+     * next_cursor of the page before.
+     */
+    cursor?: string;
+};
+
+export type PeoplePage = {
+    items: Array<PersonRow>;
+    /**
+     * Null on the last page.
+     */
+    next_cursor: string | null;
+    /**
+     * How many people there are on all pages.
+     */
+    total: number;
+};
+
+export type PersonRow = {
+    /**
+     * The user id, or `a:` and the anonymous id.
+     */
+    person: string;
+    props: ProfileProps;
+    /**
+     * How many there are.
+     */
+    events: number;
+    /**
+     * The time of the first event; absent without one.
+     */
+    first_seen?: string;
+    /**
+     * The time of the last event; absent without one.
+     */
+    last_seen?: string;
+};
+
+export type Person = {
+    /**
+     * The user id, or `a:` and the anonymous id.
+     */
+    person: string;
+    /**
+     * All users that are this person, by merges.
+     */
+    user_ids: Array<string>;
+    /**
+     * All anonymous ids that are this person, by events and operations with both ids.
+     */
+    anonymous_ids: Array<string>;
+    props: ProfileProps;
+    /**
+     * How many there are.
+     */
+    events: number;
+    /**
+     * How many there are.
+     */
+    sessions: number;
+    /**
+     * The time of the first event; absent without one.
+     */
+    first_seen?: string;
+    /**
+     * The time of the last event; absent without one.
+     */
+    last_seen?: string;
+    first_touch?: Touch;
+    last_touch?: Touch;
+};
+
+/**
+ * How a session began, by its first event: `utm_source`, `utm_medium`, `utm_campaign`, `referrer` and `url` (or `page`, `path`)
+ * of its `props`, with and without `$`. The first touch is the first session; the last one is the last session that names a
+ * source, a medium, a campaign or a referrer, and the last session where none of the last hundred does.
+ *
+ */
+export type Touch = {
+    ts: string;
+    source?: string;
+    medium?: string;
+    campaign?: string;
+    referrer?: string;
+    landing_page?: string;
+};
+
+export type PersonSessionPage = {
+    items: Array<PersonSession>;
+    /**
+     * Null on the last page.
+     */
+    next_cursor: string | null;
+};
+
+export type PersonSession = {
+    /**
+     * The time of its first event.
+     */
+    start: string;
+    /**
+     * The time of its last event.
+     */
+    end: string;
+    /**
+     * How many there are.
+     */
+    events: number;
+    touch: Touch;
+    /**
+     * Its first hundred events, in their order.
+     */
+    timeline: Array<TimelineEvent>;
+};
+
+export type TimelineEvent = {
+    name: string;
+    ts: string;
+};
+
+export type CreateMerge = {
+    project_id: string;
+    /**
+     * The user id that becomes another's.
+     */
+    from: string;
+    /**
+     * The user id that stays.
+     */
+    into: string;
+};
+
+export type Merge = {
+    id: string;
+    from: string;
+    into: string;
+    created_at: string;
+};
+
+export type Merges = {
+    items: Array<Merge>;
+};
+
+export type GroupPage = {
+    items: Array<Group>;
+    /**
+     * Null on the last page.
+     */
+    next_cursor: string | null;
+};
+
+export type Group = {
+    type: string;
+    key: string;
+    props: ProfileProps;
+};
+
+export type ProfileOperations = {
+    /**
+     * The key's own project.
+     */
+    project_id: string;
+    operations: Array<ProfileOperation>;
+};
+
+/**
+ * One change of what is known of a person or a group.
+ */
+export type ProfileOperation = {
+    op: ProfileOp;
+    /**
+     * Who it is about, once known.
+     */
+    user_id?: string;
+    /**
+     * Who it is about, before it is known; beside a `user_id` the two are one person.
+     */
+    anonymous_id?: string;
+    group?: GroupKey;
+    /**
+     * When it became true, which is the order in which operations apply. The rules are those of an event's `ts`.
+     *
+     */
+    ts?: string;
+    /**
+     * Makes sending this operation again safe, for ever.
+     */
+    idempotency_key?: string;
+    props?: ProfileProps;
+    /**
+     * With `unset`, and only there, the properties that go.
+     */
+    names?: Array<string>;
+};
+
+/**
+ * What happens with each of `props`: `set` makes it the value; `set_once` only where there is none; `add` adds a number, to
+ * 0 where there is none; `append` puts it at the end of a list; `union` adds to a list what it has not; `remove` takes out
+ * of a list what is equal. `unset` takes the properties in `names` away, and `delete` the whole profile. What does not fit
+ * the value that is there (`add` to a text) leaves it as it is.
+ *
+ */
+export const ProfileOp = {
+    /**
+     * ProfileSet
+     */
+    PROFILE_SET: 'set',
+    /**
+     * ProfileSetOnce
+     */
+    PROFILE_SET_ONCE: 'set_once',
+    /**
+     * ProfileAdd
+     */
+    PROFILE_ADD: 'add',
+    /**
+     * ProfileAppend
+     */
+    PROFILE_APPEND: 'append',
+    /**
+     * ProfileUnion
+     */
+    PROFILE_UNION: 'union',
+    /**
+     * ProfileRemove
+     */
+    PROFILE_REMOVE: 'remove',
+    /**
+     * ProfileUnset
+     */
+    PROFILE_UNSET: 'unset',
+    /**
+     * ProfileDelete
+     */
+    PROFILE_DELETE: 'delete'
+} as const;
+
+/**
+ * What happens with each of `props`: `set` makes it the value; `set_once` only where there is none; `add` adds a number, to
+ * 0 where there is none; `append` puts it at the end of a list; `union` adds to a list what it has not; `remove` takes out
+ * of a list what is equal. `unset` takes the properties in `names` away, and `delete` the whole profile. What does not fit
+ * the value that is there (`add` to a text) leaves it as it is.
+ *
+ */
+export type ProfileOp = typeof ProfileOp[keyof typeof ProfileOp];
+
+/**
+ * A group of people, such as a company or a workspace.
+ */
+export type GroupKey = {
+    /**
+     * What kind of group it is.
+     */
+    type: string;
+    /**
+     * Which one of its type it is.
+     */
+    key: string;
+};
+
+/**
+ * The values of an operation, or of a profile, by name. The rules are those of an event's `props`; with `add` each is a
+ * number.
+ *
+ */
+export type ProfileProps = {
+    [key: string]: unknown;
+};
+
+export type ProfileOperationsResult = {
+    /**
+     * Stored by this request.
+     */
+    accepted: number;
+    /**
+     * Stored before; nothing was changed.
+     */
+    duplicates: number;
+    /**
+     * Refused; `errors` says why.
+     */
+    rejected: number;
+    errors: Array<ProfileOperationError>;
+};
+
+export type ProfileOperationError = {
+    /**
+     * The position in `operations`.
+     */
+    index: number;
+    /**
+     * JSON pointer of the field in the body sent.
+     */
+    pointer: string;
+    /**
+     * Stable and documented.
+     */
+    code: string;
+    detail: string;
+};
+
 export type StoredEvent = {
     /**
      * Derived from the content; the same event has the same id.
@@ -7670,6 +7990,628 @@ export type GetEventResponses = {
 };
 
 export type GetEventResponse = GetEventResponses[keyof GetEventResponses];
+
+export type ListPeopleData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * Only those whose id, name or e-mail address contains this, whatever its case and accents.
+         */
+        search?: string;
+        /**
+         * Only those whose profile contains this JSON object, for example `{"plan":"pro"}`.
+         */
+        props?: string;
+        /**
+         * Items per page.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+    };
+    url: '/v1/people';
+};
+
+export type ListPeopleErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListPeopleError = ListPeopleErrors[keyof ListPeopleErrors];
+
+export type ListPeopleResponses = {
+    /**
+     * A page of people.
+     */
+    200: PeoplePage;
+};
+
+export type ListPeopleResponse = ListPeopleResponses[keyof ListPeopleResponses];
+
+export type QueryPeopleData = {
+    body: PeopleQuery;
+    path?: never;
+    query?: never;
+    url: '/v1/people/query';
+};
+
+export type QueryPeopleErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type QueryPeopleError = QueryPeopleErrors[keyof QueryPeopleErrors];
+
+export type QueryPeopleResponses = {
+    /**
+     * A page of people.
+     */
+    200: PeoplePage;
+};
+
+export type QueryPeopleResponse = QueryPeopleResponses[keyof QueryPeopleResponses];
+
+export type ListMergesData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    url: '/v1/people/merges';
+};
+
+export type ListMergesErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListMergesError = ListMergesErrors[keyof ListMergesErrors];
+
+export type ListMergesResponses = {
+    /**
+     * The merges.
+     */
+    200: Merges;
+};
+
+export type ListMergesResponse = ListMergesResponses[keyof ListMergesResponses];
+
+export type CreateMergeData = {
+    body: CreateMerge;
+    path?: never;
+    query?: never;
+    url: '/v1/people/merges';
+};
+
+export type CreateMergeErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type CreateMergeError = CreateMergeErrors[keyof CreateMergeErrors];
+
+export type CreateMergeResponses = {
+    /**
+     * The merge.
+     */
+    201: Merge;
+};
+
+export type CreateMergeResponse = CreateMergeResponses[keyof CreateMergeResponses];
+
+export type DeleteMergeData = {
+    body?: never;
+    path: {
+        /**
+         * The merge's id.
+         */
+        merge_id: string;
+    };
+    query: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    url: '/v1/people/merges/{merge_id}';
+};
+
+export type DeleteMergeErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type DeleteMergeError = DeleteMergeErrors[keyof DeleteMergeErrors];
+
+export type DeleteMergeResponses = {
+    /**
+     * They are two again.
+     */
+    204: void;
+};
+
+export type DeleteMergeResponse = DeleteMergeResponses[keyof DeleteMergeResponses];
+
+export type GetPersonData = {
+    body?: never;
+    path: {
+        /**
+         * Who: a user id or an anonymous id, where several are one person any of them. `u:` before it says that it is a user id,
+         * `a:` that it is an anonymous one; without, it is a user id if there is such a user.
+         *
+         */
+        person: string;
+    };
+    query: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    url: '/v1/people/{person}';
+};
+
+export type GetPersonErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type GetPersonError = GetPersonErrors[keyof GetPersonErrors];
+
+export type GetPersonResponses = {
+    /**
+     * The person.
+     */
+    200: Person;
+};
+
+export type GetPersonResponse = GetPersonResponses[keyof GetPersonResponses];
+
+export type ListPersonSessionsData = {
+    body?: never;
+    path: {
+        /**
+         * Who: a user id or an anonymous id, where several are one person any of them. `u:` before it says that it is a user id,
+         * `a:` that it is an anonymous one; without, it is a user id if there is such a user.
+         *
+         */
+        person: string;
+    };
+    query: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * Items per page.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+    };
+    url: '/v1/people/{person}/sessions';
+};
+
+export type ListPersonSessionsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListPersonSessionsError = ListPersonSessionsErrors[keyof ListPersonSessionsErrors];
+
+export type ListPersonSessionsResponses = {
+    /**
+     * A page of sessions.
+     */
+    200: PersonSessionPage;
+};
+
+export type ListPersonSessionsResponse = ListPersonSessionsResponses[keyof ListPersonSessionsResponses];
+
+export type ListGroupsData = {
+    body?: never;
+    path: {
+        /**
+         * What kind of group.
+         */
+        group_type: string;
+    };
+    query: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * Only those whose id, name or e-mail address contains this, whatever its case and accents.
+         */
+        search?: string;
+        /**
+         * Items per page.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+    };
+    url: '/v1/groups/{group_type}';
+};
+
+export type ListGroupsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListGroupsError = ListGroupsErrors[keyof ListGroupsErrors];
+
+export type ListGroupsResponses = {
+    /**
+     * A page of groups.
+     */
+    200: GroupPage;
+};
+
+export type ListGroupsResponse = ListGroupsResponses[keyof ListGroupsResponses];
+
+export type GetGroupData = {
+    body?: never;
+    path: {
+        /**
+         * What kind of group.
+         */
+        group_type: string;
+        /**
+         * Which one.
+         */
+        group_key: string;
+    };
+    query: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    url: '/v1/groups/{group_type}/{group_key}';
+};
+
+export type GetGroupErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type GetGroupError = GetGroupErrors[keyof GetGroupErrors];
+
+export type GetGroupResponses = {
+    /**
+     * The group.
+     */
+    200: Group;
+};
+
+export type GetGroupResponse = GetGroupResponses[keyof GetGroupResponses];
+
+export type ChangeProfilesData = {
+    body: ProfileOperations;
+    headers?: {
+        /**
+         * How the body is compressed, if it is: `gzip` or `zstd`.
+         */
+        'Content-Encoding'?: string;
+        /**
+         * When the request is sent, by the clock of the sender, in Unix milliseconds. When it is more than a minute from the
+         * time of arrival, each `ts` is moved by the difference. What is no number is as if it were not there.
+         *
+         */
+        'X-Sent-At'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/v1/people/operations';
+};
+
+export type ChangeProfilesErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ChangeProfilesError = ChangeProfilesErrors[keyof ChangeProfilesErrors];
+
+export type ChangeProfilesResponses = {
+    /**
+     * What happened to each operation; committed.
+     */
+    200: ProfileOperationsResult;
+};
+
+export type ChangeProfilesResponse = ChangeProfilesResponses[keyof ChangeProfilesResponses];
 
 export type StreamEventsData = {
     body?: never;

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.js';
-import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askTrends, askUniques, changeCohortPeople, changePassword, completePasswordReset, createAnnotation, createApiKey, createBoard, createCohort, createCustomEvent, createInsight, createInstanceAccount, createInvitation, createLiveTicket, createPasswordReset, createProject, createWriteKey, deleteAnnotation, deleteBoard, deleteCohort, deleteCustomEvent, deleteInsight, deleteInstanceAccount, deleteInstanceProject, deleteProject, deleteWriteKey, exportAudit, exportCohort, exportPeople, finishOidcLogin, getAnnotation, getAuthMethods, getBoard, getCohort, getCohortSize, getCustomEvent, getEvent, getHealth, getInsight, getMe, getProject, getProjectDeletion, getProjectUsage, ingestEvents, listAnnotations, listApiKeys, listAudit, listBoards, listCohorts, listCustomEvents, listEvents, listInsights, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listProjects, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateAnnotation, updateApiKey, updateBoard, updateCohort, updateCustomEvent, updateInsight, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateWriteKey } from '../sdk.gen.js';
-import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskTrendsData, AskTrendsError, AskTrendsResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangeCohortPeopleData, ChangeCohortPeopleError, ChangeCohortPeopleResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateAnnotationData, CreateAnnotationError, CreateAnnotationResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateCohortData, CreateCohortError, CreateCohortResponse, CreateCustomEventData, CreateCustomEventError, CreateCustomEventResponse, CreateInsightData, CreateInsightError, CreateInsightResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteAnnotationData, DeleteAnnotationError, DeleteAnnotationResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteCohortData, DeleteCohortError, DeleteCohortResponse, DeleteCustomEventData, DeleteCustomEventError, DeleteCustomEventResponse, DeleteInsightData, DeleteInsightError, DeleteInsightResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, ExportCohortData, ExportCohortError, ExportCohortResponse, ExportPeopleData, ExportPeopleError, ExportPeopleResponse, FinishOidcLoginData, FinishOidcLoginError, GetAnnotationData, GetAnnotationError, GetAnnotationResponse, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetCohortData, GetCohortError, GetCohortResponse, GetCohortSizeData, GetCohortSizeError, GetCohortSizeResponse, GetCustomEventData, GetCustomEventError, GetCustomEventResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetInsightData, GetInsightError, GetInsightResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListAnnotationsData, ListAnnotationsError, ListAnnotationsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListCohortsData, ListCohortsError, ListCohortsResponse, ListCustomEventsData, ListCustomEventsError, ListCustomEventsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListInsightsData, ListInsightsError, ListInsightsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateAnnotationData, UpdateAnnotationError, UpdateAnnotationResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateCohortData, UpdateCohortError, UpdateCohortResponse, UpdateCustomEventData, UpdateCustomEventError, UpdateCustomEventResponse, UpdateInsightData, UpdateInsightError, UpdateInsightResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
+import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askTrends, askUniques, changeCohortPeople, changePassword, changeProfiles, completePasswordReset, createAnnotation, createApiKey, createBoard, createCohort, createCustomEvent, createInsight, createInstanceAccount, createInvitation, createLiveTicket, createMerge, createPasswordReset, createProject, createWriteKey, deleteAnnotation, deleteBoard, deleteCohort, deleteCustomEvent, deleteInsight, deleteInstanceAccount, deleteInstanceProject, deleteMerge, deleteProject, deleteWriteKey, exportAudit, exportCohort, exportPeople, finishOidcLogin, getAnnotation, getAuthMethods, getBoard, getCohort, getCohortSize, getCustomEvent, getEvent, getGroup, getHealth, getInsight, getMe, getPerson, getProject, getProjectDeletion, getProjectUsage, ingestEvents, listAnnotations, listApiKeys, listAudit, listBoards, listCohorts, listCustomEvents, listEvents, listGroups, listInsights, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listMerges, listPeople, listPersonSessions, listProjects, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, queryPeople, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateAnnotation, updateApiKey, updateBoard, updateCohort, updateCustomEvent, updateInsight, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateWriteKey } from '../sdk.gen.js';
+import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskTrendsData, AskTrendsError, AskTrendsResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangeCohortPeopleData, ChangeCohortPeopleError, ChangeCohortPeopleResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, ChangeProfilesData, ChangeProfilesError, ChangeProfilesResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateAnnotationData, CreateAnnotationError, CreateAnnotationResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateCohortData, CreateCohortError, CreateCohortResponse, CreateCustomEventData, CreateCustomEventError, CreateCustomEventResponse, CreateInsightData, CreateInsightError, CreateInsightResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateMergeData, CreateMergeError, CreateMergeResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteAnnotationData, DeleteAnnotationError, DeleteAnnotationResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteCohortData, DeleteCohortError, DeleteCohortResponse, DeleteCustomEventData, DeleteCustomEventError, DeleteCustomEventResponse, DeleteInsightData, DeleteInsightError, DeleteInsightResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteMergeData, DeleteMergeError, DeleteMergeResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, ExportCohortData, ExportCohortError, ExportCohortResponse, ExportPeopleData, ExportPeopleError, ExportPeopleResponse, FinishOidcLoginData, FinishOidcLoginError, GetAnnotationData, GetAnnotationError, GetAnnotationResponse, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetCohortData, GetCohortError, GetCohortResponse, GetCohortSizeData, GetCohortSizeError, GetCohortSizeResponse, GetCustomEventData, GetCustomEventError, GetCustomEventResponse, GetEventData, GetEventError, GetEventResponse, GetGroupData, GetGroupError, GetGroupResponse, GetHealthData, GetHealthError, GetHealthResponse, GetInsightData, GetInsightError, GetInsightResponse, GetMeData, GetMeError, GetMeResponse, GetPersonData, GetPersonError, GetPersonResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListAnnotationsData, ListAnnotationsError, ListAnnotationsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListCohortsData, ListCohortsError, ListCohortsResponse, ListCustomEventsData, ListCustomEventsError, ListCustomEventsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListGroupsData, ListGroupsError, ListGroupsResponse, ListInsightsData, ListInsightsError, ListInsightsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListMergesData, ListMergesError, ListMergesResponse, ListPeopleData, ListPeopleError, ListPeopleResponse, ListPersonSessionsData, ListPersonSessionsError, ListPersonSessionsResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, QueryPeopleData, QueryPeopleError, QueryPeopleResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateAnnotationData, UpdateAnnotationError, UpdateAnnotationResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateCohortData, UpdateCohortError, UpdateCohortResponse, UpdateCustomEventData, UpdateCustomEventError, UpdateCustomEventResponse, UpdateInsightData, UpdateInsightError, UpdateInsightResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
 
 /**
  * Create an account
@@ -1627,6 +1627,340 @@ export const getEventOptions = (options: Options<GetEventData>) => queryOptions<
     },
     queryKey: getEventQueryKey(options)
 });
+
+export const listPeopleQueryKey = (options: Options<ListPeopleData>) => createQueryKey('listPeople', options, false, ['People']);
+
+/**
+ * List people
+ *
+ * Everybody with an event or a profile, in an order of its own: who is new comes last. Several ids of one person are one item.
+ * `POST /v1/people/query` takes conditions, also on what they did.
+ *
+ */
+export const listPeopleOptions = (options: Options<ListPeopleData>) => queryOptions<ListPeopleResponse, ListPeopleError, ListPeopleResponse, ReturnType<typeof listPeopleQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listPeople({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listPeopleQueryKey(options)
+});
+
+export const listPeopleInfiniteQueryKey = (options: Options<ListPeopleData>): QueryKey<Options<ListPeopleData>> => createQueryKey('listPeople', options, true);
+
+/**
+ * List people
+ *
+ * Everybody with an event or a profile, in an order of its own: who is new comes last. Several ids of one person are one item.
+ * `POST /v1/people/query` takes conditions, also on what they did.
+ *
+ */
+export const listPeopleInfiniteOptions = (options: Options<ListPeopleData>) => infiniteQueryOptions<ListPeopleResponse, ListPeopleError, InfiniteData<ListPeopleResponse>, QueryKey<Options<ListPeopleData>>, string | Pick<QueryKey<Options<ListPeopleData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListPeopleData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listPeople({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listPeopleInfiniteQueryKey(options)
+});
+
+export const queryPeopleQueryKey = (options: Options<QueryPeopleData>) => createQueryKey('queryPeople', options, false, ['People']);
+
+/**
+ * Find people
+ *
+ * `GET /v1/people` with conditions: `where` is a clause of a cohort, about what people did, the profile they have, or both.
+ *
+ */
+export const queryPeopleOptions = (options: Options<QueryPeopleData>) => queryOptions<QueryPeopleResponse, QueryPeopleError, QueryPeopleResponse, ReturnType<typeof queryPeopleQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await queryPeople({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: queryPeopleQueryKey(options)
+});
+
+export const queryPeopleInfiniteQueryKey = (options: Options<QueryPeopleData>): QueryKey<Options<QueryPeopleData>> => createQueryKey('queryPeople', options, true);
+
+/**
+ * Find people
+ *
+ * `GET /v1/people` with conditions: `where` is a clause of a cohort, about what people did, the profile they have, or both.
+ *
+ */
+export const queryPeopleInfiniteOptions = (options: Options<QueryPeopleData>) => infiniteQueryOptions<QueryPeopleResponse, QueryPeopleError, InfiniteData<QueryPeopleResponse>, QueryKey<Options<QueryPeopleData>>, string | Pick<QueryKey<Options<QueryPeopleData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<QueryPeopleData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            body: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await queryPeople({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: queryPeopleInfiniteQueryKey(options)
+});
+
+export const listMergesQueryKey = (options: Options<ListMergesData>) => createQueryKey('listMerges', options, false, ['People']);
+
+/**
+ * List merges
+ *
+ * The merges in force, oldest first.
+ */
+export const listMergesOptions = (options: Options<ListMergesData>) => queryOptions<ListMergesResponse, ListMergesError, ListMergesResponse, ReturnType<typeof listMergesQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listMerges({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listMergesQueryKey(options)
+});
+
+/**
+ * Make one person of two users
+ *
+ * From now on, for all time and the past too, `from` and `into` are one person, whom `into` names. Nothing is rewritten:
+ * deleting the merge undoes it. Merges chain. A merge that is there already is answered as it is.
+ *
+ */
+export const createMergeMutation = (options?: Partial<Options<CreateMergeData>>): UseMutationOptions<CreateMergeResponse, CreateMergeError, Options<CreateMergeData>> => {
+    const mutationOptions: UseMutationOptions<CreateMergeResponse, CreateMergeError, Options<CreateMergeData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await createMerge({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Undo a merge
+ *
+ * The two are themselves again, for the past too.
+ */
+export const deleteMergeMutation = (options?: Partial<Options<DeleteMergeData>>): UseMutationOptions<DeleteMergeResponse, DeleteMergeError, Options<DeleteMergeData>> => {
+    const mutationOptions: UseMutationOptions<DeleteMergeResponse, DeleteMergeError, Options<DeleteMergeData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await deleteMerge({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+export const getPersonQueryKey = (options: Options<GetPersonData>) => createQueryKey('getPerson', options, false, ['People']);
+
+/**
+ * Get a person
+ */
+export const getPersonOptions = (options: Options<GetPersonData>) => queryOptions<GetPersonResponse, GetPersonError, GetPersonResponse, ReturnType<typeof getPersonQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getPerson({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getPersonQueryKey(options)
+});
+
+export const listPersonSessionsQueryKey = (options: Options<ListPersonSessionsData>) => createQueryKey('listPersonSessions', options, false, ['People']);
+
+/**
+ * List the sessions of a person
+ *
+ * The visits of a person, the latest first, each with how it began and its events. The rules of sessions are those of
+ * `POST /v1/insights/sessions`.
+ *
+ */
+export const listPersonSessionsOptions = (options: Options<ListPersonSessionsData>) => queryOptions<ListPersonSessionsResponse, ListPersonSessionsError, ListPersonSessionsResponse, ReturnType<typeof listPersonSessionsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listPersonSessions({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listPersonSessionsQueryKey(options)
+});
+
+export const listPersonSessionsInfiniteQueryKey = (options: Options<ListPersonSessionsData>): QueryKey<Options<ListPersonSessionsData>> => createQueryKey('listPersonSessions', options, true);
+
+/**
+ * List the sessions of a person
+ *
+ * The visits of a person, the latest first, each with how it began and its events. The rules of sessions are those of
+ * `POST /v1/insights/sessions`.
+ *
+ */
+export const listPersonSessionsInfiniteOptions = (options: Options<ListPersonSessionsData>) => infiniteQueryOptions<ListPersonSessionsResponse, ListPersonSessionsError, InfiniteData<ListPersonSessionsResponse>, QueryKey<Options<ListPersonSessionsData>>, string | Pick<QueryKey<Options<ListPersonSessionsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListPersonSessionsData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listPersonSessions({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listPersonSessionsInfiniteQueryKey(options)
+});
+
+export const listGroupsQueryKey = (options: Options<ListGroupsData>) => createQueryKey('listGroups', options, false, ['People']);
+
+/**
+ * List groups of a type
+ *
+ * The groups of a type with a profile, by key.
+ */
+export const listGroupsOptions = (options: Options<ListGroupsData>) => queryOptions<ListGroupsResponse, ListGroupsError, ListGroupsResponse, ReturnType<typeof listGroupsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listGroups({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listGroupsQueryKey(options)
+});
+
+export const listGroupsInfiniteQueryKey = (options: Options<ListGroupsData>): QueryKey<Options<ListGroupsData>> => createQueryKey('listGroups', options, true);
+
+/**
+ * List groups of a type
+ *
+ * The groups of a type with a profile, by key.
+ */
+export const listGroupsInfiniteOptions = (options: Options<ListGroupsData>) => infiniteQueryOptions<ListGroupsResponse, ListGroupsError, InfiniteData<ListGroupsResponse>, QueryKey<Options<ListGroupsData>>, string | Pick<QueryKey<Options<ListGroupsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListGroupsData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listGroups({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listGroupsInfiniteQueryKey(options)
+});
+
+export const getGroupQueryKey = (options: Options<GetGroupData>) => createQueryKey('getGroup', options, false, ['People']);
+
+/**
+ * Get a group
+ */
+export const getGroupOptions = (options: Options<GetGroupData>) => queryOptions<GetGroupResponse, GetGroupError, GetGroupResponse, ReturnType<typeof getGroupQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await getGroup({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: getGroupQueryKey(options)
+});
+
+/**
+ * Change what is known of people and groups
+ *
+ * Stores 1 to 1,000 operations on profiles. The reply comes after the commit, as that of `POST /v1/events` does, and good
+ * operations are stored even when their neighbours are not.
+ *
+ * An operation names a person by `user_id`, by `anonymous_id` or by both, or a `group`. One with both ids also says that
+ * they are one person, as an event with both ids does; `set` with empty `props` says nothing else. A profile is what all
+ * operations on it make in the order of their `ts`, whenever they arrive.
+ *
+ * Sending an operation again stores nothing and counts it in `duplicates`: with an `idempotency_key` it is the same
+ * operation when project, `op`, key and who or what it is about are the same, whatever its `ts`. Operations without one in
+ * a signed request are identified by the signature and their position. Any other is a new one each time, and `add` and
+ * `append` would then happen twice.
+ *
+ * Operations are no events: they are in no count of events, and pruning keeps them.
+ *
+ */
+export const changeProfilesMutation = (options?: Partial<Options<ChangeProfilesData>>): UseMutationOptions<ChangeProfilesResponse, ChangeProfilesError, Options<ChangeProfilesData>> => {
+    const mutationOptions: UseMutationOptions<ChangeProfilesResponse, ChangeProfilesError, Options<ChangeProfilesData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await changeProfiles({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
 
 /**
  * Get a ticket for the live stream

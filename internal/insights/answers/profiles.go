@@ -1,0 +1,69 @@
+package answers
+
+import (
+	"context"
+
+	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/parts"
+	"github.com/bahagh/nimbus/internal/behaviour/scan"
+	"github.com/bahagh/nimbus/internal/insights/cohorts"
+	"github.com/bahagh/nimbus/internal/people"
+)
+
+// profileClauses are the clauses of a question that are about profiles.
+type profileClauses struct {
+	all   behaviour.Set // who has a profile; filled with the others
+	names []string      // of the properties that the clauses read
+	list  []*profileClause
+
+	reader *people.Reader // of the view that the sets were filled from
+}
+
+type profileClause struct {
+	fits  func(value func(prop string) parts.Value) bool
+	empty bool // it fits those who have no profile, too
+	set   behaviour.Set
+}
+
+// clause returns a clause that is true of those whose profile fits the filter. Nothing is known of somebody without a profile, and
+// that may fit, too: then the set is of those who do not fit.
+func (c *profileClauses) clause(filter *scan.Filter) cohorts.Clause {
+	if filter == nil {
+		return cohorts.Clause{} // it was refused
+	}
+	clause := &profileClause{fits: filter.Fits()}
+	clause.empty = clause.fits(func(string) parts.Value { return parts.Value{} })
+	c.list = append(c.list, clause)
+	c.names = filter.AppendProps(c.names)
+	in := cohorts.Clause{Op: cohorts.In, Set: &clause.set, Label: "have a profile that fits"}
+	if clause.empty {
+		in.Label = "have a profile that does not fit"
+		return cohorts.Clause{Op: cohorts.Not, Clauses: []cohorts.Clause{in}}
+	}
+	return in
+}
+
+// fill finds who is in the sets, as of a moment.
+func (c *profileClauses) fill(ctx context.Context, v *behaviour.View, id *behaviour.Identity, asOf int64) error {
+	r, err := people.NewReader(ctx, v, id, asOf)
+	if err != nil {
+		return err
+	}
+	c.reader = r
+	at := make(map[string]int, len(c.names))
+	for i, name := range c.names {
+		at[name] = i
+	}
+	c.all = behaviour.Set{}
+	for _, clause := range c.list {
+		clause.set = behaviour.Set{}
+	}
+	return r.Each(ctx, c.names, func(person uint32, values []parts.Value) {
+		c.all.Add(person)
+		for _, clause := range c.list {
+			if clause.fits(func(prop string) parts.Value { return values[at[prop]] }) != clause.empty {
+				clause.set.Add(person)
+			}
+		}
+	})
+}
