@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strconv"
@@ -425,5 +426,53 @@ func TestGroupsHaveProfilesToo(t *testing.T) {
 	var none page
 	if x.Do("GET", "/v1/people"+project, nil).Want(200).JSON(&none); len(none.Items) != 0 {
 		t.Errorf("groups are people: %+v", none)
+	}
+}
+
+// The same operations in any order, in one request or in many, applied in between or not, make the same profile.
+func TestAProfileDoesNotDependOnWhenOperationsArrive(t *testing.T) {
+	t.Parallel()
+	const seed = 20261130
+	a := apptest.Boot(t)
+	r := rand.New(rand.NewPCG(seed, 1))
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	var operations []operation
+	for i := range 40 {
+		o := operation{"user_id": "u", "idempotency_key": strconv.Itoa(i), "ts": at.Add(time.Duration(i) * time.Minute)}
+		if r.IntN(3) == 0 {
+			o["anonymous_id"] = "a" + strconv.Itoa(r.IntN(2))
+		}
+		prop := string(rune('p' + r.IntN(3)))
+		switch o["op"] = []string{"set", "set_once", "add", "append", "union", "remove", "unset", "delete"}[min(r.IntN(15), 7)/(1+r.IntN(2))]; o["op"] {
+		case "unset":
+			o["names"] = []string{prop}
+		case "delete":
+		default:
+			o["props"] = operation{prop: 1 + r.IntN(3)}
+		}
+		operations = append(operations, o)
+	}
+	var want map[string]any
+	for round := range 6 {
+		x := a.Tenant(t)
+		sent := slices.Clone(operations)
+		if round > 0 {
+			r.Shuffle(len(sent), func(i, j int) { sent[i], sent[j] = sent[j], sent[i] })
+		}
+		for len(sent) > 0 {
+			n := min(len(sent), 1+r.IntN(15))
+			change(x, sent[:n]...)
+			if sent = sent[n:]; r.IntN(2) == 0 {
+				a.RunJob(t, "apply profile operations")
+			}
+		}
+		var got map[string]any
+		x.Do("GET", "/v1/people/u?project_id="+x.ProjectID.String(), nil).Want(200).JSON(&got)
+		if round == 0 {
+			want = got
+		}
+		if !reflect.DeepEqual(got, want) || len(got["props"].(map[string]any)) == 0 {
+			t.Errorf("round %d of seed %d: %v, want %v", round, seed, got, want)
+		}
 	}
 }
