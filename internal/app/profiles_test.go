@@ -69,7 +69,7 @@ func TestOperationsThatAreBadDoNotHarmTheirNeighbours(t *testing.T) {
 	change := func(operations ...operation) *apptest.Reply {
 		return x.With("X-API-Key", x.Secret).Do("POST", "/v1/people/operations", operationsOf(x, operations...))
 	}
-	change(slices.Concat(sent, good)...).Want(200).JSON(&got)
+	changeProfiles(slices.Concat(sent, good)...).Want(200).JSON(&got)
 	if got.Accepted != len(good) || got.Duplicates != 0 || got.Rejected != len(bad) {
 		t.Errorf("%+v", got)
 	}
@@ -82,9 +82,9 @@ func TestOperationsThatAreBadDoNotHarmTheirNeighbours(t *testing.T) {
 	if !slices.Equal(errs, want) {
 		t.Errorf("got  %q\nwant %q", errs, want)
 	}
-	change(sent...).WantCode(422, "all_operations_rejected")
-	change().WantCode(422, "validation_failed")
-	change(slices.Repeat([]operation{good[0]}, 1001)...).WantCode(422, "validation_failed")
+	changeProfiles(sent...).WantCode(422, "all_operations_rejected")
+	changeProfiles().WantCode(422, "validation_failed")
+	changeProfiles(slices.Repeat([]operation{good[0]}, 1001)...).WantCode(422, "validation_failed")
 }
 
 func TestAnOperationSentAgainIsStoredOnce(t *testing.T) {
@@ -130,8 +130,8 @@ func TestAnOperationSentAgainIsStoredOnce(t *testing.T) {
 	}
 }
 
-// change sends operations as a server does.
-func change(x *apptest.Tenant, operations ...operation) {
+// changeProfiles sends operations as a server does.
+func changeProfiles(x *apptest.Tenant, operations ...operation) {
 	x.With("X-API-Key", x.Secret).Do("POST", "/v1/people/operations", operationsOf(x, operations...)).Want(200)
 }
 
@@ -176,7 +176,7 @@ func TestPeopleAreFoundByWhoTheyAreAndWhatTheyDid(t *testing.T) {
 		apptest.Event{"name": "visit", "user_id": "bob", "ts": "2026-01-04T10:00:00Z"},
 		apptest.Event{"name": "crawl", "user_id": "bob", "ts": "2026-01-09T10:00:00Z", "props": map[string]any{"$bot": true}},
 	)
-	change(x,
+	changeProfiles(x,
 		operation{"op": "set", "user_id": "U-Zoe", "props": operation{"name": "Zoë Müller", "plan": "pro", "tags": []string{"a", "b"}}},
 		operation{"op": "set", "user_id": "quiet", "props": operation{"$email": "Quiet@Example.com", "plan": "free", "seats": 3}},
 		operation{"op": "set", "anonymous_id": "anon-1", "props": operation{"plan": "free", "colour": "red"}, "ts": "2026-01-01T10:00:00Z"},
@@ -275,7 +275,7 @@ func TestAPersonIsShownWithAllHisIDs(t *testing.T) {
 			"props": map[string]any{"$current_url": "https://shop.example/b", "$referrer": "https://search.example"}},
 		apptest.Event{"name": "page_view", "user_id": "old-ada", "ts": "2026-01-04T10:00:00Z", "props": map[string]any{"page": "/c"}},
 	)
-	change(x,
+	changeProfiles(x,
 		operation{"op": "set", "user_id": "ada/1", "anonymous_id": "a-1", "props": operation{}, "ts": "2026-01-02T11:00:00Z"},
 		operation{"op": "set", "user_id": "old-ada", "props": operation{"name": "Old", "since": 2019}, "ts": "2025-01-01T00:00:00Z"},
 		operation{"op": "set", "user_id": "ada/1", "props": operation{"name": "Ada"}, "ts": "2025-06-01T00:00:00Z"},
@@ -378,7 +378,7 @@ func TestGroupsHaveProfilesToo(t *testing.T) {
 	a := apptest.Boot(t)
 	x := a.Tenant(t)
 	of := func(kind, key string) operation { return operation{"type": kind, "key": key} }
-	change(x,
+	changeProfiles(x,
 		operation{"op": "set", "group": of("company", "acme/1"), "props": operation{"name": "Açme", "seats": 3}},
 		operation{"op": "add", "group": of("company", "acme/1"), "props": operation{"seats": 2}},
 		operation{"op": "set", "group": of("company", "beta"), "props": operation{}},
@@ -461,7 +461,7 @@ func TestAProfileDoesNotDependOnWhenOperationsArrive(t *testing.T) {
 		}
 		for len(sent) > 0 {
 			n := min(len(sent), 1+r.IntN(15))
-			change(x, sent[:n]...)
+			changeProfiles(x, sent[:n]...)
 			if sent = sent[n:]; r.IntN(2) == 0 {
 				a.RunJob(t, "apply profile operations")
 			}
