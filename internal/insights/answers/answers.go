@@ -30,6 +30,8 @@ type Options struct {
 	Home func(ctx context.Context, project uuid.UUID) (query.Home, error)
 	// Cohorts returns the saved cohorts of a project, for the questions that name one.
 	Cohorts func(ctx context.Context, project uuid.UUID) ([]Cohort, error)
+	// CustomEvents returns the custom events of a project, for the questions that name one.
+	CustomEvents func(ctx context.Context, project uuid.UUID) ([]CustomEvent, error)
 	// Unproven is told which days of an answer had to be read from the events, because their parts failed the proof.
 	Unproven func(ctx context.Context, project uuid.UUID, days []int32)
 }
@@ -55,9 +57,6 @@ type outcome struct {
 	fromEvents bool
 }
 
-// maxRetries bounds how many damaged days one question reads anew.
-const maxRetries = 8
-
 // run scans what a question needs and adds everybody whom it considers to operators of its kind, which it merges. after is called
 // with the view before it is closed: with the operator of all, and those of the cohorts that the answer is broken down by.
 func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, r *resolver, fresh func() T,
@@ -65,24 +64,38 @@ func run[T operator[T]](ctx context.Context, s *Service, project uuid.UUID, r *r
 	if err := turns.Heavy(ctx, project.String()); err != nil {
 		return outcome{}, fmt.Errorf("take a turn: %w", err)
 	}
-	back := int64(behaviour.SessionLength)
-	var doubt []int32
-	for {
-		reading := &reading[T]{s: s, project: project, r: r, query: r.query, doubt: doubt, fresh: fresh, after: after}
+	for back := int64(behaviour.SessionLength); ; back *= 4 {
+		reading := &reading[T]{s: s, project: project, r: r, query: r.query, fresh: fresh, after: after}
 		if r.query.Sessions {
 			reading.query.From = max(0, r.query.From-back)
 		}
-		err := reading.once(ctx)
-		var damaged *damagedDay
-		switch {
-		case errors.Is(err, errSessionUnderWay):
-			back *= 4
-		case errors.As(err, &damaged) && len(doubt) < maxRetries:
-			doubt = append(doubt, damaged.day)
-		default:
+		if err := reading.once(ctx); !errors.Is(err, errSessionUnderWay) {
 			return reading.outcome, s.refusal(err)
 		}
 	}
+}
+
+// views opens views for questions.
+func (s *Service) views() *query.Views {
+	return &query.Views{Store: s.o.Store, Timeout: s.o.Timeout, Unproven: s.o.Unproven}
+}
+
+// inView calls fn with a view of the days that a query meets.
+func (s *Service) inView(ctx context.Context, project uuid.UUID, q *scan.Query, fn func(v *behaviour.View) error) (o outcome, err error) {
+	if err := turns.Heavy(ctx, project.String()); err != nil {
+		return o, fmt.Errorf("take a turn: %w", err)
+	}
+	first, last := days(q)
+	err = s.views().View(ctx, project, first, last, func(v *behaviour.View) error {
+		o = outcome{fromEvents: len(v.Unproven) > 0}
+		for _, h := range v.Headers {
+			for i := range h.Chunks {
+				o.scanned += int64(h.Chunks[i].Rows)
+			}
+		}
+		return fn(v)
+	})
+	return o, s.refusal(err)
 }
 
 // errSessionUnderWay says that somebody's sessions may have been cut wrongly, because one was under way where the scan began.
@@ -94,27 +107,20 @@ type reading[T operator[T]] struct {
 	project uuid.UUID
 	r       *resolver
 	query   scan.Query // that of the resolver, which may begin earlier
-	doubt   []int32
 	fresh   func() T
 	after   func(v *behaviour.View, all T, groups []T) error
 	outcome outcome
 }
 
 func (o *reading[T]) once(ctx context.Context) error {
-	var unproven []int32
 	first, last := days(&o.query)
 	if since, until, ok := o.r.who.days(); ok {
 		first, last = min(first, since), max(last, until)
 	}
-	err := o.s.o.Store.View(ctx, o.project, first, last, o.s.o.Timeout, o.doubt, func(v *behaviour.View) error {
-		unproven = v.Unproven
-		o.outcome.fromEvents = len(v.Unproven) > 0
+	return o.s.views().View(ctx, o.project, first, last, func(v *behaviour.View) error {
+		o.outcome = outcome{fromEvents: len(v.Unproven) > 0}
 		return o.answer(ctx, v)
 	})
-	if len(unproven) > 0 && o.s.o.Unproven != nil {
-		o.s.o.Unproven(ctx, o.project, unproven)
-	}
-	return err
 }
 
 // answer asks first who is considered, and then the question.
@@ -170,10 +176,6 @@ func pass[T operator[T]](ctx context.Context, v *behaviour.View, q *scan.Query, 
 		})
 	}
 	if err := scan.People(ctx, q, v.Headers, v, each...); err != nil {
-		var part *scan.DamagedPart
-		if errors.As(err, &part) {
-			err = &damagedDay{v.Day(part.Part), err}
-		}
 		return ops[0], err
 	}
 	for _, op := range ops[1:] {
@@ -232,19 +234,12 @@ func cutRight(all []behaviour.Session, since, from int64) bool {
 	return true
 }
 
-// damagedDay is a day of which a part is damaged.
-type damagedDay struct {
-	day int32
-	err error
-}
-
-func (d *damagedDay) Error() string { return fmt.Sprintf("day %d: %v", d.day, d.err) }
-func (d *damagedDay) Unwrap() error { return d.err }
-
 // refusal turns what a question may not have into the answer that says so.
 func (s *Service) refusal(err error) error {
 	var column *scan.ErrNoColumn
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, scan.ErrTooLarge):
 		return problem.Wrap(err, problem.CodeQueryTooHeavy, "This question needs more memory than one may have: shorten the range, or ask for fewer events.")
 	case errors.Is(err, behaviour.ErrBehind):

@@ -140,6 +140,8 @@ func (b *behind) find(ctx context.Context, question *api.Insight) error {
 		return b.paths(ctx, &v)
 	case api.SessionsInsight:
 		return b.sessions(ctx, &v)
+	case api.TrendsInsight:
+		return b.trends(ctx, &v)
 	default:
 		return fmt.Errorf("a question is a %T", v)
 	}

@@ -41,15 +41,11 @@ type Use struct {
 	Name string
 }
 
-// Clause returns a clause as it is kept, when it can be asked of a project with these cohorts, by the cohort that is itself. It is
-// nil for a new one.
-type Clause func(all []answers.Cohort, itself *answers.Cohort) (json.RawMessage, error)
-
 // CohortChange are the fields to change; nil leaves one as it is. With IfVersion, only that version is changed.
 type CohortChange struct {
 	IfVersion         *int64
 	Name, Description *string
-	Where             Clause
+	Where             answers.Clause
 }
 
 // Mode says what becomes of a list.
@@ -130,7 +126,7 @@ func (c *Cohorts) Get(ctx context.Context, projectID, id uuid.UUID) (Cohort, []U
 
 // Create keeps a cohort: a live one of a clause, or a fixed one of people, each of whom is named once. limit_reached when the project has too many, or the list
 // too many ids.
-func (c *Cohorts) Create(ctx context.Context, accountID, projectID uuid.UUID, cohort Cohort, where Clause, people []behaviour.PersonKey) (Cohort, error) {
+func (c *Cohorts) Create(ctx context.Context, accountID, projectID uuid.UUID, cohort Cohort, where answers.Clause, people []behaviour.PersonKey) (Cohort, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Cohort{}, fmt.Errorf("make the id of a cohort: %w", err)
@@ -223,7 +219,7 @@ func (c *Cohorts) clause(ctx context.Context, tx pgx.Tx, projectID uuid.UUID, be
 	return change.Where(forQuestions(all), &itself)
 }
 
-// Delete removes a cohort. cohort_in_use while something uses it, unless forced.
+// Delete removes a cohort. in_use while something uses it, unless forced.
 func (c *Cohorts) Delete(ctx context.Context, projectID, id uuid.UUID, force bool) error {
 	return c.change(ctx, projectID, func(tx pgx.Tx) error {
 		cohort, err := c.store.cohort(ctx, tx, projectID, id)
@@ -235,7 +231,7 @@ func (c *Cohorts) Delete(ctx context.Context, projectID, id uuid.UUID, force boo
 			return err
 		}
 		if len(uses) > 0 && !force {
-			return problem.New(problem.CodeCohortInUse, "It is used by %s.", told(uses))
+			return problem.New(problem.CodeInUse, "It is used by %s.", told(uses))
 		}
 		if err := c.store.delete(ctx, tx, projectID, id); err != nil {
 			return err
