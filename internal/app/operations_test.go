@@ -34,9 +34,9 @@ func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operat
 		case "insight_id":
 			made[p.Name] = savedInsight(x)
 		case "board_id":
+			made[p.Name] = savedBoard(x, savedInsight(x))
 		case "cohort_id":
 			made[p.Name] = fixedCohort(x, "c")
-			made[p.Name] = savedBoard(x, savedInsight(x))
 		case "annotation_id":
 			made[p.Name] = savedThing(x, "annotations", annotation)
 		case "custom_event_id":
