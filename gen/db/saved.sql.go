@@ -592,14 +592,16 @@ func (q *Queries) Insights(ctx context.Context, db DBTX, projectID uuid.UUID) ([
 }
 
 const insightsOfCustomEvent = `-- name: InsightsOfCustomEvent :many
-SELECT name FROM insights
-WHERE project_id = $1 AND (
-    jsonb_path_exists(question, '$.**.custom_event ? (@ == $id)', jsonb_build_object('id', $2::uuid))
-    OR jsonb_path_exists(question, '$.custom_events[*] ? (@ == $id)', jsonb_build_object('id', $2::uuid)))
-ORDER BY id LIMIT 6
+SELECT u.name FROM (
+    SELECT i.id, i.name, i.question FROM insights i WHERE i.project_id = $1
+    UNION ALL
+    SELECT c.id, c.name, c.clause FROM cohorts c WHERE c.project_id = $1) u
+WHERE jsonb_path_exists(u.question, '$.**.custom_event ? (@ == $id)', jsonb_build_object('id', $2::uuid))
+    OR jsonb_path_exists(u.question, '$.custom_events[*] ? (@ == $id)', jsonb_build_object('id', $2::uuid))
+ORDER BY u.id LIMIT 6
 `
 
-// The insights that ask about a custom event, the first few of them.
+// The insights and cohorts that ask about a custom event, the first few of them.
 func (q *Queries) InsightsOfCustomEvent(ctx context.Context, db DBTX, projectID uuid.UUID, customEventID uuid.UUID) ([]string, error) {
 	rows, err := db.Query(ctx, insightsOfCustomEvent, projectID, customEventID)
 	if err != nil {

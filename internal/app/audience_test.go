@@ -13,25 +13,25 @@ import (
 	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
-// did is an event of a stream.
-type did struct {
+// deed is an event of a stream.
+type deed struct {
 	who  string // the user, or a: and the anonymous id
 	via  string // the anonymous id by which a user did it; empty: as himself
 	name string
 	at   time.Time
 }
 
-// stream is random events of some people, who partly did them before it was known who they are.
-type stream struct {
+// history is random events of some people, who partly did them before it was known who they are.
+type history struct {
 	random *rand.Rand
-	events []did
+	events []deed
 	end    time.Time
 }
 
-func newStream(seed uint64, end time.Time) *stream {
-	s := &stream{random: rand.New(rand.NewPCG(seed, 1)), end: end.Truncate(time.Hour)}
+func newHistory(seed uint64, end time.Time) *history {
+	s := &history{random: rand.New(rand.NewPCG(seed, 1)), end: end.Truncate(time.Hour)}
 	for i := range 60 + s.random.IntN(60) { // no two at once: their order would be that of their ids
-		e := did{name: string("abcd"[s.random.IntN(4)]), at: s.end.Add(time.Duration(i)*time.Second - time.Duration(1+s.random.IntN(8*24))*time.Hour)}
+		e := deed{name: string("abcd"[s.random.IntN(4)]), at: s.end.Add(time.Duration(i)*time.Second - time.Duration(1+s.random.IntN(8*24))*time.Hour)}
 		if n := s.random.IntN(10); n < 7 {
 			if e.who = fmt.Sprint("user_", n); s.random.IntN(3) == 0 {
 				e.via = fmt.Sprint("phone_", n)
@@ -45,7 +45,7 @@ func newStream(seed uint64, end time.Time) *stream {
 }
 
 // of are the events of some people, as they are sent. That a phone is a user's is said by an event of its own.
-func (s *stream) of(people map[string]bool) []apptest.Event {
+func (s *history) of(people map[string]bool) []apptest.Event {
 	var out []apptest.Event
 	linked := map[string]bool{}
 	for _, e := range s.events {
@@ -70,7 +70,7 @@ func (s *stream) of(people map[string]bool) []apptest.Event {
 }
 
 // everybody who did something.
-func (s *stream) everybody() map[string]bool {
+func (s *history) everybody() map[string]bool {
 	out := map[string]bool{}
 	for _, e := range s.events {
 		out[e.who] = true
@@ -79,7 +79,7 @@ func (s *stream) everybody() map[string]bool {
 }
 
 // clause is a random clause, and who it holds of by its words.
-func (s *stream) clause(depth int) (map[string]any, map[string]bool) {
+func (s *history) clause(depth int) (map[string]any, map[string]bool) {
 	kinds := 2
 	if depth > 0 {
 		kinds = 5
@@ -139,7 +139,7 @@ func both(x, y map[string]bool) map[string]bool {
 }
 
 // kindsOf are a question of each kind, by its kind.
-func (s *stream) kindsOf() map[string]map[string]any {
+func (s *history) kindsOf() map[string]map[string]any {
 	step := func(name string) map[string]any { return map[string]any{"event": name} }
 	all := map[string]map[string]any{
 		"funnel":     {"steps": []any{step("a"), step("b"), step("c")}, "bucket": "1d"},
@@ -156,7 +156,7 @@ func (s *stream) kindsOf() map[string]map[string]any {
 	return all
 }
 
-func asked(x *apptest.Tenant, kind string, q map[string]any) map[string]any {
+func answered(x *apptest.Tenant, kind string, q map[string]any) map[string]any {
 	q = maps.Clone(q)
 	q["project_id"] = x.ProjectID
 	var answer map[string]any
@@ -171,7 +171,7 @@ func TestPeopleAndGroupsAreThoseOfAProjectWithoutOthers(t *testing.T) {
 	a := apptest.Boot(t)
 	const rounds = 8
 	for seed := range uint64(rounds) {
-		s := newStream(seed, a.Clock.Now().UTC())
+		s := newHistory(seed, a.Clock.Now().UTC())
 		x := a.Tenant(t)
 		x.Ingest(s.of(s.everybody())...)
 		people, asks := s.clause(2)
@@ -197,9 +197,9 @@ func TestPeopleAndGroupsAreThoseOfAProjectWithoutOthers(t *testing.T) {
 			}
 		}
 		for kind, q := range s.kindsOf() {
-			want := asked(only[""], kind, q)
+			want := answered(only[""], kind, q)
 			q["people"], q["breakdown"] = people, map[string]any{"cohorts": []string{"live", fixed}}
-			got := asked(x, kind, q)
+			got := answered(x, kind, q)
 			groups, _ := got["groups"].([]any)
 			delete(got, "groups")
 			if !reflect.DeepEqual(got, want) || len(groups) != 2 {
@@ -208,7 +208,7 @@ func TestPeopleAndGroupsAreThoseOfAProjectWithoutOthers(t *testing.T) {
 			delete(q, "people")
 			delete(q, "breakdown")
 			for i, id := range []string{live, fixed} {
-				group, want := groups[i].(map[string]any), asked(only[id], kind, q)
+				group, want := groups[i].(map[string]any), answered(only[id], kind, q)
 				if group["value"] != id || group["cohort"] != []string{"live", "fixed"}[i] {
 					t.Errorf("seed %d: group %d of %s is called %v, %v", seed, i, kind, group["value"], group["cohort"])
 				}
@@ -255,7 +255,7 @@ type page struct {
 func TestTheLastPageEndsWhereTheNumberSays(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)
-	s := newStream(7, a.Clock.Now().UTC())
+	s := newHistory(7, a.Clock.Now().UTC())
 	x := a.Tenant(t)
 	x.Ingest(s.of(s.everybody())...)
 	half, _ := s.clause(1)
@@ -284,7 +284,7 @@ func TestTheLastPageEndsWhereTheNumberSays(t *testing.T) {
 		built = false
 		maps.Copy(q, map[string]any{"kind": "uniques", "from": s.end.AddDate(0, 0, -6).Format(time.RFC3339), "to": s.end.Format(time.RFC3339)})
 		at := map[string]any{}
-		number := asked(x, "uniques", without(q, "kind"))
+		number := answered(x, "uniques", without(q, "kind"))
 		want := number["total"].(float64)
 		if q["breakdown"] != nil {
 			at["group"] = id
@@ -333,7 +333,7 @@ func TestBehindEveryNumberOfAnAudienceAreSoMany(t *testing.T) {
 	t.Parallel()
 	a := apptest.Boot(t)
 	for seed := range uint64(3) {
-		s := newStream(100+seed, a.Clock.Now().UTC())
+		s := newHistory(100+seed, a.Clock.Now().UTC())
 		x := a.Tenant(t)
 		x.Ingest(s.of(s.everybody())...)
 		where, _ := s.clause(2)
@@ -341,7 +341,7 @@ func TestBehindEveryNumberOfAnAudienceAreSoMany(t *testing.T) {
 		people, _ := s.clause(1)
 		q := s.kindsOf()["funnel"]
 		q["people"], q["breakdown"] = people, map[string]any{"cohorts": []string{id}}
-		answer := asked(x, "funnel", q)
+		answer := answered(x, "funnel", q)
 		q["kind"] = "funnel"
 		groups := []any{answer, answer["groups"].([]any)[0]}
 		for i, at := range []map[string]any{{}, {"group": id}} {

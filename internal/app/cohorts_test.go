@@ -358,3 +358,30 @@ func TestANumberBecomesACohortAndAFile(t *testing.T) {
 		t.Errorf("nobody is left of %s", text)
 	}
 }
+
+// A cohort may ask about a custom event, which then stays.
+func TestACohortAsksAboutACustomEvent(t *testing.T) {
+	t.Parallel()
+	x := apptest.Boot(t).Tenant(t)
+	x.Ingest(apptest.Event{"name": "e", "user_id": "ann"}, apptest.Event{"name": "f", "user_id": "bob"}, apptest.Event{"name": "g", "user_id": "eve"})
+	var custom struct{ ID uuid.UUID }
+	path := "/v1/projects/" + x.ProjectID.String() + "/custom-events"
+	x.Do("POST", path, map[string]any{"name": "any", "events": []any{map[string]any{"event": "e"}, map[string]any{"event": "f"}}}).Want(201).JSON(&custom)
+	id := liveCohort(x, "Either", map[string]any{"op": "did", "custom_event": custom.ID})
+	if got := inIt(x, inCohort(id)); got != "ann bob" {
+		t.Errorf("%q are in it", got)
+	}
+	q := question("askUniques", x.ProjectID.String())
+	q["people"] = map[string]any{"op": "not", "clause": map[string]any{"op": "did", "custom_event": custom.ID}}
+	q["from"], q["to"] = "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"
+	var answer struct{ Total int }
+	x.Do("POST", "/v1/insights/uniques", q).Want(200).JSON(&answer)
+	if answer.Total != 1 {
+		t.Errorf("%d did none of both, want 1", answer.Total)
+	}
+	x.Do("DELETE", path+"/"+custom.ID.String(), nil).WantCode(409, "in_use")
+	if got, _ := wrong(x.Do("POST", cohortsOf(x), map[string]any{"name": "c", "kind": "live",
+		"where": map[string]any{"op": "did", "custom_event": uuid.NewString()}})); got != "/where/custom_event" {
+		t.Errorf("a custom event that is not there: %s", got)
+	}
+}

@@ -192,7 +192,7 @@ func TestACustomEventThatAnInsightAsksAboutIsNotDeleted(t *testing.T) {
 	asks("Others", object{"kind": "uniques", "event": id})
 	var refused struct{ Detail string }
 	x.Do("DELETE", project+"/custom-events/"+id, nil).WantCode(409, "in_use").JSON(&refused)
-	if refused.Detail != `Insights ask about it: "Activation", "Ways".` {
+	if refused.Detail != `Insights or cohorts ask about it: "Activation", "Ways".` {
 		t.Errorf("the refusal says %q", refused.Detail)
 	}
 	for _, path := range insights {

@@ -85,7 +85,7 @@ func (r *resolver) audience(a *API, s *scope, people *api.CohortClause, field st
 	if people == nil && len(groups) == 0 {
 		return
 	}
-	c := a.clauses(newResolver(r.at), s.asOf, bots)
+	c := a.clauses(a.resolver(r.at), s.asOf, bots)
 	r.who = &audience{resolver: c.resolver}
 	if people != nil {
 		r.who.people = true

@@ -20,11 +20,21 @@ import (
 	"github.com/bahagh/nimbus/internal/insights/query"
 )
 
-// CheckClause refuses a clause that cannot be asked of a project with these cohorts, or that leads back to itself, which is nil for
-// a new cohort. It returns the clause as it is kept: with the ids of the cohorts that it names.
-func CheckClause(all []Cohort, itself *Cohort, where *api.CohortClause) (json.RawMessage, error) {
-	a := &API{now: time.Unix(0, 0), cohorts: func() ([]Cohort, error) { return all, nil }}
-	c := a.clauses(newResolver(""), a.now.UnixMicro(), nil)
+// Clause checks a clause, when the cohorts of the project are known: see CheckClause.
+type Clause func(all []Cohort, itself *Cohort) (json.RawMessage, error)
+
+// CheckClause returns the check of a clause. It refuses one that cannot be asked of a project with some cohorts, or that leads back to
+// itself, which is nil for a new cohort, and returns the clause as it is kept: with the ids of the cohorts that it names.
+func (a *API) CheckClause(ctx context.Context, project uuid.UUID, where *api.CohortClause) (Clause, error) {
+	custom, err := a.s.o.CustomEvents(ctx, project)
+	return func(all []Cohort, itself *Cohort) (json.RawMessage, error) {
+		a := &API{now: time.Unix(0, 0), cohorts: func() ([]Cohort, error) { return all, nil }, custom: func() ([]CustomEvent, error) { return custom, nil }}
+		return a.checked(itself, where)
+	}, err
+}
+
+func (a *API) checked(itself *Cohort, where *api.CohortClause) (json.RawMessage, error) {
+	c := a.clauses(a.resolver(""), a.now.UnixMicro(), nil)
 	if itself != nil {
 		c.inside = []Cohort{*itself}
 	}

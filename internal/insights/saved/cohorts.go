@@ -41,15 +41,11 @@ type Use struct {
 	Name string
 }
 
-// Clause returns a clause as it is kept, when it can be asked of a project with these cohorts, by the cohort that is itself. It is
-// nil for a new one.
-type Clause func(all []answers.Cohort, itself *answers.Cohort) (json.RawMessage, error)
-
 // CohortChange are the fields to change; nil leaves one as it is. With IfVersion, only that version is changed.
 type CohortChange struct {
 	IfVersion         *int64
 	Name, Description *string
-	Where             Clause
+	Where             answers.Clause
 }
 
 // Mode says what becomes of a list.
@@ -130,7 +126,7 @@ func (c *Cohorts) Get(ctx context.Context, projectID, id uuid.UUID) (Cohort, []U
 
 // Create keeps a cohort: a live one of a clause, or a fixed one of people, each of whom is named once. limit_reached when the project has too many, or the list
 // too many ids.
-func (c *Cohorts) Create(ctx context.Context, accountID, projectID uuid.UUID, cohort Cohort, where Clause, people []behaviour.PersonKey) (Cohort, error) {
+func (c *Cohorts) Create(ctx context.Context, accountID, projectID uuid.UUID, cohort Cohort, where answers.Clause, people []behaviour.PersonKey) (Cohort, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Cohort{}, fmt.Errorf("make the id of a cohort: %w", err)

@@ -22,7 +22,7 @@ func (b *testBundle) cohorts(limits saved.CohortLimits) *saved.Cohorts {
 }
 
 // in is the clause of being in a cohort, refused when that one's leads to itself: what CheckClause does of a whole tree.
-func in(id uuid.UUID) saved.Clause {
+func in(id uuid.UUID) answers.Clause {
 	return func(all []answers.Cohort, itself *answers.Cohort) (json.RawMessage, error) {
 		for _, c := range all {
 			if itself != nil && c.ID == id && strings.Contains(string(c.Where), itself.ID.String()) {
@@ -33,7 +33,7 @@ func in(id uuid.UUID) saved.Clause {
 	}
 }
 
-func live() saved.Clause {
+func live() answers.Clause {
 	return func([]answers.Cohort, *answers.Cohort) (json.RawMessage, error) {
 		return json.RawMessage(`{"op": "did"}`), nil
 	}
@@ -115,17 +115,17 @@ func TestACohortIsUsedByWhatNamesIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report := func(name, question string) {
-		b.exec(t, `INSERT INTO reports (project_id, id, name, description, question, view) VALUES ($1, gen_random_uuid(), $2, '', $3, '{}')`, b.project, name, question)
+	insight := func(name, question string) {
+		b.exec(t, `INSERT INTO insights (project_id, id, name, description, question, view) VALUES ($1, gen_random_uuid(), $2, '', $3, '{}')`, b.project, name, question)
 	}
-	report("by its id", fmt.Sprintf(`{"people": {"op": "and", "clauses": [{"op": "not", "clause": {"op": "in", "cohort": %q}}]}}`, c.ID))
-	report("by its name", `{"people": {"op": "in", "cohort": "recurring"}}`)
-	report("broken down", fmt.Sprintf(`{"breakdown": {"cohorts": ["x", %q]}}`, c.ID))
-	report("not at all", `{"kind": "retention", "cohort": "recurring", "people": {"op": "in", "cohort": "other"}}`)
+	insight("by its id", fmt.Sprintf(`{"people": {"op": "and", "clauses": [{"op": "not", "clause": {"op": "in", "cohort": %q}}]}}`, c.ID))
+	insight("by its name", `{"people": {"op": "in", "cohort": "recurring"}}`)
+	insight("broken down", fmt.Sprintf(`{"breakdown": {"cohorts": ["x", %q]}}`, c.ID))
+	insight("not at all", `{"kind": "retention", "cohort": "recurring", "people": {"op": "in", "cohort": "other"}}`)
 	b.exec(t, `INSERT INTO boards (project_id, id, name, description) VALUES ($1, gen_random_uuid(), 'board', ''), ($1, gen_random_uuid(), 'another', '')`, b.project)
-	b.exec(t, `INSERT INTO board_tiles (project_id, board_id, position, report_id, width)
-		SELECT r.project_id, b.id, row_number() OVER (), r.id, 'half' FROM reports r JOIN boards b USING (project_id)
-		WHERE b.name = 'board' OR r.name = 'not at all'`)
+	b.exec(t, `INSERT INTO tiles (project_id, board_id, x, y, w, h, insight_id)
+		SELECT i.project_id, b.id, 0, row_number() OVER (), 1, 1, i.id FROM insights i JOIN boards b USING (project_id)
+		WHERE b.name = 'board' OR i.name = 'not at all'`)
 	_, uses, err := cohorts.Get(t.Context(), b.project, c.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func TestACohortIsUsedByWhatNamesIt(t *testing.T) {
 	for _, u := range uses {
 		got = append(got, u.Kind+" "+u.Name)
 	}
-	if want := "board board, report broken down, report by its id, report by its name"; strings.Join(got, ", ") != want {
+	if want := "board board, insight broken down, insight by its id, insight by its name"; strings.Join(got, ", ") != want {
 		t.Errorf("used by %v, want %s", got, want)
 	}
 	if err := cohorts.Delete(t.Context(), b.project, c.ID, false); !problem.Is(err, problem.CodeInUse) {

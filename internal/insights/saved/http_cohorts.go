@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/bahagh/nimbus/gen/api"
 	"github.com/bahagh/nimbus/internal/access/auth"
 	"github.com/bahagh/nimbus/internal/behaviour"
@@ -56,8 +58,11 @@ func (a *CohortAPI) CreateCohort(ctx context.Context, req api.CreateCohortReques
 			return nil, err
 		}
 	}
-	cohort, err := a.cohorts.Create(ctx, auth.From(ctx).AccountID, req.ProjectID, cohort, clauseOf(req.Body.Where), people)
+	where, err := a.clauseOf(ctx, req.ProjectID, req.Body.Where)
 	if err != nil {
+		return nil, err
+	}
+	if cohort, err = a.cohorts.Create(ctx, auth.From(ctx).AccountID, req.ProjectID, cohort, where, people); err != nil {
 		return nil, err
 	}
 	reply, err := apiCohort(cohort)
@@ -78,14 +83,12 @@ func ofKind(c *api.CreateCohortRequest) error {
 	return nil
 }
 
-// clauseOf checks a clause when the cohorts are known; nil stays nil.
-func clauseOf(where *api.CohortClause) Clause {
+// clauseOf is the check of a clause; nil stays nil.
+func (a *CohortAPI) clauseOf(ctx context.Context, projectID uuid.UUID, where *api.CohortClause) (answers.Clause, error) {
 	if where == nil {
-		return nil
+		return nil, nil
 	}
-	return func(all []answers.Cohort, itself *answers.Cohort) (json.RawMessage, error) {
-		return answers.CheckClause(all, itself, where)
-	}
+	return a.answers.CheckClause(ctx, projectID, where)
 }
 
 // GetCohort returns a cohort.
@@ -104,8 +107,12 @@ func (a *CohortAPI) GetCohort(ctx context.Context, req api.GetCohortRequestObjec
 
 // UpdateCohort changes a cohort.
 func (a *CohortAPI) UpdateCohort(ctx context.Context, req api.UpdateCohortRequestObject) (api.UpdateCohortResponseObject, error) {
+	where, err := a.clauseOf(ctx, req.ProjectID, req.Body.Where)
+	if err != nil {
+		return nil, err
+	}
 	cohort, err := a.cohorts.Update(ctx, auth.From(ctx).AccountID, req.ProjectID, req.CohortID, CohortChange{
-		IfVersion: versionOf(req.Params.IfMatch), Name: req.Body.Name, Description: req.Body.Description, Where: clauseOf(req.Body.Where),
+		IfVersion: versionOf(req.Params.IfMatch), Name: req.Body.Name, Description: req.Body.Description, Where: where,
 	})
 	if err != nil {
 		return nil, err

@@ -8827,7 +8827,7 @@ type ClientInterface interface {
 
 	// DeleteCustomEvent Delete a custom event
 	//
-	// One that a saved insight asks about stays: 409 `in_use`, and the detail names them.
+	// One that a saved insight or a cohort asks about stays: 409 `in_use`, and the detail names them.
 	//
 	// Corresponds with DELETE /v1/projects/{project_id}/custom-events/{custom_event_id} (the `DeleteCustomEvent` operationId).
 	DeleteCustomEvent(ctx context.Context, projectID ProjectPath, customEventID openapi_types.UUID, params *DeleteCustomEventParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -11535,7 +11535,7 @@ func (c *HTTPClient) CreateCustomEvent(ctx context.Context, projectID ProjectPat
 
 // DeleteCustomEvent Delete a custom event
 //
-// One that a saved insight asks about stays: 409 `in_use`, and the detail names them.
+// One that a saved insight or a cohort asks about stays: 409 `in_use`, and the detail names them.
 //
 // Corresponds with DELETE /v1/projects/{project_id}/custom-events/{custom_event_id} (the `DeleteCustomEvent` operationId).
 func (c *HTTPClient) DeleteCustomEvent(ctx context.Context, projectID ProjectPath, customEventID openapi_types.UUID, params *DeleteCustomEventParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -19212,7 +19212,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteCustomEventWithResponse Delete a custom event
 	//
-	// One that a saved insight asks about stays: 409 `in_use`, and the detail names them.
+	// One that a saved insight or a cohort asks about stays: 409 `in_use`, and the detail names them.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -33472,7 +33472,7 @@ func (c *ClientWithResponses) CreateCustomEventWithResponse(ctx context.Context,
 
 // DeleteCustomEventWithResponse Delete a custom event
 //
-// One that a saved insight asks about stays: 409 `in_use`, and the detail names them.
+// One that a saved insight or a cohort asks about stays: 409 `in_use`, and the detail names them.
 //
 // Returns a wrapper object for the known response body format(s).
 //
