@@ -206,17 +206,20 @@ func (c *clauses) clause(field string, v *api.CohortClause, depth int) (out coho
 	case api.ClauseNot:
 		out.Op, out.Clauses = cohorts.Not, []cohorts.Clause{c.clause(field+"/clause", &v.Clause, depth+1)}
 	case api.ClauseDid:
-		out = cohorts.Clause{Op: cohorts.Did, Marks: c.step(field, v.Event, v.Filter), Times: c.times(field+"/times", v.Times), Label: label(v.Event)}
+		out = cohorts.Clause{Op: cohorts.Did, Times: c.times(field+"/times", v.Times)}
+		out.Marks, out.Label = c.step(field, v.Event, v.CustomEvent, v.Filter)
 		out.Within, out.WithinLabel = c.within(field+"/within", v.Within)
 	case api.ClauseFirst:
-		out = cohorts.Clause{Op: cohorts.First, Marks: c.step(field, v.Event, v.Filter), Label: label(v.Event)}
+		out = cohorts.Clause{Op: cohorts.First}
+		out.Marks, out.Label = c.step(field, v.Event, v.CustomEvent, v.Filter)
 		out.Within, out.WithinLabel = c.within(field+"/within", &v.Within)
 	case api.ClauseSequence:
 		out = cohorts.Clause{Op: cohorts.Sequence, Window: or(v.WindowSeconds, 7*24*3600) * query.Second}
 		out.Within, out.WithinLabel = c.within(field+"/within", v.Within)
 		for i := range v.Steps {
-			at := field + "/steps/" + strconv.Itoa(i)
-			out.Steps = append(out.Steps, funnel.Step{Marks: c.step(at, v.Steps[i].Event, v.Steps[i].Filter), Label: label(v.Steps[i].Event)})
+			s := &v.Steps[i]
+			marks, label := c.step(field+"/steps/"+strconv.Itoa(i), s.Event, s.CustomEvent, s.Filter)
+			out.Steps = append(out.Steps, funnel.Step{Marks: marks, Label: label})
 		}
 	case api.ClauseIn:
 		_, out = c.in(field+"/cohort", v.Cohort)

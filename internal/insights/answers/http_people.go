@@ -33,6 +33,12 @@ type collected[T any] interface {
 	People() []behaviour.Member
 }
 
+// NoQuestion is the refusal of a question that cannot be read though it fits the contract: only its times can be the reason, because
+// a question under a question is kept as it was sent, and what reads it then knows no leap seconds.
+func NoQuestion() error {
+	return problem.Field(contract.InBody, "/question", contract.CodeFormat, "must have no time with a leap second: write 23:59:59 for 23:59:60")
+}
+
 // AskPeople serves POST /v1/insights/people.
 func (a *API) AskPeople(ctx context.Context, request api.AskPeopleRequestObject) (api.AskPeopleResponseObject, error) {
 	a, begun, err := a.begin(ctx, request.Body.ProjectID)

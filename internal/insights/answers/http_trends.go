@@ -1,6 +1,7 @@
 package answers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -27,15 +28,15 @@ func (a *API) trends(at string, v *api.TrendsInsight) (*trendsAsk, error) {
 	t := &trendsAsk{resolver: r}
 	t.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
 	t.trend = trend{in: t.scope.Range, asOf: t.scope.asOf, top: int(or(v.Top, 10)), calendar: t.scope.calendar(string(value(v.Bucket)), "1h")}
+	cohorts := t.breakdowns(v.Breakdown)
+	r.audience(a, &t.scope, v.People, "breakdown/0/cohorts", cohorts, v.IncludeBots)
+	t.trend.resolver = r
 	for i := range v.Series {
 		t.trend.lines = append(t.trend.lines, t.line("series/"+strconv.Itoa(i), &v.Series[i]))
 	}
 	for i := range v.Formulas {
 		t.formula("formulas/"+strconv.Itoa(i)+"/expression", v.Formulas[i].Expression)
 	}
-	cohorts := t.breakdowns(v.Breakdown)
-	r.audience(a, &t.scope, v.People, "breakdown/0/cohorts", cohorts, v.IncludeBots)
-	t.trend.resolver = r
 	each := (len(v.Series) + len(v.Formulas)) * (1 + len(cohorts))
 	if t.trend.groups != nil {
 		each *= t.trend.top + 2 // and the rest, and all
@@ -49,7 +50,8 @@ func (a *API) trends(at string, v *api.TrendsInsight) (*trendsAsk, error) {
 // line reads a series, whose events are the conditions of a scan of its own.
 func (t *trendsAsk) line(field string, v *api.TrendsSeries) trendLine {
 	own := newResolver(t.at)
-	label := own.anyOf(field, v.Event, v.Filter, v.AnyOf)
+	own.custom = t.custom
+	label := own.anyOf(field, v)
 	own.marked()
 	l := trendLine{query: own.query, Line: measures.Line{Label: label, Measure: measures.Measure(or(v.Measure, api.TrendsCount)), Prop: value(v.Prop),
 		FirstTime: value(v.FirstTime), Cumulative: value(v.Cumulative), Rolling: int(value(v.RollingDays))}}
@@ -63,7 +65,7 @@ func (t *trendsAsk) line(field string, v *api.TrendsSeries) trendLine {
 		l.number = own.prop(field+"/prop", *v.Prop)
 	}
 	own.conflicts(field, &l, t.trend.calendar.Bucket)
-	t.bad = append(t.bad, own.bad...)
+	t.bad, t.fault = append(t.bad, own.bad...), cmp.Or(t.fault, own.fault)
 	return l
 }
 
@@ -88,19 +90,19 @@ func (r *resolver) conflicts(field string, l *trendLine, bucket query.Bucket) {
 	}
 }
 
-// anyOf reads an event or several, and returns how a definition names them.
-func (r *resolver) anyOf(field string, event *string, filter *api.MetricsFilter, any []api.Step) string {
-	if len(any) == 0 {
-		r.step(field, event, filter)
-		return label(event)
+// anyOf reads the event of a series or several, and returns how a definition names them.
+func (r *resolver) anyOf(field string, v *api.TrendsSeries) (label string) {
+	if len(v.AnyOf) == 0 {
+		_, label = r.step(field, v.Event, v.CustomEvent, v.Filter)
+		return label
 	}
-	if event != nil || filter != nil {
-		r.refuse(field+"/any_of", query.CodeConflict, "cannot be combined with event or filter")
+	if v.Event != nil || v.CustomEvent != nil || v.Filter != nil {
+		r.refuse(field+"/any_of", query.CodeConflict, "cannot be combined with event, custom_event or filter")
 	}
-	labels := make([]string, len(any))
-	for i := range any {
-		r.step(field+"/any_of/"+strconv.Itoa(i), any[i].Event, any[i].Filter)
-		labels[i] = label(any[i].Event)
+	labels := make([]string, len(v.AnyOf))
+	for i := range v.AnyOf {
+		s := &v.AnyOf[i]
+		_, labels[i] = r.step(field+"/any_of/"+strconv.Itoa(i), s.Event, s.CustomEvent, s.Filter)
 	}
 	return query.List(labels, "or")
 }

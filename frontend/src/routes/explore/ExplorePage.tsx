@@ -20,6 +20,7 @@ import { during } from '../../query/compare';
 import { picture } from './picture';
 import { bucketOf, fileName, needsProp, questionOf, questionText, rowsOf, seriesCount } from '../../query/question';
 import { autoBucket, buckets, describeRange, fits, longest, windowBefore, within } from '../../query/range';
+import { isExplored } from '../../query/report';
 import { RangePicker } from '../../query/RangePicker';
 import { BigNumber, BucketTable, SeriesTable } from '../../query/results';
 import { ReportTitle, SaveButtons, ViewerNote } from './Saving';
@@ -34,18 +35,19 @@ export function ExplorePage() {
   const set = (change: Partial<ExploreState>) => void navigate({ search: (s) => ({ ...s, ...change }) });
   const project = useProject()!;
   const question = useMemo(() => questionOf(state, project.id), [state, project.id]);
-  const report = useReport(project.id, state.report);
+  const kept = useReport(project.id, state.report);
+  const report = kept.data && isExplored(kept.data) ? kept.data : undefined;
   const [code, setCode] = useState(false);
   return (
     <>
       <header className="page-head">
-        <ReportTitle state={state} report={report.data} error={report.error} pending={report.isPending} />
+        <ReportTitle state={state} report={report} error={kept.error} pending={kept.isPending} />
         <div className="row wrap end">
           {state.unzoom && <Button onClick={() => set(unzoomed(state))}><IconZoomOut size={16} aria-hidden />{m.explore.zoomOut}</Button>}
           <RangePicker range={state} zone={state.tz} onChange={(r) => set({ range: undefined, from: undefined, to: undefined, bucket: undefined, unzoom: undefined, ...r })} />
           <CopyButton className="" text={location.href} label={m.explore.share} />
           <Button onClick={() => setCode(true)} disabled={!question}><IconCode size={16} aria-hidden />{m.explore.code}</Button>
-          <SaveButtons projectId={project.id} state={state} report={report.data} onSaved={(id) => set({ report: id })} />
+          <SaveButtons projectId={project.id} state={state} report={report} onSaved={(id) => set({ report: id })} />
         </div>
       </header>
       <ViewerNote />
