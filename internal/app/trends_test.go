@@ -64,8 +64,8 @@ func happenings(random *rand.Rand, start time.Time, n int) []happening {
 	return events
 }
 
-// asked is a random question with what the reference needs of it.
-type asked struct {
+// trendsAsked is a random question with what the reference needs of it.
+type trendsAsked struct {
 	from, to time.Time
 	loc      *time.Location
 	bucket   string
@@ -87,9 +87,9 @@ func (l *line) numeric() bool {
 	return slices.Contains([]string{"sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}, l.measure)
 }
 
-func randomTrends(random *rand.Rand, start time.Time) *asked {
+func randomTrends(random *rand.Rand, start time.Time) *trendsAsked {
 	zone := []string{"UTC", "Asia/Kolkata", "Europe/Berlin", "America/St_Johns"}[random.IntN(4)]
-	q := &asked{bucket: []string{"1h", "1d", "1w", "1d"}[random.IntN(4)], filter: random.IntN(3) == 0, bots: random.IntN(4) == 0, top: 1 + random.IntN(4)}
+	q := &trendsAsked{bucket: []string{"1h", "1d", "1w", "1d"}[random.IntN(4)], filter: random.IntN(3) == 0, bots: random.IntN(4) == 0, top: 1 + random.IntN(4)}
 	q.loc, _ = time.LoadLocation(zone)
 	q.from = start.Add(time.Duration(random.IntN(4*24*60)) * time.Minute)
 	q.to = q.from.Add(time.Duration(1+random.IntN(7*24*60)) * time.Minute)
@@ -120,7 +120,7 @@ func randomTrends(random *rand.Rand, start time.Time) *asked {
 	return q
 }
 
-func (q *asked) body() object {
+func (q *trendsAsked) body() object {
 	body := object{"from": q.from.Format(time.RFC3339), "to": q.to.Format(time.RFC3339), "tz": q.loc.String(), "bucket": q.bucket,
 		"top": q.top, "include_bots": q.bots, "formulas": []any{object{"expression": "A / A"}}}
 	if q.filter {
@@ -189,7 +189,7 @@ func amount(e *happening) (float64, bool) {
 	return v, ok
 }
 
-func (q *asked) considers(e *happening) bool {
+func (q *trendsAsked) considers(e *happening) bool {
 	if e.props["$bot"] == true && !q.bots {
 		return false
 	}
@@ -202,7 +202,7 @@ func (l *line) fits(e *happening) bool {
 }
 
 // group is the values of the breakdown as the answer writes them.
-func (q *asked) group(e *happening) string {
+func (q *trendsAsked) group(e *happening) string {
 	var values []object
 	for _, by := range q.by {
 		v := object{}
@@ -238,7 +238,7 @@ func (q *asked) group(e *happening) string {
 	return string(text)
 }
 
-func (q *asked) bounds() []time.Time {
+func (q *trendsAsked) bounds() []time.Time {
 	at := q.from.In(q.loc)
 	day := func(t time.Time, add int) time.Time {
 		return time.Date(t.Year(), t.Month(), t.Day()+add, 0, 0, 0, 0, q.loc)
@@ -268,7 +268,7 @@ func (q *asked) bounds() []time.Time {
 }
 
 // measure is the measure of the events in [from, to) that pass, nil where there is none, with the people behind it.
-func (r *reference) measure(q *asked, l *line, from, to time.Time, pass func(*happening) bool) (*float64, []string) {
+func (r *reference) measure(q *trendsAsked, l *line, from, to time.Time, pass func(*happening) bool) (*float64, []string) {
 	var events []*happening
 	first := map[string]*happening{}
 	for i := range r.events {
@@ -350,7 +350,7 @@ func statistic(measure string, n int, people map[string]int, numbers []float64, 
 }
 
 // row is the line's numbers of the events that pass.
-func (r *reference) row(q *asked, l *line, pass func(*happening) bool) (total *float64, values []*float64) {
+func (r *reference) row(q *trendsAsked, l *line, pass func(*happening) bool) (total *float64, values []*float64) {
 	bounds := q.bounds()
 	total, _ = r.measure(q, l, q.from, q.to, pass)
 	for i := range len(bounds) - 1 {
@@ -362,7 +362,7 @@ func (r *reference) row(q *asked, l *line, pass func(*happening) bool) (total *f
 }
 
 // reach is what a bucket measures the events of.
-func (r *reference) reach(q *asked, l *line, bounds []time.Time, i int) (from, to time.Time) {
+func (r *reference) reach(q *trendsAsked, l *line, bounds []time.Time, i int) (from, to time.Time) {
 	from, to = latest(q.from, bounds[i]), bounds[i+1]
 	if q.to.Before(to) {
 		to = q.to
@@ -421,7 +421,7 @@ func (l *trendsLine) String() string {
 }
 
 // check compares an answer with the reference.
-func (r *reference) check(q *asked, a *trendsAnswer) error {
+func (r *reference) check(q *trendsAsked, a *trendsAnswer) error {
 	bounds := q.bounds()
 	if len(a.Starts) != len(bounds)-1 || !a.Starts[0].Equal(bounds[0]) {
 		return fmt.Errorf("starts %v, want %v", a.Starts, bounds)
@@ -459,7 +459,7 @@ func (r *reference) check(q *asked, a *trendsAnswer) error {
 }
 
 // ranked checks that no group that is not shown has a larger total than one that is.
-func (r *reference) ranked(q *asked, a *trendsAnswer, shown map[string]bool) error {
+func (r *reference) ranked(q *trendsAsked, a *trendsAnswer, shown map[string]bool) error {
 	if q.by == nil {
 		return nil
 	}
@@ -503,7 +503,7 @@ func canonical(raw json.RawMessage) string {
 }
 
 // behind checks that the people behind a random number are those whose events were measured.
-func (r *reference) behind(random *rand.Rand, x *apptest.Tenant, q *asked, a *trendsAnswer) error {
+func (r *reference) behind(random *rand.Rand, x *apptest.Tenant, q *trendsAsked, a *trendsAnswer) error {
 	i := random.IntN(len(q.lines))
 	l, bounds := &q.lines[i], q.bounds()
 	from, to, at := q.from, q.to, object{"series": i}
