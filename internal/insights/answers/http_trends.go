@@ -251,7 +251,7 @@ func (t *trendsAsk) answer(begun *ask, a *API, in *tables) api.TrendsAnswer {
 	}
 	for i, lines := range in.cohorts {
 		id, name := t.who.group(i)
-		g := api.TrendsGroup{Values: []api.TrendsValue{{Value: api.Scalar(id), Cohort: name}}}
+		g := api.TrendsGroup{Values: []api.TrendsValue{{Value: id, Cohort: name}}}
 		for k, table := range lines {
 			rows[k] = table.All
 		}
