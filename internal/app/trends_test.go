@@ -17,16 +17,16 @@ import (
 
 type object = map[string]any
 
-// did is an event of the stream that trends are asked about.
-type did struct {
+// happening is an event of the stream that trends are asked about.
+type happening struct {
 	name, user, anonymous string
 	ts                    time.Time
 	props                 object
 }
 
-// stream is random events of few people, so that they meet: ids that are linked once, junk, events of nobody.
-func stream(random *rand.Rand, start time.Time, n int) []did {
-	events := make([]did, n)
+// happenings is random events of few people, so that they meet: ids that are linked once, junk, events of nobody.
+func happenings(random *rand.Rand, start time.Time, n int) []happening {
+	events := make([]happening, n)
 	for i := range events {
 		e := &events[i]
 		e.name = fmt.Sprint("e", random.IntN(3))
@@ -64,8 +64,8 @@ func stream(random *rand.Rand, start time.Time, n int) []did {
 	return events
 }
 
-// asked is a random question with what the reference needs of it.
-type asked struct {
+// trendsAsked is a random question with what the reference needs of it.
+type trendsAsked struct {
 	from, to time.Time
 	loc      *time.Location
 	bucket   string
@@ -87,9 +87,9 @@ func (l *line) numeric() bool {
 	return slices.Contains([]string{"sum", "avg", "min", "max", "p50", "p90", "p95", "p99"}, l.measure)
 }
 
-func randomTrends(random *rand.Rand, start time.Time) *asked {
+func randomTrends(random *rand.Rand, start time.Time) *trendsAsked {
 	zone := []string{"UTC", "Asia/Kolkata", "Europe/Berlin", "America/St_Johns"}[random.IntN(4)]
-	q := &asked{bucket: []string{"1h", "1d", "1w", "1d"}[random.IntN(4)], filter: random.IntN(3) == 0, bots: random.IntN(4) == 0, top: 1 + random.IntN(4)}
+	q := &trendsAsked{bucket: []string{"1h", "1d", "1w", "1d"}[random.IntN(4)], filter: random.IntN(3) == 0, bots: random.IntN(4) == 0, top: 1 + random.IntN(4)}
 	q.loc, _ = time.LoadLocation(zone)
 	q.from = start.Add(time.Duration(random.IntN(4*24*60)) * time.Minute)
 	q.to = q.from.Add(time.Duration(1+random.IntN(7*24*60)) * time.Minute)
@@ -120,7 +120,7 @@ func randomTrends(random *rand.Rand, start time.Time) *asked {
 	return q
 }
 
-func (q *asked) body() object {
+func (q *trendsAsked) body() object {
 	body := object{"from": q.from.Format(time.RFC3339), "to": q.to.Format(time.RFC3339), "tz": q.loc.String(), "bucket": q.bucket,
 		"top": q.top, "include_bots": q.bots, "formulas": []any{object{"expression": "A / A"}}}
 	if q.filter {
@@ -156,11 +156,11 @@ func (q *asked) body() object {
 
 // reference answers by the definition: for each question it goes over all events.
 type reference struct {
-	events []did
+	events []happening
 	links  map[string]string
 }
 
-func newReference(events []did) *reference {
+func newReference(events []happening) *reference {
 	r := &reference{events: events, links: map[string]string{}}
 	for i := range events {
 		if e := &events[i]; e.user != "" && e.anonymous != "" && e.anonymous != "null" {
@@ -170,7 +170,7 @@ func newReference(events []did) *reference {
 	return r
 }
 
-func (r *reference) person(e *did) string {
+func (r *reference) person(e *happening) string {
 	switch {
 	case e.user != "":
 		return e.user
@@ -183,13 +183,13 @@ func (r *reference) person(e *did) string {
 	}
 }
 
-func amount(e *did) (float64, bool) {
+func amount(e *happening) (float64, bool) {
 	n, ok := e.props["amount"].(json.Number)
 	v, _ := n.Float64()
 	return v, ok
 }
 
-func (q *asked) considers(e *did) bool {
+func (q *trendsAsked) considers(e *happening) bool {
 	if e.props["$bot"] == true && !q.bots {
 		return false
 	}
@@ -197,12 +197,12 @@ func (q *asked) considers(e *did) bool {
 	return !q.filter || ok && v >= 5
 }
 
-func (l *line) fits(e *did) bool {
+func (l *line) fits(e *happening) bool {
 	return (l.event == "" || l.event == e.name) && (l.any == nil || slices.Contains(l.any, e.name))
 }
 
 // group is the values of the breakdown as the answer writes them.
-func (q *asked) group(e *did) string {
+func (q *trendsAsked) group(e *happening) string {
 	var values []object
 	for _, by := range q.by {
 		v := object{}
@@ -238,7 +238,7 @@ func (q *asked) group(e *did) string {
 	return string(text)
 }
 
-func (q *asked) bounds() []time.Time {
+func (q *trendsAsked) bounds() []time.Time {
 	at := q.from.In(q.loc)
 	day := func(t time.Time, add int) time.Time {
 		return time.Date(t.Year(), t.Month(), t.Day()+add, 0, 0, 0, 0, q.loc)
@@ -268,9 +268,9 @@ func (q *asked) bounds() []time.Time {
 }
 
 // measure is the measure of the events in [from, to) that pass, nil where there is none, with the people behind it.
-func (r *reference) measure(q *asked, l *line, from, to time.Time, pass func(*did) bool) (*float64, []string) {
-	var events []*did
-	first := map[string]*did{}
+func (r *reference) measure(q *trendsAsked, l *line, from, to time.Time, pass func(*happening) bool) (*float64, []string) {
+	var events []*happening
+	first := map[string]*happening{}
 	for i := range r.events {
 		e := &r.events[i]
 		if !q.considers(e) || !l.fits(e) {
@@ -350,7 +350,7 @@ func statistic(measure string, n int, people map[string]int, numbers []float64, 
 }
 
 // row is the line's numbers of the events that pass.
-func (r *reference) row(q *asked, l *line, pass func(*did) bool) (total *float64, values []*float64) {
+func (r *reference) row(q *trendsAsked, l *line, pass func(*happening) bool) (total *float64, values []*float64) {
 	bounds := q.bounds()
 	total, _ = r.measure(q, l, q.from, q.to, pass)
 	for i := range len(bounds) - 1 {
@@ -362,7 +362,7 @@ func (r *reference) row(q *asked, l *line, pass func(*did) bool) (total *float64
 }
 
 // reach is what a bucket measures the events of.
-func (r *reference) reach(q *asked, l *line, bounds []time.Time, i int) (from, to time.Time) {
+func (r *reference) reach(q *trendsAsked, l *line, bounds []time.Time, i int) (from, to time.Time) {
 	from, to = latest(q.from, bounds[i]), bounds[i+1]
 	if q.to.Before(to) {
 		to = q.to
@@ -421,13 +421,13 @@ func (l *trendsLine) String() string {
 }
 
 // check compares an answer with the reference.
-func (r *reference) check(q *asked, a *trendsAnswer) error {
+func (r *reference) check(q *trendsAsked, a *trendsAnswer) error {
 	bounds := q.bounds()
 	if len(a.Starts) != len(bounds)-1 || !a.Starts[0].Equal(bounds[0]) {
 		return fmt.Errorf("starts %v, want %v", a.Starts, bounds)
 	}
-	all := func(*did) bool { return true }
-	compare := func(where string, got trendsLine, l *line, pass func(*did) bool) error {
+	all := func(*happening) bool { return true }
+	compare := func(where string, got trendsLine, l *line, pass func(*happening) bool) error {
 		var want trendsLine
 		want.Total, want.Values = r.row(q, l, pass)
 		if got.String() != want.String() {
@@ -445,9 +445,9 @@ func (r *reference) check(q *asked, a *trendsAnswer) error {
 		shown[canonical(g.Values)] = !g.Other
 	}
 	for _, g := range a.Groups {
-		pass := func(e *did) bool { return q.group(e) == canonical(g.Values) }
+		pass := func(e *happening) bool { return q.group(e) == canonical(g.Values) }
 		if g.Other {
-			pass = func(e *did) bool { return !shown[q.group(e)] }
+			pass = func(e *happening) bool { return !shown[q.group(e)] }
 		}
 		for i := range q.lines {
 			if err := compare(string(g.Values), g.Series[i], &q.lines[i], pass); err != nil {
@@ -459,7 +459,7 @@ func (r *reference) check(q *asked, a *trendsAnswer) error {
 }
 
 // ranked checks that no group that is not shown has a larger total than one that is.
-func (r *reference) ranked(q *asked, a *trendsAnswer, shown map[string]bool) error {
+func (r *reference) ranked(q *trendsAsked, a *trendsAnswer, shown map[string]bool) error {
 	if q.by == nil {
 		return nil
 	}
@@ -487,7 +487,7 @@ func (r *reference) ranked(q *asked, a *trendsAnswer, shown map[string]bool) err
 		}
 	}
 	for group := range others {
-		total, _ := r.measure(q, &q.lines[0], q.from, q.to, func(e *did) bool { return q.group(e) == group })
+		total, _ := r.measure(q, &q.lines[0], q.from, q.to, func(e *happening) bool { return q.group(e) == group })
 		if !shown[group] && len(shown) > 0 && size(total) > least {
 			return fmt.Errorf("%s has %s and is not shown", group, show(total))
 		}
@@ -503,7 +503,7 @@ func canonical(raw json.RawMessage) string {
 }
 
 // behind checks that the people behind a random number are those whose events were measured.
-func (r *reference) behind(random *rand.Rand, x *apptest.Tenant, q *asked, a *trendsAnswer) error {
+func (r *reference) behind(random *rand.Rand, x *apptest.Tenant, q *trendsAsked, a *trendsAnswer) error {
 	i := random.IntN(len(q.lines))
 	l, bounds := &q.lines[i], q.bounds()
 	from, to, at := q.from, q.to, object{"series": i}
@@ -514,7 +514,7 @@ func (r *reference) behind(random *rand.Rand, x *apptest.Tenant, q *asked, a *tr
 		from, to = r.reach(q, l, bounds, row)
 		at["row"], number = row, a.Series[i].Values[row]
 	}
-	pass := func(*did) bool { return true }
+	pass := func(*happening) bool { return true }
 	if len(a.Groups) > 0 && random.IntN(4) > 0 {
 		shown := map[string]bool{}
 		for _, g := range a.Groups {
@@ -522,11 +522,11 @@ func (r *reference) behind(random *rand.Rand, x *apptest.Tenant, q *asked, a *tr
 		}
 		g := a.Groups[random.IntN(len(a.Groups))]
 		at["groups"] = g.Values
-		pass = func(e *did) bool { return q.group(e) == canonical(g.Values) }
+		pass = func(e *happening) bool { return q.group(e) == canonical(g.Values) }
 		if g.Other {
 			delete(at, "groups")
 			at["other"] = true
-			pass = func(e *did) bool { return !shown[q.group(e)] }
+			pass = func(e *happening) bool { return !shown[q.group(e)] }
 		}
 		if number = g.Series[i].Total; row >= 0 {
 			number = g.Series[i].Values[row]
@@ -564,7 +564,7 @@ func TestTrendsAreThoseOfABruteForceReading(t *testing.T) {
 	for n := range uint64(streams) {
 		random := rand.New(rand.NewPCG(seed, n))
 		x := a.Tenant(t)
-		events := stream(random, start, 150+random.IntN(200))
+		events := happenings(random, start, 150+random.IntN(200))
 		send(x, events)
 		r := newReference(events)
 		for k := range questions {
@@ -588,7 +588,7 @@ func TestTrendsAreThoseOfABruteForceReading(t *testing.T) {
 	}
 }
 
-func send(x *apptest.Tenant, events []did) {
+func send(x *apptest.Tenant, events []happening) {
 	for some := range slices.Chunk(events, 1000) {
 		var batch []apptest.Event
 		for i := range some {
@@ -612,7 +612,7 @@ func TestNumbersOfTrendsAgreeWithEachOther(t *testing.T) {
 	x := a.Tenant(t)
 	random := rand.New(rand.NewPCG(20261130, 99))
 	start := a.Clock.Now().Add(-14 * 24 * time.Hour).UTC().Truncate(24 * time.Hour)
-	send(x, stream(random, start, 400))
+	send(x, happenings(random, start, 400))
 	var got trendsAnswer
 	x.Do("POST", "/v1/insights/trends", object{"project_id": x.ProjectID, "bucket": "1d", "top": 2,
 		"from": start.Format(time.RFC3339), "to": start.Add(12 * 24 * time.Hour).Format(time.RFC3339),
@@ -663,9 +663,9 @@ func TestABreakdownMayHaveTenThousandValues(t *testing.T) {
 	x := a.Tenant(t)
 	const values = 10_000
 	start := a.Clock.Now().Add(-29 * 24 * time.Hour).UTC().Truncate(24 * time.Hour)
-	var events []did
+	var events []happening
 	for i := range values + 20 { // the first 20 have two each
-		events = append(events, did{name: "e", user: fmt.Sprint("u", i%values), ts: start.Add(time.Duration(i) * time.Minute),
+		events = append(events, happening{name: "e", user: fmt.Sprint("u", i%values), ts: start.Add(time.Duration(i) * time.Minute),
 			props: object{"page": fmt.Sprintf("/%05d", i%values)}})
 	}
 	send(x, events)
@@ -701,7 +701,7 @@ func TestTrendsOfSomePeopleAreThoseOfTheirEventsAlone(t *testing.T) {
 	x, alone := a.Tenant(t), a.Tenant(t)
 	random := rand.New(rand.NewPCG(20261130, 7))
 	start := a.Clock.Now().Add(-14 * 24 * time.Hour).UTC().Truncate(24 * time.Hour)
-	events := stream(random, start, 400)
+	events := happenings(random, start, 400)
 	send(x, events)
 	r := newReference(events)
 	chosen := map[string]bool{}
@@ -711,7 +711,7 @@ func TestTrendsOfSomePeopleAreThoseOfTheirEventsAlone(t *testing.T) {
 		}
 	}
 	delete(chosen, "")
-	var theirs []did
+	var theirs []happening
 	for i := range events {
 		if p := r.person(&events[i]); chosen[p] {
 			theirs = append(theirs, events[i])
@@ -760,7 +760,7 @@ func TestTrendsOfSomePeopleAreThoseOfTheirEventsAlone(t *testing.T) {
 		var behind struct{ Items []struct{ Person string } }
 		x.Do("POST", "/v1/insights/people", object{"project_id": x.ProjectID, "question": question, "limit": 1000,
 			"at": object{"series": 0, "groups": []any{object{"value": id}}}}).Want(200).JSON(&behind)
-		_, people := newReference(theirs).measure(q, &q.lines[0], q.from, q.to, func(*did) bool { return true })
+		_, people := newReference(theirs).measure(q, &q.lines[0], q.from, q.to, func(*happening) bool { return true })
 		if len(behind.Items) != len(people) {
 			t.Errorf("question %d: %d people behind the cohort, want %q", i, len(behind.Items), people)
 		}

@@ -163,6 +163,9 @@ func BenchmarkMonth(b *testing.B) {
 	b.Run(
 		"sum by plan, all", measure(scan.Measure{Statistic: scan.Numbers, Prop: "amount", By: by(scan.NewDictionary("plan"))}),
 	)
+	b.Run("sum by page, two conditions, all", measure(
+		scan.Measure{Query: scan.Query{Filter: conditions}, Statistic: scan.Numbers, Prop: "amount", By: by(scan.NewDictionary("page"))},
+	))
 	b.Run("people by plan", measure(scan.Measure{Statistic: scan.Persons, By: by(scan.NewDictionary("plan"))}))
 	b.Run("p90 of amount", measure(scan.Measure{Statistic: scan.Distribution, Prop: "amount"}))
 }

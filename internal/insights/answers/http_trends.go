@@ -28,15 +28,15 @@ func (a *API) trends(at string, v *api.TrendsInsight) (*trendsAsk, error) {
 	t := &trendsAsk{resolver: r}
 	t.scope = r.scope(r.framed(v.From, v.To, v.Tz, v.WeekStart, v.AsOf, v.Filter, v.IncludeBots), a.now)
 	t.trend = trend{in: t.scope.Range, asOf: t.scope.asOf, top: int(or(v.Top, 10)), calendar: t.scope.calendar(string(value(v.Bucket)), "1h")}
+	cohorts := t.breakdowns(v.Breakdown)
+	r.audience(a, &t.scope, v.People, "breakdown/0/cohorts", cohorts, v.IncludeBots)
+	t.trend.resolver = r
 	for i := range v.Series {
 		t.trend.lines = append(t.trend.lines, t.line("series/"+strconv.Itoa(i), &v.Series[i]))
 	}
 	for i := range v.Formulas {
 		t.formula("formulas/"+strconv.Itoa(i)+"/expression", v.Formulas[i].Expression)
 	}
-	cohorts := t.breakdowns(v.Breakdown)
-	r.audience(a, &t.scope, v.People, "breakdown/0/cohorts", cohorts, v.IncludeBots)
-	t.trend.resolver = r
 	each := (len(v.Series) + len(v.Formulas)) * (1 + len(cohorts))
 	if t.trend.groups != nil {
 		each *= t.trend.top + 2 // and the rest, and all
@@ -251,7 +251,7 @@ func (t *trendsAsk) answer(begun *ask, a *API, in *tables) api.TrendsAnswer {
 	}
 	for i, lines := range in.cohorts {
 		id, name := t.who.group(i)
-		g := api.TrendsGroup{Values: []api.TrendsValue{{Value: api.Scalar(id), Cohort: name}}}
+		g := api.TrendsGroup{Values: []api.TrendsValue{{Value: id, Cohort: name}}}
 		for k, table := range lines {
 			rows[k] = table.All
 		}
