@@ -259,15 +259,15 @@ test('a project has a calendar and a currency of its own, and its questions foll
   const mine = await owned('calendar');
   await logIn(page, mine.email);
   await page.goto(`/projects/${mine.projectId}/settings`);
-  await page.getByLabel('Time zone').selectOption('Asia/Kathmandu');
+  await page.getByLabel('Time zone').selectOption('Asia/Tokyo');
   await page.getByLabel('Weeks begin on').selectOption('Sunday');
   await page.getByLabel('Currency').selectOption('NPR');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await said(page, 'Saved.');
   const { time_zone, week_start, currency } = (await (await fetch(`${url}/v1/projects/${mine.projectId}`, { headers: mine.who })).json()) as Record<string, unknown>;
-  expect({ time_zone, week_start, currency }).toEqual({ time_zone: 'Asia/Kathmandu', week_start: 'sunday', currency: 'NPR' });
+  expect({ time_zone, week_start, currency }).toEqual({ time_zone: 'Asia/Tokyo', week_start: 'sunday', currency: 'NPR' });
 
-  const asked = page.waitForRequest((r) => r.url().endsWith('/v1/metrics/query') && r.postDataJSON().tz === 'Asia/Kathmandu');
+  const asked = page.waitForRequest((r) => r.url().endsWith('/v1/metrics/query') && r.postDataJSON().tz === 'Asia/Tokyo');
   await page.getByRole('link', { name: 'Explore', exact: true }).click();
   await asked;
   // Somebody may look at it by a clock of their own.
