@@ -21,8 +21,10 @@ import (
 type API struct {
 	s *Service
 	// Of the project in question, from begin on.
-	home   query.Home
-	custom func() ([]CustomEvent, error)
+	home    query.Home
+	now     time.Time                     // the moment of a question that names none
+	cohorts func() ([]Cohort, error)      // its saved cohorts
+	custom  func() ([]CustomEvent, error) // its custom events
 }
 
 // NewAPI returns the operations.
@@ -33,15 +35,18 @@ type ask struct {
 	project uuid.UUID
 	began   time.Time
 	scope   scope
+	who     *audience
 	outcome outcome
 }
 
-// begin returns the operations on one project, whose calendar they know.
+// begin returns the operations on one project, whose calendar they know. Its cohorts and custom events are read when a
+// question names one.
 func (a *API) begin(ctx context.Context, project uuid.UUID) (*API, *ask, error) {
 	begun := &ask{project: project, began: a.s.o.Now()}
 	home, err := a.s.o.Home(ctx, project)
+	cohorts := sync.OnceValues(func() ([]Cohort, error) { return a.s.o.Cohorts(ctx, project) })
 	custom := sync.OnceValues(func() ([]CustomEvent, error) { return a.s.o.CustomEvents(ctx, project) })
-	return &API{s: a.s, home: home, custom: custom}, begun, err
+	return &API{s: a.s, home: home, now: begun.began, cohorts: cohorts, custom: custom}, begun, err
 }
 
 func (a *API) resolver(at string) *resolver {
@@ -57,7 +62,7 @@ func (a *ask) meta(now time.Time, in query.Range, definition string, incomplete 
 		source = api.InsightSourceEvents
 	}
 	return api.InsightMeta{
-		Exact: true, Definition: definition, Tz: a.scope.tz, WeekStart: api.WeekStart(a.scope.weekStart()), AsOf: time.UnixMicro(a.scope.asOf).UTC(),
+		Exact: true, Definition: definition + a.who.words(), Tz: a.scope.tz, WeekStart: api.WeekStart(a.scope.weekStart()), AsOf: time.UnixMicro(a.scope.asOf).UTC(),
 		From: a.scope.time(in.From), To: a.scope.time(in.To), IncompleteFrom: incomplete, Source: source,
 		Scanned: a.outcome.scanned, TookMs: float64(now.Sub(a.began).Microseconds()) / 1000,
 	}

@@ -36,7 +36,7 @@ func (r *resolver) customEvent(field string, id uuid.UUID, filter *scan.Filter) 
 func (r *resolver) customEventOf(id uuid.UUID) *CustomEvent {
 	all, err := r.custom()
 	if err != nil {
-		r.failed = err
+		r.fault = err
 		return nil
 	}
 	if i := slices.IndexFunc(all, func(e CustomEvent) bool { return e.ID == id }); i >= 0 {

@@ -52,6 +52,8 @@ type Config struct {
 	MaxBoardsPerProject       int
 	MaxAnnotationsPerProject  int
 	MaxCustomEventsPerProject int
+	MaxCohortsPerProject      int
+	MaxCohortPeople           int           // ids of one list
 	AuditRetention            time.Duration // of entries that concern no project
 
 	OIDCIssuer       string // empty: no identity provider
