@@ -32,13 +32,16 @@ DELETE FROM insights WHERE project_id = @project_id AND id = @id;
 -- name: InsightsPresent :many
 SELECT id FROM insights WHERE project_id = @project_id AND id = ANY(@insight_ids::uuid[]);
 
--- The insights that ask about a custom event, the first few of them.
--- name: InsightsOfCustomEvent :many
-SELECT name FROM insights
-WHERE project_id = @project_id AND (
-    jsonb_path_exists(question, '$.**.custom_event ? (@ == $id)', jsonb_build_object('id', @custom_event_id::uuid))
-    OR jsonb_path_exists(question, '$.custom_events[*] ? (@ == $id)', jsonb_build_object('id', @custom_event_id::uuid)))
-ORDER BY id LIMIT 6;
+-- The insights and cohorts that ask about a custom event, the first few of them.
+-- name: CustomEventUses :many
+SELECT i.name FROM insights i
+WHERE i.project_id = @project_id AND (
+    jsonb_path_exists(i.question, '$.**.custom_event ? (@ == $id)', jsonb_build_object('id', @custom_event_id::uuid))
+    OR jsonb_path_exists(i.question, '$.custom_events[*] ? (@ == $id)', jsonb_build_object('id', @custom_event_id::uuid)))
+UNION ALL
+SELECT c.name FROM cohorts c
+WHERE c.project_id = @project_id AND jsonb_path_exists(c.clause, '$.**.custom_event ? (@ == $id)', jsonb_build_object('id', @custom_event_id::uuid))
+LIMIT 6;
 
 -- name: BoardCreate :exec
 INSERT INTO boards (project_id, id, name, description, created_by) VALUES (@project_id, @id, @name, @description, @created_by);
