@@ -271,7 +271,9 @@ var (
 	ruleTimesGte                                  = contract.IntRule{Min: 0, Max: 1000000}
 	ruleTimesLt                                   = contract.IntRule{Min: 0, Max: 1000000}
 	ruleTimesLte                                  = contract.IntRule{Min: 0, Max: 1000000}
-	ruleTrendsBreakdownBy                         = contract.StringRule{Enum: []string{"prop", "name"}}
+	ruleTrendsBreakdownBy                         = contract.StringRule{Enum: []string{"prop", "name", "cohorts"}}
+	ruleTrendsBreakdownCohorts                    = contract.CountRule{Min: 1, Max: 20}
+	ruleTrendsBreakdownCohortsItem                = contract.StringRule{Min: 1, Max: 100}
 	ruleTrendsBreakdownEdges                      = contract.CountRule{Min: 1, Max: 100}
 	ruleTrendsBreakdownEdgesItem                  = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
 	ruleTrendsBreakdownProp                       = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
@@ -297,6 +299,7 @@ var (
 	ruleTrendsSeriesMeasure                       = contract.StringRule{Enum: []string{"count", "users", "sum", "avg", "min", "max", "p50", "p90", "p95", "p99", "per_person_avg", "per_person_p50", "per_person_p90"}}
 	ruleTrendsSeriesProp                          = contract.StringRule{Min: 1, Max: 200, Pattern: regexp.MustCompile(`^(?:[^.\[\\]|\\[\s\S])+(?:\.(?:[^.\[\\]|\\[\s\S])+|\[[0-9]{0,4}\])*$`), MustBe: `a path such as cart.total, items[].sku or items[0].sku, with \ before a dot, bracket or backslash that is part of a name`}
 	ruleTrendsSeriesRollingDays                   = contract.IntRule{Min: 1, Max: 366}
+	ruleTrendsValueCohort                         = contract.StringRule{Min: 1, Max: 100}
 	ruleTrendsValueGte                            = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
 	ruleTrendsValueLt                             = contract.FloatRule{Min: -math.MaxFloat64, Max: math.MaxFloat64}
 	ruleTrendsValueValue                          = contract.RawRule{MaxBytes: 4096, MaxDepth: 1, Any: true}
@@ -5423,21 +5426,31 @@ func (v *TrendsBreakdown) decode(r *contract.Reader) {
 			seen |= 1 << 0
 			v.By = new(TrendsBreakdownBy)
 			*v.By = TrendsBreakdownBy(r.String(&ruleTrendsBreakdownBy))
-		case "edges":
+		case "cohorts":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Edges = contract.ReadSlice(r, v.Edges, &ruleTrendsBreakdownEdges, func(x *float64, r *contract.Reader) {
-				*x = r.Float(&ruleTrendsBreakdownEdgesItem)
+			v.Cohorts = new(CohortRefs)
+			*v.Cohorts = contract.ReadSlice(r, (*v.Cohorts), &ruleTrendsBreakdownCohorts, func(x *string, r *contract.Reader) {
+				*x = r.String(&ruleTrendsBreakdownCohortsItem)
 			})
-		case "prop":
+		case "edges":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
+			v.Edges = contract.ReadSlice(r, v.Edges, &ruleTrendsBreakdownEdges, func(x *float64, r *contract.Reader) {
+				*x = r.Float(&ruleTrendsBreakdownEdgesItem)
+			})
+		case "prop":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
 			v.Prop = new(PropName)
 			*v.Prop = PropName(r.String(&ruleTrendsBreakdownProp))
 		default:
@@ -5542,42 +5555,50 @@ func (v *TrendsInsight) decode(r *contract.Reader) {
 			}
 			seen |= 1 << 7
 			v.Kind = TrendsInsightKind(r.String(&ruleTrendsInsightKind))
-		case "series":
+		case "people":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsInsightSeries, (*TrendsSeries).decode)
-		case "to":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "series":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.To = r.Time()
-		case "top":
+			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsInsightSeries, (*TrendsSeries).decode)
+		case "to":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.Top = new(TopGroups)
-			*v.Top = TopGroups(r.Int(&ruleTrendsInsightTop))
-		case "tz":
+			v.To = r.Time()
+		case "top":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleTrendsInsightTz))
-		case "week_start":
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleTrendsInsightTop))
+		case "tz":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleTrendsInsightTz))
+		case "week_start":
+			if seen&(1<<13) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 13
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleTrendsInsightWeekStart))
 		default:
@@ -5598,13 +5619,13 @@ func (v *TrendsInsight) decode(r *contract.Reader) {
 	if seen&(1<<7) == 0 {
 		r.Missing("kind")
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("series")
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
@@ -5690,49 +5711,57 @@ func (v *TrendsQuestion) decode(r *contract.Reader) {
 			seen |= 1 << 7
 			v.Kind = new(TrendsQuestionKind)
 			*v.Kind = TrendsQuestionKind(r.String(&ruleTrendsQuestionKind))
-		case "project_id":
+		case "people":
 			if seen&(1<<8) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 8
-			v.ProjectID = r.UUID()
-		case "series":
+			v.People = new(CohortClause)
+			(*v.People).decode(r)
+		case "project_id":
 			if seen&(1<<9) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 9
-			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsQuestionSeries, (*TrendsSeries).decode)
-		case "to":
+			v.ProjectID = r.UUID()
+		case "series":
 			if seen&(1<<10) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 10
-			v.To = r.Time()
-		case "top":
+			v.Series = contract.ReadSlice(r, v.Series, &ruleTrendsQuestionSeries, (*TrendsSeries).decode)
+		case "to":
 			if seen&(1<<11) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 11
-			v.Top = new(TopGroups)
-			*v.Top = TopGroups(r.Int(&ruleTrendsQuestionTop))
-		case "tz":
+			v.To = r.Time()
+		case "top":
 			if seen&(1<<12) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 12
-			v.Tz = new(TimeZone)
-			*v.Tz = TimeZone(r.String(&ruleTrendsQuestionTz))
-		case "week_start":
+			v.Top = new(TopGroups)
+			*v.Top = TopGroups(r.Int(&ruleTrendsQuestionTop))
+		case "tz":
 			if seen&(1<<13) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 13
+			v.Tz = new(TimeZone)
+			*v.Tz = TimeZone(r.String(&ruleTrendsQuestionTz))
+		case "week_start":
+			if seen&(1<<14) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 14
 			v.WeekStart = new(WeekStart)
 			*v.WeekStart = WeekStart(r.String(&ruleTrendsQuestionWeekStart))
 		default:
@@ -5750,16 +5779,16 @@ func (v *TrendsQuestion) decode(r *contract.Reader) {
 		v.IncludeBots = new(IncludeBots)
 		*v.IncludeBots = false
 	}
-	if seen&(1<<8) == 0 {
+	if seen&(1<<9) == 0 {
 		r.Missing("project_id")
 	}
-	if seen&(1<<9) == 0 {
+	if seen&(1<<10) == 0 {
 		r.Missing("series")
 	}
-	if seen&(1<<10) == 0 {
+	if seen&(1<<11) == 0 {
 		r.Missing("to")
 	}
-	if seen&(1<<11) == 0 {
+	if seen&(1<<12) == 0 {
 		v.Top = new(TopGroups)
 		*v.Top = 10
 	}
@@ -5870,28 +5899,36 @@ func (v *TrendsValue) decode(r *contract.Reader) {
 	var seen uint64
 	for r.Member() {
 		switch r.Key() {
-		case "gte":
+		case "cohort":
 			if seen&(1<<0) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 0
-			v.Gte = new(float64)
-			*v.Gte = r.Float(&ruleTrendsValueGte)
-		case "lt":
+			v.Cohort = new(string)
+			*v.Cohort = r.String(&ruleTrendsValueCohort)
+		case "gte":
 			if seen&(1<<1) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 1
-			v.Lt = new(float64)
-			*v.Lt = r.Float(&ruleTrendsValueLt)
-		case "value":
+			v.Gte = new(float64)
+			*v.Gte = r.Float(&ruleTrendsValueGte)
+		case "lt":
 			if seen&(1<<2) != 0 {
 				r.Duplicate()
 				continue
 			}
 			seen |= 1 << 2
+			v.Lt = new(float64)
+			*v.Lt = r.Float(&ruleTrendsValueLt)
+		case "value":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
 			v.Value = r.Raw(&ruleTrendsValueValue)
 		default:
 			r.Unknown()

@@ -70,7 +70,7 @@ func (c *cohortAsk) ready() error {
 }
 
 // audience reads whom a question considers, and the cohorts that it is broken down by.
-func (r *resolver) audience(a *API, s *scope, people *api.CohortClause, groups []string, bots *bool) {
+func (r *resolver) audience(a *API, s *scope, people *api.CohortClause, field string, groups []string, bots *bool) {
 	if people == nil && len(groups) == 0 {
 		return
 	}
@@ -82,7 +82,7 @@ func (r *resolver) audience(a *API, s *scope, people *api.CohortClause, groups [
 	}
 	for i, ref := range groups {
 		c.count = 0
-		found, where := c.in("breakdown/cohorts/"+strconv.Itoa(i), ref)
+		found, where := c.in(field+"/"+strconv.Itoa(i), ref)
 		r.who.groups, r.who.wheres = append(r.who.groups, found), append(r.who.wheres, where)
 	}
 	r.bad, r.fault = append(r.bad, c.bad...), c.fault

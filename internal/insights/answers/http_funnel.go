@@ -44,7 +44,7 @@ func (a *API) funnel(at string, v *api.FunnelInsight) (*funnelAsk, error) {
 	if v.Breakdown != nil {
 		q.Breakdown, groups = f.breakdown(v.Breakdown, q)
 	}
-	r.audience(a, &f.scope, v.People, groups, v.IncludeBots)
+	r.audience(a, &f.scope, v.People, "breakdown/cohorts", groups, v.IncludeBots)
 	if v.Histogram != nil {
 		for i, edge := range v.Histogram.Edges {
 			q.Edges = append(q.Edges, int64(edge*float64(query.Second)))

@@ -28,7 +28,7 @@ func (a *API) paths(at string, v *api.PathsInsight) (*pathsAsk, error) {
 	r := a.resolver(at)
 	p := &pathsAsk{resolver: r, leftOut: v.Exclude}
 	p.scope = r.scope(r.framed(v.From, v.To, v.Tz, nil, v.AsOf, v.Filter, v.IncludeBots), a.now)
-	r.audience(a, &p.scope, v.People, cohortsOf(v.Breakdown), v.IncludeBots)
+	r.audience(a, &p.scope, v.People, "breakdown/cohorts", cohortsOf(v.Breakdown), v.IncludeBots)
 	prop := value(v.NodeProp)
 	if prop == "" {
 		p.column, p.nodes = r.names()

@@ -37,7 +37,7 @@ func (a *API) retention(at string, v *api.RetentionInsight) (*retentionAsk, erro
 			q.Breakdown = &retention.Breakdown{Column: column, Top: int(or(b.Top, 10)), Compare: compareValues(values), Label: *b.Prop}
 		}
 	}
-	r.audience(a, &t.scope, v.People, groups, v.IncludeBots)
+	r.audience(a, &t.scope, v.People, "breakdown/cohorts", groups, v.IncludeBots)
 	if c := t.scope.calendar(string(value(v.Bucket)), "1d"); r.periods(c, t.scope.Range, q.Periods) {
 		q.Cut(c, t.scope.Range)
 		within(&r.query, q.Reads())

@@ -34,13 +34,10 @@ func (a *API) trends(at string, v *api.TrendsInsight) (*trendsAsk, error) {
 	for i := range v.Formulas {
 		t.formula("formulas/"+strconv.Itoa(i)+"/expression", v.Formulas[i].Expression)
 	}
-	if len(v.Breakdown) > 0 {
-		t.trend.groups = &scan.Breakdown{}
-		for i := range v.Breakdown {
-			t.breakdown("breakdown/"+strconv.Itoa(i), &v.Breakdown[i])
-		}
-	}
-	each := len(v.Series) + len(v.Formulas)
+	cohorts := t.breakdowns(v.Breakdown)
+	r.audience(a, &t.scope, v.People, "breakdown/0/cohorts", cohorts, v.IncludeBots)
+	t.trend.resolver = r
+	each := (len(v.Series) + len(v.Formulas)) * (1 + len(cohorts))
 	if t.trend.groups != nil {
 		each *= t.trend.top + 2 // and the rest, and all
 	}
@@ -126,6 +123,36 @@ func (t *trendsAsk) formula(field, expression string) {
 	t.trend.formulas = append(t.trend.formulas, f)
 }
 
+// breakdowns reads by what the answer is broken down: by values, or by the cohorts that it returns.
+func (t *trendsAsk) breakdowns(all []api.TrendsBreakdown) (cohorts []string) {
+	for i := range all {
+		field, b := "breakdown/"+strconv.Itoa(i), &all[i]
+		if value(b.By) != api.TrendsByCohorts {
+			if b.Cohorts != nil {
+				t.refuse(field+"/cohorts", query.CodeConflict, "is only allowed by cohorts")
+			}
+			if t.trend.groups == nil {
+				t.trend.groups = &scan.Breakdown{}
+			}
+			t.breakdown(field, b)
+			continue
+		}
+		switch {
+		case len(all) > 1:
+			t.refuse(field+"/by", query.CodeConflict, "cannot be combined with another breakdown: a person may be in several cohorts")
+		case b.Prop != nil:
+			t.refuse(field+"/prop", query.CodeConflict, "is only allowed by prop")
+		case b.Edges != nil:
+			t.refuse(field+"/edges", query.CodeConflict, "is only allowed by prop")
+		case b.Cohorts == nil:
+			t.refuse(field+"/cohorts", contract.CodeRequired, "is required: name the cohorts by id or name")
+		default:
+			cohorts = *b.Cohorts
+		}
+	}
+	return cohorts
+}
+
 func (t *trendsAsk) breakdown(field string, v *api.TrendsBreakdown) {
 	d, words := &scan.Dictionary{ByName: true}, "the name of the event"
 	switch byName := value(v.By) == api.TrendsByName; {
@@ -174,7 +201,7 @@ func (a *API) AskTrends(ctx context.Context, request api.AskTrendsRequestObject)
 		return nil, err
 	}
 	var measured *tables
-	begun.scope = t.scope
+	begun.scope, begun.who = t.scope, t.who
 	begun.outcome, err = a.s.inView(ctx, begun.project, t.trend.reads(), func(v *behaviour.View) (err error) {
 		measured, err = a.s.measure(ctx, v, &t.trend)
 		return err
@@ -218,6 +245,15 @@ func (t *trendsAsk) answer(begun *ask, a *API, in *tables) api.TrendsAnswer {
 			if rows[i], ok = table.Groups[code]; !ok {
 				rows[i] = t.trend.lines[i].Blank(len(bounds) - 1)
 			}
+		}
+		g.Series, g.Formulas = t.rows(rows)
+		out.Groups = append(out.Groups, g)
+	}
+	for i, lines := range in.cohorts {
+		id, name := t.who.group(i)
+		g := api.TrendsGroup{Values: []api.TrendsValue{{Value: api.Scalar(id), Cohort: name}}}
+		for k, table := range lines {
+			rows[k] = table.All
 		}
 		g.Series, g.Formulas = t.rows(rows)
 		out.Groups = append(out.Groups, g)
@@ -287,9 +323,16 @@ func (b *behind) trends(ctx context.Context, v *api.TrendsInsight) error {
 	if err != nil {
 		return err
 	}
+	byCohorts := t.who != nil && len(t.who.groups) > 0
+	if byCohorts && len(b.at.Groups) == 1 {
+		b.at.Group = b.at.Groups[0].Value
+	}
 	r := b.again(t.resolver)
 	line := &t.trend.lines[b.index(r, "series", b.at.Series, 0, len(t.trend.lines))]
-	at := measures.Coordinate{Bucket: -1, Group: t.coordinate(r, b.at)}
+	at := measures.Coordinate{Bucket: -1}
+	if !byCohorts {
+		at.Group = t.coordinate(r, b.at)
+	}
 	if b.at.Row != nil {
 		at.Bucket = b.index(r, "row", b.at.Row, 0, len(t.trend.bounds)-1)
 	}
@@ -299,7 +342,7 @@ func (b *behind) trends(ctx context.Context, v *api.TrendsInsight) error {
 	if value(b.at.Other) { // which groups are shown has to be known
 		_, err := b.s.inView(ctx, b.ask.project, t.trend.reads(), func(v *behaviour.View) error {
 			_, err := b.s.measure(ctx, v, &trend{in: t.trend.in, calendar: t.trend.calendar, bounds: t.trend.bounds, asOf: t.trend.asOf,
-				lines: t.trend.lines[:1], groups: t.trend.groups, top: t.trend.top})
+				lines: t.trend.lines[:1], groups: t.trend.groups, top: t.trend.top, resolver: t.resolver})
 			return err
 		})
 		if err != nil {

@@ -1281,13 +1281,16 @@ func (e TextTileKind) Valid() bool {
 
 // Defines values for TrendsBreakdownBy.
 const (
-	TrendsByName TrendsBreakdownBy = "name"
-	TrendsByProp TrendsBreakdownBy = "prop"
+	TrendsByCohorts TrendsBreakdownBy = "cohorts"
+	TrendsByName    TrendsBreakdownBy = "name"
+	TrendsByProp    TrendsBreakdownBy = "prop"
 )
 
 // Valid indicates whether the value is a known member of the TrendsBreakdownBy enum.
 func (e TrendsBreakdownBy) Valid() bool {
 	switch e {
+	case TrendsByCohorts:
+		return true
 	case TrendsByName:
 		return true
 	case TrendsByProp:
@@ -4590,7 +4593,7 @@ type TrendsAnswer struct {
 	Bucket   Bucket       `json:"bucket"`
 	Formulas []TrendsLine `json:"formulas"`
 
-	// Groups Of the breakdown: those with the largest total of the first series, and the rest last. Empty without one.
+	// Groups Of the breakdown: those with the largest total of the first series, and the rest last; cohorts as they were named. Empty without one.
 	Groups []TrendsGroup `json:"groups"`
 	Meta   InsightMeta   `json:"meta"`
 
@@ -4601,11 +4604,15 @@ type TrendsAnswer struct {
 	Starts []time.Time `json:"starts"`
 }
 
-// TrendsBreakdown By a value in props, which `prop` names, or by the name of the event, without `prop`.
+// TrendsBreakdown By a value in props, which `prop` names, by the name of the event, or by saved `cohorts`, then without another breakdown.
 type TrendsBreakdown struct {
 	By *TrendsBreakdownBy `json:"by,omitempty"`
 
-	// Edges Makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
+	// Cohorts Saved cohorts, by id or name. Each is a group of the answer, in this order, over the people who are in it as of
+	// `as_of`. A person may be in several, or in none: the groups do not add up to the whole.
+	Cohorts *CohortRefs `json:"cohorts,omitempty"`
+
+	// Edges Of `prop`, makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
 	Edges []float64 `json:"edges,omitempty"`
 
 	// Prop A value in props: a member (`plan`), a member of a member (`cart.total`), an element of a list (`items[0].sku`), or every element (`items[].sku`). A dot, an opening bracket or a backslash that is part of a name has a backslash before it: `http\.status` is one member.
@@ -4657,6 +4664,9 @@ type TrendsInsight struct {
 	// IncludeBots Whether events with the property `$bot` true are considered.
 	IncludeBots *IncludeBots      `json:"include_bots,omitempty"`
 	Kind        TrendsInsightKind `json:"kind"`
+
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
 
 	// Series Called A, B, C … in formulas.
 	Series []TrendsSeries `json:"series"`
@@ -4717,6 +4727,9 @@ type TrendsQuestion struct {
 	// Kind What kind of question it is; where it is asked says so already.
 	Kind *TrendsQuestionKind `json:"kind,omitempty"`
 
+	// People What holds of a person; `op` says what.
+	People *CohortClause `json:"people,omitempty"`
+
 	// ProjectID The project's id.
 	ProjectID openapi_types.UUID `json:"project_id"`
 
@@ -4775,10 +4788,12 @@ type TrendsSeries struct {
 	RollingDays *int32 `json:"rolling_days,omitempty"`
 }
 
-// TrendsValue The value of one breakdown with its type, a list or an object as its JSON text, or a range of numbers: from `gte`, below `lt`. Neither stands for the events without a value.
+// TrendsValue The value of one breakdown with its type, a list or an object as its JSON text; or a range of numbers: from `gte`, below `lt`; or a cohort, by its id with its name. Nothing stands for the events without a value.
 type TrendsValue struct {
-	Gte *float64 `json:"gte,omitempty"`
-	Lt  *float64 `json:"lt,omitempty"`
+	// Cohort The name of the cohort whose id `value` is.
+	Cohort *string  `json:"cohort,omitempty"`
+	Gte    *float64 `json:"gte,omitempty"`
+	Lt     *float64 `json:"lt,omitempty"`
 
 	// Value A string, a number, true or false; as JSON at most 4 KiB.
 	//

@@ -2041,15 +2041,16 @@ export type TrendsFormula = {
 };
 
 /**
- * By a value in props, which `prop` names, or by the name of the event, without `prop`.
+ * By a value in props, which `prop` names, by the name of the event, or by saved `cohorts`, then without another breakdown.
  */
 export type TrendsBreakdown = {
-    by?: 'prop' | 'name';
+    by?: 'prop' | 'name' | 'cohorts';
     prop?: PropName;
     /**
-     * Makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
+     * Of `prop`, makes groups of ranges of a number: below the first edge, from each up to the next, from the last on. Ascending. What is no number is in the group without a value.
      */
     edges?: Array<number>;
+    cohorts?: CohortRefs;
 };
 
 export type CohortBreakdown = {
@@ -2261,6 +2262,7 @@ export type TrendsQuestion = {
     include_bots?: IncludeBots;
     bucket?: Bucket;
     week_start?: WeekStart;
+    people?: CohortClause;
     /**
      * Called A, B, C … in formulas.
      */
@@ -2536,6 +2538,7 @@ export type TrendsInsight = {
     include_bots?: IncludeBots;
     bucket?: Bucket;
     week_start?: WeekStart;
+    people?: CohortClause;
     /**
      * Called A, B, C … in formulas.
      */
@@ -3075,7 +3078,7 @@ export type TrendsAnswer = {
     series: Array<TrendsLine>;
     formulas: Array<TrendsLine>;
     /**
-     * Of the breakdown: those with the largest total of the first series, and the rest last. Empty without one.
+     * Of the breakdown: those with the largest total of the first series, and the rest last; cohorts as they were named. Empty without one.
      */
     groups: Array<TrendsGroup>;
     meta: InsightMeta;
@@ -3106,12 +3109,16 @@ export type TrendsGroup = {
 };
 
 /**
- * The value of one breakdown with its type, a list or an object as its JSON text, or a range of numbers: from `gte`, below `lt`. Neither stands for the events without a value.
+ * The value of one breakdown with its type, a list or an object as its JSON text; or a range of numbers: from `gte`, below `lt`; or a cohort, by its id with its name. Nothing stands for the events without a value.
  */
 export type TrendsValue = {
     value?: Scalar;
     gte?: number;
     lt?: number;
+    /**
+     * The name of the cohort whose id `value` is.
+     */
+    cohort?: string;
 };
 
 export type StickinessGroup = {
