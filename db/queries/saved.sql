@@ -33,14 +33,15 @@ DELETE FROM insights WHERE project_id = @project_id AND id = @id;
 SELECT id FROM insights WHERE project_id = @project_id AND id = ANY(@insight_ids::uuid[]);
 
 -- The insights and cohorts that ask about a custom event, the first few of them.
--- name: InsightsOfCustomEvent :many
-SELECT u.name FROM (
-    SELECT i.id, i.name, i.question FROM insights i WHERE i.project_id = @project_id
-    UNION ALL
-    SELECT c.id, c.name, c.clause FROM cohorts c WHERE c.project_id = @project_id) u
-WHERE jsonb_path_exists(u.question, '$.**.custom_event ? (@ == $id)', jsonb_build_object('id', @custom_event_id::uuid))
-    OR jsonb_path_exists(u.question, '$.custom_events[*] ? (@ == $id)', jsonb_build_object('id', @custom_event_id::uuid))
-ORDER BY u.id LIMIT 6;
+-- name: CustomEventUses :many
+SELECT i.name FROM insights i
+WHERE i.project_id = @project_id AND (
+    jsonb_path_exists(i.question, '$.**.custom_event ? (@ == $id)', jsonb_build_object('id', @custom_event_id::uuid))
+    OR jsonb_path_exists(i.question, '$.custom_events[*] ? (@ == $id)', jsonb_build_object('id', @custom_event_id::uuid)))
+UNION ALL
+SELECT c.name FROM cohorts c
+WHERE c.project_id = @project_id AND jsonb_path_exists(c.clause, '$.**.custom_event ? (@ == $id)', jsonb_build_object('id', @custom_event_id::uuid))
+LIMIT 6;
 
 -- name: BoardCreate :exec
 INSERT INTO boards (project_id, id, name, description, created_by) VALUES (@project_id, @id, @name, @description, @created_by);

@@ -685,7 +685,7 @@ export const m = {
     notRemoved: (name: string) => `${name} could not be deleted.`,
     by: (what: string) => `by ${what}`,
     of: (names: string[]) => `of ${names.join(', ')}`,
-    kinds: { metrics: 'Trend', funnel: 'Funnel', retention: 'Retention', lifecycle: 'Lifecycle', stickiness: 'Stickiness', uniques: 'People', paths: 'Paths', sessions: 'Sessions' },
+    kinds: { metrics: 'Trend', trends: 'Trend', funnel: 'Funnel', retention: 'Retention', lifecycle: 'Lifecycle', stickiness: 'Stickiness', uniques: 'People', paths: 'Paths', sessions: 'Sessions' },
     otherKind: (kind: string) => `${kind}: Explore cannot show questions of this kind. The API answers it.`,
     where: (conditions: string) => `where ${conditions}`,
   },

@@ -7238,6 +7238,40 @@ func (t *SavedQuestion) MergeMetricsInsight(v MetricsInsight) error {
 	return err
 }
 
+// AsTrendsInsight returns the union data inside the SavedQuestion as a TrendsInsight
+func (t SavedQuestion) AsTrendsInsight() (TrendsInsight, error) {
+	var body TrendsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTrendsInsight overwrites any union data inside the SavedQuestion as the provided TrendsInsight
+func (t *SavedQuestion) FromTrendsInsight(v TrendsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"trends"}`))
+	t.union = b
+	return err
+}
+
+// MergeTrendsInsight performs a merge with any union data inside the SavedQuestion, using the provided TrendsInsight
+func (t *SavedQuestion) MergeTrendsInsight(v TrendsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"trends"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsFunnelInsight returns the union data inside the SavedQuestion as a FunnelInsight
 func (t SavedQuestion) AsFunnelInsight() (FunnelInsight, error) {
 	var body FunnelInsight
@@ -7504,6 +7538,8 @@ func (t SavedQuestion) ValueByDiscriminator() (interface{}, error) {
 		return t.AsSessionsInsight()
 	case "stickiness":
 		return t.AsStickinessInsight()
+	case "trends":
+		return t.AsTrendsInsight()
 	case "uniques":
 		return t.AsUniquesInsight()
 	default:

@@ -5024,11 +5024,14 @@ func (v *SavedQuestion) decode(r *contract.Reader) {
 	case "stickiness":
 		var x StickinessInsight
 		x.decode(r)
+	case "trends":
+		var x TrendsInsight
+		x.decode(r)
 	case "uniques":
 		var x UniquesInsight
 		x.decode(r)
 	default:
-		r.Variant("kind", "funnel", "lifecycle", "metrics", "paths", "retention", "sessions", "stickiness", "uniques")
+		r.Variant("kind", "funnel", "lifecycle", "metrics", "paths", "retention", "sessions", "stickiness", "trends", "uniques")
 		return
 	}
 	v.union = r.Since(start)

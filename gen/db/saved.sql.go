@@ -399,6 +399,38 @@ func (q *Queries) CustomEventUpdate(ctx context.Context, db DBTX, arg CustomEven
 	return result.RowsAffected(), nil
 }
 
+const customEventUses = `-- name: CustomEventUses :many
+SELECT i.name FROM insights i
+WHERE i.project_id = $1 AND (
+    jsonb_path_exists(i.question, '$.**.custom_event ? (@ == $id)', jsonb_build_object('id', $2::uuid))
+    OR jsonb_path_exists(i.question, '$.custom_events[*] ? (@ == $id)', jsonb_build_object('id', $2::uuid)))
+UNION ALL
+SELECT c.name FROM cohorts c
+WHERE c.project_id = $1 AND jsonb_path_exists(c.clause, '$.**.custom_event ? (@ == $id)', jsonb_build_object('id', $2::uuid))
+LIMIT 6
+`
+
+// The insights and cohorts that ask about a custom event, the first few of them.
+func (q *Queries) CustomEventUses(ctx context.Context, db DBTX, projectID uuid.UUID, customEventID uuid.UUID) ([]string, error) {
+	rows, err := db.Query(ctx, customEventUses, projectID, customEventID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const customEvents = `-- name: CustomEvents :many
 SELECT project_id, id, name, description, events, version, created_by, created_at, updated_by, updated_at FROM custom_events WHERE project_id = $1 ORDER BY id DESC
 `
@@ -584,37 +616,6 @@ func (q *Queries) Insights(ctx context.Context, db DBTX, projectID uuid.UUID) ([
 			return nil, err
 		}
 		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const insightsOfCustomEvent = `-- name: InsightsOfCustomEvent :many
-SELECT u.name FROM (
-    SELECT i.id, i.name, i.question FROM insights i WHERE i.project_id = $1
-    UNION ALL
-    SELECT c.id, c.name, c.clause FROM cohorts c WHERE c.project_id = $1) u
-WHERE jsonb_path_exists(u.question, '$.**.custom_event ? (@ == $id)', jsonb_build_object('id', $2::uuid))
-    OR jsonb_path_exists(u.question, '$.custom_events[*] ? (@ == $id)', jsonb_build_object('id', $2::uuid))
-ORDER BY u.id LIMIT 6
-`
-
-// The insights and cohorts that ask about a custom event, the first few of them.
-func (q *Queries) InsightsOfCustomEvent(ctx context.Context, db DBTX, projectID uuid.UUID, customEventID uuid.UUID) ([]string, error) {
-	rows, err := db.Query(ctx, insightsOfCustomEvent, projectID, customEventID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		items = append(items, name)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

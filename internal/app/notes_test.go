@@ -189,13 +189,14 @@ func TestACustomEventThatAnInsightAsksAboutIsNotDeleted(t *testing.T) {
 		asks("Activation", object{"kind": "funnel", "steps": []any{object{"event": "view"}, object{"any_of": []any{object{"custom_event": id}}}}}),
 		asks("Ways", object{"kind": "paths", "custom_events": []string{strings.ToUpper(id)}}),
 	}
+	cohort := project + "/cohorts/" + savedThing(x, "cohorts", object{"name": "Activated", "kind": "live", "where": object{"op": "did", "custom_event": id}})
 	asks("Others", object{"kind": "uniques", "event": id})
 	var refused struct{ Detail string }
 	x.Do("DELETE", project+"/custom-events/"+id, nil).WantCode(409, "in_use").JSON(&refused)
-	if refused.Detail != `Insights or cohorts ask about it: "Activation", "Ways".` {
+	if refused.Detail != `Insights or cohorts ask about it: "Activation", "Ways", "Activated".` {
 		t.Errorf("the refusal says %q", refused.Detail)
 	}
-	for _, path := range insights {
+	for _, path := range append(insights, cohort) {
 		x.Do("DELETE", project+"/custom-events/"+id, nil).WantCode(409, "in_use")
 		x.Do("DELETE", path, nil).Want(204)
 	}

@@ -92,7 +92,7 @@ func (s *Service) UpdateCustomEvent(ctx context.Context, accountID, projectID, i
 	return event, err
 }
 
-// DeleteCustomEvent removes a custom event. in_use while an insight asks about it; version_conflict when it is not the version to
+// DeleteCustomEvent removes a custom event. in_use while an insight or a cohort asks about it; version_conflict when it is not the version to
 // delete; nil is any.
 func (s *Service) DeleteCustomEvent(ctx context.Context, projectID, id uuid.UUID, ifVersion *int64) error {
 	return s.change(ctx, projectID, func(tx pgx.Tx) error {
@@ -119,7 +119,7 @@ const shownUsers = 5
 
 // unused is in_use while an insight or a cohort asks about a custom event.
 func (s *Service) unused(ctx context.Context, tx pgx.Tx, projectID, id uuid.UUID) error {
-	names, err := s.store.insightsOf(ctx, tx, projectID, id)
+	names, err := s.store.customEventUses(ctx, tx, projectID, id)
 	if err != nil || len(names) == 0 {
 		return err
 	}

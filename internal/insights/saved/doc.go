@@ -7,7 +7,7 @@
 //     is not accepted; a range without an end may outgrow its buckets later.
 //   - A board shows insights of its own project only, and never one that is not there: deleting an insight takes it off every
 //     board, in the same transaction. No two tiles overlap.
-//   - A custom event that a saved insight asks about is not deleted.
+//   - A custom event that a saved insight or cohort asks about is not deleted.
 //   - A cohort never leads back to itself, and is not deleted unseen while another cohort, an insight or a board uses it.
 //   - Everything has a version. A change of another version than the one that is there is refused, and changes nothing.
 //   - The changes of one project happen one after the other, each in the audit log, in its own transaction. The limits of a

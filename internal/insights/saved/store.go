@@ -76,9 +76,9 @@ func (s store) insightIDs(ctx context.Context, tx db.DBTX, projectID uuid.UUID, 
 	return there, failed(err, "look for insights")
 }
 
-func (s store) insightsOf(ctx context.Context, tx db.DBTX, projectID, customEventID uuid.UUID) ([]string, error) {
-	names, err := s.q.InsightsOfCustomEvent(ctx, tx, projectID, customEventID)
-	return names, failed(err, "look for the insights of a custom event")
+func (s store) customEventUses(ctx context.Context, tx db.DBTX, projectID, customEventID uuid.UUID) ([]string, error) {
+	names, err := s.q.CustomEventUses(ctx, tx, projectID, customEventID)
+	return names, failed(err, "look for what asks about a custom event")
 }
 
 // Boards ----------------------------------------------------------------------------------------------------------

@@ -7239,6 +7239,40 @@ func (t *SavedQuestion) MergeMetricsInsight(v MetricsInsight) error {
 	return err
 }
 
+// AsTrendsInsight returns the union data inside the SavedQuestion as a TrendsInsight
+func (t SavedQuestion) AsTrendsInsight() (TrendsInsight, error) {
+	var body TrendsInsight
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTrendsInsight overwrites any union data inside the SavedQuestion as the provided TrendsInsight
+func (t *SavedQuestion) FromTrendsInsight(v TrendsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"trends"}`))
+	t.union = b
+	return err
+}
+
+// MergeTrendsInsight performs a merge with any union data inside the SavedQuestion, using the provided TrendsInsight
+func (t *SavedQuestion) MergeTrendsInsight(v TrendsInsight) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"kind":"trends"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsFunnelInsight returns the union data inside the SavedQuestion as a FunnelInsight
 func (t SavedQuestion) AsFunnelInsight() (FunnelInsight, error) {
 	var body FunnelInsight
@@ -7505,6 +7539,8 @@ func (t SavedQuestion) ValueByDiscriminator() (interface{}, error) {
 		return t.AsSessionsInsight()
 	case "stickiness":
 		return t.AsStickinessInsight()
+	case "trends":
+		return t.AsTrendsInsight()
 	case "uniques":
 		return t.AsUniquesInsight()
 	default:
@@ -8827,7 +8863,7 @@ type ClientInterface interface {
 
 	// DeleteCustomEvent Delete a custom event
 	//
-	// One that a saved insight or a cohort asks about stays: 409 `in_use`, and the detail names them.
+	// One that a saved insight or cohort asks about stays: 409 `in_use`, and the detail names them.
 	//
 	// Corresponds with DELETE /v1/projects/{project_id}/custom-events/{custom_event_id} (the `DeleteCustomEvent` operationId).
 	DeleteCustomEvent(ctx context.Context, projectID ProjectPath, customEventID openapi_types.UUID, params *DeleteCustomEventParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -11535,7 +11571,7 @@ func (c *HTTPClient) CreateCustomEvent(ctx context.Context, projectID ProjectPat
 
 // DeleteCustomEvent Delete a custom event
 //
-// One that a saved insight or a cohort asks about stays: 409 `in_use`, and the detail names them.
+// One that a saved insight or cohort asks about stays: 409 `in_use`, and the detail names them.
 //
 // Corresponds with DELETE /v1/projects/{project_id}/custom-events/{custom_event_id} (the `DeleteCustomEvent` operationId).
 func (c *HTTPClient) DeleteCustomEvent(ctx context.Context, projectID ProjectPath, customEventID openapi_types.UUID, params *DeleteCustomEventParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -19212,7 +19248,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteCustomEventWithResponse Delete a custom event
 	//
-	// One that a saved insight or a cohort asks about stays: 409 `in_use`, and the detail names them.
+	// One that a saved insight or cohort asks about stays: 409 `in_use`, and the detail names them.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -33472,7 +33508,7 @@ func (c *ClientWithResponses) CreateCustomEventWithResponse(ctx context.Context,
 
 // DeleteCustomEventWithResponse Delete a custom event
 //
-// One that a saved insight or a cohort asks about stays: 409 `in_use`, and the detail names them.
+// One that a saved insight or cohort asks about stays: 409 `in_use`, and the detail names them.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -22,7 +22,7 @@ it('closes the gap of a tile that goes', () => {
 it('moves what is in the way of a tile that grows', () => {
   const tiles = [tile('a', 0, 0, 6, 4), tile('b', 6, 0, 6, 4), tile('c', 0, 4, 6, 4)];
   expect(lies(resized(tiles, 0, { w: 12 }))).toBe('a0,0 12x4 c0,4 6x4 b6,4 6x4');
-  expect(lies(resized(tiles, 1, { w: 12 }))).toBe('b0,0 12x4 a0,4 6x4 c0,8 6x4');
+  expect(lies(resized(tiles, 1, { w: 12 }))).toBe('a0,0 6x4 b0,4 12x4 c0,8 6x4');
   expect(lies(resized(tiles, 0, { h: 6 }))).toBe('a0,0 6x6 b6,0 6x4 c0,6 6x4');
   expect(lies(resized(tiles, 0, { h: 2 }))).toBe('a0,0 6x2 b6,0 6x4 c0,2 6x4');
 });

@@ -35,13 +35,12 @@ export function added(tiles: readonly BoardTile[], tile: BoardTile): BoardTile[]
 
 export const removed = (tiles: readonly BoardTile[], at: number) => compact(tiles.filter((_, i) => i !== at));
 
-/** The tiles with another size of one of them; those that are in its way go down. */
+/** The tiles with another size of one of them: those before it stay, it goes below them where it needs to, and those after it go down. */
 export function resized(tiles: readonly BoardTile[], at: number, size: Partial<Size>): BoardTile[] {
-  const old = tiles[at]!;
-  const tile = { ...old, ...size };
+  const tile = { ...tiles[at]!, ...size };
   tile.x = Math.min(tile.x, columns - tile.w);
-  const out = [tile];
-  for (const other of tiles) if (other !== old) out.push(settled(other, out, other.y));
+  const out = tiles.slice(0, at);
+  for (const next of [tile, ...tiles.slice(at + 1)]) out.push(settled(next, out, next.y));
   return compact(out);
 }
 

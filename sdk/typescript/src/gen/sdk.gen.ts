@@ -923,7 +923,7 @@ export const createCustomEvent = <ThrowOnError extends boolean = true>(options: 
 /**
  * Delete a custom event
  *
- * One that a saved insight or a cohort asks about stays: 409 `in_use`, and the detail names them.
+ * One that a saved insight or cohort asks about stays: 409 `in_use`, and the detail names them.
  *
  */
 export const deleteCustomEvent = <ThrowOnError extends boolean = true>(options: Options<DeleteCustomEventData, ThrowOnError>) => (options.client ?? client).delete<DeleteCustomEventResponses, DeleteCustomEventErrors, ThrowOnError>({

@@ -849,6 +849,8 @@ export type MetricsInsight = {
 export type SavedQuestion = ({
     kind: 'metrics';
 } & MetricsInsight) | ({
+    kind: 'trends';
+} & TrendsInsight) | ({
     kind: 'funnel';
 } & FunnelInsight) | ({
     kind: 'retention';

@@ -1467,7 +1467,7 @@ export const createCustomEventMutation = (options?: Partial<Options<CreateCustom
 /**
  * Delete a custom event
  *
- * One that a saved insight or a cohort asks about stays: 409 `in_use`, and the detail names them.
+ * One that a saved insight or cohort asks about stays: 409 `in_use`, and the detail names them.
  *
  */
 export const deleteCustomEventMutation = (options?: Partial<Options<DeleteCustomEventData>>): UseMutationOptions<DeleteCustomEventResponse, DeleteCustomEventError, Options<DeleteCustomEventData>> => {

@@ -85,6 +85,8 @@ func (a *API) Check(ctx context.Context, project uuid.UUID, question any) error 
 	}
 	const at = "/question"
 	switch v := question.(type) {
+	case api.TrendsInsight:
+		_, err = a.trends(at, &v)
 	case api.FunnelInsight:
 		_, err = a.funnel(at, &v)
 	case api.RetentionInsight:
