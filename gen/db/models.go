@@ -97,6 +97,27 @@ type BoardTile struct {
 	Width     string
 }
 
+type Catalogue struct {
+	ProjectID  uuid.UUID
+	Day        int32
+	Name       string
+	Prop       string
+	Folded     string
+	Events     int64
+	FirstSeen  time.Time
+	LastSeen   time.Time
+	Nulls      int64
+	Booleans   int64
+	Numbers    int64
+	Strings    int64
+	Structures int64
+	Large      int64
+	MinNumber  float64
+	MaxNumber  float64
+	Unlisted   int64
+	Listed     json.RawMessage
+}
+
 type Event struct {
 	ProjectID      uuid.UUID
 	ID             uuid.UUID

@@ -37,16 +37,17 @@ func (a *App) wireEdge() error {
 	a.health = ready
 	stream := live.NewAPI(a.hub, a.cfg.AllowedOrigins)
 	srv := &server{
-		accountsAPI: accounts.NewAPI(a.access.accounts),
-		projectsAPI: projects.NewAPI(a.access.projects),
-		auditAPI:    audit.NewAPI(a.access.log),
-		eventsAPI:   a.events.history,
-		usageAPI:    a.events.usage,
-		liveAPI:     stream,
-		trendsAPI:   a.insights.trends,
-		savedAPI:    a.insights.saved,
-		answersAPI:  a.insights.answers,
-		healthAPI:   ready,
+		accountsAPI:  accounts.NewAPI(a.access.accounts),
+		projectsAPI:  projects.NewAPI(a.access.projects),
+		auditAPI:     audit.NewAPI(a.access.log),
+		eventsAPI:    a.events.history,
+		usageAPI:     a.events.usage,
+		liveAPI:      stream,
+		trendsAPI:    a.insights.trends,
+		savedAPI:     a.insights.saved,
+		answersAPI:   a.insights.answers,
+		catalogueAPI: a.behaviour.catalogue,
+		healthAPI:    ready,
 	}
 	handler, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: a.events.native, live: stream}, httpapi.Options{
 		AppName: a.cfg.AppName, BasePath: a.cfg.BasePath, Log: a.log, Registry: a.reg, Tracer: a.tracer(), AllowedOrigins: a.cfg.AllowedOrigins,

@@ -53,7 +53,7 @@ const defaultLimit = 100
 
 func toFilter(p *api.ListEventsParams) (*Filter, error) {
 	f := &Filter{ProjectID: p.ProjectID, Names: p.Name, UserID: p.UserID, Limit: defaultLimit,
-		Ascending: p.Order != nil && *p.Order == api.SortAsc}
+		Ascending: p.Order != nil && *p.Order == api.OrderAsc}
 	if p.Limit != nil {
 		f.Limit = int(*p.Limit)
 	}

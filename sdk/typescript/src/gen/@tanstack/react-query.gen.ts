@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.js';
-import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askUniques, changePassword, completePasswordReset, createApiKey, createBoard, createInstanceAccount, createInvitation, createLiveTicket, createPasswordReset, createProject, createReport, createWriteKey, deleteBoard, deleteInstanceAccount, deleteInstanceProject, deleteProject, deleteReport, deleteWriteKey, exportAudit, finishOidcLogin, getAuthMethods, getBoard, getEvent, getHealth, getMe, getProject, getProjectDeletion, getProjectUsage, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listEvents, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateApiKey, updateBoard, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
-import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, FinishOidcLoginData, FinishOidcLoginError, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
+import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askUniques, changePassword, completePasswordReset, createApiKey, createBoard, createInstanceAccount, createInvitation, createLiveTicket, createPasswordReset, createProject, createReport, createWriteKey, deleteBoard, deleteInstanceAccount, deleteInstanceProject, deleteProject, deleteReport, deleteWriteKey, exportAudit, finishOidcLogin, getAuthMethods, getBoard, getEvent, getHealth, getMe, getProject, getProjectDeletion, getProjectUsage, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listCatalogueEvents, listCatalogueProps, listCatalogueValues, listEvents, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateApiKey, updateBoard, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
+import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, FinishOidcLoginData, FinishOidcLoginError, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListCatalogueEventsData, ListCatalogueEventsError, ListCatalogueEventsResponse, ListCataloguePropsData, ListCataloguePropsError, ListCataloguePropsResponse, ListCatalogueValuesData, ListCatalogueValuesError, ListCatalogueValuesResponse, ListEventsData, ListEventsError, ListEventsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
 
 /**
  * Create an account
@@ -1161,6 +1161,13 @@ export const listEventsQueryKey = (options: Options<ListEventsData>) => createQu
  * time is found by an index: a filter that matches little of much, without `since`, may be refused with
  * `query_too_heavy`.
  *
+ * **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
+ * left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
+ * the others as they arrive. `next_cursor` is null when there is no more for now; `resume_cursor`, in every page, goes on
+ * from there, a second or a week later. A page may have fewer events than `limit`, even none, with more behind it. An
+ * event is listed once the transactions that began before its own are over, normally at once. A cursor that was not used
+ * for seven days is refused with 410 `cursor_expired`: begin again without one.
+ *
  */
 export const listEventsOptions = (options: Options<ListEventsData>) => queryOptions<ListEventsResponse, ListEventsError, ListEventsResponse, ReturnType<typeof listEventsQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
@@ -1183,6 +1190,13 @@ export const listEventsInfiniteQueryKey = (options: Options<ListEventsData>): Qu
  * Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
  * time is found by an index: a filter that matches little of much, without `since`, may be refused with
  * `query_too_heavy`.
+ *
+ * **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
+ * left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
+ * the others as they arrive. `next_cursor` is null when there is no more for now; `resume_cursor`, in every page, goes on
+ * from there, a second or a week later. A page may have fewer events than `limit`, even none, with more behind it. An
+ * event is listed once the transactions that began before its own are over, normally at once. A cursor that was not used
+ * for seven days is refused with 410 `cursor_expired`: begin again without one.
  *
  */
 export const listEventsInfiniteOptions = (options: Options<ListEventsData>) => infiniteQueryOptions<ListEventsResponse, ListEventsError, InfiniteData<ListEventsResponse>, QueryKey<Options<ListEventsData>>, string | Pick<QueryKey<Options<ListEventsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
@@ -1616,6 +1630,75 @@ export const listInstanceAuditInfiniteOptions = (options?: Options<ListInstanceA
         return data;
     },
     queryKey: listInstanceAuditInfiniteQueryKey(options)
+});
+
+export const listCatalogueEventsQueryKey = (options: Options<ListCatalogueEventsData>) => createQueryKey('listCatalogueEvents', options, false, ['Catalogue']);
+
+/**
+ * Which events are there?
+ *
+ * The names of the project's events, the most frequent first, with how many each UTC day had. An event that was just
+ * acknowledged is among them. Of more than 10,000 names the further ones are left out. `more` says that there are others:
+ * narrow them by `q`.
+ *
+ */
+export const listCatalogueEventsOptions = (options: Options<ListCatalogueEventsData>) => queryOptions<ListCatalogueEventsResponse, ListCatalogueEventsError, ListCatalogueEventsResponse, ReturnType<typeof listCatalogueEventsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listCatalogueEvents({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listCatalogueEventsQueryKey(options)
+});
+
+export const listCataloguePropsQueryKey = (options: Options<ListCataloguePropsData>) => createQueryKey('listCatalogueProps', options, false, ['Catalogue']);
+
+/**
+ * Which properties do events have?
+ *
+ * The properties of events of one name, or of any, the most frequent first: their types, how many events have them, and
+ * the range of their numbers. Of a name with more than 1,000 properties the further ones are left out. Members of objects
+ * are not listed by themselves.
+ *
+ */
+export const listCataloguePropsOptions = (options: Options<ListCataloguePropsData>) => queryOptions<ListCataloguePropsResponse, ListCataloguePropsError, ListCataloguePropsResponse, ReturnType<typeof listCataloguePropsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listCatalogueProps({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listCataloguePropsQueryKey(options)
+});
+
+export const listCatalogueValuesQueryKey = (options: Options<ListCatalogueValuesData>) => createQueryKey('listCatalogueValues', options, false, ['Catalogue']);
+
+/**
+ * Which values does a property have?
+ *
+ * The strings, numbers, `true` and `false` that a property has, the most frequent first, over the last 90 UTC days that
+ * have the property. Of each day the 200 most frequent ones are kept; the events with others are in `unlisted`, and while
+ * there are any, the counts are lower bounds.
+ *
+ */
+export const listCatalogueValuesOptions = (options: Options<ListCatalogueValuesData>) => queryOptions<ListCatalogueValuesResponse, ListCatalogueValuesError, ListCatalogueValuesResponse, ReturnType<typeof listCatalogueValuesQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listCatalogueValues({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listCatalogueValuesQueryKey(options)
 });
 
 /**
