@@ -43,6 +43,8 @@ func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operat
 			var reply struct{ Invitation struct{ ID uuid.UUID } }
 			x.Do("POST", project+"/invitations", map[string]any{"role": "viewer"}).Want(201).JSON(&reply)
 			made[p.Name] = reply.Invitation.ID.String()
+		case "prop":
+			made[p.Name] = "plan"
 		case "session_id":
 			var sessions struct {
 				Items []struct {
