@@ -24,3 +24,25 @@ CREATE TABLE catalogue (
 CREATE INDEX catalogue_prop_idx ON catalogue (project_id, name, prop, day);
 -- The names of a project, among ten times as many props.
 CREATE INDEX catalogue_name_idx ON catalogue (project_id, name) WHERE day = 2147483647 AND prop = '';
+
+-- Tells the row of an incremental export from one that was removed and made again: what the first one kept is gone.
+ALTER TABLE arrival_cursors ADD COLUMN generation uuid;
+
+-- What a consumer has not seen of all projects, and since when the first of it waits. It goes from project to project: beside
+-- an incremental export the arrivals of a week are kept, and reading them all would take seconds.
+CREATE FUNCTION arrivals_behind(reader text) RETURNS TABLE (waiting bigint, oldest timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    project uuid := '00000000-0000-0000-0000-000000000000';
+    after_xid xid8;
+    after_seq bigint;
+BEGIN
+    LOOP
+        SELECT a.project_id INTO project FROM arrivals a WHERE a.project_id > project ORDER BY a.project_id LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        SELECT c.xid, c.seq INTO after_xid, after_seq FROM arrival_cursors c WHERE c.project_id = project AND c.consumer = reader;
+        RETURN QUERY SELECT coalesce(sum((pg_column_size(a.ids) - 20) / 16), 0)::bigint, min(a.created_at) FROM arrivals a
+            WHERE a.project_id = project AND (a.xid, a.seq) > (coalesce(after_xid, '0'), coalesce(after_seq, 0));
+    END LOOP;
+END
+$$;

@@ -56,11 +56,12 @@ type Arrival struct {
 }
 
 type ArrivalCursor struct {
-	ProjectID uuid.UUID
-	Consumer  string
-	XID       pgtype.Uint64
-	Seq       int64
-	UpdatedAt time.Time
+	ProjectID  uuid.UUID
+	Consumer   string
+	XID        pgtype.Uint64
+	Seq        int64
+	UpdatedAt  time.Time
+	Generation *uuid.UUID
 }
 
 type AuditLog struct {
