@@ -330,27 +330,6 @@ func (e CountOf) Valid() bool {
 	}
 }
 
-// Defines values for EventOrder.
-const (
-	OrderAsc      EventOrder = "asc"
-	OrderDesc     EventOrder = "desc"
-	OrderReceived EventOrder = "received"
-)
-
-// Valid indicates whether the value is a known member of the EventOrder enum.
-func (e EventOrder) Valid() bool {
-	switch e {
-	case OrderAsc:
-		return true
-	case OrderDesc:
-		return true
-	case OrderReceived:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for FieldErrorIn.
 const (
 	InBody   FieldErrorIn = "body"
@@ -1218,6 +1197,27 @@ func (e SessionsQuestionKind) Valid() bool {
 	}
 }
 
+// Defines values for SortOrder.
+const (
+	SortAsc      SortOrder = "asc"
+	SortDesc     SortOrder = "desc"
+	SortReceived SortOrder = "received"
+)
+
+// Valid indicates whether the value is a known member of the SortOrder enum.
+func (e SortOrder) Valid() bool {
+	switch e {
+	case SortAsc:
+		return true
+	case SortDesc:
+		return true
+	case SortReceived:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StickinessInsightKind.
 const (
 	StickinessInsightKindStickinessInsightKind StickinessInsightKind = "stickiness"
@@ -1955,9 +1955,6 @@ type EventError struct {
 	// Pointer JSON pointer of the field in the body sent.
 	Pointer string `json:"pointer"`
 }
-
-// EventOrder defines model for EventOrder.
-type EventOrder string
 
 // EventPage defines model for EventPage.
 type EventPage struct {
@@ -3906,6 +3903,9 @@ type SessionsQuestion struct {
 // SessionsQuestionKind What kind of question it is; where it is asked says so already.
 type SessionsQuestionKind string
 
+// SortOrder defines model for SortOrder.
+type SortOrder string
+
 // Step An event of this name that fits the filter; any name, or anything, when absent.
 type Step struct {
 	Event *string `json:"event,omitempty"`
@@ -4444,7 +4444,7 @@ type ListEventsParams struct {
 	Props *string `form:"props,omitempty" json:"props,omitempty"`
 
 	// Order By `ts` to the millisecond; `desc` is newest first. Events of one millisecond have an order of their own, the same in every list. `received` is the order of the incremental export.
-	Order *EventOrder `form:"order,omitempty" json:"order,omitempty"`
+	Order *SortOrder `form:"order,omitempty" json:"order,omitempty"`
 
 	// Limit Events per page.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`

@@ -89,8 +89,8 @@ const defaultLimit = 100
 
 func toFilter(p *api.ListEventsParams) (*Filter, error) {
 	f := &Filter{ProjectID: p.ProjectID, Names: p.Name, UserID: p.UserID, Limit: defaultLimit,
-		Ascending: p.Order != nil && *p.Order == api.OrderAsc,
-		Received:  p.Order != nil && *p.Order == api.OrderReceived}
+		Ascending: p.Order != nil && *p.Order == api.SortAsc,
+		Received:  p.Order != nil && *p.Order == api.SortReceived}
 	if p.Limit != nil {
 		f.Limit = int(*p.Limit)
 	}

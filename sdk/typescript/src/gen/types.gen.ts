@@ -1042,22 +1042,22 @@ export type StoredEvent = {
     props: Props;
 };
 
-export const EventOrder = {
+export const SortOrder = {
     /**
-     * OrderAsc
+     * SortAsc
      */
-    ORDER_ASC: 'asc',
+    SORT_ASC: 'asc',
     /**
-     * OrderDesc
+     * SortDesc
      */
-    ORDER_DESC: 'desc',
+    SORT_DESC: 'desc',
     /**
-     * OrderReceived
+     * SortReceived
      */
-    ORDER_RECEIVED: 'received'
+    SORT_RECEIVED: 'received'
 } as const;
 
-export type EventOrder = typeof EventOrder[keyof typeof EventOrder];
+export type SortOrder = typeof SortOrder[keyof typeof SortOrder];
 
 export type EventPage = {
     items: Array<StoredEvent>;
@@ -5731,7 +5731,7 @@ export type ListEventsData = {
         /**
          * By `ts` to the millisecond; `desc` is newest first. Events of one millisecond have an order of their own, the same in every list. `received` is the order of the incremental export.
          */
-        order?: EventOrder;
+        order?: SortOrder;
         /**
          * Events per page.
          */
