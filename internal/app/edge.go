@@ -68,7 +68,7 @@ func (a *App) wireEdge() error {
 }
 
 func (a *App) newHealth() *health {
-	h := &health{pool: a.db.Pool, clocks: a.clocks, room: a.events.quotas.Health, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
+	h := &health{pool: a.db.Pool, clocks: a.clocks, room: a.events.quotas.Health, behind: a.behaviour.store.Behind, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
 	if a.redis != nil {
 		h.redis = a.redis.Health
 	}

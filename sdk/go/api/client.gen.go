@@ -2337,8 +2337,12 @@ type Health struct {
 		Clock    Check `json:"clock"`
 		Database Check `json:"database"`
 		Ingest   Check `json:"ingest"`
-		Redis    Check `json:"redis"`
-		Replica  Check `json:"replica"`
+
+		// Parts Degraded while events have waited for more than ten minutes to be made ready for questions about people. Answers are
+		// right, and slower.
+		Parts   Check `json:"parts"`
+		Redis   Check `json:"redis"`
+		Replica Check `json:"replica"`
 	} `json:"checks"`
 	Status HealthStatus `json:"status"`
 }

@@ -2830,6 +2830,12 @@ export type Health = {
          */
         clock: Check;
         ingest: Check;
+        /**
+         * Degraded while events have waited for more than ten minutes to be made ready for questions about people. Answers are
+         * right, and slower.
+         *
+         */
+        parts: Check;
     };
 };
 
