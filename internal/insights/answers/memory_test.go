@@ -39,8 +39,10 @@ func TestAQuestionLargerThanItsMemoryIsAnsweredByRangesOfPeople(t *testing.T) {
 	ask := func(memory int64) (int64, error) {
 		a := answers.NewAPI(answers.New(answers.Options{
 			Store: behaviour.NewStore(pool), Timeout: time.Minute, Memory: memory,
-			Now:  func() time.Time { return time.Date(2026, 10, 3, 0, 0, 0, 0, time.UTC) },
-			Home: func(context.Context, uuid.UUID) (query.Home, error) { return query.Home{TZ: "UTC", WeekStart: "monday"}, nil },
+			Now: func() time.Time { return time.Date(2026, 10, 3, 0, 0, 0, 0, time.UTC) },
+			Home: func(context.Context, uuid.UUID) (query.Home, error) {
+				return query.Home{TZ: "UTC", WeekStart: "monday"}, nil
+			},
 		}))
 		reply, err := a.AskFunnel(t.Context(), api.AskFunnelRequestObject{Body: &api.FunnelQuestion{
 			ProjectID: project, From: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 10, 3, 0, 0, 0, 0, time.UTC),
