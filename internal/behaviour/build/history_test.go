@@ -189,7 +189,7 @@ func (h *history) commit(tx pgx.Tx) {
 // happen lets one thing happen.
 func (h *history) happen() {
 	r := h.random
-	switch r.IntN(14) {
+	switch r.IntN(15) {
 	case 0, 1, 2, 3, 4:
 		h.ingest()
 		if h.random.IntN(2) == 0 {
@@ -215,6 +215,17 @@ func (h *history) happen() {
 	case 10:
 		h.note("a part is lost")
 		h.exec(h.pool, "DELETE FROM event_parts WHERE id = (SELECT id FROM event_parts ORDER BY random() LIMIT 1)")
+	case 11:
+		h.note("the builders of two nodes work at once")
+		var nodes sync.WaitGroup
+		for range 2 {
+			nodes.Go(func() {
+				if err := h.builder().Project(h.t.Context(), project); err != nil {
+					h.t.Error(err)
+				}
+			})
+		}
+		nodes.Wait()
 	default:
 		h.build()
 	}
