@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 	"sync/atomic"
@@ -140,8 +141,12 @@ func questions() []asked {
 			if err != nil {
 				return "", err
 			}
+			groups := slices.Collect(maps.Values(result.Groups))
+			if prop == "" {
+				groups = []*scan.Group{result.All}
+			}
 			squares, sum := int64(0), scan.Decimal{}
-			for _, g := range result.Groups {
+			for _, g := range groups {
 				for _, c := range g.Buckets {
 					squares += c.Count * c.Count
 					sum.Add(c.Sum)
