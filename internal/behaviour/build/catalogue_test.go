@@ -13,6 +13,7 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/build"
 	"github.com/bahagh/nimbus/internal/behaviour/catalogue"
+	"github.com/bahagh/nimbus/test/nimbustest"
 )
 
 // catalogued is everything that the catalogue answers, as text.
@@ -203,5 +204,47 @@ func TestTheCatalogueIsBounded(t *testing.T) {
 	if err := h.pool.QueryRow(t.Context(), "SELECT max(jsonb_array_length(listed)) FROM catalogue").Scan(&most); err != nil ||
 		most != catalogue.MaxValues {
 		t.Errorf("a day lists %d values: %v", most, err)
+	}
+}
+
+// BenchmarkCatalogue asks a catalogue that is full: 10,000 names of ten props, and a prop of 200 values on each of 90 days.
+func BenchmarkCatalogue(b *testing.B) {
+	pool := nimbustest.DB(b)
+	if _, err := pool.Exec(b.Context(), `
+		INSERT INTO catalogue SELECT $1, 2147483647, 'name_' || n, CASE p WHEN 0 THEN '' ELSE 'prop_' || p END,
+			CASE p WHEN 0 THEN 'name_' || n ELSE 'prop_' || p END, n, now(), now(), 0, 0, 0, n, 0, 0, 'infinity', '-infinity', 0, '[]'
+		FROM generate_series(1, 10000) n, generate_series(0, 10) p`, project); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := pool.Exec(b.Context(), `
+		INSERT INTO catalogue SELECT $1, day, 'name_1', 'prop_1', 'prop_1', 1000, now(), now(), 0, 0, 0, 1000, 0, 0, 'infinity', '-infinity', 0,
+			(SELECT jsonb_agg(jsonb_build_array(5, '/page/' || day || '/' || v, 5)) FROM generate_series(1, 200) v)
+		FROM generate_series(20000, 20089) day`, project); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := pool.Exec(b.Context(), "VACUUM ANALYZE catalogue"); err != nil {
+		b.Fatal(err)
+	}
+	s := catalogue.New(behaviour.NewStore(pool), time.Minute, time.Now)
+	for name, ask := range map[string]func() error{
+		"names":                     func() error { _, _, err := s.Events(b.Context(), project, "", 100, 30); return err },
+		"names that contain a text": func() error { _, _, err := s.Events(b.Context(), project, "E_77", 100, 30); return err },
+		"props":                     func() error { _, _, _, err := s.Props(b.Context(), project, "name_77", "", 100); return err },
+		"values": func() error {
+			_, _, _, err := s.Values(b.Context(), project, "name_1", "prop_1", "/77", 100)
+			return err
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			best := time.Hour
+			for b.Loop() {
+				start := time.Now()
+				if err := ask(); err != nil {
+					b.Fatal(err)
+				}
+				best = min(best, time.Since(start))
+			}
+			b.ReportMetric(float64(best.Microseconds())/1000, "min-ms")
+		})
 	}
 }

@@ -3,7 +3,6 @@ package catalogue
 import (
 	"cmp"
 	"context"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -133,19 +132,23 @@ func (s *Service) Values(
 		if err != nil {
 			return err
 		}
-		all := parts.Tally{Name: name, Prop: prop}
-		for i := range days {
-			all.Merge(&days[i], math.MaxInt)
-		}
-		for i := range tallies {
-			if t := &tallies[i]; t.Name == name && t.Prop == prop {
-				all.Merge(t, math.MaxInt)
+		counts := make(map[parts.Value]int64)
+		for _, t := range slices.Concat(days, tallies) {
+			if t.Name != name || t.Prop != prop {
+				continue
+			}
+			unlisted += t.Unlisted
+			for _, v := range t.Values {
+				counts[v.Value] += v.Events
 			}
 		}
-		out, unlisted = all.Values, all.Unlisted
-		out = slices.DeleteFunc(out, func(v parts.Counted) bool {
-			return !strings.Contains(behaviour.Fold(string(v.Value.JSON())), search)
-		})
+		out = []parts.Counted{}
+		for v, n := range counts {
+			if search == "" || strings.Contains(behaviour.Fold(string(v.JSON())), search) {
+				out = append(out, parts.Counted{Value: v, Events: n})
+			}
+		}
+		slices.SortFunc(out, parts.Counted.Compare)
 		if more = len(out) > limit; more {
 			out = out[:limit]
 		}

@@ -31,6 +31,12 @@ type Counted struct {
 	Events int64
 }
 
+// Compare orders the more frequent value first, and of equally frequent ones by type and text.
+func (c Counted) Compare(other Counted) int {
+	return cmp.Or(cmp.Compare(other.Events, c.Events), cmp.Compare(c.Value.Kind, other.Value.Kind),
+		strings.Compare(c.Value.Text, other.Value.Text))
+}
+
 // Merge adds other events to the tally. At most maxValues are listed: those that are left out are Unlisted from then on,
 // so that the counts of listed ones are lower bounds once anything is.
 func (t *Tally) Merge(other *Tally, maxValues int) {
@@ -63,10 +69,7 @@ func (t *Tally) Merge(other *Tally, maxValues int) {
 
 // limit lists the most frequent values only.
 func (t *Tally) limit(maxValues int) {
-	slices.SortFunc(t.Values, func(x, y Counted) int {
-		return cmp.Or(cmp.Compare(y.Events, x.Events), cmp.Compare(x.Value.Kind, y.Value.Kind),
-			strings.Compare(x.Value.Text, y.Value.Text))
-	})
+	slices.SortFunc(t.Values, Counted.Compare)
 	for len(t.Values) > maxValues {
 		t.Unlisted += t.Values[len(t.Values)-1].Events
 		t.Values = t.Values[:len(t.Values)-1]
