@@ -49,7 +49,7 @@ func TestEventsAreExportedAsTheyAreReceived(t *testing.T) {
 		want = 5 * (want + 1)
 		send(5)
 		nimbustest.Eventually(t, "all are listed", func() bool { // transactions of other tests hold the horizon back
-			for page() { //nolint:revive // it takes the page
+			for page() {
 			}
 			a.RunJob(t, "build parts")
 			return len(seen) >= want

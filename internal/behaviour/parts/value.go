@@ -41,7 +41,7 @@ func (v Value) JSON() json.RawMessage {
 	case String, JSON:
 		text, _ := json.Marshal(v.Text) //nolint:errchkjson // a string
 		return text
-	case Absent, Null:
+	case Absent, Null, leftKind:
 	}
 	return json.RawMessage("null")
 }
