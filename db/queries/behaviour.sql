@@ -45,10 +45,9 @@ WHERE a.project_id = @project_id
 
 -- The same of all projects together.
 -- name: ArrivalsPendingEverywhere :one
-SELECT coalesce(sum((pg_column_size(a.ids) - 20) / 16), 0)::bigint AS events,
-       coalesce(extract(epoch FROM now() - min(a.created_at)), 0)::float8 AS age_seconds
-FROM arrivals a LEFT JOIN arrival_cursors c ON c.project_id = a.project_id AND c.consumer = @consumer
-WHERE c.project_id IS NULL OR (a.xid, a.seq) > (c.xid, c.seq);
+SELECT coalesce(sum(b.waiting), 0)::bigint AS events,
+       coalesce(extract(epoch FROM now() - min(b.oldest)), 0)::float8 AS age_seconds
+FROM arrivals_behind(@consumer) b;
 
 -- Arrivals that a consumer has not seen and that are older than its largest allowed lag.
 -- name: ArrivalsMissed :many

@@ -39,6 +39,24 @@ test('from registering to the first chart, with the snippet as it is shown', asy
   expect(await page.evaluate(() => JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie]))).not.toMatch(/nr_|eyJ/);
 });
 
+test('names, properties and values are suggested, however rare they have become', async ({ page }) => {
+  const email = emailOf('known');
+  const mine = await project(url, await account(url, email), 'Known');
+  await send(url, mine, [{ name: 'signed_up', props: { plan: 'pro', seats: 3, code: '02134' } }, { name: 'signed_up', props: { plan: 'free', code: '5' } }]);
+  await send(url, mine, Array.from({ length: 600 }, () => ({ name: 'heartbeat', props: { ping: 1 } })));
+  await logIn(page, email);
+  await page.goto(`/projects/${mine.projectId}/explore`);
+  const options = (of: string) => page.getByLabel(of, { exact: true }).evaluate((input: HTMLInputElement) => [...input.list!.options].map((o) => o.value));
+  await expect.poll(() => options('Events')).toEqual(['heartbeat', 'signed_up']);
+  await page.getByRole('button', { name: 'Add a condition' }).click();
+  await expect.poll(() => options('Property')).toEqual(['code', 'ping', 'plan', 'seats']);
+  const where = page.getByRole('group', { name: 'Where' });
+  await where.getByLabel('Property').fill('code');
+  await expect.poll(() => options('Value')).toEqual(['02134', '"5"']);
+  await where.getByLabel('Property').fill('plan');
+  await expect.poll(() => options('Value')).toEqual(['free', 'pro']);
+});
+
 test('a question is in its address: reloaded, shared and zoomed', async ({ page, browser }) => {
   await logIn(page);
   await page.goto(`${home}/explore?range=90d`); // further than the events reach: no day of theirs leaves the range meanwhile

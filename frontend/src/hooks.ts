@@ -1,9 +1,9 @@
 /** What several pages ask: the current project, the role in it, the names of its events and properties, and the ways to log in. */
-import type { Project, Role, SavedInsightList } from '@nimbus-analytics/sdk';
-import { getProjectOptions, listBoardsOptions, listEventsOptions, listProjectsInfiniteOptions, getInsightOptions, listInsightsOptions, queryMetricsOptions } from '@nimbus-analytics/sdk/react-query';
+import type { CatalogueValue, Project, Role, SavedInsightList } from '@nimbus-analytics/sdk';
+import { getProjectOptions, listBoardsOptions, listCatalogueEventsOptions, listCataloguePropsOptions, listCatalogueValuesOptions, listProjectsInfiniteOptions, getInsightOptions, listInsightsOptions } from '@nimbus-analytics/sdk/react-query';
 import { infiniteQueryOptions, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
-import { useCallback, useEffect, useMemo } from 'react';
+import { useCallback, useDeferredValue, useEffect, useMemo } from 'react';
 import { queryClient, session } from './api';
 import { m } from './messages';
 import { useGoing } from './saved/removal';
@@ -57,28 +57,37 @@ export const refreshSaved = () => queryClient.invalidateQueries({ queryKey: [{ t
 /** The ways to log in to this server. */
 export const useAuthMethods = () => useQuery({ queryKey: ['auth methods'], queryFn: session.methods, staleTime: Infinity });
 
-/** The names of events, the most frequent of the last 90 days first. */
-export function useEventNames() {
+/** What is known is asked for again after a minute. A text that is typed narrows it, when not all of it is known. */
+const known = { staleTime: 60_000 };
+
+/** The names of events, the most frequent first: 1,000, and of more those that contain a text. */
+export function useEventNames(typed = '') {
   const project_id = useProjectId();
-  const q = useQuery({
-    ...queryMetricsOptions({ query: { project_id, bucket: '1d', limit: 90, breakdown: 'name', top: 100 } }),
-    enabled: project_id !== '',
-    staleTime: 60_000,
-  });
-  return (q.data?.groups ?? []).filter((g) => !g.other && g.value !== null && (g.total ?? 0) > 0).map((g) => g.value as string);
+  const all = useQuery({ ...listCatalogueEventsOptions({ query: { project_id, days: 1, limit: 1000 } }), ...known, enabled: project_id !== '' });
+  const q = useDeferredValue(typed.trim());
+  const found = useQuery({ ...listCatalogueEventsOptions({ query: { project_id, days: 1, q } }), ...known, enabled: q !== '' && all.data?.more === true });
+  return [...new Set([...(found.data?.items ?? []), ...(all.data?.items ?? [])].map((e) => e.name))];
 }
 
 /** A name as questions take it: a dot, an opening bracket or a backslash in it is no step of a path. */
 export const propPath = (name: string) => name.replace(/[.[\\]/g, '\\$&');
 
-/** The properties that the latest events have, as paths: their names, and of which of them the values are numbers. */
-export function usePropNames(): { names: string[]; all: string[]; numeric: string[] } {
+/** The properties that events of a name have, or of any, as paths: their names, and of which of them there are numbers. */
+export function usePropNames(event?: string): { names: string[]; all: string[]; numeric: string[] } {
   const project_id = useProjectId();
-  const q = useQuery({ ...listEventsOptions({ query: { project_id, limit: 200 } }), enabled: project_id !== '', staleTime: 60_000 });
-  const seen = new Map<string, boolean>();
-  for (const event of q.data?.items ?? []) for (const [name, value] of Object.entries(event.props)) seen.set(name, (seen.get(name) ?? false) || typeof value === 'number');
-  const names = [...seen.keys()].sort();
-  return { names, all: names.map(propPath), numeric: names.filter((name) => seen.get(name)).map(propPath) };
+  const q = useQuery({ ...listCataloguePropsOptions({ query: { project_id, limit: 1000, ...(event && { event }) } }), ...known, enabled: project_id !== '' });
+  const props = [...(q.data?.items ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { names: props.map((p) => p.name), all: props.map((p) => p.prop), numeric: props.filter((p) => p.range !== null).map((p) => p.prop) };
+}
+
+/** The most frequent values of a property that is known, those that contain a text when there are many. */
+export function usePropValues(prop: string, typed = ''): CatalogueValue['value'][] {
+  const project_id = useProjectId();
+  const isKnown = usePropNames().all.includes(prop);
+  const q = useDeferredValue(typed.trim().slice(0, 200));
+  const all = useQuery({ ...listCatalogueValuesOptions({ query: { project_id, prop } }), ...known, enabled: isKnown });
+  const found = useQuery({ ...listCatalogueValuesOptions({ query: { project_id, prop, q } }), ...known, enabled: isKnown && q !== '' && all.data?.more === true });
+  return [...new Set([...(found.data?.items ?? []), ...(all.data?.items ?? [])].map((v) => v.value))];
 }
 
 /**

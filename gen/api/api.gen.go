@@ -90,6 +90,36 @@ func (e Bucket) Valid() bool {
 	}
 }
 
+// Defines values for CatalogueKind.
+const (
+	CatalogueBoolean   CatalogueKind = "boolean"
+	CatalogueLarge     CatalogueKind = "large"
+	CatalogueNull      CatalogueKind = "null"
+	CatalogueNumber    CatalogueKind = "number"
+	CatalogueString    CatalogueKind = "string"
+	CatalogueStructure CatalogueKind = "structure"
+)
+
+// Valid indicates whether the value is a known member of the CatalogueKind enum.
+func (e CatalogueKind) Valid() bool {
+	switch e {
+	case CatalogueBoolean:
+		return true
+	case CatalogueLarge:
+		return true
+	case CatalogueNull:
+		return true
+	case CatalogueNumber:
+		return true
+	case CatalogueString:
+		return true
+	case CatalogueStructure:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChangeCohortPeopleRequestMode.
 const (
 	CohortAdd     ChangeCohortPeopleRequestMode = "add"
@@ -1253,8 +1283,9 @@ func (e SessionsQuestionKind) Valid() bool {
 
 // Defines values for SortOrder.
 const (
-	SortAsc  SortOrder = "asc"
-	SortDesc SortOrder = "desc"
+	SortAsc      SortOrder = "asc"
+	SortDesc     SortOrder = "desc"
+	SortReceived SortOrder = "received"
 )
 
 // Valid indicates whether the value is a known member of the SortOrder enum.
@@ -1263,6 +1294,8 @@ func (e SortOrder) Valid() bool {
 	case SortAsc:
 		return true
 	case SortDesc:
+		return true
+	case SortReceived:
 		return true
 	default:
 		return false
@@ -1736,6 +1769,117 @@ type Bucket string
 
 // BucketLimit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
 type BucketLimit = int32
+
+// CatalogueEvent defines model for CatalogueEvent.
+type CatalogueEvent struct {
+	// Days How many each UTC day has, from `since` on.
+	Days []int64 `json:"days"`
+
+	// Events How many are stored.
+	Events int64 `json:"events"`
+
+	// FirstSeen The earliest `ts`.
+	FirstSeen time.Time `json:"first_seen"`
+
+	// LastSeen The latest `ts`.
+	LastSeen time.Time `json:"last_seen"`
+
+	// Name Example: page_view
+	Name string `json:"name"`
+}
+
+// CatalogueEvents defines model for CatalogueEvents.
+type CatalogueEvents struct {
+	Items []CatalogueEvent `json:"items"`
+
+	// More Whether there are others.
+	More bool `json:"more"`
+
+	// Since The beginning of the first of the `days`.
+	Since time.Time `json:"since"`
+}
+
+// CatalogueKind `structure` is a list or an object, `large` a value of more than 1 KiB or more than 4 levels.
+type CatalogueKind string
+
+// CatalogueProp defines model for CatalogueProp.
+type CatalogueProp struct {
+	// Events How many events have it, those with null included.
+	Events int64 `json:"events"`
+
+	// FirstSeen The earliest `ts` of such an event.
+	FirstSeen time.Time `json:"first_seen"`
+
+	// LastSeen The latest `ts` of such an event.
+	LastSeen time.Time `json:"last_seen"`
+
+	// Name As the events have it.
+	//
+	// Example: plan
+	Name string `json:"name"`
+
+	// Prop As questions take it: a path, with `\` before what means something in one.
+	//
+	// Example: plan
+	Prop string `json:"prop"`
+
+	// Range The range of the numbers; null when there are none.
+	Range *CatalogueRange `json:"range"`
+
+	// Share The share of the events that have it and not as null, from 0 to 1.
+	Share float64         `json:"share"`
+	Types []CatalogueType `json:"types"`
+}
+
+// CatalogueProperty Example: plan
+type CatalogueProperty = string
+
+// CatalogueProps defines model for CatalogueProps.
+type CatalogueProps struct {
+	// Events How many events there are.
+	Events int64           `json:"events"`
+	Items  []CatalogueProp `json:"items"`
+
+	// More Whether there are others.
+	More bool `json:"more"`
+}
+
+// CatalogueRange The range of the numbers; null when there are none.
+type CatalogueRange struct {
+	Max float64 `json:"max"`
+	Min float64 `json:"min"`
+}
+
+// CatalogueType defines model for CatalogueType.
+type CatalogueType struct {
+	// Events How many events have a value of this type.
+	Events int64 `json:"events"`
+
+	// Type `structure` is a list or an object, `large` a value of more than 1 KiB or more than 4 levels.
+	Type CatalogueKind `json:"type"`
+}
+
+// CatalogueValue defines model for CatalogueValue.
+type CatalogueValue struct {
+	// Events How many events have it.
+	Events int64 `json:"events"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
+// CatalogueValues defines model for CatalogueValues.
+type CatalogueValues struct {
+	Items []CatalogueValue `json:"items"`
+
+	// More Whether there are others.
+	More bool `json:"more"`
+
+	// Unlisted How many events have a value that is not kept.
+	Unlisted int64 `json:"unlisted"`
+}
 
 // ChangeCohortPeopleRequest Ids, as lists or as the text of a CSV file.
 type ChangeCohortPeopleRequest struct {
@@ -2303,8 +2447,11 @@ type EventError struct {
 type EventPage struct {
 	Items []StoredEvent `json:"items"`
 
-	// NextCursor Null on the last page.
+	// NextCursor Null on the last page; with `order=received`, when there is no more for now.
 	NextCursor *string `json:"next_cursor"`
+
+	// ResumeCursor With `order=received` only: send it as `cursor` to go on behind this page, also after the last one.
+	ResumeCursor *string `json:"resume_cursor,omitempty"`
 }
 
 // FieldError defines model for FieldError.
@@ -2732,8 +2879,12 @@ type Health struct {
 		Clock    Check `json:"clock"`
 		Database Check `json:"database"`
 		Ingest   Check `json:"ingest"`
-		Redis    Check `json:"redis"`
-		Replica  Check `json:"replica"`
+
+		// Parts Degraded while events have waited for more than ten minutes to be made ready for questions about people. Answers are
+		// right, and slower.
+		Parts   Check `json:"parts"`
+		Redis   Check `json:"redis"`
+		Replica Check `json:"replica"`
 	} `json:"checks"`
 	Status HealthStatus `json:"status"`
 }
@@ -5429,6 +5580,15 @@ type AuditSince = time.Time
 // AuditUntil defines model for AuditUntil.
 type AuditUntil = time.Time
 
+// CatalogueEventName defines model for CatalogueEventName.
+type CatalogueEventName = string
+
+// CatalogueLimit defines model for CatalogueLimit.
+type CatalogueLimit = int32
+
+// CatalogueSearch defines model for CatalogueSearch.
+type CatalogueSearch = string
+
 // CohortPath defines model for CohortPath.
 type CohortPath = openapi_types.UUID
 
@@ -5455,6 +5615,9 @@ type BadRequest = Problem
 
 // Conflict An error, as RFC 9457 describes it.
 type Conflict = Problem
+
+// CursorExpired An error, as RFC 9457 describes it.
+type CursorExpired = Problem
 
 // Forbidden An error, as RFC 9457 describes it.
 type Forbidden = Problem
@@ -5520,6 +5683,54 @@ type StartOidcLoginParams struct {
 	Invitation *string `form:"invitation,omitempty" json:"invitation,omitempty"`
 }
 
+// ListCatalogueEventsParams defines parameters for ListCatalogueEvents.
+type ListCatalogueEventsParams struct {
+	// ProjectID The project's id.
+	ProjectID ProjectQuery `form:"project_id" json:"project_id"`
+
+	// Q Only those that contain this text, whatever its case and accents.
+	Q *CatalogueSearch `form:"q,omitempty" json:"q,omitempty"`
+
+	// Days Of how many UTC days the volume is told; the last one is today.
+	Days *int32 `form:"days,omitempty" json:"days,omitempty"`
+
+	// Limit How many at most.
+	Limit *CatalogueLimit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListCataloguePropsParams defines parameters for ListCatalogueProps.
+type ListCataloguePropsParams struct {
+	// ProjectID The project's id.
+	ProjectID ProjectQuery `form:"project_id" json:"project_id"`
+
+	// Event Only of events of this name; of all without it.
+	Event *CatalogueEventName `form:"event,omitempty" json:"event,omitempty"`
+
+	// Q Only those that contain this text, whatever its case and accents.
+	Q *CatalogueSearch `form:"q,omitempty" json:"q,omitempty"`
+
+	// Limit How many at most.
+	Limit *CatalogueLimit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListCatalogueValuesParams defines parameters for ListCatalogueValues.
+type ListCatalogueValuesParams struct {
+	// ProjectID The project's id.
+	ProjectID ProjectQuery `form:"project_id" json:"project_id"`
+
+	// Event Only of events of this name; of all without it.
+	Event *CatalogueEventName `form:"event,omitempty" json:"event,omitempty"`
+
+	// Prop The property, as a path of one step.
+	Prop CatalogueProperty `form:"prop" json:"prop"`
+
+	// Q Only those that contain this text, whatever its case and accents.
+	Q *CatalogueSearch `form:"q,omitempty" json:"q,omitempty"`
+
+	// Limit How many at most.
+	Limit *CatalogueLimit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
 	// ProjectID The project's id.
@@ -5540,7 +5751,7 @@ type ListEventsParams struct {
 	// Props Only events whose props contain this JSON object, for example `{"plan":"pro"}`.
 	Props *string `form:"props,omitempty" json:"props,omitempty"`
 
-	// Order By `ts` to the millisecond; `desc` is newest first. Events of one millisecond have an order of their own, the same in every list.
+	// Order By `ts` to the millisecond; `desc` is newest first. Events of one millisecond have an order of their own, the same in every list. `received` is the order of the incremental export.
 	Order *SortOrder `form:"order,omitempty" json:"order,omitempty"`
 
 	// Limit Events per page.
@@ -7598,6 +7809,15 @@ type ServerInterface interface {
 	// RevokeSession End one of my sessions
 	// (DELETE /v1/auth/sessions/{session_id})
 	RevokeSession(ctx echo.Context, sessionID openapi_types.UUID) error
+	// ListCatalogueEvents Which events are there?
+	// (GET /v1/catalogue/events)
+	ListCatalogueEvents(ctx echo.Context, params ListCatalogueEventsParams) error
+	// ListCatalogueProps Which properties do events have?
+	// (GET /v1/catalogue/props)
+	ListCatalogueProps(ctx echo.Context, params ListCataloguePropsParams) error
+	// ListCatalogueValues Which values does a property have?
+	// (GET /v1/catalogue/values)
+	ListCatalogueValues(ctx echo.Context, params ListCatalogueValuesParams) error
 	// ListEvents Read events back
 	// (GET /v1/events)
 	ListEvents(ctx echo.Context, params ListEventsParams) error
@@ -7692,13 +7912,13 @@ type ServerInterface interface {
 	// (GET /v1/people)
 	ListPeople(ctx echo.Context, params ListPeopleParams) error
 	// ListMerges List merges
-	// (GET /v1/people/merges)
+	// (GET /v1/people-merges)
 	ListMerges(ctx echo.Context, params ListMergesParams) error
 	// CreateMerge Make one person of two users
-	// (POST /v1/people/merges)
+	// (POST /v1/people-merges)
 	CreateMerge(ctx echo.Context) error
 	// DeleteMerge Undo a merge
-	// (DELETE /v1/people/merges/{merge_id})
+	// (DELETE /v1/people-merges/{merge_id})
 	DeleteMerge(ctx echo.Context, mergeID openapi_types.UUID, params DeleteMergeParams) error
 	// ChangeProfiles Change what is known of people and groups
 	// (POST /v1/people/operations)
@@ -8059,6 +8279,130 @@ func (w *ServerInterfaceWrapper) RevokeSession(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RevokeSession(ctx, sessionID)
+	return err
+}
+
+// ListCatalogueEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListCatalogueEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCatalogueEventsParams
+	// ------------- Required query parameter "project_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "project_id", ctx.QueryParams(), &params.ProjectID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "days" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "days", ctx.QueryParams(), &params.Days, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter days: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListCatalogueEvents(ctx, params)
+	return err
+}
+
+// ListCatalogueProps converts echo context to params.
+func (w *ServerInterfaceWrapper) ListCatalogueProps(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCataloguePropsParams
+	// ------------- Required query parameter "project_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "project_id", ctx.QueryParams(), &params.ProjectID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "event" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "event", ctx.QueryParams(), &params.Event, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter event: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListCatalogueProps(ctx, params)
+	return err
+}
+
+// ListCatalogueValues converts echo context to params.
+func (w *ServerInterfaceWrapper) ListCatalogueValues(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCatalogueValuesParams
+	// ------------- Required query parameter "project_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "project_id", ctx.QueryParams(), &params.ProjectID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter project_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "event" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "event", ctx.QueryParams(), &params.Event, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter event: %s", err))
+	}
+
+	// ------------- Required query parameter "prop" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "prop", ctx.QueryParams(), &params.Prop, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prop: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListCatalogueValues(ctx, params)
 	return err
 }
 
@@ -10712,9 +11056,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/events/:event_id", wrapper.GetEvent, options.OperationMiddlewares["getEvent"]...)
 	router.GET(options.BaseURL+"/v1/people", wrapper.ListPeople, options.OperationMiddlewares["listPeople"]...)
 	router.POST(options.BaseURL+"/v1/people/query", wrapper.QueryPeople, options.OperationMiddlewares["queryPeople"]...)
-	router.GET(options.BaseURL+"/v1/people/merges", wrapper.ListMerges, options.OperationMiddlewares["listMerges"]...)
-	router.POST(options.BaseURL+"/v1/people/merges", wrapper.CreateMerge, options.OperationMiddlewares["createMerge"]...)
-	router.DELETE(options.BaseURL+"/v1/people/merges/:merge_id", wrapper.DeleteMerge, options.OperationMiddlewares["deleteMerge"]...)
+	router.GET(options.BaseURL+"/v1/people-merges", wrapper.ListMerges, options.OperationMiddlewares["listMerges"]...)
+	router.POST(options.BaseURL+"/v1/people-merges", wrapper.CreateMerge, options.OperationMiddlewares["createMerge"]...)
+	router.DELETE(options.BaseURL+"/v1/people-merges/:merge_id", wrapper.DeleteMerge, options.OperationMiddlewares["deleteMerge"]...)
 	router.GET(options.BaseURL+"/v1/people/:person", wrapper.GetPerson, options.OperationMiddlewares["getPerson"]...)
 	router.GET(options.BaseURL+"/v1/people/:person/sessions", wrapper.ListPersonSessions, options.OperationMiddlewares["listPersonSessions"]...)
 	router.GET(options.BaseURL+"/v1/groups/:group_type", wrapper.ListGroups, options.OperationMiddlewares["listGroups"]...)
@@ -10733,6 +11077,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/instance/projects/:project_id", wrapper.DeleteInstanceProject, options.OperationMiddlewares["deleteInstanceProject"]...)
 	router.PATCH(options.BaseURL+"/v1/instance/projects/:project_id", wrapper.UpdateInstanceProject, options.OperationMiddlewares["updateInstanceProject"]...)
 	router.GET(options.BaseURL+"/v1/instance/audit", wrapper.ListInstanceAudit, options.OperationMiddlewares["listInstanceAudit"]...)
+	router.GET(options.BaseURL+"/v1/catalogue/events", wrapper.ListCatalogueEvents, options.OperationMiddlewares["listCatalogueEvents"]...)
+	router.GET(options.BaseURL+"/v1/catalogue/props", wrapper.ListCatalogueProps, options.OperationMiddlewares["listCatalogueProps"]...)
+	router.GET(options.BaseURL+"/v1/catalogue/values", wrapper.ListCatalogueValues, options.OperationMiddlewares["listCatalogueValues"]...)
 	router.POST(options.BaseURL+"/v1/insights/trends", wrapper.AskTrends, options.OperationMiddlewares["askTrends"]...)
 	router.POST(options.BaseURL+"/v1/insights/funnel", wrapper.AskFunnel, options.OperationMiddlewares["askFunnel"]...)
 	router.POST(options.BaseURL+"/v1/insights/retention", wrapper.AskRetention, options.OperationMiddlewares["askRetention"]...)
@@ -10751,6 +11098,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 type BadRequestApplicationProblemPlusJSONResponse Problem
 
 type ConflictApplicationProblemPlusJSONResponse Problem
+
+type CursorExpiredApplicationProblemPlusJSONResponse Problem
 
 type ForbiddenApplicationProblemPlusJSONResponse Problem
 
@@ -12311,6 +12660,399 @@ func (response RevokeSession503ApplicationProblemPlusJSONResponse) VisitRevokeSe
 	return err
 }
 
+type ListCatalogueEventsRequestObject struct {
+	Params ListCatalogueEventsParams
+}
+
+type ListCatalogueEventsResponseObject interface {
+	VisitListCatalogueEventsResponse(w http.ResponseWriter) error
+}
+
+type ListCatalogueEvents200JSONResponse CatalogueEvents
+
+func (response ListCatalogueEvents200JSONResponse) VisitListCatalogueEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueEvents401ApplicationProblemPlusJSONResponse) VisitListCatalogueEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueEvents403ApplicationProblemPlusJSONResponse) VisitListCatalogueEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueEvents404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueEvents404ApplicationProblemPlusJSONResponse) VisitListCatalogueEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueEvents422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueEvents422ApplicationProblemPlusJSONResponse) VisitListCatalogueEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueEvents429ApplicationProblemPlusJSONResponse) VisitListCatalogueEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueEvents503ApplicationProblemPlusJSONResponse) VisitListCatalogueEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCataloguePropsRequestObject struct {
+	Params ListCataloguePropsParams
+}
+
+type ListCataloguePropsResponseObject interface {
+	VisitListCataloguePropsResponse(w http.ResponseWriter) error
+}
+
+type ListCatalogueProps200JSONResponse CatalogueProps
+
+func (response ListCatalogueProps200JSONResponse) VisitListCataloguePropsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueProps401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueProps401ApplicationProblemPlusJSONResponse) VisitListCataloguePropsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueProps403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueProps403ApplicationProblemPlusJSONResponse) VisitListCataloguePropsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueProps404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueProps404ApplicationProblemPlusJSONResponse) VisitListCataloguePropsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueProps422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueProps422ApplicationProblemPlusJSONResponse) VisitListCataloguePropsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueProps429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueProps429ApplicationProblemPlusJSONResponse) VisitListCataloguePropsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueProps503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueProps503ApplicationProblemPlusJSONResponse) VisitListCataloguePropsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueValuesRequestObject struct {
+	Params ListCatalogueValuesParams
+}
+
+type ListCatalogueValuesResponseObject interface {
+	VisitListCatalogueValuesResponse(w http.ResponseWriter) error
+}
+
+type ListCatalogueValues200JSONResponse CatalogueValues
+
+func (response ListCatalogueValues200JSONResponse) VisitListCatalogueValuesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueValues401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueValues401ApplicationProblemPlusJSONResponse) VisitListCatalogueValuesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueValues403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueValues403ApplicationProblemPlusJSONResponse) VisitListCatalogueValuesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueValues404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueValues404ApplicationProblemPlusJSONResponse) VisitListCatalogueValuesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueValues422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableQueryApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueValues422ApplicationProblemPlusJSONResponse) VisitListCatalogueValuesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueValues429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueValues429ApplicationProblemPlusJSONResponse) VisitListCatalogueValuesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCatalogueValues503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListCatalogueValues503ApplicationProblemPlusJSONResponse) VisitListCatalogueValuesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListEventsRequestObject struct {
 	Params ListEventsParams
 }
@@ -12380,6 +13122,22 @@ func (response ListEvents404ApplicationProblemPlusJSONResponse) VisitListEventsR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse struct {
+	CursorExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -26719,6 +27477,15 @@ type StrictServerInterface interface {
 	// RevokeSession End one of my sessions
 	// (DELETE /v1/auth/sessions/{session_id})
 	RevokeSession(ctx context.Context, request RevokeSessionRequestObject) (RevokeSessionResponseObject, error)
+	// ListCatalogueEvents Which events are there?
+	// (GET /v1/catalogue/events)
+	ListCatalogueEvents(ctx context.Context, request ListCatalogueEventsRequestObject) (ListCatalogueEventsResponseObject, error)
+	// ListCatalogueProps Which properties do events have?
+	// (GET /v1/catalogue/props)
+	ListCatalogueProps(ctx context.Context, request ListCataloguePropsRequestObject) (ListCataloguePropsResponseObject, error)
+	// ListCatalogueValues Which values does a property have?
+	// (GET /v1/catalogue/values)
+	ListCatalogueValues(ctx context.Context, request ListCatalogueValuesRequestObject) (ListCatalogueValuesResponseObject, error)
 	// ListEvents Read events back
 	// (GET /v1/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
@@ -26813,13 +27580,13 @@ type StrictServerInterface interface {
 	// (GET /v1/people)
 	ListPeople(ctx context.Context, request ListPeopleRequestObject) (ListPeopleResponseObject, error)
 	// ListMerges List merges
-	// (GET /v1/people/merges)
+	// (GET /v1/people-merges)
 	ListMerges(ctx context.Context, request ListMergesRequestObject) (ListMergesResponseObject, error)
 	// CreateMerge Make one person of two users
-	// (POST /v1/people/merges)
+	// (POST /v1/people-merges)
 	CreateMerge(ctx context.Context, request CreateMergeRequestObject) (CreateMergeResponseObject, error)
 	// DeleteMerge Undo a merge
-	// (DELETE /v1/people/merges/{merge_id})
+	// (DELETE /v1/people-merges/{merge_id})
 	DeleteMerge(ctx context.Context, request DeleteMergeRequestObject) (DeleteMergeResponseObject, error)
 	// ChangeProfiles Change what is known of people and groups
 	// (POST /v1/people/operations)
@@ -27423,6 +28190,81 @@ func (sh *strictHandler) RevokeSession(ctx echo.Context, sessionID openapi_types
 		return err
 	} else if validResponse, ok := response.(RevokeSessionResponseObject); ok {
 		return validResponse.VisitRevokeSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListCatalogueEvents operation middleware
+func (sh *strictHandler) ListCatalogueEvents(ctx echo.Context, params ListCatalogueEventsParams) error {
+	var request ListCatalogueEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCatalogueEvents(ctx.Request().Context(), request.(ListCatalogueEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCatalogueEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListCatalogueEventsResponseObject); ok {
+		return validResponse.VisitListCatalogueEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListCatalogueProps operation middleware
+func (sh *strictHandler) ListCatalogueProps(ctx echo.Context, params ListCataloguePropsParams) error {
+	var request ListCataloguePropsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCatalogueProps(ctx.Request().Context(), request.(ListCataloguePropsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCatalogueProps")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListCataloguePropsResponseObject); ok {
+		return validResponse.VisitListCataloguePropsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListCatalogueValues operation middleware
+func (sh *strictHandler) ListCatalogueValues(ctx echo.Context, params ListCatalogueValuesParams) error {
+	var request ListCatalogueValuesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCatalogueValues(ctx.Request().Context(), request.(ListCatalogueValuesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCatalogueValues")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListCatalogueValuesResponseObject); ok {
+		return validResponse.VisitListCatalogueValuesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

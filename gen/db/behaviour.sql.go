@@ -267,10 +267,9 @@ func (q *Queries) ArrivalsPending(ctx context.Context, db DBTX, projectID uuid.U
 }
 
 const arrivalsPendingEverywhere = `-- name: ArrivalsPendingEverywhere :one
-SELECT coalesce(sum((pg_column_size(a.ids) - 20) / 16), 0)::bigint AS events,
-       coalesce(extract(epoch FROM now() - min(a.created_at)), 0)::float8 AS age_seconds
-FROM arrivals a LEFT JOIN arrival_cursors c ON c.project_id = a.project_id AND c.consumer = $1
-WHERE c.project_id IS NULL OR (a.xid, a.seq) > (c.xid, c.seq)
+SELECT coalesce(sum(b.waiting), 0)::bigint AS events,
+       coalesce(extract(epoch FROM now() - min(b.oldest)), 0)::float8 AS age_seconds
+FROM arrivals_behind($1) b
 `
 
 type ArrivalsPendingEverywhereRow struct {

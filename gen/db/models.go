@@ -69,11 +69,12 @@ type Arrival struct {
 }
 
 type ArrivalCursor struct {
-	ProjectID uuid.UUID
-	Consumer  string
-	XID       pgtype.Uint64
-	Seq       int64
-	UpdatedAt time.Time
+	ProjectID  uuid.UUID
+	Consumer   string
+	XID        pgtype.Uint64
+	Seq        int64
+	UpdatedAt  time.Time
+	Generation *uuid.UUID
 }
 
 type AuditLog struct {
@@ -108,6 +109,27 @@ type BoardTile struct {
 	Position  int32
 	ReportID  *uuid.UUID
 	Width     string
+}
+
+type Catalogue struct {
+	ProjectID  uuid.UUID
+	Day        int32
+	Name       string
+	Prop       string
+	Folded     string
+	Events     int64
+	FirstSeen  time.Time
+	LastSeen   time.Time
+	Nulls      int64
+	Booleans   int64
+	Numbers    int64
+	Strings    int64
+	Structures int64
+	Large      int64
+	MinNumber  float64
+	MaxNumber  float64
+	Unlisted   int64
+	Listed     json.RawMessage
 }
 
 type Cohort struct {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/build"
+	"github.com/bahagh/nimbus/internal/behaviour/catalogue"
 	"github.com/bahagh/nimbus/internal/people"
 	"github.com/bahagh/nimbus/internal/platform/clock"
 	"github.com/bahagh/nimbus/internal/platform/jobs"
@@ -15,15 +16,16 @@ import (
 
 // behaviourGroup is the store that questions about people are answered from.
 type behaviourGroup struct {
-	store    *behaviour.Store
-	builder  *build.Builder
-	profiles *people.Folder
+	store     *behaviour.Store
+	builder   *build.Builder
+	profiles  *people.Folder
+	catalogue *catalogue.API
 }
 
 func (a *App) wireBehaviour() *behaviourGroup {
 	store := behaviour.NewStore(a.db.Pool)
 	g := &behaviourGroup{store: store, builder: build.New(store, build.Options{Now: time.Now, Logger: a.log}),
-		profiles: people.NewFolder(store)}
+		profiles: people.NewFolder(store), catalogue: catalogue.NewAPI(catalogue.New(store, a.cfg.QueryTimeout, a.now))}
 	a.access.projects.OnPurge(g.forget)
 	a.events.upkeep.OnPrune(g.builder.RemoveBefore)
 	a.reg.MustRegister(partsCollector{store.Behind}, pendingCollector{store.Pending})

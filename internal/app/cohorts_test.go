@@ -45,7 +45,7 @@ type change struct {
 }
 
 // people changes the list of a fixed cohort.
-func people(x *apptest.Tenant, id string, body map[string]any) (c change) {
+func changeList(x *apptest.Tenant, id string, body map[string]any) (c change) {
 	x.Do("POST", cohortsOf(x)+"/"+id+"/people", body).Want(200).JSON(&c)
 	return c
 }
@@ -117,7 +117,7 @@ func TestAFixedCohortIsItsList(t *testing.T) {
 	x.Ingest(apptest.Event{"name": "e", "user_id": "ann"}, apptest.Event{"name": "e", "user_id": "bob"}, apptest.Event{"name": "e", "user_id": "eve"},
 		apptest.Event{"name": "e", "anonymous_id": "z"}, apptest.Event{"name": "e", "anonymous_id": "b-phone", "user_id": "bob"})
 	id := fixedCohort(x, "Guests")
-	got := people(x, id, map[string]any{"csv": "\ufeffname,user_id,anonymous_id\nAnn,ann,\nZ,,z\nnobody,ghost,\nnull,null,\n"})
+	got := changeList(x, id, map[string]any{"csv": "\ufeffname,user_id,anonymous_id\nAnn,ann,\nZ,,z\nnobody,ghost,\nnull,null,\n"})
 	if want := (change{3, 3, []string{"null", "ghost"}, 2, 2}); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("the import: %+v, want %+v", got, want)
 	}
@@ -125,12 +125,12 @@ func TestAFixedCohortIsItsList(t *testing.T) {
 		t.Errorf("%q are in it", got)
 	}
 	// The anonymous id of a user is that user, and somebody unknown is in it from his first event on.
-	people(x, id, map[string]any{"anonymous_ids": []string{"b-phone"}})
+	changeList(x, id, map[string]any{"anonymous_ids": []string{"b-phone"}})
 	x.Ingest(apptest.Event{"name": "e", "user_id": "ghost"})
 	if got := inIt(x, inCohort(id)); got != "a:z ann bob ghost" {
 		t.Errorf("%q are in it", got)
 	}
-	if got := people(x, id, map[string]any{"mode": "remove", "user_ids": []string{"ann", "eve"}}); got.Changed != 1 || got.Listed != 3 {
+	if got := changeList(x, id, map[string]any{"mode": "remove", "user_ids": []string{"ann", "eve"}}); got.Changed != 1 || got.Listed != 3 {
 		t.Errorf("two taken out, of whom one was in it: %+v", got)
 	}
 	export := x.Do("GET", cohortsOf(x)+"/"+id+"/people", nil).Want(200)
@@ -138,10 +138,10 @@ func TestAFixedCohortIsItsList(t *testing.T) {
 		t.Errorf("exported as %s\n%s", export.Header.Get("Content-Type"), export.Body)
 	}
 	again := fixedCohort(x, "Again")
-	if got := people(x, again, map[string]any{"csv": string(export.Body)}); got.Listed != 3 || got.UnknownCount != 0 {
+	if got := changeList(x, again, map[string]any{"csv": string(export.Body)}); got.Listed != 3 || got.UnknownCount != 0 {
 		t.Errorf("imported again: %+v", got)
 	}
-	if got := people(x, id, map[string]any{"mode": "replace", "user_ids": []string{"eve", "ghost"}}); got.Changed != 3 || got.Listed != 2 {
+	if got := changeList(x, id, map[string]any{"mode": "replace", "user_ids": []string{"eve", "ghost"}}); got.Changed != 3 || got.Listed != 2 {
 		t.Errorf("replaced: %+v", got)
 	}
 	if got := inIt(x, inCohort(id)); got != "eve ghost" {

@@ -38,18 +38,19 @@ func (a *App) wireEdge() error {
 	a.health = ready
 	stream := live.NewAPI(a.hub, a.cfg.AllowedOrigins)
 	srv := &server{
-		accountsAPI: accounts.NewAPI(a.access.accounts),
-		projectsAPI: projects.NewAPI(a.access.projects),
-		auditAPI:    audit.NewAPI(a.access.log),
-		eventsAPI:   a.events.history,
-		usageAPI:    a.events.usage,
-		liveAPI:     stream,
-		trendsAPI:   a.insights.trends,
-		savedAPI:    a.insights.saved,
-		cohortAPI:   a.insights.cohorts,
-		peopleAPI:   people.NewAPI(a.behaviour.store),
-		answersAPI:  a.insights.answers,
-		healthAPI:   ready,
+		accountsAPI:  accounts.NewAPI(a.access.accounts),
+		projectsAPI:  projects.NewAPI(a.access.projects),
+		auditAPI:     audit.NewAPI(a.access.log),
+		eventsAPI:    a.events.history,
+		usageAPI:     a.events.usage,
+		liveAPI:      stream,
+		trendsAPI:    a.insights.trends,
+		savedAPI:     a.insights.saved,
+		cohortAPI:    a.insights.cohorts,
+		peopleAPI:    people.NewAPI(a.behaviour.store),
+		answersAPI:   a.insights.answers,
+		healthAPI:    ready,
+		catalogueAPI: a.behaviour.catalogue,
 	}
 	handler, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: a.events.native, live: stream}, httpapi.Options{
 		AppName: a.cfg.AppName, BasePath: a.cfg.BasePath, Log: a.log, Registry: a.reg, Tracer: a.tracer(), AllowedOrigins: a.cfg.AllowedOrigins,
@@ -70,7 +71,7 @@ func (a *App) wireEdge() error {
 }
 
 func (a *App) newHealth() *health {
-	h := &health{pool: a.db.Pool, clocks: a.clocks, room: a.events.quotas.Health, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
+	h := &health{pool: a.db.Pool, clocks: a.clocks, room: a.events.quotas.Health, behind: a.behaviour.store.Behind, log: a.log, reads: a.reads, checks: []func() error{a.events.batcher.Health, a.jobs.Health, a.access.keys.Health}}
 	if a.redis != nil {
 		h.redis = a.redis.Health
 	}

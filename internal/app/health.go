@@ -22,9 +22,10 @@ import (
 type health struct {
 	pool    *pgxpool.Pool
 	clocks  *clock.Clocks
-	checks  []func() error // of ingestion: the batcher and the jobs
-	room    func() error   // whether the disk has room for events
-	redis   func() error   // nil when there is none
+	checks  []func() error                                                         // of ingestion: the batcher and the jobs
+	room    func() error                                                           // whether the disk has room for events
+	redis   func() error                                                           // nil when there is none
+	behind  func(ctx context.Context) (events int64, age time.Duration, err error) // the parts
 	reads   *replica.Reads
 	log     *slog.Logger
 	unready atomic.Bool // the last answer was "not ready"
@@ -70,6 +71,7 @@ func (h *health) check(ctx context.Context) (api.Health, bool) {
 	out.Checks.Clock = optional(h.clocks.Check(ctx))
 	// A node that takes in no events for want of room must be reached all the same: deleting makes room.
 	out.Checks.Ingest = optional(h.room())
+	out.Checks.Parts = optional(h.parts(ctx))
 	if h.ending.Load() {
 		out.Checks.Ingest = result(errEnding)
 	}
@@ -105,6 +107,23 @@ func why(c api.Check) string {
 		return string(c.Status)
 	}
 	return *c.Detail
+}
+
+// partsLate is how long an event may be in no part before something is wrong: a builder that works takes it within a minute.
+const partsLate = 10 * time.Minute
+
+// parts says how far the parts are behind. Answers do not depend on it.
+func (h *health) parts(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	events, age, err := h.behind(ctx)
+	if err != nil {
+		return errors.New("how far the parts are cannot be read")
+	}
+	if age > partsLate {
+		return fmt.Errorf("%d events are in no part yet, the first of them for %s", events, age.Round(time.Second))
+	}
+	return nil
 }
 
 func (h *health) ping(ctx context.Context) error {

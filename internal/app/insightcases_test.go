@@ -47,7 +47,7 @@ func TestEveryInsightCaseOverHTTP(t *testing.T) {
 			x := a.Tenant(t)
 			s.keep(t, x.ProjectID, c)
 			for name, users := range c.Question.Static {
-				people(x, fixedCohort(x, name), map[string]any{"user_ids": users})
+				changeList(x, fixedCohort(x, name), map[string]any{"user_ids": users})
 			}
 			r := x.Do("POST", "/v1/insights/"+c.Question.Kind, posted(t, c, x.ProjectID))
 			for _, read := range []string{"as they arrived", "and one day of them in parts"} {

@@ -52,7 +52,7 @@ func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operat
 		case "merge_id":
 			var merge struct{ ID uuid.UUID }
 			body := map[string]any{"project_id": x.ProjectID, "from": uuid.NewString(), "into": "user-1"}
-			x.Do("POST", "/v1/people/merges", body).Want(201).JSON(&merge)
+			x.Do("POST", "/v1/people-merges", body).Want(201).JSON(&merge)
 			made[p.Name] = merge.ID.String()
 		case "person":
 			made[p.Name] = "user-1"
@@ -61,6 +61,8 @@ func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operat
 			made[p.Name] = map[string]string{"group_type": "company", "group_key": "acme"}[p.Name]
 			x.With("X-API-Key", x.Secret).Do("POST", "/v1/people/operations", operationsOf(x, operation{
 				"op": "set", "group": operation{"type": "company", "key": "acme"}, "props": operation{}})).Want(200)
+		case "prop":
+			made[p.Name] = "plan"
 		case "session_id":
 			var sessions struct {
 				Items []struct {

@@ -36,6 +36,17 @@ func TestPartsFollowTheirEvents(t *testing.T) {
 	nimbustest.Eventually(t, "four events wait", says("nimbus_parts_backlog_events 4\n"))
 	a.Exec(t, "UPDATE arrivals SET created_at = now() - interval '1 hour'")
 	nimbustest.Eventually(t, "the first of them has waited for an hour", says("nimbus_parts_age_seconds 36"))
+	health := func() (status, parts string) {
+		var h struct {
+			Status string
+			Checks map[string]struct{ Status string }
+		}
+		x.Do("GET", "/v1/health", nil).Want(200).JSON(&h)
+		return h.Status, h.Checks["parts"].Status
+	}
+	if status, parts := health(); status != "ready" || parts != "degraded" {
+		t.Errorf("the node is %s and its parts %s", status, parts)
+	}
 	if _, err := conn.Exec(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +58,9 @@ func TestPartsFollowTheirEvents(t *testing.T) {
 	})
 	nimbustest.Eventually(t, "nothing waits", says("nimbus_parts_backlog_events 0\n"))
 	nimbustest.Eventually(t, "for no time", says("nimbus_parts_age_seconds 0\n"))
+	if _, parts := health(); parts != "ok" {
+		t.Errorf("the parts are %s when nothing waits", parts)
+	}
 	var rows int
 	if a.Query(t, "SELECT coalesce(sum(rows), 0)::int FROM event_parts", &rows); rows != 4 {
 		t.Errorf("%d events in parts, want 4", rows)

@@ -69,7 +69,7 @@ func TestOperationsThatAreBadDoNotHarmTheirNeighbours(t *testing.T) {
 	change := func(operations ...operation) *apptest.Reply {
 		return x.With("X-API-Key", x.Secret).Do("POST", "/v1/people/operations", operationsOf(x, operations...))
 	}
-	changeProfiles(slices.Concat(sent, good)...).Want(200).JSON(&got)
+	change(slices.Concat(sent, good)...).Want(200).JSON(&got)
 	if got.Accepted != len(good) || got.Duplicates != 0 || got.Rejected != len(bad) {
 		t.Errorf("%+v", got)
 	}
@@ -82,9 +82,9 @@ func TestOperationsThatAreBadDoNotHarmTheirNeighbours(t *testing.T) {
 	if !slices.Equal(errs, want) {
 		t.Errorf("got  %q\nwant %q", errs, want)
 	}
-	changeProfiles(sent...).WantCode(422, "all_operations_rejected")
-	changeProfiles().WantCode(422, "validation_failed")
-	changeProfiles(slices.Repeat([]operation{good[0]}, 1001)...).WantCode(422, "validation_failed")
+	change(sent...).WantCode(422, "all_operations_rejected")
+	change().WantCode(422, "validation_failed")
+	change(slices.Repeat([]operation{good[0]}, 1001)...).WantCode(422, "validation_failed")
 }
 
 func TestAnOperationSentAgainIsStoredOnce(t *testing.T) {
@@ -282,9 +282,9 @@ func TestAPersonIsShownWithAllHisIDs(t *testing.T) {
 	)
 	var merge struct{ ID string }
 	pair := map[string]any{"project_id": x.ProjectID, "from": "old-ada", "into": "ada/1"}
-	x.Do("POST", "/v1/people/merges", pair).Want(201).JSON(&merge)
+	x.Do("POST", "/v1/people-merges", pair).Want(201).JSON(&merge)
 	var again struct{ ID string }
-	if x.Do("POST", "/v1/people/merges", pair).Want(201).JSON(&again); again != merge {
+	if x.Do("POST", "/v1/people-merges", pair).Want(201).JSON(&again); again != merge {
 		t.Errorf("the same merge is %s and %s", merge.ID, again.ID)
 	}
 	project := "?project_id=" + x.ProjectID.String()
@@ -340,8 +340,8 @@ func TestAPersonIsShownWithAllHisIDs(t *testing.T) {
 	x.Do("GET", "/v1/people/nobody-here"+project, nil).WantCode(404, "not_found")
 	x.Do("GET", "/v1/people/a-1/sessions"+project+"&cursor=1", nil).WantCode(422, "validation_failed")
 
-	x.Do("DELETE", "/v1/people/merges/"+merge.ID+project, nil).Want(204)
-	x.Do("DELETE", "/v1/people/merges/"+merge.ID+project, nil).WantCode(404, "not_found")
+	x.Do("DELETE", "/v1/people-merges/"+merge.ID+project, nil).Want(204)
+	x.Do("DELETE", "/v1/people-merges/"+merge.ID+project, nil).WantCode(404, "not_found")
 	var apart person
 	x.Do("GET", "/v1/people/old-ada"+project, nil).Want(200).JSON(&apart)
 	if apart.Person != "old-ada" || apart.Events != 1 || apart.Props["name"] != "Old" {
@@ -354,23 +354,23 @@ func TestAMergeNeedsTwo(t *testing.T) {
 	a := apptest.Boot(t)
 	x := a.Tenant(t)
 	for body, want := range map[[2]string]string{{"ada", "ada"}: "same_person", {"null", "ada"}: "nobody", {"ada", "0"}: "nobody"} {
-		r := x.Do("POST", "/v1/people/merges", map[string]any{"project_id": x.ProjectID, "from": body[0], "into": body[1]})
+		r := x.Do("POST", "/v1/people-merges", map[string]any{"project_id": x.ProjectID, "from": body[0], "into": body[1]})
 		if r.WantCode(422, "validation_failed"); !strings.Contains(string(r.Body), want) {
 			t.Errorf("%q: %s", body, r.Body)
 		}
 	}
 	merge := func(from, into string) {
-		x.Do("POST", "/v1/people/merges", map[string]any{"project_id": x.ProjectID, "from": from, "into": into}).Want(201)
+		x.Do("POST", "/v1/people-merges", map[string]any{"project_id": x.ProjectID, "from": from, "into": into}).Want(201)
 	}
 	merge("one", "two")
 	merge("two", "three")
 	merge("three", "one") // a circle is one person all the same
 	var merges struct{ Items []struct{ From, Into string } }
-	x.Do("GET", "/v1/people/merges?project_id="+x.ProjectID.String(), nil).Want(200).JSON(&merges)
+	x.Do("GET", "/v1/people-merges?project_id="+x.ProjectID.String(), nil).Want(200).JSON(&merges)
 	if len(merges.Items) != 3 || merges.Items[0].From != "one" || merges.Items[2].Into != "one" {
 		t.Errorf("%+v", merges)
 	}
-	a.Client(t).With("X-Write-Key", "nw_x").Do("POST", "/v1/people/merges", map[string]any{}).Want(401)
+	a.Client(t).With("X-Write-Key", "nw_x").Do("POST", "/v1/people-merges", map[string]any{}).Want(401)
 }
 
 func TestGroupsHaveProfilesToo(t *testing.T) {

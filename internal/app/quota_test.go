@@ -194,7 +194,7 @@ func TestOperationsCountAsBytesAndNotAsEvents(t *testing.T) {
 	x := a.Tenant(t)
 	x.Ingest(events(2)...)
 	big := operation{"op": "set", "user_id": "u", "props": operation{"text": strings.Repeat("x", 1000)}}
-	change(x, big, big)
+	changeProfiles(x, big, big)
 	before := usageOf(x)
 	if before.EventsToday != 2 || before.StoredEvents > 2 || before.StoredBytes < 2000 {
 		t.Errorf("%+v", before)

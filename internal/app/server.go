@@ -11,6 +11,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/accounts"
 	"github.com/bahagh/nimbus/internal/access/audit"
 	"github.com/bahagh/nimbus/internal/access/projects"
+	"github.com/bahagh/nimbus/internal/behaviour/catalogue"
 	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/events/native"
 	"github.com/bahagh/nimbus/internal/events/quota"
@@ -24,18 +25,19 @@ import (
 
 // Aliases give each embedded slice a name of its own: two fields called API do not compile.
 type (
-	accountsAPI = accounts.API
-	projectsAPI = projects.API
-	eventsAPI   = history.API
-	usageAPI    = quota.API
-	liveAPI     = live.API
-	trendsAPI   = trends.API
-	auditAPI    = audit.API
-	savedAPI    = saved.API
-	cohortAPI   = saved.CohortAPI
-	answersAPI  = answers.API
-	peopleAPI   = people.API
-	healthAPI   = health
+	accountsAPI  = accounts.API
+	projectsAPI  = projects.API
+	eventsAPI    = history.API
+	usageAPI     = quota.API
+	liveAPI      = live.API
+	trendsAPI    = trends.API
+	auditAPI     = audit.API
+	savedAPI     = saved.API
+	cohortAPI    = saved.CohortAPI
+	answersAPI   = answers.API
+	peopleAPI    = people.API
+	healthAPI    = health
+	catalogueAPI = catalogue.API
 )
 
 // server implements every operation of the contract. When the contract changes, the compiler lists the missing ones
@@ -52,6 +54,7 @@ type server struct {
 	*cohortAPI
 	*answersAPI
 	*peopleAPI
+	*catalogueAPI
 	*healthAPI
 }
 

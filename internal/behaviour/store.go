@@ -346,6 +346,13 @@ func (w *Work) PruneArrivals(ctx context.Context, before time.Time) error {
 			return err
 		}
 	}
+	// Exports have missed them as well: a cursor before them is refused. One that nobody uses keeps nothing any more.
+	if err = q.ExportForget(ctx, w.tx, w.project, before); err == nil {
+		err = q.ExportMove(ctx, w.tx, w.project, before)
+	}
+	if err != nil {
+		return fmt.Errorf("move the place of exports: %w", err)
+	}
 	return w.removeArrivals(ctx, before)
 }
 

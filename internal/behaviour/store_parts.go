@@ -3,6 +3,7 @@ package behaviour
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/google/uuid"
 
@@ -198,7 +199,7 @@ func (s *Store) Days(ctx context.Context, project uuid.UUID) ([]int32, error) {
 	return days, nil
 }
 
-// RemoveBefore removes all parts of days before one.
+// RemoveBefore removes all parts of days before one, also from the catalogue.
 func (w *Work) RemoveBefore(ctx context.Context, day int32) error {
 	err := w.store.q.PartColumnsDeleteBefore(ctx, w.tx, w.project, day)
 	if err == nil {
@@ -210,7 +211,7 @@ func (w *Work) RemoveBefore(ctx context.Context, day int32) error {
 	if err != nil {
 		return fmt.Errorf("remove old parts: %w", err)
 	}
-	return nil
+	return w.Uncatalogue(ctx, math.MinInt32, day)
 }
 
 // RemoveProject removes everything that a project has here.
@@ -221,6 +222,7 @@ func (w *Work) RemoveProject(ctx context.Context) error {
 	}
 	q := w.store.q
 	for _, remove := range []func(context.Context, db.DBTX, uuid.UUID) error{
+		q.CatalogueDeleteAll,
 		q.PersonsDeleteAll, q.PersonLinksDeleteAll, q.PersonMergesDeleteAll, q.ArrivalsDeleteAll, q.ArrivalCursorsDeleteAll,
 		q.CohortPeopleDeleteAll,
 		q.ProfilePendingDeleteAll, q.ProfilesDeleteAll, q.ProfileOperationsDeleteAll,

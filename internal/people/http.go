@@ -26,7 +26,7 @@ func apiMerge(m *behaviour.Merged) api.Merge {
 	return api.Merge{ID: m.ID, From: m.From, Into: m.Into, CreatedAt: m.At}
 }
 
-// ListMerges serves GET /v1/people/merges.
+// ListMerges serves GET /v1/people-merges.
 func (a *API) ListMerges(ctx context.Context, req api.ListMergesRequestObject) (api.ListMergesResponseObject, error) {
 	all, err := a.store.Merges(ctx, req.Params.ProjectID)
 	if err != nil {
@@ -39,7 +39,7 @@ func (a *API) ListMerges(ctx context.Context, req api.ListMergesRequestObject) (
 	return reply, nil
 }
 
-// CreateMerge serves POST /v1/people/merges.
+// CreateMerge serves POST /v1/people-merges.
 func (a *API) CreateMerge(ctx context.Context, req api.CreateMergeRequestObject) (api.CreateMergeResponseObject, error) {
 	merged, err := a.merges.Merge(ctx, req.Body.ProjectID, req.Body.From, req.Body.Into)
 	if err != nil {
@@ -48,7 +48,7 @@ func (a *API) CreateMerge(ctx context.Context, req api.CreateMergeRequestObject)
 	return api.CreateMerge201JSONResponse(apiMerge(&merged)), nil
 }
 
-// DeleteMerge serves DELETE /v1/people/merges/{merge_id}.
+// DeleteMerge serves DELETE /v1/people-merges/{merge_id}.
 func (a *API) DeleteMerge(ctx context.Context, req api.DeleteMergeRequestObject) (api.DeleteMergeResponseObject, error) {
 	if err := a.merges.Undo(ctx, req.Params.ProjectID, req.MergeID); err != nil {
 		return nil, err

@@ -69,6 +69,9 @@ func look(ctx context.Context, w *world, l *load, s *Summary) error {
 	if err := checkRollups(ctx, tx); err != nil {
 		return err
 	}
+	if s.InParts, err = checkParts(ctx, tx); err != nil {
+		return err
+	}
 	if err := tx.Rollback(ctx); err != nil {
 		return fmt.Errorf("end the look: %w", err)
 	}

@@ -36,6 +36,7 @@ type Summary struct {
 	Sent     int // different events
 	Acked    int
 	Stored   int
+	InParts  int // at the last check
 	Unacked  int // stored, and never acknowledged
 	Repeated int // events and operations that were sent again after their acknowledgement
 	// Profile operations.
@@ -58,12 +59,12 @@ func (s *Summary) String() string {
 	return fmt.Sprintf(`%s, seed %d, %s
   cycles      %d (killed: server %d, PostgreSQL %d, one PostgreSQL process %d, both %d), %d checks
   requests    %d acknowledged, %d refused with 503, %d broken off
-  events      %d sent, %d acknowledged, %d stored, %d stored without an acknowledgement, %d sent again after one
+  events      %d sent, %d acknowledged, %d stored (%d in parts), %d stored without an acknowledgement, %d sent again after one
   operations  %d acknowledged, %d stored
   recovery    %s on average from a kill to the next acknowledgement, %s at most
   violations  none`,
 		where, s.Seed, s.Took.Round(time.Second), s.Cycles, s.Kills[Server], s.Kills[Postgres], s.Kills[Backend], s.Kills[Both], s.Checks,
-		s.Requests, s.Refused, s.Broken, s.Sent, s.Acked, s.Stored, s.Unacked, s.Repeated,
+		s.Requests, s.Refused, s.Broken, s.Sent, s.Acked, s.Stored, s.InParts, s.Unacked, s.Repeated,
 		s.OperationsAcked, s.OperationsStored,
 		s.Recovered.Round(time.Millisecond), s.Slowest.Round(time.Millisecond))
 }

@@ -12,7 +12,7 @@ const maxDepth = 8;
 const maxNodes = 50;
 const numeric = new Set<Operator>(['gt', 'gte', 'lt', 'lte']);
 /** Of those the value is text as it was typed: 5 is no number. */
-const isText = (op: Operator): op is 'contains' | 'starts_with' => op === 'contains' || op === 'starts_with';
+export const isText = (op: Operator): op is 'contains' | 'starts_with' => op === 'contains' || op === 'starts_with';
 
 /** Parses a tree of conditions; undefined for what the server would refuse. */
 export function parseFilter(x: unknown): MetricsFilter | undefined {

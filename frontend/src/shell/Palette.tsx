@@ -60,10 +60,10 @@ function Palette({ projectsOnly, onClose }: { projectsOnly: boolean; onClose: ()
   const projectId = useProjectId();
   const projects = useProjects({ all: true });
   const can = useCan();
-  const names = useEventNames();
   const reports = useReports(projectId).data?.items;
   const boards = useBoards(projectId).data?.items;
   const [text, setText] = useState('');
+  const names = useEventNames(text);
   const [at, setAt] = useState(0);
   const ref = useRef<HTMLDialogElement>(null);
   useModal(ref);

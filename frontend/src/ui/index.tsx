@@ -68,7 +68,7 @@ export function SelectField({ label, hint, error, children, ...rest }: FieldProp
 export const isEnter = (e: KeyboardEvent) => e.key === 'Enter' && !e.nativeEvent.isComposing;
 
 /** A text field that commits on Enter, on leaving it, or on choosing a suggestion; not at every key. */
-export function CommitField({ value, onCommit, suggestions, ...rest }: FieldProps & Omit<InputHTMLAttributes<HTMLInputElement>, 'value' | 'onChange'> & { value: string; onCommit: (value: string) => void; suggestions?: string[] }) {
+export function CommitField({ value, onCommit, onType, suggestions, ...rest }: FieldProps & Omit<InputHTMLAttributes<HTMLInputElement>, 'value' | 'onChange'> & { value: string; onCommit: (value: string) => void; onType?: (text: string) => void; suggestions?: string[] }) {
   const [draft, setDraft] = useState<string>();
   const list = useId();
   const commit = () => {
@@ -85,6 +85,7 @@ export function CommitField({ value, onCommit, suggestions, ...rest }: FieldProp
         spellCheck={false}
         onChange={(e) => {
           // Choosing a suggestion commits; typing the same letters does not yet.
+          onType?.(e.target.value);
           const chosen = !('inputType' in e.nativeEvent) || e.nativeEvent.inputType === 'insertReplacementText';
           if (chosen && suggestions?.includes(e.target.value)) {
             onCommit(e.target.value);

@@ -4,6 +4,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
+	"math/bits"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -50,8 +52,9 @@ func fill(b *testing.B, pool *pgxpool.Pool, events int) {
 	}
 }
 
-// BenchmarkQuestions asks parts in PostgreSQL: cold, each question reads everything anew. It reports the shortest and
-// the median time, because the machine has other work.
+// BenchmarkQuestions asks parts in PostgreSQL, cold: each question reads everything anew. It reports the shortest and
+// the median time, because the machine has other work, and how long the same takes in SQL on the events, once; both answers
+// have to agree. `make bench-parts` runs it.
 func BenchmarkQuestions(b *testing.B) {
 	pool := nimbustest.DB(b)
 	fill(b, pool, *benchEvents)
@@ -70,71 +73,19 @@ func BenchmarkQuestions(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Logf("%.2f bytes an event", float64(bytes)/float64(*benchEvents))
-	from := benchStart.UnixMicro()
-	q := scan.Query{From: from, To: from + benchDays*86_400_000_000}
-	var bounds []int64
-	for day := range int64(benchDays + 1) {
-		bounds = append(bounds, from+day*86_400_000_000)
-	}
-	conditions := &scan.Filter{Op: scan.And, Filters: []scan.Filter{
-		{Op: scan.Eq, Prop: "plan", Values: []parts.Value{{Kind: parts.String, Text: "pro"}}},
-		{Op: scan.Neq, Prop: "referrer", Values: []parts.Value{{Kind: parts.String, Text: "bing"}}}}}
-	measure := func(m scan.Measure) func(context.Context, *behaviour.View) error {
-		return func(ctx context.Context, v *behaviour.View) error {
-			m := scan.Measure{Query: scan.Query{
-				From: q.From, To: q.To, Names: m.Names, Filter: m.Filter,
-			}, Statistic: m.Statistic, Prop: m.Prop, Bounds: bounds, Workers: 2, By: m.By}
-			if m.By != nil {
-				m.By = by(scan.NewDictionary(m.By.By[0].Prop))
-			}
-			_, err := m.Run(ctx, v.Headers, v)
-			return err
-		}
-	}
-	for _, c := range []struct {
-		name string
-		ask  func(context.Context, *behaviour.View) error
-	}{
-		{"nothing but the view", func(context.Context, *behaviour.View) error { return nil }},
-		{"funnel of three steps", func(ctx context.Context, v *behaviour.View) error {
-			q := q
-			q.OnlyMarked = true
-			for _, n := range []string{"event_0", "event_3", "event_7"} {
-				q.Matchers = append(q.Matchers, scan.Matcher{Names: []string{n}})
-			}
-			var converted atomic.Int64
-			return scan.People(ctx, &q, v.Headers, v, steps(&converted), steps(&converted))
-		}},
-		{"retention by day", func(ctx context.Context, v *behaviour.View) error {
-			p := scan.Presence{Query: q, Bounds: bounds}
-			none := func(uint32, []uint64) error { return nil }
-			return p.Run(ctx, v.Headers, v, none, none)
-		}},
-		{"people a day", measure(scan.Measure{Statistic: scan.Persons})},
-		{"by page of one name", measure(
-			scan.Measure{Query: scan.Query{Names: []string{"event_3"}}, By: by(scan.NewDictionary("page"))},
-		)},
-		{"by plan of all", measure(scan.Measure{By: by(scan.NewDictionary("plan"))})},
-		{"by page, two conditions, one name", measure(
-			scan.Measure{Query: scan.Query{Names: []string{"event_0"}, Filter: conditions}, By: by(scan.NewDictionary("page"))},
-		)},
-		{"by plan, two conditions, all", measure(
-			scan.Measure{Query: scan.Query{Filter: conditions}, By: by(scan.NewDictionary("plan"))},
-		)},
-		{"sum of amount by plan, all", measure(
-			scan.Measure{Statistic: scan.Numbers, Prop: "amount", By: by(scan.NewDictionary("plan"))},
-		)},
-	} {
+	day := behaviour.DayAt(benchStart)
+	for _, c := range questions() {
 		b.Run(c.name, func(b *testing.B) {
 			var times []time.Duration
-			day := behaviour.DayAt(benchStart)
+			var said string
 			for b.Loop() {
 				start := time.Now()
-				err := store.View(b.Context(), project, day, day+benchDays, time.Minute, nil, func(v *behaviour.View) error {
+				err := store.View(b.Context(), project, day, day+benchDays, time.Minute, nil, func(v *behaviour.View) (err error) {
 					if v.Loose > 0 {
 						b.Fatalf("%d events are in no part", v.Loose)
 					}
-					return c.ask(b.Context(), v)
+					said, err = c.ask(b.Context(), v)
+					return err
 				})
 				if err != nil {
 					b.Fatal(err)
@@ -144,7 +95,112 @@ func BenchmarkQuestions(b *testing.B) {
 			slices.Sort(times)
 			b.ReportMetric(float64(times[0].Microseconds())/1000, "min-ms")
 			b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "median-ms")
+			if c.sql == "" {
+				return
+			}
+			var want string
+			start := time.Now()
+			if err := pool.QueryRow(b.Context(), c.sql).Scan(&want); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(time.Since(start).Microseconds())/1000, "sql-ms")
+			if said != want {
+				b.Errorf("the parts say %s, the events %s", said, want)
+			}
 		})
+	}
+}
+
+// asked is a question: of parts, and the same of the events in SQL. Both say the same.
+type asked struct {
+	name string
+	ask  func(context.Context, *behaviour.View) (string, error)
+	sql  string
+}
+
+func questions() []asked {
+	from := benchStart.UnixMicro()
+	q := scan.Query{From: from, To: from + benchDays*86_400_000_000}
+	var bounds []int64
+	for day := range int64(benchDays + 1) {
+		bounds = append(bounds, from+day*86_400_000_000)
+	}
+	conditions := &scan.Filter{Op: scan.And, Filters: []scan.Filter{
+		{Op: scan.Eq, Prop: "plan", Values: []parts.Value{{Kind: parts.String, Text: "pro"}}},
+		{Op: scan.Neq, Prop: "referrer", Values: []parts.Value{{Kind: parts.String, Text: "bing"}}}}}
+	const pro = "props ->> 'plan' = 'pro' AND props ->> 'referrer' <> 'bing'"
+	// measure counts by a prop and day. Its answer is the sum of the squares of the counts, and that of the numbers.
+	measure := func(m scan.Measure, prop string) func(context.Context, *behaviour.View) (string, error) {
+		return func(ctx context.Context, v *behaviour.View) (string, error) {
+			m := m
+			m.From, m.To, m.Bounds, m.Workers = q.From, q.To, bounds, 2
+			if prop != "" {
+				m.By = by(scan.NewDictionary(prop))
+			}
+			result, err := m.Run(ctx, v.Headers, v)
+			if err != nil {
+				return "", err
+			}
+			groups := slices.Collect(maps.Values(result.Groups))
+			if prop == "" {
+				groups = []*scan.Group{result.All}
+			}
+			squares, sum := int64(0), scan.Decimal{}
+			for _, g := range groups {
+				for _, c := range g.Buckets {
+					squares += c.Count * c.Count
+					sum.Add(c.Sum)
+				}
+			}
+			if m.Statistic == scan.Numbers {
+				return sum.String(), nil
+			}
+			return fmt.Sprint(squares), nil
+		}
+	}
+	counted := func(by, what, where string) string {
+		return fmt.Sprintf(`SELECT sum(n * n)::bigint::text FROM (SELECT %s AS n FROM events WHERE %s
+			GROUP BY date_bin('1 day', ts, 'epoch'), %s) t`, what, where, by)
+	}
+	return []asked{
+		{"nothing but the view", func(context.Context, *behaviour.View) (string, error) { return "", nil }, ""},
+		{"funnel of three steps", func(ctx context.Context, v *behaviour.View) (string, error) {
+			q := q
+			q.OnlyMarked = true
+			for _, n := range []string{"event_0", "event_3", "event_7"} {
+				q.Matchers = append(q.Matchers, scan.Matcher{Names: []string{n}})
+			}
+			var converted atomic.Int64
+			err := scan.People(ctx, &q, v.Headers, v, steps(&converted), steps(&converted))
+			return fmt.Sprint(converted.Load()), err
+		}, `WITH a AS (SELECT user_id, ts, name, max(ts) FILTER (WHERE name = 'event_0') OVER (PARTITION BY user_id ORDER BY ts) AS began
+				FROM events WHERE name IN ('event_0', 'event_3', 'event_7')),
+			b AS (SELECT user_id, ts, name, max(began) FILTER (WHERE name = 'event_3' AND ts - began <= interval '7 days')
+				OVER (PARTITION BY user_id ORDER BY ts) AS went_on FROM a)
+			SELECT count(DISTINCT user_id)::text FROM b WHERE name = 'event_7' AND ts - went_on <= interval '7 days'`},
+		{"days of each person", func(ctx context.Context, v *behaviour.View) (string, error) {
+			p := scan.Presence{Query: q, Bounds: bounds}
+			var there atomic.Int64
+			each := func(_ uint32, days []uint64) error {
+				for _, word := range days {
+					there.Add(int64(bits.OnesCount64(word)))
+				}
+				return nil
+			}
+			err := p.Run(ctx, v.Headers, v, each, each)
+			return fmt.Sprint(there.Load()), err
+		}, "SELECT count(*)::text FROM (SELECT DISTINCT user_id, date_bin('1 day', ts, 'epoch') FROM events) t"},
+		{"people a day", measure(scan.Measure{Statistic: scan.Persons}, ""), counted("user_id IS NULL", "count(DISTINCT user_id)", "true")},
+		{"by page of one name", measure(scan.Measure{Query: scan.Query{Names: []string{"event_3"}}}, "page"),
+			counted("props ->> 'page'", "count(*)", "name = 'event_3'")},
+		{"by plan of all", measure(scan.Measure{}, "plan"), counted("props ->> 'plan'", "count(*)", "true")},
+		{"by page, two conditions, one name", measure(
+			scan.Measure{Query: scan.Query{Names: []string{"event_0"}, Filter: conditions}}, "page",
+		), counted("props ->> 'page'", "count(*)", "name = 'event_0' AND "+pro)},
+		{"by plan, two conditions, all", measure(scan.Measure{Query: scan.Query{Filter: conditions}}, "plan"),
+			counted("props ->> 'plan'", "count(*)", pro)},
+		{"sum of amount by plan, all", measure(scan.Measure{Statistic: scan.Numbers, Prop: "amount"}, "plan"),
+			"SELECT trim_scale(sum((props ->> 'amount')::numeric))::text FROM events"},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/behaviour/catalogue"
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
 )
 
@@ -271,12 +272,20 @@ func (b *Builder) write(ctx context.Context, w *behaviour.Work, events []behavio
 		if err := behaviour.AddTo(&p, events[start:end], numbers); err != nil {
 			return err
 		}
-		if err := w.Add(ctx, day, p.Encode()); err != nil {
+		if err := addCatalogued(ctx, w, day, &p); err != nil {
 			return err
 		}
 		start = end
 	}
 	return nil
+}
+
+// addCatalogued stores what was collected as a part of a day, and counts it in the catalogue.
+func addCatalogued(ctx context.Context, w *behaviour.Work, day int32, p *parts.Builder) error {
+	if err := catalogue.Add(ctx, w, day, p.Tallies(catalogue.MaxValues)); err != nil {
+		return err
+	}
+	return w.Add(ctx, day, p.Encode())
 }
 
 // Rebuild builds the parts of a UTC day from its events.
@@ -296,6 +305,9 @@ func (b *Builder) Rebuild(ctx context.Context, project uuid.UUID, day int32) err
 		if err := w.Remove(ctx, day, ids); err != nil {
 			return err
 		}
+		if err := catalogue.Clear(ctx, w, day); err != nil {
+			return err
+		}
 		var p parts.Builder
 		err = w.EventsOf(ctx, day, func(events []behaviour.StoredEvent) error {
 			numbers, err := w.Number(ctx, events)
@@ -306,7 +318,7 @@ func (b *Builder) Rebuild(ctx context.Context, project uuid.UUID, day int32) err
 				return err
 			}
 			if p.Rows() >= b.o.PartRows || p.Bytes() >= b.o.PartBytes {
-				return w.Add(ctx, day, p.Encode())
+				return addCatalogued(ctx, w, day, &p)
 			}
 			return nil
 		})
@@ -314,7 +326,7 @@ func (b *Builder) Rebuild(ctx context.Context, project uuid.UUID, day int32) err
 			return err
 		}
 		if p.Rows() > 0 {
-			if err := w.Add(ctx, day, p.Encode()); err != nil {
+			if err := addCatalogued(ctx, w, day, &p); err != nil {
 				return err
 			}
 		}

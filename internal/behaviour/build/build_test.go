@@ -33,6 +33,11 @@ func TestPartsSayWhatTheEventsSayWhateverHappens(t *testing.T) {
 			}
 			h.catchUp(b)
 			h.compare()
+			h.compareCatalogue("in the end")
+			h.ingest()
+			h.finishAll()
+			h.compareCatalogue("with what is in no part yet")
+			h.catchUp(b)
 			if parts := h.provenParts(); parts > days {
 				t.Errorf("%d parts of %d days", parts, days)
 			}

@@ -111,16 +111,26 @@ func (h *history) event() behaviour.StoredEvent {
 // ingest stores some events in a transaction, with their arrival. Some of them were sent before.
 func (h *history) ingest() {
 	tx := h.begin()
-	f := flush{tx: tx}
 	n := 1 + h.random.IntN(60)
 	again := h.someIDs(tx)
-	var stored []arrivals.Event
-	for i := range n {
+	events := make([]behaviour.StoredEvent, n)
+	for i := range events {
 		e := h.event()
 		if i < len(again) && h.random.IntN(4) == 0 {
 			e.ID = again[i]
 			e.TS = time.UnixMilli(int64(binary.BigEndian.Uint64(e.ID[:]) >> 16)).UTC()
 		}
+		events[i] = e
+	}
+	h.write(tx, events)
+	h.note("a transaction stores")
+}
+
+// write stores events and their arrival in a transaction, which is open then.
+func (h *history) write(tx pgx.Tx, events []behaviour.StoredEvent) {
+	f := flush{tx: tx}
+	var stored []arrivals.Event
+	for _, e := range events {
 		tag, err := tx.Exec(h.t.Context(), `INSERT INTO events
 			(project_id, id, ts, received_at, seq, name, user_id, anonymous_id, props)
 			VALUES ($1, $2, $3, $4, 0, $5, nullif($6, ''), nullif($7, ''), $8) ON CONFLICT DO NOTHING`,
@@ -137,7 +147,6 @@ func (h *history) ingest() {
 	if err := arrivals.Append(h.t.Context(), tx, stored); err != nil {
 		h.t.Fatal(err)
 	}
-	h.note("a transaction stores")
 	h.open = append(h.open, f)
 }
 
@@ -181,7 +190,7 @@ func (h *history) commit(tx pgx.Tx) {
 // happen lets one thing happen.
 func (h *history) happen() {
 	r := h.random
-	switch r.IntN(14) {
+	switch r.IntN(15) {
 	case 0, 1, 2, 3, 4:
 		h.ingest()
 		if h.random.IntN(2) == 0 {
@@ -207,6 +216,17 @@ func (h *history) happen() {
 	case 10:
 		h.note("a part is lost")
 		h.exec(h.pool, "DELETE FROM event_parts WHERE id = (SELECT id FROM event_parts ORDER BY random() LIMIT 1)")
+	case 11:
+		h.note("the builders of two nodes work at once")
+		var nodes sync.WaitGroup
+		for range 2 {
+			nodes.Go(func() {
+				if err := h.builder().Project(h.t.Context(), project); err != nil {
+					h.t.Error(err)
+				}
+			})
+		}
+		nodes.Wait()
 	default:
 		h.build()
 	}

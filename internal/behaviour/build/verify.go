@@ -11,7 +11,7 @@ import (
 )
 
 // Survey marks the days of every project whose parts have not as many events as event_counts says, and merges what is
-// left of days that are over. So days are built of which nothing says that they should be: events that a node of an
+// left of days that are over. Days that the catalogue does not know as their parts do are built, too. So days are built of which nothing says that they should be: events that a node of an
 // earlier release stored or deleted, which knows of no parts, and everything after a restore, which brings none back.
 func (b *Builder) Survey(ctx context.Context) error {
 	return b.each(ctx, b.store.NextProject, func(ctx context.Context, project uuid.UUID) error {
@@ -24,8 +24,25 @@ func (b *Builder) Survey(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := b.catalogue(ctx, project); err != nil {
+			return err
+		}
 		return b.mergeAll(ctx, project)
 	})
+}
+
+// catalogue builds the days that the catalogue does not know. Their parts are right, and readers use them meanwhile.
+func (b *Builder) catalogue(ctx context.Context, project uuid.UUID) error {
+	days, err := b.store.Uncatalogued(ctx, project)
+	if err != nil {
+		return err
+	}
+	for _, day := range days {
+		if err := b.step(ctx, func() error { return b.Rebuild(ctx, project, day) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *Builder) markWrong(ctx context.Context, project uuid.UUID) error {

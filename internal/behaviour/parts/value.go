@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"encoding/json"
 	"strings"
 )
 
@@ -27,6 +28,23 @@ type Value struct {
 
 // None says that the value is absent or null: it equals nothing, and has no group of its own.
 func (v Value) None() bool { return v.Kind <= Null }
+
+// JSON returns the value as an answer has it: of an object or a list its text, as a string.
+func (v Value) JSON() json.RawMessage {
+	switch v.Kind {
+	case False:
+		return json.RawMessage("false")
+	case True:
+		return json.RawMessage("true")
+	case Number:
+		return json.RawMessage(v.Text)
+	case String, JSON:
+		text, _ := json.Marshal(v.Text) //nolint:errchkjson // a string
+		return text
+	case Absent, Null, leftKind:
+	}
+	return json.RawMessage("null")
+}
 
 // Trim returns the one text of a number that is written without an exponent: no zeros at the end of a fraction, no
 // point without one.

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -36,7 +37,7 @@ func People(
 		wg.Go(func() {
 			w := newGatherer(p, source, share, yield)
 			for r := range queue {
-				if err := w.run(ctx, p.within(refs, r), r); err != nil {
+				if err := w.run(ctx, refs, r); err != nil {
 					cancel(err)
 					return
 				}
@@ -212,11 +213,25 @@ func (p *plan) chunkProps(c *parts.Chunk) []string {
 	return props
 }
 
-func (g *gatherer) run(ctx context.Context, refs []ref, r people) error {
+// run hands on the people of a range. One that takes more memory than was foreseen is cut in two, which is possible until its
+// first person is handed on: by then all of its rows are loaded, and there is room for what puts them together.
+func (g *gatherer) run(ctx context.Context, all []ref, r people) error {
 	clear(g.blocks) // what they hold can go before the next ones come
 	g.blocks, g.strays, g.last = g.blocks[:0], g.strays[:0], 0
-	g.used = int64(cap(g.entries))*entryBytes + int64(cap(g.person.Rows))*g.plan.personBytes() + int64(cap(g.strays))*strayBytes
-	if err := g.reader.each(ctx, refs, func(c *chunk) error { return g.load(c, r) }); err != nil {
+	held := int64(cap(g.entries)) * entryBytes
+	g.used = held + int64(cap(g.person.Rows))*g.plan.personBytes() + int64(cap(g.strays))*strayBytes
+	room := max(0, min(stepRows*2*entryBytes, g.limit/2)-held)
+	g.used += room
+	err := g.reader.each(ctx, g.plan.within(all, r), func(c *chunk) error { return g.load(c, r) })
+	g.used -= room
+	if errors.Is(err, ErrTooLarge) && r.hi-r.lo > 1 {
+		half := r.lo + (r.hi-r.lo)/2
+		if err := g.run(ctx, all, people{r.lo, half}); err != nil {
+			return err
+		}
+		return g.run(ctx, all, people{half, r.hi})
+	}
+	if err != nil {
 		return err
 	}
 	if err := g.resolve(r); err != nil {

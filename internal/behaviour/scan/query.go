@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"math"
 	"slices"
 	"sync"
 
@@ -264,9 +263,6 @@ type people struct{ lo, hi uint64 }
 
 func (r people) has(no uint32) bool { return uint64(no) >= r.lo && uint64(no) < r.hi }
 
-// everybody is all people, without nobody, whose number is 0.
-var everybody = people{1, math.MaxUint32 + 1}
-
 // within returns the chunks that may have events of some people.
 func (p *plan) within(all []ref, r people) []ref {
 	var some []ref
@@ -332,5 +328,5 @@ func (p *plan) ranges(all []ref, least int, most int64) []people {
 		}
 		sum += w
 	}
-	return append(out, people{lo, everybody.hi})
+	return append(out, people{lo, max(last, lo) + 1})
 }

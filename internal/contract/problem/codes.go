@@ -38,6 +38,7 @@ const (
 	CodeProjectDisabled       Code = "project_disabled"
 	CodeIdempotencyRunning    Code = "idempotency_in_progress"
 	CodeIdempotencyReused     Code = "idempotency_key_reused"
+	CodeCursorExpired         Code = "cursor_expired"
 	CodeVersionConflict       Code = "version_conflict"
 	CodeInUse                 Code = "in_use"
 	CodeBodyTooLarge          Code = "body_too_large"
@@ -105,6 +106,7 @@ var kinds = []Kind{
 	{CodeLastOperator, http.StatusConflict, "A server keeps an operator", "Make another account an operator first."},
 	{CodeIdempotencyRunning, http.StatusConflict, "The same request is being answered", "Retry after Retry-After seconds: the answer is then that of the first request."},
 	{CodeInUse, http.StatusConflict, "Something else is made of it", "Change or delete what the detail names first."},
+	{CodeCursorExpired, http.StatusGone, "The cursor is too old", "Begin again without a cursor: what arrived meanwhile is no longer kept in order. Use a cursor at least every seven days."},
 	{CodeVersionConflict, http.StatusPreconditionFailed, "It was changed meanwhile", "Read it again and change what is there now, or send the change without If-Match to overwrite it."},
 	{CodeBodyTooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "Send it in parts. The limit holds before and after decompression."},
 	{CodeUnsupportedMediaType, http.StatusUnsupportedMediaType, "The body must be application/json", "Set Content-Type to application/json."},

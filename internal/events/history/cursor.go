@@ -28,14 +28,57 @@ func encodeCursor(f *Filter, last uuid.UUID) string {
 }
 
 func decodeCursor(f *Filter, s string) (uuid.UUID, error) {
+	b, err := openCursor(f, s, cursorVersion, cursorBytes)
+	if err != nil {
+		return uuid.UUID{}, err
+	}
+	return uuid.UUID(b), nil
+}
+
+// openCursor returns what a cursor has behind its filter.
+func openCursor(f *Filter, s string, version byte, length int) ([]byte, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != cursorBytes || b[0] != cursorVersion {
-		return uuid.UUID{}, errCursor
+	if err != nil || len(b) != length || b[0] != version {
+		return nil, errCursor
 	}
 	if string(b[1:1+hashBytes]) != string(filterHash(f)) {
-		return uuid.UUID{}, errors.New("belongs to a list with other filters; send the same filters with every page")
+		return nil, errors.New("belongs to a list with other filters; send the same filters with every page")
 	}
-	return uuid.UUID(b[1+hashBytes:]), nil
+	return b[1+hashBytes:], nil
+}
+
+// The cursor of an incremental export is a place in two stretches.
+const (
+	placeVersion = 2
+	placeBytes   = 1 + hashBytes + 16 + 8 + 8 + 4 + 16 + 16
+)
+
+func encodePlace(f *Filter, p *place) string {
+	b := make([]byte, 0, placeBytes)
+	b = append(b, placeVersion)
+	b = append(b, filterHash(f)...)
+	b = append(b, p.generation[:]...)
+	b = binary.BigEndian.AppendUint64(b, p.xid)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.seq))
+	b = binary.BigEndian.AppendUint32(b, p.read)
+	b = append(b, p.after[:]...)
+	b = append(b, p.last[:]...)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func decodePlace(f *Filter, s string) (*place, error) {
+	b, err := openCursor(f, s, placeVersion, placeBytes)
+	if err != nil {
+		return nil, err
+	}
+	p := &place{
+		generation: uuid.UUID(b[:16]), xid: binary.BigEndian.Uint64(b[16:]), seq: int64(binary.BigEndian.Uint64(b[24:])),
+		read: binary.BigEndian.Uint32(b[32:]), after: uuid.UUID(b[36:52]), last: uuid.UUID(b[52:]),
+	}
+	if p.xid == 0 || p.seq < 0 { // no transaction has the number 0, and one less than a number is in the query
+		return nil, errCursor
+	}
+	return p, nil
 }
 
 // filterHash leaves out the limit: it may differ from page to page. Every part has its kind and its length before it,
@@ -56,6 +99,9 @@ func filterHash(f *Filter) []byte {
 	b = appendPart(b, 0, string(f.Props))
 	if f.Ascending {
 		b = append(b, 1)
+	}
+	if f.Received {
+		b = append(b, 2)
 	}
 	sum := sha256.Sum256(b)
 	return sum[:hashBytes]

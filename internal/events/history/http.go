@@ -33,14 +33,21 @@ func (a *API) ListEvents(ctx context.Context, r api.ListEventsRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
+	if f.Received {
+		return a.received(ctx, f, r.Params.Cursor)
+	}
+	if r.Params.Cursor != nil {
+		after, err := decodeCursor(f, *r.Params.Cursor)
+		if err != nil {
+			return nil, problem.Field("query", "/cursor", "cursor", err.Error())
+		}
+		f.After = &after
+	}
 	page, err := a.reader.List(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	out := api.ListEvents200JSONResponse{Items: make([]api.StoredEvent, len(page.Events))}
-	for k := range page.Events {
-		out.Items[k] = toAPIEvent(&page.Events[k])
-	}
+	out := api.ListEvents200JSONResponse{Items: toAPIEvents(page.Events)}
 	if page.Next != nil {
 		next := encodeCursor(f, *page.Next)
 		out.NextCursor = &next
@@ -48,12 +55,42 @@ func (a *API) ListEvents(ctx context.Context, r api.ListEventsRequestObject) (ap
 	return out, nil
 }
 
+// received serves one page of an incremental export.
+func (a *API) received(ctx context.Context, f *Filter, cursor *string) (api.ListEventsResponseObject, error) {
+	var at *place
+	if cursor != nil {
+		var err error
+		if at, err = decodePlace(f, *cursor); err != nil {
+			return nil, problem.Field("query", "/cursor", "cursor", err.Error())
+		}
+	}
+	page, err := a.reader.Received(ctx, f, at)
+	if err != nil {
+		return nil, err
+	}
+	resume := encodePlace(f, &page.resume)
+	out := api.ListEvents200JSONResponse{Items: toAPIEvents(page.Events), ResumeCursor: &resume}
+	if !page.caughtUp {
+		out.NextCursor = &resume
+	}
+	return out, nil
+}
+
+func toAPIEvents(found []events.Event) []api.StoredEvent {
+	out := make([]api.StoredEvent, len(found))
+	for k := range found {
+		out[k] = toAPIEvent(&found[k])
+	}
+	return out
+}
+
 // The contract's defaults, which the generated parameters leave out.
 const defaultLimit = 100
 
 func toFilter(p *api.ListEventsParams) (*Filter, error) {
 	f := &Filter{ProjectID: p.ProjectID, Names: p.Name, UserID: p.UserID, Limit: defaultLimit,
-		Ascending: p.Order != nil && *p.Order == api.SortAsc}
+		Ascending: p.Order != nil && *p.Order == api.SortAsc,
+		Received:  p.Order != nil && *p.Order == api.SortReceived}
 	if p.Limit != nil {
 		f.Limit = int(*p.Limit)
 	}
@@ -68,13 +105,6 @@ func toFilter(p *api.ListEventsParams) (*Filter, error) {
 	}
 	if p.Since != nil && p.Until != nil && !p.Since.Before(*p.Until) {
 		return nil, problem.Field("query", "/until", "range", "must be after since")
-	}
-	if p.Cursor != nil {
-		after, err := decodeCursor(f, *p.Cursor)
-		if err != nil {
-			return nil, problem.Field("query", "/cursor", "cursor", err.Error())
-		}
-		f.After = &after
 	}
 	return f, nil
 }

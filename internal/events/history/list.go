@@ -23,6 +23,7 @@ type Filter struct {
 	Until     time.Time // exclusive
 	Props     []byte    // a JSON object that the props contain; nil means any
 	Ascending bool
+	Received  bool // the order of an incremental export, see Reader.Received; then neither Ascending nor After
 	Limit     int
 	After     *uuid.UUID // the last event of the page before
 }

@@ -183,21 +183,7 @@ func (r *resolver) scalar(field string, raw json.RawMessage) parts.Value {
 }
 
 // jsonOf is a value of a property in an answer.
-func jsonOf(v parts.Value) json.RawMessage {
-	switch v.Kind {
-	case parts.False:
-		return json.RawMessage("false")
-	case parts.True:
-		return json.RawMessage("true")
-	case parts.Number:
-		return json.RawMessage(v.Text)
-	case parts.String, parts.JSON:
-		text, _ := json.Marshal(v.Text) //nolint:errchkjson // a string
-		return text
-	case parts.Absent, parts.Null:
-	}
-	return json.RawMessage("null")
-}
+func jsonOf(v parts.Value) json.RawMessage { return v.JSON() }
 
 func timesOf(t *query.Times) *api.StepTime {
 	if t == nil {

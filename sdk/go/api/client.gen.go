@@ -91,6 +91,36 @@ func (e Bucket) Valid() bool {
 	}
 }
 
+// Defines values for CatalogueKind.
+const (
+	CatalogueBoolean   CatalogueKind = "boolean"
+	CatalogueLarge     CatalogueKind = "large"
+	CatalogueNull      CatalogueKind = "null"
+	CatalogueNumber    CatalogueKind = "number"
+	CatalogueString    CatalogueKind = "string"
+	CatalogueStructure CatalogueKind = "structure"
+)
+
+// Valid indicates whether the value is a known member of the CatalogueKind enum.
+func (e CatalogueKind) Valid() bool {
+	switch e {
+	case CatalogueBoolean:
+		return true
+	case CatalogueLarge:
+		return true
+	case CatalogueNull:
+		return true
+	case CatalogueNumber:
+		return true
+	case CatalogueString:
+		return true
+	case CatalogueStructure:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ChangeCohortPeopleRequestMode.
 const (
 	CohortAdd     ChangeCohortPeopleRequestMode = "add"
@@ -1254,8 +1284,9 @@ func (e SessionsQuestionKind) Valid() bool {
 
 // Defines values for SortOrder.
 const (
-	SortAsc  SortOrder = "asc"
-	SortDesc SortOrder = "desc"
+	SortAsc      SortOrder = "asc"
+	SortDesc     SortOrder = "desc"
+	SortReceived SortOrder = "received"
 )
 
 // Valid indicates whether the value is a known member of the SortOrder enum.
@@ -1264,6 +1295,8 @@ func (e SortOrder) Valid() bool {
 	case SortAsc:
 		return true
 	case SortDesc:
+		return true
+	case SortReceived:
 		return true
 	default:
 		return false
@@ -1737,6 +1770,117 @@ type Bucket string
 
 // BucketLimit How many buckets, ending with the running one; 24 when absent. Not together with `from` or `to`.
 type BucketLimit = int32
+
+// CatalogueEvent defines model for CatalogueEvent.
+type CatalogueEvent struct {
+	// Days How many each UTC day has, from `since` on.
+	Days []int64 `json:"days"`
+
+	// Events How many are stored.
+	Events int64 `json:"events"`
+
+	// FirstSeen The earliest `ts`.
+	FirstSeen time.Time `json:"first_seen"`
+
+	// LastSeen The latest `ts`.
+	LastSeen time.Time `json:"last_seen"`
+
+	// Name Example: page_view
+	Name string `json:"name"`
+}
+
+// CatalogueEvents defines model for CatalogueEvents.
+type CatalogueEvents struct {
+	Items []CatalogueEvent `json:"items"`
+
+	// More Whether there are others.
+	More bool `json:"more"`
+
+	// Since The beginning of the first of the `days`.
+	Since time.Time `json:"since"`
+}
+
+// CatalogueKind `structure` is a list or an object, `large` a value of more than 1 KiB or more than 4 levels.
+type CatalogueKind string
+
+// CatalogueProp defines model for CatalogueProp.
+type CatalogueProp struct {
+	// Events How many events have it, those with null included.
+	Events int64 `json:"events"`
+
+	// FirstSeen The earliest `ts` of such an event.
+	FirstSeen time.Time `json:"first_seen"`
+
+	// LastSeen The latest `ts` of such an event.
+	LastSeen time.Time `json:"last_seen"`
+
+	// Name As the events have it.
+	//
+	// Example: plan
+	Name string `json:"name"`
+
+	// Prop As questions take it: a path, with `\` before what means something in one.
+	//
+	// Example: plan
+	Prop string `json:"prop"`
+
+	// Range The range of the numbers; null when there are none.
+	Range *CatalogueRange `json:"range"`
+
+	// Share The share of the events that have it and not as null, from 0 to 1.
+	Share float64         `json:"share"`
+	Types []CatalogueType `json:"types"`
+}
+
+// CatalogueProperty Example: plan
+type CatalogueProperty = string
+
+// CatalogueProps defines model for CatalogueProps.
+type CatalogueProps struct {
+	// Events How many events there are.
+	Events int64           `json:"events"`
+	Items  []CatalogueProp `json:"items"`
+
+	// More Whether there are others.
+	More bool `json:"more"`
+}
+
+// CatalogueRange The range of the numbers; null when there are none.
+type CatalogueRange struct {
+	Max float64 `json:"max"`
+	Min float64 `json:"min"`
+}
+
+// CatalogueType defines model for CatalogueType.
+type CatalogueType struct {
+	// Events How many events have a value of this type.
+	Events int64 `json:"events"`
+
+	// Type `structure` is a list or an object, `large` a value of more than 1 KiB or more than 4 levels.
+	Type CatalogueKind `json:"type"`
+}
+
+// CatalogueValue defines model for CatalogueValue.
+type CatalogueValue struct {
+	// Events How many events have it.
+	Events int64 `json:"events"`
+
+	// Value A value of a property with its type; a list or an object as its JSON text; null for the absent value.
+	//
+	// Example: pro
+	Value GroupValue `json:"value"`
+}
+
+// CatalogueValues defines model for CatalogueValues.
+type CatalogueValues struct {
+	Items []CatalogueValue `json:"items"`
+
+	// More Whether there are others.
+	More bool `json:"more"`
+
+	// Unlisted How many events have a value that is not kept.
+	Unlisted int64 `json:"unlisted"`
+}
 
 // ChangeCohortPeopleRequest Ids, as lists or as the text of a CSV file.
 type ChangeCohortPeopleRequest struct {
@@ -2304,8 +2448,11 @@ type EventError struct {
 type EventPage struct {
 	Items []StoredEvent `json:"items"`
 
-	// NextCursor Null on the last page.
+	// NextCursor Null on the last page; with `order=received`, when there is no more for now.
 	NextCursor *string `json:"next_cursor"`
+
+	// ResumeCursor With `order=received` only: send it as `cursor` to go on behind this page, also after the last one.
+	ResumeCursor *string `json:"resume_cursor,omitempty"`
 }
 
 // FieldError defines model for FieldError.
@@ -2733,8 +2880,12 @@ type Health struct {
 		Clock    Check `json:"clock"`
 		Database Check `json:"database"`
 		Ingest   Check `json:"ingest"`
-		Redis    Check `json:"redis"`
-		Replica  Check `json:"replica"`
+
+		// Parts Degraded while events have waited for more than ten minutes to be made ready for questions about people. Answers are
+		// right, and slower.
+		Parts   Check `json:"parts"`
+		Redis   Check `json:"redis"`
+		Replica Check `json:"replica"`
 	} `json:"checks"`
 	Status HealthStatus `json:"status"`
 }
@@ -5430,6 +5581,15 @@ type AuditSince = time.Time
 // AuditUntil defines model for AuditUntil.
 type AuditUntil = time.Time
 
+// CatalogueEventName defines model for CatalogueEventName.
+type CatalogueEventName = string
+
+// CatalogueLimit defines model for CatalogueLimit.
+type CatalogueLimit = int32
+
+// CatalogueSearch defines model for CatalogueSearch.
+type CatalogueSearch = string
+
 // CohortPath defines model for CohortPath.
 type CohortPath = openapi_types.UUID
 
@@ -5456,6 +5616,9 @@ type BadRequest = Problem
 
 // Conflict An error, as RFC 9457 describes it.
 type Conflict = Problem
+
+// CursorExpired An error, as RFC 9457 describes it.
+type CursorExpired = Problem
 
 // Forbidden An error, as RFC 9457 describes it.
 type Forbidden = Problem
@@ -5521,6 +5684,54 @@ type StartOidcLoginParams struct {
 	Invitation *string `form:"invitation,omitempty" json:"invitation,omitempty"`
 }
 
+// ListCatalogueEventsParams defines parameters for ListCatalogueEvents.
+type ListCatalogueEventsParams struct {
+	// ProjectID The project's id.
+	ProjectID ProjectQuery `form:"project_id" json:"project_id"`
+
+	// Q Only those that contain this text, whatever its case and accents.
+	Q *CatalogueSearch `form:"q,omitempty" json:"q,omitempty"`
+
+	// Days Of how many UTC days the volume is told; the last one is today.
+	Days *int32 `form:"days,omitempty" json:"days,omitempty"`
+
+	// Limit How many at most.
+	Limit *CatalogueLimit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListCataloguePropsParams defines parameters for ListCatalogueProps.
+type ListCataloguePropsParams struct {
+	// ProjectID The project's id.
+	ProjectID ProjectQuery `form:"project_id" json:"project_id"`
+
+	// Event Only of events of this name; of all without it.
+	Event *CatalogueEventName `form:"event,omitempty" json:"event,omitempty"`
+
+	// Q Only those that contain this text, whatever its case and accents.
+	Q *CatalogueSearch `form:"q,omitempty" json:"q,omitempty"`
+
+	// Limit How many at most.
+	Limit *CatalogueLimit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// ListCatalogueValuesParams defines parameters for ListCatalogueValues.
+type ListCatalogueValuesParams struct {
+	// ProjectID The project's id.
+	ProjectID ProjectQuery `form:"project_id" json:"project_id"`
+
+	// Event Only of events of this name; of all without it.
+	Event *CatalogueEventName `form:"event,omitempty" json:"event,omitempty"`
+
+	// Prop The property, as a path of one step.
+	Prop CatalogueProperty `form:"prop" json:"prop"`
+
+	// Q Only those that contain this text, whatever its case and accents.
+	Q *CatalogueSearch `form:"q,omitempty" json:"q,omitempty"`
+
+	// Limit How many at most.
+	Limit *CatalogueLimit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
 	// ProjectID The project's id.
@@ -5541,7 +5752,7 @@ type ListEventsParams struct {
 	// Props Only events whose props contain this JSON object, for example `{"plan":"pro"}`.
 	Props *string `form:"props,omitempty" json:"props,omitempty"`
 
-	// Order By `ts` to the millisecond; `desc` is newest first. Events of one millisecond have an order of their own, the same in every list.
+	// Order By `ts` to the millisecond; `desc` is newest first. Events of one millisecond have an order of their own, the same in every list. `received` is the order of the incremental export.
 	Order *SortOrder `form:"order,omitempty" json:"order,omitempty"`
 
 	// Limit Events per page.
@@ -7810,11 +8021,45 @@ type ClientInterface interface {
 	// Corresponds with DELETE /v1/auth/sessions/{session_id} (the `RevokeSession` operationId).
 	RevokeSession(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListCatalogueEvents Which events are there?
+	//
+	// The names of the project's events, the most frequent first, with how many each UTC day had. An event that was just
+	// acknowledged is among them. Of more than 10,000 names the further ones are left out. `more` says that there are others:
+	// narrow them by `q`.
+	//
+	// Corresponds with GET /v1/catalogue/events (the `ListCatalogueEvents` operationId).
+	ListCatalogueEvents(ctx context.Context, params *ListCatalogueEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListCatalogueProps Which properties do events have?
+	//
+	// The properties of events of one name, or of any, the most frequent first: their types, how many events have them, and
+	// the range of their numbers. Of a name with more than 1,000 properties the further ones are left out. Members of objects
+	// are not listed by themselves.
+	//
+	// Corresponds with GET /v1/catalogue/props (the `ListCatalogueProps` operationId).
+	ListCatalogueProps(ctx context.Context, params *ListCataloguePropsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListCatalogueValues Which values does a property have?
+	//
+	// The strings, numbers, `true` and `false` that a property has, the most frequent first, over the last 90 UTC days that
+	// have the property. Of each day the 200 most frequent ones are kept; the events with others are in `unlisted`, and while
+	// there are any, the counts are lower bounds.
+	//
+	// Corresponds with GET /v1/catalogue/values (the `ListCatalogueValues` operationId).
+	ListCatalogueValues(ctx context.Context, params *ListCatalogueValuesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListEvents Read events back
 	//
 	// Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
 	// time is found by an index: a filter that matches little of much, without `since`, may be refused with
 	// `query_too_heavy`.
+	//
+	// **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
+	// left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
+	// the others as they arrive. `next_cursor` is null when there is no more for now; `resume_cursor`, in every page, goes on
+	// from there, a second or a week later. A page may have fewer events than `limit`, even none, with more behind it. An
+	// event is listed once the transactions that began before its own are over, normally at once. A cursor that was not used
+	// for seven days is refused with 410 `cursor_expired`: begin again without one.
 	//
 	// Corresponds with GET /v1/events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8381,7 +8626,7 @@ type ClientInterface interface {
 	//
 	// The merges in force, oldest first.
 	//
-	// Corresponds with GET /v1/people/merges (the `ListMerges` operationId).
+	// Corresponds with GET /v1/people-merges (the `ListMerges` operationId).
 	ListMerges(ctx context.Context, params *ListMergesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateMergeWithBody Make one person of two users
@@ -8391,7 +8636,7 @@ type ClientInterface interface {
 	//
 	// Takes any type of body and a specified content type.
 	//
-	// Corresponds with POST /v1/people/merges (the `CreateMerge` operationId).
+	// Corresponds with POST /v1/people-merges (the `CreateMerge` operationId).
 	CreateMergeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateMerge Make one person of two users
@@ -8401,14 +8646,14 @@ type ClientInterface interface {
 	//
 	// Takes a body of the `application/json` content type.
 	//
-	// Corresponds with POST /v1/people/merges (the `CreateMerge` operationId).
+	// Corresponds with POST /v1/people-merges (the `CreateMerge` operationId).
 	CreateMerge(ctx context.Context, body CreateMergeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteMerge Undo a merge
 	//
 	// The two are themselves again, for the past too.
 	//
-	// Corresponds with DELETE /v1/people/merges/{merge_id} (the `DeleteMerge` operationId).
+	// Corresponds with DELETE /v1/people-merges/{merge_id} (the `DeleteMerge` operationId).
 	DeleteMerge(ctx context.Context, mergeID openapi_types.UUID, params *DeleteMergeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ChangeProfilesWithBody Change what is known of people and groups
@@ -9498,11 +9743,75 @@ func (c *HTTPClient) RevokeSession(ctx context.Context, sessionID openapi_types.
 	return c.Client.Do(req)
 }
 
+// ListCatalogueEvents Which events are there?
+//
+// The names of the project's events, the most frequent first, with how many each UTC day had. An event that was just
+// acknowledged is among them. Of more than 10,000 names the further ones are left out. `more` says that there are others:
+// narrow them by `q`.
+//
+// Corresponds with GET /v1/catalogue/events (the `ListCatalogueEvents` operationId).
+func (c *HTTPClient) ListCatalogueEvents(ctx context.Context, params *ListCatalogueEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCatalogueEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListCatalogueProps Which properties do events have?
+//
+// The properties of events of one name, or of any, the most frequent first: their types, how many events have them, and
+// the range of their numbers. Of a name with more than 1,000 properties the further ones are left out. Members of objects
+// are not listed by themselves.
+//
+// Corresponds with GET /v1/catalogue/props (the `ListCatalogueProps` operationId).
+func (c *HTTPClient) ListCatalogueProps(ctx context.Context, params *ListCataloguePropsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCataloguePropsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListCatalogueValues Which values does a property have?
+//
+// The strings, numbers, `true` and `false` that a property has, the most frequent first, over the last 90 UTC days that
+// have the property. Of each day the 200 most frequent ones are kept; the events with others are in `unlisted`, and while
+// there are any, the counts are lower bounds.
+//
+// Corresponds with GET /v1/catalogue/values (the `ListCatalogueValues` operationId).
+func (c *HTTPClient) ListCatalogueValues(ctx context.Context, params *ListCatalogueValuesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListCatalogueValuesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListEvents Read events back
 //
 // Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
 // time is found by an index: a filter that matches little of much, without `since`, may be refused with
 // `query_too_heavy`.
+//
+// **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
+// left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
+// the others as they arrive. `next_cursor` is null when there is no more for now; `resume_cursor`, in every page, goes on
+// from there, a second or a week later. A page may have fewer events than `limit`, even none, with more behind it. An
+// event is listed once the transactions that began before its own are over, normally at once. A cursor that was not used
+// for seven days is refused with 410 `cursor_expired`: begin again without one.
 //
 // Corresponds with GET /v1/events (the `ListEvents` operationId).
 func (c *HTTPClient) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10559,7 +10868,7 @@ func (c *HTTPClient) ListPeople(ctx context.Context, params *ListPeopleParams, r
 //
 // The merges in force, oldest first.
 //
-// Corresponds with GET /v1/people/merges (the `ListMerges` operationId).
+// Corresponds with GET /v1/people-merges (the `ListMerges` operationId).
 func (c *HTTPClient) ListMerges(ctx context.Context, params *ListMergesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListMergesRequest(c.Server, params)
 	if err != nil {
@@ -10579,7 +10888,7 @@ func (c *HTTPClient) ListMerges(ctx context.Context, params *ListMergesParams, r
 //
 // Takes any type of body and a specified content type.
 //
-// Corresponds with POST /v1/people/merges (the `CreateMerge` operationId).
+// Corresponds with POST /v1/people-merges (the `CreateMerge` operationId).
 func (c *HTTPClient) CreateMergeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateMergeRequestWithBody(c.Server, contentType, body)
 	if err != nil {
@@ -10599,7 +10908,7 @@ func (c *HTTPClient) CreateMergeWithBody(ctx context.Context, contentType string
 //
 // Takes a body of the `application/json` content type.
 //
-// Corresponds with POST /v1/people/merges (the `CreateMerge` operationId).
+// Corresponds with POST /v1/people-merges (the `CreateMerge` operationId).
 func (c *HTTPClient) CreateMerge(ctx context.Context, body CreateMergeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateMergeRequest(c.Server, body)
 	if err != nil {
@@ -10616,7 +10925,7 @@ func (c *HTTPClient) CreateMerge(ctx context.Context, body CreateMergeJSONReques
 //
 // The two are themselves again, for the past too.
 //
-// Corresponds with DELETE /v1/people/merges/{merge_id} (the `DeleteMerge` operationId).
+// Corresponds with DELETE /v1/people-merges/{merge_id} (the `DeleteMerge` operationId).
 func (c *HTTPClient) DeleteMerge(ctx context.Context, mergeID openapi_types.UUID, params *DeleteMergeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteMergeRequest(c.Server, mergeID, params)
 	if err != nil {
@@ -12699,6 +13008,272 @@ func NewRevokeSessionRequest(server string, sessionID openapi_types.UUID) (*http
 	return req, nil
 }
 
+// NewListCatalogueEventsRequest constructs an http.Request for the ListCatalogueEvents method
+func NewListCatalogueEventsRequest(server string, params *ListCatalogueEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/catalogue/events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "project_id", params.ProjectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Days != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "days", *params.Days, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListCataloguePropsRequest constructs an http.Request for the ListCatalogueProps method
+func NewListCataloguePropsRequest(server string, params *ListCataloguePropsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/catalogue/props")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "project_id", params.ProjectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Event != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "event", *params.Event, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListCatalogueValuesRequest constructs an http.Request for the ListCatalogueValues method
+func NewListCatalogueValuesRequest(server string, params *ListCatalogueValuesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/catalogue/values")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "project_id", params.ProjectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Event != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "event", *params.Event, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "prop", params.Prop, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListEventsRequest constructs an http.Request for the ListEvents method
 func NewListEventsRequest(server string, params *ListEventsParams) (*http.Request, error) {
 	var err error
@@ -14538,7 +15113,7 @@ func NewListMergesRequest(server string, params *ListMergesParams) (*http.Reques
 		return nil, err
 	}
 
-	operationPath := fmt.Sprintf("/v1/people/merges")
+	operationPath := fmt.Sprintf("/v1/people-merges")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -14599,7 +15174,7 @@ func NewCreateMergeRequestWithBody(server string, contentType string, body io.Re
 		return nil, err
 	}
 
-	operationPath := fmt.Sprintf("/v1/people/merges")
+	operationPath := fmt.Sprintf("/v1/people-merges")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -14635,7 +15210,7 @@ func NewDeleteMergeRequest(server string, mergeID openapi_types.UUID, params *De
 		return nil, err
 	}
 
-	operationPath := fmt.Sprintf("/v1/people/merges/%s", pathParam0)
+	operationPath := fmt.Sprintf("/v1/people-merges/%s", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -18123,11 +18698,51 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /v1/auth/sessions/{session_id} (the `RevokeSession` operationId).
 	RevokeSessionWithResponse(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*RevokeSessionResponse, error)
 
+	// ListCatalogueEventsWithResponse Which events are there?
+	//
+	// The names of the project's events, the most frequent first, with how many each UTC day had. An event that was just
+	// acknowledged is among them. Of more than 10,000 names the further ones are left out. `more` says that there are others:
+	// narrow them by `q`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/catalogue/events (the `ListCatalogueEvents` operationId).
+	ListCatalogueEventsWithResponse(ctx context.Context, params *ListCatalogueEventsParams, reqEditors ...RequestEditorFn) (*ListCatalogueEventsResponse, error)
+
+	// ListCataloguePropsWithResponse Which properties do events have?
+	//
+	// The properties of events of one name, or of any, the most frequent first: their types, how many events have them, and
+	// the range of their numbers. Of a name with more than 1,000 properties the further ones are left out. Members of objects
+	// are not listed by themselves.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/catalogue/props (the `ListCatalogueProps` operationId).
+	ListCataloguePropsWithResponse(ctx context.Context, params *ListCataloguePropsParams, reqEditors ...RequestEditorFn) (*ListCataloguePropsResponse, error)
+
+	// ListCatalogueValuesWithResponse Which values does a property have?
+	//
+	// The strings, numbers, `true` and `false` that a property has, the most frequent first, over the last 90 UTC days that
+	// have the property. Of each day the 200 most frequent ones are kept; the events with others are in `unlisted`, and while
+	// there are any, the counts are lower bounds.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/catalogue/values (the `ListCatalogueValues` operationId).
+	ListCatalogueValuesWithResponse(ctx context.Context, params *ListCatalogueValuesParams, reqEditors ...RequestEditorFn) (*ListCatalogueValuesResponse, error)
+
 	// ListEventsWithResponse Read events back
 	//
 	// Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
 	// time is found by an index: a filter that matches little of much, without `since`, may be refused with
 	// `query_too_heavy`.
+	//
+	// **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
+	// left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
+	// the others as they arrive. `next_cursor` is null when there is no more for now; `resume_cursor`, in every page, goes on
+	// from there, a second or a week later. A page may have fewer events than `limit`, even none, with more behind it. An
+	// event is listed once the transactions that began before its own are over, normally at once. A cursor that was not used
+	// for seven days is refused with 410 `cursor_expired`: begin again without one.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -18722,7 +19337,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with GET /v1/people/merges (the `ListMerges` operationId).
+	// Corresponds with GET /v1/people-merges (the `ListMerges` operationId).
 	ListMergesWithResponse(ctx context.Context, params *ListMergesParams, reqEditors ...RequestEditorFn) (*ListMergesResponse, error)
 
 	// CreateMergeWithBodyWithResponse Make one person of two users
@@ -18732,7 +19347,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with POST /v1/people/merges (the `CreateMerge` operationId).
+	// Corresponds with POST /v1/people-merges (the `CreateMerge` operationId).
 	CreateMergeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMergeResponse, error)
 
 	// CreateMergeWithResponse Make one person of two users
@@ -18742,7 +19357,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with POST /v1/people/merges (the `CreateMerge` operationId).
+	// Corresponds with POST /v1/people-merges (the `CreateMerge` operationId).
 	CreateMergeWithResponse(ctx context.Context, body CreateMergeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMergeResponse, error)
 
 	// DeleteMergeWithResponse Undo a merge
@@ -18751,7 +19366,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
-	// Corresponds with DELETE /v1/people/merges/{merge_id} (the `DeleteMerge` operationId).
+	// Corresponds with DELETE /v1/people-merges/{merge_id} (the `DeleteMerge` operationId).
 	DeleteMergeWithResponse(ctx context.Context, mergeID openapi_types.UUID, params *DeleteMergeParams, reqEditors ...RequestEditorFn) (*DeleteMergeResponse, error)
 
 	// ChangeProfilesWithBodyWithResponse Change what is known of people and groups
@@ -20802,6 +21417,324 @@ func (r RevokeSessionResponse) ContentType() string {
 	return ""
 }
 
+// ListCatalogueEventsResponse401Headers the declared response headers of an HTTP 401 response for ListCatalogueEvents
+type ListCatalogueEventsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListCatalogueEventsResponse429Headers the declared response headers of an HTTP 429 response for ListCatalogueEvents
+type ListCatalogueEventsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ListCatalogueEventsResponse503Headers the declared response headers of an HTTP 503 response for ListCatalogueEvents
+type ListCatalogueEventsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ListCatalogueEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CatalogueEvents
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListCatalogueEventsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListCatalogueEventsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListCatalogueEventsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCatalogueEventsResponse) GetJSON200() *CatalogueEvents {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListCatalogueEventsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListCatalogueEventsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListCatalogueEventsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListCatalogueEventsResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListCatalogueEventsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListCatalogueEventsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCatalogueEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCatalogueEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCatalogueEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCatalogueEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListCataloguePropsResponse401Headers the declared response headers of an HTTP 401 response for ListCatalogueProps
+type ListCataloguePropsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListCataloguePropsResponse429Headers the declared response headers of an HTTP 429 response for ListCatalogueProps
+type ListCataloguePropsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ListCataloguePropsResponse503Headers the declared response headers of an HTTP 503 response for ListCatalogueProps
+type ListCataloguePropsResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ListCataloguePropsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CatalogueProps
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListCataloguePropsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListCataloguePropsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListCataloguePropsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCataloguePropsResponse) GetJSON200() *CatalogueProps {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListCataloguePropsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListCataloguePropsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListCataloguePropsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListCataloguePropsResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListCataloguePropsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListCataloguePropsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCataloguePropsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCataloguePropsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCataloguePropsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCataloguePropsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListCatalogueValuesResponse401Headers the declared response headers of an HTTP 401 response for ListCatalogueValues
+type ListCatalogueValuesResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListCatalogueValuesResponse429Headers the declared response headers of an HTTP 429 response for ListCatalogueValues
+type ListCatalogueValuesResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ListCatalogueValuesResponse503Headers the declared response headers of an HTTP 503 response for ListCatalogueValues
+type ListCatalogueValuesResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ListCatalogueValuesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CatalogueValues
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableQuery
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListCatalogueValuesResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListCatalogueValuesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListCatalogueValuesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListCatalogueValuesResponse) GetJSON200() *CatalogueValues {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListCatalogueValuesResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListCatalogueValuesResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListCatalogueValuesResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListCatalogueValuesResponse) GetApplicationProblemJSON422() *UnprocessableQuery {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListCatalogueValuesResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListCatalogueValuesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ListCatalogueValuesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListCatalogueValuesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListCatalogueValuesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListCatalogueValuesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListEventsResponse401Headers the declared response headers of an HTTP 401 response for ListEvents
 type ListEventsResponse401Headers struct {
 	WWWAuthenticate *string
@@ -20830,6 +21763,8 @@ type ListEventsResponse struct {
 	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON410 the response for an HTTP 410 `application/problem+json` response
+	ApplicationProblemJSON410 *CursorExpired
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *UnprocessableQuery
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
@@ -20862,6 +21797,11 @@ func (r ListEventsResponse) GetApplicationProblemJSON403() *Forbidden {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r ListEventsResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON410 returns the response for an HTTP 410 `application/problem+json` response
+func (r ListEventsResponse) GetApplicationProblemJSON410() *CursorExpired {
+	return r.ApplicationProblemJSON410
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
@@ -31771,11 +32711,69 @@ func (c *ClientWithResponses) RevokeSessionWithResponse(ctx context.Context, ses
 	return ParseRevokeSessionResponse(rsp)
 }
 
+// ListCatalogueEventsWithResponse Which events are there?
+//
+// The names of the project's events, the most frequent first, with how many each UTC day had. An event that was just
+// acknowledged is among them. Of more than 10,000 names the further ones are left out. `more` says that there are others:
+// narrow them by `q`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/catalogue/events (the `ListCatalogueEvents` operationId).
+func (c *ClientWithResponses) ListCatalogueEventsWithResponse(ctx context.Context, params *ListCatalogueEventsParams, reqEditors ...RequestEditorFn) (*ListCatalogueEventsResponse, error) {
+	rsp, err := c.ListCatalogueEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCatalogueEventsResponse(rsp)
+}
+
+// ListCataloguePropsWithResponse Which properties do events have?
+//
+// The properties of events of one name, or of any, the most frequent first: their types, how many events have them, and
+// the range of their numbers. Of a name with more than 1,000 properties the further ones are left out. Members of objects
+// are not listed by themselves.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/catalogue/props (the `ListCatalogueProps` operationId).
+func (c *ClientWithResponses) ListCataloguePropsWithResponse(ctx context.Context, params *ListCataloguePropsParams, reqEditors ...RequestEditorFn) (*ListCataloguePropsResponse, error) {
+	rsp, err := c.ListCatalogueProps(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCataloguePropsResponse(rsp)
+}
+
+// ListCatalogueValuesWithResponse Which values does a property have?
+//
+// The strings, numbers, `true` and `false` that a property has, the most frequent first, over the last 90 UTC days that
+// have the property. Of each day the 200 most frequent ones are kept; the events with others are in `unlisted`, and while
+// there are any, the counts are lower bounds.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/catalogue/values (the `ListCatalogueValues` operationId).
+func (c *ClientWithResponses) ListCatalogueValuesWithResponse(ctx context.Context, params *ListCatalogueValuesParams, reqEditors ...RequestEditorFn) (*ListCatalogueValuesResponse, error) {
+	rsp, err := c.ListCatalogueValues(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListCatalogueValuesResponse(rsp)
+}
+
 // ListEventsWithResponse Read events back
 //
 // Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
 // time is found by an index: a filter that matches little of much, without `since`, may be refused with
 // `query_too_heavy`.
+//
+// **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
+// left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
+// the others as they arrive. `next_cursor` is null when there is no more for now; `resume_cursor`, in every page, goes on
+// from there, a second or a week later. A page may have fewer events than `limit`, even none, with more behind it. An
+// event is listed once the transactions that began before its own are over, normally at once. A cursor that was not used
+// for seven days is refused with 410 `cursor_expired`: begin again without one.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -32664,7 +33662,7 @@ func (c *ClientWithResponses) ListPeopleWithResponse(ctx context.Context, params
 //
 // Returns a wrapper object for the known response body format(s).
 //
-// Corresponds with GET /v1/people/merges (the `ListMerges` operationId).
+// Corresponds with GET /v1/people-merges (the `ListMerges` operationId).
 func (c *ClientWithResponses) ListMergesWithResponse(ctx context.Context, params *ListMergesParams, reqEditors ...RequestEditorFn) (*ListMergesResponse, error) {
 	rsp, err := c.ListMerges(ctx, params, reqEditors...)
 	if err != nil {
@@ -32680,7 +33678,7 @@ func (c *ClientWithResponses) ListMergesWithResponse(ctx context.Context, params
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
-// Corresponds with POST /v1/people/merges (the `CreateMerge` operationId).
+// Corresponds with POST /v1/people-merges (the `CreateMerge` operationId).
 func (c *ClientWithResponses) CreateMergeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateMergeResponse, error) {
 	rsp, err := c.CreateMergeWithBody(ctx, contentType, body, reqEditors...)
 	if err != nil {
@@ -32696,7 +33694,7 @@ func (c *ClientWithResponses) CreateMergeWithBodyWithResponse(ctx context.Contex
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
-// Corresponds with POST /v1/people/merges (the `CreateMerge` operationId).
+// Corresponds with POST /v1/people-merges (the `CreateMerge` operationId).
 func (c *ClientWithResponses) CreateMergeWithResponse(ctx context.Context, body CreateMergeJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateMergeResponse, error) {
 	rsp, err := c.CreateMerge(ctx, body, reqEditors...)
 	if err != nil {
@@ -32711,7 +33709,7 @@ func (c *ClientWithResponses) CreateMergeWithResponse(ctx context.Context, body 
 //
 // Returns a wrapper object for the known response body format(s).
 //
-// Corresponds with DELETE /v1/people/merges/{merge_id} (the `DeleteMerge` operationId).
+// Corresponds with DELETE /v1/people-merges/{merge_id} (the `DeleteMerge` operationId).
 func (c *ClientWithResponses) DeleteMergeWithResponse(ctx context.Context, mergeID openapi_types.UUID, params *DeleteMergeParams, reqEditors ...RequestEditorFn) (*DeleteMergeResponse, error) {
 	rsp, err := c.DeleteMerge(ctx, mergeID, params, reqEditors...)
 	if err != nil {
@@ -35388,6 +36386,351 @@ func ParseRevokeSessionResponse(rsp *http.Response) (*RevokeSessionResponse, err
 	return response, nil
 }
 
+// ParseListCatalogueEventsResponse parses an HTTP response from a ListCatalogueEventsWithResponse call
+func ParseListCatalogueEventsResponse(rsp *http.Response) (*ListCatalogueEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCatalogueEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CatalogueEvents
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListCatalogueEventsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListCatalogueEventsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListCatalogueEventsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListCataloguePropsResponse parses an HTTP response from a ListCataloguePropsWithResponse call
+func ParseListCataloguePropsResponse(rsp *http.Response) (*ListCataloguePropsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCataloguePropsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CatalogueProps
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListCataloguePropsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListCataloguePropsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListCataloguePropsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListCatalogueValuesResponse parses an HTTP response from a ListCatalogueValuesWithResponse call
+func ParseListCatalogueValuesResponse(rsp *http.Response) (*ListCatalogueValuesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListCatalogueValuesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CatalogueValues
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableQuery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListCatalogueValuesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListCatalogueValuesResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListCatalogueValuesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListEventsResponse parses an HTTP response from a ListEventsWithResponse call
 func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -35429,6 +36772,13 @@ func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 410:
+		var dest CursorExpired
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON410 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
 		var dest UnprocessableQuery

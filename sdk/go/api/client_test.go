@@ -131,3 +131,32 @@ func TestAServerUnderAPathKeepsIt(t *testing.T) {
 		t.Errorf("reply %d %s", got.StatusCode(), got.Body)
 	}
 }
+
+func TestAnExportGoesOnUntilThereIsNoMoreForNow(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		asked = append(asked, q.Get("order")+" "+q.Get("cursor"))
+		next := `"b"`
+		if q.Get("cursor") == "b" {
+			next = "null"
+		}
+		reply(t, w, http.StatusOK, "application/json", `{"items":[],"next_cursor":`+next+`,"resume_cursor":"b"}`)
+	}))
+	defer server.Close()
+	client, err := api.New(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, from := "", "a"
+	for page, err := range client.Received(t.Context(), api.ListEventsParams{ProjectID: project, Cursor: &from}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = *page.ResumeCursor
+	}
+	if kept != "b" || len(asked) != 2 || asked[0] != "received a" || asked[1] != "received b" {
+		t.Errorf("asked %q, kept %q", asked, kept)
+	}
+}

@@ -49,6 +49,29 @@ func (c *Client) Events(ctx context.Context, params ListEventsParams) iter.Seq2[
 	})
 }
 
+// Received ranges over the pages of an incremental export: the events that the parameters select, each once, as they were
+// received, until there are no more for now. Keep the ResumeCursor of a page once its events are dealt with, and give it as
+// params.Cursor to go on behind it, whenever that is. An error with the code cursor_expired says that it is too old: begin
+// again without one.
+func (c *Client) Received(ctx context.Context, params ListEventsParams) iter.Seq2[*EventPage, error] {
+	order := SortReceived
+	params.Order = &order
+	return func(yield func(*EventPage, error) bool) {
+		for {
+			reply, err := c.ListEventsWithResponse(ctx, &params)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			page := reply.JSON200
+			if !yield(page, nil) || page.NextCursor == nil {
+				return
+			}
+			params.Cursor = page.NextCursor
+		}
+	}
+}
+
 // Projects ranges over the account's projects.
 func (c *Client) Projects(ctx context.Context) iter.Seq2[Project, error] {
 	return Pages(func(cursor *string) ([]Project, *string, error) {

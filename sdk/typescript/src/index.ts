@@ -8,7 +8,7 @@ export * from './gen/index.js';
 export type { Client, Config } from './gen/client/index.js';
 export { createClient } from './client/client.js';
 export { NimbusError } from './client/error.js';
-export { items, pages } from './client/pages.js';
+export { items, pages, received } from './client/pages.js';
 export { live, type LiveItem, type LiveOptions } from './client/live.js';
 export { client, createSession, memoryStore, webStore, type ClientSession, type SessionOptions, type TokenStore } from './client/session.js';
 export { sign, signRequests, type SigningOptions } from './sign.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { createClient, createSession, exportAudit, getMe, ingestEvents, items, listEvents, memoryStore, NimbusError, sign, signRequests } from '../src/index.js';
+import { createClient, createSession, exportAudit, getMe, ingestEvents, items, listEvents, memoryStore, NimbusError, received, sign, signRequests } from '../src/index.js';
 
 const project = '3fa85f64-5717-4562-b3fc-2c963f66afa6';
 
@@ -94,6 +94,19 @@ test('a list goes on to its last page, with the same filters', async (t) => {
   for await (const event of items(listEvents, { client, query: { project_id: project, limit: 1 } })) names.push(event.name);
   assert.deepEqual(names, ['first', 'second']);
   assert.deepEqual(asked, [`/v1/events?project_id=${project}&limit=1`, `/v1/events?project_id=${project}&limit=1&cursor=c2`]);
+});
+
+test('an export goes on until there is no more for now, and tells where to go on later', async (t) => {
+  const asked: string[] = [];
+  const client = await connect(t, (req, _body, res) => {
+    asked.push(req.url ?? '');
+    const last = req.url?.includes('cursor=c2');
+    reply(res, 200, 'application/json', { items: [], next_cursor: last ? null : 'c2', resume_cursor: last ? 'c3' : 'c2' });
+  });
+  const kept: (string | undefined)[] = [];
+  for await (const page of received({ client, query: { project_id: project, cursor: 'c1' } })) kept.push(page.resume_cursor);
+  assert.deepEqual(kept, ['c2', 'c3']);
+  assert.deepEqual(asked, ['c1', 'c2'].map((c) => `/v1/events?project_id=${project}&cursor=${c}&order=received`));
 });
 
 /** A server whose access tokens are good until `expire` is called, and whose refresh tokens work once. */

@@ -5,11 +5,12 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { IconDownload, IconRefresh, IconSearchOff, IconX } from '@tabler/icons-react';
 import { useMemo, useState, type ReactNode } from 'react';
 import { clock, date, dateTime, isoDay, number } from '../../format';
-import { useEventNames, useProject, usePropNames, useTitle } from '../../hooks';
+import { propPath, useEventNames, useProject, usePropNames, usePropValues, useTitle } from '../../hooks';
 import { downloadCsv } from '../../lib/download';
 import { m } from '../../messages';
 import { zonePref } from '../../prefs';
 import { Button, CommitField, Empty, Failure, IconButton, Skeleton, toast } from '../../ui';
+import { writeScalar } from '../../query/filter';
 import { RangePicker } from '../../query/RangePicker';
 import { EventDrawer, summary } from '../../events/EventDrawer';
 import { EventTable } from '../../events/EventTable';
@@ -25,8 +26,12 @@ export function EventsPage() {
   const navigate = useNavigate({ from: '/projects/$projectId/events' });
   const set = (change: Partial<EventsState>) => void navigate({ search: (s) => ({ ...s, ...change }), replace: 'event' in change, resetScroll: !('event' in change) });
   const zone = zonePref.use();
-  const names = useEventNames();
-  const props = usePropNames();
+  const [typedName, setTypedName] = useState('');
+  const names = useEventNames(typedName);
+  const props = usePropNames(state.name);
+  const [typed, setTyped] = useState(''); // of a property: its name, and behind the = its value
+  const [typedProp = '', ...typedValue] = typed.split('=');
+  const values = usePropValues(typedValue.length > 0 ? propPath(typedProp.trim()) : '', typedValue.join('='));
   const [now, setNow] = useState(Date.now); // all pages of a list count back from one instant
   const query = useMemo(() => queryOf(state, project.id, now), [state, project.id, now]);
   const list = useInfiniteQuery({
@@ -65,9 +70,9 @@ export function EventsPage() {
         </div>
       </header>
       <div className="filters">
-        <CommitField label={m.events.name} placeholder={m.events.anyName} value={state.name ?? ''} suggestions={names} onCommit={(name) => set({ name: name || undefined })} />
+        <CommitField label={m.events.name} placeholder={m.events.anyName} value={state.name ?? ''} suggestions={names} onType={setTypedName} onCommit={(name) => set({ name: name || undefined })} />
         <CommitField label={m.events.person} placeholder={m.events.personPlaceholder} value={state.user ?? ''} onCommit={(user) => set({ user: user || undefined })} />
-        <CommitField label={m.events.props} placeholder={state.prop ? m.events.propsMore : m.events.propsPlaceholder} value={unclear} error={unclear ? m.events.propsNeeded : undefined} suggestions={props.names.map((p) => `${p}=`)} onCommit={addProp} />
+        <CommitField label={m.events.props} placeholder={state.prop ? m.events.propsMore : m.events.propsPlaceholder} value={unclear} error={unclear ? m.events.propsNeeded : undefined} suggestions={typedValue.length > 0 ? values.map((v) => `${typedProp}=${writeScalar(v)}`) : props.names.map((p) => `${p}=`)} onType={setTyped} onCommit={addProp} />
         {state.prop && (
           <div className="chips">
             {state.prop.map((text: string) => (

@@ -63,8 +63,9 @@ export function ExplorePage() {
 type Set = (change: Partial<ExploreState>) => void;
 
 function Builder({ state, set }: { state: ExploreState; set: Set }) {
-  const names = useEventNames();
-  const props = usePropNames();
+  const [typed, setTyped] = useState('');
+  const names = useEventNames(typed);
+  const props = usePropNames(state.names?.length === 1 ? state.names[0] : undefined);
   const [askProp, setAskProp] = useState(false);
   const byProp = state.by?.startsWith('prop:') ? state.by.slice('prop:'.length) : undefined;
   const chosen = state.names ?? [];
@@ -77,6 +78,7 @@ function Builder({ state, set }: { state: ExploreState; set: Set }) {
           placeholder={chosen.length > 0 ? m.explore.addEvent : m.explore.allEvents}
           value=""
           suggestions={names.filter((n) => !chosen.includes(n))}
+          onType={setTyped}
           onCommit={(name) => name && set({ names: [...new Set([...chosen, name])] })}
         />
         {chosen.length > 0 && (

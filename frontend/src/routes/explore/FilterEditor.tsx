@@ -1,10 +1,10 @@
 import type { MetricsFilter } from '@nimbus-analytics/sdk';
 import { IconPlus, IconX } from '@tabler/icons-react';
 import { useId, useState, type KeyboardEvent } from 'react';
-import { usePropNames } from '../../hooks';
+import { usePropNames, usePropValues } from '../../hooks';
 import { m } from '../../messages';
 import { Button, IconButton, isEnter } from '../../ui';
-import { asGroup, condition, isNumeric, operators, replaced, valueText, without, type Condition, type Group, type Operator } from '../../query/filter';
+import { asGroup, condition, isNumeric, isText, operators, replaced, valueText, without, writeScalar, type Condition, type Group, type Operator } from '../../query/filter';
 
 type Change<T> = (next: T | undefined) => void;
 
@@ -94,6 +94,8 @@ function ConditionEditor({ condition: given, negated = false, onChange, list }: 
   }
   const { prop, op, text } = fields;
   const next = read(fields);
+  const values = usePropValues(prop.trim(), text);
+  const valueList = useId();
   const commit = (said = fields) => {
     const c = read(said);
     // Untouched fields change nothing, even if parsing them again would give another value.
@@ -125,6 +127,7 @@ function ConditionEditor({ condition: given, negated = false, onChange, list }: 
       {op !== 'exists' && (
         <input
           className="input"
+          list={valueList}
           aria-label={m.explore.value}
           placeholder={op === 'in' ? m.explore.inHint : m.explore.value}
           inputMode={isNumeric(op) ? 'decimal' : undefined}
@@ -135,6 +138,11 @@ function ConditionEditor({ condition: given, negated = false, onChange, list }: 
           onKeyDown={onKeyDown}
         />
       )}
+      <datalist id={valueList}>
+        {values.map((v) => (
+          <option key={JSON.stringify(v)} value={isText(op) ? String(v) : writeScalar(v)} />
+        ))}
+      </datalist>
       <span className="row tail">
         {given && !negated && <Button kind="quiet" className="tiny" title={m.explore.negate} aria-label={m.explore.negate} onClick={() => onChange({ op: 'not', filter: given })}>{m.explore.not}</Button>}
         <IconButton className="tiny" label={m.explore.remove(m.explore.condition)} icon={IconX} onClick={() => onChange(undefined)} />

@@ -119,7 +119,8 @@ function Status({ state, paused, waiting }: { state: StreamState; paused: boolea
 }
 
 function Names({ chosen, set }: { chosen: string[]; set: Set }) {
-  const names = useEventNames();
+  const [typed, setTyped] = useState('');
+  const names = useEventNames(typed);
   return (
     <div className="live-names">
       <CommitField
@@ -128,6 +129,7 @@ function Names({ chosen, set }: { chosen: string[]; set: Set }) {
         value=""
         maxLength={200}
         suggestions={names.filter((n) => !chosen.includes(n))}
+        onType={setTyped}
         onCommit={(name) => name && set({ name: [...new Set([...chosen, name])] })}
       />
       {chosen.length > 0 && (

@@ -1,3 +1,6 @@
+import { listEvents } from '../gen/index.js';
+import type { EventPage, ListEventsData, Options } from '../gen/index.js';
+
 /** A page of a list. */
 interface Page {
   items: unknown[];
@@ -28,6 +31,20 @@ export async function* pages<L extends List>(list: L, options: Parameters<L>[0])
     const { data } = await list({ ...options, throwOnError: true, query });
     if (!data) return;
     yield data.items as ItemOf<L>[];
+    if (data.next_cursor === null) return;
+    query = { ...query, cursor: data.next_cursor };
+  }
+}
+
+/**
+ * The pages of an incremental export: the events of a project, each once, as they were received, until there are no more for now. Keep
+ * the `resume_cursor` of a page once its events are dealt with, and give it as `query.cursor` to go on behind it, whenever that is.
+ */
+export async function* received(options: Options<ListEventsData>): AsyncGenerator<EventPage, void, void> {
+  let query = { ...options.query, order: 'received' as const };
+  for (;;) {
+    const { data } = await listEvents({ ...options, throwOnError: true, query });
+    yield data;
     if (data.next_cursor === null) return;
     query = { ...query, cursor: data.next_cursor };
   }

@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskTrendsData, AskTrendsErrors, AskTrendsResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangeCohortPeopleData, ChangeCohortPeopleErrors, ChangeCohortPeopleResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeProfilesData, ChangeProfilesErrors, ChangeProfilesResponses, CompletePasswordResetData, CompletePasswordResetErrors, CompletePasswordResetResponses, CreateAnnotationData, CreateAnnotationErrors, CreateAnnotationResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateCohortData, CreateCohortErrors, CreateCohortResponses, CreateCustomEventData, CreateCustomEventErrors, CreateCustomEventResponses, CreateInsightData, CreateInsightErrors, CreateInsightResponses, CreateInstanceAccountData, CreateInstanceAccountErrors, CreateInstanceAccountResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreateMergeData, CreateMergeErrors, CreateMergeResponses, CreatePasswordResetData, CreatePasswordResetErrors, CreatePasswordResetResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteAnnotationData, DeleteAnnotationErrors, DeleteAnnotationResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteCohortData, DeleteCohortErrors, DeleteCohortResponses, DeleteCustomEventData, DeleteCustomEventErrors, DeleteCustomEventResponses, DeleteInsightData, DeleteInsightErrors, DeleteInsightResponses, DeleteInstanceAccountData, DeleteInstanceAccountErrors, DeleteInstanceAccountResponses, DeleteInstanceProjectData, DeleteInstanceProjectErrors, DeleteInstanceProjectResponses, DeleteMergeData, DeleteMergeErrors, DeleteMergeResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, ExportCohortData, ExportCohortErrors, ExportCohortResponses, ExportPeopleData, ExportPeopleErrors, ExportPeopleResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAnnotationData, GetAnnotationErrors, GetAnnotationResponses, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetCohortData, GetCohortErrors, GetCohortResponses, GetCohortSizeData, GetCohortSizeErrors, GetCohortSizeResponses, GetCustomEventData, GetCustomEventErrors, GetCustomEventResponses, GetEventData, GetEventErrors, GetEventResponses, GetGroupData, GetGroupErrors, GetGroupResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetInsightData, GetInsightErrors, GetInsightResponses, GetMeData, GetMeErrors, GetMeResponses, GetPersonData, GetPersonErrors, GetPersonResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetProjectUsageData, GetProjectUsageErrors, GetProjectUsageResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListAnnotationsData, ListAnnotationsErrors, ListAnnotationsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListCohortsData, ListCohortsErrors, ListCohortsResponses, ListCustomEventsData, ListCustomEventsErrors, ListCustomEventsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListGroupsData, ListGroupsErrors, ListGroupsResponses, ListInsightsData, ListInsightsErrors, ListInsightsResponses, ListInstanceAccountsData, ListInstanceAccountsErrors, ListInstanceAccountsResponses, ListInstanceAuditData, ListInstanceAuditErrors, ListInstanceAuditResponses, ListInstanceProjectsData, ListInstanceProjectsErrors, ListInstanceProjectsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListMergesData, ListMergesErrors, ListMergesResponses, ListPeopleData, ListPeopleErrors, ListPeopleResponses, ListPersonSessionsData, ListPersonSessionsErrors, ListPersonSessionsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, PreviewInvitationData, PreviewInvitationErrors, PreviewInvitationResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, QueryPeopleData, QueryPeopleErrors, QueryPeopleResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateAnnotationData, UpdateAnnotationErrors, UpdateAnnotationResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateCohortData, UpdateCohortErrors, UpdateCohortResponses, UpdateCustomEventData, UpdateCustomEventErrors, UpdateCustomEventResponses, UpdateInsightData, UpdateInsightErrors, UpdateInsightResponses, UpdateInstanceAccountData, UpdateInstanceAccountErrors, UpdateInstanceAccountResponses, UpdateInstanceProjectData, UpdateInstanceProjectErrors, UpdateInstanceProjectResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
+import type { AcceptInvitationData, AcceptInvitationErrors, AcceptInvitationResponses, AskCohortData, AskCohortErrors, AskCohortResponses, AskFunnelData, AskFunnelErrors, AskFunnelResponses, AskLifecycleData, AskLifecycleErrors, AskLifecycleResponses, AskPathsData, AskPathsErrors, AskPathsResponses, AskPeopleData, AskPeopleErrors, AskPeopleResponses, AskRetentionData, AskRetentionErrors, AskRetentionResponses, AskSessionsData, AskSessionsErrors, AskSessionsResponses, AskStickinessData, AskStickinessErrors, AskStickinessResponses, AskTrendsData, AskTrendsErrors, AskTrendsResponses, AskUniquesData, AskUniquesErrors, AskUniquesResponses, ChangeCohortPeopleData, ChangeCohortPeopleErrors, ChangeCohortPeopleResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, ChangeProfilesData, ChangeProfilesErrors, ChangeProfilesResponses, CompletePasswordResetData, CompletePasswordResetErrors, CompletePasswordResetResponses, CreateAnnotationData, CreateAnnotationErrors, CreateAnnotationResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateBoardData, CreateBoardErrors, CreateBoardResponses, CreateCohortData, CreateCohortErrors, CreateCohortResponses, CreateCustomEventData, CreateCustomEventErrors, CreateCustomEventResponses, CreateInsightData, CreateInsightErrors, CreateInsightResponses, CreateInstanceAccountData, CreateInstanceAccountErrors, CreateInstanceAccountResponses, CreateInvitationData, CreateInvitationErrors, CreateInvitationResponses, CreateLiveTicketData, CreateLiveTicketErrors, CreateLiveTicketResponses, CreateMergeData, CreateMergeErrors, CreateMergeResponses, CreatePasswordResetData, CreatePasswordResetErrors, CreatePasswordResetResponses, CreateProjectData, CreateProjectErrors, CreateProjectResponses, CreateWriteKeyData, CreateWriteKeyErrors, CreateWriteKeyResponses, DeleteAnnotationData, DeleteAnnotationErrors, DeleteAnnotationResponses, DeleteBoardData, DeleteBoardErrors, DeleteBoardResponses, DeleteCohortData, DeleteCohortErrors, DeleteCohortResponses, DeleteCustomEventData, DeleteCustomEventErrors, DeleteCustomEventResponses, DeleteInsightData, DeleteInsightErrors, DeleteInsightResponses, DeleteInstanceAccountData, DeleteInstanceAccountErrors, DeleteInstanceAccountResponses, DeleteInstanceProjectData, DeleteInstanceProjectErrors, DeleteInstanceProjectResponses, DeleteMergeData, DeleteMergeErrors, DeleteMergeResponses, DeleteProjectData, DeleteProjectErrors, DeleteProjectResponses, DeleteWriteKeyData, DeleteWriteKeyErrors, DeleteWriteKeyResponses, ExportAuditData, ExportAuditErrors, ExportAuditResponses, ExportCohortData, ExportCohortErrors, ExportCohortResponses, ExportPeopleData, ExportPeopleErrors, ExportPeopleResponses, FinishOidcLoginData, FinishOidcLoginErrors, GetAnnotationData, GetAnnotationErrors, GetAnnotationResponses, GetAuthMethodsData, GetAuthMethodsErrors, GetAuthMethodsResponses, GetBoardData, GetBoardErrors, GetBoardResponses, GetCohortData, GetCohortErrors, GetCohortResponses, GetCohortSizeData, GetCohortSizeErrors, GetCohortSizeResponses, GetCustomEventData, GetCustomEventErrors, GetCustomEventResponses, GetEventData, GetEventErrors, GetEventResponses, GetGroupData, GetGroupErrors, GetGroupResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetInsightData, GetInsightErrors, GetInsightResponses, GetMeData, GetMeErrors, GetMeResponses, GetPersonData, GetPersonErrors, GetPersonResponses, GetProjectData, GetProjectDeletionData, GetProjectDeletionErrors, GetProjectDeletionResponses, GetProjectErrors, GetProjectResponses, GetProjectUsageData, GetProjectUsageErrors, GetProjectUsageResponses, IngestEventsData, IngestEventsErrors, IngestEventsResponses, ListAnnotationsData, ListAnnotationsErrors, ListAnnotationsResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListAuditData, ListAuditErrors, ListAuditResponses, ListBoardsData, ListBoardsErrors, ListBoardsResponses, ListCatalogueEventsData, ListCatalogueEventsErrors, ListCatalogueEventsResponses, ListCataloguePropsData, ListCataloguePropsErrors, ListCataloguePropsResponses, ListCatalogueValuesData, ListCatalogueValuesErrors, ListCatalogueValuesResponses, ListCohortsData, ListCohortsErrors, ListCohortsResponses, ListCustomEventsData, ListCustomEventsErrors, ListCustomEventsResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListGroupsData, ListGroupsErrors, ListGroupsResponses, ListInsightsData, ListInsightsErrors, ListInsightsResponses, ListInstanceAccountsData, ListInstanceAccountsErrors, ListInstanceAccountsResponses, ListInstanceAuditData, ListInstanceAuditErrors, ListInstanceAuditResponses, ListInstanceProjectsData, ListInstanceProjectsErrors, ListInstanceProjectsResponses, ListInvitationsData, ListInvitationsErrors, ListInvitationsResponses, ListMembersData, ListMembersErrors, ListMembersResponses, ListMergesData, ListMergesErrors, ListMergesResponses, ListPeopleData, ListPeopleErrors, ListPeopleResponses, ListPersonSessionsData, ListPersonSessionsErrors, ListPersonSessionsResponses, ListProjectsData, ListProjectsErrors, ListProjectsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListWriteKeysData, ListWriteKeysErrors, ListWriteKeysResponses, LoginData, LoginErrors, LoginResponses, LogoutData, LogoutErrors, LogoutResponses, PreviewInvitationData, PreviewInvitationErrors, PreviewInvitationResponses, QueryMetricsData, QueryMetricsErrors, QueryMetricsResponses, QueryPeopleData, QueryPeopleErrors, QueryPeopleResponses, RefreshData, RefreshErrors, RefreshResponses, RegisterData, RegisterErrors, RegisterResponses, RemoveMemberData, RemoveMemberErrors, RemoveMemberResponses, RequestPasswordResetData, RequestPasswordResetErrors, RequestPasswordResetResponses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RevokeInvitationData, RevokeInvitationErrors, RevokeInvitationResponses, RevokeSessionData, RevokeSessionErrors, RevokeSessionResponses, RotateKeysData, RotateKeysErrors, RotateKeysResponses, RunMetricsQueryData, RunMetricsQueryErrors, RunMetricsQueryResponses, StartOidcLoginData, StartOidcLoginErrors, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, UpdateAnnotationData, UpdateAnnotationErrors, UpdateAnnotationResponses, UpdateApiKeyData, UpdateApiKeyErrors, UpdateApiKeyResponses, UpdateBoardData, UpdateBoardErrors, UpdateBoardResponses, UpdateCohortData, UpdateCohortErrors, UpdateCohortResponses, UpdateCustomEventData, UpdateCustomEventErrors, UpdateCustomEventResponses, UpdateInsightData, UpdateInsightErrors, UpdateInsightResponses, UpdateInstanceAccountData, UpdateInstanceAccountErrors, UpdateInstanceAccountResponses, UpdateInstanceProjectData, UpdateInstanceProjectErrors, UpdateInstanceProjectResponses, UpdateMemberData, UpdateMemberErrors, UpdateMemberResponses, UpdateProjectData, UpdateProjectErrors, UpdateProjectResponses, UpdateWriteKeyData, UpdateWriteKeyErrors, UpdateWriteKeyResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -964,6 +964,13 @@ export const updateCustomEvent = <ThrowOnError extends boolean = true>(options: 
  * time is found by an index: a filter that matches little of much, without `since`, may be refused with
  * `query_too_heavy`.
  *
+ * **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
+ * left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
+ * the others as they arrive. `next_cursor` is null when there is no more for now; `resume_cursor`, in every page, goes on
+ * from there, a second or a week later. A page may have fewer events than `limit`, even none, with more behind it. An
+ * event is listed once the transactions that began before its own are over, normally at once. A cursor that was not used
+ * for seven days is refused with 410 `cursor_expired`: begin again without one.
+ *
  */
 export const listEvents = <ThrowOnError extends boolean = true>(options: Options<ListEventsData, ThrowOnError>) => (options.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
@@ -1051,7 +1058,7 @@ export const queryPeople = <ThrowOnError extends boolean = true>(options: Option
  */
 export const listMerges = <ThrowOnError extends boolean = true>(options: Options<ListMergesData, ThrowOnError>) => (options.client ?? client).get<ListMergesResponses, ListMergesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
-    url: '/v1/people/merges',
+    url: '/v1/people-merges',
     ...options
 });
 
@@ -1064,7 +1071,7 @@ export const listMerges = <ThrowOnError extends boolean = true>(options: Options
  */
 export const createMerge = <ThrowOnError extends boolean = true>(options: Options<CreateMergeData, ThrowOnError>) => (options.client ?? client).post<CreateMergeResponses, CreateMergeErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
-    url: '/v1/people/merges',
+    url: '/v1/people-merges',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -1079,7 +1086,7 @@ export const createMerge = <ThrowOnError extends boolean = true>(options: Option
  */
 export const deleteMerge = <ThrowOnError extends boolean = true>(options: Options<DeleteMergeData, ThrowOnError>) => (options.client ?? client).delete<DeleteMergeResponses, DeleteMergeErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
-    url: '/v1/people/merges/{merge_id}',
+    url: '/v1/people-merges/{merge_id}',
     ...options
 });
 
@@ -1372,6 +1379,48 @@ export const updateInstanceProject = <ThrowOnError extends boolean = true>(optio
 export const listInstanceAudit = <ThrowOnError extends boolean = true>(options?: Options<ListInstanceAuditData, ThrowOnError>) => (options?.client ?? client).get<ListInstanceAuditResponses, ListInstanceAuditErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
     url: '/v1/instance/audit',
+    ...options
+});
+
+/**
+ * Which events are there?
+ *
+ * The names of the project's events, the most frequent first, with how many each UTC day had. An event that was just
+ * acknowledged is among them. Of more than 10,000 names the further ones are left out. `more` says that there are others:
+ * narrow them by `q`.
+ *
+ */
+export const listCatalogueEvents = <ThrowOnError extends boolean = true>(options: Options<ListCatalogueEventsData, ThrowOnError>) => (options.client ?? client).get<ListCatalogueEventsResponses, ListCatalogueEventsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/catalogue/events',
+    ...options
+});
+
+/**
+ * Which properties do events have?
+ *
+ * The properties of events of one name, or of any, the most frequent first: their types, how many events have them, and
+ * the range of their numbers. Of a name with more than 1,000 properties the further ones are left out. Members of objects
+ * are not listed by themselves.
+ *
+ */
+export const listCatalogueProps = <ThrowOnError extends boolean = true>(options: Options<ListCataloguePropsData, ThrowOnError>) => (options.client ?? client).get<ListCataloguePropsResponses, ListCataloguePropsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/catalogue/props',
+    ...options
+});
+
+/**
+ * Which values does a property have?
+ *
+ * The strings, numbers, `true` and `false` that a property has, the most frequent first, over the last 90 UTC days that
+ * have the property. Of each day the 200 most frequent ones are kept; the events with others are in `unlisted`, and while
+ * there are any, the counts are lower bounds.
+ *
+ */
+export const listCatalogueValues = <ThrowOnError extends boolean = true>(options: Options<ListCatalogueValuesData, ThrowOnError>) => (options.client ?? client).get<ListCatalogueValuesResponses, ListCatalogueValuesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { name: 'X-API-Key', type: 'apiKey' }],
+    url: '/v1/catalogue/values',
     ...options
 });
 

@@ -1670,22 +1670,33 @@ export type StoredEvent = {
     props: Props;
 };
 
-export const SortOrder = { /**
+export const SortOrder = {
+    /**
      * SortAsc
      */
-    SORT_ASC: 'asc', /**
+    SORT_ASC: 'asc',
+    /**
      * SortDesc
      */
-    SORT_DESC: 'desc' } as const;
+    SORT_DESC: 'desc',
+    /**
+     * SortReceived
+     */
+    SORT_RECEIVED: 'received'
+} as const;
 
 export type SortOrder = typeof SortOrder[keyof typeof SortOrder];
 
 export type EventPage = {
     items: Array<StoredEvent>;
     /**
-     * Null on the last page.
+     * Null on the last page; with `order=received`, when there is no more for now.
      */
     next_cursor: string | null;
+    /**
+     * With `order=received` only: send it as `cursor` to go on behind this page, also after the last one.
+     */
+    resume_cursor?: string;
 };
 
 export type LiveTicket = {
@@ -3645,6 +3656,152 @@ export type PersonBehind = {
     ts: string;
 };
 
+export type CatalogueEvents = {
+    items: Array<CatalogueEvent>;
+    /**
+     * The beginning of the first of the `days`.
+     */
+    since: string;
+    /**
+     * Whether there are others.
+     */
+    more: boolean;
+};
+
+export type CatalogueEvent = {
+    name: string;
+    /**
+     * How many are stored.
+     */
+    events: number;
+    /**
+     * The earliest `ts`.
+     */
+    first_seen: string;
+    /**
+     * The latest `ts`.
+     */
+    last_seen: string;
+    /**
+     * How many each UTC day has, from `since` on.
+     */
+    days: Array<number>;
+};
+
+export type CatalogueProps = {
+    items: Array<CatalogueProp>;
+    /**
+     * How many events there are.
+     */
+    events: number;
+    /**
+     * Whether there are others.
+     */
+    more: boolean;
+};
+
+export type CatalogueProp = {
+    /**
+     * As the events have it.
+     */
+    name: string;
+    /**
+     * As questions take it: a path, with `\` before what means something in one.
+     */
+    prop: string;
+    /**
+     * How many events have it, those with null included.
+     */
+    events: number;
+    /**
+     * The share of the events that have it and not as null, from 0 to 1.
+     */
+    share: number;
+    types: Array<CatalogueType>;
+    range: CatalogueRange;
+    /**
+     * The earliest `ts` of such an event.
+     */
+    first_seen: string;
+    /**
+     * The latest `ts` of such an event.
+     */
+    last_seen: string;
+};
+
+export type CatalogueType = {
+    type: CatalogueKind;
+    /**
+     * How many events have a value of this type.
+     */
+    events: number;
+};
+
+/**
+ * `structure` is a list or an object, `large` a value of more than 1 KiB or more than 4 levels.
+ */
+export const CatalogueKind = {
+    /**
+     * CatalogueString
+     */
+    CATALOGUE_STRING: 'string',
+    /**
+     * CatalogueNumber
+     */
+    CATALOGUE_NUMBER: 'number',
+    /**
+     * CatalogueBoolean
+     */
+    CATALOGUE_BOOLEAN: 'boolean',
+    /**
+     * CatalogueStructure
+     */
+    CATALOGUE_STRUCTURE: 'structure',
+    /**
+     * CatalogueLarge
+     */
+    CATALOGUE_LARGE: 'large',
+    /**
+     * CatalogueNull
+     */
+    CATALOGUE_NULL: 'null'
+} as const;
+
+/**
+ * `structure` is a list or an object, `large` a value of more than 1 KiB or more than 4 levels.
+ */
+export type CatalogueKind = typeof CatalogueKind[keyof typeof CatalogueKind];
+
+/**
+ * The range of the numbers; null when there are none.
+ */
+export type CatalogueRange = {
+    min: number;
+    max: number;
+} | null;
+
+export type CatalogueProperty = string;
+
+export type CatalogueValues = {
+    items: Array<CatalogueValue>;
+    /**
+     * How many events have a value that is not kept.
+     */
+    unlisted: number;
+    /**
+     * Whether there are others.
+     */
+    more: boolean;
+};
+
+export type CatalogueValue = {
+    value: GroupValue;
+    /**
+     * How many events have it.
+     */
+    events: number;
+};
+
 export const CheckStatus = {
     /**
      * CheckOK
@@ -3687,6 +3844,12 @@ export type Health = {
          */
         clock: Check;
         ingest: Check;
+        /**
+         * Degraded while events have waited for more than ten minutes to be made ready for questions about people. Answers are
+         * right, and slower.
+         *
+         */
+        parts: Check;
     };
 };
 
@@ -3728,6 +3891,21 @@ export type IfMatch = string;
  * Only events of this name; may be repeated.
  */
 export type Names = Array<string>;
+
+/**
+ * Only those that contain this text, whatever its case and accents.
+ */
+export type CatalogueSearch = string;
+
+/**
+ * Only of events of this name; of all without it.
+ */
+export type CatalogueEventName = string;
+
+/**
+ * How many at most.
+ */
+export type CatalogueLimit = number;
 
 /**
  * Only entries of this action, such as `key.rotate`; may be repeated.
@@ -7814,7 +7992,7 @@ export type ListEventsData = {
          */
         props?: string;
         /**
-         * By `ts` to the millisecond; `desc` is newest first. Events of one millisecond have an order of their own, the same in every list.
+         * By `ts` to the millisecond; `desc` is newest first. Events of one millisecond have an order of their own, the same in every list. `received` is the order of the incremental export.
          */
         order?: SortOrder;
         /**
@@ -7842,6 +8020,10 @@ export type ListEventsErrors = {
      * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
      */
     404: Problem;
+    /**
+     * The cursor of an incremental export was not used for seven days, or the database was restored since (`cursor_expired`). Begin again without one.
+     */
+    410: Problem;
     /**
      * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
      */
@@ -8129,7 +8311,7 @@ export type ListMergesData = {
          */
         project_id: string;
     };
-    url: '/v1/people/merges';
+    url: '/v1/people-merges';
 };
 
 export type ListMergesErrors = {
@@ -8176,7 +8358,7 @@ export type CreateMergeData = {
     body: CreateMerge;
     path?: never;
     query?: never;
-    url: '/v1/people/merges';
+    url: '/v1/people-merges';
 };
 
 export type CreateMergeErrors = {
@@ -8245,7 +8427,7 @@ export type DeleteMergeData = {
          */
         project_id: string;
     };
-    url: '/v1/people/merges/{merge_id}';
+    url: '/v1/people-merges/{merge_id}';
 };
 
 export type DeleteMergeErrors = {
@@ -9447,6 +9629,202 @@ export type ListInstanceAuditResponses = {
 };
 
 export type ListInstanceAuditResponse = ListInstanceAuditResponses[keyof ListInstanceAuditResponses];
+
+export type ListCatalogueEventsData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * Only those that contain this text, whatever its case and accents.
+         */
+        q?: string;
+        /**
+         * Of how many UTC days the volume is told; the last one is today.
+         */
+        days?: number;
+        /**
+         * How many at most.
+         */
+        limit?: number;
+    };
+    url: '/v1/catalogue/events';
+};
+
+export type ListCatalogueEventsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListCatalogueEventsError = ListCatalogueEventsErrors[keyof ListCatalogueEventsErrors];
+
+export type ListCatalogueEventsResponses = {
+    /**
+     * The names.
+     */
+    200: CatalogueEvents;
+};
+
+export type ListCatalogueEventsResponse = ListCatalogueEventsResponses[keyof ListCatalogueEventsResponses];
+
+export type ListCataloguePropsData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * Only of events of this name; of all without it.
+         */
+        event?: string;
+        /**
+         * Only those that contain this text, whatever its case and accents.
+         */
+        q?: string;
+        /**
+         * How many at most.
+         */
+        limit?: number;
+    };
+    url: '/v1/catalogue/props';
+};
+
+export type ListCataloguePropsErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListCataloguePropsError = ListCataloguePropsErrors[keyof ListCataloguePropsErrors];
+
+export type ListCataloguePropsResponses = {
+    /**
+     * The properties.
+     */
+    200: CatalogueProps;
+};
+
+export type ListCataloguePropsResponse = ListCataloguePropsResponses[keyof ListCataloguePropsResponses];
+
+export type ListCatalogueValuesData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * Only of events of this name; of all without it.
+         */
+        event?: string;
+        /**
+         * The property, as a path of one step.
+         */
+        prop: CatalogueProperty;
+        /**
+         * Only those that contain this text, whatever its case and accents.
+         */
+        q?: string;
+        /**
+         * How many at most.
+         */
+        limit?: number;
+    };
+    url: '/v1/catalogue/values';
+};
+
+export type ListCatalogueValuesErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract, and `errors` names every bad field; or answering would read too much or take too long (`query_too_heavy`), and `detail` says what to narrow.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListCatalogueValuesError = ListCatalogueValuesErrors[keyof ListCatalogueValuesErrors];
+
+export type ListCatalogueValuesResponses = {
+    /**
+     * The values.
+     */
+    200: CatalogueValues;
+};
+
+export type ListCatalogueValuesResponse = ListCatalogueValuesResponses[keyof ListCatalogueValuesResponses];
 
 export type AskTrendsData = {
     body: TrendsQuestion;

@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.js';
-import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askTrends, askUniques, changeCohortPeople, changePassword, changeProfiles, completePasswordReset, createAnnotation, createApiKey, createBoard, createCohort, createCustomEvent, createInsight, createInstanceAccount, createInvitation, createLiveTicket, createMerge, createPasswordReset, createProject, createWriteKey, deleteAnnotation, deleteBoard, deleteCohort, deleteCustomEvent, deleteInsight, deleteInstanceAccount, deleteInstanceProject, deleteMerge, deleteProject, deleteWriteKey, exportAudit, exportCohort, exportPeople, finishOidcLogin, getAnnotation, getAuthMethods, getBoard, getCohort, getCohortSize, getCustomEvent, getEvent, getGroup, getHealth, getInsight, getMe, getPerson, getProject, getProjectDeletion, getProjectUsage, ingestEvents, listAnnotations, listApiKeys, listAudit, listBoards, listCohorts, listCustomEvents, listEvents, listGroups, listInsights, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listMerges, listPeople, listPersonSessions, listProjects, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, queryPeople, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateAnnotation, updateApiKey, updateBoard, updateCohort, updateCustomEvent, updateInsight, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateWriteKey } from '../sdk.gen.js';
-import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskTrendsData, AskTrendsError, AskTrendsResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangeCohortPeopleData, ChangeCohortPeopleError, ChangeCohortPeopleResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, ChangeProfilesData, ChangeProfilesError, ChangeProfilesResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateAnnotationData, CreateAnnotationError, CreateAnnotationResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateCohortData, CreateCohortError, CreateCohortResponse, CreateCustomEventData, CreateCustomEventError, CreateCustomEventResponse, CreateInsightData, CreateInsightError, CreateInsightResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateMergeData, CreateMergeError, CreateMergeResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteAnnotationData, DeleteAnnotationError, DeleteAnnotationResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteCohortData, DeleteCohortError, DeleteCohortResponse, DeleteCustomEventData, DeleteCustomEventError, DeleteCustomEventResponse, DeleteInsightData, DeleteInsightError, DeleteInsightResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteMergeData, DeleteMergeError, DeleteMergeResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, ExportCohortData, ExportCohortError, ExportCohortResponse, ExportPeopleData, ExportPeopleError, ExportPeopleResponse, FinishOidcLoginData, FinishOidcLoginError, GetAnnotationData, GetAnnotationError, GetAnnotationResponse, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetCohortData, GetCohortError, GetCohortResponse, GetCohortSizeData, GetCohortSizeError, GetCohortSizeResponse, GetCustomEventData, GetCustomEventError, GetCustomEventResponse, GetEventData, GetEventError, GetEventResponse, GetGroupData, GetGroupError, GetGroupResponse, GetHealthData, GetHealthError, GetHealthResponse, GetInsightData, GetInsightError, GetInsightResponse, GetMeData, GetMeError, GetMeResponse, GetPersonData, GetPersonError, GetPersonResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListAnnotationsData, ListAnnotationsError, ListAnnotationsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListCohortsData, ListCohortsError, ListCohortsResponse, ListCustomEventsData, ListCustomEventsError, ListCustomEventsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListGroupsData, ListGroupsError, ListGroupsResponse, ListInsightsData, ListInsightsError, ListInsightsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListMergesData, ListMergesError, ListMergesResponse, ListPeopleData, ListPeopleError, ListPeopleResponse, ListPersonSessionsData, ListPersonSessionsError, ListPersonSessionsResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, QueryPeopleData, QueryPeopleError, QueryPeopleResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateAnnotationData, UpdateAnnotationError, UpdateAnnotationResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateCohortData, UpdateCohortError, UpdateCohortResponse, UpdateCustomEventData, UpdateCustomEventError, UpdateCustomEventResponse, UpdateInsightData, UpdateInsightError, UpdateInsightResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
+import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askTrends, askUniques, changeCohortPeople, changePassword, changeProfiles, completePasswordReset, createAnnotation, createApiKey, createBoard, createCohort, createCustomEvent, createInsight, createInstanceAccount, createInvitation, createLiveTicket, createMerge, createPasswordReset, createProject, createWriteKey, deleteAnnotation, deleteBoard, deleteCohort, deleteCustomEvent, deleteInsight, deleteInstanceAccount, deleteInstanceProject, deleteMerge, deleteProject, deleteWriteKey, exportAudit, exportCohort, exportPeople, finishOidcLogin, getAnnotation, getAuthMethods, getBoard, getCohort, getCohortSize, getCustomEvent, getEvent, getGroup, getHealth, getInsight, getMe, getPerson, getProject, getProjectDeletion, getProjectUsage, ingestEvents, listAnnotations, listApiKeys, listAudit, listBoards, listCatalogueEvents, listCatalogueProps, listCatalogueValues, listCohorts, listCustomEvents, listEvents, listGroups, listInsights, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listMerges, listPeople, listPersonSessions, listProjects, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, queryPeople, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateAnnotation, updateApiKey, updateBoard, updateCohort, updateCustomEvent, updateInsight, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateWriteKey } from '../sdk.gen.js';
+import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskTrendsData, AskTrendsError, AskTrendsResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangeCohortPeopleData, ChangeCohortPeopleError, ChangeCohortPeopleResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, ChangeProfilesData, ChangeProfilesError, ChangeProfilesResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateAnnotationData, CreateAnnotationError, CreateAnnotationResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateCohortData, CreateCohortError, CreateCohortResponse, CreateCustomEventData, CreateCustomEventError, CreateCustomEventResponse, CreateInsightData, CreateInsightError, CreateInsightResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateMergeData, CreateMergeError, CreateMergeResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteAnnotationData, DeleteAnnotationError, DeleteAnnotationResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteCohortData, DeleteCohortError, DeleteCohortResponse, DeleteCustomEventData, DeleteCustomEventError, DeleteCustomEventResponse, DeleteInsightData, DeleteInsightError, DeleteInsightResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteMergeData, DeleteMergeError, DeleteMergeResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, ExportCohortData, ExportCohortError, ExportCohortResponse, ExportPeopleData, ExportPeopleError, ExportPeopleResponse, FinishOidcLoginData, FinishOidcLoginError, GetAnnotationData, GetAnnotationError, GetAnnotationResponse, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetCohortData, GetCohortError, GetCohortResponse, GetCohortSizeData, GetCohortSizeError, GetCohortSizeResponse, GetCustomEventData, GetCustomEventError, GetCustomEventResponse, GetEventData, GetEventError, GetEventResponse, GetGroupData, GetGroupError, GetGroupResponse, GetHealthData, GetHealthError, GetHealthResponse, GetInsightData, GetInsightError, GetInsightResponse, GetMeData, GetMeError, GetMeResponse, GetPersonData, GetPersonError, GetPersonResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListAnnotationsData, ListAnnotationsError, ListAnnotationsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListCatalogueEventsData, ListCatalogueEventsError, ListCatalogueEventsResponse, ListCataloguePropsData, ListCataloguePropsError, ListCataloguePropsResponse, ListCatalogueValuesData, ListCatalogueValuesError, ListCatalogueValuesResponse, ListCohortsData, ListCohortsError, ListCohortsResponse, ListCustomEventsData, ListCustomEventsError, ListCustomEventsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListGroupsData, ListGroupsError, ListGroupsResponse, ListInsightsData, ListInsightsError, ListInsightsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListMergesData, ListMergesError, ListMergesResponse, ListPeopleData, ListPeopleError, ListPeopleResponse, ListPersonSessionsData, ListPersonSessionsError, ListPersonSessionsResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, QueryPeopleData, QueryPeopleError, QueryPeopleResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateAnnotationData, UpdateAnnotationError, UpdateAnnotationResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateCohortData, UpdateCohortError, UpdateCohortResponse, UpdateCustomEventData, UpdateCustomEventError, UpdateCustomEventResponse, UpdateInsightData, UpdateInsightError, UpdateInsightResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
 
 /**
  * Create an account
@@ -1531,6 +1531,13 @@ export const listEventsQueryKey = (options: Options<ListEventsData>) => createQu
  * time is found by an index: a filter that matches little of much, without `since`, may be refused with
  * `query_too_heavy`.
  *
+ * **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
+ * left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
+ * the others as they arrive. `next_cursor` is null when there is no more for now; `resume_cursor`, in every page, goes on
+ * from there, a second or a week later. A page may have fewer events than `limit`, even none, with more behind it. An
+ * event is listed once the transactions that began before its own are over, normally at once. A cursor that was not used
+ * for seven days is refused with 410 `cursor_expired`: begin again without one.
+ *
  */
 export const listEventsOptions = (options: Options<ListEventsData>) => queryOptions<ListEventsResponse, ListEventsError, ListEventsResponse, ReturnType<typeof listEventsQueryKey>>({
     queryFn: async ({ queryKey, signal }) => {
@@ -1553,6 +1560,13 @@ export const listEventsInfiniteQueryKey = (options: Options<ListEventsData>): Qu
  * Newest first by default. Filters are combined with AND; `name` may be repeated and matches any. Only the range of
  * time is found by an index: a filter that matches little of much, without `since`, may be refused with
  * `query_too_heavy`.
+ *
+ * **Incremental export.** `order=received` lists what is stored, then what is stored from then on: each event once, none
+ * left out, whatever its `ts` and however many are being sent meanwhile. First come those that are there, by `ts`, then
+ * the others as they arrive. `next_cursor` is null when there is no more for now; `resume_cursor`, in every page, goes on
+ * from there, a second or a week later. A page may have fewer events than `limit`, even none, with more behind it. An
+ * event is listed once the transactions that began before its own are over, normally at once. A cursor that was not used
+ * for seven days is refused with 410 `cursor_expired`: begin again without one.
  *
  */
 export const listEventsInfiniteOptions = (options: Options<ListEventsData>) => infiniteQueryOptions<ListEventsResponse, ListEventsError, InfiniteData<ListEventsResponse>, QueryKey<Options<ListEventsData>>, string | Pick<QueryKey<Options<ListEventsData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
@@ -2321,6 +2335,75 @@ export const listInstanceAuditInfiniteOptions = (options?: Options<ListInstanceA
         return data;
     },
     queryKey: listInstanceAuditInfiniteQueryKey(options)
+});
+
+export const listCatalogueEventsQueryKey = (options: Options<ListCatalogueEventsData>) => createQueryKey('listCatalogueEvents', options, false, ['Catalogue']);
+
+/**
+ * Which events are there?
+ *
+ * The names of the project's events, the most frequent first, with how many each UTC day had. An event that was just
+ * acknowledged is among them. Of more than 10,000 names the further ones are left out. `more` says that there are others:
+ * narrow them by `q`.
+ *
+ */
+export const listCatalogueEventsOptions = (options: Options<ListCatalogueEventsData>) => queryOptions<ListCatalogueEventsResponse, ListCatalogueEventsError, ListCatalogueEventsResponse, ReturnType<typeof listCatalogueEventsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listCatalogueEvents({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listCatalogueEventsQueryKey(options)
+});
+
+export const listCataloguePropsQueryKey = (options: Options<ListCataloguePropsData>) => createQueryKey('listCatalogueProps', options, false, ['Catalogue']);
+
+/**
+ * Which properties do events have?
+ *
+ * The properties of events of one name, or of any, the most frequent first: their types, how many events have them, and
+ * the range of their numbers. Of a name with more than 1,000 properties the further ones are left out. Members of objects
+ * are not listed by themselves.
+ *
+ */
+export const listCataloguePropsOptions = (options: Options<ListCataloguePropsData>) => queryOptions<ListCataloguePropsResponse, ListCataloguePropsError, ListCataloguePropsResponse, ReturnType<typeof listCataloguePropsQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listCatalogueProps({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listCataloguePropsQueryKey(options)
+});
+
+export const listCatalogueValuesQueryKey = (options: Options<ListCatalogueValuesData>) => createQueryKey('listCatalogueValues', options, false, ['Catalogue']);
+
+/**
+ * Which values does a property have?
+ *
+ * The strings, numbers, `true` and `false` that a property has, the most frequent first, over the last 90 UTC days that
+ * have the property. Of each day the 200 most frequent ones are kept; the events with others are in `unlisted`, and while
+ * there are any, the counts are lower bounds.
+ *
+ */
+export const listCatalogueValuesOptions = (options: Options<ListCatalogueValuesData>) => queryOptions<ListCatalogueValuesResponse, ListCatalogueValuesError, ListCatalogueValuesResponse, ReturnType<typeof listCatalogueValuesQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listCatalogueValues({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listCatalogueValuesQueryKey(options)
 });
 
 /**
