@@ -132,6 +132,13 @@ func TestACustomEventCountsWhereverAnEventDoes(t *testing.T) {
 			t.Errorf("%v: %s", where, got)
 		}
 	}
+	// Those whom a question considers may be named by a custom event, too.
+	var considered struct{ Total int }
+	x.Do("POST", "/v1/insights/uniques", object{"project_id": x.ProjectID, "from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z",
+		"people": object{"op": "did", "custom_event": id}}).Want(200).JSON(&considered)
+	if considered.Total != 2 {
+		t.Errorf("%d people did the custom event", considered.Total)
+	}
 	var behind struct{ Total int }
 	x.Do("POST", "/v1/insights/people", object{"project_id": x.ProjectID, "at": object{"step": 2, "lost": false},
 		"question": object{"kind": "funnel", "from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z", "steps": []any{view, custom}}}).Want(200).JSON(&behind)

@@ -122,7 +122,7 @@ func TestAQuestionThatCannotBeAskedIsNotKept(t *testing.T) {
 		"paths that look into an object": {map[string]any{"kind": "paths", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z", "filter": map[string]any{"op": "exists", "prop": "a.b"}},
 			"/question/filter/prop conflict"},
 		"retention of nothing": {map[string]any{"kind": "retention", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}, "/question/return required /question/start required"},
-		"trends of nothing":    {map[string]any{"kind": "trends", "from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z", "series": []any{map[string]any{"measure": "sum"}}}, ""},
+		"trends of nothing":    {map[string]any{"kind": "trends", "from": "2026-02-01T00:00:00Z", "to": "2026-01-01T00:00:00Z", "series": []any{map[string]any{"measure": "sum"}}}, "/question/from order /question/series/0/prop required"},
 		"a leap second":        {map[string]any{"kind": "uniques", "from": "2016-12-31T23:59:60Z", "to": "2017-02-01T00:00:00Z"}, "/question format"},
 		"no such kind":         {map[string]any{"kind": "guess"}, "/question/kind enum"},
 	} {
