@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.js';
-import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askUniques, changePassword, completePasswordReset, createApiKey, createBoard, createInstanceAccount, createInvitation, createLiveTicket, createPasswordReset, createProject, createReport, createWriteKey, deleteBoard, deleteInstanceAccount, deleteInstanceProject, deleteProject, deleteReport, deleteWriteKey, exportAudit, finishOidcLogin, getAuthMethods, getBoard, getEvent, getHealth, getMe, getProject, getProjectDeletion, getProjectUsage, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listEvents, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listProjects, listReports, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateApiKey, updateBoard, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
-import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, FinishOidcLoginData, FinishOidcLoginError, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
+import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askUniques, changePassword, completePasswordReset, createApiKey, createBoard, createInstanceAccount, createInvitation, createLiveTicket, createPasswordReset, createProject, createReport, createWriteKey, deleteBoard, deleteInstanceAccount, deleteInstanceProject, deleteProject, deleteQuarantined, deleteReport, deleteWriteKey, exportAudit, finishOidcLogin, getAuthMethods, getBoard, getEvent, getHealth, getMe, getProject, getProjectDeletion, getProjectUsage, getReport, ingestEvents, listApiKeys, listAudit, listBoards, listEvents, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listProjects, listQuarantine, listReports, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, refresh, register, removeMember, replayQuarantine, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateApiKey, updateBoard, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateReport, updateWriteKey } from '../sdk.gen.js';
+import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateReportData, CreateReportError, CreateReportResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteQuarantinedData, DeleteQuarantinedError, DeleteQuarantinedResponse, DeleteReportData, DeleteReportError, DeleteReportResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, FinishOidcLoginData, FinishOidcLoginError, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetEventData, GetEventError, GetEventResponse, GetHealthData, GetHealthError, GetHealthResponse, GetMeData, GetMeError, GetMeResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, GetReportData, GetReportError, GetReportResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListQuarantineData, ListQuarantineError, ListQuarantineResponse, ListReportsData, ListReportsError, ListReportsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, ReplayQuarantineData, ReplayQuarantineError, ReplayQuarantineResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateReportData, UpdateReportError, UpdateReportResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
 
 /**
  * Create an account
@@ -522,6 +522,97 @@ export const getProjectUsageOptions = (options: Options<GetProjectUsageData>) =>
     },
     queryKey: getProjectUsageQueryKey(options)
 });
+
+export const listQuarantineQueryKey = (options: Options<ListQuarantineData>) => createQueryKey('listQuarantine', options, false, ['Events']);
+
+/**
+ * List what could not be stored
+ *
+ * What came in another vendor's wire format, was good JSON and could not be stored, newest first. Its sender was
+ * answered as if it had been stored, because most SDKs drop what is refused. A project keeps 10,000 items for 30 days.
+ *
+ */
+export const listQuarantineOptions = (options: Options<ListQuarantineData>) => queryOptions<ListQuarantineResponse, ListQuarantineError, ListQuarantineResponse, ReturnType<typeof listQuarantineQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listQuarantine({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listQuarantineQueryKey(options)
+});
+
+export const listQuarantineInfiniteQueryKey = (options: Options<ListQuarantineData>): QueryKey<Options<ListQuarantineData>> => createQueryKey('listQuarantine', options, true);
+
+/**
+ * List what could not be stored
+ *
+ * What came in another vendor's wire format, was good JSON and could not be stored, newest first. Its sender was
+ * answered as if it had been stored, because most SDKs drop what is refused. A project keeps 10,000 items for 30 days.
+ *
+ */
+export const listQuarantineInfiniteOptions = (options: Options<ListQuarantineData>) => infiniteQueryOptions<ListQuarantineResponse, ListQuarantineError, InfiniteData<ListQuarantineResponse>, QueryKey<Options<ListQuarantineData>>, string | Pick<QueryKey<Options<ListQuarantineData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListQuarantineData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listQuarantine({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listQuarantineInfiniteQueryKey(options)
+});
+
+/**
+ * Try again to store what is in quarantine
+ *
+ * Each item is read as its SDK sent it, or as `body` says, and stored as if it came now with the time it was received
+ * at. What is stored, or was stored before, leaves the quarantine; what still cannot be stored stays, with the reason.
+ *
+ */
+export const replayQuarantineMutation = (options?: Partial<Options<ReplayQuarantineData>>): UseMutationOptions<ReplayQuarantineResponse, ReplayQuarantineError, Options<ReplayQuarantineData>> => {
+    const mutationOptions: UseMutationOptions<ReplayQuarantineResponse, ReplayQuarantineError, Options<ReplayQuarantineData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await replayQuarantine({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Throw an item of the quarantine away
+ */
+export const deleteQuarantinedMutation = (options?: Partial<Options<DeleteQuarantinedData>>): UseMutationOptions<DeleteQuarantinedResponse, DeleteQuarantinedError, Options<DeleteQuarantinedData>> => {
+    const mutationOptions: UseMutationOptions<DeleteQuarantinedResponse, DeleteQuarantinedError, Options<DeleteQuarantinedData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await deleteQuarantined({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
 
 /**
  * Replace the project's key pair
