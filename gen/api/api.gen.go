@@ -873,6 +873,42 @@ func (e Period) Valid() bool {
 	}
 }
 
+// Defines values for ProfileOp.
+const (
+	ProfileAdd     ProfileOp = "add"
+	ProfileAppend  ProfileOp = "append"
+	ProfileDelete  ProfileOp = "delete"
+	ProfileRemove  ProfileOp = "remove"
+	ProfileSet     ProfileOp = "set"
+	ProfileSetOnce ProfileOp = "set_once"
+	ProfileUnion   ProfileOp = "union"
+	ProfileUnset   ProfileOp = "unset"
+)
+
+// Valid indicates whether the value is a known member of the ProfileOp enum.
+func (e ProfileOp) Valid() bool {
+	switch e {
+	case ProfileAdd:
+		return true
+	case ProfileAppend:
+		return true
+	case ProfileDelete:
+		return true
+	case ProfileRemove:
+		return true
+	case ProfileSet:
+		return true
+	case ProfileSetOnce:
+		return true
+	case ProfileUnion:
+		return true
+	case ProfileUnset:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProjectDeletionStatus.
 const (
 	DeletionPending ProjectDeletionStatus = "pending"
@@ -2176,6 +2212,19 @@ type FunnelStep struct {
 	Optional *bool `json:"optional,omitempty"`
 }
 
+// GroupKey A group of people, such as a company or a workspace.
+type GroupKey struct {
+	// Key Which one of its type it is.
+	//
+	// Example: acme
+	Key string `json:"key"`
+
+	// Type What kind of group it is.
+	//
+	// Example: company
+	Type string `json:"type"`
+}
+
 // GroupValue A value of a property with its type; a list or an object as its JSON text; null for the absent value.
 //
 // Example: pro
@@ -3095,6 +3144,101 @@ type Problem struct {
 	// Example: /docs/errors#validation_failed
 	Type string `json:"type"`
 }
+
+// ProfileOp What happens with each of `props`: `set` makes it the value; `set_once` only where there is none; `add` adds a number, to
+// 0 where there is none; `append` puts it at the end of a list; `union` adds to a list what it has not; `remove` takes out
+// of a list what is equal. `unset` takes the properties in `names` away, and `delete` the whole profile. What does not fit
+// the value that is there (`add` to a text) leaves it as it is.
+type ProfileOp string
+
+// ProfileOperation One change of what is known of a person or a group.
+type ProfileOperation struct {
+	// AnonymousID Who it is about, before it is known; beside a `user_id` the two are one person.
+	//
+	// Example: a1
+	AnonymousID string `json:"anonymous_id,omitempty"`
+
+	// Group A group of people, such as a company or a workspace.
+	Group *GroupKey `json:"group,omitempty"`
+
+	// IdempotencyKey Makes sending this operation again safe, for ever.
+	//
+	// Example: op_abc123
+	IdempotencyKey string `json:"idempotency_key,omitempty"`
+
+	// Names With `unset`, and only there, the properties that go.
+	Names []string `json:"names,omitempty"`
+
+	// Op What happens with each of `props`: `set` makes it the value; `set_once` only where there is none; `add` adds a number, to
+	// 0 where there is none; `append` puts it at the end of a list; `union` adds to a list what it has not; `remove` takes out
+	// of a list what is equal. `unset` takes the properties in `names` away, and `delete` the whole profile. What does not fit
+	// the value that is there (`add` to a text) leaves it as it is.
+	Op ProfileOp `json:"op"`
+
+	// Props The values of an operation, or of a profile, by name. The rules are those of an event's `props`; with `add` each is a
+	// number.
+	//
+	//
+	// Example: {"name":"Ada Lovelace","plan":"pro"}
+	Props ProfileProps `json:"props,omitempty"`
+
+	// TS When it became true, which is the order in which operations apply. The rules are those of an event's `ts`.
+	//
+	//
+	// Example: 2026-01-15T10:30:00Z
+	TS time.Time `json:"ts,omitempty,omitzero"`
+
+	// UserID Who it is about, once known.
+	//
+	// Example: user_123
+	UserID string `json:"user_id,omitempty"`
+}
+
+// ProfileOperationError defines model for ProfileOperationError.
+type ProfileOperationError struct {
+	// Code Stable and documented.
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+
+	// Index The position in `operations`.
+	Index int32 `json:"index"`
+
+	// Pointer JSON pointer of the field in the body sent.
+	Pointer string `json:"pointer"`
+}
+
+// ProfileOperations defines model for ProfileOperations.
+type ProfileOperations struct {
+	Operations []ProfileOperation `json:"operations"`
+
+	// ProjectID The key's own project.
+	ProjectID openapi_types.UUID `json:"project_id"`
+}
+
+// ProfileOperationsResult defines model for ProfileOperationsResult.
+type ProfileOperationsResult struct {
+	// Accepted Stored by this request.
+	//
+	// Example: 1
+	Accepted int32 `json:"accepted"`
+
+	// Duplicates Stored before; nothing was changed.
+	//
+	// Example: 0
+	Duplicates int32                   `json:"duplicates"`
+	Errors     []ProfileOperationError `json:"errors"`
+
+	// Rejected Refused; `errors` says why.
+	//
+	// Example: 0
+	Rejected int32 `json:"rejected"`
+}
+
+// ProfileProps The values of an operation, or of a profile, by name. The rules are those of an event's `props`; with `add` each is a
+// number.
+//
+// Example: {"name":"Ada Lovelace","plan":"pro"}
+type ProfileProps = json.RawMessage
 
 // Project defines model for Project.
 type Project struct {
@@ -4428,6 +4572,16 @@ type QueryMetricsParams struct {
 	Top *int32 `form:"top,omitempty" json:"top,omitempty"`
 }
 
+// ChangeProfilesParams defines parameters for ChangeProfiles.
+type ChangeProfilesParams struct {
+	// ContentEncoding How the body is compressed, if it is: `gzip` or `zstd`.
+	ContentEncoding *string `json:"Content-Encoding,omitempty"`
+
+	// XSentAt When the request is sent, by the clock of the sender, in Unix milliseconds. When it is more than a minute from the
+	// time of arrival, each `ts` is moved by the difference. What is no number is as if it were not there.
+	XSentAt *string `json:"X-Sent-At,omitempty"`
+}
+
 // ListProjectsParams defines parameters for ListProjects.
 type ListProjectsParams struct {
 	// Limit Projects per page.
@@ -4625,6 +4779,9 @@ type PreviewInvitationJSONRequestBody = InvitationTokenRequest
 
 // RunMetricsQueryJSONRequestBody defines body for RunMetricsQuery for application/json ContentType.
 type RunMetricsQueryJSONRequestBody = MetricsQuery
+
+// ChangeProfilesJSONRequestBody defines body for ChangeProfiles for application/json ContentType.
+type ChangeProfilesJSONRequestBody = ProfileOperations
 
 // CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
 type CreateProjectJSONRequestBody = CreateProjectRequest
@@ -5741,6 +5898,9 @@ type ServerInterface interface {
 	// RunMetricsQuery Measure filtered events over time
 	// (POST /v1/metrics/query)
 	RunMetricsQuery(ctx echo.Context) error
+	// ChangeProfiles Change what is known of people and groups
+	// (POST /v1/people/operations)
+	ChangeProfiles(ctx echo.Context, params ChangeProfilesParams) error
 	// ListProjects List my projects
 	// (GET /v1/projects)
 	ListProjects(ctx echo.Context, params ListProjectsParams) error
@@ -6631,6 +6791,50 @@ func (w *ServerInterfaceWrapper) RunMetricsQuery(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RunMetricsQuery(ctx)
+	return err
+}
+
+// ChangeProfiles converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeProfiles(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangeProfilesParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Content-Encoding" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Content-Encoding")]; found {
+		var ContentEncoding string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Content-Encoding, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Content-Encoding", valueList[0], &ContentEncoding, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Content-Encoding: %s", err))
+		}
+
+		params.ContentEncoding = &ContentEncoding
+	}
+	// ------------- Optional header parameter "X-Sent-At" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Sent-At")]; found {
+		var XSentAt string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for X-Sent-At, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Sent-At", valueList[0], &XSentAt, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter X-Sent-At: %s", err))
+		}
+
+		params.XSentAt = &XSentAt
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeProfiles(ctx, params)
 	return err
 }
 
@@ -7773,6 +7977,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
 	router.POST(options.BaseURL+"/v1/events", wrapper.IngestEvents, options.OperationMiddlewares["ingestEvents"]...)
 	router.GET(options.BaseURL+"/v1/events/:event_id", wrapper.GetEvent, options.OperationMiddlewares["getEvent"]...)
+	router.POST(options.BaseURL+"/v1/people/operations", wrapper.ChangeProfiles, options.OperationMiddlewares["changeProfiles"]...)
 	router.GET(options.BaseURL+"/v1/projects/:project_id/live", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
 	router.POST(options.BaseURL+"/v1/projects/:project_id/live-tickets", wrapper.CreateLiveTicket, options.OperationMiddlewares["createLiveTicket"]...)
 	router.GET(options.BaseURL+"/v1/metrics", wrapper.QueryMetrics, options.OperationMiddlewares["queryMetrics"]...)
@@ -13382,6 +13587,186 @@ type RunMetricsQuery503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RunMetricsQuery503ApplicationProblemPlusJSONResponse) VisitRunMetricsQueryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeProfilesRequestObject struct {
+	Params ChangeProfilesParams
+	Body   *ChangeProfilesJSONRequestBody
+}
+
+type ChangeProfilesResponseObject interface {
+	VisitChangeProfilesResponse(w http.ResponseWriter) error
+}
+
+type ChangeProfiles200JSONResponse ProfileOperationsResult
+
+func (response ChangeProfiles200JSONResponse) VisitChangeProfilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeProfiles400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeProfiles400ApplicationProblemPlusJSONResponse) VisitChangeProfilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeProfiles401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeProfiles401ApplicationProblemPlusJSONResponse) VisitChangeProfilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeProfiles403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeProfiles403ApplicationProblemPlusJSONResponse) VisitChangeProfilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeProfiles404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeProfiles404ApplicationProblemPlusJSONResponse) VisitChangeProfilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeProfiles413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeProfiles413ApplicationProblemPlusJSONResponse) VisitChangeProfilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeProfiles415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeProfiles415ApplicationProblemPlusJSONResponse) VisitChangeProfilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeProfiles422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeProfiles422ApplicationProblemPlusJSONResponse) VisitChangeProfilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeProfiles429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeProfiles429ApplicationProblemPlusJSONResponse) VisitChangeProfilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeProfiles503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ChangeProfiles503ApplicationProblemPlusJSONResponse) VisitChangeProfilesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -19471,6 +19856,9 @@ type StrictServerInterface interface {
 	// RunMetricsQuery Measure filtered events over time
 	// (POST /v1/metrics/query)
 	RunMetricsQuery(ctx context.Context, request RunMetricsQueryRequestObject) (RunMetricsQueryResponseObject, error)
+	// ChangeProfiles Change what is known of people and groups
+	// (POST /v1/people/operations)
+	ChangeProfiles(ctx context.Context, request ChangeProfilesRequestObject) (ChangeProfilesResponseObject, error)
 	// ListProjects List my projects
 	// (GET /v1/projects)
 	ListProjects(ctx context.Context, request ListProjectsRequestObject) (ListProjectsResponseObject, error)
@@ -21009,6 +21397,54 @@ func (sh *strictHandler) RunMetricsQuery(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(RunMetricsQueryResponseObject); ok {
 		return validResponse.VisitRunMetricsQueryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeProfiles operation middleware
+func (sh *strictHandler) ChangeProfiles(ctx echo.Context, params ChangeProfilesParams) error {
+	var request ChangeProfilesRequestObject
+
+	request.Params = params
+
+	var body ChangeProfilesJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeProfiles(ctx.Request().Context(), request.(ChangeProfilesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeProfiles")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeProfilesResponseObject); ok {
+		return validResponse.VisitChangeProfilesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

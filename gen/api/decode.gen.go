@@ -119,6 +119,8 @@ var (
 	ruleFunnelQuestionWindowSeconds             = contract.IntRule{Min: 1, Max: 31622400}
 	ruleFunnelStepAnyOf                         = contract.CountRule{Min: 1, Max: 10}
 	ruleFunnelStepEvent                         = contract.StringRule{Min: 1, Max: 200}
+	ruleGroupKeyKey                             = contract.StringRule{Min: 1, Max: 200}
+	ruleGroupKeyType                            = contract.StringRule{Min: 1, Max: 64}
 	ruleHistogramEdgesEdges                     = contract.CountRule{Min: 1, Max: 100}
 	ruleHistogramEdgesEdgesItem                 = contract.FloatRule{Min: 0, Max: 3.16224e+07}
 	ruleIngestRequestEvents                     = contract.CountRule{Min: 1, Max: 10000}
@@ -177,6 +179,14 @@ var (
 	rulePathsQuestionWindowSeconds              = contract.IntRule{Min: 1, Max: 31622400}
 	rulePeopleQuestionCursor                    = contract.StringRule{Min: 1, Max: 512}
 	rulePeopleQuestionLimit                     = contract.IntRule{Min: 1, Max: 1000}
+	ruleProfileOperationAnonymousID             = contract.StringRule{Min: 1, Max: 200}
+	ruleProfileOperationIdempotencyKey          = contract.StringRule{Min: 1, Max: 200}
+	ruleProfileOperationNames                   = contract.CountRule{Min: 1, Max: 100}
+	ruleProfileOperationNamesItem               = contract.StringRule{Min: 1, Max: 200}
+	ruleProfileOperationOp                      = contract.StringRule{Enum: []string{"set", "set_once", "add", "append", "union", "remove", "unset", "delete"}}
+	ruleProfileOperationProps                   = contract.RawRule{MaxBytes: 32768, MaxDepth: 8}
+	ruleProfileOperationUserID                  = contract.StringRule{Min: 1, Max: 200}
+	ruleProfileOperationsOperations             = contract.CountRule{Min: 1, Max: 1000}
 	ruleRegisterRequestEmail                    = contract.StringRule{Max: 254, Format: contract.FormatEmail}
 	ruleRegisterRequestInvitation               = contract.StringRule{Min: 1, Max: 100}
 	ruleRegisterRequestPassword                 = contract.StringRule{Min: 8, Max: 72}
@@ -2185,6 +2195,40 @@ func (v *FunnelStep) decode(r *contract.Reader) {
 	}
 }
 
+func (v *GroupKey) decode(r *contract.Reader) {
+	*v = GroupKey{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "key":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Key = r.String(&ruleGroupKeyKey)
+		case "type":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Type = r.String(&ruleGroupKeyType)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("key")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("type")
+	}
+}
+
 func (v *HistogramEdges) decode(r *contract.Reader) {
 	*v = HistogramEdges{Edges: v.Edges[:0]}
 	if !r.Object() {
@@ -3364,6 +3408,127 @@ func (v *PeopleQuestion) decode(r *contract.Reader) {
 	}
 	if seen&(1<<4) == 0 {
 		r.Missing("question")
+	}
+}
+
+func (v *ProfileOperation) decode(r *contract.Reader) {
+	*v = ProfileOperation{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "anonymous_id":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.AnonymousID = r.String(&ruleProfileOperationAnonymousID)
+		case "group":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.Group = new(GroupKey)
+			(*v.Group).decode(r)
+		case "idempotency_key":
+			if seen&(1<<2) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 2
+			v.IdempotencyKey = r.String(&ruleProfileOperationIdempotencyKey)
+		case "names":
+			if seen&(1<<3) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 3
+			v.Names = contract.ReadSlice(r, v.Names, &ruleProfileOperationNames, func(x *string, r *contract.Reader) {
+				*x = r.String(&ruleProfileOperationNamesItem)
+			})
+		case "op":
+			if seen&(1<<4) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 4
+			v.Op = ProfileOp(r.String(&ruleProfileOperationOp))
+		case "props":
+			if seen&(1<<5) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 5
+			v.Props = r.Raw(&ruleProfileOperationProps)
+		case "ts":
+			if seen&(1<<6) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 6
+			v.TS = r.Time()
+		case "user_id":
+			if seen&(1<<7) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 7
+			v.UserID = r.String(&ruleProfileOperationUserID)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<4) == 0 {
+		r.Missing("op")
+	}
+}
+
+// DecodeJSON reads and checks one ProfileOperations. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *ProfileOperations) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+// NamedProject returns the project that the request is about.
+func (v *ProfileOperations) NamedProject() uuid.UUID { return v.ProjectID }
+
+func (v *ProfileOperations) decode(r *contract.Reader) {
+	*v = ProfileOperations{Operations: v.Operations[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "operations":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Operations = contract.ReadSlice(r, v.Operations, &ruleProfileOperationsOperations, (*ProfileOperation).decode)
+		case "project_id":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.ProjectID = r.UUID()
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("operations")
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("project_id")
 	}
 }
 

@@ -207,6 +207,26 @@ type PersonMerge struct {
 	CreatedAt time.Time
 }
 
+type ProfileOperation struct {
+	ProjectID   uuid.UUID
+	ID          uuid.UUID
+	TS          time.Time
+	ReceivedAt  time.Time
+	Position    int32
+	Kind        int16
+	GroupType   string
+	Key         string
+	AnonymousID *string
+	Op          string
+	Props       json.RawMessage
+	Names       []string
+}
+
+type ProfilePending struct {
+	ProjectID   uuid.UUID
+	OperationID uuid.UUID
+}
+
 type Project struct {
 	ID                uuid.UUID
 	Name              string

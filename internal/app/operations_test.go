@@ -141,6 +141,9 @@ func body(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operatio
 		"ingestEvents": func() any {
 			return map[string]any{"project_id": project, "events": []apptest.Event{{"name": "e"}}}
 		},
+		"changeProfiles": func() any {
+			return map[string]any{"project_id": project, "operations": []any{map[string]any{"op": "set", "user_id": "u", "props": map[string]any{}}}}
+		},
 		"createReport":    func() any { return report("r") },
 		"updateReport":    func() any { return map[string]any{"name": "renamed"} },
 		"createBoard":     func() any { return map[string]any{"name": "b"} },

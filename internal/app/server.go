@@ -11,6 +11,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/accounts"
 	"github.com/bahagh/nimbus/internal/access/audit"
 	"github.com/bahagh/nimbus/internal/access/projects"
+	"github.com/bahagh/nimbus/internal/events/compat"
 	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/events/native"
 	"github.com/bahagh/nimbus/internal/events/quota"
@@ -27,6 +28,7 @@ type (
 	projectsAPI = projects.API
 	eventsAPI   = history.API
 	usageAPI    = quota.API
+	compatAPI   = compat.API
 	liveAPI     = live.API
 	trendsAPI   = trends.API
 	auditAPI    = audit.API
@@ -42,6 +44,7 @@ type server struct {
 	*projectsAPI
 	*eventsAPI
 	*usageAPI
+	*compatAPI
 	*liveAPI
 	*trendsAPI
 	*auditAPI
@@ -55,6 +58,11 @@ var _ api.StrictServerInterface = (*server)(nil)
 // IngestEvents is never called: routes serves the operation, with the exact bytes of the body. The method is here
 // because the strict interface has every operation.
 func (*server) IngestEvents(context.Context, api.IngestEventsRequestObject) (api.IngestEventsResponseObject, error) {
+	return nil, errors.New("ingestion is served beside the strict handler")
+}
+
+// ChangeProfiles is never called either, for the same reason.
+func (*server) ChangeProfiles(context.Context, api.ChangeProfilesRequestObject) (api.ChangeProfilesResponseObject, error) {
 	return nil, errors.New("ingestion is served beside the strict handler")
 }
 
@@ -77,6 +85,15 @@ func (r routes) IngestEvents(c echo.Context, _ api.IngestEventsParams) error {
 		return err
 	}
 	return r.events.Ingest(c, body, func(project uuid.UUID) error { return httpapi.Authorize(c, project) })
+}
+
+// ChangeProfiles answers a request in which some operations may be bad.
+func (r routes) ChangeProfiles(c echo.Context, _ api.ChangeProfilesParams) error {
+	body, err := httpapi.JSONBody(c)
+	if err != nil {
+		return err
+	}
+	return r.events.ChangeProfiles(c, body, func(project uuid.UUID) error { return httpapi.Authorize(c, project) })
 }
 
 // StreamEvents keeps the connection until the stream ends.

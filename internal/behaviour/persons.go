@@ -3,9 +3,9 @@ package behaviour
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/bahagh/nimbus/internal/behaviour/parts"
+	"github.com/bahagh/nimbus/internal/events"
 )
 
 // PersonKind says what a person's key is. The values are those of persons.kind.
@@ -23,24 +23,12 @@ type PersonKey struct {
 	Key  string
 }
 
-// junk are ids that many people have: what a client sends when it has none. In lower case.
-var junk = []string{
-	"", "null", "(null)", "<null>", "nil", "<nil>", "none", "undefined", "nan", "na", "n/a", "unknown", "not set", "(not set)",
-	"anon", "anonymous", "guest", "user", "system", "backend", "not_authenticated", "unidentified",
-	"id", "user_id", "userid", "anonymous_id", "distinct_id", "distinctid", "email",
-	"0", "-1", "true", "false", "[]", "{}", "[object object]",
-	"00000000-0000-0000-0000-000000000000", "00000000000000000000000000000000",
-}
-
-// Junk says that an id counts as absent.
-func Junk(id string) bool { return slices.Contains(junk, strings.ToLower(strings.TrimSpace(id))) }
-
 // person returns the key of who did an event; its kind is 0 when nobody is named.
 func (e *StoredEvent) person() PersonKey {
 	switch {
-	case !Junk(e.UserID):
+	case !events.Junk(e.UserID):
 		return PersonKey{User, e.UserID}
-	case !Junk(e.AnonymousID):
+	case !events.Junk(e.AnonymousID):
 		return PersonKey{Anonymous, e.AnonymousID}
 	default:
 		return PersonKey{}
@@ -49,7 +37,7 @@ func (e *StoredEvent) person() PersonKey {
 
 // link returns both ids of an event that carries both.
 func (e *StoredEvent) link() (anonymous, user PersonKey, ok bool) {
-	if Junk(e.UserID) || Junk(e.AnonymousID) {
+	if events.Junk(e.UserID) || events.Junk(e.AnonymousID) {
 		return PersonKey{}, PersonKey{}, false
 	}
 	return PersonKey{Anonymous, e.AnonymousID}, PersonKey{User, e.UserID}, true

@@ -216,7 +216,9 @@ func cors(origins []string, operations map[string]*contract.Operation, vendors m
 	const maxAgeSeconds = 7200
 	ingest := middleware.CORSWithConfig(middleware.CORSConfig{
 		// Servers and apps send no Origin, and the answer to those that do does not depend on which it is.
-		Skipper:      func(c echo.Context) bool { return c.Request().Header.Get(echo.HeaderOrigin) == "" || vendors[c.Path()] || !isIngest(c) },
+		Skipper: func(c echo.Context) bool {
+			return c.Request().Header.Get(echo.HeaderOrigin) == "" || vendors[c.Path()] || !isIngest(c)
+		},
 		AllowOrigins: []string{"*"}, AllowMethods: []string{http.MethodPost}, ExposeHeaders: expose, MaxAge: maxAgeSeconds,
 		// No AllowHeaders: every header that is asked for is allowed. Tracing adds its own to the requests of a page
 		// (baggage, sentry-trace, x-datadog-trace-id, …), and one that is refused is a request that is never sent.

@@ -6,21 +6,23 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+
+	"github.com/bahagh/nimbus/internal/events"
 )
 
 // Op is what an operation does to a profile.
-type Op string
+type Op = events.ProfileOp
 
 // The operations.
 const (
-	Set     Op = "set"      // the value becomes this
-	SetOnce Op = "set_once" // the value becomes this unless there is one
-	Add     Op = "add"      // the number grows by this; from 0 when there is none
-	Append  Op = "append"   // the list gets this at its end; a new list when there is none
-	Union   Op = "union"    // the list gets those of these that it has not
-	Remove  Op = "remove"   // the list loses this, or all of these, wherever they are in it
-	Unset   Op = "unset"    // the value goes
-	Delete  Op = "delete"   // all of the profile goes
+	Set     = events.ProfileSet
+	SetOnce = events.ProfileSetOnce
+	Add     = events.ProfileAdd
+	Append  = events.ProfileAppend
+	Union   = events.ProfileUnion
+	Remove  = events.ProfileRemove
+	Unset   = events.ProfileUnset
+	Delete  = events.ProfileDelete
 )
 
 // Value is a value of a profile: nil, bool, Number, string, []Value or map[string]Value. It is not changed after it was

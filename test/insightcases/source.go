@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/bahagh/nimbus/internal/behaviour"
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/people"
 )
 
@@ -67,7 +68,7 @@ func (s *Source) known() []*Event {
 
 // id returns the number of an id; 0 for one that names nobody.
 func (s *Source) id(ids map[string]uint32, id, prefix string) uint32 {
-	if behaviour.Junk(id) {
+	if events.Junk(id) {
 		return 0
 	}
 	if ids[id] == 0 {

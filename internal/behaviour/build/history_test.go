@@ -22,6 +22,7 @@ import (
 	"github.com/bahagh/nimbus/internal/behaviour"
 	"github.com/bahagh/nimbus/internal/behaviour/build"
 	"github.com/bahagh/nimbus/internal/behaviour/scan"
+	"github.com/bahagh/nimbus/internal/events"
 	"github.com/bahagh/nimbus/internal/events/arrivals"
 	"github.com/bahagh/nimbus/internal/platform/postgres"
 	"github.com/bahagh/nimbus/test/nimbustest"
@@ -513,7 +514,7 @@ func (h *history) read() reading {
 }
 
 func clean(id string) string {
-	if behaviour.Junk(id) {
+	if events.Junk(id) {
 		return ""
 	}
 	return id

@@ -44,6 +44,7 @@ const (
 	CodeUnsupportedEncoding   Code = "unsupported_encoding"
 	CodeValidation            Code = "validation_failed"
 	CodeAllRejected           Code = "all_events_rejected"
+	CodeAllOperationsRejected Code = "all_operations_rejected"
 	CodeLimitReached          Code = "limit_reached"
 	CodeQueryTooHeavy         Code = "query_too_heavy"
 	CodeRateLimited           Code = "rate_limited"
@@ -108,6 +109,7 @@ var kinds = []Kind{
 	{CodeUnsupportedEncoding, http.StatusUnsupportedMediaType, "The compression is not known", "Use gzip or zstd, or none."},
 	{CodeValidation, http.StatusUnprocessableEntity, "Fields are not valid", "errors names every bad field and says what is wrong with it."},
 	{CodeAllRejected, http.StatusUnprocessableEntity, "Every event was refused", "errors names every bad field of every event. Nothing was stored."},
+	{CodeAllOperationsRejected, http.StatusUnprocessableEntity, "Every operation was refused", "errors names every bad field of every operation. Nothing was stored."},
 	{CodeIdempotencyReused, http.StatusUnprocessableEntity, "The Idempotency-Key belongs to another request", "Use a new key for each request, and the same key only to retry the same request."},
 	{CodeLimitReached, http.StatusUnprocessableEntity, "There are too many already", "Delete one first; the detail names the limit."},
 	{CodeQueryTooHeavy, http.StatusUnprocessableEntity, "The question is too heavy", "Ask for less: the detail says what to narrow. The same question would be refused again."},

@@ -2,7 +2,11 @@ package compat
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
+
+	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/events/ingest"
 )
 
 // Campaign adds the utm_ parameters of an address.
@@ -30,17 +34,33 @@ func Page(p *Props, address string) {
 	Campaign(p, u.Query())
 }
 
-// Membership is the operation by which a person of op belongs to a group: the groups of each type are a list in the profile.
-func Membership(op Operation, groupType, key string) Operation {
-	op.Op, op.Props = "union", append(append(append(append([]byte{'{'}, Quote(nil, "$group_"+groupType)...), ':', '['), Quote(nil, key)...), ']', '}')
-	if op.Key != "" {
-		op.Key += " membership"
-	}
+// Membership is the operation by which a person belongs to a group: the profile has the keys of the groups of each type in a
+// list, under the name of the type. It is stored once for each person and group, however often it is sent.
+func Membership(person ingest.Operation, groupType, key string) ingest.Operation {
+	list := append(append(append([]byte{'{'}, Quote(nil, groupType)...), ':', '['), Quote(nil, key)...)
+	person.Op, person.Props, person.Names = events.ProfileUnion, append(list, ']', '}'), nil
+	person.IdempotencyKey = "membership " + strconv.Quote(groupType) + " " + key
+	return person
+}
+
+// OfGroup is an operation on a group, with the values of one on a person.
+func OfGroup(op ingest.Operation, groupType, key string) ingest.Operation {
+	op.UserID, op.AnonymousID, op.Group = "", "", ingest.Group{Type: groupType, Key: key}
 	return op
 }
 
-// GroupSet is the operation by which a group gets the props of op.
-func GroupSet(op Operation, groupType, key string) Operation {
-	op.Op, op.UserID, op.AnonymousID, op.GroupType, op.GroupKey = "set", "", "", groupType, key
-	return op
+// Link is the operation by which two ids are one person.
+func Link(userID, anonymousID string, e *ingest.Incoming) ingest.Operation {
+	return ingest.Operation{Op: events.ProfileSet, UserID: userID, AnonymousID: anonymousID, TS: e.TS, IdempotencyKey: e.IdempotencyKey, Props: []byte("{}")}
+}
+
+// Set is an operation that sets the members of an object, or does something else with them.
+func Set(op events.ProfileOp, userID, anonymousID string, object []byte, e *ingest.Incoming) ingest.Operation {
+	var p Props
+	p.Object(object, nil)
+	out := ingest.Operation{Op: op, UserID: userID, AnonymousID: anonymousID, TS: e.TS, IdempotencyKey: e.IdempotencyKey, Props: p.JSON()}
+	if out.Props == nil {
+		out.Props = []byte("{}")
+	}
+	return out
 }

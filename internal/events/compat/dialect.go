@@ -45,7 +45,7 @@ type Item struct {
 	Raw    []byte // as it was sent, for the quarantine
 	Key    string // the write key that it names itself; empty: that of its batch
 	Event  ingest.Incoming
-	Ops    []Operation
+	Ops    []ingest.Operation
 	Reason string // why it cannot be stored, for programs; empty when it can
 	Detail string // for people
 	Kept   bool   // in quarantine, once the batch was stored
@@ -56,19 +56,6 @@ func (i *Item) Bad(reason, detail string) {
 	if i.Reason == "" {
 		i.Reason, i.Detail = reason, detail
 	}
-}
-
-// Operation is an operation on a profile, or, with both ids and no props, a link of them.
-type Operation struct {
-	Op          string // set, set_once, add, append, union, remove, unset or delete
-	UserID      string
-	AnonymousID string
-	GroupType   string // of an operation on a group, with GroupKey
-	GroupKey    string
-	TS          time.Time // zero when it was not given
-	Key         string    // idempotency key; empty when it has none
-	Props       []byte    // a JSON object
-	Names       []string  // of unset
 }
 
 // Answer is a reply as a vendor's SDK wants it.

@@ -20,7 +20,7 @@ import (
 
 // Keys verifies the credentials of a request.
 type Keys interface {
-	VerifyWriteKey(ctx context.Context, key, origin string) (*auth.Principal, error)
+	VerifyVendorKey(ctx context.Context, key, origin string) (*auth.Principal, error)
 	VerifySecret(ctx context.Context, secret string) (*auth.Principal, error)
 }
 
@@ -202,33 +202,58 @@ func (s *Server) verify(ctx context.Context, r *http.Request, secret, key string
 		}
 		return p, nil
 	}
-	return s.keys.VerifyWriteKey(ctx, key, r.Header.Get(echo.HeaderOrigin))
+	return s.keys.VerifyVendorKey(ctx, key, r.Header.Get(echo.HeaderOrigin))
 }
 
 // storeShare stores the good items of a project and keeps the others in its quarantine.
 func (s *Server) storeShare(ctx context.Context, d Dialect, operation, sdk string, x *share) error {
 	req := &ingest.Request{ProjectID: x.principal.ProjectID, Source: ingest.Source{Kind: d.Name(), KeyID: x.principal.KeyID}}
-	req.Events = make([]ingest.Incoming, 0, len(x.items))
-	var sent []*Item
-	for _, item := range x.items {
-		check(item)
-		if item.Reason == "" && item.Event.Name != "" {
-			req.Events = append(req.Events, item.Event)
-			sent = append(sent, item)
-		}
-	}
-	if len(req.Events) > 0 {
-		results, err := s.ingester.Ingest(ctx, req)
-		if err != nil {
-			return err
-		}
-		for k := range results {
-			if results[k].Refusal != nil {
-				sent[k].Bad(results[k].Refusal.Code, strings.TrimSpace(results[k].Refusal.Field+" "+results[k].Refusal.Detail))
-			}
-		}
+	if err := s.ingest(ctx, req, x.items); err != nil {
+		return err
 	}
 	return s.quarantine.keep(ctx, x.principal.ProjectID, d.Name(), operation, sdk, x.items)
+}
+
+// ingest stores the events and operations of the good items, and marks those that were refused.
+func (s *Server) ingest(ctx context.Context, req *ingest.Request, items []*Item) error {
+	req.Events = make([]ingest.Incoming, 0, len(items))
+	var events, operations []*Item // that each of the request belongs to
+	for _, item := range items {
+		check(item)
+		if item.Reason != "" {
+			continue
+		}
+		if item.Event.Name != "" {
+			item.Event.Position = len(events)
+			req.Events, events = append(req.Events, item.Event), append(events, item)
+		}
+		for _, op := range item.Ops {
+			op.Position = len(operations)
+			req.Operations, operations = append(req.Operations, op), append(operations, item)
+		}
+	}
+	if len(events)+len(operations) == 0 {
+		return nil
+	}
+	results, changes, err := s.ingester.Ingest(ctx, req)
+	if err != nil {
+		return err
+	}
+	for k := range results {
+		events[k].refused(results[k].Refusal)
+	}
+	for k := range changes {
+		for _, why := range changes[k].Refusals {
+			operations[k].refused(why)
+		}
+	}
+	return nil
+}
+
+func (i *Item) refused(why *ingest.Refusal) {
+	if why != nil {
+		i.Bad(why.Code, strings.TrimSpace(why.Field+" "+why.Detail))
+	}
 }
 
 // The limits of an event, as the contract of POST /v1/events has them, in characters.
@@ -266,21 +291,9 @@ func (s *Server) replay(ctx context.Context, project uuid.UUID, q *Quarantined, 
 		return "malformed_json", "the body is not JSON; it may have been cut", nil
 	}
 	item := d.Again(q.Operation, text)
-	check(&item)
-	if item.Reason != "" {
-		return item.Reason, item.Detail, nil
-	}
-	if item.Event.Name == "" {
-		return "", "", nil
-	}
-	req := &ingest.Request{ProjectID: project, Source: ingest.Source{Kind: d.Name()}, At: q.ReceivedAt,
-		Seed: "quarantine " + q.ID.String(), Events: []ingest.Incoming{item.Event}}
-	results, err := s.ingester.Ingest(ctx, req)
-	if err != nil {
+	req := &ingest.Request{ProjectID: project, Source: ingest.Source{Kind: d.Name()}, At: q.ReceivedAt, Seed: "quarantine " + q.ID.String()}
+	if err := s.ingest(ctx, req, []*Item{&item}); err != nil {
 		return "", "", err
 	}
-	if r := results[0].Refusal; r != nil {
-		return r.Code, strings.TrimSpace(r.Field + " " + r.Detail), nil
-	}
-	return "", "", nil
+	return item.Reason, item.Detail, nil
 }

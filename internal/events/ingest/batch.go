@@ -28,19 +28,23 @@ func (r *Row) countedName() string {
 	return r.Name
 }
 
-// batch is the events of one request: it is stored and answered as a whole.
+// batch is the events and operations of one request: it is stored and answered as a whole.
 type batch struct {
-	rows     []Row
-	bytes    int
-	source   Source
-	enqueued time.Time
-	span     trace.Span // of the request; nil when it is not traced
-	done     chan error
+	rows       []Row
+	operations []OperationRow
+	bytes      int
+	source     Source
+	enqueued   time.Time
+	span       trace.Span // of the request; nil when it is not traced
+	done       chan error
 }
 
 func newBatch(capacity int, source Source) *batch {
 	return &batch{rows: make([]Row, 0, capacity), source: source, done: make(chan error, 1)}
 }
+
+// size is how many rows the batch is.
+func (b *batch) size() int { return len(b.rows) + len(b.operations) }
 
 // rowBytes is about what an event needs beside its texts, in memory and on disk.
 const rowBytes = 128

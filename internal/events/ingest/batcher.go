@@ -20,9 +20,9 @@ type appender interface {
 	// Prepare does what takes long, before the rows wait in the queue: else the others of their transaction would
 	// wait too.
 	Prepare(ctx context.Context, rows []Row) error
-	Append(ctx context.Context, rows []*Row) error
+	Append(ctx context.Context, rows []*Row, operations ...*OperationRow) error
 	// Salvage is Append for rows of which the database refuses some; it returns those.
-	Salvage(ctx context.Context, rows []*Row) ([]RefusedRow, error)
+	Salvage(ctx context.Context, rows []*Row, operations ...*OperationRow) ([]RefusedRow, error)
 }
 
 // Publisher is told of events right after their commit.
@@ -99,7 +99,7 @@ func startBatcher(s appender, cfg BatcherConfig, m *ingestMetrics, now func() ti
 	return b
 }
 
-// Submit waits until the batch is committed. It does not return early when the caller goes away: the batch aliases
+// Submit waits until the batch, which is not empty, is committed. It does not return early when the caller goes away: the batch aliases
 // the request's body, which must stay until the flush is over, and the flush has a time limit of its own.
 //
 // Errors: a problem of status 503. Queue full, shutting down: nothing of the batch is stored. Database away: nothing,
@@ -117,7 +117,7 @@ func (b *Batcher) Submit(ctx context.Context, x *batch) error {
 	case b.closed:
 		b.mu.Unlock()
 		return shuttingDown()
-	case b.rows > 0 && (b.rows+len(x.rows) > b.cfg.QueueRows || b.bytes+x.bytes > b.cfg.QueueBytes):
+	case b.rows > 0 && (b.rows+x.size() > b.cfg.QueueRows || b.bytes+x.bytes > b.cfg.QueueBytes):
 		rows := b.rows
 		b.mu.Unlock()
 		b.metrics.queueFull.Inc()
@@ -126,7 +126,7 @@ func (b *Batcher) Submit(ctx context.Context, x *batch) error {
 	}
 	x.enqueued = b.now()
 	b.queue = append(b.queue, x)
-	b.rows += len(x.rows)
+	b.rows += x.size()
 	b.bytes += x.bytes
 	// Waking a flusher that would go on waiting costs as much as storing an event.
 	wake := len(b.queue) == 1 || b.readyLocked()
@@ -203,9 +203,9 @@ func (b *Batcher) take() []*batch {
 	}
 	b.gathered = time.Time{}
 	n, rows := 0, 0
-	for n < len(b.queue) && (n == 0 || rows+len(b.queue[n].rows) <= b.cfg.FlushRows) {
+	for n < len(b.queue) && (n == 0 || rows+b.queue[n].size() <= b.cfg.FlushRows) {
 		x := b.queue[n]
-		rows += len(x.rows)
+		rows += x.size()
 		b.bytes -= x.bytes
 		b.inFlight[x] = struct{}{}
 		n++

@@ -40,7 +40,7 @@ func (f *fakeWriter) Prepare(ctx context.Context, writes []Row) error {
 	return f.prepare(ctx, writes[0].Name)
 }
 
-func (f *fakeWriter) Append(ctx context.Context, writes []*Row) error {
+func (f *fakeWriter) Append(ctx context.Context, writes []*Row, _ ...*OperationRow) error {
 	names := make([]string, len(writes))
 	for k, w := range writes {
 		names[k] = w.Name
@@ -69,12 +69,12 @@ func (f *fakeWriter) Append(ctx context.Context, writes []*Row) error {
 	return nil
 }
 
-func (f *fakeWriter) Salvage(ctx context.Context, writes []*Row) (refusals []RefusedRow, err error) {
+func (f *fakeWriter) Salvage(ctx context.Context, writes []*Row, _ ...*OperationRow) (refusals []RefusedRow, err error) {
 	var good []*Row
 	for _, w := range writes {
 		if err := f.fail([]string{w.Name}); postgres.IsData(err) {
 			w.outcome = Refused
-			refusals = append(refusals, RefusedRow{w, err})
+			refusals = append(refusals, RefusedRow{w.ProjectID, w.ID, err})
 		} else {
 			good = append(good, w)
 		}

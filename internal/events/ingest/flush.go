@@ -36,8 +36,8 @@ func (b *Batcher) commitBatches(ctx context.Context, batches []*batch) {
 	if len(batches) == 0 {
 		return
 	}
-	rows := rowsOf(batches)
-	err := b.commit(ctx, rows, b.store.Append)
+	rows, operations := rowsOf(batches)
+	err := b.commit(ctx, rows, operations, b.store.Append)
 	switch {
 	case err == nil:
 	case postgres.IsData(err) && len(batches) > 1:
@@ -46,8 +46,8 @@ func (b *Batcher) commitBatches(ctx context.Context, batches []*batch) {
 		b.commitBatches(ctx, batches[half:])
 		return
 	case postgres.IsData(err):
-		err = b.commit(ctx, rows, func(ctx context.Context, rows []*Row) error {
-			return b.salvage(ctx, rows, batches[0].source)
+		err = b.commit(ctx, rows, operations, func(ctx context.Context, rows []*Row, operations ...*OperationRow) error {
+			return b.salvage(ctx, rows, operations, batches[0].source)
 		})
 	}
 	for _, x := range batches {
@@ -55,33 +55,37 @@ func (b *Batcher) commitBatches(ctx context.Context, batches []*batch) {
 	}
 }
 
-func rowsOf(batches []*batch) []*Row {
+func rowsOf(batches []*batch) (rows []*Row, operations []*OperationRow) {
 	n := 0
 	for _, x := range batches {
 		n += len(x.rows)
 	}
-	rows := make([]*Row, 0, n)
+	rows = make([]*Row, 0, n)
 	for _, x := range batches {
 		for k := range x.rows {
 			rows = append(rows, &x.rows[k])
 		}
+		for k := range x.operations {
+			operations = append(operations, &x.operations[k])
+		}
 	}
-	return rows
+	return rows, operations
 }
 
-// salvage stores the events of one request that the database takes. The rules should have caught the others; that
+// salvage stores what of one request that the database takes. The rules should have caught the others; that
 // they did not is logged, and the request is answered like any other with refused events.
-func (b *Batcher) salvage(ctx context.Context, rows []*Row, from Source) error {
-	refused, err := b.store.Salvage(ctx, rows)
+func (b *Batcher) salvage(ctx context.Context, rows []*Row, operations []*OperationRow, from Source) error {
+	refused, err := b.store.Salvage(ctx, rows, operations...)
 	for _, r := range refused {
-		b.log.Error("the database refuses an event that passed validation",
-			"project_id", r.ProjectID, "event_id", r.ID, "source", from.Kind, "key_id", from.KeyID, "error", r.cause)
+		b.log.Error("the database refuses what passed validation",
+			"project_id", r.project, "id", r.id, "source", from.Kind, "key_id", from.KeyID, "error", r.cause)
 	}
 	return err
 }
 
 // commit runs one transaction, again when another one got in its way.
-func (b *Batcher) commit(ctx context.Context, rows []*Row, transaction func(context.Context, []*Row) error) (err error) {
+func (b *Batcher) commit(ctx context.Context, rows []*Row, operations []*OperationRow,
+	transaction func(context.Context, []*Row, ...*OperationRow) error) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.FlushTime)
 	defer cancel()
 	defer func() {
@@ -92,14 +96,14 @@ func (b *Batcher) commit(ctx context.Context, rows []*Row, transaction func(cont
 	}()
 	const attempts = 3
 	for range attempts {
-		err = transaction(ctx, rows)
+		err = transaction(ctx, rows, operations...)
 		if err == nil || !postgres.IsRetryable(err) {
 			break
 		}
 	}
 	b.noteFlush(err)
 	tracing.Fail(ctx, err)
-	b.metrics.flushRows.Observe(float64(len(rows)))
+	b.metrics.flushRows.Observe(float64(len(rows) + len(operations)))
 	switch {
 	case err == nil:
 		b.publish(rows)
@@ -107,10 +111,10 @@ func (b *Batcher) commit(ctx context.Context, rows []*Row, transaction func(cont
 	case postgres.IsData(err):
 		return err
 	case databaseAway(err):
-		b.log.Warn("flush failed, its requests are answered with 503", "rows", len(rows), "error", err)
+		b.log.Warn("flush failed, its requests are answered with 503", "rows", len(rows)+len(operations), "error", err)
 		return unavailable(err)
 	default:
-		b.log.Error("flush failed", "rows", len(rows), "error", err)
+		b.log.Error("flush failed", "rows", len(rows)+len(operations), "error", err)
 		return err
 	}
 }
@@ -149,7 +153,7 @@ func unavailable(cause error) error {
 	e.Detail = "The database cannot be reached. Nothing of this request was stored; try again."
 	if errors.Is(cause, postgres.ErrUnconfirmed) {
 		e.Detail = "The database did not confirm that it stored this. Send it again: " +
-			"events with an idempotency_key, and the same signed request, are stored once."
+			"what has an idempotency_key, and the same signed request, is stored once."
 	}
 	return e
 }

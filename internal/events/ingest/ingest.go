@@ -10,7 +10,7 @@ import (
 	"github.com/bahagh/nimbus/internal/events/quota"
 )
 
-// Request is events of one project that came in together. They are stored, and answered, as a whole.
+// Request is events and profile operations of one project that came in together. They are stored, and answered, as a whole.
 type Request struct {
 	ProjectID uuid.UUID
 	Source    Source
@@ -19,9 +19,10 @@ type Request struct {
 	At time.Time
 	// Seed is what makes the events of this request the same events when it is sent again: its signature, or the
 	// place in a file or a log that it was read from. Empty when nothing does; an event with an idempotency key needs
-	// none.
-	Seed   string
-	Events []Incoming
+	// none. So it is with operations.
+	Seed       string
+	Events     []Incoming
+	Operations []Operation
 }
 
 // Source is the way by which a request came in.
@@ -64,9 +65,9 @@ type Result struct {
 	Refusal        *Refusal // of a refused event, else nil
 }
 
-// Refusal says why an event was refused.
+// Refusal says why an event or an operation was refused.
 type Refusal struct {
-	Field  string // of the event: ts, or "" for all of it
+	Field  string // of it: ts, group/key, or "" for all of it
 	Code   string // for programs
 	Detail string // for people
 }
@@ -87,28 +88,34 @@ func NewIngester(b *Batcher, quotas *quota.Keeper, now func() time.Time) *Ingest
 
 var emptyProps = []byte("{}")
 
-// Ingest stores the events of one request and returns after the commit, with one result for each event in their order.
-// When every event is refused, nothing is stored, and that is no error: the caller says so in its own protocol.
+// Ingest stores the events and operations of one request and returns after the commit, with one result for each event in their
+// order, and one for each operation. When everything is refused, nothing is stored, and that is no error: the caller says so in
+// its own protocol.
 //
-// The strings and props of the events may alias the request's body: they are not used after Ingest returns.
+// The strings and props may alias the request's body: they are not used after Ingest returns.
 //
 // Errors: a problem of status 503 (queue full, database away, disk nearly full, shutting down), or 429 (the project has
 // stored as much as it may). Then nothing is stored, or, when the detail says so, it is not known.
-func (i *Ingester) Ingest(ctx context.Context, r *Request) ([]Result, error) {
+func (i *Ingester) Ingest(ctx context.Context, r *Request) ([]Result, []OperationResult, error) {
 	now := i.now()
-	results := make([]Result, len(r.Events))
+	results, changes := make([]Result, len(r.Events)), make([]OperationResult, len(r.Operations))
 	b := newBatch(len(r.Events), r.Source)
 	for k := range r.Events {
 		in := &r.Events[k]
-		ts := timestamp(in, r, now)
+		ts := timestamp(in.TS, r, now)
 		if refusal := checkTS(ts, now); refusal != nil {
 			results[k] = Result{Outcome: Refused, Refusal: refusal}
 			continue
 		}
 		i.addTo(b, r, k, ts, now)
 	}
+	for k := range r.Operations {
+		if refusals := b.addOperation(r, k, now); refusals != nil {
+			changes[k] = OperationResult{Outcome: Refused, Refusals: refusals}
+		}
+	}
 	if err := i.store(ctx, r.ProjectID, b); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for k := range b.rows {
 		row := &b.rows[k]
@@ -122,16 +129,23 @@ func (i *Ingester) Ingest(ctx context.Context, r *Request) ([]Result, error) {
 		default:
 		}
 	}
+	for k := range b.operations {
+		out := &changes[b.operations[k].index]
+		if out.Outcome = b.operations[k].outcome; out.Outcome == Refused {
+			out.Refusals = []*Refusal{notStorable}
+		}
+	}
 	i.metrics.count(r.Source, results)
-	return results, nil
+	i.metrics.countOperations(r.Source, changes)
+	return results, changes, nil
 }
 
 // notStorable is for what the rules let through and the database does not take.
-var notStorable = &Refusal{Code: "not_storable", Detail: "the database refuses this event; its neighbours are stored"}
+var notStorable = &Refusal{Code: "not_storable", Detail: "the database refuses it; its neighbours are stored"}
 
 // store hands a batch to the batcher, as far as the project may store it.
 func (i *Ingester) store(ctx context.Context, project uuid.UUID, b *batch) error {
-	if len(b.rows) == 0 {
+	if b.size() == 0 {
 		return nil
 	}
 	if i.quotas == nil {
@@ -147,7 +161,7 @@ func (i *Ingester) store(ctx context.Context, project uuid.UUID, b *batch) error
 	if err := i.batcher.Submit(ctx, b); err != nil {
 		return err
 	}
-	stored, asOther := 0, 0
+	stored, asOther, operations := 0, 0, 0
 	for k := range b.rows {
 		if b.rows[k].outcome == Stored {
 			stored++
@@ -156,7 +170,12 @@ func (i *Ingester) store(ctx context.Context, project uuid.UUID, b *batch) error
 			}
 		}
 	}
-	may.Stored(stored, asOther, int64(b.bytes)*int64(stored)/int64(len(b.rows)))
+	for k := range b.operations {
+		if b.operations[k].outcome == Stored {
+			operations++
+		}
+	}
+	may.Stored(stored, asOther, int64(b.bytes)*int64(stored+operations)/int64(b.size()))
 	return nil
 }
 
@@ -192,12 +211,12 @@ func (i *Ingester) Reject(codes ...string) {
 	}
 }
 
-// timestamp is the event's own, else that of the request, else now. PostgreSQL keeps microseconds, and the id is made
+// timestamp is its own, else that of the request, else now. PostgreSQL keeps microseconds, and the id is made
 // of what is kept.
-func timestamp(in *Incoming, r *Request, now time.Time) time.Time {
+func timestamp(own time.Time, r *Request, now time.Time) time.Time {
 	switch {
-	case !in.TS.IsZero():
-		return in.TS.UTC().Truncate(time.Microsecond)
+	case !own.IsZero():
+		return own.UTC().Truncate(time.Microsecond)
 	case !r.At.IsZero():
 		return r.At.UTC().Truncate(time.Microsecond)
 	default:

@@ -11,6 +11,8 @@ type ingestMetrics struct {
 	duplicates prometheus.Counter
 	rejected   *prometheus.CounterVec
 	received   *prometheus.CounterVec
+	operations *prometheus.CounterVec
+	refused    *prometheus.CounterVec
 	queueFull  prometheus.Counter
 	flushes    prometheus.Histogram
 	flushRows  prometheus.Histogram
@@ -29,16 +31,21 @@ func NewMetrics(reg prometheus.Registerer) *ingestMetrics { //nolint:revive // o
 			Help: "Errors of refused events, by code."}, []string{"code"}),
 		received: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nimbus_events_received_total",
 			Help: "Events that keep to the contract of the way they came in by, whatever became of them."}, []string{"source"}),
+		operations: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nimbus_profile_operations_total",
+			Help: "Operations on profiles, by the way they came in and by what became of them: stored, duplicate or refused."},
+			[]string{"source", "outcome"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "nimbus_profile_operations_rejected_total",
+			Help: "Errors of refused operations on profiles, by code."}, []string{"code"}),
 		queueFull: prometheus.NewCounter(prometheus.CounterOpts{Name: "nimbus_ingest_queue_full_total",
 			Help: "Requests answered with 503 because too much was waiting."}),
 		flushes: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "nimbus_flush_duration_seconds",
 			Help: "Time of one flush, commit included.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
 		flushRows: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "nimbus_flush_rows",
-			Help: "Events in one transaction.", Buckets: prometheus.ExponentialBuckets(1, 4, 8)}),
+			Help: "Events and operations in one transaction.", Buckets: prometheus.ExponentialBuckets(1, 4, 8)}),
 		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "nimbus_flush_failures_total",
 			Help: "Transactions that stored nothing because of the database; their requests were answered with 503."}),
 	}
-	reg.MustRegister(m.accepted, m.duplicates, m.rejected, m.received, m.queueFull, m.flushes, m.flushRows, m.failures)
+	reg.MustRegister(m.accepted, m.duplicates, m.rejected, m.received, m.operations, m.refused, m.queueFull, m.flushes, m.flushRows, m.failures)
 	return m
 }
 
@@ -52,8 +59,8 @@ func (m *ingestMetrics) watch(b *Batcher) {
 		})
 	}
 	m.reg.MustRegister(
-		gauge("nimbus_ingest_queue_rows", "Events waiting for a flush.", func() float64 { return float64(b.rows) }),
-		gauge("nimbus_ingest_queue_bytes", "Bytes of events waiting for a flush.", func() float64 { return float64(b.bytes) }),
+		gauge("nimbus_ingest_queue_rows", "Events and operations waiting for a flush.", func() float64 { return float64(b.rows) }),
+		gauge("nimbus_ingest_queue_bytes", "Bytes of events and operations waiting for a flush.", func() float64 { return float64(b.bytes) }),
 		gauge("nimbus_ingest_oldest_seconds", "How long the oldest request has been waiting for its commit.",
 			func() float64 { return b.oldestLocked().Seconds() }),
 		gauge("nimbus_ingest_flushers", "Flushers that run.", func() float64 { return float64(b.alive) }),
@@ -77,4 +84,20 @@ func (m *ingestMetrics) count(from Source, results []Result) {
 	m.received.WithLabelValues(from.Kind).Add(float64(len(results)))
 	m.accepted.Add(float64(stored))
 	m.duplicates.Add(float64(duplicates))
+}
+
+// countOperations counts the operations of one request.
+func (m *ingestMetrics) countOperations(from Source, results []OperationResult) {
+	var by [Refused + 1]int
+	for k := range results {
+		by[results[k].Outcome]++
+		for _, r := range results[k].Refusals {
+			m.refused.WithLabelValues(r.Code).Inc()
+		}
+	}
+	for outcome, label := range map[Outcome]string{Stored: "stored", Duplicate: "duplicate", Refused: "refused"} {
+		if n := by[outcome]; n > 0 {
+			m.operations.WithLabelValues(from.Kind, label).Add(float64(n))
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/internal/events/rollups"
@@ -13,24 +14,30 @@ import (
 
 // RefusedRow is a row that the database does not take, and why.
 type RefusedRow struct {
-	*Row
-	cause error
+	project, id uuid.UUID
+	cause       error
 }
 
 // Salvage is Append for rows of which the database refuses some: it stores the others, marks those Refused, and returns
 // them. It is one transaction, too, because it is one request: an event without a key that was stored by a request that
 // failed would be stored once more when that is sent again.
-func (s *Store) Salvage(ctx context.Context, rows []*Row) (refused []RefusedRow, err error) {
+func (s *Store) Salvage(ctx context.Context, rows []*Row, operations ...*OperationRow) (refused []RefusedRow, err error) {
 	err = s.withPartitions(ctx, rows, func() error {
 		err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) (err error) {
-			if refused, err = s.salvageHalves(postgres.WithTx(ctx, tx), rows); err != nil {
+			inTx := postgres.WithTx(ctx, tx)
+			if refused, err = s.salvageHalves(inTx, rows); err != nil {
 				return err
 			}
+			more, err := s.salvageOperations(inTx, operations)
+			if err != nil {
+				return err
+			}
+			refused = append(refused, more...)
 			return s.countStored(ctx, tx, rows)
 		})
 		if err != nil {
 			refused = nil
-			reset(rows)
+			reset(rows, operations)
 		}
 		return err
 	})
@@ -50,7 +57,7 @@ func (s *Store) salvageHalves(ctx context.Context, rows []*Row) ([]RefusedRow, e
 		return nil, err
 	case len(rows) == 1:
 		rows[0].outcome = Refused
-		return []RefusedRow{{rows[0], err}}, nil
+		return []RefusedRow{{rows[0].ProjectID, rows[0].ID, err}}, nil
 	}
 	half := len(rows) / 2
 	first, err := s.salvageHalves(ctx, rows[:half])

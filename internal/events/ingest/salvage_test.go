@@ -47,12 +47,12 @@ func TestSalvageStoresOnceWhatIsNotRefused(t *testing.T) {
 			t.Errorf("event %d: outcome %d, want %d", k, w.outcome, want[k])
 		}
 	}
-	if len(refusals) != 3 || refusals[0].Row != writes[0] || refusals[1].Row != writes[3] || refusals[2].Row != writes[5] {
+	if len(refusals) != 3 || refusals[0].id != writes[0].ID || refusals[1].id != writes[3].ID || refusals[2].id != writes[5].ID {
 		t.Errorf("refused: %v", refusals)
 	}
 	for _, r := range refusals {
 		if r.cause == nil {
-			t.Errorf("%s was refused without a cause", r.ID)
+			t.Errorf("%s was refused without a cause", r.id)
 		}
 	}
 	if n := count(t, pool, `SELECT count(*) FROM events`); n != 4 {

@@ -54,17 +54,17 @@ func (s *Store) Prepare(ctx context.Context, rows []Row) error {
 // once an hour: a second try is rare, and a third would take a clock that jumps.
 const appendTries = 5
 
-// Append stores the rows and their counts in one transaction and marks each row as Stored or Duplicate. On an error
-// nothing is stored, or, when the connection was lost during the commit, it is not known.
-func (s *Store) Append(ctx context.Context, rows []*Row) error {
-	return s.withPartitions(ctx, rows, func() error { return s.appendTx(ctx, rows) })
+// Append stores the rows, their counts and the operations in one transaction and marks each as Stored or Duplicate. On an
+// error nothing is stored, or, when the connection was lost during the commit, it is not known.
+func (s *Store) Append(ctx context.Context, rows []*Row, operations ...*OperationRow) error {
+	return s.withPartitions(ctx, rows, func() error { return s.appendTx(ctx, rows, operations) })
 }
 
 // withPartitions runs a transaction that stores the rows when there are partitions for them. Prepare has made them,
 // unless they were dropped since.
 func (s *Store) withPartitions(ctx context.Context, rows []*Row, fn func() error) error {
 	if len(rows) == 0 {
-		return nil
+		return fn()
 	}
 	for try := 1; ; try++ {
 		err := s.partitions.Ensure(ctx, rows[0].ReceivedAt, len(rows), func(k int) time.Time { return rows[k].TS })
@@ -80,20 +80,25 @@ func (s *Store) withPartitions(ctx context.Context, rows []*Row, fn func() error
 }
 
 // appendTx takes the fast transaction when all rows are likely to be new, and the careful one else.
-func (s *Store) appendTx(ctx context.Context, rows []*Row) error {
+func (s *Store) appendTx(ctx context.Context, rows []*Row, operations []*OperationRow) error {
+	if len(rows)+len(operations) == 0 {
+		return nil
+	}
 	unique, keyed := distinct(rows)
 	err := errDuplicates
-	if len(keyed) == 0 && s.mayAssumeNew() {
-		err = s.appendAssumingNew(ctx, unique)
+	if len(keyed) == 0 && len(rows) > 0 && s.mayAssumeNew() {
+		err = s.appendAssumingNew(ctx, unique, operations)
 	}
 	if errors.Is(err, errDuplicates) {
-		err = s.appendDeduplicating(ctx, unique, keyed)
+		reset(nil, operations)
+		err = s.appendDeduplicating(ctx, unique, keyed, operations)
 	}
 	if err != nil {
-		reset(rows)
+		reset(rows, operations)
 		return err
 	}
 	markDuplicates(rows)
+	markDuplicateOperations(operations)
 	return nil
 }
 
@@ -107,9 +112,12 @@ func markDuplicates(rows []*Row) {
 }
 
 // reset takes back the marks of a transaction that was undone.
-func reset(rows []*Row) {
+func reset(rows []*Row, operations []*OperationRow) {
 	for _, row := range rows {
 		row.outcome = waiting
+	}
+	for _, o := range operations {
+		o.outcome = waiting
 	}
 }
 
@@ -128,13 +136,13 @@ func (s *Store) mayAssumeNew() bool { return s.cautious.Load() <= 0 || s.cautiou
 
 // appendAssumingNew stores events of which none is there yet, which is nearly always so: then the counts are known
 // before, and few events go with them in one message.
-func (s *Store) appendAssumingNew(ctx context.Context, rows []*Row) error {
+func (s *Store) appendAssumingNew(ctx context.Context, rows []*Row, operations []*OperationRow) error {
 	var counts rollups.Counts
 	for _, row := range rows {
 		counts.Add(row.ProjectID, row.countedName(), row.TS)
 	}
 	var err error
-	if len(rows) < copyRows {
+	if len(rows) < copyRows && len(operations) == 0 {
 		err = s.insertAll(ctx, rows, &counts)
 	} else {
 		err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
@@ -142,6 +150,9 @@ func (s *Store) appendAssumingNew(ctx context.Context, rows []*Row) error {
 				return err
 			}
 			if err := s.arrive(ctx, tx, arrived(rows)); err != nil {
+				return err
+			}
+			if err := s.insertOperations(ctx, tx, operations); err != nil {
 				return err
 			}
 			return rollups.Apply(ctx, tx, &counts)
@@ -163,9 +174,12 @@ func (s *Store) appendAssumingNew(ctx context.Context, rows []*Row) error {
 }
 
 // appendDeduplicating stores the events that are not there yet, marks them, and counts them, in one transaction.
-func (s *Store) appendDeduplicating(ctx context.Context, rows, keyed []*Row) error {
+func (s *Store) appendDeduplicating(ctx context.Context, rows, keyed []*Row, operations []*OperationRow) error {
 	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		if err := s.insertNew(ctx, tx, rows, keyed); err != nil {
+			return err
+		}
+		if err := s.insertOperations(ctx, tx, operations); err != nil {
 			return err
 		}
 		return s.countStored(ctx, tx, rows)

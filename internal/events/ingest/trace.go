@@ -21,7 +21,7 @@ func traceFlush(batches []*batch, start time.Time) (context.Context, trace.Span)
 	var links []trace.Link
 	rows := 0
 	for _, x := range batches {
-		rows += len(x.rows)
+		rows += x.size()
 		switch {
 		case x.span == nil:
 		case first == nil:

@@ -19,13 +19,13 @@ import (
 	"github.com/bahagh/nimbus/internal/events/ingest"
 )
 
-// API is POST /v1/events.
+// API is POST /v1/events and POST /v1/people/operations.
 type API struct {
 	ingester *ingest.Ingester
 	now      func() time.Time
 }
 
-// NewAPI returns the handler.
+// NewAPI returns the handlers.
 func NewAPI(i *ingest.Ingester, now func() time.Time) *API { return &API{i, now} }
 
 // sourceKind is Source.Kind of what comes in here.
@@ -65,8 +65,8 @@ func (a *API) Ingest(c echo.Context, body []byte, authorize func(project uuid.UU
 	return c.JSON(http.StatusOK, res)
 }
 
-// decode reads the request and returns what is wrong with single events; an error when the request itself is bad.
-func decode(req *api.IngestRequest, body []byte) ([]contract.FieldError, error) {
+// decode reads the request and returns what is wrong with single items; an error when the request itself is bad.
+func decode(req interface{ DecodeJSON([]byte) error }, body []byte) ([]contract.FieldError, error) {
 	err := req.DecodeJSON(body)
 	var fields contract.Errors
 	if err == nil || !errors.As(err, &fields) {
@@ -83,22 +83,26 @@ func decode(req *api.IngestRequest, body []byte) ([]contract.FieldError, error) 
 func (a *API) ingest(
 	ctx context.Context, p *auth.Principal, req *api.IngestRequest, invalid []contract.FieldError, behind time.Duration,
 ) (*api.IngestResult, error) {
-	r := &ingest.Request{
-		ProjectID: p.ProjectID, Source: ingest.Source{Kind: sourceKind, KeyID: p.KeyID}, Seed: p.Signature,
-		Events: incoming(req.Events, invalid),
-	}
+	r := request(p)
+	r.Events = incoming(req.Events, invalid)
 	setClock(r.Events, behind)
-	if p.Signature != "" {
-		r.At = time.Unix(p.SignedAt, 0)
-	}
 	for _, e := range invalid {
 		a.ingester.Reject(e.Code)
 	}
-	results, err := a.ingester.Ingest(ctx, r)
+	results, _, err := a.ingester.Ingest(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	return answer(r, results, invalid)
+}
+
+// request is a request of a principal, without what is in it.
+func request(p *auth.Principal) *ingest.Request {
+	r := &ingest.Request{ProjectID: p.ProjectID, Source: ingest.Source{Kind: sourceKind, KeyID: p.KeyID}, Seed: p.Signature}
+	if p.Signature != "" {
+		r.At = time.Unix(p.SignedAt, 0)
+	}
+	return r
 }
 
 // incoming returns the events without those that have an error.
@@ -134,7 +138,7 @@ func answer(r *ingest.Request, results []ingest.Result, invalid []contract.Field
 		case ingest.Duplicate:
 			out.Duplicates++
 		default:
-			errs = append(errs, fieldError(r.Events[k].Position, results[k].Refusal))
+			errs = append(errs, fieldError("events", r.Events[k].Position, results[k].Refusal))
 		}
 	}
 	slices.SortStableFunc(errs, func(a, b contract.FieldError) int { return cmp.Compare(a.Item, b.Item) })
@@ -155,10 +159,10 @@ func answer(r *ingest.Request, results []ingest.Result, invalid []contract.Field
 }
 
 // fieldError is a refusal as the contract has it: with a JSON pointer into what was sent.
-func fieldError(position int, why *ingest.Refusal) contract.FieldError {
-	pointer := contract.Pointer("events", position)
+func fieldError(list string, position int, why *ingest.Refusal) contract.FieldError {
+	pointer := contract.Pointer(list, position)
 	if why.Field != "" {
-		pointer = contract.Pointer("events", position, why.Field)
+		pointer += "/" + why.Field
 	}
 	return contract.FieldError{In: contract.InBody, Pointer: pointer, Code: why.Code, Detail: why.Detail, Item: position}
 }

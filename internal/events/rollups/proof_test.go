@@ -57,7 +57,7 @@ func (w *world) ingest(random *rand.Rand, events int) {
 	w.t.Helper()
 	in := batch(random, events)
 	r := &ingest.Request{ProjectID: w.projects[random.IntN(len(w.projects))], Events: in}
-	if _, err := w.ingester.Ingest(w.t.Context(), r); err != nil {
+	if _, _, err := w.ingester.Ingest(w.t.Context(), r); err != nil {
 		w.t.Errorf("ingest: %v", err)
 	}
 }

@@ -874,6 +874,42 @@ func (e Period) Valid() bool {
 	}
 }
 
+// Defines values for ProfileOp.
+const (
+	ProfileAdd     ProfileOp = "add"
+	ProfileAppend  ProfileOp = "append"
+	ProfileDelete  ProfileOp = "delete"
+	ProfileRemove  ProfileOp = "remove"
+	ProfileSet     ProfileOp = "set"
+	ProfileSetOnce ProfileOp = "set_once"
+	ProfileUnion   ProfileOp = "union"
+	ProfileUnset   ProfileOp = "unset"
+)
+
+// Valid indicates whether the value is a known member of the ProfileOp enum.
+func (e ProfileOp) Valid() bool {
+	switch e {
+	case ProfileAdd:
+		return true
+	case ProfileAppend:
+		return true
+	case ProfileDelete:
+		return true
+	case ProfileRemove:
+		return true
+	case ProfileSet:
+		return true
+	case ProfileSetOnce:
+		return true
+	case ProfileUnion:
+		return true
+	case ProfileUnset:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProjectDeletionStatus.
 const (
 	DeletionPending ProjectDeletionStatus = "pending"
@@ -2177,6 +2213,19 @@ type FunnelStep struct {
 	Optional *bool `json:"optional,omitempty"`
 }
 
+// GroupKey A group of people, such as a company or a workspace.
+type GroupKey struct {
+	// Key Which one of its type it is.
+	//
+	// Example: acme
+	Key string `json:"key"`
+
+	// Type What kind of group it is.
+	//
+	// Example: company
+	Type string `json:"type"`
+}
+
 // GroupValue A value of a property with its type; a list or an object as its JSON text; null for the absent value.
 //
 // Example: pro
@@ -3096,6 +3145,101 @@ type Problem struct {
 	// Example: /docs/errors#validation_failed
 	Type string `json:"type"`
 }
+
+// ProfileOp What happens with each of `props`: `set` makes it the value; `set_once` only where there is none; `add` adds a number, to
+// 0 where there is none; `append` puts it at the end of a list; `union` adds to a list what it has not; `remove` takes out
+// of a list what is equal. `unset` takes the properties in `names` away, and `delete` the whole profile. What does not fit
+// the value that is there (`add` to a text) leaves it as it is.
+type ProfileOp string
+
+// ProfileOperation One change of what is known of a person or a group.
+type ProfileOperation struct {
+	// AnonymousID Who it is about, before it is known; beside a `user_id` the two are one person.
+	//
+	// Example: a1
+	AnonymousID string `json:"anonymous_id,omitempty"`
+
+	// Group A group of people, such as a company or a workspace.
+	Group *GroupKey `json:"group,omitempty"`
+
+	// IdempotencyKey Makes sending this operation again safe, for ever.
+	//
+	// Example: op_abc123
+	IdempotencyKey string `json:"idempotency_key,omitempty"`
+
+	// Names With `unset`, and only there, the properties that go.
+	Names []string `json:"names,omitempty"`
+
+	// Op What happens with each of `props`: `set` makes it the value; `set_once` only where there is none; `add` adds a number, to
+	// 0 where there is none; `append` puts it at the end of a list; `union` adds to a list what it has not; `remove` takes out
+	// of a list what is equal. `unset` takes the properties in `names` away, and `delete` the whole profile. What does not fit
+	// the value that is there (`add` to a text) leaves it as it is.
+	Op ProfileOp `json:"op"`
+
+	// Props The values of an operation, or of a profile, by name. The rules are those of an event's `props`; with `add` each is a
+	// number.
+	//
+	//
+	// Example: {"name":"Ada Lovelace","plan":"pro"}
+	Props ProfileProps `json:"props,omitempty"`
+
+	// TS When it became true, which is the order in which operations apply. The rules are those of an event's `ts`.
+	//
+	//
+	// Example: 2026-01-15T10:30:00Z
+	TS time.Time `json:"ts,omitempty,omitzero"`
+
+	// UserID Who it is about, once known.
+	//
+	// Example: user_123
+	UserID string `json:"user_id,omitempty"`
+}
+
+// ProfileOperationError defines model for ProfileOperationError.
+type ProfileOperationError struct {
+	// Code Stable and documented.
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+
+	// Index The position in `operations`.
+	Index int32 `json:"index"`
+
+	// Pointer JSON pointer of the field in the body sent.
+	Pointer string `json:"pointer"`
+}
+
+// ProfileOperations defines model for ProfileOperations.
+type ProfileOperations struct {
+	Operations []ProfileOperation `json:"operations"`
+
+	// ProjectID The key's own project.
+	ProjectID openapi_types.UUID `json:"project_id"`
+}
+
+// ProfileOperationsResult defines model for ProfileOperationsResult.
+type ProfileOperationsResult struct {
+	// Accepted Stored by this request.
+	//
+	// Example: 1
+	Accepted int32 `json:"accepted"`
+
+	// Duplicates Stored before; nothing was changed.
+	//
+	// Example: 0
+	Duplicates int32                   `json:"duplicates"`
+	Errors     []ProfileOperationError `json:"errors"`
+
+	// Rejected Refused; `errors` says why.
+	//
+	// Example: 0
+	Rejected int32 `json:"rejected"`
+}
+
+// ProfileProps The values of an operation, or of a profile, by name. The rules are those of an event's `props`; with `add` each is a
+// number.
+//
+// Example: {"name":"Ada Lovelace","plan":"pro"}
+type ProfileProps = json.RawMessage
 
 // Project defines model for Project.
 type Project struct {
@@ -4429,6 +4573,16 @@ type QueryMetricsParams struct {
 	Top *int32 `form:"top,omitempty" json:"top,omitempty"`
 }
 
+// ChangeProfilesParams defines parameters for ChangeProfiles.
+type ChangeProfilesParams struct {
+	// ContentEncoding How the body is compressed, if it is: `gzip` or `zstd`.
+	ContentEncoding *string `json:"Content-Encoding,omitempty"`
+
+	// XSentAt When the request is sent, by the clock of the sender, in Unix milliseconds. When it is more than a minute from the
+	// time of arrival, each `ts` is moved by the difference. What is no number is as if it were not there.
+	XSentAt *string `json:"X-Sent-At,omitempty"`
+}
+
 // ListProjectsParams defines parameters for ListProjects.
 type ListProjectsParams struct {
 	// Limit Projects per page.
@@ -4626,6 +4780,9 @@ type PreviewInvitationJSONRequestBody = InvitationTokenRequest
 
 // RunMetricsQueryJSONRequestBody defines body for RunMetricsQuery for application/json ContentType.
 type RunMetricsQueryJSONRequestBody = MetricsQuery
+
+// ChangeProfilesJSONRequestBody defines body for ChangeProfiles for application/json ContentType.
+type ChangeProfilesJSONRequestBody = ProfileOperations
 
 // CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
 type CreateProjectJSONRequestBody = CreateProjectRequest
@@ -6359,6 +6516,48 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/metrics/query (the `RunMetricsQuery` operationId).
 	RunMetricsQuery(ctx context.Context, body RunMetricsQueryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ChangeProfilesWithBody Change what is known of people and groups
+	//
+	// Stores 1 to 1,000 operations on profiles. The reply comes after the commit, as that of `POST /v1/events` does, and good
+	// operations are stored even when their neighbours are not.
+	//
+	// An operation names a person by `user_id`, by `anonymous_id` or by both, or a `group`. One with both ids also says that
+	// they are one person, as an event with both ids does; `set` with empty `props` says nothing else. A profile is what all
+	// operations on it make in the order of their `ts`, whenever they arrive.
+	//
+	// Sending an operation again stores nothing and counts it in `duplicates`: with an `idempotency_key` it is the same
+	// operation when project, `op`, key and who or what it is about are the same, whatever its `ts`. Operations without one in
+	// a signed request are identified by the signature and their position. Any other is a new one each time, and `add` and
+	// `append` would then happen twice.
+	//
+	// Operations are no events: they are in no count of events, and pruning keeps them.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/people/operations (the `ChangeProfiles` operationId).
+	ChangeProfilesWithBody(ctx context.Context, params *ChangeProfilesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeProfiles Change what is known of people and groups
+	//
+	// Stores 1 to 1,000 operations on profiles. The reply comes after the commit, as that of `POST /v1/events` does, and good
+	// operations are stored even when their neighbours are not.
+	//
+	// An operation names a person by `user_id`, by `anonymous_id` or by both, or a `group`. One with both ids also says that
+	// they are one person, as an event with both ids does; `set` with empty `props` says nothing else. A profile is what all
+	// operations on it make in the order of their `ts`, whenever they arrive.
+	//
+	// Sending an operation again stores nothing and counts it in `duplicates`: with an `idempotency_key` it is the same
+	// operation when project, `op`, key and who or what it is about are the same, whatever its `ts`. Operations without one in
+	// a signed request are identified by the signature and their position. Any other is a new one each time, and `add` and
+	// `append` would then happen twice.
+	//
+	// Operations are no events: they are in no count of events, and pruning keeps them.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/people/operations (the `ChangeProfiles` operationId).
+	ChangeProfiles(ctx context.Context, params *ChangeProfilesParams, body ChangeProfilesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListProjects List my projects
 	//
 	// Newest first.
@@ -8082,6 +8281,68 @@ func (c *HTTPClient) RunMetricsQueryWithBody(ctx context.Context, contentType st
 // Corresponds with POST /v1/metrics/query (the `RunMetricsQuery` operationId).
 func (c *HTTPClient) RunMetricsQuery(ctx context.Context, body RunMetricsQueryJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRunMetricsQueryRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeProfilesWithBody Change what is known of people and groups
+//
+// Stores 1 to 1,000 operations on profiles. The reply comes after the commit, as that of `POST /v1/events` does, and good
+// operations are stored even when their neighbours are not.
+//
+// An operation names a person by `user_id`, by `anonymous_id` or by both, or a `group`. One with both ids also says that
+// they are one person, as an event with both ids does; `set` with empty `props` says nothing else. A profile is what all
+// operations on it make in the order of their `ts`, whenever they arrive.
+//
+// Sending an operation again stores nothing and counts it in `duplicates`: with an `idempotency_key` it is the same
+// operation when project, `op`, key and who or what it is about are the same, whatever its `ts`. Operations without one in
+// a signed request are identified by the signature and their position. Any other is a new one each time, and `add` and
+// `append` would then happen twice.
+//
+// Operations are no events: they are in no count of events, and pruning keeps them.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/people/operations (the `ChangeProfiles` operationId).
+func (c *HTTPClient) ChangeProfilesWithBody(ctx context.Context, params *ChangeProfilesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeProfilesRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeProfiles Change what is known of people and groups
+//
+// Stores 1 to 1,000 operations on profiles. The reply comes after the commit, as that of `POST /v1/events` does, and good
+// operations are stored even when their neighbours are not.
+//
+// An operation names a person by `user_id`, by `anonymous_id` or by both, or a `group`. One with both ids also says that
+// they are one person, as an event with both ids does; `set` with empty `props` says nothing else. A profile is what all
+// operations on it make in the order of their `ts`, whenever they arrive.
+//
+// Sending an operation again stores nothing and counts it in `duplicates`: with an `idempotency_key` it is the same
+// operation when project, `op`, key and who or what it is about are the same, whatever its `ts`. Operations without one in
+// a signed request are identified by the signature and their position. Any other is a new one each time, and `add` and
+// `append` would then happen twice.
+//
+// Operations are no events: they are in no count of events, and pruning keeps them.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/people/operations (the `ChangeProfiles` operationId).
+func (c *HTTPClient) ChangeProfiles(ctx context.Context, params *ChangeProfilesParams, body ChangeProfilesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeProfilesRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -11129,6 +11390,72 @@ func NewRunMetricsQueryRequestWithBody(server string, contentType string, body i
 	return req, nil
 }
 
+// NewChangeProfilesRequest calls the generic ChangeProfiles builder with application/json body
+func NewChangeProfilesRequest(server string, params *ChangeProfilesParams, body ChangeProfilesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangeProfilesRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewChangeProfilesRequestWithBody constructs an http.Request for the ChangeProfiles method, with any body, and a specified content type
+func NewChangeProfilesRequestWithBody(server string, params *ChangeProfilesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/people/operations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.ContentEncoding != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Content-Encoding", *params.ContentEncoding, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Content-Encoding", headerParam0)
+		}
+
+		if params.XSentAt != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-Sent-At", *params.XSentAt, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("X-Sent-At", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListProjectsRequest constructs an http.Request for the ListProjects method
 func NewListProjectsRequest(server string, params *ListProjectsParams) (*http.Request, error) {
 	var err error
@@ -13903,6 +14230,48 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/metrics/query (the `RunMetricsQuery` operationId).
 	RunMetricsQueryWithResponse(ctx context.Context, body RunMetricsQueryJSONRequestBody, reqEditors ...RequestEditorFn) (*RunMetricsQueryResponse, error)
+
+	// ChangeProfilesWithBodyWithResponse Change what is known of people and groups
+	//
+	// Stores 1 to 1,000 operations on profiles. The reply comes after the commit, as that of `POST /v1/events` does, and good
+	// operations are stored even when their neighbours are not.
+	//
+	// An operation names a person by `user_id`, by `anonymous_id` or by both, or a `group`. One with both ids also says that
+	// they are one person, as an event with both ids does; `set` with empty `props` says nothing else. A profile is what all
+	// operations on it make in the order of their `ts`, whenever they arrive.
+	//
+	// Sending an operation again stores nothing and counts it in `duplicates`: with an `idempotency_key` it is the same
+	// operation when project, `op`, key and who or what it is about are the same, whatever its `ts`. Operations without one in
+	// a signed request are identified by the signature and their position. Any other is a new one each time, and `add` and
+	// `append` would then happen twice.
+	//
+	// Operations are no events: they are in no count of events, and pruning keeps them.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/people/operations (the `ChangeProfiles` operationId).
+	ChangeProfilesWithBodyWithResponse(ctx context.Context, params *ChangeProfilesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeProfilesResponse, error)
+
+	// ChangeProfilesWithResponse Change what is known of people and groups
+	//
+	// Stores 1 to 1,000 operations on profiles. The reply comes after the commit, as that of `POST /v1/events` does, and good
+	// operations are stored even when their neighbours are not.
+	//
+	// An operation names a person by `user_id`, by `anonymous_id` or by both, or a `group`. One with both ids also says that
+	// they are one person, as an event with both ids does; `set` with empty `props` says nothing else. A profile is what all
+	// operations on it make in the order of their `ts`, whenever they arrive.
+	//
+	// Sending an operation again stores nothing and counts it in `duplicates`: with an `idempotency_key` it is the same
+	// operation when project, `op`, key and who or what it is about are the same, whatever its `ts`. Operations without one in
+	// a signed request are identified by the signature and their position. Any other is a new one each time, and `add` and
+	// `append` would then happen twice.
+	//
+	// Operations are no events: they are in no count of events, and pruning keeps them.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/people/operations (the `ChangeProfiles` operationId).
+	ChangeProfilesWithResponse(ctx context.Context, params *ChangeProfilesParams, body ChangeProfilesJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeProfilesResponse, error)
 
 	// ListProjectsWithResponse List my projects
 	//
@@ -18665,6 +19034,133 @@ func (r RunMetricsQueryResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RunMetricsQueryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ChangeProfilesResponse401Headers the declared response headers of an HTTP 401 response for ChangeProfiles
+type ChangeProfilesResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ChangeProfilesResponse429Headers the declared response headers of an HTTP 429 response for ChangeProfiles
+type ChangeProfilesResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      int
+}
+
+// ChangeProfilesResponse503Headers the declared response headers of an HTTP 503 response for ChangeProfiles
+type ChangeProfilesResponse503Headers struct {
+	RetryAfter *int
+}
+
+type ChangeProfilesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProfileOperationsResult
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ChangeProfilesResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ChangeProfilesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ChangeProfilesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ChangeProfilesResponse) GetJSON200() *ProfileOperationsResult {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ChangeProfilesResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ChangeProfilesResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ChangeProfilesResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ChangeProfilesResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ChangeProfilesResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ChangeProfilesResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ChangeProfilesResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ChangeProfilesResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ChangeProfilesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ChangeProfilesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ChangeProfilesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChangeProfilesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChangeProfilesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -24171,6 +24667,60 @@ func (c *ClientWithResponses) RunMetricsQueryWithResponse(ctx context.Context, b
 	return ParseRunMetricsQueryResponse(rsp)
 }
 
+// ChangeProfilesWithBodyWithResponse Change what is known of people and groups
+//
+// Stores 1 to 1,000 operations on profiles. The reply comes after the commit, as that of `POST /v1/events` does, and good
+// operations are stored even when their neighbours are not.
+//
+// An operation names a person by `user_id`, by `anonymous_id` or by both, or a `group`. One with both ids also says that
+// they are one person, as an event with both ids does; `set` with empty `props` says nothing else. A profile is what all
+// operations on it make in the order of their `ts`, whenever they arrive.
+//
+// Sending an operation again stores nothing and counts it in `duplicates`: with an `idempotency_key` it is the same
+// operation when project, `op`, key and who or what it is about are the same, whatever its `ts`. Operations without one in
+// a signed request are identified by the signature and their position. Any other is a new one each time, and `add` and
+// `append` would then happen twice.
+//
+// Operations are no events: they are in no count of events, and pruning keeps them.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/people/operations (the `ChangeProfiles` operationId).
+func (c *ClientWithResponses) ChangeProfilesWithBodyWithResponse(ctx context.Context, params *ChangeProfilesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeProfilesResponse, error) {
+	rsp, err := c.ChangeProfilesWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeProfilesResponse(rsp)
+}
+
+// ChangeProfilesWithResponse Change what is known of people and groups
+//
+// Stores 1 to 1,000 operations on profiles. The reply comes after the commit, as that of `POST /v1/events` does, and good
+// operations are stored even when their neighbours are not.
+//
+// An operation names a person by `user_id`, by `anonymous_id` or by both, or a `group`. One with both ids also says that
+// they are one person, as an event with both ids does; `set` with empty `props` says nothing else. A profile is what all
+// operations on it make in the order of their `ts`, whenever they arrive.
+//
+// Sending an operation again stores nothing and counts it in `duplicates`: with an `idempotency_key` it is the same
+// operation when project, `op`, key and who or what it is about are the same, whatever its `ts`. Operations without one in
+// a signed request are identified by the signature and their position. Any other is a new one each time, and `add` and
+// `append` would then happen twice.
+//
+// Operations are no events: they are in no count of events, and pruning keeps them.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/people/operations (the `ChangeProfiles` operationId).
+func (c *ClientWithResponses) ChangeProfilesWithResponse(ctx context.Context, params *ChangeProfilesParams, body ChangeProfilesJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeProfilesResponse, error) {
+	rsp, err := c.ChangeProfiles(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeProfilesResponse(rsp)
+}
+
 // ListProjectsWithResponse List my projects
 //
 // Newest first.
@@ -29596,6 +30146,142 @@ func ParseRunMetricsQueryResponse(rsp *http.Response) (*RunMetricsQueryResponse,
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers RunMetricsQueryResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseChangeProfilesResponse parses an HTTP response from a ChangeProfilesWithResponse call
+func ParseChangeProfilesResponse(rsp *http.Response) (*ChangeProfilesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangeProfilesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProfileOperationsResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ChangeProfilesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ChangeProfilesResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ChangeProfilesResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

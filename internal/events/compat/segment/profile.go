@@ -1,19 +1,21 @@
 package segment
 
-import "github.com/bahagh/nimbus/internal/events/compat"
+import (
+	"github.com/bahagh/nimbus/internal/events"
+	"github.com/bahagh/nimbus/internal/events/compat"
+)
+
+// groupType is the type of all groups: Segment's calls do not name one.
+const groupType = "group"
 
 // profile maps the calls that are about people and groups and are no events.
-func (e *envelope) profile(c *call, item *compat.Item) {
-	op := compat.Operation{Op: "set", UserID: c.userID, AnonymousID: c.anonymousID, TS: item.Event.TS, Key: c.messageID}
+func profile(c *call, item *compat.Item) {
 	traits := c.traits
 	if !compat.IsObject(traits) {
 		traits = compat.Member(c.context, "traits") // where rudder-py has them
 	}
-	if compat.IsObject(traits) {
-		var p compat.Props
-		p.Object(traits, nil)
-		op.Props = p.JSON()
-	}
+	ev := &item.Event
+	op := compat.Set(events.ProfileSet, c.userID, c.anonymousID, traits, ev)
 	switch c.kind {
 	case "identify":
 		item.Ops = append(item.Ops, op)
@@ -22,13 +24,17 @@ func (e *envelope) profile(c *call, item *compat.Item) {
 			item.Bad("group_missing", "a group call needs a groupId")
 			return
 		}
-		item.Ops = append(item.Ops, compat.Membership(op, "group", c.groupID), compat.GroupSet(op, "group", c.groupID))
+		if c.userID != "" || ev.AnonymousID != "" {
+			person := op
+			person.AnonymousID = ev.AnonymousID
+			item.Ops = append(item.Ops, compat.Membership(person, groupType, c.groupID))
+		}
+		item.Ops = append(item.Ops, compat.OfGroup(op, groupType, c.groupID))
 	case "alias":
 		if c.userID == "" || c.previousID == "" {
 			item.Bad("id_missing", "an alias call needs a userId and a previousId")
 			return
 		}
-		op.AnonymousID, op.Props = c.previousID, nil
-		item.Ops = append(item.Ops, op)
+		item.Ops = append(item.Ops, compat.Link(c.userID, c.previousID, ev))
 	}
 }

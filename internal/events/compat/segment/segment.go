@@ -248,7 +248,7 @@ func (e *envelope) item(raw []byte) compat.Item {
 	case "screen":
 		ev.Name, ev.Props = "$screen", e.props(c)
 	case "identify", "group", "alias":
-		e.profile(c, &item)
+		profile(c, &item)
 	default:
 		item.Bad("type_unknown", "the type of a call is track, identify, page, screen, group or alias")
 	}

@@ -1090,6 +1090,150 @@ export type EventError = {
     detail: string;
 };
 
+export type ProfileOperations = {
+    /**
+     * The key's own project.
+     */
+    project_id: string;
+    operations: Array<ProfileOperation>;
+};
+
+/**
+ * One change of what is known of a person or a group.
+ */
+export type ProfileOperation = {
+    op: ProfileOp;
+    /**
+     * Who it is about, once known.
+     */
+    user_id?: string;
+    /**
+     * Who it is about, before it is known; beside a `user_id` the two are one person.
+     */
+    anonymous_id?: string;
+    group?: GroupKey;
+    /**
+     * When it became true, which is the order in which operations apply. The rules are those of an event's `ts`.
+     *
+     */
+    ts?: string;
+    /**
+     * Makes sending this operation again safe, for ever.
+     */
+    idempotency_key?: string;
+    props?: ProfileProps;
+    /**
+     * With `unset`, and only there, the properties that go.
+     */
+    names?: Array<string>;
+};
+
+/**
+ * What happens with each of `props`: `set` makes it the value; `set_once` only where there is none; `add` adds a number, to
+ * 0 where there is none; `append` puts it at the end of a list; `union` adds to a list what it has not; `remove` takes out
+ * of a list what is equal. `unset` takes the properties in `names` away, and `delete` the whole profile. What does not fit
+ * the value that is there (`add` to a text) leaves it as it is.
+ *
+ */
+export const ProfileOp = {
+    /**
+     * ProfileSet
+     */
+    PROFILE_SET: 'set',
+    /**
+     * ProfileSetOnce
+     */
+    PROFILE_SET_ONCE: 'set_once',
+    /**
+     * ProfileAdd
+     */
+    PROFILE_ADD: 'add',
+    /**
+     * ProfileAppend
+     */
+    PROFILE_APPEND: 'append',
+    /**
+     * ProfileUnion
+     */
+    PROFILE_UNION: 'union',
+    /**
+     * ProfileRemove
+     */
+    PROFILE_REMOVE: 'remove',
+    /**
+     * ProfileUnset
+     */
+    PROFILE_UNSET: 'unset',
+    /**
+     * ProfileDelete
+     */
+    PROFILE_DELETE: 'delete'
+} as const;
+
+/**
+ * What happens with each of `props`: `set` makes it the value; `set_once` only where there is none; `add` adds a number, to
+ * 0 where there is none; `append` puts it at the end of a list; `union` adds to a list what it has not; `remove` takes out
+ * of a list what is equal. `unset` takes the properties in `names` away, and `delete` the whole profile. What does not fit
+ * the value that is there (`add` to a text) leaves it as it is.
+ *
+ */
+export type ProfileOp = typeof ProfileOp[keyof typeof ProfileOp];
+
+/**
+ * A group of people, such as a company or a workspace.
+ */
+export type GroupKey = {
+    /**
+     * What kind of group it is.
+     */
+    type: string;
+    /**
+     * Which one of its type it is.
+     */
+    key: string;
+};
+
+/**
+ * The values of an operation, or of a profile, by name. The rules are those of an event's `props`; with `add` each is a
+ * number.
+ *
+ */
+export type ProfileProps = {
+    [key: string]: unknown;
+};
+
+export type ProfileOperationsResult = {
+    /**
+     * Stored by this request.
+     */
+    accepted: number;
+    /**
+     * Stored before; nothing was changed.
+     */
+    duplicates: number;
+    /**
+     * Refused; `errors` says why.
+     */
+    rejected: number;
+    errors: Array<ProfileOperationError>;
+};
+
+export type ProfileOperationError = {
+    /**
+     * The position in `operations`.
+     */
+    index: number;
+    /**
+     * JSON pointer of the field in the body sent.
+     */
+    pointer: string;
+    /**
+     * Stable and documented.
+     */
+    code: string;
+    detail: string;
+};
+
 export type StoredEvent = {
     /**
      * Derived from the content; the same event has the same id.
@@ -5982,6 +6126,77 @@ export type GetEventResponses = {
 };
 
 export type GetEventResponse = GetEventResponses[keyof GetEventResponses];
+
+export type ChangeProfilesData = {
+    body: ProfileOperations;
+    headers?: {
+        /**
+         * How the body is compressed, if it is: `gzip` or `zstd`.
+         */
+        'Content-Encoding'?: string;
+        /**
+         * When the request is sent, by the clock of the sender, in Unix milliseconds. When it is more than a minute from the
+         * time of arrival, each `ts` is moved by the difference. What is no number is as if it were not there.
+         *
+         */
+        'X-Sent-At'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/v1/people/operations';
+};
+
+export type ChangeProfilesErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ChangeProfilesError = ChangeProfilesErrors[keyof ChangeProfilesErrors];
+
+export type ChangeProfilesResponses = {
+    /**
+     * What happened to each operation; committed.
+     */
+    200: ProfileOperationsResult;
+};
+
+export type ChangeProfilesResponse = ChangeProfilesResponses[keyof ChangeProfilesResponses];
 
 export type StreamEventsData = {
     body?: never;

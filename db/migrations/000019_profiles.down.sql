@@ -1,0 +1,2 @@
+DROP TABLE profile_pending;
+DROP TABLE profile_operations;
