@@ -64,3 +64,29 @@ func Set(op events.ProfileOp, userID, anonymousID string, object []byte, e *inge
 	}
 	return out
 }
+
+// Unset is an operation that removes values.
+func Unset(names []string, userID, anonymousID string, e *ingest.Incoming) ingest.Operation {
+	return ingest.Operation{Op: events.ProfileUnset, UserID: userID, AnonymousID: anonymousID, TS: e.TS, IdempotencyKey: e.IdempotencyKey, Names: names}
+}
+
+// Names are the names of a list, or the one name that is there instead.
+func Names(v []byte) (names []string) {
+	if name := Text(v); name != "" {
+		return []string{name}
+	}
+	for element := range Elements(v) {
+		if name := Text(element); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Alias makes two ids one person, of which SDKs do not say which is the user's: some have the new one first, others the old
+// one. Each is linked as the other's anonymous id. An id is only ever one of the two in what is stored, so one of these
+// links finds nothing.
+func Alias(a, b string, e *ingest.Incoming) []ingest.Operation {
+	one, other := Link(a, b, e), Link(b, a, e)
+	return []ingest.Operation{one, other}
+}
