@@ -84,9 +84,23 @@ func Names(v []byte) (names []string) {
 }
 
 // Alias makes two ids one person, of which SDKs do not say which is the user's: some have the new one first, others the old
-// one. Each is linked as the other's anonymous id. An id is only ever one of the two in what is stored, so one of these
-// links finds nothing.
+// one. The one that looks as if a device had made it is the anonymous one; when that is both of them, or neither, each is
+// linked as the other's anonymous id, and one of these links finds nothing.
 func Alias(a, b string, e *ingest.Incoming) []ingest.Operation {
-	one, other := Link(a, b, e), Link(b, a, e)
-	return []ingest.Operation{one, other}
+	switch madeA, madeB := made(a), made(b); {
+	case madeB && !madeA:
+		return []ingest.Operation{Link(a, b, e)}
+	case madeA && !madeB:
+		return []ingest.Operation{Link(b, a, e)}
+	}
+	return []ingest.Operation{Link(a, b, e), Link(b, a, e)}
+}
+
+// made says that an id looks as if a device had made it: as SDKs make anonymous ids.
+func made(id string) bool {
+	id = strings.ToLower(id)
+	if strings.HasPrefix(id, "anon") || strings.HasPrefix(id, "$device:") {
+		return true
+	}
+	return len(id) >= 30 && strings.Trim(id, "0123456789abcdef-") == "" // a UUID, or what older SDKs made
 }

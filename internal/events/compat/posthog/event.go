@@ -87,8 +87,8 @@ func (e *event) property(name string, v []byte) {
 		e.setOnce = either(e.setOnce, v)
 	case "$unset":
 		e.unset = either(e.unset, v)
-	case "$process_person_profile":
-		e.anonymous = string(v) == "false"
+	case "$process_person_profile", "$is_identified": // after a reset, posthog-js has a new id that is nobody's on the same device
+		e.anonymous = e.anonymous || string(v) == "false"
 	case "$device_id":
 		e.deviceID = compat.Text(v)
 	case "$user_id":
