@@ -18,6 +18,7 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/test/apptest"
@@ -47,20 +48,33 @@ func recordings(t *testing.T, sdk string) (calls []recorded) {
 // sender is a project to which other vendors' SDKs send.
 type sender struct {
 	*apptest.Tenant
-	app      *apptest.App
-	key, id  string // of its write key
+	app     *apptest.App
+	key, id string // of its write key
 }
 
 func vendorSender(t *testing.T, a *apptest.App) *sender {
 	t.Helper()
-	x := a.Tenant(t)
+	return senderOf(t, a, a.Tenant(t))
+}
+
+// quarantine makes an item in the quarantine of a project.
+func quarantine(t *testing.T, a *apptest.App, x *apptest.Tenant) {
+	t.Helper()
+	s := senderOf(t, a, x)
+	s.post(t, "/v1/track", `{"writeKey":"WRITEKEY","userId":"`+uuid.NewString()+`"}`)
+}
+
+func senderOf(t *testing.T, a *apptest.App, x *apptest.Tenant) *sender {
+	t.Helper()
 	var key struct{ ID, Key string }
 	x.Do("POST", "/v1/projects/"+x.ProjectID.String()+"/write-keys", map[string]any{"allowed_origins": []string{}}).Want(201).JSON(&key)
 	return &sender{x, a, key.Key, key.ID}
 }
 
 // with puts the keys of the project in the place of those of the recording.
-func (s *sender) with(text string) string { return strings.NewReplacer("APISECRET", s.Secret, "WRITEKEY", s.key).Replace(text) }
+func (s *sender) with(text string) string {
+	return strings.NewReplacer("APISECRET", s.Secret, "WRITEKEY", s.key).Replace(text)
+}
 
 // request is the recorded request as it was sent, but for its keys.
 func (s *sender) request(t *testing.T, r *recorded) *http.Request {

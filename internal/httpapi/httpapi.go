@@ -198,6 +198,10 @@ func operationOf(c echo.Context) *contract.Operation {
 	return op
 }
 
+// LongHeaderBytes is MaxHeaderBytes of a server that mixpanel-node sends to: it puts the whole event, of up to a megabyte,
+// into the address. What a connection holds is what it has sent, within ReadHeaderTimeout.
+const LongHeaderBytes = 2 << 20
+
 // NewServer returns an HTTP server with limits against slow and hostile peers.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
