@@ -45,6 +45,34 @@ func TestRealSDKsOfVendors(t *testing.T) {
 	}
 }
 
+// The same in a real browser, from a page of another origin: with preflights, credentials and what a page sends by itself.
+func TestRealSDKsOfVendorsInBrowsers(t *testing.T) {
+	t.Parallel()
+	for sdk, want := range map[string][]string{
+		"segment-browser": {"$pageview u:u-1", "Order Completed a:", `set user u-1 `}, "posthog-browser": {"Order Completed a:", "set user u-1 "},
+		"mixpanel-browser": {"Order Completed a:", "set user u-1 "}, "plausible": {"Order Completed nobody"},
+	} {
+		t.Run(sdk, func(t *testing.T) {
+			t.Parallel()
+			s := vendorSender(t, apptest.Boot(t))
+			send := osexec.CommandContext(t.Context(), "node", "browser.mjs", sdk, s.app.URL, s.key)
+			send.Dir = filepath.Join("..", "..", "test", "vendors")
+			if out, err := send.CombinedOutput(); err != nil {
+				t.Fatalf("%v (npm ci installs the SDKs): %s", err, out)
+			}
+			got := describe(s.stored(t))
+			for _, w := range want {
+				if !slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, w) }) {
+					t.Errorf("%q is not stored:\n%s", w, strings.Join(got, "\n"))
+				}
+			}
+			if n := strings.Count(strings.Join(got, "\n"), "Order Completed"); n != 1 {
+				t.Errorf("the event is stored %d times", n)
+			}
+		})
+	}
+}
+
 func posthogSDK(order string) []string {
 	return []string{order, "Grouped u:u-1", "Seen a:0190a1b2-0000-7000-8000-0000000000aa", `union user u-1 {"company": ["acme"]}`, `set user u-1 {"plan": "pro"}`,
 		"set user u-1 anon-1 {}", `set group company acme {"name": "Acme"}`}

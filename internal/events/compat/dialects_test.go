@@ -33,7 +33,9 @@ func FuzzDialects(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		var file struct{ Calls []struct{ Body json.RawMessage } }
+		var file struct {
+			Calls []struct{ Body json.RawMessage }
+		}
 		if err := json.Unmarshal(b, &file); err != nil {
 			f.Fatal(err)
 		}

@@ -199,37 +199,37 @@ func (e *envelope) person(in *event, item *compat.Item) {
 
 // link makes the two ids of an alias one person. Which of them is the user's, SDKs do not agree on: the one that does not
 // look like a device's is.
-func (in *event) link(item *compat.Item) {
-	if in.alias == "" || in.alias == in.distinctID {
+func (e *event) link(item *compat.Item) {
+	if e.alias == "" || e.alias == e.distinctID {
 		item.Bad("id_missing", "an alias needs two ids")
 		return
 	}
-	item.Ops = append(item.Ops, compat.Alias(in.distinctID, in.alias, &item.Event)...)
+	item.Ops = append(item.Ops, compat.Alias(e.distinctID, e.alias, &item.Event)...)
 }
 
 // profile maps $set, $set_once and $unset, which any event may have.
-func (in *event) profile(item *compat.Item) {
+func (e *event) profile(item *compat.Item) {
 	ev := &item.Event
 	user, anonymous := ev.UserID, ev.AnonymousID
-	if compat.IsObject(in.set) && len(in.set) > 2 {
-		item.Ops = append(item.Ops, compat.Set(events.ProfileSet, user, anonymous, in.set, ev))
+	if compat.IsObject(e.set) && len(e.set) > 2 {
+		item.Ops = append(item.Ops, compat.Set(events.ProfileSet, user, anonymous, e.set, ev))
 	}
-	if compat.IsObject(in.setOnce) && len(in.setOnce) > 2 {
-		item.Ops = append(item.Ops, compat.Set(events.ProfileSetOnce, user, anonymous, in.setOnce, ev))
+	if compat.IsObject(e.setOnce) && len(e.setOnce) > 2 {
+		item.Ops = append(item.Ops, compat.Set(events.ProfileSetOnce, user, anonymous, e.setOnce, ev))
 	}
-	if names := compat.Names(in.unset); len(names) > 0 {
+	if names := compat.Names(e.unset); len(names) > 0 {
 		item.Ops = append(item.Ops, compat.Unset(names, user, anonymous, ev))
 	}
 }
 
 // group maps what is said about a group. Its distinct_id is made up.
-func (in *event) group(item *compat.Item) {
-	if in.groupType == "" || in.groupKey == "" {
+func (e *event) group(item *compat.Item) {
+	if e.groupType == "" || e.groupKey == "" {
 		item.Bad("group_missing", "a group needs a $group_type and a $group_key")
 		return
 	}
-	op := compat.Set(events.ProfileSet, "", "", in.groupSet, &item.Event)
-	item.Ops = append(item.Ops, compat.OfGroup(op, in.groupType, in.groupKey))
+	op := compat.Set(events.ProfileSet, "", "", e.groupSet, &item.Event)
+	item.Ops = append(item.Ops, compat.OfGroup(op, e.groupType, e.groupKey))
 }
 
 // props are the properties, under their own names, and what reports ask for under those of docs/vocabulary.md.

@@ -168,6 +168,7 @@ func (Dialect) Refused(c *compat.Call, why compat.Failure) compat.Answer {
 		code = "payload_too_large"
 	case compat.Busy:
 		kind, code = "server_error", "service_unavailable"
+	default:
 	}
 	detail := string(compat.Quote(nil, why.Detail))
 	a := compat.JSON(`{"type":"` + kind + `","code":"` + code + `","detail":` + detail + `,"attr":null}`)

@@ -118,6 +118,7 @@ func (Dialect) Refused(_ *compat.Call, why compat.Failure) compat.Answer {
 		text = "invalid write key"
 	case compat.TooLarge:
 		text = "request size exceeds max limit"
+	default:
 	}
 	return compat.Answer{Status: why.Status(), Type: "text/plain; charset=utf-8", Body: []byte(text)}
 }
@@ -215,12 +216,11 @@ func (e *envelope) item(raw []byte) compat.Item {
 		c.kind = e.kind
 	}
 	c.kind = strings.ToLower(c.kind)
-	ts, ok := time.Time{}, false
-	if compat.IsNull(c.originalTimestamp) {
-		ts, ok = compat.Time(c.timestamp)
-	} else {
-		ts, ok = compat.Time(c.originalTimestamp)
+	at := c.originalTimestamp
+	if compat.IsNull(at) {
+		at = c.timestamp
 	}
+	ts, ok := compat.Time(at)
 	if !ok {
 		item.Bad("timestamp", "the timestamp cannot be read")
 		return item

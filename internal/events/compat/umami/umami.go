@@ -26,7 +26,7 @@ func (Dialect) Read(c *compat.Call) (*compat.Batch, error) {
 	body, ok := compat.Decodable(c.Body)
 	many := c.Operation == "umamiBatch"
 	if !ok || many && !compat.IsArray(body) || !many && !compat.IsObject(body) {
-		return nil, errors.New("Bad request")
+		return nil, errors.New("bad request")
 	}
 	b := &compat.Batch{SDK: c.Request.UserAgent()}
 	agent := c.Request.UserAgent()
@@ -158,6 +158,7 @@ func (Dialect) Refused(_ *compat.Call, why compat.Failure) compat.Answer {
 		message, status = "Website not found", http.StatusBadRequest
 	case compat.Busy:
 		code = "server-error"
+	default:
 	}
 	a := compat.JSON(`{"error":{"message":` + string(compat.Quote(nil, message)) + `,"code":"` + code + `","status":` + strconv.Itoa(status) + `}}`)
 	a.Status = status
