@@ -13,7 +13,7 @@ const args = JSON.stringify({ url, key });
 
 const pages = {
   'segment-browser': {
-    script: () => file('@segment', 'analytics-next', 'dist', 'umd', 'standalone.js'),
+    script: () => file('@segment', 'analytics-next', 'dist', 'umd', 'index.js'),
     run: `async ({ url, key }) => {
       const [analytics] = await window.AnalyticsNext.AnalyticsBrowser.load({ writeKey: key, cdnURL: url });
       await analytics.track('Order Completed', { total: 42.5 });
@@ -25,7 +25,7 @@ const pages = {
   'posthog-browser': {
     script: () => file('posthog-js', 'dist', 'array.full.js'),
     run: `async ({ url, key }) => {
-      window.posthog.init(key, { api_host: url, autocapture: false, capture_pageview: false, capture_pageleave: false, disable_session_recording: true });
+      window.posthog.init(key, { api_host: url, opt_out_useragent_filter: true, autocapture: false, capture_pageview: false, capture_pageleave: false, disable_session_recording: true });
       window.posthog.capture('Order Completed', { total: 42.5 }, { send_instantly: true });
       window.posthog.identify('u-1', { plan: 'pro' });
     }`,
@@ -72,7 +72,7 @@ try {
   const seen = []; // for the message of a page that never sends enough
   tab.on('console', (m) => seen.push(m.text()));
   const enough = new Promise((resolve, reject) => {
-    setTimeout(() => reject(new Error(`only these were answered: ${answers.join(' ')}; ${seen.join('; ')}`)), 20_000).unref();
+    setTimeout(() => reject(new Error(`only these were answered: ${answers.join(' ')}; ${seen.join('; ')}`)), 120_000).unref();
     tab.on('response', (res) => seen.push(`${res.request().method()} ${res.url()} ${res.status()}`));
     tab.on('response', (res) => {
       const request = res.request();
