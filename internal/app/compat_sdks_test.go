@@ -4,10 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	osexec "os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/bahagh/nimbus/test/apptest"
@@ -71,6 +76,57 @@ func TestRealSDKsOfVendorsInBrowsers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Through a server that is away at first and then loses its answer, the SDKs that try again still store each event once.
+func TestRealSDKsOfVendorsThroughFaults(t *testing.T) {
+	t.Parallel()
+	for _, sdk := range []string{"segment-node", "rudder-node", "posthog-node", "posthog-node-v1"} {
+		t.Run(sdk, func(t *testing.T) {
+			t.Parallel()
+			s := vendorSender(t, apptest.Boot(t))
+			front := faulty(t, s.app.URL)
+			send := osexec.CommandContext(t.Context(), "node", "send.mjs", sdk, front.URL, s.key, s.Secret)
+			send.Dir = filepath.Join("..", "..", "test", "vendors")
+			if out, err := send.CombinedOutput(); err != nil {
+				t.Fatalf("%v (npm ci installs the SDKs): %s", err, out)
+			}
+			counts := map[string]int{}
+			for _, e := range s.stored(t).Events {
+				counts[e.Name]++
+			}
+			for _, name := range []string{"Order Completed", "Seen"} {
+				if counts[name] != 1 {
+					t.Errorf("%s is stored %d times: %v", name, counts[name], counts)
+				}
+			}
+		})
+	}
+}
+
+// faulty stands before a server: the first request gets a 503, the answers to the second and the third are lost.
+func faulty(t *testing.T, target string) *httptest.Server {
+	t.Helper()
+	to, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	var requests atomic.Int32
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch requests.Add(1) {
+		case 1:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "away", http.StatusServiceUnavailable)
+		case 2, 3:
+			proxy.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler) // closes the connection
+		default:
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(front.Close)
+	return front
 }
 
 func posthogSDK(order string) []string {
