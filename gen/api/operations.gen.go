@@ -1664,7 +1664,7 @@ var VendorOperations = map[string]*contract.VendorOperation{
 		Method:   "POST",
 		Path:     "/api/batch",
 		Routes:   []string{"/api/batch"},
-		Statuses: []int{200, 400, 401, 413, 503},
+		Statuses: []int{200, 400, 413, 503},
 	},
 	"umamiSend": {
 		ID:       "umamiSend",
@@ -1672,6 +1672,6 @@ var VendorOperations = map[string]*contract.VendorOperation{
 		Method:   "POST",
 		Path:     "/api/send",
 		Routes:   []string{"/api/send"},
-		Statuses: []int{200, 400, 401, 413, 503},
+		Statuses: []int{200, 400, 413, 503},
 	},
 }
