@@ -122,7 +122,7 @@ func either(a, b []byte) []byte {
 // isProp says which of the properties are props of the event.
 func isProp(name []byte) bool {
 	switch string(name) {
-	case "distinct_id", "token", "$set", "$set_once", "$unset", "$process_person_profile":
+	case "distinct_id", "token", "$set", "$set_once", "$unset", "$process_person_profile", "$ip": // addresses are not stored
 		return false
 	}
 	return true
