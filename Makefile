@@ -60,7 +60,7 @@ TEST := $(GO) test -vet=off -ldflags '-s -w' -timeout 30m
 RACE := CGO_ENABLED=1 $(TEST) -race
 
 .PHONY: test-go
-test-go: postgres redis
+test-go: postgres redis node_modules chromium
 	$(RACE) $(RACED:%=./internal/%)
 	$(RACE) -run 'Once|Nodes|Stop|Storm|Stream|Trac|Away' ./internal/app
 	$(TEST) $$($(GO) list ./... $(RACED:%=| grep -v '/internal/%$$'))

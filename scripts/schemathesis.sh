@@ -45,4 +45,4 @@ TOML
 	--header "Authorization: Bearer $token" --header "X-API-Key: $(echo "$project" | member api_key_secret)" \
 	--phases examples,coverage,fuzzing --max-examples "${EXAMPLES:-50}" --continue-on-failure --suppress-health-check all \
 	--checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,negative_data_rejection \
-	--exclude-operation-id logout --exclude-operation-id changePassword --exclude-operation-id deleteProject
+	--exclude-tag Compatibility --exclude-operation-id logout --exclude-operation-id changePassword --exclude-operation-id deleteProject

@@ -155,3 +155,9 @@ SELECT summarise_event_index(@index::text)::int AS ranges;
 
 -- name: EventByID :one
 SELECT e.* FROM events e WHERE e.id = @id AND e.project_id = ANY(@project_ids::uuid[]);
+
+-- The ids among these that are stored.
+-- name: EventsKnown :many
+SELECT e.id FROM events AS e
+JOIN (SELECT unnest(@project_ids::uuid[]) AS project_id, unnest(@event_ids::uuid[]) AS id) AS t
+    ON e.project_id = t.project_id AND e.id = t.id;

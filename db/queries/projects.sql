@@ -174,6 +174,10 @@ DELETE FROM write_keys WHERE id = @id AND project_id = @project_id;
 SELECT sqlc.embed(w), (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
 WHERE w.key = @key AND p.deleted_at IS NULL;
 
+-- name: WriteKeyByID :one
+SELECT sqlc.embed(w), (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
+WHERE w.id = @id AND p.deleted_at IS NULL;
+
 -- The role of an account in a project, and whether the project is deleted; no row when it is not a member.
 -- name: MemberRole :one
 SELECT m.role, (p.deleted_at IS NOT NULL)::boolean AS deleted, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM project_members m JOIN projects p ON p.id = m.project_id

@@ -241,6 +241,8 @@ var (
 	ruleRegisterRequestPassword                   = contract.StringRule{Min: 8, Max: 72}
 	ruleRegisterRequestSession                    = contract.StringRule{Enum: []string{"token", "cookie"}}
 	ruleRegisterRequestSetupToken                 = contract.StringRule{Min: 1, Max: 200}
+	ruleReplayItemBody                            = contract.StringRule{Min: 2, Max: 65536}
+	ruleReplayRequestItems                        = contract.CountRule{Min: 1, Max: 1000}
 	ruleRetentionInsightBucket                    = contract.StringRule{Enum: []string{"1h", "1d", "1w", "1mo"}}
 	ruleRetentionInsightCohort                    = contract.StringRule{Enum: []string{"first_time", "recurring"}}
 	ruleRetentionInsightInterval                  = contract.StringRule{Enum: []string{"calendar", "rolling"}}
@@ -4583,6 +4585,70 @@ func (v *RegisterRequest) decode(r *contract.Reader) {
 	if seen&(1<<3) == 0 {
 		v.Session = new(SessionKind)
 		*v.Session = "token"
+	}
+}
+
+func (v *ReplayItem) decode(r *contract.Reader) {
+	*v = ReplayItem{}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "body":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Body = new(string)
+			*v.Body = r.String(&ruleReplayItemBody)
+		case "id":
+			if seen&(1<<1) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 1
+			v.ID = r.UUID()
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<1) == 0 {
+		r.Missing("id")
+	}
+}
+
+// DecodeJSON reads and checks one ReplayRequest. Its strings and raw members alias b; slices it
+// requires are used again. The error is a *contract.SyntaxError or contract.Errors.
+func (v *ReplayRequest) DecodeJSON(b []byte) error {
+	r := contract.NewReader(b)
+	v.decode(r)
+	return r.Finish()
+}
+
+func (v *ReplayRequest) decode(r *contract.Reader) {
+	*v = ReplayRequest{Items: v.Items[:0]}
+	if !r.Object() {
+		return
+	}
+	var seen uint64
+	for r.Member() {
+		switch r.Key() {
+		case "items":
+			if seen&(1<<0) != 0 {
+				r.Duplicate()
+				continue
+			}
+			seen |= 1 << 0
+			v.Items = contract.ReadSlice(r, v.Items, &ruleReplayRequestItems, (*ReplayItem).decode)
+		default:
+			r.Unknown()
+		}
+	}
+	if seen&(1<<0) == 0 {
+		r.Missing("items")
 	}
 }
 

@@ -172,8 +172,8 @@ FROM (SELECT i.id, t.seen_at
 WHERE a.id = u.id
 `
 
-func (q *Queries) AccountsSeen(ctx context.Context, db DBTX, ids []uuid.UUID, seenAts []time.Time) error {
-	_, err := db.Exec(ctx, accountsSeen, ids, seenAts)
+func (q *Queries) AccountsSeen(ctx context.Context, db DBTX, iDs []uuid.UUID, seenAts []time.Time) error {
+	_, err := db.Exec(ctx, accountsSeen, iDs, seenAts)
 	return err
 }
 
@@ -463,7 +463,7 @@ WHERE s.id = u.id
 `
 
 // Updates many sessions at once, in the order of the ids, so that two nodes that lock the same rows cannot deadlock.
-func (q *Queries) SessionsSeen(ctx context.Context, db DBTX, ids []uuid.UUID, seenAts []time.Time) error {
-	_, err := db.Exec(ctx, sessionsSeen, ids, seenAts)
+func (q *Queries) SessionsSeen(ctx context.Context, db DBTX, iDs []uuid.UUID, seenAts []time.Time) error {
+	_, err := db.Exec(ctx, sessionsSeen, iDs, seenAts)
 	return err
 }

@@ -307,6 +307,33 @@ func (q *Queries) EventsInsertAll(ctx context.Context, db DBTX, arg EventsInsert
 	return err
 }
 
+const eventsKnown = `-- name: EventsKnown :many
+SELECT e.id FROM events AS e
+JOIN (SELECT unnest($1::uuid[]) AS project_id, unnest($2::uuid[]) AS id) AS t
+    ON e.project_id = t.project_id AND e.id = t.id
+`
+
+// The ids among these that are stored.
+func (q *Queries) EventsKnown(ctx context.Context, db DBTX, projectIDs []uuid.UUID, eventIDs []uuid.UUID) ([]uuid.UUID, error) {
+	rows, err := db.Query(ctx, eventsKnown, projectIDs, eventIDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const eventsNewest = `-- name: EventsNewest :many
 SELECT n.id FROM (
     (SELECT e.id FROM events e

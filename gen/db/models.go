@@ -65,7 +65,7 @@ type Arrival struct {
 	MinTS     time.Time
 	MaxTS     time.Time
 	CreatedAt time.Time
-	Ids       []uuid.UUID
+	IDs       []uuid.UUID
 }
 
 type ArrivalCursor struct {
@@ -372,6 +372,19 @@ type ProjectUsage struct {
 	Day       pgtype.Date
 	Events    int64
 	Bytes     int64
+}
+
+type Quarantine struct {
+	ProjectID  uuid.UUID
+	ID         uuid.UUID
+	ReceivedAt time.Time
+	Dialect    string
+	Operation  string
+	SDK        string
+	Reason     string
+	Detail     string
+	Body       string
+	Hash       uuid.UUID
 }
 
 type RefreshToken struct {

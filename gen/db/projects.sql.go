@@ -378,8 +378,8 @@ WHERE k.id = u.id
 
 // Of many keys at once, and for each at most once a minute however many nodes use it. In the order of the ids: two nodes
 // that lock the same rows then cannot deadlock.
-func (q *Queries) APIKeysUsed(ctx context.Context, db DBTX, ids []string, usedAts []time.Time) error {
-	_, err := db.Exec(ctx, aPIKeysUsed, ids, usedAts)
+func (q *Queries) APIKeysUsed(ctx context.Context, db DBTX, iDs []string, usedAts []time.Time) error {
+	_, err := db.Exec(ctx, aPIKeysUsed, iDs, usedAts)
 	return err
 }
 
@@ -948,6 +948,30 @@ func (q *Queries) ProjectsToPurge(ctx context.Context, db DBTX, before time.Time
 		return nil, err
 	}
 	return items, nil
+}
+
+const writeKeyByID = `-- name: WriteKeyByID :one
+SELECT w.id, w.project_id, w.key, w.allowed_origins, w.created_at, (p.disabled_at IS NOT NULL)::boolean AS disabled FROM write_keys w JOIN projects p ON p.id = w.project_id
+WHERE w.id = $1 AND p.deleted_at IS NULL
+`
+
+type WriteKeyByIDRow struct {
+	WriteKey WriteKey
+	Disabled bool
+}
+
+func (q *Queries) WriteKeyByID(ctx context.Context, db DBTX, id uuid.UUID) (WriteKeyByIDRow, error) {
+	row := db.QueryRow(ctx, writeKeyByID, id)
+	var i WriteKeyByIDRow
+	err := row.Scan(
+		&i.WriteKey.ID,
+		&i.WriteKey.ProjectID,
+		&i.WriteKey.Key,
+		&i.WriteKey.AllowedOrigins,
+		&i.WriteKey.CreatedAt,
+		&i.Disabled,
+	)
+	return i, err
 }
 
 const writeKeyByKey = `-- name: WriteKeyByKey :one

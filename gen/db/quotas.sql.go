@@ -78,8 +78,8 @@ type QuotaLoadRow struct {
 
 // The limits of some projects, what they stored on a day, and how much there is of them. Null where the instance's default
 // holds. A project that is not there any more is left out.
-func (q *Queries) QuotaLoad(ctx context.Context, db DBTX, day pgtype.Date, ids []uuid.UUID) ([]QuotaLoadRow, error) {
-	rows, err := db.Query(ctx, quotaLoad, day, ids)
+func (q *Queries) QuotaLoad(ctx context.Context, db DBTX, day pgtype.Date, iDs []uuid.UUID) ([]QuotaLoadRow, error) {
+	rows, err := db.Query(ctx, quotaLoad, day, iDs)
 	if err != nil {
 		return nil, err
 	}
@@ -220,8 +220,8 @@ ORDER BY p.id
 ON CONFLICT (project_id) DO UPDATE SET bytes = project_sizes.bytes + excluded.bytes
 `
 
-func (q *Queries) SizesAdd(ctx context.Context, db DBTX, ids []uuid.UUID, bytes []int64) error {
-	_, err := db.Exec(ctx, sizesAdd, ids, bytes)
+func (q *Queries) SizesAdd(ctx context.Context, db DBTX, iDs []uuid.UUID, bytes []int64) error {
+	_, err := db.Exec(ctx, sizesAdd, iDs, bytes)
 	return err
 }
 
@@ -264,7 +264,7 @@ ON CONFLICT (project_id, day) DO UPDATE SET events = project_usage.events + excl
 
 type UsageAddParams struct {
 	Day    pgtype.Date
-	Ids    []uuid.UUID
+	IDs    []uuid.UUID
 	Events []int64
 	Bytes  []int64
 }
@@ -273,7 +273,7 @@ type UsageAddParams struct {
 func (q *Queries) UsageAdd(ctx context.Context, db DBTX, arg UsageAddParams) error {
 	_, err := db.Exec(ctx, usageAdd,
 		arg.Day,
-		arg.Ids,
+		arg.IDs,
 		arg.Events,
 		arg.Bytes,
 	)

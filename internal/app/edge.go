@@ -17,6 +17,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/accounts"
 	"github.com/bahagh/nimbus/internal/access/audit"
 	"github.com/bahagh/nimbus/internal/access/projects"
+	"github.com/bahagh/nimbus/internal/events/compat"
 	"github.com/bahagh/nimbus/internal/httpapi"
 	"github.com/bahagh/nimbus/internal/live"
 	"github.com/bahagh/nimbus/internal/people"
@@ -51,10 +52,11 @@ func (a *App) wireEdge() error {
 		answersAPI:   a.insights.answers,
 		healthAPI:    ready,
 		catalogueAPI: a.behaviour.catalogue,
+		compatAPI:    compat.NewAPI(a.events.compat),
 	}
 	handler, err := httpapi.New(routes{ServerInterface: api.NewStrictHandler(srv, nil), events: a.events.native, live: stream}, httpapi.Options{
 		AppName: a.cfg.AppName, BasePath: a.cfg.BasePath, Log: a.log, Registry: a.reg, Tracer: a.tracer(), AllowedOrigins: a.cfg.AllowedOrigins,
-		Operations: api.Operations, Spec: openapi.YAML, Ready: ready.serve, Dashboard: frontend.Dist,
+		Operations: api.Operations, Vendors: vendors(a.events.compat), Spec: openapi.YAML, Ready: ready.serve, Dashboard: frontend.Dist,
 		Access: a.access.rules, Replies: a.access.replies, Credentials: a.access.credentials(a.hub),
 		TrustedProxies: a.cfg.TrustedProxies, Limits: limitsOf(a.cfg, a.state), Connections: a.cfg.DBPoolSize, BulkMemory: a.bulkMemory,
 	})

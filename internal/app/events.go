@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bahagh/nimbus/internal/access/projects"
+	"github.com/bahagh/nimbus/internal/events/compat"
 	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/events/ingest"
 	"github.com/bahagh/nimbus/internal/events/native"
@@ -21,15 +22,17 @@ import (
 
 // eventsGroup is the wired slices of internal/events.
 type eventsGroup struct {
-	batcher  *ingest.Batcher
-	ingester *ingest.Ingester // behind every endpoint that takes events
-	native   *native.API
-	history  *history.API
-	writes   *ingest.Store // on the connections of ingestion
-	quotas   *quota.Keeper
-	usage    *quota.API
-	upkeep   *history.Store // on those of everything else: the connections of ingestion are for ingestion
-	now      func() time.Time
+	batcher    *ingest.Batcher
+	ingester   *ingest.Ingester // behind every endpoint that takes events
+	native     *native.API
+	compat     *compat.Server
+	quarantine *compat.Quarantine
+	history    *history.API
+	writes     *ingest.Store // on the connections of ingestion
+	quotas     *quota.Keeper
+	usage      *quota.API
+	upkeep     *history.Store // on those of everything else: the connections of ingestion are for ingestion
+	now        func() time.Time
 
 	counting sync.WaitGroup // of usage
 	stop     context.CancelFunc
@@ -50,6 +53,7 @@ func (a *App) wireEvents(ctx context.Context) (*eventsGroup, error) {
 	})
 	g.ingester = ingest.NewIngester(g.batcher, g.quotas, a.now)
 	g.native = native.NewAPI(g.ingester, a.now)
+	a.wireCompat(g)
 	g.history = history.NewAPI(history.NewReader(a.reads, a.cfg.QueryTimeout), a.access.rules)
 	counting, stop := context.WithCancel(context.Background())
 	g.stop = stop
@@ -83,6 +87,7 @@ func (g *eventsGroup) jobs(clocks *clock.Clocks) []jobs.Job {
 			Run: func(ctx context.Context) error { return g.writes.EnsurePartitions(ctx, g.now()) }},
 		{Name: "prune expired events", Every: time.Hour, Limit: 50 * time.Minute,
 			Run: clocks.Deleting(g.upkeep.Prune)},
+		{Name: "prune the quarantine", Every: time.Hour, Limit: 5 * time.Minute, Run: clocks.Deleting(g.quarantine.Prune)},
 		{Name: "measure projects", Every: 10 * time.Minute, Limit: 9 * time.Minute, Run: clocks.Deleting(g.quotas.Measure)},
 		{Name: "index events by person", Every: 10 * time.Minute, Limit: 50 * time.Minute,
 			Run: func(ctx context.Context) error { return g.upkeep.IndexPeople(ctx, g.now()) }},

@@ -35,6 +35,9 @@ func FuzzContract(f *testing.F) {
 			item := spec.Paths.Value(path)
 			for _, method := range slices.Sorted(maps.Keys(item.Operations())) {
 				op := api.Operations[item.GetOperation(method).OperationID]
+				if op == nil { // another vendor's: its body is open, and internal/events/compat has a fuzz test of its own
+					continue
+				}
 				g := &apptest.Generator{Dice: dice, IDs: things(t, a, x, op)}
 				for _, broken := range []bool{false, true} {
 					r := g.Request(path, method, item, broken)

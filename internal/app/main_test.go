@@ -28,6 +28,13 @@ func TestMain(m *testing.M) {
 				}
 			}
 		}
+		for id, op := range api.VendorOperations {
+			for _, status := range op.Statuses {
+				if apptest.Seen.Count(id, status) == 0 {
+					missing = append(missing, fmt.Sprintf("%s %d", id, status))
+				}
+			}
+		}
 		if len(missing) == 0 {
 			return code
 		}

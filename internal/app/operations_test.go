@@ -72,6 +72,11 @@ func things(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operat
 			}
 			a.Login(t, x.Email).Do("GET", "/v1/auth/sessions", nil).Want(200).JSON(&sessions)
 			made[p.Name] = sessions.Items[0].ID.String() // the newest
+		case "item_id":
+			quarantine(t, a, x)
+			var page struct{ Items []struct{ ID uuid.UUID } }
+			x.Do("GET", project+"/quarantine?limit=1", nil).Want(200).JSON(&page)
+			made[p.Name] = page.Items[0].ID.String()
 		case "event_id":
 			var page struct{ Items []struct{ ID uuid.UUID } }
 			x.Ingest(apptest.Event{"name": "e"})
@@ -163,6 +168,9 @@ func body(t *testing.T, a *apptest.App, x *apptest.Tenant, op *contract.Operatio
 		},
 		"changeProfiles": func() any {
 			return map[string]any{"project_id": project, "operations": []any{map[string]any{"op": "set", "user_id": "u", "props": map[string]any{}}}}
+		},
+		"replayQuarantine": func() any {
+			return map[string]any{"items": []any{map[string]any{"id": uuid.NewString()}}}
 		},
 		"createMerge":        func() any { return map[string]any{"project_id": project, "from": "user-1", "into": "user-2"} },
 		"queryPeople":        func() any { return map[string]any{"project_id": project} },

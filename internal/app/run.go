@@ -30,6 +30,9 @@ func (a *App) Run(ctx context.Context, ready func(addr string)) error {
 		return fmt.Errorf("listen on NIMBUS_ADDR: %w", err)
 	}
 	servers := []*http.Server{httpapi.NewServer(a.handler, a.log)}
+	if a.events.compat.Serves("mixpanel") {
+		servers[0].MaxHeaderBytes = httpapi.LongHeaderBytes
+	}
 	failed := make(chan error, 2)
 	serve := func(s *http.Server, ln net.Listener) {
 		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {

@@ -12,6 +12,7 @@ import (
 	"github.com/bahagh/nimbus/internal/access/audit"
 	"github.com/bahagh/nimbus/internal/access/projects"
 	"github.com/bahagh/nimbus/internal/behaviour/catalogue"
+	"github.com/bahagh/nimbus/internal/events/compat"
 	"github.com/bahagh/nimbus/internal/events/history"
 	"github.com/bahagh/nimbus/internal/events/native"
 	"github.com/bahagh/nimbus/internal/events/quota"
@@ -38,6 +39,7 @@ type (
 	peopleAPI    = people.API
 	healthAPI    = health
 	catalogueAPI = catalogue.API
+	compatAPI    = compat.API
 )
 
 // server implements every operation of the contract. When the contract changes, the compiler lists the missing ones
@@ -47,6 +49,7 @@ type server struct {
 	*projectsAPI
 	*eventsAPI
 	*usageAPI
+	*compatAPI
 	*liveAPI
 	*trendsAPI
 	*auditAPI

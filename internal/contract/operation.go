@@ -69,6 +69,16 @@ type Operation struct {
 	BodyRequired bool
 }
 
+// VendorOperation is one row of the table of operations in the wire format of another vendor.
+type VendorOperation struct {
+	ID       string
+	Dialect  string // x-dialect: whose format it is
+	Method   string
+	Path     string   // as in the contract
+	Routes   []string // its path and its x-aliases, as the router wants them
+	Statuses []int    // documented statuses, sorted
+}
+
 // sessions are the security schemes of an account; all others are those of keys.
 var sessions = []string{"bearerAuth", "refreshToken", "refreshCookie"}
 

@@ -2,6 +2,7 @@
 // goes. The package itself holds what all of that shares: the event, and the order of its ids.
 //
 //   - native: POST /v1/events; maps the contract to ingest's model and back
+//   - compat: the wire formats of other vendors' SDKs, a package for each, and the quarantine of what they cannot store
 //   - ingest: the core behind every way in; rules, identity, deduplication, the transaction
 //   - quota: what a project may store, asked before that transaction
 //   - partitions: the tables that the events are divided into

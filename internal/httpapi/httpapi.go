@@ -37,6 +37,7 @@ type Options struct {
 	Access         Access
 	Replies        Replies
 	Operations     map[string]*contract.Operation // the contract's table
+	Vendors        Vendors                        // the operations in the wire formats of other vendors
 	Spec           []byte                         // the contract itself, as YAML
 	Ready          http.HandlerFunc               // the readiness answer, for its names outside /v1
 	Dashboard      fs.FS                          // the built dashboard; empty when it was not built
@@ -60,18 +61,20 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 		e.Use(traced(o.Tracer))
 	}
 	e.Use(observe(o.Log, newHTTPMetrics(o.Registry), proxies(o.TrustedProxies)), secure)
-	e.Use(cors(o.AllowedOrigins, o.Operations)...)
+	e.Use(cors(o.AllowedOrigins, o.Operations, o.Vendors.routes())...)
 	pages, err := dashboard(o.Dashboard, o.BasePath)
 	if err != nil {
 		return nil, err
 	}
 	e.Use(pages)
 
-	perOperation, err := operationMiddleware(o)
+	shared := newEdge(o)
+	perOperation, err := operationMiddleware(shared, o.Operations)
 	if err != nil {
 		return nil, err
 	}
 	api.RegisterHandlersWithOptions(e, h, api.RegisterHandlersOptions{OperationMiddlewares: perOperation})
+	registerVendors(e, o.Vendors, shared)
 
 	if err := registerDocs(e, o); err != nil {
 		return nil, err
@@ -91,11 +94,10 @@ func New(h api.ServerInterface, o Options) (*echo.Echo, error) {
 
 // operationMiddleware builds the middleware of each operation from its row in the contract. It fails when the
 // contract requires something that no code here enforces.
-func operationMiddleware(o Options) (map[string][]echo.MiddlewareFunc, error) {
-	e := newEdge(o)
-	out := make(map[string][]echo.MiddlewareFunc, len(o.Operations))
+func operationMiddleware(e *edge, operations map[string]*contract.Operation) (map[string][]echo.MiddlewareFunc, error) {
+	out := make(map[string][]echo.MiddlewareFunc, len(operations))
 	var problems []error
-	for id, op := range o.Operations {
+	for id, op := range operations {
 		chain, err := e.chain(op)
 		if err != nil {
 			problems = append(problems, err)
@@ -195,6 +197,10 @@ func operationOf(c echo.Context) *contract.Operation {
 	op, _ := c.Get(operationKey).(*contract.Operation)
 	return op
 }
+
+// LongHeaderBytes is MaxHeaderBytes of a server that mixpanel-node sends to: it puts the whole event, of up to a megabyte,
+// into the address. What a connection holds is what it has sent, within ReadHeaderTimeout.
+const LongHeaderBytes = 2 << 20
 
 // NewServer returns an HTTP server with limits against slow and hostile peers.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {

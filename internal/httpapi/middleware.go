@@ -195,7 +195,8 @@ func overTLS(r *http.Request) bool {
 // cors lets browsers call the API from the configured origins. An operation that takes write keys is open to every origin,
 // because the key decides which ones it takes and a preflight carries no key. No answer to another origin depends on cookies:
 // browsers send none without Access-Control-Allow-Credentials.
-func cors(origins []string, operations map[string]*contract.Operation) []echo.MiddlewareFunc {
+// The routes of other vendors' wire formats have CORS of their own.
+func cors(origins []string, operations map[string]*contract.Operation, vendors map[string]bool) []echo.MiddlewareFunc {
 	type endpoint struct{ method, path string }
 	open := make(map[endpoint]bool)
 	for _, op := range operations {
@@ -215,7 +216,9 @@ func cors(origins []string, operations map[string]*contract.Operation) []echo.Mi
 	const maxAgeSeconds = 7200
 	ingest := middleware.CORSWithConfig(middleware.CORSConfig{
 		// Servers and apps send no Origin, and the answer to those that do does not depend on which it is.
-		Skipper:      func(c echo.Context) bool { return c.Request().Header.Get(echo.HeaderOrigin) == "" || !isIngest(c) },
+		Skipper: func(c echo.Context) bool {
+			return c.Request().Header.Get(echo.HeaderOrigin) == "" || vendors[c.Path()] || !isIngest(c)
+		},
 		AllowOrigins: []string{"*"}, AllowMethods: []string{http.MethodPost}, ExposeHeaders: expose, MaxAge: maxAgeSeconds,
 		// No AllowHeaders: every header that is asked for is allowed. Tracing adds its own to the requests of a page
 		// (baggage, sentry-trace, x-datadog-trace-id, …), and one that is refused is a request that is never sent.
@@ -224,7 +227,7 @@ func cors(origins []string, operations map[string]*contract.Operation) []echo.Mi
 		return []echo.MiddlewareFunc{ingest}
 	}
 	rest := middleware.CORSWithConfig(middleware.CORSConfig{
-		Skipper:      isIngest,
+		Skipper:      func(c echo.Context) bool { return vendors[c.Path()] || isIngest(c) },
 		AllowOrigins: origins, ExposeHeaders: expose, MaxAge: maxAgeSeconds,
 		AllowMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 	})

@@ -117,8 +117,10 @@ func (c change) ours() string {
 		breaks = breaks && !lower(bodySizes, c.Revision.value(), c.Base.value())
 	case "x-open-query":
 		breaks = before == "true" // requests that got a 200 are refused now
-	case "x-cost", "x-sensitive", "x-reserved-paths", "x-enum-varnames", "x-omitzero":
+	case "x-cost", "x-sensitive", "x-reserved-paths", "x-dialect", "x-enum-varnames", "x-omitzero":
 		breaks = false // internal to the server or to code generation
+	case "x-aliases":
+		breaks = before != "" && !strings.HasPrefix(strings.TrimSuffix(after, "]"), strings.TrimSuffix(before, "]")) // one was taken away
 	case "x-scope", "x-project", "x-self", "x-answer", "default":
 	default:
 		breaks = breaks && strings.HasPrefix(c.Property, "x-") && !strings.HasPrefix(c.Property, "x-go-")

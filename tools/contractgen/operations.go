@@ -34,14 +34,18 @@ func eachOperation(doc *openapi3.T, visit func(at string, item *openapi3.PathIte
 
 func (o *operations) emit() string {
 	o.collisions()
-	rows := map[string]string{}
+	rows, vendors := map[string]string{}, map[string]string{}
 	eachOperation(o.doc, func(at string, item *openapi3.PathItem, path, method string, op *openapi3.Operation) {
 		if op.OperationID == "" {
 			o.add(at, "has no operationId")
 			return
 		}
-		if _, ok := rows[op.OperationID]; ok {
+		if rows[op.OperationID] != "" || vendors[op.OperationID] != "" {
 			o.add(at, "operationId %q is taken", op.OperationID)
+		}
+		if isVendors(op) {
+			vendors[op.OperationID] = o.vendorRow(at, path, method, op)
+			return
 		}
 		rows[op.OperationID] = o.row(at, item, path, method, op)
 	})
@@ -56,6 +60,13 @@ func (o *operations) emit() string {
 		fmt.Fprintf(&b, "%q,\n", id)
 	}
 	b.WriteString("}\n")
+	if len(vendors) > 0 {
+		b.WriteString("\n// VendorOperations is the table of the operations with an x-dialect, by operationId.\nvar VendorOperations = map[string]*contract.VendorOperation{\n")
+		for _, id := range slices.Sorted(maps.Keys(vendors)) {
+			fmt.Fprintf(&b, "%q: %s,\n", id, vendors[id])
+		}
+		b.WriteString("}\n")
+	}
 	return b.String()
 }
 

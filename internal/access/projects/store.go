@@ -463,13 +463,23 @@ func (s store) writeKey(ctx context.Context, tx db.DBTX, projectID, id uuid.UUID
 // writeKeyByKey finds a write key by its text.
 func (s store) writeKeyByKey(ctx context.Context, key string) (storedWriteKey, bool, error) {
 	row, err := s.q.WriteKeyByKey(ctx, s.pool, key)
+	return foundWriteKey(row.WriteKey, row.Disabled, err)
+}
+
+// writeKeyByID finds a write key by its id, in whichever project.
+func (s store) writeKeyByID(ctx context.Context, id uuid.UUID) (storedWriteKey, bool, error) {
+	row, err := s.q.WriteKeyByID(ctx, s.pool, id)
+	return foundWriteKey(row.WriteKey, row.Disabled, err)
+}
+
+func foundWriteKey(row db.WriteKey, disabled bool, err error) (storedWriteKey, bool, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return storedWriteKey{}, false, nil
 	}
 	if err != nil {
 		return storedWriteKey{}, false, fmt.Errorf("find write key: %w", err)
 	}
-	return storedWriteKey{WriteKey: writeKeyOf(row.WriteKey), projectID: row.WriteKey.ProjectID, disabled: row.Disabled}, true, nil
+	return storedWriteKey{WriteKey: writeKeyOf(row), projectID: row.ProjectID, disabled: disabled}, true, nil
 }
 
 func writeKeyOf(row db.WriteKey) WriteKey {

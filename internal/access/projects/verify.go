@@ -164,18 +164,41 @@ func (k *Keys) Revive(ctx context.Context, keyID string) (*auth.Principal, error
 // VerifyWriteKey returns the principal of a request that carries a write key. origin is its Origin header, empty when
 // there is none. Errors: invalid_key, or origin_not_allowed when the key lists origins and this is none of them.
 func (k *Keys) VerifyWriteKey(ctx context.Context, key, origin string) (*auth.Principal, error) {
-	var found bool
-	var stored storedWriteKey
-	if wellFormed(key, writeKeyPrefix, writeKeyChars) {
-		var err error
-		if stored, found, err = cached(&k.cache, byWriteKey, key, func() (storedWriteKey, bool, error) {
-			ctx, cancel := context.WithTimeout(ctx, lookupTime)
-			defer cancel()
-			return k.store.writeKeyByKey(ctx, key)
-		}); err != nil {
-			return nil, err
-		}
+	if !wellFormed(key, writeKeyPrefix, writeKeyChars) {
+		return k.writeKeyPrincipal(key, storedWriteKey{}, false, origin)
 	}
+	return k.verifyWriteKey(ctx, key, origin, func(ctx context.Context) (storedWriteKey, bool, error) {
+		return k.store.writeKeyByKey(ctx, key)
+	})
+}
+
+// VerifyVendorKey is VerifyWriteKey for a key in the place of another vendor's: where that must be a UUID, it is the id of
+// the write key.
+func (k *Keys) VerifyVendorKey(ctx context.Context, key, origin string) (*auth.Principal, error) {
+	id, err := uuid.Parse(key)
+	if err != nil {
+		return k.VerifyWriteKey(ctx, key, origin)
+	}
+	return k.verifyWriteKey(ctx, id.String(), origin, func(ctx context.Context) (storedWriteKey, bool, error) {
+		return k.store.writeKeyByID(ctx, id)
+	})
+}
+
+func (k *Keys) verifyWriteKey(
+	ctx context.Context, key, origin string, load func(context.Context) (storedWriteKey, bool, error),
+) (*auth.Principal, error) {
+	stored, found, err := cached(&k.cache, byWriteKey, key, func() (storedWriteKey, bool, error) {
+		ctx, cancel := context.WithTimeout(ctx, lookupTime)
+		defer cancel()
+		return load(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return k.writeKeyPrincipal(key, stored, found, origin)
+}
+
+func (*Keys) writeKeyPrincipal(key string, stored storedWriteKey, found bool, origin string) (*auth.Principal, error) {
 	switch {
 	case found && stored.disabled:
 		return nil, auth.ErrProjectDisabled()

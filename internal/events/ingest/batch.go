@@ -14,6 +14,7 @@ import (
 type Row struct {
 	events.Event
 	KeyHash        uuid.UUID // set when the event came with a key and without a ts
+	SentID         uuid.UUID // its id with the ts that it was sent with, when that was corrected
 	CountedAsOther bool      // its name is one too many to be counted
 	index          int       // of its result
 	outcome        Outcome

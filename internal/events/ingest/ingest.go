@@ -42,6 +42,9 @@ type Incoming struct {
 	Seq            int64
 	Props          []byte // a JSON object; nil when there are none
 	KeyAlone       bool   // with an idempotency key it is the same event whatever its TS
+	// SentTS is what TS was before it was corrected for a wrong clock; zero when it was not. An attempt that looked right, and
+	// so was stored with the time that it was sent with, is found by it.
+	SentTS time.Time
 }
 
 // Outcome is what became of one event.
@@ -193,6 +196,10 @@ func (i *Ingester) addTo(b *batch, r *Request, k int, ts, now time.Time) {
 	}, k)
 	if (in.TS.IsZero() || in.KeyAlone) && in.IdempotencyKey != "" {
 		row.KeyHash = id.keyHash()
+		if !in.SentTS.IsZero() {
+			id.ts = in.SentTS.UTC().Truncate(time.Microsecond)
+			row.SentID = id.id()
+		}
 	}
 }
 

@@ -325,6 +325,9 @@ func (s *Store) claimKeys(ctx context.Context, tx pgx.Tx, unique, keyed []*Row) 
 	for _, h := range claimed {
 		fresh[h] = struct{}{}
 	}
+	if err := s.dropKnown(ctx, tx, keyed, fresh); err != nil {
+		return nil, err
+	}
 	out := unique[:0:0]
 	for _, row := range unique {
 		if _, ok := fresh[row.KeyHash]; ok || row.KeyHash == (uuid.UUID{}) {
@@ -332,6 +335,30 @@ func (s *Store) claimKeys(ctx context.Context, tx pgx.Tx, unique, keyed []*Row) 
 		}
 	}
 	return out, nil
+}
+
+// dropKnown takes the events out of fresh that an earlier attempt has stored with the time that they were sent with: that one
+// looked right, and so claimed no key.
+func (s *Store) dropKnown(ctx context.Context, tx pgx.Tx, keyed []*Row, fresh map[uuid.UUID]struct{}) error {
+	var projectIDs, ids []uuid.UUID
+	for _, row := range keyed {
+		if _, ok := fresh[row.KeyHash]; ok && row.SentID != (uuid.UUID{}) {
+			projectIDs, ids = append(projectIDs, row.ProjectID), append(ids, row.SentID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	known, err := s.q.EventsKnown(ctx, tx, projectIDs, ids)
+	if err != nil {
+		return fmt.Errorf("look for events by the time they were sent with: %w", err)
+	}
+	for _, row := range keyed {
+		if slices.Contains(known, row.SentID) {
+			delete(fresh, row.KeyHash)
+		}
+	}
+	return nil
 }
 
 func insertParams(rows []*Row) db.EventsInsertParams {

@@ -51,20 +51,20 @@ func (s store) add(ctx context.Context, day time.Time, ids []uuid.UUID, took []s
 	arg := db.UsageAddParams{Day: date(day)}
 	for k, t := range took {
 		if t != (stored{}) {
-			arg.Ids, arg.Events, arg.Bytes = append(arg.Ids, ids[k]), append(arg.Events, t.events), append(arg.Bytes, t.bytes)
+			arg.IDs, arg.Events, arg.Bytes = append(arg.IDs, ids[k]), append(arg.Events, t.events), append(arg.Bytes, t.bytes)
 		}
 	}
-	if len(arg.Ids) == 0 {
+	if len(arg.IDs) == 0 {
 		return nil
 	}
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		if err := s.q.UsageAdd(ctx, tx, arg); err != nil {
 			return err
 		}
-		return s.q.SizesAdd(ctx, tx, arg.Ids, arg.Bytes)
+		return s.q.SizesAdd(ctx, tx, arg.IDs, arg.Bytes)
 	})
 	if err != nil {
-		return fmt.Errorf("write down the usage of %d projects: %w", len(arg.Ids), err)
+		return fmt.Errorf("write down the usage of %d projects: %w", len(arg.IDs), err)
 	}
 	return nil
 }

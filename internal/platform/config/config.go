@@ -78,6 +78,7 @@ type Config struct {
 	QuotaEventNames   int
 	MinFreeBytes      int // of the embedded database's disk
 
+	Compat            []string // the vendors whose SDKs may send events
 	AllowedOrigins    []string
 	LiveMaxStreams    int // open at once on this node
 	LiveMaxPerProject int // the same of one project

@@ -200,6 +200,11 @@ func (c *Config) problems() []error {
 	if c.LiveMaxPerProject < 1 || c.LiveMaxPerProject > 1_000_000 {
 		bad("LIVE_MAX_STREAMS_PER_PROJECT", "must be 1 to 1000000, not %d", c.LiveMaxPerProject)
 	}
+	for _, vendor := range c.Compat {
+		if !slices.Contains(defaults().Compat, vendor) && !slices.Equal(c.Compat, []string{"off"}) {
+			bad("COMPAT", "must be some of %s, with commas, or off; not %q", strings.Join(defaults().Compat, ", "), vendor)
+		}
+	}
 	for _, o := range c.AllowedOrigins {
 		u, err := url.Parse(o)
 		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || o != u.Scheme+"://"+u.Host) {

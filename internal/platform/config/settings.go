@@ -108,6 +108,7 @@ func (c *Config) settings() []setting {
 		{"QUOTA_EVENT_NAMES", (*intValue)(&c.QuotaEventNames), "names of a project that are counted by themselves; further ones are counted as $other; 0: all", false},
 		{"MIN_FREE_BYTES", (*intValue)(&c.MinFreeBytes), "bytes in DATA_DIR that the embedded database must have free for events to be taken in; 0: none", false},
 		{"TRUSTED_PROXIES", (*prefixesValue)(&c.TrustedProxies), "addresses or CIDRs of proxies whose X-Forwarded-For is believed, with commas", false},
+		{"COMPAT", (*listValue)(&c.Compat), "other vendors whose SDKs may send events: segment (and RudderStack), mixpanel, posthog, umami, plausible, with commas; off: none", false},
 		{"ALLOWED_ORIGINS", (*listValue)(&c.AllowedOrigins), "origins of browsers that may call the API: a JSON array, or with commas", false},
 		{"LIVE_MAX_STREAMS", (*intValue)(&c.LiveMaxStreams), "live streams that may be open at once on this node", false},
 		{"LIVE_MAX_STREAMS_PER_PROJECT", (*intValue)(&c.LiveMaxPerProject), "live streams of one project that may be open at once on this node", false},
@@ -131,6 +132,7 @@ func defaults() Config {
 		MaxAnnotationsPerProject: 1000, MaxCustomEventsPerProject: 200,
 		AuditRetention:    400 * 24 * time.Hour,
 		QuotaEventsPerDay: 50_000_000, QuotaStoredBytes: 100 << 30, QuotaEventNames: 2_000, MinFreeBytes: 256 << 20,
+		Compat:         []string{"segment", "mixpanel", "posthog", "umami", "plausible"},
 		LiveMaxStreams: 10_000, LiveMaxPerProject: 1_000, TraceSampleRatio: 0.1, ShutdownTimeout: 30 * time.Second,
 	}
 }

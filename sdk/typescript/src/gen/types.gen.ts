@@ -814,6 +814,72 @@ export type AuditPage = {
     next_cursor: string | null;
 };
 
+export type QuarantinePage = {
+    items: Array<Quarantined>;
+    /**
+     * Null on the last page.
+     */
+    next_cursor: string | null;
+};
+
+export type Quarantined = {
+    id: string;
+    received_at: string;
+    /**
+     * Whose wire format it is: segment, mixpanel, posthog, umami or plausible.
+     */
+    dialect: string;
+    /**
+     * The operation that it was sent to.
+     */
+    operation: string;
+    /**
+     * The SDK, as it names itself, or the user agent; may be empty.
+     */
+    sdk: string;
+    /**
+     * A code for programs.
+     */
+    reason: string;
+    /**
+     * For people.
+     */
+    detail: string;
+    /**
+     * The event as it was sent, in JSON; cut at 64 KiB.
+     */
+    body: string;
+};
+
+export type ReplayRequest = {
+    items: Array<ReplayItem>;
+};
+
+export type ReplayItem = {
+    id: string;
+    /**
+     * The event in JSON, corrected; as it was sent when absent.
+     */
+    body?: string;
+};
+
+export type ReplayResult = {
+    /**
+     * Items that are stored now, or were before.
+     */
+    stored: number;
+    kept: Array<ReplayKept>;
+};
+
+export type ReplayKept = {
+    id: string;
+    /**
+     * A code for programs; `not_found` when the quarantine has no such item.
+     */
+    reason: string;
+    detail: string;
+};
+
 /**
  * A question of `POST /v1/metrics/query`, without its project.
  */
@@ -4878,6 +4944,187 @@ export type GetProjectUsageResponses = {
 };
 
 export type GetProjectUsageResponse = GetProjectUsageResponses[keyof GetProjectUsageResponses];
+
+export type ListQuarantineData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: {
+        /**
+         * Items per page.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+    };
+    url: '/v1/projects/{project_id}/quarantine';
+};
+
+export type ListQuarantineErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ListQuarantineError = ListQuarantineErrors[keyof ListQuarantineErrors];
+
+export type ListQuarantineResponses = {
+    /**
+     * A page of items.
+     */
+    200: QuarantinePage;
+};
+
+export type ListQuarantineResponse = ListQuarantineResponses[keyof ListQuarantineResponses];
+
+export type ReplayQuarantineData = {
+    body: ReplayRequest;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/quarantine/replay';
+};
+
+export type ReplayQuarantineErrors = {
+    /**
+     * The body is not JSON, or its compression is broken.
+     */
+    400: Problem;
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The body is larger than allowed, before or after decompression.
+     */
+    413: Problem;
+    /**
+     * The body must be `application/json`, compressed with gzip or zstd or not at all.
+     */
+    415: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type ReplayQuarantineError = ReplayQuarantineErrors[keyof ReplayQuarantineErrors];
+
+export type ReplayQuarantineResponses = {
+    /**
+     * What became of each.
+     */
+    200: ReplayResult;
+};
+
+export type ReplayQuarantineResponse = ReplayQuarantineResponses[keyof ReplayQuarantineResponses];
+
+export type DeleteQuarantinedData = {
+    body?: never;
+    path: {
+        /**
+         * The project's id.
+         */
+        project_id: string;
+        /**
+         * The item's id.
+         */
+        item_id: string;
+    };
+    query?: never;
+    url: '/v1/projects/{project_id}/quarantine/{item_id}';
+};
+
+export type DeleteQuarantinedErrors = {
+    /**
+     * No valid credentials, or not of the kind this operation takes.
+     */
+    401: Problem;
+    /**
+     * The role is not enough (`insufficient_role`), the key is not for this use (`insufficient_scope`, `origin_not_allowed`), the operator has disabled the account or the project (`account_disabled`, `project_disabled`), or this server does not allow it (`registration_closed`, `setup_token_required`, `invitation_not_yours`, `mail_not_configured`).
+     */
+    403: Problem;
+    /**
+     * No such thing, or not yours; or a link that does not work any more (`link_invalid`).
+     */
+    404: Problem;
+    /**
+     * The request breaks the contract; `errors` names every bad field.
+     */
+    422: Problem;
+    /**
+     * The caller is over the limit (`rate_limited`), has failed to log in too often (`too_many_attempts`), asks too many questions at once (`too_many_queries`), or the project has too many live streams open (`too_many_project_streams`). Nothing was done. Try again after `Retry-After` seconds.
+     */
+    429: Problem;
+    /**
+     * The database is away or the queue is full. Try again after `Retry-After` seconds: nothing was done, or, when the
+     * connection to the database broke during the commit, it is not known (`database_unavailable`).
+     *
+     */
+    503: Problem;
+};
+
+export type DeleteQuarantinedError = DeleteQuarantinedErrors[keyof DeleteQuarantinedErrors];
+
+export type DeleteQuarantinedResponses = {
+    /**
+     * It is gone.
+     */
+    204: void;
+};
+
+export type DeleteQuarantinedResponse = DeleteQuarantinedResponses[keyof DeleteQuarantinedResponses];
 
 export type RotateKeysData = {
     body?: RotateKeysRequest;

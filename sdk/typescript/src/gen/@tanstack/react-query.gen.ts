@@ -3,8 +3,8 @@
 import { type InfiniteData, infiniteQueryOptions, queryOptions, type UseMutationOptions } from '@tanstack/react-query';
 
 import { client } from '../client.gen.js';
-import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askTrends, askUniques, changeCohortPeople, changePassword, changeProfiles, completePasswordReset, createAnnotation, createApiKey, createBoard, createCohort, createCustomEvent, createInsight, createInstanceAccount, createInvitation, createLiveTicket, createMerge, createPasswordReset, createProject, createWriteKey, deleteAnnotation, deleteBoard, deleteCohort, deleteCustomEvent, deleteInsight, deleteInstanceAccount, deleteInstanceProject, deleteMerge, deleteProject, deleteWriteKey, exportAudit, exportCohort, exportPeople, finishOidcLogin, getAnnotation, getAuthMethods, getBoard, getCohort, getCohortSize, getCustomEvent, getEvent, getGroup, getHealth, getInsight, getMe, getPerson, getProject, getProjectDeletion, getProjectUsage, ingestEvents, listAnnotations, listApiKeys, listAudit, listBoards, listCatalogueEvents, listCatalogueProps, listCatalogueValues, listCohorts, listCustomEvents, listEvents, listGroups, listInsights, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listMerges, listPeople, listPersonSessions, listProjects, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, queryPeople, refresh, register, removeMember, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateAnnotation, updateApiKey, updateBoard, updateCohort, updateCustomEvent, updateInsight, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateWriteKey } from '../sdk.gen.js';
-import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskTrendsData, AskTrendsError, AskTrendsResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangeCohortPeopleData, ChangeCohortPeopleError, ChangeCohortPeopleResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, ChangeProfilesData, ChangeProfilesError, ChangeProfilesResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateAnnotationData, CreateAnnotationError, CreateAnnotationResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateCohortData, CreateCohortError, CreateCohortResponse, CreateCustomEventData, CreateCustomEventError, CreateCustomEventResponse, CreateInsightData, CreateInsightError, CreateInsightResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateMergeData, CreateMergeError, CreateMergeResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteAnnotationData, DeleteAnnotationError, DeleteAnnotationResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteCohortData, DeleteCohortError, DeleteCohortResponse, DeleteCustomEventData, DeleteCustomEventError, DeleteCustomEventResponse, DeleteInsightData, DeleteInsightError, DeleteInsightResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteMergeData, DeleteMergeError, DeleteMergeResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, ExportCohortData, ExportCohortError, ExportCohortResponse, ExportPeopleData, ExportPeopleError, ExportPeopleResponse, FinishOidcLoginData, FinishOidcLoginError, GetAnnotationData, GetAnnotationError, GetAnnotationResponse, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetCohortData, GetCohortError, GetCohortResponse, GetCohortSizeData, GetCohortSizeError, GetCohortSizeResponse, GetCustomEventData, GetCustomEventError, GetCustomEventResponse, GetEventData, GetEventError, GetEventResponse, GetGroupData, GetGroupError, GetGroupResponse, GetHealthData, GetHealthError, GetHealthResponse, GetInsightData, GetInsightError, GetInsightResponse, GetMeData, GetMeError, GetMeResponse, GetPersonData, GetPersonError, GetPersonResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListAnnotationsData, ListAnnotationsError, ListAnnotationsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListCatalogueEventsData, ListCatalogueEventsError, ListCatalogueEventsResponse, ListCataloguePropsData, ListCataloguePropsError, ListCataloguePropsResponse, ListCatalogueValuesData, ListCatalogueValuesError, ListCatalogueValuesResponse, ListCohortsData, ListCohortsError, ListCohortsResponse, ListCustomEventsData, ListCustomEventsError, ListCustomEventsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListGroupsData, ListGroupsError, ListGroupsResponse, ListInsightsData, ListInsightsError, ListInsightsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListMergesData, ListMergesError, ListMergesResponse, ListPeopleData, ListPeopleError, ListPeopleResponse, ListPersonSessionsData, ListPersonSessionsError, ListPersonSessionsResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, QueryPeopleData, QueryPeopleError, QueryPeopleResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateAnnotationData, UpdateAnnotationError, UpdateAnnotationResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateCohortData, UpdateCohortError, UpdateCohortResponse, UpdateCustomEventData, UpdateCustomEventError, UpdateCustomEventResponse, UpdateInsightData, UpdateInsightError, UpdateInsightResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
+import { acceptInvitation, askCohort, askFunnel, askLifecycle, askPaths, askPeople, askRetention, askSessions, askStickiness, askTrends, askUniques, changeCohortPeople, changePassword, changeProfiles, completePasswordReset, createAnnotation, createApiKey, createBoard, createCohort, createCustomEvent, createInsight, createInstanceAccount, createInvitation, createLiveTicket, createMerge, createPasswordReset, createProject, createWriteKey, deleteAnnotation, deleteBoard, deleteCohort, deleteCustomEvent, deleteInsight, deleteInstanceAccount, deleteInstanceProject, deleteMerge, deleteProject, deleteQuarantined, deleteWriteKey, exportAudit, exportCohort, exportPeople, finishOidcLogin, getAnnotation, getAuthMethods, getBoard, getCohort, getCohortSize, getCustomEvent, getEvent, getGroup, getHealth, getInsight, getMe, getPerson, getProject, getProjectDeletion, getProjectUsage, ingestEvents, listAnnotations, listApiKeys, listAudit, listBoards, listCatalogueEvents, listCatalogueProps, listCatalogueValues, listCohorts, listCustomEvents, listEvents, listGroups, listInsights, listInstanceAccounts, listInstanceAudit, listInstanceProjects, listInvitations, listMembers, listMerges, listPeople, listPersonSessions, listProjects, listQuarantine, listSessions, listWriteKeys, login, logout, type Options, previewInvitation, queryMetrics, queryPeople, refresh, register, removeMember, replayQuarantine, requestPasswordReset, revokeApiKey, revokeInvitation, revokeSession, rotateKeys, runMetricsQuery, startOidcLogin, updateAnnotation, updateApiKey, updateBoard, updateCohort, updateCustomEvent, updateInsight, updateInstanceAccount, updateInstanceProject, updateMember, updateProject, updateWriteKey } from '../sdk.gen.js';
+import type { AcceptInvitationData, AcceptInvitationError, AcceptInvitationResponse, AskCohortData, AskCohortError, AskCohortResponse, AskFunnelData, AskFunnelError, AskFunnelResponse, AskLifecycleData, AskLifecycleError, AskLifecycleResponse, AskPathsData, AskPathsError, AskPathsResponse, AskPeopleData, AskPeopleError, AskPeopleResponse, AskRetentionData, AskRetentionError, AskRetentionResponse, AskSessionsData, AskSessionsError, AskSessionsResponse, AskStickinessData, AskStickinessError, AskStickinessResponse, AskTrendsData, AskTrendsError, AskTrendsResponse, AskUniquesData, AskUniquesError, AskUniquesResponse, ChangeCohortPeopleData, ChangeCohortPeopleError, ChangeCohortPeopleResponse, ChangePasswordData, ChangePasswordError, ChangePasswordResponse, ChangeProfilesData, ChangeProfilesError, ChangeProfilesResponse, CompletePasswordResetData, CompletePasswordResetError, CompletePasswordResetResponse, CreateAnnotationData, CreateAnnotationError, CreateAnnotationResponse, CreateApiKeyData, CreateApiKeyError, CreateApiKeyResponse, CreateBoardData, CreateBoardError, CreateBoardResponse, CreateCohortData, CreateCohortError, CreateCohortResponse, CreateCustomEventData, CreateCustomEventError, CreateCustomEventResponse, CreateInsightData, CreateInsightError, CreateInsightResponse, CreateInstanceAccountData, CreateInstanceAccountError, CreateInstanceAccountResponse, CreateInvitationData, CreateInvitationError, CreateInvitationResponse, CreateLiveTicketData, CreateLiveTicketError, CreateLiveTicketResponse, CreateMergeData, CreateMergeError, CreateMergeResponse, CreatePasswordResetData, CreatePasswordResetError, CreatePasswordResetResponse, CreateProjectData, CreateProjectError, CreateProjectResponse, CreateWriteKeyData, CreateWriteKeyError, CreateWriteKeyResponse, DeleteAnnotationData, DeleteAnnotationError, DeleteAnnotationResponse, DeleteBoardData, DeleteBoardError, DeleteBoardResponse, DeleteCohortData, DeleteCohortError, DeleteCohortResponse, DeleteCustomEventData, DeleteCustomEventError, DeleteCustomEventResponse, DeleteInsightData, DeleteInsightError, DeleteInsightResponse, DeleteInstanceAccountData, DeleteInstanceAccountError, DeleteInstanceAccountResponse, DeleteInstanceProjectData, DeleteInstanceProjectError, DeleteInstanceProjectResponse, DeleteMergeData, DeleteMergeError, DeleteMergeResponse, DeleteProjectData, DeleteProjectError, DeleteProjectResponse, DeleteQuarantinedData, DeleteQuarantinedError, DeleteQuarantinedResponse, DeleteWriteKeyData, DeleteWriteKeyError, DeleteWriteKeyResponse, ExportAuditData, ExportAuditError, ExportAuditResponse, ExportCohortData, ExportCohortError, ExportCohortResponse, ExportPeopleData, ExportPeopleError, ExportPeopleResponse, FinishOidcLoginData, FinishOidcLoginError, GetAnnotationData, GetAnnotationError, GetAnnotationResponse, GetAuthMethodsData, GetAuthMethodsError, GetAuthMethodsResponse, GetBoardData, GetBoardError, GetBoardResponse, GetCohortData, GetCohortError, GetCohortResponse, GetCohortSizeData, GetCohortSizeError, GetCohortSizeResponse, GetCustomEventData, GetCustomEventError, GetCustomEventResponse, GetEventData, GetEventError, GetEventResponse, GetGroupData, GetGroupError, GetGroupResponse, GetHealthData, GetHealthError, GetHealthResponse, GetInsightData, GetInsightError, GetInsightResponse, GetMeData, GetMeError, GetMeResponse, GetPersonData, GetPersonError, GetPersonResponse, GetProjectData, GetProjectDeletionData, GetProjectDeletionError, GetProjectDeletionResponse, GetProjectError, GetProjectResponse, GetProjectUsageData, GetProjectUsageError, GetProjectUsageResponse, IngestEventsData, IngestEventsError, IngestEventsResponse, ListAnnotationsData, ListAnnotationsError, ListAnnotationsResponse, ListApiKeysData, ListApiKeysError, ListApiKeysResponse, ListAuditData, ListAuditError, ListAuditResponse, ListBoardsData, ListBoardsError, ListBoardsResponse, ListCatalogueEventsData, ListCatalogueEventsError, ListCatalogueEventsResponse, ListCataloguePropsData, ListCataloguePropsError, ListCataloguePropsResponse, ListCatalogueValuesData, ListCatalogueValuesError, ListCatalogueValuesResponse, ListCohortsData, ListCohortsError, ListCohortsResponse, ListCustomEventsData, ListCustomEventsError, ListCustomEventsResponse, ListEventsData, ListEventsError, ListEventsResponse, ListGroupsData, ListGroupsError, ListGroupsResponse, ListInsightsData, ListInsightsError, ListInsightsResponse, ListInstanceAccountsData, ListInstanceAccountsError, ListInstanceAccountsResponse, ListInstanceAuditData, ListInstanceAuditError, ListInstanceAuditResponse, ListInstanceProjectsData, ListInstanceProjectsError, ListInstanceProjectsResponse, ListInvitationsData, ListInvitationsError, ListInvitationsResponse, ListMembersData, ListMembersError, ListMembersResponse, ListMergesData, ListMergesError, ListMergesResponse, ListPeopleData, ListPeopleError, ListPeopleResponse, ListPersonSessionsData, ListPersonSessionsError, ListPersonSessionsResponse, ListProjectsData, ListProjectsError, ListProjectsResponse, ListQuarantineData, ListQuarantineError, ListQuarantineResponse, ListSessionsData, ListSessionsError, ListSessionsResponse, ListWriteKeysData, ListWriteKeysError, ListWriteKeysResponse, LoginData, LoginError, LoginResponse, LogoutData, LogoutError, LogoutResponse, PreviewInvitationData, PreviewInvitationError, PreviewInvitationResponse, QueryMetricsData, QueryMetricsError, QueryMetricsResponse, QueryPeopleData, QueryPeopleError, QueryPeopleResponse, RefreshData, RefreshError, RefreshResponse, RegisterData, RegisterError, RegisterResponse, RemoveMemberData, RemoveMemberError, RemoveMemberResponse, ReplayQuarantineData, ReplayQuarantineError, ReplayQuarantineResponse, RequestPasswordResetData, RequestPasswordResetError, RevokeApiKeyData, RevokeApiKeyError, RevokeApiKeyResponse, RevokeInvitationData, RevokeInvitationError, RevokeInvitationResponse, RevokeSessionData, RevokeSessionError, RevokeSessionResponse, RotateKeysData, RotateKeysError, RotateKeysResponse, RunMetricsQueryData, RunMetricsQueryError, RunMetricsQueryResponse, StartOidcLoginData, StartOidcLoginError, UpdateAnnotationData, UpdateAnnotationError, UpdateAnnotationResponse, UpdateApiKeyData, UpdateApiKeyError, UpdateApiKeyResponse, UpdateBoardData, UpdateBoardError, UpdateBoardResponse, UpdateCohortData, UpdateCohortError, UpdateCohortResponse, UpdateCustomEventData, UpdateCustomEventError, UpdateCustomEventResponse, UpdateInsightData, UpdateInsightError, UpdateInsightResponse, UpdateInstanceAccountData, UpdateInstanceAccountError, UpdateInstanceAccountResponse, UpdateInstanceProjectData, UpdateInstanceProjectError, UpdateInstanceProjectResponse, UpdateMemberData, UpdateMemberError, UpdateMemberResponse, UpdateProjectData, UpdateProjectError, UpdateProjectResponse, UpdateWriteKeyData, UpdateWriteKeyError, UpdateWriteKeyResponse } from '../types.gen.js';
 
 /**
  * Create an account
@@ -522,6 +522,97 @@ export const getProjectUsageOptions = (options: Options<GetProjectUsageData>) =>
     },
     queryKey: getProjectUsageQueryKey(options)
 });
+
+export const listQuarantineQueryKey = (options: Options<ListQuarantineData>) => createQueryKey('listQuarantine', options, false, ['Events']);
+
+/**
+ * List what could not be stored
+ *
+ * What came in another vendor's wire format, was good JSON and could not be stored, newest first. Its sender was
+ * answered as if it had been stored, because most SDKs drop what is refused. A project keeps 10,000 items for 30 days.
+ *
+ */
+export const listQuarantineOptions = (options: Options<ListQuarantineData>) => queryOptions<ListQuarantineResponse, ListQuarantineError, ListQuarantineResponse, ReturnType<typeof listQuarantineQueryKey>>({
+    queryFn: async ({ queryKey, signal }) => {
+        const { data } = await listQuarantine({
+            ...options,
+            ...queryKey[0],
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listQuarantineQueryKey(options)
+});
+
+export const listQuarantineInfiniteQueryKey = (options: Options<ListQuarantineData>): QueryKey<Options<ListQuarantineData>> => createQueryKey('listQuarantine', options, true);
+
+/**
+ * List what could not be stored
+ *
+ * What came in another vendor's wire format, was good JSON and could not be stored, newest first. Its sender was
+ * answered as if it had been stored, because most SDKs drop what is refused. A project keeps 10,000 items for 30 days.
+ *
+ */
+export const listQuarantineInfiniteOptions = (options: Options<ListQuarantineData>) => infiniteQueryOptions<ListQuarantineResponse, ListQuarantineError, InfiniteData<ListQuarantineResponse>, QueryKey<Options<ListQuarantineData>>, string | Pick<QueryKey<Options<ListQuarantineData>>[0], 'body' | 'headers' | 'path' | 'query'>>(
+// @ts-ignore
+{
+    queryFn: async ({ pageParam, queryKey, signal }) => {
+        // @ts-ignore
+        const page: Pick<QueryKey<Options<ListQuarantineData>>[0], 'body' | 'headers' | 'path' | 'query'> = typeof pageParam === 'object' ? pageParam : {
+            query: {
+                cursor: pageParam
+            }
+        };
+        const params = createInfiniteParams(queryKey, page);
+        const { data } = await listQuarantine({
+            ...options,
+            ...params,
+            signal,
+            throwOnError: true
+        });
+        return data;
+    },
+    queryKey: listQuarantineInfiniteQueryKey(options)
+});
+
+/**
+ * Try again to store what is in quarantine
+ *
+ * Each item is read as its SDK sent it, or as `body` says, and stored as if it came now with the time it was received
+ * at. What is stored, or was stored before, leaves the quarantine; what still cannot be stored stays, with the reason.
+ *
+ */
+export const replayQuarantineMutation = (options?: Partial<Options<ReplayQuarantineData>>): UseMutationOptions<ReplayQuarantineResponse, ReplayQuarantineError, Options<ReplayQuarantineData>> => {
+    const mutationOptions: UseMutationOptions<ReplayQuarantineResponse, ReplayQuarantineError, Options<ReplayQuarantineData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await replayQuarantine({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
+
+/**
+ * Throw an item of the quarantine away
+ */
+export const deleteQuarantinedMutation = (options?: Partial<Options<DeleteQuarantinedData>>): UseMutationOptions<DeleteQuarantinedResponse, DeleteQuarantinedError, Options<DeleteQuarantinedData>> => {
+    const mutationOptions: UseMutationOptions<DeleteQuarantinedResponse, DeleteQuarantinedError, Options<DeleteQuarantinedData>> = {
+        mutationFn: async (fnOptions) => {
+            const { data } = await deleteQuarantined({
+                ...options,
+                ...fnOptions,
+                throwOnError: true
+            });
+            return data;
+        }
+    };
+    return mutationOptions;
+};
 
 /**
  * Replace the project's key pair

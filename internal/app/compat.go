@@ -1,0 +1,29 @@
+package app
+
+import (
+	"slices"
+
+	"github.com/bahagh/nimbus/gen/api"
+	"github.com/bahagh/nimbus/internal/events/compat"
+	"github.com/bahagh/nimbus/internal/events/compat/mixpanel"
+	"github.com/bahagh/nimbus/internal/events/compat/plausible"
+	"github.com/bahagh/nimbus/internal/events/compat/posthog"
+	"github.com/bahagh/nimbus/internal/events/compat/segment"
+	"github.com/bahagh/nimbus/internal/events/compat/umami"
+	"github.com/bahagh/nimbus/internal/httpapi"
+)
+
+// wireCompat makes the way in for other vendors' SDKs, of the dialects that are switched on.
+func (a *App) wireCompat(g *eventsGroup) {
+	dialects := slices.DeleteFunc([]compat.Dialect{segment.Dialect{}, mixpanel.Dialect{}, posthog.Dialect{}, umami.Dialect{}, plausible.Dialect{}},
+		func(d compat.Dialect) bool { return !slices.Contains(a.cfg.Compat, d.Name()) })
+	g.quarantine = compat.NewQuarantine(a.db.Pool, a.reg, a.now)
+	g.compat = compat.NewServer(a.access.keys, g.ingester, g.quarantine, a.now, a.log, dialects...)
+}
+
+// vendors are the operations of the contract in other vendors' wire formats.
+func vendors(s *compat.Server) httpapi.Vendors {
+	return httpapi.Vendors{Operations: api.VendorOperations, Serves: s.Serves, Serve: func(r *httpapi.VendorRequest) error {
+		return s.Serve(r, r.Operation.Dialect, r.Operation.ID, compat.Edge{Body: r.Body, Admit: r.Admit, Deny: r.Deny})
+	}}
+}
