@@ -175,10 +175,10 @@ func TestAnEventThatCannotBeSpooledIsRefused(t *testing.T) {
 	}
 }
 
-// The file was written by version 0.3.0: an upgrade must not lose what waited.
+// The file was written before there were operations: an upgrade must not lose what waited.
 func TestASpoolOfAnEarlierVersionIsSent(t *testing.T) {
 	t.Parallel()
-	old, err := os.ReadFile("testdata/spool-0.3.0.events")
+	old, err := os.ReadFile("testdata/spool-of-events.events")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ async function bundleBehaviours(): Promise<string> {
   return outputFiles[0]?.text ?? '';
 }
 
-const stub = `<script>nimbus={q:[]};for(const m of ['track','page','identify','reset','optIn','optOut'])nimbus[m]=(...a)=>nimbus.q.push([m,...a])</script>`;
+const stub = `<script>nimbus={q:[]};for(const m of 'track page identify alias group setPeople setPeopleOnce addPeople unsetPeople register reset optIn optOut'.split(' '))nimbus[m]=(...a)=>nimbus.q.push([m,...a])</script>`;
 
 function tag(tenant: Tenant, attributes = ''): string {
   return `${stub}<script async src="${nimbus.url}/sdk.js" data-write-key="${tenant.writeKey}" data-project="${tenant.projectId}" ${attributes}></script>`;

@@ -55,7 +55,7 @@ declare const localStorage: Record<string, string>;
 declare const location: { hash: string };
 declare const document: { title: string };
 
-const stub = `<script>if(!window.nimbus?.track){nimbus={q:[]};for(const m of ['track','page','identify','reset','optIn','optOut'])nimbus[m]=(...a)=>nimbus.q.push([m,...a])}</script>`;
+const stub = `<script>if(!window.nimbus?.track){nimbus={q:[]};for(const m of 'track page identify alias group setPeople setPeopleOnce addPeople unsetPeople register reset optIn optOut'.split(' '))nimbus[m]=(...a)=>nimbus.q.push([m,...a])}</script>`;
 const tag = (tenant: Tenant, attributes = '', src = `${nimbus.url}/sdk.js`) =>
   `${stub}<script async src="${src}" data-write-key="${tenant.writeKey}" data-project="${tenant.projectId}" ${attributes}></script>`;
 
