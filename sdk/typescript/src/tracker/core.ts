@@ -199,7 +199,7 @@ export function createCore(o: CoreOptions): Core {
       // deployment, a firewall, a login page), and says nothing about the events.
       const known = problem && reply?.code;
       const code = (known && reply?.code) || (status ? `http_${status}` : 'network_error');
-      const detail = ((known || !status) && reply?.detail) || `no answer of Nimbus from ${o.url}`;
+      const detail = ((known || !status) && reply?.detail) || `no answer of Nimbus from ${o.url}${paths[kind]}`;
       if (status === 413 && items.length > 1) {
         const half = items.length >> 1;
         underWay.delete(items);
@@ -244,7 +244,7 @@ export function createCore(o: CoreOptions): Core {
         return;
       }
       count.rejected++;
-      warn(`rejected ${own[0]?.code}`, `nimbus: rejected: ${own[0]?.code}: ${own[0]?.detail}: ${item.json}`);
+      warn(`rejected ${own[0]?.code}`, `nimbus: one of ${items.length} ${kindOf(item)} was rejected: ${own[0]?.code}: ${own[0]?.detail}`);
       spool?.remove(item.name);
       tell(() => onReject?.(parse(item.json), own));
     });
@@ -296,7 +296,7 @@ export function createCore(o: CoreOptions): Core {
   };
 
   const put = (json: string, name = ''): void => {
-    logger.debug(`nimbus: ${json}`);
+    if (debug) logger.debug(`nimbus: ${json}`);
     const bytes = size(json);
     while (full(bytes)) drop(cut(1), { code: 'queue_full', detail: 'the queue is full' });
     queue.push({ name, json, bytes, nth: ++count.tracked });

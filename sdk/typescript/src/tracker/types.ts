@@ -111,7 +111,7 @@ export interface CommonOptions {
   onReject?: ((kept: Kept, errors: EventError[]) => void) | undefined;
   /** Called for each event, and each change of a profile, that was given up, with the reason. */
   onDrop?: ((kept: Kept, reason: DropReason) => void) | undefined;
-  /** Says on the console what happens: what was stored, what is tried again and why, what was repaired. Default false. */
+  /** Says on the console what happens: what was taken, stored, tried again and why, and repaired. Default false. */
   debug?: boolean | undefined;
   /** Told about everything instead of the console, which is told of each reason for a loss or a retry once. */
   logger?: Logger | undefined;
