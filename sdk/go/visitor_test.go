@@ -95,16 +95,16 @@ var ofVisitors = map[string]func(*testing.T){
 			v := x.Visitor(nimbus.VisitorConfig{})
 			must(t, v.Track(t.Context(), "e", nil))
 			first := v.SessionID()
-			time.Sleep(30 * time.Minute)
+			<-time.After(30 * time.Minute)
 			must(t, v.Track(t.Context(), "e", nil))
 			if v.SessionID() != first {
 				t.Error("it ended after 30 minutes, and not after more")
 			}
-			time.Sleep(20 * time.Minute)
+			<-time.After(20 * time.Minute)
 			if v.SessionID() != first {
 				t.Error("it ended after 20 minutes")
 			}
-			time.Sleep(20 * time.Minute)
+			<-time.After(20 * time.Minute)
 			if second := v.SessionID(); second == first {
 				t.Error("asking for it kept it open")
 			} else if must(t, v.Track(t.Context(), "e", nil)); v.SessionID() != second {
@@ -119,13 +119,13 @@ var ofVisitors = map[string]func(*testing.T){
 			must(t, v.Track(t.Context(), "e", nil))
 			first := v.SessionID()
 			for range 24 * 3 {
-				time.Sleep(20 * time.Minute)
+				<-time.After(20 * time.Minute)
 				must(t, v.Track(t.Context(), "e", nil))
 			}
 			if v.SessionID() != first {
 				t.Error("it ended before the day was over")
 			}
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 			if v.SessionID() == first {
 				t.Error("it is longer than a day")
 			}
