@@ -102,10 +102,7 @@ export interface CommonOptions {
   requestTimeoutMs?: number | undefined;
   /** A larger body is compressed with gzip, where the platform can; `Infinity` never compresses. Default 1024. */
   gzipAboveBytes?: number | undefined;
-  /**
-   * Sees each event, and each change of a profile, before it is kept anywhere, and returns what is to be sent: the same,
-   * changed or not, or nothing to drop it, which `onDrop` is told. What it was given is dropped when it throws.
-   */
+  /** Sees each event, and each change of a profile, before it is kept anywhere, and returns what is to be sent: the same, changed or not, or nothing to drop it, which `onDrop` is told. What it was given is dropped when it throws. */
   beforeSend?: ((kept: Kept) => Kept | null | undefined) | undefined;
   /** Called for each event, and each change of a profile, that the server refused, with what is wrong with it. */
   onReject?: ((kept: Kept, errors: EventError[]) => void) | undefined;
