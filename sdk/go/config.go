@@ -45,9 +45,15 @@ type Config struct {
 	SpoolDir  string        // keeps undelivered events in this directory, by project; there is no spool
 	SpoolSync time.Duration // how often the spool is forced to disk, negative for before each Track returns; 1 s
 
-	HTTPClient *http.Client       // sends the requests: proxies, TLS, tracing; one with the default transport
-	Logger     *slog.Logger       // gets failures and losses, and no event; slog.Default()
-	OnDrop     func(Event, error) // gets each event that will not be stored, with the reason; they are only logged
+	HTTPClient *http.Client // sends the requests: proxies, TLS, tracing; one with the default transport
+	Logger     *slog.Logger // gets failures and losses, and no event; slog.Default()
+	Debug      bool         // log what is taken, with all it says, and what is stored, as Info; only failures are logged
+
+	BeforeSend          func(*Event) bool     // may change an event before it is kept anywhere, or drop it by false; all are kept as they are
+	BeforeSendOperation func(*Operation) bool // the same for operations; all are kept as they are
+
+	OnDrop          func(Event, error)     // gets each event that will not be stored, with the reason; they are only logged
+	OnDropOperation func(Operation, error) // the same for operations; they are only logged
 }
 
 // FullPolicy says what [Tracker.Track] does when the queue is full.
@@ -131,6 +137,9 @@ func (c Config) complete() (Config, error) {
 	}
 	if c.OnDrop == nil {
 		c.OnDrop = func(Event, error) {}
+	}
+	if c.OnDropOperation == nil {
+		c.OnDropOperation = func(Operation, error) {}
 	}
 	return c, errors.Join(errs...)
 }

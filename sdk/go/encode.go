@@ -2,6 +2,7 @@ package nimbus
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -40,25 +41,8 @@ func appendEvent(dst []byte, e *Event, props any) ([]byte, error) {
 	checkText(&bad, "/name", e.Name, true)
 	dst = append(dst, `{"name":`...)
 	dst = appendString(dst, e.Name)
-	if e.TS.Before(minTS) {
-		bad.add("/ts", "minimum", "must not be before 1971-01-01T00:00:00Z")
-	} else if e.TS.Year() > 9999 {
-		bad.add("/ts", "format", "must be an RFC 3339 date-time with a zone, such as 2026-01-31T12:00:00Z")
-	}
-	dst = append(dst, `,"ts":"`...)
-	dst = appendTime(dst, e.TS)
-	dst = append(dst, '"')
-	for _, f := range [...]struct{ pointer, member, value string }{
-		{"/user_id", `,"user_id":`, e.UserID},
-		{"/anonymous_id", `,"anonymous_id":`, e.AnonymousID},
-		{"/idempotency_key", `,"idempotency_key":`, e.IdempotencyKey},
-	} {
-		if f.value != "" {
-			checkText(&bad, f.pointer, f.value, false)
-			dst = append(dst, f.member...)
-			dst = appendString(dst, f.value)
-		}
-	}
+	dst = appendTS(append(dst, `,"ts":`...), &bad, e.TS)
+	dst = appendIDs(dst, &bad, e.UserID, e.AnonymousID, e.IdempotencyKey)
 	if e.Seq != 0 {
 		if e.Seq < 0 {
 			bad.add("/seq", "minimum", "must be at least 0")
@@ -66,23 +50,54 @@ func appendEvent(dst []byte, e *Event, props any) ([]byte, error) {
 		dst = append(dst, `,"seq":`...)
 		dst = strconv.AppendInt(dst, e.Seq, 10)
 	}
-	if props == nil && e.Props != nil {
+	if props == nil && len(e.Props) > 0 {
 		props = e.Props
 	}
-	if props != nil {
-		before := len(dst)
-		dst = append(dst, `,"props":`...)
-		start := len(dst)
-		var err error
-		if dst, err = appendValue(dst, props, 0); err != nil {
-			bad.add("/props", "type", err.Error())
-		} else if string(dst[start:]) == "null" { // a nil map or pointer: no props
-			dst = dst[:before]
-		} else {
-			checkProps(&bad, dst[start:])
+	dst = appendProps(dst, &bad, props)
+	return append(dst, '}'), bad.err()
+}
+
+func appendTS(dst []byte, bad *refusal, ts time.Time) []byte {
+	if ts.Before(minTS) {
+		bad.add("/ts", "minimum", "must not be before 1971-01-01T00:00:00Z")
+	} else if ts.Year() > 9999 {
+		bad.add("/ts", "format", "must be an RFC 3339 date-time with a zone, such as 2026-01-31T12:00:00Z")
+	}
+	return append(appendTime(append(dst, '"'), ts), '"')
+}
+
+func appendIDs(dst []byte, bad *refusal, user, anonymous, key string) []byte {
+	for _, f := range [...]struct{ pointer, member, value string }{
+		{"/user_id", `,"user_id":`, user},
+		{"/anonymous_id", `,"anonymous_id":`, anonymous},
+		{"/idempotency_key", `,"idempotency_key":`, key},
+	} {
+		if f.value != "" {
+			checkText(bad, f.pointer, f.value, false)
+			dst = append(dst, f.member...)
+			dst = appendString(dst, f.value)
 		}
 	}
-	return append(dst, '}'), bad.err()
+	return dst
+}
+
+// appendProps appends the member props, unless there are none.
+func appendProps(dst []byte, bad *refusal, props any) []byte {
+	if props == nil {
+		return dst
+	}
+	before := len(dst)
+	dst = append(dst, `,"props":`...)
+	start := len(dst)
+	var err error
+	if dst, err = appendValue(dst, props, 0); err != nil {
+		bad.add("/props", "type", err.Error())
+	} else if string(dst[start:]) == "null" { // a nil map or pointer: no props
+		dst = dst[:before]
+	} else {
+		checkProps(bad, dst[start:])
+	}
+	return dst
 }
 
 func appendTime(dst []byte, t time.Time) []byte {
@@ -91,9 +106,7 @@ func appendTime(dst []byte, t time.Time) []byte {
 
 // checkText holds a name or an id to its rules.
 func checkText(bad *refusal, pointer, s string, noControl bool) {
-	if s == "" || len(s) > maxChars && utf8.RuneCountInString(s) > maxChars {
-		bad.add(pointer, "length", "must be 1 to 200 characters long")
-	}
+	checkLength(bad, pointer, s, maxChars)
 	for _, r := range s {
 		switch {
 		case r == 0:
@@ -103,6 +116,12 @@ func checkText(bad *refusal, pointer, s string, noControl bool) {
 			bad.add(pointer, "control_character", "must not contain control characters")
 			return
 		}
+	}
+}
+
+func checkLength(bad *refusal, pointer, s string, most int) {
+	if s == "" || len(s) > most && utf8.RuneCountInString(s) > most {
+		bad.add(pointer, "length", fmt.Sprintf("must be 1 to %d characters long", most))
 	}
 }
 

@@ -21,6 +21,8 @@ var (
 	// ErrNotDelivered means that the tracker was closed, and its time was up, before the server had answered for the
 	// event. It may have been stored all the same, if only the answer was missing.
 	ErrNotDelivered = errors.New("nimbus: the tracker was closed before the event was delivered")
+	// ErrBeforeSend means that Config.BeforeSend or BeforeSendOperation returned false.
+	ErrBeforeSend = errors.New("nimbus: dropped before it was sent, by the program")
 )
 
 // APIError is an answer other than a success: the problem document (RFC 9457) that the server wrote. Switch on Code.
@@ -125,7 +127,7 @@ func (e *RejectedError) Error() string {
 	for k, f := range e.Fields {
 		parts[k] = strings.TrimSpace(f.Pointer + " " + f.Detail)
 	}
-	return "nimbus: the event is refused: " + strings.Join(parts, "; ")
+	return "nimbus: refused: " + strings.Join(parts, "; ")
 }
 
 // UndeliveredError says that [Tracker.Flush] or [Tracker.Close] ended before everything was delivered.

@@ -72,15 +72,16 @@ func TestMain(m *testing.M) {
 
 // request is one that arrived.
 type request struct {
-	ReceivedAt time.Time         `json:"received_at"`
-	Path       string            `json:"path"`
-	Headers    map[string]string `json:"headers"`
-	Signature  string            `json:"signature"`
-	BodyBytes  int               `json:"body_bytes"`
-	Text       string            `json:"text"`
-	ProjectID  string            `json:"project_id"`
-	Events     []nimbus.Event    `json:"events"`
-	Status     int               `json:"status"`
+	ReceivedAt time.Time          `json:"received_at"`
+	Path       string             `json:"path"`
+	Headers    map[string]string  `json:"headers"`
+	Signature  string             `json:"signature"`
+	BodyBytes  int                `json:"body_bytes"`
+	Text       string             `json:"text"`
+	ProjectID  string             `json:"project_id"`
+	Events     []nimbus.Event     `json:"events"`
+	Operations []nimbus.Operation `json:"operations"`
+	Status     int                `json:"status"`
 }
 
 // names are those of the events, in order.
@@ -151,13 +152,19 @@ type tracked struct {
 	t   *testing.T
 	log *logBuffer
 
-	mu    sync.Mutex
-	drops []drop
+	mu      sync.Mutex
+	drops   []drop
+	changes []lostChange // the operations that were dropped
 }
 
 type drop struct {
 	event nimbus.Event
 	why   error
+}
+
+type lostChange struct {
+	operation nimbus.Operation
+	why       error
 }
 
 type logBuffer struct {
@@ -187,6 +194,10 @@ func (s *session) tracker(change ...func(*nimbus.Config)) *tracked {
 			x.mu.Lock()
 			defer x.mu.Unlock()
 			x.drops = append(x.drops, drop{e, why})
+		}, OnDropOperation: func(o nimbus.Operation, why error) {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			x.changes = append(x.changes, lostChange{o, why})
 		}}
 	for _, f := range change {
 		f(&c)
@@ -221,6 +232,13 @@ func (x *tracked) flush() {
 	if s := x.Stats(); s.Tracked != s.Delivered+s.Rejected+s.Dropped+s.Waiting {
 		x.t.Errorf("the counts do not add up: %+v", s)
 	}
+}
+
+// droppedOperations are the operations that were dropped.
+func (x *tracked) droppedOperations() []lostChange {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return append([]lostChange(nil), x.changes...)
 }
 
 func (x *tracked) dropped() []drop {

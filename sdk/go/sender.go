@@ -33,15 +33,55 @@ func (t *Tracker) send(ctx context.Context) {
 		if batch == nil {
 			return
 		}
-		s.deliver(ctx, batch)
+		for _, one := range byKind(batch) {
+			if ctx.Err() == nil { // else the one before may be in flight still, and they are settled in order
+				s.deliver(ctx, one)
+			}
+		}
 	}
 }
 
-const (
-	bodyHead = `{"project_id":"","events":[` // and the id of the project, which is always as long
-	bodyTail = `]}`
-	idLength = 36
+// kind is what a request carries: of either, only its own.
+type kind struct {
+	path    string
+	between string // the project's id and the items, in the body
+	code    string // of the problem that names what is wrong with each of them
+	noun    string
+}
+
+var (
+	ofEvents = &kind{path: "/v1/events", between: `","events":[`, code: "all_events_rejected", noun: "events"}
+	ofOps    = &kind{path: "/v1/people/operations", between: `","operations":[`,
+		code: "all_operations_rejected", noun: "operations"}
 )
+
+const (
+	maxHead       = len(`{"project_id":"","operations":[`) // and the id of the project, which is always as long
+	bodyTail      = `]}`
+	idLength      = 36
+	maxOperations = 1000 // of a request
+)
+
+func kindOf(items []item) *kind {
+	if items[0].isOperation() {
+		return ofOps
+	}
+	return ofEvents
+}
+
+// byKind cuts items, which are sorted by kind, into what one request may carry.
+func byKind(items []item) (batches [][]item) {
+	for start := 0; start < len(items); {
+		end := start + 1
+		for end < len(items) && items[end].isOperation() == items[start].isOperation() &&
+			(!items[start].isOperation() || end-start < maxOperations) {
+			end++
+		}
+		batches = append(batches, items[start:end])
+		start = end
+	}
+	return batches
+}
 
 // next waits for a batch that is due and takes it from the queue. It returns nil when the tracker is closed and empty.
 func (s *sender) next(ctx context.Context) []item {
@@ -72,10 +112,11 @@ func (s *sender) next(ctx context.Context) []item {
 	return nil
 }
 
-// take moves the oldest events from the queue to inFlight: as many as a request may carry, at least one. The caller
-// holds mu.
+// take moves the oldest items from the queue to inFlight: as many as a request may carry, at least one. There they are kind
+// by kind, the one first that was there first: so a program that always tracks both sends two requests and not one for each
+// item. The order of operations among events means nothing to the server, which goes by their time. The caller holds mu.
 func (s *sender) take() []item {
-	size, n := len(bodyHead)+idLength+len(bodyTail), 0
+	size, n := maxHead+idLength+len(bodyTail), 0
 	for n < len(s.queue) && n < s.cfg.FlushEvents {
 		size += len(s.queue[n].json) + 1
 		if n > 0 && size > s.limit {
@@ -83,7 +124,14 @@ func (s *sender) take() []item {
 		}
 		n++
 	}
-	s.inFlight = append([]item(nil), s.queue[:n]...)
+	s.inFlight = make([]item, 0, n)
+	for _, other := range [...]bool{false, true} {
+		for k := range s.queue[:n] {
+			if (s.queue[k].isOperation() != s.queue[0].isOperation()) == other {
+				s.inFlight = append(s.inFlight, s.queue[k])
+			}
+		}
+	}
 	clear(s.queue[:n]) // so that they can be collected
 	if n == len(s.queue) {
 		s.queue = s.queue[:0] // what comes next has room
@@ -110,13 +158,13 @@ func (s *sender) deliver(ctx context.Context, items []item) {
 		s.settle(items, nil, err, 0)
 	case refused.Status == http.StatusRequestEntityTooLarge && len(items) > 1:
 		half := len(items) / 2
-		s.cfg.Logger.Warn("nimbus: the batch is too large, so it is sent in halves", "events", len(items), "error", err)
+		s.cfg.Logger.Warn("nimbus: the batch is too large, so it is sent in halves", kindOf(items).noun, len(items), "error", err)
 		s.limit = min(s.limit, max(bytesOf(items)/2, leastBytes))
 		s.deliver(ctx, items[:half])
 		if ctx.Err() == nil { // else the first half may be in flight still, and halves are settled in order
 			s.deliver(ctx, items[half:])
 		}
-	case refused.Code == "all_events_rejected":
+	case refused.Code == kindOf(items).code:
 		s.settle(items, refused.Errors, err, 0)
 	default:
 		s.settle(items, nil, err, 0)
@@ -144,7 +192,7 @@ func (s *sender) settle(items []item, errs []FieldError, lost error, duplicates 
 			bad[k] = &RejectedError{}
 		}
 		pointer := e.Pointer
-		if prefix := "/events/" + strconv.Itoa(k); len(pointer) >= len(prefix) && pointer[:len(prefix)] == prefix {
+		if prefix := "/" + kindOf(items).noun + "/" + strconv.Itoa(k); len(pointer) >= len(prefix) && pointer[:len(prefix)] == prefix {
 			pointer = pointer[len(prefix):]
 		}
 		bad[k].Fields = append(bad[k].Fields, FieldError{Pointer: pointer, Code: e.Code, Detail: e.Detail})
@@ -152,17 +200,12 @@ func (s *sender) settle(items []item, errs []FieldError, lost error, duplicates 
 	for k := range items {
 		switch rejected := bad[k]; {
 		case rejected != nil:
-			s.cfg.OnDrop(items[k].event(), rejected)
+			s.report(&items[k], rejected)
 		case lost != nil:
-			s.cfg.OnDrop(items[k].event(), lost)
+			s.report(&items[k], lost)
 		}
 	}
-	if lost != nil {
-		s.cfg.Logger.Error("nimbus: events will not be stored", "events", len(items), "of", len(items), "error", lost)
-	} else if len(bad) > 0 {
-		first := bad[slices.Min(slices.Collect(maps.Keys(bad)))]
-		s.cfg.Logger.Error("nimbus: events will not be stored", "events", len(bad), "of", len(items), "error", first)
-	}
+	s.logSettled(items, bad, lost)
 	if s.spool != nil {
 		s.spool.settle(items)
 	}
@@ -179,6 +222,23 @@ func (s *sender) settle(items []item, errs []FieldError, lost error, duplicates 
 	s.broadcast()
 }
 
+// logSettled says what became of items.
+func (s *sender) logSettled(items []item, bad map[int]*RejectedError, lost error) {
+	noun := kindOf(items).noun
+	stored := len(items) - len(bad)
+	switch {
+	case lost != nil:
+		s.cfg.Logger.Error("nimbus: "+noun+" will not be stored", noun, len(items), "of", len(items), "error", lost)
+		stored = 0
+	case len(bad) > 0:
+		first := bad[slices.Min(slices.Collect(maps.Keys(bad)))]
+		s.cfg.Logger.Error("nimbus: "+noun+" will not be stored", noun, len(bad), "of", len(items), "error", first)
+	}
+	if s.cfg.Debug && stored > 0 {
+		s.cfg.Logger.Info("nimbus: stored", noun, stored)
+	}
+}
+
 // attempts sends the items as one batch and retries until the answer is a success or final. Its error is an
 // *APIError, the cause of ctx, or the error of the last of Config.MaxAttempts.
 func (s *sender) attempts(ctx context.Context, items []item) (*ingestResult, error) {
@@ -186,7 +246,7 @@ func (s *sender) attempts(ctx context.Context, items []item) (*ingestResult, err
 	bound := s.cfg.MinBackoff
 	corrected := false
 	for attempt := 1; ; attempt++ {
-		result, err := s.attempt(ctx, len(items), body, encoding, attempt > 1)
+		result, err := s.attempt(ctx, items, body, encoding, attempt > 1)
 		var refused *APIError
 		switch {
 		case err == nil:
@@ -215,8 +275,9 @@ func (s *sender) attempts(ctx context.Context, items []item) (*ingestResult, err
 			wait = refused.RetryAfter + rand.N(s.cfg.MinBackoff+1) //nolint:gosec // as above
 		}
 		bound = min(2*bound, s.cfg.MaxBackoff)
-		s.cfg.Logger.Warn("nimbus: events are not delivered yet",
-			"events", len(items), "attempt", attempt, "again_in", wait, "error", err)
+		noun := kindOf(items).noun
+		s.cfg.Logger.Warn("nimbus: "+noun+" are not delivered yet",
+			noun, len(items), "attempt", attempt, "again_in", wait, "error", err)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -229,8 +290,9 @@ func (s *sender) attempts(ctx context.Context, items []item) (*ingestResult, err
 // 415 it is made again, without compression.
 func (s *sender) body(items []item) (body []byte, encoding string) {
 	var b bytes.Buffer
-	b.Grow(len(bodyHead) + idLength + len(bodyTail) + bytesOf(items) + len(items))
-	b.WriteString(`{"project_id":"` + s.cfg.ProjectID + `","events":[`)
+	b.Grow(maxHead + idLength + len(bodyTail) + bytesOf(items) + len(items))
+	k := kindOf(items)
+	b.WriteString(`{"project_id":"` + s.cfg.ProjectID + k.between)
 	for k := range items {
 		if k > 0 {
 			b.WriteByte(',')
@@ -272,12 +334,12 @@ func posting(client *http.Client) *http.Client {
 const maxAnswer = 64 << 20
 
 // attempt sends a body once and reads the answer.
-func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding string, again bool) (
+func (s *sender) attempt(ctx context.Context, items []item, body []byte, encoding string, again bool) (
 	*ingestResult, error,
 ) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.URL+"/v1/events", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.URL+kindOf(items).path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("nimbus: make a request: %w", err)
 	}
@@ -302,7 +364,7 @@ func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding 
 	s.mu.Unlock()
 	res, err := s.cfg.HTTPClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("nimbus: send events: %w", err)
+		return nil, fmt.Errorf("nimbus: send: %w", err)
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
@@ -314,9 +376,9 @@ func (s *sender) attempt(ctx context.Context, events int, body []byte, encoding 
 	}
 	var result ingestResult
 	err = json.Unmarshal(answer, &result)
-	if err != nil || result.Accepted+result.Duplicates+result.Rejected != events {
+	if err != nil || result.Accepted+result.Duplicates+result.Rejected != len(items) {
 		// Something else than Nimbus answered, and whether the events are stored is not known: they are sent again.
-		return nil, fmt.Errorf("nimbus: a 200 that does not account for %d events: %.200q", events, answer)
+		return nil, fmt.Errorf("nimbus: a 200 that does not account for %d %s: %.200q", len(items), kindOf(items).noun, answer)
 	}
 	return &result, nil
 }

@@ -7,6 +7,6 @@ import "embed"
 // because a pattern would find the tests too, which not every build of the server has.
 //
 //go:embed go.mod go.sum README.md CHANGELOG.md
-//go:embed config.go doc.go encode.go errors.go event.go sender.go sign.go source.go spool.go spool_other.go spool_unix.go
-//go:embed tracker.go version.go api/api.go api/client.gen.go api/pages.go nimbustest/recorder.go
+//go:embed calls.go config.go doc.go encode.go errors.go event.go operation.go sender.go sign.go source.go spool.go spool_other.go
+//go:embed spool_unix.go tracker.go version.go visitor.go api/api.go api/client.gen.go api/pages.go nimbustest/recorder.go
 var Source embed.FS

@@ -174,3 +174,46 @@ func TestAnEventThatCannotBeSpooledIsRefused(t *testing.T) {
 		t.Errorf("stats %+v", s)
 	}
 }
+
+// The file was written before there were operations: an upgrade must not lose what waited.
+func TestASpoolOfAnEarlierVersionIsSent(t *testing.T) {
+	t.Parallel()
+	old, err := os.ReadFile("testdata/spool-of-events.events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := planted(t, old)
+	x, sent := nimbustest.Tracker(t, func(c *nimbus.Config) { c.SpoolDir = dir })
+	events := sent.Events(t)
+	if len(events) != 2 || events[0].Name != "signed_up" || events[1].IdempotencyKey != "k-paid" || string(events[1].Props) != `{"plan":"pro"}` {
+		t.Errorf("events %+v", events)
+	}
+	if s := x.Stats(); s.Delivered != 2 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func TestOperationsAreSpooledAmongEvents(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	left, err := nimbus.New(nimbus.Config{URL: "http://127.0.0.1:1", ProjectID: project.String(), Secret: "s", SpoolDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, left.Track(t.Context(), "a", nil), left.SetPeople(t.Context(), map[string]any{"plan": "pro"}, nimbus.WithUserID("ada")),
+		left.Track(t.Context(), "b", nil), left.DeletePerson(t.Context(), nimbus.WithUserID("bob")))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var undelivered *nimbus.UndeliveredError
+	if err := left.Close(ctx); !errors.As(err, &undelivered) || undelivered.Count != 4 {
+		t.Fatal(err)
+	}
+	_, sent := nimbustest.Tracker(t, func(c *nimbus.Config) { c.SpoolDir = dir })
+	equal(t, briefs(sent.Operations(t)), []string{`set ada {"plan":"pro"}`, "delete bob"})
+	if events := sent.Events(t); len(events) != 2 || events[0].Name != "a" || events[1].Name != "b" {
+		t.Errorf("events %+v", events)
+	}
+	if n := len(segments(t, dir)); n != 0 {
+		t.Errorf("%d segments are left", n)
+	}
+}

@@ -1,6 +1,8 @@
 package nimbus
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -19,7 +21,9 @@ import (
 // event is lost with it, unless there is a spool. No event is stored twice, however often it is sent. Events are sent
 // in the order of the calls, one request at a time.
 type Tracker struct {
+	Calls
 	cfg     Config
+	super   register
 	run     string // makes idempotency keys unique among all runs of all programs
 	spool   *spool // nil without one
 	stop    context.CancelCauseFunc
@@ -48,13 +52,23 @@ type item struct {
 	at     position // in the spool
 }
 
-func (i *item) event() Event {
+// isOperation tells an operation from an event.
+func (i *item) isOperation() bool { return bytes.HasPrefix(i.json, []byte(operationHead)) }
+
+// report tells the program that an item will not be stored.
+func (t *Tracker) report(i *item, why error) {
+	if i.isOperation() {
+		var o Operation
+		_ = json.Unmarshal(i.json, &o) // it was encoded by us
+		t.cfg.OnDropOperation(o, why)
+		return
+	}
 	var e Event
-	_ = json.Unmarshal(i.json, &e) // it was encoded by us
-	return e
+	_ = json.Unmarshal(i.json, &e) // as above
+	t.cfg.OnDrop(e, why)
 }
 
-// Stats counts events. At every moment Tracked = Delivered + Rejected + Dropped + Waiting.
+// Stats counts events and operations together. At every moment Tracked = Delivered + Rejected + Dropped + Waiting.
 type Stats struct {
 	Tracked   uint64 // accepted by Track, or found in the spool
 	Delivered uint64 // the server has committed them
@@ -93,82 +107,14 @@ func New(c Config) (*Tracker, error) {
 			t.stats.Tracked++
 		}
 	}
+	t.Calls = Calls{event: t.track, operation: t.change, register: &t.super, refuse: t.refuse}
 	ctx, stop := context.WithCancelCause(context.Background())
 	t.stop = stop
 	go t.send(ctx)
 	return t, nil
 }
 
-// EventOption sets a field of an event that [Tracker.Track] makes.
-type EventOption struct {
-	field  eventField
-	text   string
-	number int64
-	ts     time.Time
-}
-
-type eventField int
-
-const (
-	fieldUserID eventField = iota
-	fieldAnonymousID
-	fieldIdempotencyKey
-	fieldSeq
-	fieldTS
-)
-
-// WithUserID says who did it, once known. An empty id is none.
-func WithUserID(id string) EventOption { return EventOption{field: fieldUserID, text: id} }
-
-// WithAnonymousID says who did it, before the user is known. An empty id is none.
-func WithAnonymousID(id string) EventOption { return EventOption{field: fieldAnonymousID, text: id} }
-
-// WithIdempotencyKey identifies the event, for a program that may track the same thing twice: with the same ts, name,
-// person and key it is stored once. Without it each call is an event of its own.
-func WithIdempotencyKey(key string) EventOption {
-	return EventOption{field: fieldIdempotencyKey, text: key}
-}
-
-// WithTS says when it happened, if it was not just now. It is kept to the microsecond. The zero time is refused, as any
-// time before 1971 is.
-func WithTS(ts time.Time) EventOption { return EventOption{field: fieldTS, ts: ts} }
-
-// WithSeq orders events of the same ts.
-func WithSeq(seq int64) EventOption { return EventOption{field: fieldSeq, number: seq} }
-
-func (o *EventOption) apply(e *Event) {
-	switch o.field {
-	case fieldUserID:
-		e.UserID = o.text
-	case fieldAnonymousID:
-		e.AnonymousID = o.text
-	case fieldIdempotencyKey:
-		e.IdempotencyKey = o.text
-	case fieldSeq:
-		e.Seq = o.number
-	case fieldTS:
-		e.TS = o.ts
-	}
-}
-
-// Track queues an event that happened now and returns. props are nil, a map[string]any, a [json.RawMessage], or
-// anything else that encodes as a JSON object; they are encoded before Track returns, so that they may be changed
-// afterwards.
-//
-// It returns a *[RejectedError] for an event that the server would surely refuse, [ErrQueueFull] when there is no
-// room, and [ErrClosed] after Close; the event is not sent then. ctx bounds only the wait for room under [Block]: an
-// event of a request that was just cancelled is tracked all the same.
-func (t *Tracker) Track(ctx context.Context, name string, props any, options ...EventOption) error {
-	// The time comes first, so that a zero WithTS is refused: it is a time that the caller forgot to set, not now.
-	now := time.Now()
-	e := Event{Name: name, TS: now}
-	for k := range options {
-		options[k].apply(&e)
-	}
-	return t.track(ctx, now, &e, props)
-}
-
-// Enqueue is [Tracker.Track] for an [Event]. It sets TS and IdempotencyKey when they are zero.
+// Enqueue is Track for an [Event]. It sets TS and IdempotencyKey when they are zero.
 func (t *Tracker) Enqueue(ctx context.Context, e Event) error {
 	now := time.Now()
 	if e.TS.IsZero() {
@@ -177,18 +123,86 @@ func (t *Tracker) Enqueue(ctx context.Context, e Event) error {
 	return t.track(ctx, now, &e, nil)
 }
 
+// Change queues an [Operation]. It sets TS and IdempotencyKey when they are zero.
+func (t *Tracker) Change(ctx context.Context, o Operation) error {
+	now := time.Now()
+	if o.TS.IsZero() {
+		o.TS = now
+	}
+	return t.change(ctx, now, &o, nil)
+}
+
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
+// track queues an event, with props in place of its own when they are not nil.
 func (t *Tracker) track(ctx context.Context, now time.Time, e *Event, props any) error {
+	if props == nil && len(e.Props) > 0 {
+		props = e.Props
+	}
+	props = t.super.under(props)
+	if t.cfg.BeforeSend != nil {
+		var err error
+		if e.Props, err = encoded(props); err != nil {
+			return t.refuse(err)
+		}
+		if props = nil; !t.cfg.BeforeSend(e) {
+			t.hide()
+			t.cfg.OnDrop(*e, ErrBeforeSend)
+			return nil
+		}
+	}
+	return t.put(ctx, now, e.IdempotencyKey == "", func(dst []byte) ([]byte, error) { return appendEvent(dst, e, props) })
+}
+
+// change queues an operation, with props in place of its own when they are not nil.
+func (t *Tracker) change(ctx context.Context, now time.Time, o *Operation, props any) error {
+	if t.cfg.BeforeSendOperation != nil {
+		if props != nil {
+			var err error
+			if o.Props, err = encoded(props); err != nil {
+				return t.refuse(err)
+			}
+			props = nil
+		}
+		if !t.cfg.BeforeSendOperation(o) {
+			t.hide()
+			t.cfg.OnDropOperation(*o, ErrBeforeSend)
+			return nil
+		}
+	}
+	return t.put(ctx, now, o.IdempotencyKey == "", func(dst []byte) ([]byte, error) { return appendOperation(dst, o, props) })
+}
+
+// encoded returns props as JSON, nil when there are none.
+func encoded(props any) (json.RawMessage, error) {
+	var bad refusal
+	const member = `,"props":`
+	b := appendProps(nil, &bad, props)
+	if len(b) < len(member) {
+		return nil, bad.err()
+	}
+	return json.RawMessage(b[len(member):]), bad.err()
+}
+
+// hide counts what the program dropped before it was queued.
+func (t *Tracker) hide() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stats.Tracked++
+	t.stats.Dropped++
+}
+
+// put queues what encode appends. Without a key of its own it gets one.
+func (t *Tracker) put(ctx context.Context, now time.Time, keyless bool, encode func(dst []byte) ([]byte, error)) error {
 	buf, _ := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	var err error
-	if *buf, err = appendEvent((*buf)[:0], e, props); err != nil {
+	if *buf, err = encode((*buf)[:0]); err != nil {
 		return t.refuse(err)
 	}
 	i := item{queued: now}
-	if e.IdempotencyKey == "" {
-		*buf = (*buf)[:len(*buf)-1] // the brace: the key, which has the number of the event, comes before it
+	if keyless {
+		*buf = (*buf)[:len(*buf)-1] // the brace: the key, which has the number of the item, comes before it
 	}
 	const number = 13 // digits of a uint64 in base 36
 	size := len(*buf) + len(`,"idempotency_key":"-"}`) + len(t.run) + number
@@ -200,7 +214,7 @@ func (t *Tracker) track(ctx context.Context, now time.Time, e *Event, props any)
 	if len(dropped) > 0 {
 		defer t.reports.Done()
 	}
-	if e.IdempotencyKey == "" {
+	if keyless {
 		b := append(*buf, `,"idempotency_key":"`...)
 		b = append(append(b, t.run...), '-')
 		*buf = append(strconv.AppendUint(b, t.last+1, 36), `"}`...)
@@ -224,6 +238,9 @@ func (t *Tracker) track(ctx context.Context, now time.Time, e *Event, props any)
 	t.mu.Unlock()
 	t.warn(filled)
 	t.reportDropped(dropped, ErrQueueFull)
+	if t.cfg.Debug {
+		t.cfg.Logger.InfoContext(ctx, "nimbus: taken", "json", string(i.json))
+	}
 	return nil
 }
 
@@ -296,7 +313,7 @@ func (t *Tracker) refuse(err error) error {
 // reportDropped reports events and removes them from the spool. The caller counts them.
 func (t *Tracker) reportDropped(items []item, why error) {
 	for k := range items {
-		t.cfg.OnDrop(items[k].event(), why)
+		t.report(&items[k], why)
 	}
 	if t.spool != nil && len(items) > 0 {
 		t.spool.settle(items)
@@ -336,7 +353,12 @@ func (t *Tracker) await(ctx context.Context, number uint64) error {
 	for {
 		over := ctx.Err() != nil
 		t.mu.Lock()
-		left := upTo(t.inFlight, number) + upTo(t.queue, number)
+		left := upTo(t.queue, number)
+		for k := range t.inFlight { // which is sorted by kind first
+			if t.inFlight[k].number <= number {
+				left++
+			}
+		}
 		changed := t.changed
 		t.mu.Unlock()
 		if left == 0 {
@@ -394,6 +416,7 @@ func (t *Tracker) Close(ctx context.Context) error {
 		return errors.Join(err, t.spool.close())
 	}
 	left := slices.Concat(t.inFlight, t.queue)
+	slices.SortFunc(left, func(a, b item) int { return cmp.Compare(a.number, b.number) }) // a batch is in flight kind by kind
 	t.inFlight, t.queue, t.bytes = nil, nil, 0
 	t.stats.Dropped += uint64(len(left))
 	t.mu.Unlock()

@@ -17,6 +17,7 @@ type Script struct {
 	ClockAheadSeconds int64 `json:"clock_ahead_seconds"` // the server's clock minus the real one; 0
 	MaxBodyBytes      int   `json:"max_body_bytes"`      // more, compressed or not, is a 413; 10 MiB
 	MaxEvents         int   `json:"max_events"`          // more is a 422; 10,000
+	MaxOperations     int   `json:"max_operations"`      // the same of changes of profiles; 1,000
 
 	Replies []Reply `json:"replies"` // to the requests, in order; after the last every answer is a correct one
 }
@@ -54,7 +55,8 @@ type Request struct {
 	Text       string            `json:"text"`       // the body, decompressed
 	ProjectID  string            `json:"project_id"`
 	Events     []map[string]any  `json:"events"`
-	Status     int               `json:"status"` // answered; 0 while it waits, and when the connection was cut
+	Operations []map[string]any  `json:"operations"` // changes of profiles
+	Status     int               `json:"status"`     // answered; 0 while it waits, and when the connection was cut
 }
 
 // Verdict is the result of verifying a signature.
@@ -90,6 +92,9 @@ func (s *Script) complete() error {
 	}
 	if s.MaxEvents == 0 {
 		s.MaxEvents = 10_000
+	}
+	if s.MaxOperations == 0 {
+		s.MaxOperations = 1000
 	}
 	var replies []Reply
 	for k, r := range s.Replies {

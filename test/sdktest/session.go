@@ -113,11 +113,12 @@ func (x *session) arrive(r *http.Request, raw []byte) (Reply, *Request, <-chan s
 	if text, err := decompress(r.Header.Get("Content-Encoding"), raw); err == nil {
 		req.Text = string(text)
 		var body struct {
-			ProjectID string           `json:"project_id"`
-			Events    []map[string]any `json:"events"`
+			ProjectID  string           `json:"project_id"`
+			Events     []map[string]any `json:"events"`
+			Operations []map[string]any `json:"operations"`
 		}
 		if json.Unmarshal(text, &body) == nil {
-			req.ProjectID, req.Events = body.ProjectID, body.Events
+			req.ProjectID, req.Events, req.Operations = body.ProjectID, body.Events, body.Operations
 		}
 	}
 	x.requests = append(x.requests, req)
@@ -168,14 +169,22 @@ func (x *session) honest(r *http.Request, raw []byte, req *Request) answer {
 		return problem(http.StatusUnauthorized, "unauthenticated", "Credentials are missing.")
 	case err != nil:
 		return problem(http.StatusBadRequest, "malformed_encoding", err.Error())
-	case len(req.Events) == 0 || len(req.Events) > x.script.MaxEvents:
-		return problem(http.StatusUnprocessableEntity, "validation_failed", "A batch has 1 to "+strconv.Itoa(x.script.MaxEvents)+" events.")
+	}
+	sent, other, most := req.Events, req.Operations, x.script.MaxEvents
+	switch {
+	case strings.HasSuffix(req.Path, "/v1/people/operations"):
+		sent, other, most = req.Operations, req.Events, x.script.MaxOperations
+	case !strings.HasSuffix(req.Path, "/v1/events"):
+		return problem(http.StatusNotFound, "not_found", "There is no such path.")
+	}
+	if len(sent) == 0 || len(sent) > most || len(other) > 0 {
+		return problem(http.StatusUnprocessableEntity, "validation_failed", "A batch has 1 to "+strconv.Itoa(most)+" of one kind.")
 	}
 	accepted, duplicates := 0, 0
-	for k, e := range req.Events {
+	for k, e := range sent {
 		key, _ := e["idempotency_key"].(string)
 		if key == "" {
-			key = fmt.Sprintf("without a key: request %d, event %d", len(x.requests), k)
+			key = fmt.Sprintf("without a key: request %d, item %d", len(x.requests), k)
 		}
 		if x.stored[key] {
 			duplicates++

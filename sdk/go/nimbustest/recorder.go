@@ -26,26 +26,29 @@ import (
 // closeTimeout ends a test whose events cannot be delivered.
 const closeTimeout = 10 * time.Second
 
-// Recorder stands in for the server: an [http.RoundTripper] that stores each event once and answers like the server.
-// Events with the same idempotency key, ts, name and person are the same event. The zero value is ready: make the
+// Recorder stands in for the server: an [http.RoundTripper] that stores each event and each operation once and answers like the
+// server. Events with the same idempotency key, ts, name and person are the same event; of operations the ts does not matter. The
+// zero value is ready: make the
 // tracker's HTTPClient from it, or take the one of [Tracker].
 //
-// It checks neither credentials nor events. What the tracker itself refuses never gets here.
+// It checks neither credentials nor what it gets. What the tracker itself refuses never gets here.
 type Recorder struct {
-	mu       sync.Mutex
-	tracker  *nimbus.Tracker
-	events   []nimbus.Event
-	seen     map[identity]bool
-	requests int
-	failures []int
+	mu         sync.Mutex
+	tracker    *nimbus.Tracker
+	events     []nimbus.Event
+	operations []nimbus.Operation
+	seen       map[identity]bool
+	requests   int
+	failures   []int
 }
 
-// identity is what makes two events with an idempotency key the same event to the server.
+// identity is what makes two events, or two operations, with an idempotency key the same to the server.
 type identity struct {
 	project             uuid.UUID
 	ts                  int64 // in microseconds
 	name                string
 	userID, anonymousID string // the second only without the first
+	group               nimbus.Group
 	key                 string
 }
 
@@ -53,6 +56,14 @@ func identify(project uuid.UUID, e *nimbus.Event) identity {
 	i := identity{project: project, ts: e.TS.UnixMicro(), name: e.Name, userID: e.UserID, key: e.IdempotencyKey}
 	if e.UserID == "" {
 		i.anonymousID = e.AnonymousID
+	}
+	return i
+}
+
+func identifyOperation(project uuid.UUID, o *nimbus.Operation) identity {
+	i := identity{project: project, name: string(o.Op), userID: o.UserID, group: o.Group, key: o.IdempotencyKey}
+	if o.UserID == "" {
+		i.anonymousID = o.AnonymousID
 	}
 	return i
 }
@@ -85,14 +96,29 @@ func Tracker(t testing.TB, change ...func(*nimbus.Config)) (*nimbus.Tracker, *Re
 // Events flushes the tracker, if the recorder came with one, and returns what was stored, in the order it arrived.
 func (r *Recorder) Events(t testing.TB) []nimbus.Event {
 	t.Helper()
-	if r.tracker != nil {
-		if err := r.tracker.Flush(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	r.flush(t)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]nimbus.Event(nil), r.events...)
+}
+
+// Operations does what Events does, for operations.
+func (r *Recorder) Operations(t testing.TB) []nimbus.Operation {
+	t.Helper()
+	r.flush(t)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]nimbus.Operation(nil), r.operations...)
+}
+
+func (r *Recorder) flush(t testing.TB) {
+	t.Helper()
+	if r.tracker == nil {
+		return
+	}
+	if err := r.tracker.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Requests returns how many requests have arrived.
@@ -127,31 +153,46 @@ func (r *Recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		problem := nimbus.APIError{Status: status, Code: "test", Title: http.StatusText(status)}
 		return answer(req, status, "application/problem+json", problem)
 	}
-	if r.seen == nil {
-		r.seen = make(map[identity]bool)
-	}
 	var result struct {
 		Accepted   int `json:"accepted"`
 		Duplicates int `json:"duplicates"`
 	}
-	for k := range sent.Events {
-		e := &sent.Events[k]
-		id := identify(sent.ProjectID, e)
-		if e.IdempotencyKey != "" && r.seen[id] {
+	count := func(fresh bool) bool {
+		if fresh {
+			result.Accepted++
+		} else {
 			result.Duplicates++
-			continue
 		}
-		r.seen[id] = true
-		r.events = append(r.events, *e)
-		result.Accepted++
+		return fresh
+	}
+	for k := range sent.Events {
+		if e := &sent.Events[k]; count(r.fresh(identify(sent.ProjectID, e))) {
+			r.events = append(r.events, *e)
+		}
+	}
+	for k := range sent.Operations {
+		if o := &sent.Operations[k]; count(r.fresh(identifyOperation(sent.ProjectID, o))) {
+			r.operations = append(r.operations, *o)
+		}
 	}
 	return answer(req, http.StatusOK, "application/json", result)
 }
 
+// fresh reports whether it comes for the first time. Without a key it always does. The caller holds mu.
+func (r *Recorder) fresh(id identity) bool {
+	if r.seen == nil {
+		r.seen = make(map[identity]bool)
+	}
+	again := id.key != "" && r.seen[id]
+	r.seen[id] = true
+	return !again
+}
+
 // batch is the body of a request.
 type batch struct {
-	ProjectID uuid.UUID      `json:"project_id"`
-	Events    []nimbus.Event `json:"events"`
+	ProjectID  uuid.UUID          `json:"project_id"`
+	Events     []nimbus.Event     `json:"events"`
+	Operations []nimbus.Operation `json:"operations"`
 }
 
 func read(req *http.Request) (*batch, error) {

@@ -5,12 +5,13 @@ import { fileURLToPath } from 'node:url';
 
 /**
  * The names of members that only the script itself writes and reads, which may be shorter in it. Not those of the page
- * (`track`, `userId`), of the answers (`accepted`) or of the browser (`random`, `debug`).
+ * (`track`, `userId`), of the answers (`accepted`), of what is sent (`names`) or of the browser (`random`, `credentials`).
  */
 const own = [
   'baseUrl|projectId|pageViews|cookieless|hashRouting|respectPrivacySignals|sessionTimeoutMs',
   'max(Batch|Queue)(Events|Bytes)|maxAttempts|flushIntervalMs|retry(Base|Max)Ms|requestTimeoutMs|gzipAboveBytes|on(Full|Reject|Drop)',
-  'credentials|setClock|spool|names|remove|mend|context|adopt|hurry|wake|discard|nth|json|bytes|problem|logger',
+  'auth|setClock|spool|remove|mend|context|adopt|hurry|wake|discard|nth|json|bytes|problem|logger',
+  'operate|registered|allowed|beforeSend|request|breakOff',
 ];
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));

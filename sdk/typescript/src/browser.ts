@@ -4,13 +4,15 @@
  *
  * @packageDocumentation
  */
-import { mend, personOf } from './browser/mend.js';
+import { mend } from './browser/mend.js';
 import { createSpool } from './browser/spool.js';
-import { createCore, type CoreTrackOptions, randomId, zero } from './tracker/core.js';
-import type { CommonOptions, EventMap, Tracker, TrackOptions } from './tracker/types.js';
+import { type Base, beside } from './tracker/calls.js';
+import { type CoreTrackOptions, createCore, zero } from './tracker/core.js';
+import type { CommonOptions, EventMap, Queue, Visitor } from './tracker/types.js';
+import { createVisitor } from './tracker/visitor.js';
 
 export { TrackError } from './tracker/types.js';
-export type { Clock, CommonOptions, DropReason, EventMap, Logger, Tracker, TrackerStats, TrackOptions } from './tracker/types.js';
+export type { Calls, Clock, CommonOptions, DropReason, EventMap, Kept, Logger, OperationOptions, Queue, TrackerStats, TrackOptions, Visitor } from './tracker/types.js';
 
 /** How to make the tracker of a page. */
 export interface BrowserTrackerOptions extends CommonOptions {
@@ -20,7 +22,7 @@ export interface BrowserTrackerOptions extends CommonOptions {
   projectId: string;
   /** A write key, `nw_…`. */
   writeKey: string;
-  /** Track a `page_view` at load and whenever the path changes. Default true. */
+  /** Track a `$pageview` at load and whenever the path changes. Default true. */
   pageViews?: boolean | undefined;
   /** Take a path behind the `#` of the address, such as `#/cart`, for a part of the page's path, as hash routers do. Default false. */
   hashRouting?: boolean | undefined;
@@ -32,17 +34,12 @@ export interface BrowserTrackerOptions extends CommonOptions {
   sessionTimeoutMs?: number | undefined;
 }
 
-/** The tracker of a page. Every event gets the ids of the person, and the prop `session_id`. */
-export interface BrowserTracker<Events extends { [Name in keyof Events]: object } = EventMap> extends Tracker<Events> {
-  /** Tracks a `page_view` with `page`, `url`, `title`, `referrer` and the `utm_` parameters; for pages tracked by hand. */
-  page: (props?: object) => Promise<void>;
-  /**
-   * Says who the person is; later events carry the id, also after a reload. Tracks `identify` with the traits. What is no
-   * id (empty, `undefined`, `null`, `0`, `[object Object]`, …) is nobody, and the person before is forgotten.
-   */
-  identify: (userId: string | number, traits?: object) => Promise<void>;
-  /** Forgets the person and begins a new session: for logging out. */
-  reset: () => void;
+/**
+ * The tracker of a page, and the visitor who looks at it, over reloads and in all tabs. `page` tracks a `$pageview` with `page`,
+ * `url`, `title`, `referrer` and the `utm_` parameters. What is no id (empty, `undefined`, `null`, `0`, `[object Object]`, …)
+ * identifies nobody, and the person before is forgotten.
+ */
+export interface BrowserTracker<Events extends { [Name in keyof Events]: object } = EventMap> extends Visitor<Events>, Queue {
   /** Stops tracking in every tab, forgets every id and every waiting event; lasts until `optIn`. */
   optOut: () => void;
   optIn: () => void;
@@ -65,13 +62,21 @@ export function createBrowserTracker<Events extends { [Name in keyof Events]: ob
 }
 
 const nothing = (): Promise<never[]> => Promise.resolve([]);
-const idle = { track: nothing, page: nothing, identify: nothing, flush: nothing, close: nothing, reset: nothing, optOut: nothing, optIn: nothing, stats: zero } as unknown as BrowserTracker;
+/** Has every call, and does nothing. */
+const idle = {
+  ...createVisitor({ track: nothing, operate: nothing } as unknown as Base, { get: () => undefined, set: () => undefined }, { allowed: () => false }),
+  flush: nothing,
+  close: nothing,
+  optOut: nothing,
+  optIn: nothing,
+  stats: zero,
+} as unknown as BrowserTracker;
 
 /** The address of the server, seen from the page. */
 function resolve(baseUrl: string): string {
   // "nimbus.example.com" is a host whose scheme was left out, and no file beside the page.
   const scheme = /^[\w-]+(\.[\w-]+|:\d)/.test(baseUrl) ? '//' : ''; // the page's own
-  return new URL(scheme + baseUrl.replace(/\/*$/, '/v1/events'), document.baseURI).href;
+  return new URL(scheme + baseUrl.replace(/\/*$/, '/'), document.baseURI).href.slice(0, -1);
 }
 
 /** The trackers of the page, for all copies of this code: the script twice must not count twice. */
@@ -123,47 +128,29 @@ function create(options: BrowserTrackerOptions): BrowserTracker {
     ...rest,
     url,
     projectId,
-    credentials: { headers: () => ({ 'X-Write-Key': writeKey }) },
+    auth: { headers: () => ({ 'X-Write-Key': writeKey }) },
     page: true,
     spool,
     mend,
   });
 
-  /** An id that lasts; made when it is first needed, so that nobody who refused has one. */
-  const anonymousId = (): string => {
-    if (!get('anon')) set('anon', randomId());
-    return get('anon') as string;
-  };
-  const sessionId = (): string => {
-    const at = rest.clock?.now() ?? Date.now();
-    const [id, last] = (get('session') ?? '').split(' ');
-    const own = id && at - Number(last) <= sessionTimeoutMs ? id : randomId();
-    set('session', `${own} ${at}`);
-    return own;
-  };
-
-  // Not async: that would be another promise, whose failure is an unhandled one.
-  const send = (name: string, props?: object, own?: TrackOptions, context?: object): Promise<void> => {
-    if (forbidden()) return Promise.resolve();
-    return core.track(nameOf(name), props, {
-      __proto__: own, // copying it could throw
-      userId: personOf(own?.userId) ?? personOf(get('user')),
-      anonymousId: personOf(own?.anonymousId) ?? anonymousId(),
-      context: { session_id: sessionId(), ...context },
-    } as CoreTrackOptions);
-  };
+  const visitor = createVisitor(
+    { track: (name, ...more) => core.track(nameOf(name), ...more), operate: core.operate },
+    { get, set },
+    { allowed: () => !forbidden(), sessionTimeoutMs, clock: rest.clock },
+  );
 
   /** The path of the page, with that of a hash router. What follows a "?" is no part of it. */
   const here = (): string => location.pathname + (hashRouting && /^#!?\/[^?]*/.exec(location.hash)?.[0] || '');
   let previous: string | undefined; // the page before, in a page that never reloads
   let current: string | undefined;
-  const page: BrowserTracker['page'] = (props) => {
+  const page: BrowserTracker['page'] = (props, own) => {
     // The query of an address may hold secrets.
     const referrer = previous ?? document.referrer.split(/[?#]/)[0];
     current = here();
     previous = location.origin + current;
     const campaign = [...new URLSearchParams(location.search)].filter(([name]) => name.startsWith('utm_'));
-    return send('page_view', props, undefined, { page: current, url: previous, title: document.title, referrer, ...Object.fromEntries(campaign) });
+    return visitor.page(props, beside<CoreTrackOptions>(own, { context: { page: current, url: previous, title: document.title, referrer, ...Object.fromEntries(campaign) } }));
   };
   const moved = (): void => {
     if (current !== here()) void page();
@@ -203,26 +190,20 @@ function create(options: BrowserTrackerOptions): BrowserTracker {
 
   // What earlier pages, or other tabs, could not deliver. Sending it twice is safe: every event has its key.
   if (!forbidden()) {
-    for (const name of spool.names().sort()) {
+    for (const name of spool.all().sort()) {
       const json = stored((s) => s.getItem(name));
       if (json) core.adopt(json, name);
     }
   }
 
-  const reset = (): void => ['user', 'anon', 'session'].forEach((name) => set(name));
   const tracker: BrowserTracker = {
-    track: send,
+    ...visitor,
     page,
-    identify: (userId, traits) => {
-      if (!forbidden()) set('user', personOf(userId));
-      return send('identify', traits);
-    },
-    reset,
     optOut: () => {
       set('out', '1');
-      reset();
+      visitor.reset();
       checkConsent();
-      spool.names().forEach(spool.remove);
+      spool.all().forEach(spool.remove);
     },
     optIn: () => set('out'),
     flush: core.flush,

@@ -14,4 +14,4 @@ export { client, createSession, memoryStore, webStore, type ClientSession, type 
 export { sign, signRequests, type SigningOptions } from './sign.js';
 export { createTracker, type TrackerOptions } from './tracker.js';
 export { TrackError } from './tracker/types.js';
-export type { Clock, CommonOptions, DropReason, EventMap, Logger, Tracker, TrackerStats, TrackOptions } from './tracker/types.js';
+export type { Calls, Clock, CommonOptions, DropReason, EventMap, Kept, Logger, OperationOptions, Queue, Store, Tracker, TrackerStats, TrackOptions, Visitor, VisitorOptions } from './tracker/types.js';

@@ -1,7 +1,10 @@
 import { sign } from './sign.js';
 import { fault } from './tracker/check.js';
+import { type Base, callsOf, createRegister, memoryStore } from './tracker/calls.js';
 import { createCore, type Credentials, realClock } from './tracker/core.js';
-import type { Clock, CommonOptions, EventMap, Tracker } from './tracker/types.js';
+import type { Clock, CommonOptions, EventMap, OperationOptions, Tracker } from './tracker/types.js';
+import { personOf } from './tracker/ids.js';
+import { createVisitor } from './tracker/visitor.js';
 
 /** How to make a tracker: where to send events, who sends them, and how. */
 export interface TrackerOptions extends CommonOptions {
@@ -38,9 +41,9 @@ export function createTracker<Events extends { [Name in keyof Events]: object } 
     throw new TypeError('createTracker needs either a writeKey, or a secret (with a keyId, to sign)');
   }
   checkLimits(options);
-  const url = `${baseUrl.replace(/\/+$/, '')}/v1/events`;
+  const url = baseUrl.replace(/\/+$/, '');
   if (!/^https?:\/\/./.test(url)) throw new TypeError(`createTracker: baseUrl is ${baseUrl}, and must be like https://nimbus.example.com`);
-  const core = createCore({ ...options, clock: options.clock ?? nodeClock, check: fault, read: textOf, url, credentials: credentialsOf(options) });
+  const core = createCore({ ...options, clock: options.clock ?? nodeClock, check: fault, read: textOf, url, auth: credentialsOf(options) });
   const abort = (): void => void core.close({ timeoutMs: 0 });
   if (signal?.aborted) abort();
   signal?.addEventListener('abort', abort);
@@ -48,12 +51,27 @@ export function createTracker<Events extends { [Name in keyof Events]: object } 
   const leave = (): void => {
     if (core.stats().waiting) void tracker.close({ timeoutMs: exitTimeoutMs });
   };
-  const tracker: Tracker = {
-    ...core,
+  const taken = (done: Promise<void>): Promise<void> => (options.onFull === 'block' ? holding(done) : done);
+  const named = (own?: OperationOptions) => ({ ...own, userId: idOf(own?.userId), anonymousId: idOf(own?.anonymousId) });
+  const { registered, ...register } = createRegister(memoryStore());
+  const base: Base = {
     track: (name, props, own) => {
-      const done = core.track(name, props, { ...own, userId: idOf(own?.userId), anonymousId: idOf(own?.anonymousId) });
-      return options.onFull === 'block' ? holding(done) : done;
+      const more = { ...registered(), ...own?.context };
+      // Props that are no object are not made one: they are refused for it.
+      const fits = !props || Object.prototype.toString.call(props) === '[object Object]';
+      return taken(core.track(name, props, { ...named(own), context: fits && Object.keys(more).length ? more : undefined }));
     },
+    operate: (op, what, own) => taken(core.operate(op, what, named(own))),
+  };
+  const calls = callsOf(base);
+  const tracker: Tracker = {
+    ...calls,
+    ...register,
+    // A word for nobody beside an anonymous id counts as absent; who asks to identify it must learn that it names nobody.
+    identify: (userId, props, own) => (personOf(userId) ? calls.identify(userId, props, own) : base.operate('set', { props: {} })),
+    alias: (userId, anonymousId, own) => (personOf(userId) && personOf(anonymousId) ? calls.alias(userId, anonymousId, own) : base.operate('set', { props: {} })),
+    visitor: ({ store = memoryStore(), sessionTimeoutMs } = {}) => createVisitor(base, store, { sessionTimeoutMs, clock: options.clock }),
+    stats: core.stats,
     flush: (how) => holding(core.flush(how)),
     close: (how) => {
       leaving.delete(leave);

@@ -9,8 +9,10 @@ import { build } from 'esbuild';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import type { StoredEvent } from '../src/index.js';
 import { behaviours } from './support/behaviours.js';
+import { ofPeople } from './support/people.js';
 import { browserOptions } from './support/browser.js';
 import { Nimbus, startMisbehaving } from './support/processes.js';
+import { vectors } from './support/vectors.js';
 import { arrived, eventually, newTenant, stored, type Tenant } from './support/tenant.js';
 
 const nimbus = new Nimbus();
@@ -44,18 +46,21 @@ async function bundleBehaviours(): Promise<string> {
     import { createBrowserTracker } from './src/browser.ts';
     import { createTracker } from './src/index.ts';
     import { behaviours } from './test/support/behaviours.ts';
+    import { ofPeople } from './test/support/people.ts';
     const subject = {
       create: (o) => createBrowserTracker({ writeKey: 'nw_test', pageViews: false, ...o }),
       createWith: createTracker,
+      visitor: (o) => createBrowserTracker({ writeKey: 'nw_test', pageViews: false, ...o }),
+      vectors: ${JSON.stringify(vectors)},
       checks: false,
     };
-    window.behave = (name, server) => behaviours[name](subject, server);`;
+    window.behave = (name, server) => ({ ...behaviours, ...ofPeople })[name](subject, server);`;
   const resolveDir = fileURLToPath(new URL('../../', import.meta.url));
   const { outputFiles } = await build({ stdin: { contents: code, resolveDir }, bundle: true, minify: true, format: 'iife', target: 'es2022', write: false });
   return outputFiles[0]?.text ?? '';
 }
 
-const stub = `<script>nimbus={q:[]};for(const m of ['track','page','identify','reset','optIn','optOut'])nimbus[m]=(...a)=>nimbus.q.push([m,...a])</script>`;
+const stub = `<script>nimbus={q:[]};for(const m of 'track page identify alias group setPeople setPeopleOnce addPeople unsetPeople register reset optIn optOut'.split(' '))nimbus[m]=(...a)=>nimbus.q.push([m,...a])</script>`;
 
 function tag(tenant: Tenant, attributes = ''): string {
   return `${stub}<script async src="${nimbus.url}/sdk.js" data-write-key="${tenant.writeKey}" data-project="${tenant.projectId}" ${attributes}></script>`;
@@ -105,7 +110,7 @@ test('a page, and each page its router goes to, is one page view of one session'
     await page.waitForFunction(() => window.nimbus.stats().waiting + window.nimbus.stats().delivered === 4);
     await flush(page);
     const events = await stored(tenant);
-    assert.deepEqual(events.map((e) => e.name), Array.from({ length: 4 }, () => 'page_view'));
+    assert.deepEqual(events.map((e) => e.name), Array.from({ length: 4 }, () => '$pageview'));
     // Each names the one before; the list may have two of one millisecond in any order.
     assert.deepEqual(pick(events, 'page', 'referrer').map((view) => view.join(' from ')).sort(), [
       `/cart from ${origin}/products`,
@@ -128,9 +133,9 @@ test('calls made before the script is there are kept, and a person is known afte
     await page.goto(address('/b', tag(tenant)));
     await page.waitForFunction(() => 'stats' in window.nimbus);
     await flush(page);
-    const events = await arrived(tenant, 4);
+    const events = await arrived(tenant, 3);
     // Those of one millisecond come in any order.
-    assert.deepEqual(events.map((e) => `${e.name} ${e.user_id ?? ''}`).sort(), ['early user_1', 'identify user_1', 'page_view user_1', 'page_view user_1']);
+    assert.deepEqual(events.map((e) => `${e.name} ${e.user_id ?? ''}`).sort(), ['$pageview user_1', '$pageview user_1', 'early user_1']);
     assert.equal(new Set(pick(events, 'session_id').flat()).size, 1);
 
     await page.evaluate(() => {
@@ -138,11 +143,60 @@ test('calls made before the script is there are kept, and a person is known afte
       void window.nimbus.track('after');
     });
     await flush(page);
-    const last = (await arrived(tenant, 5)).find((e) => e.name === 'after');
+    const last = (await arrived(tenant, 4)).find((e) => e.name === 'after');
     assert.ok(last);
     assert.equal(last.user_id, undefined);
     assert.notEqual(last.anonymous_id, events[0]?.anonymous_id);
     assert.notEqual(last.props['session_id'], events[0]?.props['session_id']);
+  }));
+
+test('what is known of people and groups reaches the server from a page', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const page = await open(context, address('/a', tag(tenant, 'data-page-views="false"')));
+    const paths: string[] = [];
+    page.on('request', (request) => void (request.method() === 'POST' && paths.push(new URL(request.url()).pathname)));
+    const { delivered, ...others } = await page.evaluate(async () => {
+      const n = window.nimbus as unknown as Record<string, (...args: unknown[]) => unknown>;
+      n['identify']?.('ada', { plan: 'pro' });
+      n['alias']?.('ada', 'phone');
+      n['group']?.('company', 'acme', { seats: 3 });
+      n['setPeopleOnce']?.({ source: 'ad' });
+      n['addPeople']?.({ views: 1 });
+      n['unsetPeople']?.(['old']);
+      n['track']?.('paid');
+      await window.nimbus.flush();
+      return window.nimbus.stats();
+    });
+    assert.deepEqual([delivered, others], [7, { tracked: 7, rejected: 0, dropped: 0, waiting: 0, refused: 0, retries: 0 }]);
+    assert.deepEqual(paths, ['/v1/people/operations', '/v1/events']);
+    const [paid] = await stored(tenant);
+    assert.deepEqual([paid?.name, paid?.user_id, paid?.props['company']], ['paid', 'ada', 'acme']);
+  }));
+
+test('what an earlier version left in the storage arrives, and what it knew of the person holds', () =>
+  inContext(async (context) => {
+    const tenant = await newTenant(nimbus.url, [origin]);
+    const prefix = `nimbus.${tenant.projectId}.`;
+    const page = await context.newPage();
+    await page.goto(address('/a', ''));
+    const session = `old ${Date.now()}`; // its time alone
+    await page.evaluate(
+      ([p, s]) => {
+        localStorage[`${p}user`] = 'ada';
+        localStorage[`${p}anon`] = 'device';
+        localStorage[`${p}session`] = s as string;
+        localStorage[`${p}e.l0k9`] = JSON.stringify({ name: 'left', ts: new Date().toISOString(), props: { n: 1 }, anonymous_id: 'device', idempotency_key: 'k' });
+      },
+      [prefix, session],
+    );
+    const later = await open(context, address('/b', tag(tenant, 'data-page-views="false"')));
+    await later.evaluate(() => window.nimbus.track('now'));
+    await flush(later);
+    const events = await arrived(tenant, 2);
+    const now = events.find((e) => e.name === 'now');
+    assert.deepEqual([now?.user_id, now?.anonymous_id, now?.props['session_id']], ['ada', 'device', 'old']);
+    assert.ok(events.some((e) => e.name === 'left'));
   }));
 
 test('what was tracked as the page was left arrives, once', () =>
@@ -178,7 +232,7 @@ test('what was tracked offline arrives with the next visit, once, though two tab
     await Promise.all(tabs.map(flush));
     const events = await stored(tenant);
     assert.deepEqual(pick(events.filter((e) => e.name === 'offline'), 'n').flat().sort(), Array.from({ length: 10 }, (_, n) => n));
-    assert.deepEqual(events.filter((e) => e.name !== 'offline').map((e) => e.name).sort(), ['page_view', 'page_view', 'page_view', 'paid', 'started']);
+    assert.deepEqual(events.filter((e) => e.name !== 'offline').map((e) => e.name).sort(), ['$pageview', '$pageview', '$pageview', 'paid', 'started']);
     assert.equal(events.length, 15);
     assert.equal(await tabs[0]?.evaluate(() => Object.keys(localStorage).filter((k) => k.includes('.e.')).length), 0, 'nothing waits any longer');
   }));
@@ -212,7 +266,7 @@ test('an event too large for a request that outlives its page is refused by the 
       return window.nimbus.track('after');
     });
     await flush(page);
-    assert.deepEqual((await stored(tenant)).map((e) => e.name).sort(), ['after', 'page_view']);
+    assert.deepEqual((await stored(tenant)).map((e) => e.name).sort(), ['$pageview', 'after']);
     assert.equal(await page.evaluate(() => Object.keys(localStorage).filter((k) => k.includes('.e.')).length), 0);
   }));
 
@@ -261,7 +315,7 @@ test('without cookies nothing is stored, and events arrive', () =>
     assert.deepEqual(await left(), [[], '']);
     // Two of them may be of one millisecond, and come in any order.
     const names = (await stored(tenant)).map((e) => `${e.name} ${e.user_id ?? ''}`);
-    assert.deepEqual(names.sort(), ['e user_1', 'identify user_1', 'page_view ']);
+    assert.deepEqual(names.sort(), ['$pageview ', 'e user_1']);
     assert.deepEqual((await context.storageState()).cookies, []);
   }));
 
@@ -358,7 +412,7 @@ test('an id that is not there is no other person, and an empty one is none', () 
     });
     await flush(page);
     const events = await stored(tenant);
-    assert.deepEqual(events.map((e) => `${e.name} ${e.user_id ?? ''}`).sort(), ['another user_2', 'identify ', 'identify user_1', 'known user_1', 'nobody ']);
+    assert.deepEqual(events.map((e) => `${e.name} ${e.user_id ?? ''}`).sort(), ['another user_2', 'known user_1', 'nobody ']);
     assert.equal(new Set(events.map((e) => e.anonymous_id)).size, 1);
   }));
 
@@ -398,7 +452,7 @@ test('the script loads with its integrity from its own path, and a key is good f
     await eventually(() => warnings, (all) => all.some((text) => text.includes('1 events dropped: origin_not_allowed')), 'the warning');
   }));
 
-for (const name of Object.keys(behaviours)) {
+for (const name of Object.keys({ ...behaviours, ...ofPeople })) {
   test(`in the browser: ${name}`, { timeout: 120_000 }, async () => {
     behaving ??= (async () => {
       const page = await browser.newPage();

@@ -8,7 +8,7 @@ const common = { baseUrl: 'http://nimbus.example', projectId: 'p', writeKey: 'nw
 test('a transport records what was accepted, once, and fails as its script says', async () => {
   const transport = recordingTransport([503, 'network_error', 422]);
   const dropped: string[] = [];
-  const tracker = createTracker({ ...common, fetch: transport.fetch, retryBaseMs: 1, onDrop: (event) => dropped.push(event.name) });
+  const tracker = createTracker({ ...common, fetch: transport.fetch, retryBaseMs: 1, onDrop: (kept) => dropped.push(kept.name ?? kept.op) });
   void tracker.track('first', { text: 'x'.repeat(2000) });
   await tracker.flush();
   void tracker.track('second');

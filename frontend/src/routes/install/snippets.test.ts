@@ -11,7 +11,7 @@ it('gives every page a snippet that records page views and nothing else', () => 
   expect(page.nimbus?.q).toEqual([]);
   expect(loader!.outerHTML).toContain('src="https://n.example/analytics/sdk.js" data-write-key="w" data-project="p"');
   runInNewContext(browserEvent, page);
-  expect(page.nimbus?.q).toEqual([['identify', 'user_1'], ['track', 'signed_up', { plan: 'pro' }]]);
+  expect(page.nimbus?.q).toEqual([['identify', 'user_1', { plan: 'pro' }], ['track', 'signed_up', { plan: 'pro' }]]);
 });
 it('installs what the running server has', () => {
   expect(installNode('https://n.example/analytics', '0.1.0')).toBe('npm install https://n.example/analytics/sdk/nimbus-analytics-sdk-0.1.0.tgz');

@@ -72,14 +72,16 @@ export function browser({ url, projectId, writeKey }: Keys): string {
   return `<script>
   if (!window.nimbus?.track) {
     nimbus = { q: [] };
-    for (const m of ['track', 'page', 'identify', 'reset', 'optIn', 'optOut']) nimbus[m] = (...a) => nimbus.q.push([m, ...a]);
+    const calls = 'track page screen identify alias group setPeople setPeopleOnce addPeople appendPeople unionPeople ' +
+      'removePeople unsetPeople deletePerson register unregister reset optIn optOut';
+    for (const m of calls.split(' ')) nimbus[m] = (...a) => nimbus.q.push([m, ...a]);
   }
 </script>
 <script async src="${url}/sdk.js" data-write-key="${writeKey}" data-project="${projectId}"></script>`;
 }
 
 /** For the one place where somebody signs up. On every page, it would record a sign-up with every view. */
-export const browserEvent = `nimbus.identify('user_1'); // your id of the new user
+export const browserEvent = `nimbus.identify('user_1', { plan: 'pro' }); // your id of the new user, and what you know of them
 nimbus.track('${event}', { plan: 'pro' });`;
 
 /** The running server has the packages of its own version: nothing needs to be published. */

@@ -14,13 +14,3 @@ export function mend(json: string): string {
   // Both are always escaped in what JSON.stringify writes; a pair of surrogates never is. An escaped backslash is passed over.
   return shorter.replace(/\\(u0000|ud[89a-f]..|.)/g, (escape, what: string) => (what[1] ? '\\ufffd' : escape));
 }
-
-/** What programs write where there is no id. Taken as one, it would make one person of everybody. */
-const junk = /^\s*(|undefined|null|none|nan|true|false|0|-1|anonymous|guest|\[object .*|[0-]{36})\s*$/i;
-
-/** The id of a person, or nothing when it is none: neither text nor number, too long, or a word for nobody. */
-export function personOf(id: unknown): string | undefined {
-  const text = /^(string|number|bigint)$/.test(typeof id) ? String(id) : '';
-  // eslint-disable-next-line typescript/no-misused-spread -- code points are what the server counts
-  return junk.test(text) || [...text].length > 200 ? undefined : text;
-}

@@ -7,7 +7,7 @@ const slack = 50_000;
 /** The waiting events in the browser's storage, each in an entry of its own, so that tabs never overwrite one another's. */
 export interface PageSpool extends Spool {
   /** The names of what waits. */
-  names: () => string[];
+  all: () => string[];
 }
 
 /**
@@ -17,12 +17,12 @@ export interface PageSpool extends Spool {
  * @param prefix begins the name of each entry
  */
 export function createSpool(use: <T>(run: (storage: Storage) => T) => T | undefined, prefix: string): PageSpool {
-  const names = (): string[] => use((s) => Object.keys(s).filter((name) => name.startsWith(prefix))) ?? [];
+  const all = (): string[] => use((s) => Object.keys(s).filter((name) => name.startsWith(prefix))) ?? [];
   const remove = (name: string): void => use((s) => s.removeItem(name));
   let at = 0;
   let left = 0; // what may be written before all is counted again: other tabs write too
   return {
-    names,
+    all,
     remove,
     add: (json) => {
       at = Math.max(at + 1, Date.now());
@@ -38,7 +38,7 @@ export function createSpool(use: <T>(run: (storage: Storage) => T) => T | undefi
         let room = written ? limit : 0;
         // The newest first; toReversed is not in every browser yet.
         // eslint-disable-next-line unicorn/no-array-reverse -- see above
-        for (const own of names().sort().reverse()) {
+        for (const own of all().sort().reverse()) {
           room -= use((s) => s.getItem(own)?.length) ?? 0;
           if (room < 0) remove(own);
         }

@@ -1,5 +1,6 @@
-import type { Event, EventError } from '../gen/types.gen.js';
-import { type Clock, type CommonOptions, type DropReason, TrackError, type Tracker, type TrackerStats, type TrackOptions } from './types.js';
+import type { EventError, ProfileOp } from '../gen/types.gen.js';
+import { createTransport } from './transport.js';
+import { type Clock, type CommonOptions, type DropReason, type Kept, type OperationOptions, type Queue, TrackError, type TrackerStats, type TrackOptions } from './types.js';
 import type { fault } from './check.js';
 
 /** How requests prove who sends them. */
@@ -18,13 +19,14 @@ export interface Spool {
 }
 
 export interface CoreOptions extends CommonOptions {
+  /** The address of the server; what is below it begins with /v1. */
   url: string;
   projectId: string;
-  credentials: Credentials;
+  auth: Credentials;
   spool?: Spool | undefined;
   /** In a page: requests outlive it, and say when they were sent, because its clock may be wrong by days. */
   page?: boolean;
-  /** Refuses events that the server would surely refuse; without it the server does. */
+  /** Refuses what the server would surely refuse; without it the server does. */
   check?: typeof fault;
   /** Reads an answer of at most so many characters, and aborts it when it has more. */
   read?: (response: Response, most: number, abort: () => void) => Promise<string>;
@@ -37,9 +39,11 @@ export interface CoreTrackOptions extends TrackOptions {
   context?: object;
 }
 
-export interface Core extends Tracker {
+export interface Core extends Queue {
   track: (name: string, props?: object, options?: CoreTrackOptions) => Promise<void>;
-  /** Takes an event of an earlier tracker as it was. */
+  /** Takes an operation on a profile. What it works on are the props, or the names of those to remove. */
+  operate: (op: ProfileOp, what: object | undefined, options?: OperationOptions) => Promise<void>;
+  /** Takes what an earlier tracker had, as it was. */
   adopt: (json: string, name: string) => void;
   /** Sends what waits in this very turn, uncompressed and beside whatever is under way. */
   hurry: () => void;
@@ -49,7 +53,7 @@ export interface Core extends Tracker {
   discard: (reason: DropReason) => void;
 }
 
-/** An event that waits: as the JSON it is sent as, so that nothing can change it and its size is known. */
+/** What waits: as the JSON it is sent as, so that nothing can change it and its size is known. */
 interface Item {
   /** Its name in the spool. The idempotency key would not do: events of other names or persons may have the same. */
   name: string;
@@ -59,25 +63,28 @@ interface Item {
   nth: number;
 }
 
-interface Answer {
-  /** 0 when there was none. */
-  status: number;
-  /** The JSON of it, if it is any. */
-  body?: { accepted: number; duplicates: number; rejected: number; code?: string; detail?: string; errors?: EventError[] } | null;
-  /** Whether it is a problem document, by its header. */
-  problem?: boolean;
-  /** How long the server asks to wait, in milliseconds. */
-  wait: number;
-  date?: string;
-}
-
-const path = '/v1/events'; // what is signed: a proxy may take off what stands before it
 const longest = 2 ** 31 - 1; // a longer timer would be over at once
-const maxRetryAfter = 600_000;
 
 const encoder = new TextEncoder();
 export const size = (text: string): number => encoder.encode(text).length;
-const parse = (json: string): Event => JSON.parse(json) as Event;
+const parse = (json: string): Kept => JSON.parse(json) as Kept;
+
+/** Where each kind goes; the kind is also the member of the body. */
+const paths = { events: '/v1/events', operations: '/v1/people/operations' };
+/** An operation begins with its kind, in the queue and in the storage; an event, of an earlier version too, with its name. */
+const kindOf = (item?: Item): keyof typeof paths => (item?.json.startsWith('{"op"') ? 'operations' : 'events');
+const mostOperations = 1000; // of a request
+/** The batches that items make: of one kind each, in their order. */
+const split = (items: Item[]): Item[][] => {
+  const batches: Item[][] = [];
+  const open: Partial<Record<string, Item[]>> = {};
+  for (const item of items) {
+    const kind = kindOf(item);
+    if (!open[kind] || (kind[0] === 'o' && open[kind].length === mostOperations)) batches.push((open[kind] = []));
+    open[kind].push(item);
+  }
+  return batches;
+};
 
 /** A random id of 128 bits. Not `randomUUID`, which is missing from pages that are not served over HTTPS. */
 export const randomId = (): string => crypto.getRandomValues(new Uint32Array(4)).reduce((id, part) => id + part.toString(36).padStart(7, '0'), '');
@@ -95,13 +102,13 @@ export const zero = (): TrackerStats => ({ tracked: 0, delivered: 0, rejected: 0
 export function createCore(o: CoreOptions): Core {
   const clock = o.clock ?? realClock;
   const {
-    onFull, onReject, onDrop, debug, spool, credentials,
+    onFull, onReject, onDrop, beforeSend, debug, spool, auth,
     maxBatchEvents = 500, maxBatchBytes = 524_288, flushIntervalMs = 1000, maxQueueEvents = 10_000, maxQueueBytes = 67_108_864, maxAttempts = Infinity,
-    retryBaseMs = 500, retryMaxMs = 30_000, requestTimeoutMs = 30_000, gzipAboveBytes = 1024,
-    random = Math.random, fetch: send = (...args) => fetch(...args), read = (response: Response) => response.text(),
+    retryBaseMs = 500, retryMaxMs = 30_000, gzipAboveBytes = 1024, random = Math.random,
   } = o;
-  const head = `{"project_id":${JSON.stringify(o.projectId)},"events":[`;
-  const overhead = size(head) + 2;
+  const { request, breakOff } = createTransport(o, clock);
+  const headOf = (kind: string): string => `{"project_id":${JSON.stringify(o.projectId)},"${kind}":[`;
+  const overhead = size(headOf('operations')) + 2; // the longer one
 
   const logger = o.logger ?? { debug: (text: string) => debug && console.log(text), warn: (...args) => console.warn(...args) };
   const said = new Set<string>();
@@ -118,12 +125,11 @@ export function createCore(o: CoreOptions): Core {
   /** Whether none of the first n events waits any longer. */
   const settled = (n: number): boolean => [...underWay, queue].every(([first]) => !first || first.nth > n);
   const watchers = new Set<() => void>();
-  const aborts = new Set<() => void>();
   let timer: unknown;
   let pumping = false;
   let stopped = false;
   let plain = false; // the server takes no gzip
-  let closing: Promise<Event[]> | undefined;
+  let closing: Promise<Kept[]> | undefined;
   let wakeUp: (() => void) | undefined;
 
   /** Calls back the application, whose faults must not become ours. */
@@ -165,7 +171,7 @@ export function createCore(o: CoreOptions): Core {
 
   const drop = (items: Item[], reason: DropReason): void => {
     count.dropped += items.length;
-    if (items.length) warn(reason.code, `nimbus: ${items.length} events dropped: ${reason.code}: ${reason.detail}`);
+    if (items.length) warn(reason.code, `nimbus: ${items.length} ${kindOf(items[0])} dropped: ${reason.code}: ${reason.detail}`);
     for (const { name, json } of items) {
       // What a closed tracker could not deliver is for the next one.
       if (!stopped) spool?.remove(name);
@@ -175,7 +181,8 @@ export function createCore(o: CoreOptions): Core {
   };
 
   const deliver = async (items: Item[], urgent?: boolean): Promise<void> => {
-    const text = `${head}${items.map((item) => item.json).join()}]}`;
+    const kind = kindOf(items[0]);
+    const text = `${headOf(kind)}${items.map((item) => item.json).join()}]}`;
     let body: string | Uint8Array<ArrayBuffer> = text;
     const headers: Record<string, string> = { 'Content-Type': 'application/json' };
     if (!urgent && !plain && text.length > gzipAboveBytes && 'CompressionStream' in globalThis) {
@@ -185,14 +192,14 @@ export function createCore(o: CoreOptions): Core {
     let clockSet = false;
     const over = (): boolean => !underWay.has(items);
     for (let attempt = 1; !over(); attempt++) {
-      const { status, body: reply, problem, wait: asked, date } = await request(body, headers, items.length);
+      const { status, body: reply, problem, wait: asked, date } = await request(paths[kind], body, headers, items.length);
       if (over()) return;
       if (status === 200 && reply && reply.accepted + reply.duplicates + reply.rejected === items.length) return settle(items, reply.errors);
       // A problem of Nimbus has a code. What else says 4xx is something in between (an ingress during a
       // deployment, a firewall, a login page), and says nothing about the events.
       const known = problem && reply?.code;
       const code = (known && reply?.code) || (status ? `http_${status}` : 'network_error');
-      const detail = ((known || !status) && reply?.detail) || `no answer of Nimbus from ${o.url}`;
+      const detail = ((known || !status) && reply?.detail) || `no answer of Nimbus from ${o.url}${paths[kind]}`;
       if (status === 413 && items.length > 1) {
         const half = items.length >> 1;
         underWay.delete(items);
@@ -208,7 +215,7 @@ export function createCore(o: CoreOptions): Core {
         attempt--;
         continue;
       }
-      if (code === 'stale_timestamp' && !clockSet && credentials.setClock?.(date)) {
+      if (code === 'stale_timestamp' && !clockSet && auth.setClock?.(date)) {
         clockSet = true;
         attempt--;
         continue;
@@ -237,46 +244,15 @@ export function createCore(o: CoreOptions): Core {
         return;
       }
       count.rejected++;
-      warn(`rejected ${own[0]?.code}`, `nimbus: an event was rejected: ${own[0]?.code}: ${own[0]?.detail}`);
+      warn(`rejected ${own[0]?.code}`, `nimbus: one of ${items.length} ${kindOf(item)} was rejected: ${own[0]?.code}: ${own[0]?.detail}`);
       spool?.remove(item.name);
       tell(() => onReject?.(parse(item.json), own));
     });
     if (failure) return drop(rest, failure);
     count.delivered += rest.length;
-    if (rest.length) logger.debug(`nimbus: ${rest.length} events stored`);
+    if (rest.length) logger.debug(`nimbus: ${rest.length} ${kindOf(rest[0])} stored`);
     for (const { name } of rest) spool?.remove(name);
     changed();
-  };
-
-  const request = async (body: string | Uint8Array<ArrayBuffer>, common: Record<string, string>, events: number): Promise<Answer> => {
-    const control = new AbortController();
-    const abort = (): void => control.abort();
-    aborts.add(abort);
-    const limit = clock.setTimeout(abort, requestTimeoutMs);
-    const answer: Answer = { status: 0, wait: 0 };
-    try {
-      const own = credentials.headers(path, body);
-      const headers = { ...common, ...(own instanceof Promise ? await own : own) };
-      if (o.page) headers['X-Sent-At'] = `${clock.now()}`;
-      // A browser refuses to keep alive what is larger than 64 KiB, each time anew.
-      const keepalive = !!o.page && new Blob([body]).size < 6e4;
-      const response = await send(o.url, { method: 'POST', headers, body, signal: control.signal, keepalive, credentials: 'omit' });
-      const header = (name: string): string => response.headers.get(name) ?? '';
-      const after = header('Retry-After');
-      const date = (answer.date = header('Date'));
-      answer.status = response.status;
-      answer.problem = header('Content-Type').includes('problem+json');
-      // In seconds, or a time of the server's clock.
-      const wait = /^\d+$/.test(after) ? +after * 1000 : Date.parse(after) - (Date.parse(date) || clock.now());
-      answer.wait = Math.min(wait > 0 ? wait : 0, maxRetryAfter);
-      answer.body = JSON.parse(await read(response, 65_536 + events * 1024, abort)) as Answer['body'];
-    } catch (error) {
-      // There was no answer, or it is a proxy's page.
-      if (!answer.status) answer.body = { detail: String(error) } as Answer['body'];
-    }
-    clock.clearTimeout(limit);
-    aborts.delete(abort);
-    return answer;
   };
 
   const full = (bytes = 0): boolean => queue.length >= maxQueueEvents || (!!queue.length && queuedBytes + bytes > maxQueueBytes);
@@ -286,8 +262,8 @@ export function createCore(o: CoreOptions): Core {
     return items;
   };
 
-  /** Takes the next batch off the queue. */
-  const take = (): Item[] => {
+  /** Takes the next batches off the queue: as many items as one may have. */
+  const take = (): Item[][] => {
     let n = 0;
     let bytes = overhead;
     while (n < queue.length && n < maxBatchEvents) {
@@ -296,18 +272,18 @@ export function createCore(o: CoreOptions): Core {
       if (n && bytes - 1 > maxBatchBytes) break;
       n++;
     }
-    const items = cut(n);
-    underWay.add(items);
+    const batches = split(cut(n));
+    for (const batch of batches) underWay.add(batch);
     changed(); // there is room
-    return items;
+    return batches;
   };
 
   /** Takes everything that waits; what is under way is broken off. */
   const takeAll = (): Item[] => {
     const items = [...underWay, cut(Infinity)].flat();
     underWay.clear();
-    for (const abort of aborts) abort();
-    return items;
+    breakOff();
+    return items.sort((a, b) => a.nth - b.nth);
   };
 
   const pump = async (): Promise<void> => {
@@ -315,11 +291,12 @@ export function createCore(o: CoreOptions): Core {
     timer = undefined;
     if (pumping) return;
     pumping = true;
-    while (queue.length) await deliver(take());
+    while (queue.length) for (const batch of take()) await deliver(batch);
     pumping = false;
   };
 
   const put = (json: string, name = ''): void => {
+    if (debug) logger.debug(`nimbus: ${json}`);
     const bytes = size(json);
     while (full(bytes)) drop(cut(1), { code: 'queue_full', detail: 'the queue is full' });
     queue.push({ name, json, bytes, nth: ++count.tracked });
@@ -334,37 +311,60 @@ export function createCore(o: CoreOptions): Core {
     throw error;
   };
 
+  /** What the application makes of it before it is kept anywhere; empty when it is to be dropped. */
+  const reviewed = (text: string): string => {
+    let detail = '';
+    try {
+      const own = beforeSend?.(parse(text));
+      // The kind stays in front, whatever was made of it.
+      if (own) return JSON.stringify({ op: undefined, ...own });
+    } catch (error) {
+      detail = String(error); // what was to be taken out may still be in it
+    }
+    drop([{ name: '', json: text, bytes: 0, nth: ++count.tracked }], { code: 'before_send', detail });
+    return '';
+  };
+
+  /** Takes what a call says into the queue; `make` is called at once. */
+  const accept = (make: () => object, { ts = clock.now(), idempotencyKey = randomId(), signal }: OperationOptions): Promise<void> => {
+    const run = async (): Promise<void> => {
+      let text = '';
+      let wrong: string | undefined;
+      try {
+        const time = typeof ts === 'string' ? ts : new Date(ts).toISOString();
+        text = JSON.stringify({ ...make(), ts: time, idempotency_key: idempotencyKey });
+        if (!closing && beforeSend) text = reviewed(text);
+        if (!text) return;
+        const mended = o.mend?.(text) ?? text;
+        if (text !== mended) logger.debug('nimbus: repaired:');
+        text = mended;
+        // What is sent is checked, and not what it was made of: a Date, or anything with a toJSON, becomes something else.
+        wrong = o.check?.(parse(text), size);
+      } catch (error) {
+        wrong = String(error);
+      }
+      if (wrong) return refuse('invalid_event', wrong);
+      const bytes = size(text);
+      if (!closing && onFull === 'error' && full(bytes)) refuse('queue_full', 'the queue is full');
+      // Others that waited may have taken the room.
+      while (onFull === 'block' && !closing && full(bytes)) {
+        await until(() => !full(bytes) || closing, signal).catch((reason: unknown) => refuse('queue_full', 'aborted', reason));
+      }
+      if (closing) refuse('closed', 'the tracker is closed');
+      put(text, spool?.add(text));
+    };
+    const done = run();
+    done.catch(() => undefined); // a failure that nobody awaits must not end the program
+    return done;
+  };
+
   const core: Core = {
-    track: (name, own, options = {}) => {
-      const run = async (): Promise<void> => {
-        const { userId, anonymousId, ts = clock.now(), idempotencyKey = randomId(), seq, signal, context } = options;
-        let text = '';
-        let wrong: string | undefined;
-        try {
-          const time = typeof ts === 'string' ? ts : new Date(ts).toISOString();
-          const props = context ? { ...context, ...own } : (own ?? undefined);
-          const made = JSON.stringify({ name, ts: time, props, user_id: userId, anonymous_id: anonymousId, idempotency_key: idempotencyKey, seq });
-          text = o.mend?.(made) ?? made;
-          if (text !== made) logger.debug(`nimbus: ${name} was repaired`);
-          // What is sent is checked, and not what it was made of: a Date, or anything with a toJSON, becomes something else.
-          wrong = o.check?.(JSON.parse(text) as Event, size);
-        } catch (error) {
-          wrong = String(error);
-        }
-        if (wrong) return refuse('invalid_event', wrong);
-        const bytes = size(text);
-        if (!closing && onFull === 'error' && full(bytes)) refuse('queue_full', 'the queue is full');
-        // Others that waited may have taken the room.
-        while (onFull === 'block' && !closing && full(bytes)) {
-          await until(() => !full(bytes) || closing, signal).catch((reason: unknown) => refuse('queue_full', 'aborted', reason));
-        }
-        if (closing) refuse('closed', 'the tracker is closed');
-        put(text, spool?.add(text));
-      };
-      const done = run();
-      done.catch(() => undefined);
-      return done;
-    },
+    track: (name, props, options = {}) =>
+      accept(() => {
+        const { userId, anonymousId, seq, context } = options;
+        return { name, props: context ? { ...context, ...props } : (props ?? undefined), user_id: userId, anonymous_id: anonymousId, seq };
+      }, options),
+    operate: (op, what, options = {}) => accept(() => ({ op, user_id: options.userId, anonymous_id: options.anonymousId, group: options.group, ...what }), options),
     flush: ({ signal } = {}) => {
       const target = count.tracked;
       void pump();
@@ -383,7 +383,7 @@ export function createCore(o: CoreOptions): Core {
     stats: (): TrackerStats => ({ ...count, waiting: [...underWay, queue].flat().length }),
     adopt: put,
     hurry: () => {
-      while (queue.length) void deliver(take(), true);
+      while (queue.length) for (const batch of take()) void deliver(batch, true);
     },
     wake: () => wakeUp?.(),
     discard: (reason) => drop(takeAll(), reason),

@@ -1,4 +1,7 @@
-import type { Event, EventError } from '../gen/types.gen.js';
+import type { Event, EventError, ProfileOperation } from '../gen/types.gen.js';
+
+/** What a tracker keeps until it is sent: an event, which has a `name`, or a change of a profile, which has an `op`. */
+export type Kept = (Event & { op?: undefined }) | (ProfileOperation & { name?: undefined });
 
 /** The events of an application and the props of each; any event with any props unless an application says otherwise. */
 export type EventMap = Record<string, object>; // an interface is an object, and no Record
@@ -22,6 +25,12 @@ export interface TrackOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What may be said of an operation on a profile: of whom it is, and when it was. */
+export interface OperationOptions extends Omit<TrackOptions, 'seq'> {
+  /** Of which group it is, instead of a person: a company, a workspace. */
+  group?: { type: string; key: string } | undefined;
+}
+
 /** How many events there have been, and what became of them: tracked = delivered + rejected + dropped + waiting. */
 export interface TrackerStats {
   /** Taken into the queue. */
@@ -42,7 +51,7 @@ export interface TrackerStats {
 
 /** Why an event was given up. */
 export interface DropReason {
-  /** The code of the server's problem, or `http_413`, `queue_full`, `closed`, `max_attempts`, `opted_out`. */
+  /** The code of the server's problem, or `http_413`, `queue_full`, `closed`, `max_attempts`, `opted_out`, `before_send`. */
   code: string;
   detail: string;
 }
@@ -93,11 +102,13 @@ export interface CommonOptions {
   requestTimeoutMs?: number | undefined;
   /** A larger body is compressed with gzip, where the platform can; `Infinity` never compresses. Default 1024. */
   gzipAboveBytes?: number | undefined;
-  /** Called for each event that the server refused, with what is wrong with it. */
-  onReject?: ((event: Event, errors: EventError[]) => void) | undefined;
-  /** Called for each event that was given up, with the reason. */
-  onDrop?: ((event: Event, reason: DropReason) => void) | undefined;
-  /** Says on the console what happens: what was stored, what is tried again and why, what was repaired. Default false. */
+  /** Sees each event, and each change of a profile, before it is kept anywhere, and returns what is to be sent: the same, changed or not, or nothing to drop it, which `onDrop` is told. What it was given is dropped when it throws. */
+  beforeSend?: ((kept: Kept) => Kept | null | undefined) | undefined;
+  /** Called for each event, and each change of a profile, that the server refused, with what is wrong with it. */
+  onReject?: ((kept: Kept, errors: EventError[]) => void) | undefined;
+  /** Called for each event, and each change of a profile, that was given up, with the reason. */
+  onDrop?: ((kept: Kept, reason: DropReason) => void) | undefined;
+  /** Says on the console what happens: what was taken, stored, tried again and why, and repaired. Default false. */
   debug?: boolean | undefined;
   /** Told about everything instead of the console, which is told of each reason for a loss or a retry once. */
   logger?: Logger | undefined;
@@ -109,20 +120,89 @@ export interface CommonOptions {
   random?: (() => number) | undefined;
 }
 
-/** Tracks events: takes them at once, sends them in batches, and loses none without saying so. */
-export interface Tracker<Events extends { [Name in keyof Events]: object } = EventMap> {
-  /**
-   * Takes an event. Its time, props and idempotency key are those of the call.
-   *
-   * The promise is fulfilled when the event is in the queue. It is rejected with a `TrackError` when the event can never
-   * be stored, the tracker is closed, or the queue is full and `onFull` says so, and with the reason of `signal` when that
-   * ends the wait for room; a rejection that nobody awaits is no unhandled one, because tracking must not end the program.
-   */
-  track: <Name extends keyof Events & string>(name: Name, ...args: Args<Events[Name]>) => Promise<void>;
-  /** Sends what waits; fulfilled when the server has answered for every event tracked before. Rejected when `signal` ends it. */
+/** Takes at once what is to be sent, sends it in batches, and loses none of it without saying so. */
+export interface Queue {
+  /** Sends what waits; fulfilled when the server has answered for everything taken before. Rejected when `signal` ends it. */
   flush: (options?: { signal?: AbortSignal | undefined }) => Promise<void>;
-  /** Takes no more, sends what waits, and returns the events that were not delivered in time (10 s by default). */
-  close: (options?: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined }) => Promise<Event[]>;
-  /** What has become of the events so far. */
+  /** Takes no more, sends what waits, and returns what was not delivered in time (10 s by default). */
+  close: (options?: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined }) => Promise<Kept[]>;
+  /** What has become of it all so far. */
   stats: () => TrackerStats;
+}
+
+/**
+ * The calls that say what happened and what is known of people and groups. Each takes it with the time of the call, and with
+ * an idempotency key of its own.
+ *
+ * The promise is fulfilled when it is in the queue. It is rejected with a `TrackError` when it can never be stored, the tracker
+ * is closed, or the queue is full and `onFull` says so, and with the reason of `signal` when that ends the wait for room; a
+ * rejection that nobody awaits is no unhandled one, because tracking must not end the program.
+ */
+export interface Calls<Events extends { [Name in keyof Events]: object } = EventMap> {
+  /** Takes an event. */
+  track: <Name extends keyof Events & string>(name: Name, ...args: Args<Events[Name]>) => Promise<void>;
+  /** Takes a `$pageview`. */
+  page: (props?: object, options?: TrackOptions) => Promise<void>;
+  /** Takes a `$screen`, that of an app, with its `name`. */
+  screen: (name: string, props?: object, options?: TrackOptions) => Promise<void>;
+  /** Says who a person is: that the user and the anonymous id are one person, now and in the past, and what is known of them. */
+  identify: (userId: string | number, props?: object, options?: OperationOptions) => Promise<void>;
+  /** Says that another anonymous id, such as that of an app, is the user's too. */
+  alias: (userId: string | number, anonymousId: string | number, options?: OperationOptions) => Promise<void>;
+  /**
+   * Says what is known of a group, such as `group('company', 'acme', { plan: 'team' })`. Of a visitor it also says that they belong
+   * to it: later events have the prop `company: 'acme'`.
+   */
+  group: (type: string, key: string, props?: object, options?: OperationOptions) => Promise<void>;
+  /** Makes these the person's properties. */
+  setPeople: (props: object, options?: OperationOptions) => Promise<void>;
+  /** Sets the properties that the person does not have yet. */
+  setPeopleOnce: (props: object, options?: OperationOptions) => Promise<void>;
+  /** Adds to numbers: `{ orders: 1 }`. */
+  addPeople: (props: Record<string, number>, options?: OperationOptions) => Promise<void>;
+  /** Puts a value at the end of a list. */
+  appendPeople: (props: object, options?: OperationOptions) => Promise<void>;
+  /** Adds to a list what it does not have: a value, or a list of them. */
+  unionPeople: (props: object, options?: OperationOptions) => Promise<void>;
+  /** Takes a value out of a list. */
+  removePeople: (props: object, options?: OperationOptions) => Promise<void>;
+  /** Takes properties away. */
+  unsetPeople: (names: string | string[], options?: OperationOptions) => Promise<void>;
+  /** Deletes the profile; events stay. */
+  deletePerson: (options?: OperationOptions) => Promise<void>;
+  /** Gives all later events these props, unless they have their own. */
+  register: (props: object) => void;
+  /** Takes away what `register` gave. */
+  unregister: (...names: string[]) => void;
+}
+
+/** Tracks for a program that many people use: each call says of whom it speaks. */
+export interface Tracker<Events extends { [Name in keyof Events]: object } = EventMap> extends Calls<Events>, Queue {
+  /** Tracks for one person: in a command, or an app on a desktop. */
+  visitor: (options?: VisitorOptions) => Visitor<Events>;
+}
+
+/** Where a visitor's ids, session and registered props are kept: short texts by name. */
+export interface Store {
+  get: (name: string) => string | undefined;
+  /** Keeps a value, or forgets it when there is none. */
+  set: (name: string, value?: string) => void;
+}
+
+/** How to make a visitor. */
+export interface VisitorOptions {
+  /** Keeps the visitor beyond the life of the program; in memory by default. */
+  store?: Store | undefined;
+  /** A session ends after so long without an event, in milliseconds. Default 1800000. */
+  sessionTimeoutMs?: number | undefined;
+}
+
+/** Tracks for one person at one device. Every event and every change of the profile gets their ids, and each event the prop `session_id`. */
+export interface Visitor<Events extends { [Name in keyof Events]: object } = EventMap> extends Calls<Events> {
+  /** The id of the person before they are known; undefined where nobody may be tracked. */
+  getAnonymousId: () => string | undefined;
+  /** The id of the session, which ends after 30 minutes without an event and after 24 hours; undefined as above. */
+  getSessionId: () => string | undefined;
+  /** Forgets the person, the groups and what was registered, and begins a new session: for logging out. */
+  reset: () => void;
 }

@@ -1,15 +1,25 @@
 // What testvectors/behaviours.json asks of every SDK, once, for Node and for the browser: it uses nothing but the web's
 // own interfaces, and runs in either against the misbehaving server of test/sdktest.
-import type { DropReason, Event, EventError, TrackError, Tracker } from '../../src/index.js';
+import type { Calls, DropReason, Event, EventError, Kept, ProfileOperation, Queue, TrackError, Tracker, Visitor } from '../../src/index.js';
 import { manualClock } from '../../src/testing.js';
 import type { CommonOptions } from '../../src/tracker/types.js';
+
+/** Of testvectors: ids that name nobody and ids that do, and operations with what is wrong with each. */
+export interface Vectors {
+  junk: string[];
+  fine: string[];
+  operations: { name: string; operations: ProfileOperation[]; verdicts: { pointer: string; code: string }[][] }[];
+}
 
 /** The SDK under test. */
 export interface Subject {
   /** The tracker as the platform has it, with a write key in browsers. */
-  create(options: CommonOptions & { baseUrl: string; projectId: string }): Tracker;
+  create(options: CommonOptions & { baseUrl: string; projectId: string }): Calls & Queue;
   /** The tracker with the credentials given. */
   createWith(options: CommonOptions & { baseUrl: string; projectId: string; keyId?: string; secret?: string; writeKey?: string }): Tracker;
+  /** A visitor whom the platform keeps: the same one for a project, when it is made again. */
+  visitor(options: CommonOptions & { baseUrl: string; projectId: string }): Visitor & Queue;
+  vectors: Vectors;
   /** Whether bad events are refused by the call; else the server refuses them. */
   checks: boolean;
 }
@@ -23,6 +33,7 @@ interface Arrived {
   text: string;
   project_id: string;
   events: Event[];
+  operations: ProfileOperation[];
   status: number;
 }
 
@@ -33,12 +44,12 @@ interface Report {
 }
 
 type Reply = { status?: number; headers?: Record<string, string>; body?: unknown; delay_ms?: number; hold?: boolean; drop?: 'before' | 'after'; times?: number };
-type Script = { clock_ahead_seconds?: number; max_body_bytes?: number; max_events?: number; replies?: Reply[] };
+export type Script = { clock_ahead_seconds?: number; max_body_bytes?: number; max_events?: number; replies?: Reply[] };
 
 /** One test: a session of the server, and what the tracker reported. */
-class Bench {
-  readonly rejected: [Event, EventError[]][] = [];
-  readonly dropped: [Event, DropReason][] = [];
+export class Bench {
+  readonly rejected: [Kept, EventError[]][] = [];
+  readonly dropped: [Kept, DropReason][] = [];
   readonly projectId = crypto.randomUUID();
 
   private constructor(
@@ -58,18 +69,27 @@ class Bench {
       projectId: this.projectId,
       flushIntervalMs: 60_000,
       retryBaseMs: 1,
-      onReject: (event: Event, errors: EventError[]) => this.rejected.push([event, errors]),
-      onDrop: (event: Event, reason: DropReason) => this.dropped.push([event, reason]),
+      onReject: (event: Kept, errors: EventError[]) => this.rejected.push([event, errors]),
+      onDrop: (event: Kept, reason: DropReason) => this.dropped.push([event, reason]),
       ...options,
     };
   }
 
-  tracker(options: CommonOptions = {}): Tracker {
+  tracker(options: CommonOptions = {}): Calls & Queue {
     return this.subject.create(this.common(options));
   }
 
   trackerWith(credentials: { keyId?: string; secret?: string; writeKey?: string }, options: CommonOptions = {}): Tracker {
     return this.subject.createWith({ ...this.common(options), ...credentials });
+  }
+
+  visitor(options: CommonOptions = {}): Visitor & Queue {
+    return this.subject.visitor(this.common(options));
+  }
+
+  /** A tracker that many people use, as programs on servers have it. */
+  server(options: CommonOptions = {}): Tracker {
+    return this.trackerWith({ writeKey: 'nw_test' }, options);
   }
 
   signed(options: CommonOptions = {}): Tracker {
@@ -93,23 +113,23 @@ class Bench {
   }
 
   /** Tracks a, b, c, … */
-  fill(tracker: Tracker, n: number, props?: Record<string, unknown>): void {
+  fill(tracker: Calls, n: number, props?: Record<string, unknown>): void {
     for (let k = 0; k < n; k++) void tracker.track(nameOf(k), props);
   }
 }
 
 const nameOf = (k: number): string => `e${k}`;
 
-function ok(condition: unknown, message = 'not so'): asserts condition {
+export function ok(condition: unknown, message = 'not so'): asserts condition {
   if (!condition) throw new Error(message);
 }
 
-function equal(got: unknown, want: unknown, what = ''): void {
+export function equal(got: unknown, want: unknown, what = ''): void {
   const [g, w] = [JSON.stringify(got), JSON.stringify(want)];
   ok(g === w, `${what} got ${g}, want ${w}`);
 }
 
-async function fails(promise: Promise<unknown>, code?: string): Promise<void> {
+export async function fails(promise: Promise<unknown>, code?: string): Promise<void> {
   const thrown: unknown = await promise.then(
     () => undefined,
     (error: unknown) => error ?? 'rejected',
@@ -133,7 +153,7 @@ async function firstWait(subject: Subject, server: string, headers: Record<strin
   return wait;
 }
 
-type Behaviour = (subject: Subject, server: string) => Promise<void>;
+export type Behaviour = (subject: Subject, server: string) => Promise<void>;
 
 /** Both of them are sent again after the reply, and stored once; by a browser itself, for some replies. */
 const retriesOn =
@@ -150,7 +170,7 @@ const retriesOn =
     equal([tracker.stats().delivered, b.dropped.length], [2, 0]);
   };
 
-function problem(status: number, more: object): object {
+export function problem(status: number, more: object): object {
   return { type: 't', title: 't', status, detail: 'd', request_id: 'r', ...more };
 }
 
@@ -536,7 +556,7 @@ export const behaviours: Record<string, Behaviour> = {
           tracker.track('e', {}, { ts: 'Thu, 15 Jan 2026 10:30:00 GMT' }),
           tracker.track('e', { text: 'half \ud83d' }),
           tracker.track('e', new Date()),
-          tracker.track('e', 'text' as unknown as object),
+          tracker.track('e', 'text' as never),
           tracker.track('e', {}, { userId: Number.NaN }),
           tracker.track('e', {}, { userId: {} as unknown as string }),
           tracker.track('e', {}, { ts: new Date('1970-12-31T23:59:59Z') }),
