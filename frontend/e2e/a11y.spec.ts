@@ -11,6 +11,8 @@ const pages: Record<string, { path: string; ready: string; meanwhile?: () => Pro
   explore: { path: `${home}/explore?by=name&compare=true&chart=bar&filter=${encodeURIComponent(filter)}`, ready: '.plot svg rect' },
   'explore, no property': { path: `${home}/explore?measure=sum`, ready: '.empty' },
   'explore, a table': { path: `${home}/explore?by=prop:country&chart=table`, ready: '.buckets td' },
+  funnel: { path: `${home}/insights?kind=funnel&by=prop:country&steps=${encodeURIComponent(JSON.stringify([{ event: 'page_view' }, { event: 'search', optional: true }, { event: 'purchased', filter: { op: 'exists', prop: 'amount' } }]))}`, ready: '.marks rect' },
+  'people behind a number': { path: `${home}/insights?kind=funnel&at=%7B%22step%22%3A1%7D&steps=${encodeURIComponent(JSON.stringify([{ event: 'page_view' }]))}`, ready: 'dialog td a' },
   'a saved report': { path: `${home}/reports/${shop.reportId}`, ready: '.plot svg rect' },
   reports: { path: `${home}/reports`, ready: 'td a' },
   boards: { path: `${home}/boards`, ready: '.board-card' },

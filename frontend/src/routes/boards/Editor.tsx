@@ -40,7 +40,7 @@ export function Editor({ projectId, tiles, reports, onChange, onRemoved, rename 
         </select>
         {rename}
         {reports.length === 0 ? (
-          <p className="muted small grow">{m.boards.noReports} <Link to="/projects/$projectId/explore" params={{ projectId }}>{m.reports.emptyAction}</Link></p>
+          <p className="muted small grow">{m.boards.noReports} <Link to="/projects/$projectId/insights" params={{ projectId }}>{m.reports.emptyAction}</Link></p>
         ) : (
           tiles.length > 1 && <p className="muted small">{m.boards.editHint}</p>
         )}

@@ -132,7 +132,7 @@ function Recent({ projectId, recent, last, state }: { projectId: string; recent:
 
 function ExploreLink({ projectId, range, measure }: { projectId: string; range: Range; measure?: 'users' }) {
   return (
-    <Link className="button quiet tiny end" to="/projects/$projectId/explore" params={{ projectId }} search={{ ...range, ...(measure && { measure }), compare: true }}>
+    <Link className="button quiet tiny end" to="/projects/$projectId/insights" params={{ projectId }} search={{ ...range, ...(measure && { measure }), compare: true }}>
       {m.overview.explore}<IconArrowRight size={15} aria-hidden />
     </Link>
   );
@@ -194,7 +194,7 @@ function TopEvents({ projectId, range, tz }: { projectId: string; range: Range; 
               {g.other || g.value === null ? (
                 <span className="truncate muted">{m.explore.other}</span>
               ) : (
-                <Link className="truncate" to="/projects/$projectId/explore" params={{ projectId }} search={{ ...range, names: [g.value] }}>{g.value}</Link>
+                <Link className="truncate" to="/projects/$projectId/insights" params={{ projectId }} search={{ ...range, names: [g.value] }}>{g.value}</Link>
               )}
               <b className="num">{number(g.total)}</b>
             </li>

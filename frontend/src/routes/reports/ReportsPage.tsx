@@ -23,7 +23,7 @@ export function ReportsPage() {
   const reports = list.data?.items ?? [];
   const found = reports.filter((r) => `${r.name} ${r.description}`.toLowerCase().includes(text.trim().toLowerCase()));
   const explore = (
-    <Link className="button primary" to="/projects/$projectId/explore" params={{ projectId: project.id }}><IconPlus size={16} aria-hidden />{reports.length > 0 ? m.reports.create : m.reports.emptyAction}</Link>
+    <Link className="button primary" to="/projects/$projectId/insights" params={{ projectId: project.id }}><IconPlus size={16} aria-hidden />{reports.length > 0 ? m.reports.create : m.reports.emptyAction}</Link>
   );
   return (
     <>
@@ -95,7 +95,7 @@ export function OpenReport() {
   const project = useProject()!;
   const { reportId } = useParams({ from: '/app/projects/$projectId/reports/$reportId' });
   const report = useReport(project.id, reportId);
-  if (report.data) return <Navigate to="/projects/$projectId/explore" params={{ projectId: project.id }} search={{ ...stateOf(report.data), report: report.data.id }} replace />;
+  if (report.data) return <Navigate to="/projects/$projectId/insights" params={{ projectId: project.id }} search={{ ...stateOf(report.data), report: report.data.id }} replace />;
   if (report.error instanceof NimbusError && [404, 422].includes(report.error.status)) return <NotFound />;
   if (report.error) return <Failure error={report.error} retry={() => void report.refetch()} />;
   return <Skeleton height={320} />;

@@ -1,10 +1,13 @@
 import type { MetricsFilter } from '@nimbus-analytics/sdk';
 import { IconPlus, IconX } from '@tabler/icons-react';
 import { useId, useState, type KeyboardEvent } from 'react';
-import { usePropNames } from '../../hooks';
-import { m } from '../../messages';
-import { Button, IconButton, isEnter } from '../../ui';
-import { asGroup, condition, isNumeric, operators, replaced, valueText, without, type Condition, type Group, type Operator } from '../../query/filter';
+import { number } from '../format';
+import { usePropNames } from '../hooks';
+import { m } from '../messages';
+import { Button, IconButton, isEnter } from '../ui';
+import { asGroup, condition, isNumeric, operators, replaced, valueText, without, type Condition, type Group, type Operator } from './filter';
+import { useValues } from './known';
+import './query.css';
 
 type Change<T> = (next: T | undefined) => void;
 
@@ -94,6 +97,9 @@ function ConditionEditor({ condition: given, negated = false, onChange, list }: 
   }
   const { prop, op, text } = fields;
   const next = read(fields);
+  const known = usePropNames().all.includes(prop.trim()) ? prop.trim() : '';
+  const values = useValues(known);
+  const valueList = useId();
   const commit = (said = fields) => {
     const c = read(said);
     // Untouched fields change nothing, even if parsing them again would give another value.
@@ -127,6 +133,7 @@ function ConditionEditor({ condition: given, negated = false, onChange, list }: 
           className="input"
           aria-label={m.explore.value}
           placeholder={op === 'in' ? m.explore.inHint : m.explore.value}
+          list={op === 'in' ? undefined : valueList}
           inputMode={isNumeric(op) ? 'decimal' : undefined}
           aria-invalid={text !== '' && !next && prop !== '' ? true : undefined}
           autoComplete="off"
@@ -135,6 +142,11 @@ function ConditionEditor({ condition: given, negated = false, onChange, list }: 
           onKeyDown={onKeyDown}
         />
       )}
+      <datalist id={valueList}>
+        {values.map(({ value, count }) => (
+          <option key={value} value={value} label={number(count)} />
+        ))}
+      </datalist>
       <span className="row tail">
         {given && !negated && <Button kind="quiet" className="tiny" title={m.explore.negate} aria-label={m.explore.negate} onClick={() => onChange({ op: 'not', filter: given })}>{m.explore.not}</Button>}
         <IconButton className="tiny" label={m.explore.remove(m.explore.condition)} icon={IconX} onClick={() => onChange(undefined)} />

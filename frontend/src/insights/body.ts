@@ -1,0 +1,114 @@
+/** Turns the state of an insight into the question for the server. */
+import type { FunnelBreakdown, Insight, Period } from '@nimbus-analytics/sdk';
+import { addDays, isoDay, offsetOf, startOfDay } from '../format';
+import { autoBucket, bucketMs, countOf, lengthOf, type Range } from '../query/range';
+import { usual, type BehaviourState, type FunnelState, type PathsState, type RetentionState, type SessionsState } from './state';
+
+/**
+ * The instants of a range: a relative one ends with the hour, day or month that is running, so that the same question
+ * stays the same for a while. Trends cut the same way.
+ */
+export function instantsOf(r: Range, tz: string, now: number): { from: string; to: string } {
+  if (r.from && r.to) return { from: r.from, to: r.to };
+  const { count, unit } = countOf(r.range!);
+  const at = (day: string) => startOfDay(day, tz).toISOString();
+  const today = isoDay(now, tz);
+  if (unit === 'min' || unit === 'h') {
+    const width = bucketMs[autoBucket(r)];
+    const offset = offsetOf(now, tz);
+    const end = (Math.floor((now + offset) / width) + 1) * width - offset;
+    return { from: new Date(end - lengthOf(r.range!)).toISOString(), to: new Date(end).toISOString() };
+  }
+  const tomorrow = at(addDays(today, 1));
+  if (autoBucket(r) === '1mo') {
+    const [year, month] = [Number(today.slice(0, 4)), Number(today.slice(5, 7))];
+    const months = unit === 'mo' ? Number(count) : Math.round(lengthOf(r.range!) / bucketMs['1mo']);
+    return { from: at(new Date(Date.UTC(year, month - months, 1)).toISOString().slice(0, 10)), to: tomorrow };
+  }
+  return { from: at(addDays(today, 1 - Math.max(1, Math.round(lengthOf(r.range!) / bucketMs['1d'])))), to: tomorrow };
+}
+
+const spanOf = (r: Range) => (r.from && r.to ? Date.parse(r.to) - Date.parse(r.from) : lengthOf(r.range!));
+
+/** The period that shows a range in some ten to fifty columns, or in some five to thirty rows of retention. */
+export function periodOf(s: { kind: string; bucket?: Period } & Range): Period {
+  if (s.bucket) return s.bucket;
+  const days = spanOf(s) / bucketMs['1d'];
+  if (days <= 2) return '1h';
+  if (days <= (s.kind === 'retention' ? 15 : 45)) return '1d';
+  return days <= 300 ? '1w' : '1mo';
+}
+
+/** How many values a row of retention has. */
+export const valuesOf = (s: { kind: string; periods?: number; bucket?: Period } & Range): number => s.periods ?? Math.max(2, Math.min(13, Math.ceil(spanOf(s) / bucketMs[periodOf(s)]) + 1));
+
+const minute = 60;
+const hour = 60 * minute;
+const day = 24 * hour;
+/** The edges of the times to convert, in seconds, as far as the window goes. */
+export const edgesOf = (window = usual.window): number[] => [minute, 5 * minute, 15 * minute, hour, 3 * hour, 12 * hour, day, 3 * day, 7 * day, 14 * day, 30 * day, 90 * day].filter((edge) => edge < window);
+
+const prop = (by: string) => by.slice('prop:'.length);
+
+/** The question as it is asked and saved: without its project. */
+export function bodyOf(s: BehaviourState, now: number): Insight {
+  const common = { ...instantsOf(s, s.tz, now), tz: s.tz, ...(s.filter && { filter: s.filter }) };
+  switch (s.kind) {
+    case 'funnel':
+      return { kind: 'funnel', ...common, ...funnel(s) };
+    case 'retention':
+      return { kind: 'retention', ...common, ...retention(s) };
+    case 'paths':
+      return { kind: 'paths', ...common, ...paths(s) };
+    case 'sessions':
+      return { kind: 'sessions', ...common, bucket: periodOf(s), ...grouped(s) };
+    default:
+      return { kind: s.kind, ...common, ...(s.event !== undefined && { event: s.event }), bucket: periodOf(s) };
+  }
+}
+
+const grouped = (s: RetentionState | SessionsState) => s.by && { breakdown: { prop: prop(s.by), top: s.top ?? usual.top } };
+
+function funnel(s: FunnelState) {
+  const breakdown: FunnelBreakdown | undefined = s.by
+    ? { prop: prop(s.by), top: s.top ?? usual.top, ...(s.of === 'last' ? { attribution: 'last' } : s.of !== undefined && { attribution: 'step', step: Math.min(s.of, s.steps.length) }) }
+    : undefined;
+  return {
+    steps: s.steps,
+    ...(s.window && { window_seconds: s.window }),
+    ...(s.order && { order: s.order }),
+    ...(s.attempt && { attempt: s.attempt }),
+    ...(s.count && { count: s.count }),
+    ...(s.exclude && { exclude: s.exclude }),
+    ...(s.hold && { hold: s.hold }),
+    ...(breakdown && { breakdown }),
+    ...(s.view === 'time' && edgesOf(s.window).length > 0 && { histogram: { edges: edgesOf(s.window) } }),
+    ...(s.view === 'series' && { bucket: periodOf(s) }),
+  };
+}
+
+const retention = (s: RetentionState) => ({
+  start: s.start,
+  return: s.return,
+  ...(s.cohort && { cohort: s.cohort }),
+  ...(s.mode && { mode: s.mode }),
+  ...(s.interval && { interval: s.interval }),
+  periods: valuesOf(s),
+  bucket: periodOf(s),
+  ...grouped(s),
+});
+
+const paths = (s: PathsState) => ({
+  ...(s.start && { start: s.start }),
+  ...(s.end && { end: s.end }),
+  ...(s.depth && { depth: s.depth }),
+  ...(s.top && { top: s.top }),
+  ...(s.count && { count: s.count }),
+  ...(s.window && { window_seconds: s.window }),
+  ...(s.node && { node_prop: s.node }),
+  ...(s.exclude && { exclude: s.exclude }),
+  ...(s.repeats && { collapse: false }),
+});
+
+/** Whether a question can be asked: a funnel of several steps has none that is any event at all. */
+export const isComplete = (s: BehaviourState): boolean => s.kind !== 'funnel' || s.steps.length === 1 || s.steps.every((step) => step.any_of || step.event !== undefined || step.filter !== undefined);
