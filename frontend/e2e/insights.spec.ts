@@ -5,7 +5,8 @@ import { account, emailOf, project, send } from './seed';
 
 /** Ten visitors of three days ago. Six signed up an hour later, three of them bought an hour after that; three came back the next day, one the day after. */
 const hour = 3_600_000;
-const noon = Math.floor(Date.now() / (24 * hour)) * 24 * hour - 3 * 24 * hour + 11 * hour;
+const today = new Intl.DateTimeFormat('en-CA', { timeZone: 'Europe/Berlin' }).format(); // the zone of the browser
+const noon = Date.parse(`${today}T12:00:00Z`) - 3 * 24 * hour;
 
 function history() {
   const events: object[] = [];
@@ -148,8 +149,16 @@ test('retention: who comes back on which day, and who does not', async ({ page }
   await page.getByRole('combobox', { name: 'Periods' }).selectOption('rolling');
   await page.getByRole('combobox', { name: 'Period', exact: true }).selectOption('1h');
   await expect(page.locator('.definition')).toContainText('hour');
+  const period = page.getByRole('combobox', { name: 'Period', exact: true });
   await page.goBack();
-  await expect(page.getByRole('combobox', { name: 'Period', exact: true })).toHaveValue(''); // Back is undo
+  await expect(period).toHaveValue(''); // Back is undo
+  await page.getByRole('button', { name: 'Redo' }).click();
+  await expect(period).toHaveValue('1h');
+  await page.getByRole('heading', { level: 1 }).click();
+  await page.keyboard.press('Control+z');
+  await expect(period).toHaveValue('');
+  await period.selectOption('1d');
+  await expect(page.getByRole('button', { name: 'Redo' })).toBeDisabled();
 });
 
 test('lifecycle and stickiness: new, returning and lost people, and how often they come', async ({ page }) => {
@@ -232,4 +241,18 @@ test('a question of another kind keeps what both understand, and two events are 
   await expect(page.getByRole('combobox', { name: 'Range' })).toHaveValue('7d');
   await page.getByRole('button', { name: 'As code' }).click();
   await expect(page.getByRole('dialog')).toContainText('/v1/insights/funnel');
+});
+
+test('ranges of the calendar', async ({ page }) => {
+  await logIn(page, email);
+  await page.goto(`${home}/insights?names=%5B%22page_view%22%5D&compare=true`);
+  await expect(page.locator('.big .num')).toHaveText('14');
+  await page.getByRole('combobox', { name: 'Range' }).selectOption('today');
+  await expect(page).toHaveURL(/range=today/); // it stays relative
+  await expect(page.locator('.big .num')).toHaveText('0');
+  await page.getByRole('combobox', { name: 'Range' }).selectOption('yesterday');
+  await expect(page.locator('.big .num')).toHaveText('1');
+  await expect(page.locator('.big')).toContainText('3 in the period before'); // the day before it
+  await page.getByRole('button', { name: 'Stickiness', exact: true }).click();
+  await expect(page.locator('.big')).toContainText('of 1 · 1 active person');
 });

@@ -36,6 +36,10 @@ export function useProject(): Project | undefined {
   return id === '' ? undefined : (listed ?? alone.data);
 }
 
+/** A project that is in the cache, for who must not wait for it or subscribe to it. */
+export const knownProject = (id: string): Project | undefined =>
+  queryClient.getQueryData(projectsOptions.queryKey)?.pages.flatMap((page) => page.items).find((p) => p.id === id) ?? queryClient.getQueryData(getProjectOptions({ path: { project_id: id } }).queryKey);
+
 const ranks: Record<Role, number> = { viewer: 0, admin: 1, owner: 2 };
 
 /** Whether the account has at least a role in the current project. It decides what to show; the server decides what is allowed. */
@@ -88,8 +92,6 @@ export function usePropNames(): { names: string[]; all: string[]; numeric: strin
 export function useTitle(title: string) {
   const id = useProjectId();
   useEffect(() => {
-    const listed = queryClient.getQueryData(projectsOptions.queryKey)?.pages.flatMap((page) => page.items).find((p) => p.id === id);
-    const project = listed ?? queryClient.getQueryData(getProjectOptions({ path: { project_id: id } }).queryKey);
-    document.title = [title, project?.name, m.app].filter(Boolean).join(' · ');
+    document.title = [title, knownProject(id)?.name, m.app].filter(Boolean).join(' · ');
   }, [title, id]);
 }

@@ -189,6 +189,8 @@ export const m = {
   range: {
     label: 'Range',
     presets: { '1h': 'Last hour', '24h': 'Last 24 hours', '7d': 'Last 7 days', '30d': 'Last 30 days', '90d': 'Last 90 days', '12mo': 'Last 12 months' } as Record<string, string>,
+    calendarLabel: 'Calendar',
+    calendar: { today: 'Today', yesterday: 'Yesterday', this_week: 'This week', last_week: 'Last week', this_month: 'This month', last_month: 'Last month', this_quarter: 'This quarter', last_quarter: 'Last quarter', this_year: 'This year' } as Record<string, string>,
     relative: (text: string) => `Last ${text}`,
     upTo: (n: number, unit: 'h' | 'd') => `for up to ${n} ${unit === 'h' ? (n === 1 ? 'hour' : 'hours') : n === 1 ? 'day' : 'days'}`,
     unit: { min: 'minutes', h: 'hours', d: 'days', w: 'weeks', mo: 'months' } as Record<string, string>,

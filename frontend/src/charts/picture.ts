@@ -1,5 +1,6 @@
 /** A chart as a PNG that explains itself: with its question, its range and its series. */
 import { colorOf, type Series } from './series';
+import { download } from '../lib/download';
 import { m } from '../messages';
 
 const scale = 2;
@@ -7,7 +8,10 @@ const margin = 24;
 const titleRow = 22;
 const row = 22;
 
-export async function picture(svg: SVGSVGElement, { title, subtitle, series }: { title: string; subtitle: string; series: readonly Pick<Series, 'label' | 'color' | 'before'>[] }): Promise<Blob> {
+/** Saves the picture of a drawing. */
+export const savePicture = async (name: string, ...of: Parameters<typeof picture>) => download(name, await picture(...of));
+
+async function picture(svg: SVGSVGElement, { title, subtitle, series }: { title: string; subtitle: string; series: readonly Pick<Series, 'label' | 'color' | 'before'>[] }): Promise<Blob> {
   const { width, height } = svg.getBoundingClientRect();
   const panel = svg.closest('.panel') ?? document.body;
   const look = lookIn(panel);

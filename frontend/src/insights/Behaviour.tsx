@@ -2,9 +2,9 @@
 import type { Coordinate, Insight } from '@nimbus-analytics/sdk';
 import { IconDownload, IconInfoCircle, IconPhoto, IconRefresh, IconSearchOff } from '@tabler/icons-react';
 import { lazy, Suspense, useMemo, useRef, useState } from 'react';
-import { picture } from '../charts/picture';
 import { date, number } from '../format';
-import { download, downloadCsv } from '../lib/download';
+import { useProject } from '../hooks';
+import { downloadCsv } from '../lib/download';
 import { m } from '../messages';
 import { describeRange } from '../query/range';
 import { Button, Empty, Failure, Skeleton } from '../ui';
@@ -34,7 +34,8 @@ export function behaviourOf<S extends BehaviourState, A extends Answers[Asked]>(
   return function Behaviour(props: BehaviourProps) {
     const { state, set } = props;
     const [now, setNow] = useState(Date.now);
-    const body = useMemo(() => bodyOf(state, now), [state, now]);
+    const week = useProject()?.week_start;
+    const body = useMemo(() => bodyOf(state, now, week), [state, now, week]);
     return (
       <div className="stack">
         <section className="panel question" aria-label={w.question}><view.Question state={state} set={(change) => set({ at: undefined, ...change })} /></section>
@@ -60,7 +61,7 @@ function Answer({ projectId, state, set, go, view, body, refresh }: BehaviourPro
   const subtitle = meta && `${describeRange({ from: meta.from, to: meta.to }, (iso) => date(iso, meta.tz))} · ${meta.tz}`;
   const png = () => {
     const svg = card.current?.querySelector<SVGSVGElement>('.plot svg');
-    if (svg) void picture(svg, { title, subtitle: subtitle ?? '', series: (data && view.legend?.(data.answer)) ?? [] }).then((image) => download(fileName(title, 'png'), image));
+    if (svg) void import('../charts/picture').then(({ savePicture }) => savePicture(fileName(title, 'png'), svg, { title, subtitle: subtitle ?? '', series: (data && view.legend?.(data.answer)) ?? [] }));
   };
   return (
     <section ref={card} className="panel answer" aria-label={w.answer} aria-busy={isFetching}>

@@ -29,7 +29,7 @@ function Answer({ answer, title, open }: AnswerProps<PathsState, PathsAnswer>) {
         onOpen={(n) => open(coordinateOf(n.step, n.value === undefined ? undefined : String(n.value)))}
       />
       <div className="scroll-x buckets" tabIndex={0} role="group" aria-label={w.table}>
-        <table className="table compact">
+        <table className="table compact nodes">
           <thead><tr><th>{w.paths.stepHead}</th><th>{w.paths.node}</th><th className="right">{w.paths.count}</th><th className="right">{w.paths.share}</th><th className="right">{w.paths.dropOff}</th></tr></thead>
           <tbody>
             {listed(answer).map((n) => (

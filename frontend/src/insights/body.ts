@@ -1,34 +1,7 @@
 /** Turns the state of an insight into the question for the server. */
-import type { FunnelBreakdown, Insight, Period } from '@nimbus-analytics/sdk';
-import { addDays, isoDay, offsetOf, startOfDay } from '../format';
-import { autoBucket, bucketMs, countOf, lengthOf, type Range } from '../query/range';
+import type { FunnelBreakdown, Insight, Period, WeekStart } from '@nimbus-analytics/sdk';
+import { bucketMs, instantsOf, spanOf, type Range } from '../query/range';
 import { usual, type BehaviourState, type FunnelState, type PathsState, type RetentionState, type SessionsState } from './state';
-
-/**
- * The instants of a range: a relative one ends with the hour, day or month that is running, so that the same question
- * stays the same for a while. Trends cut the same way.
- */
-export function instantsOf(r: Range, tz: string, now: number): { from: string; to: string } {
-  if (r.from && r.to) return { from: r.from, to: r.to };
-  const { count, unit } = countOf(r.range!);
-  const at = (day: string) => startOfDay(day, tz).toISOString();
-  const today = isoDay(now, tz);
-  if (unit === 'min' || unit === 'h') {
-    const width = bucketMs[autoBucket(r)];
-    const offset = offsetOf(now, tz);
-    const end = (Math.floor((now + offset) / width) + 1) * width - offset;
-    return { from: new Date(end - lengthOf(r.range!)).toISOString(), to: new Date(end).toISOString() };
-  }
-  const tomorrow = at(addDays(today, 1));
-  if (autoBucket(r) === '1mo') {
-    const [year, month] = [Number(today.slice(0, 4)), Number(today.slice(5, 7))];
-    const months = unit === 'mo' ? Number(count) : Math.round(lengthOf(r.range!) / bucketMs['1mo']);
-    return { from: at(new Date(Date.UTC(year, month - months, 1)).toISOString().slice(0, 10)), to: tomorrow };
-  }
-  return { from: at(addDays(today, 1 - Math.max(1, Math.round(lengthOf(r.range!) / bucketMs['1d'])))), to: tomorrow };
-}
-
-const spanOf = (r: Range) => (r.from && r.to ? Date.parse(r.to) - Date.parse(r.from) : lengthOf(r.range!));
 
 /** The period that shows a range in some ten to fifty columns, or in some five to thirty rows of retention. */
 export function periodOf(s: { kind: string; bucket?: Period } & Range): Period {
@@ -51,8 +24,8 @@ export const edgesOf = (window = usual.window): number[] => [minute, 5 * minute,
 const prop = (by: string) => by.slice('prop:'.length);
 
 /** The question as it is asked and saved: without its project. */
-export function bodyOf(s: BehaviourState, now: number): Insight {
-  const common = { ...instantsOf(s, s.tz, now), tz: s.tz, ...(s.filter && { filter: s.filter }) };
+export function bodyOf(s: BehaviourState, now: number, week?: WeekStart): Insight {
+  const common = { ...instantsOf(s, s.tz, now, week), tz: s.tz, ...(s.filter && { filter: s.filter }) };
   switch (s.kind) {
     case 'funnel':
       return { kind: 'funnel', ...common, ...funnel(s) };

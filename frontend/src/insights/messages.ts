@@ -94,7 +94,7 @@ export const w = {
     set: 'Set',
     unit: 'Unit',
     first: 'People who first',
-    then: 'and then',
+    andThen: 'and then',
     bucket: 'Period',
     each: 'by',
     back: 'Return',
@@ -237,7 +237,7 @@ export const w = {
   },
   text: {
     funnel: (steps: string) => `Funnel ${steps}`,
-    then: ' → ',
+    arrow: ' → ',
     anyEvent: 'any event',
     or: ' or ',
     where: (conditions: string) => `where ${conditions}`,

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { bodyOf, instantsOf, isComplete } from './body';
+import { instantsOf, unitBefore } from '../query/range';
+import { bodyOf, isComplete } from './body';
 import { asKind, eventsOf, parseInsight, type BehaviourState, type FunnelState, type InsightState } from './state';
 import { titleOf } from './text';
 
@@ -67,6 +68,20 @@ it('ends a relative range with the hour or day that is running, in the zone of t
   expect(instantsOf({ range: '7d' }, 'Pacific/Auckland', now)).toEqual({ from: '2026-11-04T11:00:00.000Z', to: '2026-11-11T11:00:00.000Z' });
   expect(instantsOf({ range: '12mo' }, 'UTC', now)).toEqual({ from: '2025-12-01T00:00:00.000Z', to: '2026-11-11T00:00:00.000Z' });
   expect(instantsOf({ from: 'a', to: 'b' }, 'UTC', now)).toEqual({ from: 'a', to: 'b' });
+});
+it('knows the ranges of the calendar, none of which reaches past today, and what comes before them', () => {
+  const days = (range: string, week?: 'sunday') => Object.values(instantsOf({ range }, 'UTC', now, week)).map((at) => at.slice(0, 10));
+  expect(days('today')).toEqual(['2026-11-10', '2026-11-11']);
+  expect(days('yesterday')).toEqual(['2026-11-09', '2026-11-10']);
+  expect(days('this_week')).toEqual(['2026-11-09', '2026-11-11']); // it is a Tuesday
+  expect(days('last_week')).toEqual(['2026-11-02', '2026-11-09']);
+  expect(days('last_week', 'sunday')).toEqual(['2026-11-01', '2026-11-08']);
+  expect(days('last_month')).toEqual(['2026-10-01', '2026-11-01']);
+  expect(days('this_quarter')).toEqual(['2026-10-01', '2026-11-11']);
+  expect(days('last_quarter')).toEqual(['2026-07-01', '2026-10-01']);
+  expect(days('this_year')).toEqual(['2026-01-01', '2026-11-11']);
+  expect(unitBefore({ range: 'last_month' }, 'Europe/Berlin', now)).toEqual({ from: '2026-08-31T22:00:00.000Z', to: '2026-09-30T22:00:00.000Z' });
+  expect(unitBefore({ range: '7d' }, 'UTC', now)).toBeUndefined();
 });
 it('says the whole question in its title', () => {
   expect(titleOf(read({ kind: 'funnel', steps: [{ event: 'a', filter }, { event: 'b' }], window: 5400, by: 'prop:source', filter }))).toBe('Funnel a where plan is pro → b within 90 minutes where plan is pro by source');

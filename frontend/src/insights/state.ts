@@ -183,7 +183,7 @@ export function eventsOf(s: InsightState): Step[] {
     case undefined:
       return (s.names ?? []).map((event) => ({ event }));
     case 'funnel':
-      return named(s.steps.flatMap(({ optional: _, any_of, ...step }) => any_of ?? [step]));
+      return named(s.steps.flatMap(({ event, filter, any_of }) => any_of ?? [clean({ event, filter }) as Step]));
     case 'retention':
       return named([s.start, s.return]);
     case 'paths':

@@ -49,7 +49,7 @@ export function titleOf(s: BehaviourState): string {
   const join = (...parts: (string | undefined)[]) => parts.filter(Boolean).join(' ');
   switch (s.kind) {
     case 'funnel':
-      return join(w.text.funnel(s.steps.map(stepText).join(w.text.then)), w.text.within(windowText(s.window ?? usual.window)), where, by);
+      return join(w.text.funnel(s.steps.map(stepText).join(w.text.arrow)), w.text.within(windowText(s.window ?? usual.window)), where, by);
     case 'retention':
       return join(w.text.retention(stepText(s.start), stepText(s.return)), w.text.each(w.period[periodOf(s)]), where, by);
     case 'paths':

@@ -11,7 +11,7 @@ import { By, EventPicker, PeriodChoice, PropPicker, Where, WindowChoice } from '
 
 
 /** What the steps of a funnel were, when one is taken out or moved: an exclusion or a value that named a step is let go. */
-const restepped = (s: FunnelState, steps: FunnelStep[]) => ({ steps, exclude: s.exclude?.map(({ from: _, to: __, ...rest }) => rest), of: typeof s.of === 'number' ? undefined : s.of });
+const restepped = (s: FunnelState, steps: FunnelStep[]) => ({ steps, exclude: s.exclude?.map(({ event, filter }): FunnelExclusion => ({ ...(event !== undefined && { event }), ...(filter && { filter }) })), of: typeof s.of === 'number' ? undefined : s.of });
 
 export function FunnelQuestion({ state: s, set }: { state: FunnelState; set: Set<FunnelState> }) {
   const [more, setMore] = useState(false);

@@ -26,7 +26,7 @@ export function RetentionQuestion({ state: s, set }: { state: RetentionState; se
         {w.ask.first}
         <StepWords label={w.ask.start} step={s.start} any={w.picker.any} onChange={(start) => set({ start })} />
         <Choice label={w.ask.cohort} value={s.cohort ?? 'first_time'} options={Object.entries(w.ask.cohorts) as ['first_time' | 'recurring', string][]} onChange={(cohort) => set({ cohort: cohort === 'recurring' ? cohort : undefined })} />
-        {w.ask.then}
+        {w.ask.andThen}
         <StepWords label={w.ask.back} step={s.return} any={w.picker.any} onChange={(next) => set({ return: next })} />
         <Choice label={w.ask.mode} value={s.mode ?? 'on'} options={Object.entries(w.ask.modes) as ['on' | 'on_or_after' | 'streak', string][]} onChange={(mode) => set({ mode: mode === 'on' ? undefined : mode })} />
       </div>

@@ -7,23 +7,23 @@ import { asCurl, asGo, asTypeScript, insightCall, trendsCall, type Call } from '
 import type { InsightState } from '../../insights/state';
 import { m } from '../../messages';
 import { during } from '../../query/compare';
-import { questionOf } from '../../query/question';
-import { windowBefore } from '../../query/range';
+import { questionOf, weekOf } from '../../query/question';
+import { unitBefore, windowBefore } from '../../query/range';
 import { Code, Dialog, Segments } from '../../ui';
 
 const languages = { curl: asCurl, TypeScript: asTypeScript, Go: asGo };
 
 /** The question of the period before, which begins where the answer says. */
-function useBefore(question: ReturnType<typeof questionOf>, compare: boolean): Call | undefined {
+function useBefore(question: ReturnType<typeof questionOf>, compare: boolean, span: { from: string; to: string } | undefined): Call | undefined {
   const now = useQuery({ ...runMetricsQueryOptions({ body: question ?? { project_id: '' } }), enabled: compare && question !== undefined });
-  return compare && question && now.data ? trendsCall(during(question, windowBefore(now.data))) : undefined;
+  return compare && question && now.data ? trendsCall(during(question, span ? { bucket: now.data.bucket, ...span } : windowBefore(now.data))) : undefined;
 }
 
 export default function CodeDialog({ projectId, state, onClose }: { projectId: string; state: InsightState; onClose: () => void }) {
   const [now] = useState(Date.now);
   const trends = state.kind === undefined ? questionOf(state, projectId) : undefined;
-  const call = state.kind === undefined ? trends && trendsCall(trends) : insightCall(projectId, bodyOf(state, now));
-  const before = useBefore(trends, state.kind === undefined && state.compare === true);
+  const call = state.kind === undefined ? trends && trendsCall(trends) : insightCall(projectId, bodyOf(state, now, weekOf(projectId)));
+  const before = useBefore(trends, state.kind === undefined && state.compare === true, unitBefore(state, state.tz, now, weekOf(projectId)));
   const [language, setLanguage] = useState<keyof typeof languages>('curl');
   const [of, setOf] = useState<'now' | 'before'>('now');
   return (

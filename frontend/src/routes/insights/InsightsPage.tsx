@@ -11,6 +11,7 @@ import { RangePicker } from '../../query/RangePicker';
 import { CopyButton, Segments, Skeleton } from '../../ui';
 import { CodeButton } from './CodeButton';
 import { Trends } from './Trends';
+import { Undo } from './Undo';
 import './insights.css';
 
 const route = '/app/projects/$projectId/insights';
@@ -28,7 +29,12 @@ export function InsightsPage() {
   const state: InsightState = useSearch({ from: route });
   const navigate = useNavigate({ from: '/projects/$projectId/insights' });
   const go = (to: InsightState) => void navigate({ search: () => to });
-  const kind = <Segments label={w.kind} value={state.kind ?? 'trends'} onChange={(next) => next !== (state.kind ?? 'trends') && go(asKind(state, next))} options={kinds.map((value) => ({ value, label: w.kinds[value] }))} />;
+  const kind = (
+    <div className="row kinds">
+      <div className="scroll-x"><Segments label={w.kind} value={state.kind ?? 'trends'} onChange={(next) => next !== (state.kind ?? 'trends') && go(asKind(state, next))} options={kinds.map((value) => ({ value, label: w.kinds[value] }))} /></div>
+      <div className="end hide-narrow"><Undo /></div>
+    </div>
+  );
   if (state.kind === undefined) return <Trends state={state} set={(change) => void navigate({ search: (s) => ({ ...s, ...change }) as InsightState })} kind={kind} />;
   return <BehaviourPage state={state} set={(change) => void navigate({ search: (s) => ({ ...s, ...change }) as InsightState })} go={go} kind={kind} />;
 }
@@ -47,7 +53,7 @@ function BehaviourPage({ state, set, go, kind }: { state: BehaviourState; set: (
           <CodeButton projectId={project.id} state={state} />
         </div>
       </header>
-      <div className="kinds">{kind}</div>
+      {kind}
       <Suspense fallback={<Skeleton height={420} />}>
         <View projectId={project.id} state={state} set={set as BehaviourProps['set']} go={go} />
       </Suspense>

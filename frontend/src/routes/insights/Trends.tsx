@@ -5,7 +5,7 @@ import { useMemo, useRef, useState, type ReactNode } from 'react';
 import type { Series } from '../../charts/series';
 import { date } from '../../format';
 import { useEventNames, useProject, usePropNames, useReport } from '../../hooks';
-import { download, downloadCsv } from '../../lib/download';
+import { downloadCsv } from '../../lib/download';
 import { m } from '../../messages';
 import { zones } from '../../prefs';
 import { Button, CommitField, CopyButton, Empty, Failure, Segments, SelectField, Skeleton } from '../../ui';
@@ -13,7 +13,6 @@ import { useAnswer } from '../../query/answer';
 import { CodeButton } from './CodeButton';
 import { Drawing } from '../../query/Drawing';
 import { FilterEditor } from '../../query/FilterEditor';
-import { picture } from '../../charts/picture';
 import type { TrendsState } from '../../insights/state';
 import { bucketOf, fileName, needsProp, questionOf, questionText, rowsOf, seriesCount } from '../../query/question';
 import { autoBucket, buckets, describeRange, fits, longest, within } from '../../query/range';
@@ -42,7 +41,7 @@ export function Trends({ state, set, kind }: { state: TrendsState; set: Set; kin
         </div>
       </header>
       <ViewerNote />
-      <div className="kinds">{kind}</div>
+      {kind}
       <div className="explore">
         <Builder state={state} set={set} />
         {question ? <Answer state={state} set={set} question={question} /> : <section className="panel"><Empty icon={IconNumbers} title={m.explore.propNeeded}><p>{m.explore.needProp}</p></Empty></section>}
@@ -218,7 +217,8 @@ function Exports({ state, result, series, svg }: { state: ExploreState; result: 
           disabled={!result}
           onClick={() => {
             const drawing = svg();
-            if (drawing && result) void picture(drawing, { title: questionText(state), subtitle: subtitle(result), series: series.filter((s) => state.only === undefined || s.key === state.only) }).then((image) => download(fileName(state, 'png'), image));
+            const shown = series.filter((s) => state.only === undefined || s.key === state.only);
+            if (drawing && result) void import('../../charts/picture').then(({ savePicture }) => savePicture(fileName(state, 'png'), drawing, { title: questionText(state), subtitle: subtitle(result), series: shown }));
           }}
         >
           <IconPhoto size={15} aria-hidden />{m.explore.png}
